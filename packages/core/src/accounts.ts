@@ -1,0 +1,145 @@
+import { createStore } from 'zustand/vanilla'
+import type { LatchkeyError } from './errors.ts'
+
+/** An account's word. `expiring` is used only when nothing can refresh it. */
+export type AccountStatus = 'connected' | 'expiring' | 'paused' | 'needs-reconnect' | 'error'
+
+/** Why an account or a provider has its word. */
+export type Reason =
+  | 'expired'
+  | 'revoked'
+  | 'insufficient_scope'
+  | 'invalid_token'
+  | 'secret_unavailable'
+  | 'offline'
+  | 'unverified'
+  | 'access_denied'
+  | 'popup_blocked'
+  | 'popup_closed'
+
+/** One connected account of a person at a provider: facts only, never a secret. */
+export interface Account {
+  /** `<providerId>.` and 22 characters that stand for issuer and subject. */
+  id: string
+  /** Provider id. */
+  provider: string
+  issuer: string
+  /** The provider's stable id of the person. Absent until it could be read. */
+  subject?: string
+  /** What to call the account: "octocat", "ada@example.com". */
+  label: string
+  username?: string
+  name?: string
+  email?: string
+  /** URL of a picture. */
+  avatar?: string
+  /** URL of the person's page at the provider. */
+  url?: string
+  /** Scopes the server granted, by canonical name; not the ones asked for. Empty for API keys. */
+  scopes: readonly string[]
+  status: AccountStatus
+  reason?: Reason
+  /** When the access token ends, in milliseconds since the epoch, by this browser's clock. Absent: it does not say. */
+  expiresAt?: number
+  /** A refresh token is held, so the end of the access token is not the end of the account. */
+  renewable: boolean
+  /** Milliseconds since the epoch. */
+  connectedAt: number
+  /** Counts the secret's versions, so a tab notices when its copy in memory is an old one. */
+  rev: number
+}
+
+/** What a provider is doing. */
+export interface ProviderState {
+  status: 'loading' | 'idle' | 'connecting'
+  reason?: Reason
+  /** Why the last connect failed; cleared by the next. */
+  error?: LatchkeyError
+}
+
+/** How secrets rest: `design` word of the storage in use. */
+export type Custody = 'sealed' | 'plain' | 'session' | 'memory'
+
+/** Everything a UI can know, immutable, and never a secret. Unchanged parts keep their identity. */
+export interface Snapshot {
+  /** `loading` until storage was read (and on a server). */
+  status: 'loading' | 'ready'
+  /** By account id. */
+  accounts: Readonly<Record<string, Account>>
+  /** Provider id → id of its default account. */
+  defaults: Readonly<Record<string, string>>
+  /** Provider id → what it is doing. A provider that is not in here is idle. */
+  providers: Readonly<Record<string, ProviderState>>
+  /** Agent id → ids of the providers it may not use. */
+  excluded: Readonly<Record<string, readonly string[]>>
+  custody: Custody
+  /** `unavailable`: storage refused, so accounts last until the page closes; a UI must say so. */
+  persistence: 'available' | 'unavailable'
+}
+
+export const LOADING: Snapshot = {
+  status: 'loading',
+  accounts: {},
+  defaults: {},
+  providers: {},
+  excluded: {},
+  custody: 'sealed',
+  persistence: 'available',
+}
+
+/** The vanilla store of account facts. It knows no network, no storage and no secret. */
+export function createAccounts() {
+  return createStore<Snapshot>(() => LOADING)
+}
+
+const IDLE: ProviderState = { status: 'idle' }
+const BUSY: ProviderState = { status: 'loading' }
+
+/** What a provider is doing in this snapshot. */
+export function providerState(snapshot: Snapshot, providerId: string): ProviderState {
+  return snapshot.status === 'loading' ? BUSY : (snapshot.providers[providerId] ?? IDLE)
+}
+
+/** A provider's default account: the chosen one, else its oldest. */
+export function defaultAccount(snapshot: Snapshot, providerId: string): Account | undefined {
+  const chosen = snapshot.accounts[snapshot.defaults[providerId] ?? '']
+  if (chosen?.provider === providerId) return chosen
+  return accountsOf(snapshot, providerId)[0]
+}
+
+/** A provider's accounts, oldest first. */
+export function accountsOf(snapshot: Snapshot, providerId: string): Account[] {
+  return Object.values(snapshot.accounts)
+    .filter((account) => account.provider === providerId)
+    .sort((a, b) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id))
+}
+
+/** A card's `data-status`: `connecting` if so, else its worst account's word, else `disconnected`. */
+export type CardStatus = AccountStatus | 'loading' | 'connecting' | 'disconnected'
+
+const WORST_FIRST: AccountStatus[] = ['error', 'needs-reconnect', 'expiring', 'paused', 'connected']
+
+export function cardStatus(snapshot: Snapshot, providerId: string): CardStatus {
+  const { status } = providerState(snapshot, providerId)
+  if (status !== 'idle') return status
+  const words = accountsOf(snapshot, providerId).map((account) => account.status)
+  return WORST_FIRST.find((word) => words.includes(word)) ?? 'disconnected'
+}
+
+/** The snapshot with one account added or replaced. */
+export function withAccount(snapshot: Snapshot, account: Account): Snapshot {
+  return { ...snapshot, accounts: { ...snapshot.accounts, [account.id]: account } }
+}
+
+/** The snapshot without one account. */
+export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot {
+  if (!snapshot.accounts[accountId]) return snapshot
+  const { [accountId]: _gone, ...accounts } = snapshot.accounts
+  return { ...snapshot, accounts }
+}
+
+/** The snapshot with one provider's state replaced. */
+export function withProvider(snapshot: Snapshot, providerId: string, state: ProviderState | undefined): Snapshot {
+  const { [providerId]: _old, ...providers } = snapshot.providers
+  return { ...snapshot, providers: state ? { ...providers, [providerId]: state } : providers }
+}

@@ -1,0 +1,6 @@
+// Made by scripts/callback.ts from popup.ts: do not edit.
+/** The callback page: what the authorization server sends the person back to. */
+export const callbackPage = "<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\"><meta name=\"viewport\" content=\"width=device-width\"><title>Connecting</title><p role=\"status\">One moment</p><script>function l(){const t=location.search,n=new URLSearchParams(t).get(\"state\"),o=e=>{document.querySelector(\"p\").textContent=e};if(history.replaceState(null,\"\",location.pathname),!n){o(\"Return to the app.\");return}const a=`latchkey:flow:${n}`;try{const e=JSON.parse(sessionStorage.getItem(a));if(e?.mode===\"redirect\"){sessionStorage.setItem(a,JSON.stringify({...e,response:t}));const c=new URL(e.returnTo,location.origin);location.replace(c.origin===location.origin?c:\"/\");return}}catch{}const s=new BroadcastChannel(`latchkey:${n}`),r=()=>s.postMessage({query:t}),i=setInterval(r,200);s.onmessage=({data:e})=>{e?.heard&&(clearInterval(i),o(\"Done. You can close this window.\"),close())},r(),setTimeout(()=>o(\"Return to the app in this browser, and try again there.\"),1e4)}l();</script>\n"
+
+/** The CSP source of its one inline script. @see CSP Level 3 §2.3.1 */
+export const callbackScriptHash = "sha256-BJATX8JnipxGB6bahgMwjIQKXl7WlJ+xft8B5rUELQI="

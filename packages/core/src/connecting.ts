@@ -1,0 +1,349 @@
+import type { Account, Reason } from './accounts.ts'
+import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
+import { asLatchkeyError, LatchkeyError, type NextAction } from './errors.ts'
+import type { Keeper } from './keeper.ts'
+import { flows, listen } from './popup.ts'
+import { type ApiKeyProvider, type KeyFields, keyScheme, type OAuthProvider, type Provider } from './provider.ts'
+import { endOf, facts, granted, type Renewal } from './renewal.ts'
+import type { Secret } from './secrets.ts'
+import { callBroker, type Profile, type Verification } from './token.ts'
+
+/** A flow that is never answered ends after this long. */
+const FLOW_LIFE = 10 * 60_000
+const MAX_KEY = 8 * 1024
+// What could not stand in a header cannot be a key.
+const HEADER_SAFE = /^[\x20-\x7e]+$/
+
+export interface ConnectOptions {
+  /** Scopes to ask for. Default: the provider's. */
+  scopes?: readonly string[]
+  /** The fields of an API key, for a provider of kind `api-key`. */
+  apiKey?: KeyFields
+  /** The account to reconnect. */
+  accountId?: string
+  /** `redirect` leaves the page and comes back. Default: `popup`. */
+  mode?: 'popup' | 'redirect'
+  signal?: AbortSignal
+}
+
+export type ConnectOutcome =
+  | { status: 'connected'; account: Account }
+  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction }
+
+/** A flow of this page that waits for its window. */
+export interface Running {
+  window: Window | null
+  /** Set once the request is built; a window that is opened again goes there too. */
+  url?: string
+  end: AbortController
+  outcome?: Promise<ConnectOutcome>
+}
+
+/** Everything between a click and an account. Loaded on intent: a page that only shows accounts never needs it. */
+export type Connecting = ReturnType<typeof createConnecting>
+
+export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<string, Running>) {
+  const { options, store, secrets } = keeper
+  const verdicts = new WeakMap<KeyFields, Verification>()
+  const checked = new Set<string>()
+
+  function redirectUri(): string {
+    const uri = options.redirectUri ?? (options.broker && `${options.broker}/callback`)
+    const absolute = uri && new URL(uri, location.href)
+    if (absolute && absolute.origin === location.origin) return absolute.href
+    throw new LatchkeyError(
+      'misuse',
+      'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.',
+      { next: 'configure' },
+    )
+  }
+
+  /** A reconnected account asks for what it had, too. */
+  function wanted(provider: OAuthProvider, { scopes, accountId }: ConnectOptions): readonly string[] {
+    const had = store.getState().accounts[accountId ?? '']?.scopes ?? []
+    return scopes ?? [...new Set([...provider.scopes, ...had])]
+  }
+
+  /** Sends the window, or this page, to the authorization server. */
+  async function begin(provider: OAuthProvider, flow: Running, connect: ConnectOptions): Promise<Flow> {
+    const mode = connect.mode ?? 'popup'
+    const request = await authorizationRequest(provider, {
+      redirect_uri: redirectUri(),
+      client_id: await renewal.clientId(provider),
+      scopes: wanted(provider, connect),
+      mode,
+      returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
+    })
+    flow.end.signal.throwIfAborted()
+    const written = flows.write(request.flow.state, request.flow)
+    flow.url = request.url
+    if (mode === 'popup') flow.window?.location.replace(request.url)
+    else if (written) location.assign(request.url)
+    else {
+      throw new LatchkeyError(
+        'storage_unavailable',
+        'This browser keeps nothing for this page, so it cannot leave and come back.',
+      )
+    }
+    return request.flow
+  }
+
+  /** Runs a flow to its end, however it ends: connected, said no, cancelled, timed out, failed. */
+  async function run(
+    provider: OAuthProvider,
+    flow: Running,
+    connect: ConnectOptions,
+    resumed?: Flow,
+  ): Promise<ConnectOutcome> {
+    const cancel = () => flow.end.abort()
+    connect.signal?.addEventListener('abort', cancel)
+    if (connect.signal?.aborted) cancel()
+    let state: string | undefined
+    try {
+      flow.end.signal.throwIfAborted()
+      const record = resumed ?? (await begin(provider, flow, connect))
+      state = record.state
+      return await complete(provider, record, await response(provider, flow, record))
+    } catch (error) {
+      flow.window?.close()
+      if (!flow.end.signal.aborted) return fail(provider, error)
+      keeper.setProvider(provider.id)
+      return { status: 'cancelled', next: 'connect' }
+    } finally {
+      connect.signal?.removeEventListener('abort', cancel)
+      running.delete(provider.id)
+      if (state) flows.remove(state)
+    }
+  }
+
+  /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
+  function response(provider: OAuthProvider, flow: Running, { state, startedAt }: Flow): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const stop = listen(state, (query) => {
+        tidy()
+        resolve(query)
+      })
+      const watch = setInterval(() => {
+        if (flow.window?.closed && !store.getState().providers[provider.id]?.reason) {
+          keeper.setProvider(provider.id, { status: 'connecting', reason: 'popup_closed' })
+        }
+      }, 500)
+      const ended = () => {
+        tidy()
+        reject(
+          new LatchkeyError('timeout', `${provider.name} was not answered in ten minutes.`, {
+            provider: provider.id,
+            next: 'connect',
+          }),
+        )
+      }
+      const late = setTimeout(ended, startedAt + FLOW_LIFE - Date.now())
+      const tidy = () => {
+        stop()
+        clearInterval(watch)
+        clearTimeout(late)
+        flow.end.signal.removeEventListener('abort', ended)
+      }
+      flow.end.signal.addEventListener('abort', ended)
+    })
+  }
+
+  /** From the authorization response to the account. */
+  async function complete(provider: OAuthProvider, flow: Flow, query: string): Promise<ConnectOutcome> {
+    // Used once: a second answer finds no flow.
+    flows.remove(flow.state)
+    const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
+    const { redirect_uri, code_verifier, client_id } = flow
+    const endpoint = await renewal.endpoint(provider)
+    const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
+    const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), {
+      token: tokens.token,
+      expiresAt: endOf(tokens),
+    })
+    keeper.setProvider(provider.id)
+    return { status: 'connected', account }
+  }
+
+  /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
+  async function adopt(
+    provider: Provider,
+    profile: Profile | undefined,
+    scopes: readonly string[],
+    secret: Secret,
+    reason?: Reason,
+  ): Promise<Account> {
+    const issuer = secret.token?.issuer ?? provider.issuer
+    const subject = profile?.subject
+    const nameless = Object.values(store.getState().accounts).find(
+      (account) => account.provider === provider.id && account.subject === undefined,
+    )
+    const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
+    const account = await secrets.exclusive(id, async () => {
+      const old = store.getState().accounts[id]
+      const complete = old ? await withOldRefreshToken(old, secret) : secret
+      return keeper.save(
+        {
+          id,
+          provider: provider.id,
+          issuer,
+          ...facts(provider, profile, secret),
+          scopes,
+          status: 'connected',
+          reason,
+          expiresAt: complete.token && complete.expiresAt,
+          renewable: complete.token?.refresh_token !== undefined,
+          connectedAt: old?.connectedAt ?? nameless?.connectedAt ?? Date.now(),
+          rev: old?.rev ?? 0,
+        },
+        complete,
+      )
+    })
+    // The account had no name until now: it is this one.
+    if (subject && nameless && nameless.id !== id) {
+      await keeper.forget(nameless.id)
+      await secrets.exclusive(nameless.id, () => secrets.remove(nameless)).catch(keeper.unavailable)
+    }
+    return account
+  }
+
+  /** Google gives a refresh token once: an answer without one does not take the old one away. */
+  async function withOldRefreshToken(account: Account, secret: Secret): Promise<Secret> {
+    if (!secret.token || secret.token.refresh_token) return secret
+    const held = await secrets.read(account).catch(() => undefined)
+    const refresh_token = held?.secret.token?.refresh_token
+    return refresh_token ? { ...secret, token: { ...secret.token, refresh_token } } : secret
+  }
+
+  /** Ends a connect in the card's words, and for the caller by what it can do about it. */
+  function fail(provider: Provider, error: unknown): ConnectOutcome {
+    const known = asLatchkeyError(error, 'network', `${provider.name} could not be connected.`, {
+      provider: provider.id,
+    })
+    if (known.code === 'access_denied') {
+      keeper.setProvider(provider.id, { status: 'idle', reason: 'access_denied' })
+      return { status: 'denied', next: 'connect' }
+    }
+    keeper.setProvider(provider.id, { status: 'idle', error: known })
+    throw known
+  }
+
+  async function finish(provider: OAuthProvider, flow: Flow, query: string): Promise<ConnectOutcome> {
+    keeper.setProvider(provider.id, { status: 'connecting' })
+    try {
+      return await complete(provider, flow, query)
+    } catch (error) {
+      return fail(provider, error)
+    }
+  }
+
+  async function judge(provider: ApiKeyProvider, fields: KeyFields): Promise<Verification> {
+    checkFields(provider, fields)
+    const known = verdicts.get(fields)
+    if (known || !options.broker) return known ?? { status: 'unchecked' }
+    const verdict = await callBroker<Verification>(options.broker, 'verify', { provider: provider.id, fields }).catch(
+      (error: LatchkeyError): Verification => {
+        if (error.code === 'invalid_token') throw error
+        return { status: 'unchecked' }
+      },
+    )
+    verdicts.set(fields, verdict)
+    return verdict
+  }
+
+  return {
+    run,
+    judge,
+    async connectKey(provider: ApiKeyProvider, apiKey: KeyFields | undefined): Promise<ConnectOutcome> {
+      try {
+        if (!apiKey) {
+          throw new LatchkeyError('misuse', `${provider.name} is connected with a key: pass { apiKey }.`, {
+            next: 'edit-key',
+          })
+        }
+        const verdict = await judge(provider, apiKey)
+        const profile = verdict.status === 'verified' ? verdict.profile : undefined
+        const names = keyScheme(provider, apiKey)?.fields ?? []
+        const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
+        const account = await adopt(provider, profile, [], { fields }, profile ? undefined : 'unverified')
+        keeper.setProvider(provider.id)
+        return { status: 'connected', account }
+      } catch (error) {
+        return fail(provider, error)
+      }
+    },
+    /** Tries a key that could not be checked when it was entered, once a page. */
+    async checkAtFirstUse(account: Account): Promise<Account> {
+      const provider = keeper.find(account.provider)
+      if (provider.kind !== 'api-key' || !options.broker || checked.has(account.id)) return account
+      checked.add(account.id)
+      const fields = (await secrets.read(account))?.secret.fields
+      if (!fields) return account
+      try {
+        const verdict = await judge(provider, fields)
+        return verdict.status === 'verified' ? await adopt(provider, verdict.profile, [], { fields }) : account
+      } catch (error) {
+        await keeper.mark(account.id, 'needs-reconnect', 'invalid_token')
+        throw error
+      }
+    },
+    /** Goes on with the flows that this tab began before it was reloaded or went away. */
+    async resume(): Promise<ConnectOutcome | undefined> {
+      let last: ConnectOutcome | undefined
+      for (const state of flows.states()) {
+        const flow = flows.read(state) as Flow | null
+        const provider = keeper.providers.find(({ id }) => id === flow?.provider)
+        if (!flow || Date.now() - flow.startedAt > FLOW_LIFE) flows.remove(state)
+        else if (provider?.kind !== 'oauth' || running.has(provider.id)) continue
+        else if (flow.response !== undefined) last = await finish(provider, flow, flow.response)
+        else if (flow.mode === 'popup') {
+          const waiting: Running = { window: null, end: new AbortController() }
+          running.set(provider.id, waiting)
+          keeper.setProvider(provider.id, { status: 'connecting' })
+          waiting.outcome = run(provider, waiting, {}, flow)
+          waiting.outcome.catch(() => {})
+        }
+      }
+      return last
+    },
+    /** Finishes the flow whose answer this URL holds. */
+    async answer(url: string): Promise<ConnectOutcome> {
+      const parameters = new URL(url, location.href).searchParams
+      const flow = flows.read(parameters.get('state') ?? '') as Flow | null
+      const provider = keeper.providers.find(({ id }) => id === flow?.provider)
+      if (flow && provider?.kind === 'oauth') return finish(provider, flow, parameters.toString())
+      throw flows.states().length > 0
+        ? new LatchkeyError('state_mismatch', 'The answer does not belong to the connection under way.', {
+            next: 'connect',
+          })
+        : new LatchkeyError('flow_unknown', 'There is no connection under way for this answer.', { next: 'connect' })
+    },
+  }
+}
+
+function checkFields(provider: ApiKeyProvider, fields: KeyFields): void {
+  const needed = keyScheme(provider, fields)?.fields ?? [provider.fields[0]?.name ?? 'key']
+  const wrong = needed.find((name) => {
+    const value = fields[name]
+    return !value || value.length > MAX_KEY || !HEADER_SAFE.test(value)
+  })
+  if (wrong === undefined) return
+  const label = provider.fields.find(({ name }) => name === wrong)?.label ?? wrong
+  throw new LatchkeyError('invalid_token', `${label}: this cannot be right. Copy it again, without line breaks.`, {
+    provider: provider.id,
+    next: 'edit-key',
+  })
+}
+
+async function accountId(provider: string, issuer: string, subject: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${issuer}\n${subject}`))
+  return `${provider}.${base64url(new Uint8Array(digest)).slice(0, 22)}`
+}
+
+const randomId = (provider: string) =>
+  `${provider}.${base64url(crypto.getRandomValues(new Uint8Array(17))).slice(0, 22)}`
+
+const base64url = (bytes: Uint8Array) =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')

@@ -1,0 +1,119 @@
+/**
+ * Every code a {@link LatchkeyError} can carry. Codes of OAuth and OpenID Connect are verbatim, the others are ours.
+ *
+ * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
+ */
+export type ErrorCode =
+  | 'access_denied'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'invalid_request'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'login_required'
+  | 'server_error'
+  | 'temporarily_unavailable'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_response_type'
+  | 'popup_blocked'
+  | 'cancelled'
+  | 'timeout'
+  | 'state_mismatch'
+  | 'issuer_mismatch'
+  | 'flow_unknown'
+  | 'flow_lost'
+  | 'account_changed'
+  | 'malformed_response'
+  | 'network'
+  | 'storage_unavailable'
+  | 'secret_unavailable'
+  | 'not_configured'
+  | 'misuse'
+
+const CODES_OF_SERVERS = new Set<string>([
+  'access_denied',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_token',
+  'insufficient_scope',
+  'login_required',
+  'server_error',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+])
+
+/** The word for what the person can do next; a UI offers it as a button. */
+export type NextAction = 'connect' | 'reconnect' | 'retry' | 'redirect' | 'edit-key' | 'configure' | 'none'
+
+export interface LatchkeyErrorOptions {
+  /** What to do next. Default: `retry`. */
+  next?: NextAction
+  /** Provider id this is about. */
+  provider?: string
+  /** Account id this is about. */
+  account?: string
+  /** What a server said, verbatim. Attacker-controlled: it is capped, kept out of `message`, and must never be HTML. */
+  detail?: string
+  cause?: unknown
+}
+
+/**
+ * The one error class of Latchkey: what happened (`message`), why (`code`), what to do (`next`).
+ * Holds no token, code or key: causes are reduced to their name and message before they get here.
+ */
+export class LatchkeyError extends Error {
+  readonly code: ErrorCode
+  readonly next: NextAction
+  readonly provider: string | undefined
+  readonly account: string | undefined
+  /** A server's own words, at most 200 characters. Attacker-controlled text. */
+  readonly detail: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
+    this.name = 'LatchkeyError'
+    this.code = code
+    this.next = options.next ?? 'retry'
+    this.provider = options.provider
+    this.account = options.account
+    this.detail = options.detail?.slice(0, 200)
+  }
+
+  toJSON() {
+    const { code, message, next, provider, account, detail } = this
+    return { code, message, next, provider, account, detail }
+  }
+}
+
+/** An error's own properties can hold a response body or request; only its name and code may travel on. */
+function withoutPayload(cause: unknown): unknown {
+  if (cause instanceof LatchkeyError || !(cause instanceof Error))
+    return cause instanceof LatchkeyError ? cause : undefined
+  const code = (cause as { code?: unknown }).code
+  const bare = new Error(typeof code === 'string' ? code : cause.name)
+  bare.name = cause.name
+  return bare
+}
+
+/** A server's `error` member as one of our codes: known ones verbatim, unknown ones as `fallback`. */
+export function codeFromServer(error: unknown, fallback: ErrorCode): ErrorCode {
+  return typeof error === 'string' && CODES_OF_SERVERS.has(error) ? (error as ErrorCode) : fallback
+}
+
+/** Anything thrown, as a LatchkeyError: ours as it is, the rest as `network` (fetch's TypeError) or the given code. */
+export function asLatchkeyError(
+  error: unknown,
+  code: ErrorCode,
+  message: string,
+  options: LatchkeyErrorOptions = {},
+): LatchkeyError {
+  return error instanceof LatchkeyError ? error : new LatchkeyError(code, message, { ...options, cause: error })
+}

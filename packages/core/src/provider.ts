@@ -1,0 +1,410 @@
+import { LatchkeyError } from './errors.ts'
+
+/** What a scope lets an agent do, in words a person understands. */
+export interface ScopeMeaning {
+  /** Plain words, shown on the card: "See your profile". */
+  label: string
+  access: 'read' | 'write'
+  /** Shown in warning style and never preselected. */
+  sensitive?: true
+}
+
+/** Where a profile field is found in a provider's answer: a member name, or several to try in turn. Dots descend. */
+export type ProfileField = string | readonly string[]
+
+/** Reads who an account belongs to. `subject` must be stable for life: never an email address. */
+export interface ProfileSource {
+  endpoint: string
+  method?: 'GET' | 'POST'
+  fields: { subject: ProfileField } & Partial<Record<'username' | 'name' | 'email' | 'avatar' | 'url', ProfileField>>
+  /** A second place to ask for the primary email address, whose failure is tolerated (GitHub). */
+  emailsEndpoint?: string
+  /** The endpoint answers browsers of any origin, so a profile can be refreshed without a broker. */
+  cors?: true
+}
+
+interface ProviderBase {
+  /** `[a-z0-9-]+`, unique among an app's providers; also the prefix of its account ids. */
+  id: string
+  /** The service's name as people know it. */
+  name: string
+  /** One line below the name. */
+  description: string
+  /** Where accounts come from, as the identity of the service: an issuer URL. @see RFC 8414 §2 */
+  issuer: string
+  /** Base URL of the service's API, without a trailing slash. */
+  apiBaseUrl: string
+  /** Environment variables that carry the primary secret into a tool. */
+  envNames: readonly string[]
+  /** Set by a factory's `baseUrl`: the one origin that may be http or private. */
+  baseUrl?: string
+}
+
+/** Authorization server metadata under its registered names. @see RFC 8414 §2 */
+export interface AuthorizationServer {
+  issuer: string
+  /** Absent: found by discovery on first intent. */
+  authorization_endpoint?: string
+  token_endpoint?: string
+  revocation_endpoint?: string
+  userinfo_endpoint?: string
+  jwks_uri?: string
+  code_challenge_methods_supported?: string[]
+  authorization_response_iss_parameter_supported?: boolean
+}
+
+export interface OAuthProvider extends ProviderBase {
+  kind: 'oauth'
+  server: AuthorizationServer
+  /**
+   * The client registration, without a secret: that belongs to the broker. `client_id` may be absent when a broker
+   * names it. @see RFC 7591 §2
+   */
+  client: {
+    client_id?: string
+    token_endpoint_auth_method: 'none' | 'client_secret_post' | 'client_secret_basic'
+  }
+  /** Scopes asked for unless `connect` names others. */
+  scopes: readonly string[]
+  /** Every scope's meaning, by its canonical name. */
+  scopeMeanings: Readonly<Record<string, ScopeMeaning>>
+  /** What separates scopes in the request. Default: a space. @see RFC 6749 §3.3 */
+  scopeSeparator?: ' ' | ','
+  /** Other names under which the server answers with a scope, mapped to the canonical one. */
+  scopeAliases?: Readonly<Record<string, string>>
+  /** The server's own error codes, mapped to registered ones. @see RFC 6749 §5.2 */
+  errorAliases?: Readonly<Record<string, string>>
+  /** Further parameters of the authorization request. They never override protocol parameters. */
+  authorizationParams?: Readonly<Record<string, string>>
+  profile?: ProfileSource
+  /** How to revoke, where it is not RFC 7009 at `server.revocation_endpoint`. `{client_id}` is filled in. */
+  revocation?: { endpoint: string; method: 'DELETE'; member: string }
+  /** The revocation endpoint wants the token alone, without client authentication (Google). */
+  revocationAuth?: 'none'
+  /** Where a person can end the app's access by hand. */
+  manageUrl?: string
+}
+
+/** One field of a key form. The first field of a provider is the primary secret. */
+export interface KeyField {
+  name: string
+  label: string
+  /** Masked, and never shown again. */
+  secret?: true
+}
+
+/** One kind of credential a provider takes, told apart by the shape of the primary field. */
+export interface KeyScheme {
+  /** A regular expression for the primary field; absent: any. The first scheme that matches is meant. */
+  pattern?: string
+  /** Names of all fields it needs. */
+  fields: readonly string[]
+  /** How requests carry it. @see RFC 6750 §2.1 · RFC 7617 §2 */
+  authorization:
+    | { scheme: 'Bearer'; token: string }
+    | { scheme: 'Basic'; username: string; password: string }
+    | { header: string; value: string }
+  /** Further environment variables: name → field. */
+  env?: Readonly<Record<string, string>>
+  /** The cheap call that tells a good key from a bad one. Only 401 and `refused` say "bad"; the rest says nothing. */
+  verify?: ProfileSource & {
+    /** JSON body; a value `{field}` is replaced by that field. */
+    body?: Readonly<Record<string, string>>
+    /** Statuses beside 401 that mean a bad key here. */
+    refused?: readonly number[]
+    /** A member that must be true for the key to be good (RFC 7662 §2.2 `active`). */
+    active?: string
+  }
+}
+
+export interface ApiKeyProvider extends ProviderBase {
+  kind: 'api-key'
+  fields: readonly KeyField[]
+  schemes: readonly KeyScheme[]
+  /** Where a person makes a key; opened in a new tab. */
+  keyUrl: string
+  /** A credential file that people paste or drop whole: its members by field name. */
+  file?: { name: string; fields: Readonly<Record<string, string>> }
+  /** What a person should know before pasting a key. */
+  cautions: readonly string[]
+  manageUrl?: string
+}
+
+/** A service that accounts come from. Pure data, made by a factory such as `github()`, `oauth()` or `apiKey()`. */
+export type Provider = OAuthProvider | ApiKeyProvider
+
+/** The fields of an ApiKey by name, such as `{ key }` or `{ username, key }`. */
+export type KeyFields = Record<string, string>
+
+const misuse = (message: string, provider?: string) =>
+  new LatchkeyError('misuse', message, { next: 'configure', provider })
+
+/**
+ * Checks a provider and returns it: id, and every URL in it. https is required, except at the origin of its own
+ * `baseUrl` (self-hosted services, test servers).
+ *
+ * @throws LatchkeyError `misuse` with the path of the mistake.
+ */
+export function defineProvider<P extends Provider>(provider: P): P {
+  if (!/^[a-z0-9-]+$/.test(provider.id)) {
+    throw misuse(`Provider id ${JSON.stringify(provider.id)} must be of a-z, 0-9 and "-": it starts every account id.`)
+  }
+  const own = provider.baseUrl === undefined ? undefined : parse(provider.baseUrl, 'baseUrl', provider.id).origin
+  const check = (value: unknown, path: string): void => {
+    if (typeof value === 'string') {
+      if (!/url$|endpoint$|issuer$|_uri$/i.test(path)) return
+      const url = parse(value.replace('{client_id}', 'id'), path, provider.id)
+      const linkForPeople = path === 'keyUrl' || path === 'manageUrl'
+      if (url.username || url.password || (url.protocol !== 'https:' && (url.origin !== own || linkForPeople))) {
+        throw misuse(
+          `${path} of provider "${provider.id}" must be an https URL without credentials. For a self-hosted or test service pass its origin as baseUrl.`,
+          provider.id,
+        )
+      }
+    } else if (value && typeof value === 'object') {
+      for (const [key, inner] of Object.entries(value)) check(inner, path ? `${path}.${key}` : key)
+    }
+  }
+  check(provider, '')
+  return provider
+}
+
+/** Whether a URL met at run time may be used for this provider: https, or the origin of its own `baseUrl`. */
+export function isAllowedUrl(provider: Provider, value: string): boolean {
+  if (!URL.canParse(value)) return false
+  const url = new URL(value)
+  if (url.username || url.password) return false
+  return (
+    url.protocol === 'https:' || (provider.baseUrl !== undefined && url.origin === new URL(provider.baseUrl).origin)
+  )
+}
+
+function parse(value: string, path: string, provider: string): URL {
+  if (!URL.canParse(value)) throw misuse(`${path} of provider "${provider}" is not a URL.`, provider)
+  const url = new URL(value)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw misuse(`${path} of provider "${provider}" must be an http(s) URL.`, provider)
+  }
+  return url
+}
+
+/** A base URL without trailing slashes, for joining paths to it. */
+export function trimBase(baseUrl: string): string {
+  return baseUrl.replace(/\/+$/, '')
+}
+
+/** What any factory for a known OAuth provider takes. There is no client secret here: it belongs to the broker. */
+export interface OAuthFactoryOptions {
+  /** Public client identifier. Default: the broker names it on first intent. @see RFC 6749 §2.2 */
+  clientId?: string
+  /** Scopes to ask for. Default: the provider's least useful set. */
+  scopes?: readonly string[]
+  /** Moves authorization server, token, API and profile hosts together: a self-hosted service or a test server. */
+  baseUrl?: string
+  name?: string
+  description?: string
+}
+
+/** Options of {@link oauth}: any OAuth 2.0 service whose endpoints are known. */
+export interface OAuthOptions {
+  id: string
+  name: string
+  description?: string
+  /** Default: the origin of the authorization endpoint. @see RFC 9207 §2 */
+  issuer?: string
+  authorizationEndpoint: string
+  tokenEndpoint: string
+  revocationEndpoint?: string
+  clientId?: string
+  /** Default: `none`, a public client that talks to the token endpoint itself. Any other needs a broker. */
+  tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
+  scopes?: readonly string[]
+  scopeMeanings?: OAuthProvider['scopeMeanings']
+  scopeSeparator?: ' ' | ','
+  authorizationParams?: OAuthProvider['authorizationParams']
+  profile?: ProfileSource
+  /** Default: the origin of the authorization endpoint. */
+  apiBaseUrl?: string
+  /** Default: `{PROVIDER}_TOKEN`. */
+  envNames?: readonly string[]
+  manageUrl?: string
+  /** The origin that may be http or private. */
+  baseUrl?: string
+}
+
+/** Any OAuth 2.0 provider, by its endpoints: authorization code with PKCE. @see RFC 6749 §4.1 · RFC 7636 */
+export function oauth(options: OAuthOptions): OAuthProvider {
+  const origin = parse(options.authorizationEndpoint, 'authorizationEndpoint', options.id).origin
+  const issuer = options.issuer ?? origin
+  return defineProvider({
+    kind: 'oauth',
+    id: options.id,
+    name: options.name,
+    description: options.description ?? `Connect your ${options.name} account`,
+    issuer,
+    baseUrl: options.baseUrl,
+    apiBaseUrl: options.apiBaseUrl ?? origin,
+    envNames: options.envNames ?? [envName(options.id)],
+    server: {
+      issuer,
+      authorization_endpoint: options.authorizationEndpoint,
+      token_endpoint: options.tokenEndpoint,
+      revocation_endpoint: options.revocationEndpoint,
+    },
+    client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
+    scopes: options.scopes ?? [],
+    scopeMeanings: options.scopeMeanings ?? {},
+    scopeSeparator: options.scopeSeparator,
+    authorizationParams: options.authorizationParams,
+    profile: options.profile,
+    manageUrl: options.manageUrl,
+  })
+}
+
+/** Options of {@link oidc}: an OpenID Connect service, found by its issuer. */
+export interface OidcOptions {
+  id: string
+  name: string
+  description?: string
+  /** Its metadata is read from `{issuer}/.well-known/openid-configuration`. @see OpenID Connect Discovery 1.0 §4 */
+  issuer: string
+  clientId?: string
+  tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
+  /** Default: `openid profile email`. */
+  scopes?: readonly string[]
+  scopeMeanings?: OAuthProvider['scopeMeanings']
+  authorizationParams?: OAuthProvider['authorizationParams']
+  apiBaseUrl?: string
+  envNames?: readonly string[]
+  manageUrl?: string
+  /** The origin that may be http or private: pass the issuer of a test server here too. */
+  baseUrl?: string
+}
+
+const OIDC_SCOPES: OAuthProvider['scopeMeanings'] = {
+  openid: { label: 'Know who you are', access: 'read' },
+  profile: { label: 'See your name and picture', access: 'read' },
+  email: { label: 'See your email address', access: 'read' },
+  offline_access: { label: 'Keep access when you are away, until you disconnect', access: 'read' },
+}
+
+/** Where an OpenID Connect userinfo answer holds a profile. @see OpenID Connect Core 1.0 §5.1 */
+export const OIDC_PROFILE_FIELDS: ProfileSource['fields'] = {
+  subject: 'sub',
+  username: ['preferred_username', 'email'],
+  name: 'name',
+  email: 'email',
+  avatar: 'picture',
+  url: 'profile',
+}
+
+/** Any OpenID Connect provider, by its issuer; endpoints come from discovery. @see OpenID Connect Discovery 1.0 §4 */
+export function oidc(options: OidcOptions): OAuthProvider {
+  return defineProvider({
+    kind: 'oauth',
+    id: options.id,
+    name: options.name,
+    description: options.description ?? `Connect your ${options.name} account`,
+    issuer: options.issuer,
+    baseUrl: options.baseUrl,
+    apiBaseUrl: options.apiBaseUrl ?? parse(options.issuer, 'issuer', options.id).origin,
+    envNames: options.envNames ?? [envName(options.id)],
+    server: { issuer: options.issuer },
+    client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
+    scopes: options.scopes ?? ['openid', 'profile', 'email'],
+    scopeMeanings: { ...OIDC_SCOPES, ...options.scopeMeanings },
+    authorizationParams: options.authorizationParams,
+    manageUrl: options.manageUrl,
+  })
+}
+
+/** Options of {@link apiKey}: any service that people connect by pasting a key. */
+export interface ApiKeyOptions {
+  id: string
+  name: string
+  description?: string
+  /** Where a person makes a key. */
+  keyUrl: string
+  /** Default: one field, "API key". The first is the primary secret. */
+  fields?: readonly KeyField[]
+  /** Default: `Authorization: Bearer` with the primary field. */
+  schemes?: readonly KeyScheme[]
+  /** A cheap call that a good key passes and a bad one fails with 401. Absent: keys are saved as "Not checked yet". */
+  verify?: KeyScheme['verify']
+  apiBaseUrl: string
+  /** Default: the origin of `apiBaseUrl`. */
+  issuer?: string
+  envNames?: readonly string[]
+  cautions?: readonly string[]
+  file?: ApiKeyProvider['file']
+  manageUrl?: string
+  baseUrl?: string
+}
+
+/** Any provider that people connect by pasting an API key. */
+export function apiKey(options: ApiKeyOptions): ApiKeyProvider {
+  const fields = options.fields ?? [{ name: 'key', label: 'API key', secret: true }]
+  const primary = fields[0]
+  if (!primary) throw misuse(`Provider "${options.id}" needs at least one field: the key.`, options.id)
+  return defineProvider({
+    kind: 'api-key',
+    id: options.id,
+    name: options.name,
+    description: options.description ?? `Connect ${options.name} with an API key`,
+    issuer: options.issuer ?? parse(options.apiBaseUrl, 'apiBaseUrl', options.id).origin,
+    baseUrl: options.baseUrl,
+    apiBaseUrl: trimBase(options.apiBaseUrl),
+    envNames: options.envNames ?? [envName(options.id)],
+    fields,
+    schemes: options.schemes ?? [
+      {
+        fields: fields.map((field) => field.name),
+        authorization: { scheme: 'Bearer', token: primary.name },
+        verify: options.verify,
+      },
+    ],
+    keyUrl: options.keyUrl,
+    file: options.file,
+    cautions: options.cautions ?? [],
+    manageUrl: options.manageUrl,
+  })
+}
+
+/** The environment variable of a provider without one of its own: `my-service` → `MY_SERVICE_TOKEN`. */
+export function envName(providerId: string): string {
+  return `${providerId.toUpperCase().replace(/\W/g, '_')}_TOKEN`
+}
+
+/** The kind of credential that these fields are, or undefined when the primary field is empty. */
+export function keyScheme(provider: ApiKeyProvider, fields: KeyFields): KeyScheme | undefined {
+  const primary = provider.fields[0] && fields[provider.fields[0].name]
+  if (!primary) return undefined
+  return provider.schemes.find(({ pattern }) => !pattern || new RegExp(pattern).test(primary))
+}
+
+/**
+ * What a person pasted or dropped, as fields: a whole credential file (`kaggle.json`) gives all of its fields, anything
+ * else is the primary one. Spaces around it are dropped.
+ */
+export function readKey(provider: ApiKeyProvider, text: string): KeyFields {
+  const trimmed = text.trim()
+  if (provider.file && trimmed.startsWith('{')) {
+    try {
+      const file: Record<string, unknown> = JSON.parse(trimmed)
+      const found = Object.entries(provider.file.fields).flatMap(([member, field]) => {
+        const value = Object.hasOwn(file, member) ? file[member] : undefined
+        return typeof value === 'string' ? [[field, value.trim()] as const] : []
+      })
+      if (found.length > 0) return Object.fromEntries(found)
+    } catch {
+      // Not a file after all: the person sees what they pasted, and the key check says what it is worth.
+    }
+  }
+  return { [provider.fields[0]?.name ?? 'key']: trimmed }
+}
+
+/** Scope names out of a server's answer, whichever separator and alias it used. @see RFC 6749 §3.3 */
+export function parseScope(provider: OAuthProvider, scope: string): string[] {
+  const names = scope.split(/[\s,]+/).filter(Boolean)
+  return [...new Set(names.map((name) => provider.scopeAliases?.[name] ?? name))]
+}

@@ -1,0 +1,97 @@
+import type { Account } from './accounts.ts'
+import type { KeyFields } from './provider.ts'
+import type { Database, Seal } from './seal.ts'
+import type { Token } from './token.ts'
+
+/** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
+export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
+
+/** A secret and its version. */
+export interface Held {
+  rev: number
+  secret: Secret
+}
+
+/** In IndexedDB; `sealed: null` says that the account was disconnected at this version. */
+interface Row {
+  rev: number
+  sealed: string | null
+}
+
+export interface SecretsOptions {
+  prefix: string
+  seal: Seal
+  /** Says which secret is newest, for all tabs. Absent where the storage belongs to one tab. */
+  database?: Database
+  /** The copy in storage, read only when the database has no row. */
+  copy(accountId: string): Promise<string | undefined>
+}
+
+/**
+ * Secrets by account. localStorage reaches another tab later than a Web Lock does, so inside the lock only IndexedDB is
+ * believed about which secret is newest.
+ */
+export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) {
+  const memory = new Map<string, Held>()
+  const waiting = new Map<string, Promise<unknown>>()
+  // A sealed secret moved under another account, issuer, provider or person does not open.
+  const context = ({ id, provider, issuer }: Account) => [prefix, provider, issuer, id].join('\n')
+
+  async function open(account: Account, sealed: string | null | undefined, rev: number): Promise<Held | undefined> {
+    const text = sealed ? await seal.unseal(sealed, context(account)) : undefined
+    if (text === undefined) return undefined
+    try {
+      const held = { rev, secret: JSON.parse(text) as Secret }
+      memory.set(account.id, held)
+      return held
+    } catch {
+      return undefined
+    }
+  }
+
+  return {
+    /** The secret in memory, unless storage says that there is a newer one. */
+    peek(account: Account): Secret | undefined {
+      const held = memory.get(account.id)
+      return held && held.rev >= account.rev ? held.secret : undefined
+    },
+    /** The newest secret; undefined when it is gone or cannot be unsealed. */
+    async read(account: Account): Promise<Held | undefined> {
+      const row = await database?.get<Row>('secrets', account.id)
+      const held = memory.get(account.id)
+      if (row) return held?.rev === row.rev ? held : open(account, row.sealed, row.rev)
+      return held ?? open(account, await copy(account.id), account.rev)
+    },
+    /** Keeps a new version, under the lock; the caller writes the returned copy to storage next. */
+    async write(account: Account, secret: Secret): Promise<{ rev: number; sealed: string }> {
+      const sealed = await seal.seal(JSON.stringify(secret), context(account))
+      const row = await database?.get<Row>('secrets', account.id)
+      const rev = Math.max(row?.rev ?? 0, memory.get(account.id)?.rev ?? 0, account.rev) + 1
+      await database?.put('secrets', account.id, { rev, sealed } satisfies Row)
+      memory.set(account.id, { rev, secret })
+      return { rev, sealed }
+    },
+    /** Keeps a secret for this page only. */
+    hold(account: Account, secret: Secret): number {
+      const rev = account.rev + 1
+      memory.set(account.id, { rev, secret })
+      return rev
+    },
+    /** Drops the secret, and leaves a mark that outlives a late copy of it. */
+    async remove(account: Account): Promise<void> {
+      const row = await database?.get<Row>('secrets', account.id)
+      const rev = Math.max(row?.rev ?? 0, memory.get(account.id)?.rev ?? 0, account.rev) + 1
+      memory.delete(account.id)
+      await database?.put('secrets', account.id, { rev, sealed: null } satisfies Row)
+    },
+    /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
+    exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
+      const name = `${prefix}:${accountId}`
+      if (database && globalThis.navigator?.locks) return navigator.locks.request(name, act) as Promise<T>
+      const turn = (waiting.get(name) ?? Promise.resolve()).then(act, act)
+      waiting.set(name, turn)
+      turn.catch(() => {})
+      return turn
+    },
+  }
+}
