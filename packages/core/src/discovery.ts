@@ -30,7 +30,9 @@ export async function resolveServer(provider: OAuthProvider, fetch = globalThis.
     pending.catch(() => found.delete(server.issuer))
   }
   const metadata = await pending.catch((error) => {
-    const code = error instanceof TypeError && !('code' in error) ? 'network' : 'malformed_response'
+    // fetch fails with a bare TypeError, a timeout with a DOMException; oauth4webapi's own errors have a code.
+    const unreached = error instanceof DOMException || (error instanceof TypeError && !('code' in error))
+    const code = unreached ? 'network' : 'malformed_response'
     throw asLatchkeyError(error, code, `${provider.name} could not be reached to learn where to sign in.`, {
       provider: provider.id,
     })

@@ -152,7 +152,8 @@ export function defineProvider<P extends Provider>(provider: P): P {
   const own = provider.baseUrl === undefined ? undefined : parse(provider.baseUrl, 'baseUrl', provider.id).origin
   const check = (value: unknown, path: string): void => {
     if (typeof value === 'string') {
-      if (!/url$|endpoint$|issuer$|_uri$/i.test(path)) return
+      // `fields.url` names a member of an answer.
+      if (!/url$|endpoint$|issuer$|_uri$/i.test(path) || /\bfields\./.test(path)) return
       const url = parse(value.replace('{client_id}', 'id'), path, provider.id)
       const linkForPeople = path === 'keyUrl' || path === 'manageUrl'
       if (url.username || url.password || (url.protocol !== 'https:' && (url.origin !== own || linkForPeople))) {

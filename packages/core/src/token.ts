@@ -124,6 +124,7 @@ function lenientFetch(
     if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
     if (typeof answer.error === 'string') {
       answer.error = provider.errorAliases?.[answer.error] ?? answer.error
+      if (repeats(answer.error_description, init?.body)) delete answer.error_description
       return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
     }
     if (response.status >= 500) throw unavailable(provider)
@@ -135,6 +136,14 @@ function lenientFetch(
     answer.token_type ??= 'bearer'
     return Response.json(answer, { status: response.status })
   }
+}
+
+/** Whether a server's words repeat a secret of the request, which would then stand in an error. */
+function repeats(words: unknown, body: unknown): boolean {
+  return (
+    body instanceof URLSearchParams &&
+    [...body].some(([name, value]) => /code|token|secret/.test(name) && value.length > 7 && `${words}`.includes(value))
+  )
 }
 
 const unavailable = (provider: Provider) =>
@@ -253,7 +262,7 @@ async function revokeByApi(
   token: Token,
 ): Promise<Revocation> {
   const { endpoint, method, member } = provider.revocation as NonNullable<OAuthProvider['revocation']>
-  if (!client_secret) return { status: 'unsupported' }
+  if (!client_secret || !token.access_token) return { status: 'unsupported' }
   const response = await fetch(endpoint.replace('{client_id}', encodeURIComponent(client_id)), {
     method,
     headers: {
