@@ -17,6 +17,8 @@ export interface Flow {
   /** Scopes asked for. */
   scopes: readonly string[]
   mode: 'popup' | 'redirect'
+  /** The account that is connected again. */
+  accountId?: string
   /** Milliseconds since the epoch. */
   startedAt: number
   /** Where a redirect flow goes back to: a path of the app's own origin. */
@@ -39,7 +41,7 @@ export interface AuthorizationRequest {
  */
 export async function authorizationRequest(
   provider: OAuthProvider,
-  options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo'>,
+  options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId'>,
 ): Promise<AuthorizationRequest> {
   const server = await resolveServer(provider)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {
@@ -95,7 +97,10 @@ export async function authorizationResponse(
     throw new LatchkeyError('state_mismatch', `The answer does not belong to this request to ${provider.name}.`, about)
   }
   const iss = parameters.get('iss')
-  if (iss === null ? server.authorization_response_iss_parameter_supported : iss !== flow.issuer) {
+  if (
+    flow.issuer !== server.issuer ||
+    (iss === null ? server.authorization_response_iss_parameter_supported : iss !== flow.issuer)
+  ) {
     throw new LatchkeyError(
       'issuer_mismatch',
       `The answer does not come from ${provider.name}, so it was not used.`,
@@ -103,12 +108,9 @@ export async function authorizationResponse(
     )
   }
   try {
-    return oauth.validateAuthResponse(
-      { ...server, issuer: flow.issuer },
-      { client_id: flow.client_id },
-      parameters,
-      flow.state,
-    )
+    const valid = oauth.validateAuthResponse(server, { client_id: flow.client_id }, parameters, flow.state)
+    if (!valid.get('code')) throw new TypeError('no code')
+    return valid
   } catch (error) {
     if (!(error instanceof oauth.AuthorizationResponseError)) {
       throw new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {

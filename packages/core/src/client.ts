@@ -106,8 +106,12 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const connectOAuth = (provider: OAuthProvider, connect: ConnectOptions): Promise<ConnectOutcome> => {
     const error = missing(provider)
     if (error) return Promise.reject(error)
+    const popup = connect.mode !== 'redirect'
+    const redirectUri = callbackUri(options)
     const under = running.get(provider.id)
-    if (under?.outcome) {
+    // One that goes on since before a reload has no address to open again, and a redirect needs no window.
+    if (under && (under.resumed || !popup)) under.end.abort()
+    else if (under?.outcome) {
       if (under.window && !under.window.closed) under.window.focus()
       else {
         under.window = openWindow()
@@ -119,14 +123,13 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       }
       return under.outcome
     }
-    const popup = connect.mode !== 'redirect'
     // Before anything is awaited: later, browsers take a window for an advertisement.
-    const opened = popup ? openWindow() : null
-    if (popup && !opened) {
+    const opened = popup && redirectUri ? openWindow() : null
+    if (popup && redirectUri && !opened) {
       keeper.setProvider(provider.id, { status: 'idle', reason: 'popup_blocked' })
       return Promise.resolve({ status: 'blocked', next: 'redirect' })
     }
-    const flow: Running = { window: opened, end: new AbortController() }
+    const flow: Running = { window: opened, redirectUri, end: new AbortController() }
     running.set(provider.id, flow)
     keeper.setProvider(provider.id, { status: 'connecting' })
     flow.outcome = connecting().then(
@@ -134,7 +137,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       (cause) => {
         const error = asLatchkeyError(cause, 'network', 'The app could not be loaded in full. Try again.')
         flow.window?.close()
-        running.delete(provider.id)
+        if (running.get(provider.id) === flow) running.delete(provider.id)
         keeper.setProvider(provider.id, { status: 'idle', error })
         throw error
       },
@@ -169,11 +172,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
     const secret = secrets.peek(account)
     if (secret && lives(secret, minValidity)) return { account, secret }
-    const held = await secrets.read(account)
-    if (!held) {
-      await keeper.mark(account.id, 'needs-reconnect', 'secret_unavailable')
-      throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${account.label}.`, about)
-    }
+    const held = await keeper.open(account)
     if (lives(held.secret, minValidity)) return { account, secret: held.secret }
     return { account, secret: await (await renewal()).renew(account, minValidity) }
   }
@@ -213,7 +212,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
         const provider = keeper.find(providerId)
         return provider.kind === 'oauth'
           ? connectOAuth(provider, connect)
-          : connecting().then(({ connectKey }) => connectKey(provider, connect.apiKey))
+          : connecting().then(({ connectKey }) => connectKey(provider, connect))
       } catch (error) {
         return Promise.reject(error)
       }
@@ -317,6 +316,13 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     },
   }
   return client
+}
+
+/** Where the authorization server sends people back to; undefined when that is no page of this origin. */
+function callbackUri({ redirectUri, broker }: LatchkeyOptions): string | undefined {
+  const uri = redirectUri ?? (broker && `${broker}/callback`)
+  const absolute = uri && new URL(uri, location.href)
+  return absolute && absolute.origin === location.origin ? absolute.href : undefined
 }
 
 /** Runs at most once; a failure is forgotten, so the next call tries again. */

@@ -35,6 +35,13 @@ export interface Running {
   window: Window | null
   /** Set once the request is built; a window that is opened again goes there too. */
   url?: string
+  /** Absent when the app names no page of this origin. */
+  redirectUri?: string
+  /** Began before the page was reloaded. */
+  resumed?: true
+  state?: string
+  /** Takes an answer that came by another way than the callback page. */
+  heard?: (query: string) => void
   end: AbortController
   outcome?: Promise<ConnectOutcome>
 }
@@ -47,17 +54,6 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   const verdicts = new WeakMap<KeyFields, Verification>()
   const checked = new Set<string>()
 
-  function redirectUri(): string {
-    const uri = options.redirectUri ?? (options.broker && `${options.broker}/callback`)
-    const absolute = uri && new URL(uri, location.href)
-    if (absolute && absolute.origin === location.origin) return absolute.href
-    throw new LatchkeyError(
-      'misuse',
-      'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.',
-      { next: 'configure' },
-    )
-  }
-
   /** A reconnected account asks for what it had, too. */
   function wanted(provider: OAuthProvider, { scopes, accountId }: ConnectOptions): readonly string[] {
     const had = store.getState().accounts[accountId ?? '']?.scopes ?? []
@@ -67,10 +63,18 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   /** Sends the window, or this page, to the authorization server. */
   async function begin(provider: OAuthProvider, flow: Running, connect: ConnectOptions): Promise<Flow> {
     const mode = connect.mode ?? 'popup'
+    if (!flow.redirectUri) {
+      throw new LatchkeyError(
+        'misuse',
+        'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.',
+        { provider: provider.id, next: 'configure' },
+      )
+    }
     const request = await authorizationRequest(provider, {
-      redirect_uri: redirectUri(),
+      redirect_uri: flow.redirectUri,
       client_id: await renewal.clientId(provider),
       scopes: wanted(provider, connect),
+      accountId: connect.accountId,
       mode,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
     })
@@ -98,31 +102,32 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     const cancel = () => flow.end.abort()
     connect.signal?.addEventListener('abort', cancel)
     if (connect.signal?.aborted) cancel()
-    let state: string | undefined
     try {
       flow.end.signal.throwIfAborted()
       const record = resumed ?? (await begin(provider, flow, connect))
-      state = record.state
+      flow.state = record.state
       return await complete(provider, record, await response(provider, flow, record))
     } catch (error) {
       flow.window?.close()
       if (!flow.end.signal.aborted) return fail(provider, error)
-      keeper.setProvider(provider.id)
+      // Another one may have taken its place.
+      if (running.get(provider.id) === flow) keeper.setProvider(provider.id)
       return { status: 'cancelled', next: 'connect' }
     } finally {
       connect.signal?.removeEventListener('abort', cancel)
-      running.delete(provider.id)
-      if (state) flows.remove(state)
+      if (running.get(provider.id) === flow) running.delete(provider.id)
+      if (flow.state) flows.remove(flow.state)
     }
   }
 
   /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
   function response(provider: OAuthProvider, flow: Running, { state, startedAt }: Flow): Promise<string> {
     return new Promise((resolve, reject) => {
-      const stop = listen(state, (query) => {
+      flow.heard = (query) => {
         tidy()
         resolve(query)
-      })
+      }
+      const stop = listen(state, flow.heard)
       const watch = setInterval(() => {
         if (flow.window?.closed && !store.getState().providers[provider.id]?.reason) {
           keeper.setProvider(provider.id, { status: 'connecting', reason: 'popup_closed' })
@@ -130,21 +135,17 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       }, 500)
       const ended = () => {
         tidy()
-        reject(
-          new LatchkeyError('timeout', `${provider.name} was not answered in ten minutes.`, {
-            provider: provider.id,
-            next: 'connect',
-          }),
-        )
+        reject(late(provider))
       }
-      const late = setTimeout(ended, startedAt + FLOW_LIFE - Date.now())
+      const timer = setTimeout(ended, startedAt + FLOW_LIFE - Date.now())
       const tidy = () => {
         stop()
         clearInterval(watch)
-        clearTimeout(late)
+        clearTimeout(timer)
         flow.end.signal.removeEventListener('abort', ended)
       }
-      flow.end.signal.addEventListener('abort', ended)
+      if (flow.end.signal.aborted) ended()
+      else flow.end.signal.addEventListener('abort', ended)
     })
   }
 
@@ -152,32 +153,46 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   async function complete(provider: OAuthProvider, flow: Flow, query: string): Promise<ConnectOutcome> {
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
+    if (expired(flow)) throw late(provider)
     const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id } = flow
     const endpoint = await renewal.endpoint(provider)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
-    const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), {
-      token: tokens.token,
-      expiresAt: endOf(tokens),
-    })
+    const secret = { token: tokens.token, expiresAt: endOf(tokens) }
+    const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), secret, flow)
     keeper.setProvider(provider.id)
     return { status: 'connected', account }
   }
 
-  /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
+  /**
+   * Puts a new secret on the account it belongs to: the same person's, or a new one.
+   *
+   * @throws LatchkeyError `account_changed` when `expected` is somebody else; nothing is changed then.
+   */
   async function adopt(
     provider: Provider,
     profile: Profile | undefined,
     scopes: readonly string[],
     secret: Secret,
-    reason?: Reason,
+    { accountId: expected, reason }: { accountId?: string; reason?: Reason } = {},
   ): Promise<Account> {
     const issuer = secret.token?.issuer ?? provider.issuer
-    const subject = profile?.subject
+    const known = facts(provider, profile, secret)
+    const { subject } = known
     const nameless = Object.values(store.getState().accounts).find(
-      (account) => account.provider === provider.id && account.subject === undefined,
+      (account) =>
+        account.provider === provider.id &&
+        account.subject === undefined &&
+        (account.username ?? known.username) === known.username,
     )
     const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
+    if (subject && id !== expected && store.getState().accounts[expected ?? '']?.subject) {
+      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
+        provider: provider.id,
+        account: expected,
+        next: 'reconnect',
+      })
+    }
     const account = await secrets.exclusive(id, async () => {
       const old = store.getState().accounts[id]
       const complete = old ? await withOldRefreshToken(old, secret) : secret
@@ -186,7 +201,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
           id,
           provider: provider.id,
           issuer,
-          ...facts(provider, profile, secret),
+          ...known,
           scopes,
           status: 'connected',
           reason,
@@ -253,7 +268,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   return {
     run,
     judge,
-    async connectKey(provider: ApiKeyProvider, apiKey: KeyFields | undefined): Promise<ConnectOutcome> {
+    async connectKey(provider: ApiKeyProvider, { apiKey, accountId }: ConnectOptions): Promise<ConnectOutcome> {
       try {
         if (!apiKey) {
           throw new LatchkeyError('misuse', `${provider.name} is connected with a key: pass { apiKey }.`, {
@@ -264,7 +279,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         const profile = verdict.status === 'verified' ? verdict.profile : undefined
         const names = keyScheme(provider, apiKey)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
-        const account = await adopt(provider, profile, [], { fields }, profile ? undefined : 'unverified')
+        const reason = profile ? undefined : 'unverified'
+        const account = await adopt(provider, profile, [], { fields }, { accountId, reason })
         keeper.setProvider(provider.id)
         return { status: 'connected', account }
       } catch (error) {
@@ -288,29 +304,37 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     },
     /** Goes on with the flows that this tab began before it was reloaded or went away. */
     async resume(): Promise<ConnectOutcome | undefined> {
-      let last: ConnectOutcome | undefined
+      const answered: Promise<ConnectOutcome>[] = []
       for (const state of flows.states()) {
         const flow = flows.read(state) as Flow | null
         const provider = keeper.providers.find(({ id }) => id === flow?.provider)
-        if (!flow || Date.now() - flow.startedAt > FLOW_LIFE) flows.remove(state)
+        if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
         else if (provider?.kind !== 'oauth' || running.has(provider.id)) continue
-        else if (flow.response !== undefined) last = await finish(provider, flow, flow.response)
+        else if (flow.response !== undefined) answered.push(finish(provider, flow, flow.response))
         else if (flow.mode === 'popup') {
-          const waiting: Running = { window: null, end: new AbortController() }
+          const waiting: Running = { window: null, resumed: true, end: new AbortController() }
           running.set(provider.id, waiting)
           keeper.setProvider(provider.id, { status: 'connecting' })
           waiting.outcome = run(provider, waiting, {}, flow)
           waiting.outcome.catch(() => {})
         }
       }
-      return last
+      // The card shows how each ended; the caller hears of the last.
+      for (const outcome of answered) outcome.catch(() => {})
+      return answered.at(-1)
     },
     /** Finishes the flow whose answer this URL holds. */
     async answer(url: string): Promise<ConnectOutcome> {
-      const parameters = new URL(url, location.href).searchParams
-      const flow = flows.read(parameters.get('state') ?? '') as Flow | null
+      const { origin, pathname, search, searchParams } = new URL(url, location.href)
+      const flow = flows.read(searchParams.get('state') ?? '') as Flow | null
       const provider = keeper.providers.find(({ id }) => id === flow?.provider)
-      if (flow && provider?.kind === 'oauth') return finish(provider, flow, parameters.toString())
+      // Answers come to the redirect URI of their request, and to no other. @see RFC 9700 §2.1
+      if (flow && provider?.kind === 'oauth' && flow.redirect_uri.split('?')[0] === origin + pathname) {
+        const waiting = running.get(provider.id)
+        if (waiting?.state !== flow.state || !waiting.heard || !waiting.outcome) return finish(provider, flow, search)
+        waiting.heard(search)
+        return waiting.outcome
+      }
       throw flows.states().length > 0
         ? new LatchkeyError('state_mismatch', 'The answer does not belong to the connection under way.', {
             next: 'connect',
@@ -319,6 +343,11 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     },
   }
 }
+
+const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
+
+const late = ({ id, name }: Provider) =>
+  new LatchkeyError('timeout', `${name} was not answered in ten minutes.`, { provider: id, next: 'connect' })
 
 function checkFields(provider: ApiKeyProvider, fields: KeyFields): void {
   const needed = keyScheme(provider, fields)?.fields ?? [provider.fields[0]?.name ?? 'key']

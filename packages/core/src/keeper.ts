@@ -12,7 +12,7 @@ import { LatchkeyError } from './errors.ts'
 import type { Provider } from './provider.ts'
 import { createRecords } from './records.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
-import { createSecrets, type Secret } from './secrets.ts'
+import { createSecrets, type Held, type Secret } from './secrets.ts'
 import { localStorageStore, type StateStorage } from './storage.ts'
 
 export interface LatchkeyOptions {
@@ -52,14 +52,24 @@ export function createKeeper(options: LatchkeyOptions) {
 
   const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)
   const unavailable = () => store.setState({ persistence: 'unavailable' })
+  // Accounts that storage refused live on in this page only.
+  const unwritten = new Set<string>()
 
   const keep = async (account: Account, sealed?: string) => {
     try {
       await records.write(account, sealed)
+      if (unwritten.delete(account.id) && unwritten.size === 0) store.setState({ persistence: 'available' })
     } catch {
+      unwritten.add(account.id)
       unavailable()
     }
     update((snapshot) => withAccount(snapshot, account))
+  }
+
+  /** Changes an account's word, if it is still there. */
+  const mark = async (id: string, status: Account['status'], reason: Reason, sealed?: string) => {
+    const account = store.getState().accounts[id]
+    if (account) await keep({ ...account, status, reason }, sealed)
   }
 
   return {
@@ -90,8 +100,10 @@ export function createKeeper(options: LatchkeyOptions) {
             // Unchanged accounts keep their identity, so their cards do not render again.
             accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
-          // What could not be written lives on in this page only.
-          if (snapshot.persistence === 'unavailable') Object.assign(accounts, snapshot.accounts)
+          for (const id of unwritten) {
+            const account = snapshot.accounts[id]
+            if (account) accounts[id] = account
+          }
           return { ...snapshot, ...loaded, status: 'ready', accounts }
         })
       const failed = () => {
@@ -114,6 +126,7 @@ export function createKeeper(options: LatchkeyOptions) {
         await keep(saved, sealed)
         return saved
       } catch {
+        unwritten.add(account.id)
         unavailable()
         const held = { ...account, rev: secrets.hold(account, secret) }
         update((snapshot) => withAccount(snapshot, held))
@@ -122,13 +135,24 @@ export function createKeeper(options: LatchkeyOptions) {
     },
     /** Removes the facts; the secret is removed under the lock. */
     async forget(id: string) {
+      unwritten.delete(id)
       update((snapshot) => withoutAccount(snapshot, id))
       await records.remove(id).catch(unavailable)
     },
-    /** Changes an account's word, if it is still there. */
-    async mark(id: string, status: Account['status'], reason?: Reason) {
-      const account = store.getState().accounts[id]
-      if (account) await keep({ ...account, status, reason })
+    mark,
+    /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
+    async open(account: Account): Promise<Held> {
+      const held = await secrets.read(account)
+      if (held) return held
+      const { id, provider, label } = account
+      // Another tab ended it, and storage may hear of it later than the database.
+      if (held === null) throw gone(id)
+      await mark(id, 'needs-reconnect', 'secret_unavailable')
+      throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${label}.`, {
+        provider,
+        account: id,
+        next: 'reconnect',
+      })
     },
     find(id: string): Provider {
       const provider = providers.find((candidate) => candidate.id === id)
@@ -141,13 +165,13 @@ export function createKeeper(options: LatchkeyOptions) {
     findAccount(id: string): Account {
       const account = store.getState().accounts[id]
       if (account) return account
-      throw new LatchkeyError('login_required', 'This account is not connected any more.', {
-        account: id,
-        next: 'connect',
-      })
+      throw gone(id)
     },
   }
 }
+
+const gone = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected any more.', { account, next: 'connect' })
 
 function unique(providers: readonly Provider[]): readonly Provider[] {
   const ids = providers.map(({ id }) => id)

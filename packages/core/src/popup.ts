@@ -27,6 +27,7 @@ export function listen(state: string, heard: (query: string) => void): () => voi
   const channel = new BroadcastChannel(CHANNEL + state)
   channel.onmessage = ({ data }: MessageEvent) => {
     if (typeof data?.query !== 'string' || data.query.length > 16_384) return
+    if (new URLSearchParams(data.query).get('state') !== state) return
     channel.postMessage({ heard: true })
     channel.close()
     heard(data.query)

@@ -26,9 +26,14 @@ function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>)
 }
 
 const STATUSES = ['connected', 'expiring', 'paused', 'needs-reconnect', 'error']
+/** Facts that a UI renders as they are. */
+const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason']
+/** Longer than any token: somebody else wrote it. */
+const MAX_RECORD = 1e5
 const ID = /^[a-z0-9-]+\.[\w-]{22}$/
 
 function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreadable' {
+  if (raw.length > MAX_RECORD) return 'unreadable'
   try {
     const { v, sealed, account } = JSON.parse(raw)
     if (typeof v === 'number' && v > VERSION) return 'newer'
@@ -40,6 +45,8 @@ function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreada
       typeof account.label === 'string' &&
       STATUSES.includes(account.status) &&
       Array.isArray(account.scopes) &&
+      account.scopes.every((scope: unknown) => typeof scope === 'string') &&
+      WORDS.every((word) => account[word] === undefined || typeof account[word] === 'string') &&
       Number.isInteger(account.rev) &&
       Number.isFinite(account.connectedAt)
     return good ? { account, sealed: typeof sealed === 'string' ? sealed : undefined } : 'unreadable'
@@ -71,10 +78,16 @@ export function createRecords(storage: StateStorage, prefix: string) {
       return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []
     })
   /** Where storage cannot list its keys, we do. */
-  async function list(rest: string, present: boolean): Promise<void> {
+  let listing: Promise<void> = Promise.resolve()
+  function list(rest: string, present: boolean): Promise<void> | undefined {
     if (storage.keys) return
-    const others = (await index()).filter((name) => name !== rest)
-    await storage.setItem(indexKey, JSON.stringify(present ? [...others, rest] : others))
+    const change = async () => {
+      const others = (await index()).filter((name) => name !== rest)
+      await storage.setItem(indexKey, JSON.stringify(present ? [...others, rest] : others))
+    }
+    // One after the other: two accounts connected at once both stay in the list.
+    listing = listing.then(change, change)
+    return listing
   }
 
   function names(): MaybePromise<string[]> {
@@ -102,7 +115,9 @@ export function createRecords(storage: StateStorage, prefix: string) {
       return then(names(), (all) => {
         const raws = all.map((name) => storage.getItem(key(name)))
         const read = (values: (string | null)[]): Loaded => {
-          const loaded: Loaded = { accounts: {}, defaults: {}, excluded: {} }
+          // Names out of storage may be `__proto__`.
+          const empty = () => Object.create(null)
+          const loaded: Loaded = { accounts: empty(), defaults: empty(), excluded: empty() }
           all.forEach((name, at) => {
             const raw = values[at]
             if (raw === null || raw === undefined) return
@@ -131,12 +146,14 @@ export function createRecords(storage: StateStorage, prefix: string) {
       return typeof record === 'object' ? record : undefined
     },
     /**
-     * Writes one account; without `sealed` the copy that is there stays.
+     * Writes one account. Without `sealed` it changes the facts of an account that is there, and its copy stays.
      *
      * @throws LatchkeyError `storage_unavailable` when a newer version of Latchkey owns the key.
      */
     async write(account: Account, sealed?: string): Promise<void> {
       const raw = await storage.getItem(key(account.id))
+      // Another tab disconnected it: news about its status does not bring it back.
+      if (raw === null && sealed === undefined) return
       const old = raw === null ? undefined : parseRecord(account.id, raw)
       if (old === 'newer') {
         throw new LatchkeyError(

@@ -64,13 +64,13 @@ export function createRenewal(keeper: Keeper) {
 
   async function renewUnderLock(account: Account, minValidity: number): Promise<Secret> {
     // Another tab may have renewed it while this one waited for the lock.
-    const held = await secrets.read(account)
-    if (held && lives(held.secret, minValidity)) return held.secret
-    const stillGood = held && lives(held.secret, 0)
-    const token = held?.secret.token
+    const held = await keeper.open(account)
+    if (lives(held.secret, minValidity)) return held.secret
+    const stillGood = lives(held.secret, 0)
+    const { token } = held.secret
     if (!token?.refresh_token) {
       if (stillGood) return held.secret
-      await keeper.mark(account.id, 'needs-reconnect', held ? 'expired' : 'secret_unavailable')
+      await keeper.mark(account.id, 'needs-reconnect', 'expired')
       throw new LatchkeyError('invalid_token', `Access to ${account.label} has ended.`, {
         provider: account.provider,
         account: account.id,
@@ -78,18 +78,25 @@ export function createRenewal(keeper: Keeper) {
       })
     }
     const provider = keeper.find(account.provider) as OAuthProvider
+    let answer: TokenAnswer
     try {
-      const answer = await (await endpoint(provider)).refresh(token)
-      return await keepRenewed(provider, account, token, answer)
+      answer = await (await endpoint(provider)).refresh(token)
     } catch (error) {
       if (error instanceof LatchkeyError && error.code === 'invalid_grant') {
-        await keeper.mark(account.id, 'needs-reconnect', 'revoked')
+        // Where locks are missing another tab may have been first: then its token is the one that counts.
+        const newest = await secrets.read(account)
+        if (newest && newest.rev !== held.rev && lives(newest.secret, minValidity)) return newest.secret
+        if (newest) {
+          await secrets.remove(account).catch(keeper.unavailable)
+          await keeper.mark(account.id, 'needs-reconnect', 'revoked', '')
+        }
       } else if (stillGood) {
         // The server may be back by the time this token ends.
         return held.secret
       }
       throw error
     }
+    return keepRenewed(provider, account, token, answer)
   }
 
   async function keepRenewed(
@@ -111,7 +118,8 @@ export function createRenewal(keeper: Keeper) {
     await keeper.save(
       {
         ...current,
-        ...facts(provider, answer.profile ?? current, secret),
+        // An answer that names nobody, or somebody else, does not rename the account.
+        ...facts(provider, (answer.profile?.subject === current.subject && answer.profile) || current, secret),
         scopes: granted(provider, answer, current.scopes),
         expiresAt: secret.expiresAt,
         renewable: token.refresh_token !== undefined,

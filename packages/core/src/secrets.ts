@@ -1,4 +1,5 @@
 import type { Account } from './accounts.ts'
+import { LatchkeyError } from './errors.ts'
 import type { KeyFields } from './provider.ts'
 import type { Database, Seal } from './seal.ts'
 import type { Token } from './token.ts'
@@ -55,10 +56,27 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       const held = memory.get(account.id)
       return held && held.rev >= account.rev ? held.secret : undefined
     },
-    /** The newest secret; undefined when it is gone or cannot be unsealed. */
-    async read(account: Account): Promise<Held | undefined> {
-      const row = await database?.get<Row>('secrets', account.id)
+    /**
+     * The newest secret; undefined when it cannot be unsealed, null when it was taken away on purpose.
+     *
+     * @throws LatchkeyError `storage_unavailable` when the database refuses and memory has none.
+     */
+    async read(account: Account): Promise<Held | undefined | null> {
       const held = memory.get(account.id)
+      let row: Row | undefined
+      try {
+        row = await database?.get<Row>('secrets', account.id)
+      } catch (cause) {
+        if (held) return held
+        throw new LatchkeyError('storage_unavailable', 'This browser refuses to read what it kept.', {
+          account: account.id,
+          cause,
+        })
+      }
+      if (row?.sealed === null) {
+        memory.delete(account.id)
+        return null
+      }
       if (row) return held?.rev === row.rev ? held : open(account, row.sealed, row.rev)
       return held ?? open(account, await copy(account.id), account.rev)
     },
@@ -79,19 +97,32 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
     },
     /** Drops the secret, and leaves a mark that outlives a late copy of it. */
     async remove(account: Account): Promise<void> {
-      const row = await database?.get<Row>('secrets', account.id)
-      const rev = Math.max(row?.rev ?? 0, memory.get(account.id)?.rev ?? 0, account.rev) + 1
+      const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       memory.delete(account.id)
+      const row = await database?.get<Row>('secrets', account.id)
+      const rev = Math.max(row?.rev ?? 0, known) + 1
       await database?.put('secrets', account.id, { rev, sealed: null } satisfies Row)
     },
     /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
     exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
       const name = `${prefix}:${accountId}`
-      if (database && globalThis.navigator?.locks) return navigator.locks.request(name, act) as Promise<T>
-      const turn = (waiting.get(name) ?? Promise.resolve()).then(act, act)
-      waiting.set(name, turn)
-      turn.catch(() => {})
-      return turn
+      const alone = () => {
+        const turn = (waiting.get(name) ?? Promise.resolve()).then(act, act)
+        waiting.set(name, turn)
+        turn.catch(() => {})
+        return turn
+      }
+      if (!database || !globalThis.navigator?.locks) return alone()
+      let began = false
+      const turn = navigator.locks.request(name, () => {
+        began = true
+        return act()
+      }) as Promise<T>
+      // Where storage is forbidden, so are locks: then there is no other tab to wait for.
+      return turn.catch((error) => {
+        if (began) throw error
+        return alone()
+      })
     },
   }
 }

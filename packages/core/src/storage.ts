@@ -28,8 +28,8 @@ function webStorage(area: 'localStorage' | 'sessionStorage'): Required<Omit<Stat
       const heard = (event: StorageEvent) => {
         if (event.storageArea === null || event.storageArea === store()) listener(event.key)
       }
-      addEventListener('storage', heard)
-      return () => removeEventListener('storage', heard)
+      globalThis.addEventListener?.('storage', heard)
+      return () => globalThis.removeEventListener?.('storage', heard)
     },
   }
 }

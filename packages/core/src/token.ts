@@ -76,7 +76,7 @@ export interface DirectOptions {
 /** Answers larger than this are not token answers. */
 const MAX_ANSWER = 256 * 1024
 
-async function bodyOf(response: Response): Promise<string> {
+async function bodyOf(response: Response, provider?: Provider): Promise<string> {
   const reader = response.body?.getReader()
   if (!reader) return ''
   const decoder = new TextDecoder()
@@ -87,7 +87,9 @@ async function bodyOf(response: Response): Promise<string> {
     text += decoder.decode(value, { stream: true })
     if (text.length > MAX_ANSWER) {
       await reader.cancel()
-      throw new LatchkeyError('malformed_response', 'The answer was too large to be a token answer.')
+      throw new LatchkeyError('malformed_response', 'The answer was too large to be a token answer.', {
+        provider: provider?.id,
+      })
     }
   }
 }
@@ -114,10 +116,14 @@ function lenientFetch(
 ): typeof globalThis.fetch {
   return async (input, init) => {
     const response = await fetch(input, { ...init, signal: signal ?? init?.signal, redirect: 'manual' })
-    const text = await bodyOf(response)
+    // Whatever it says with such a status: it is the server that fails, not the grant.
+    if (response.status === 429 || response.status >= 500) {
+      await response.body?.cancel()
+      throw unavailable(provider)
+    }
+    const text = await bodyOf(response, provider)
     const answer = members(text, response.headers.get('content-type') ?? '')
     if (!answer) {
-      if (response.status === 429 || response.status >= 500) throw unavailable(provider)
       if (response.ok && text === '') return new Response(null, { status: response.status })
       throw malformed(provider)
     }
@@ -127,7 +133,6 @@ function lenientFetch(
       if (repeats(answer.error_description, init?.body)) delete answer.error_description
       return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
     }
-    if (response.status >= 500) throw unavailable(provider)
     if (answer.refresh_token === null || answer.refresh_token === '') delete answer.refresh_token
     if (answer.expires_in === null) delete answer.expires_in
     if (typeof answer.expires_in === 'string' && /^\d+$/.test(answer.expires_in))
@@ -160,7 +165,7 @@ const malformed = (provider: Provider, cause?: unknown) =>
 function failure(provider: Provider, error: unknown): LatchkeyError {
   if (error instanceof LatchkeyError) return error
   if (error instanceof oauth.ResponseBodyError) {
-    const code = codeFromServer(error.error, error.status >= 500 ? 'temporarily_unavailable' : 'invalid_request')
+    const code = codeFromServer(error.error, 'invalid_request')
     return new LatchkeyError(code, `${provider.name} refused: ${code}.`, {
       provider: provider.id,
       detail: error.error_description,
@@ -168,7 +173,11 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
       cause: error,
     })
   }
-  if (error instanceof oauth.OperationProcessingError || error instanceof oauth.WWWAuthenticateChallengeError) {
+  if (
+    error instanceof SyntaxError ||
+    error instanceof oauth.OperationProcessingError ||
+    error instanceof oauth.WWWAuthenticateChallengeError
+  ) {
     return malformed(provider, error)
   }
   return asLatchkeyError(error, 'network', `${provider.name} could not be reached.`, { provider: provider.id })
@@ -459,11 +468,9 @@ export async function callBroker<T>(broker: string, route: string, body: object)
   }
   const answer = members(await bodyOf(response), '')
   if (response.ok && answer) return answer as T
-  if (!answer) {
-    const code = response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
-    throw new LatchkeyError(code, `The app's broker answered with status ${response.status}.`)
-  }
-  const code = codeFromServer(answer.error, answer.error === 'not_configured' ? 'not_configured' : 'malformed_response')
+  const unknown = response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
+  if (!answer) throw new LatchkeyError(unknown, `The app's broker answered with status ${response.status}.`)
+  const code = codeFromServer(answer.error, answer.error === 'not_configured' ? 'not_configured' : unknown)
   throw new LatchkeyError(
     code,
     typeof answer.message === 'string' ? answer.message.slice(0, 300) : `The app's broker refused: ${code}.`,

@@ -1,0 +1,32 @@
+import type { Preview } from '@storybook/react-vite'
+import '../packages/react/src/styles.css'
+import './preview.css'
+
+export default {
+  parameters: {
+    a11y: { test: 'error' },
+    controls: { disable: true },
+    layout: 'padded',
+  },
+  globalTypes: {
+    theme: {
+      description: 'Colour scheme',
+      toolbar: { title: 'Theme', icon: 'contrast', items: ['light', 'dark'], dynamicTitle: true },
+    },
+    width: {
+      description: 'Width of the place that the component is in',
+      toolbar: { title: 'Width', icon: 'ruler', items: ['full', '640px', '320px', '220px'], dynamicTitle: true },
+    },
+  },
+  initialGlobals: { theme: 'light', width: '640px' },
+  decorators: [
+    (Story, { globals }) => {
+      document.documentElement.dataset.theme = globals.theme
+      return (
+        <div style={{ inlineSize: globals.width === 'full' ? '100%' : globals.width, maxInlineSize: '100%' }}>
+          <Story />
+        </div>
+      )
+    },
+  ],
+} satisfies Preview

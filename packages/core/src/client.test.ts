@@ -1,0 +1,669 @@
+// @vitest-environment jsdom
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { acme, connect, failure } from '../fixtures/acme.ts'
+import { eventually, freshPage, locks, readableStorage, storageEvent } from '../fixtures/page.ts'
+import { ADA, CANARY, GRACE, type StandIn, startStandIn } from '../fixtures/stand-in.ts'
+import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
+import { kaggle } from './providers/kaggle.ts'
+
+let server: StandIn
+
+beforeAll(async () => {
+  server = await startStandIn()
+})
+afterAll(() => server.close())
+beforeEach(() => server.reset())
+afterEach(freshPage)
+
+const tab = (options: Partial<LatchkeyOptions> = {}) =>
+  createLatchkey({ providers: [acme(server)], redirectUri: '/callback', ...options })
+const keys = (options: Partial<LatchkeyOptions> = {}) =>
+  tab({ providers: [kaggle()], broker: server.broker, ...options })
+
+const refreshes = () => server.to('/token').filter(({ body }) => body.includes('grant_type=refresh_token'))
+const accounts = (client: ReturnType<typeof tab>) => Object.values(client.getSnapshot().accounts)
+const recordKey = () => Object.keys(localStorage).find((key) => /^latchkey:\w+\./.test(key)) ?? ''
+/** Makes tokens that are due for a refresh as soon as they arrive. */
+const dueAtOnce = () => {
+  server.settings.expiresIn = 30
+}
+
+describe('tokens', () => {
+  it('hands out the token that is held while it lives, without a request', async () => {
+    const client = tab()
+    await connect(client, server)
+    const before = server.requests.length
+    const [one, two] = await Promise.all([client.getToken('acme'), client.getToken('acme')])
+    expect(one).toBe(two)
+    expect(server.requests).toHaveLength(before)
+  })
+
+  it('says what is missing: no account, a scope, a provider', async () => {
+    const client = tab()
+    expect(await failure(client.getToken('acme'))).toMatchObject({
+      code: 'login_required',
+      provider: 'acme',
+      next: 'connect',
+    })
+    expect(await failure(client.getToken('nobody'))).toMatchObject({ code: 'misuse' })
+    expect(await failure(client.getToken({ accountId: 'acme.x' }))).toMatchObject({ code: 'login_required' })
+    const account = await connect(client, server)
+    expect(await failure(client.getToken('acme', { scopes: ['read', 'write'] }))).toMatchObject({
+      code: 'insufficient_scope',
+      account: account.id,
+      next: 'reconnect',
+    })
+    expect(await client.getToken({ accountId: account.id }, { scopes: ['read'] })).toMatch(`${CANARY}AT`)
+  })
+
+  it('case 66: twenty calls at the end of a token make one refresh', async () => {
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    server.settings.expiresIn = 3600
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => client.getToken('acme')))
+    expect(new Set(tokens).size).toBe(1)
+    expect(refreshes()).toHaveLength(1)
+  })
+
+  it('two tabs refresh a rotating token once, and both get the new one', async () => {
+    dueAtOnce()
+    const one = tab()
+    await connect(one, server)
+    const two = tab()
+    server.settings.expiresIn = 3600
+    const [first, second] = await Promise.all([one.getToken('acme'), two.getToken('acme')])
+    expect(first).toBe(second)
+    expect(refreshes()).toHaveLength(1)
+    // The server ends the grant when a used refresh token comes back: this one still works.
+    expect(await two.getToken('acme', { minValidity: 7200 })).toMatch(CANARY)
+    expect(accounts(two)).toMatchObject([{ status: 'connected' }])
+  })
+
+  it('a tab that slept through a rotation uses the newest token, whatever its own facts say', async () => {
+    dueAtOnce()
+    const one = tab()
+    await connect(one, server)
+    const slept = tab()
+    for (let turn = 0; turn < 3; turn += 1) await one.getToken('acme')
+    server.settings.expiresIn = 3600
+    // No storage event has arrived here.
+    expect(await slept.getToken('acme')).toMatch(CANARY)
+    expect(refreshes()).toHaveLength(4)
+    expect(accounts(slept)).toMatchObject([{ status: 'connected' }])
+  })
+
+  it('keeps a rotated token before anybody gets it: a page that dies in between has it', async () => {
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    server.settings.expiresIn = 3600
+    const token = await client.getToken('acme')
+    // A page that starts now has nothing but what was kept.
+    expect(await tab().getToken('acme')).toBe(token)
+    expect(refreshes()).toHaveLength(1)
+  })
+
+  it('case 71: an answer without a refresh token keeps the old one, one with it replaces it', async () => {
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    const sent = () => new URLSearchParams(refreshes().at(-1)!.body).get('refresh_token')
+    server.settings.rotate = false
+    await client.getToken('acme')
+    const first = sent()
+    await client.getToken('acme')
+    expect(sent()).toBe(first)
+    server.settings.rotate = true
+    await client.getToken('acme')
+    expect(sent()).toBe(first)
+    await tab().getToken('acme')
+    expect(sent()).not.toBe(first)
+    expect(accounts(client)).toMatchObject([{ status: 'connected', renewable: true }])
+  })
+
+  it('case 72: a grant that ended is wiped, its account kept, and not tried again', async () => {
+    dueAtOnce()
+    const client = tab()
+    const account = await connect(client, server)
+    server.endGrants()
+    expect(await failure(client.getToken('acme'))).toMatchObject({
+      code: 'invalid_grant',
+      provider: 'acme',
+    })
+    const kept = { id: account.id, label: 'ada', status: 'needs-reconnect', reason: 'revoked' }
+    expect(accounts(client)).toMatchObject([kept])
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'invalid_token', next: 'reconnect' })
+    expect(refreshes()).toHaveLength(1)
+    expect(JSON.parse(localStorage.getItem(recordKey())!)).toMatchObject({ account: kept, sealed: '' })
+    const reloaded = tab()
+    expect(accounts(reloaded)).toMatchObject([kept])
+    await connect(reloaded, server)
+    expect(await reloaded.getToken('acme')).toMatch(CANARY)
+  })
+
+  it('looks once more before it gives up: where locks are missing, another tab may have been first', async () => {
+    dueAtOnce()
+    const one = tab()
+    await connect(one, server)
+    const two = tab()
+    Object.defineProperty(navigator, 'locks', { value: undefined, configurable: true })
+    try {
+      let open = () => {}
+      // The slower tab's request waits until the faster one has rotated the token.
+      server.fault('/token', { after: new Promise<void>((resolve) => (open = resolve)) })
+      const slow = two.getToken('acme')
+      await eventually(() => expect(refreshes()).toHaveLength(1))
+      server.settings.expiresIn = 3600
+      const fast = await one.getToken('acme')
+      open()
+      expect(await slow).toBe(fast)
+      expect(accounts(two)).toMatchObject([{ status: 'connected' }])
+    } finally {
+      Object.defineProperty(navigator, 'locks', { value: locks, configurable: true })
+    }
+  })
+
+  it.each([
+    ['status 503', { status: 503, body: 'no' }],
+    ['status 429', { status: 429, body: 'slow down' }],
+    ['HTML', { status: 502, body: '<h1>Bad gateway' }],
+    ['temporarily_unavailable', { status: 503, body: { error: 'temporarily_unavailable' } }],
+  ])('an outage (%s) costs nothing: the living token is used, a dead one fails for now', async (_what, fault) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    server.fault('/token', fault)
+    const living = await client.getToken('acme')
+    expect(living).toMatch(CANARY)
+    vi.setSystemTime(Date.now() + 60_000)
+    server.fault('/token', fault)
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'temporarily_unavailable', next: 'retry' })
+    expect(accounts(client)).toMatchObject([{ status: 'connected' }])
+    expect(await client.getToken('acme')).not.toBe(living)
+  })
+
+  it('an account whose access ended and that nothing can refresh says so', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const client = tab()
+    server.fault('/token', { change: ({ refresh_token: _, ...answer }) => answer })
+    await connect(client, server)
+    expect(await client.getToken('acme', { minValidity: 7200 })).toMatch(CANARY)
+    vi.setSystemTime(Date.now() + 3_600_000)
+    expect(accounts(tab())).toMatchObject([{ status: 'needs-reconnect', reason: 'expired' }])
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'invalid_token', next: 'reconnect' })
+    expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect', reason: 'expired' }])
+  })
+
+  it.each([-3_600_000, 3_600_000])('case 65: a clock that is %d ms off makes no refresh loop', async (skew) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(Date.now() + skew)
+    const client = tab()
+    await connect(client, server)
+    for (let turn = 0; turn < 10; turn += 1) await client.getToken('acme')
+    expect(refreshes()).toEqual([])
+    vi.setSystemTime(Date.now() + 3_590_000)
+    for (let turn = 0; turn < 10; turn += 1) await client.getToken('acme')
+    expect(refreshes()).toHaveLength(1)
+  })
+
+  it('asks for no scope when it refreshes, and records a narrower answer', async () => {
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    server.fault('/token', { change: (answer) => ({ ...answer, scope: 'less' }) })
+    await client.getToken('acme')
+    expect(new URLSearchParams(refreshes()[0]!.body).has('scope')).toBe(false)
+    expect(accounts(client)).toMatchObject([{ scopes: ['less'] }])
+  })
+
+  it('keeps the name when a refresh answer names nobody, or somebody else', async () => {
+    dueAtOnce()
+    const client = tab()
+    await connect(client, server)
+    for (const body of [{}, { sub: '1906', preferred_username: 'grace' }, 'no']) {
+      server.fault('/userinfo', { body })
+      await client.getToken('acme')
+      expect(accounts(client)).toMatchObject([{ label: 'ada', subject: '1815' }])
+    }
+  })
+})
+
+describe('disconnecting', () => {
+  it('removes the account everywhere here, then revokes both tokens', async () => {
+    const client = tab()
+    const account = await connect(client, server)
+    const receipt = client.disconnect(account.id)
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(await receipt).toEqual({ status: 'revoked' })
+    expect(server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token_type_hint'))).toEqual([
+      'refresh_token',
+      'access_token',
+    ])
+    expect(recordKey()).toBe('')
+    expect(tab().getSnapshot().accounts).toEqual({})
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'login_required' })
+    expect(await client.disconnect(account.id)).toEqual({ status: 'removed' })
+  })
+
+  it('case 63: what the provider answers changes nothing here, and is told', async () => {
+    const client = tab({ providers: [acme(server, { manageUrl: 'https://acme.example/apps' })] })
+    const account = await connect(client, server)
+    server.fault('/revoke', { status: 500, body: 'no' })
+    expect(await client.disconnect(account.id)).toMatchObject({
+      status: 'removed',
+      manageUrl: 'https://acme.example/apps',
+      error: { name: 'LatchkeyError' },
+    })
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(recordKey()).toBe('')
+  })
+
+  it('case 77: a refresh under way does not bring a disconnected account back', async () => {
+    dueAtOnce()
+    const client = tab()
+    const account = await connect(client, server)
+    let open = () => {}
+    server.fault('/token', { after: new Promise<void>((resolve) => (open = resolve)) })
+    const token = failure(client.getToken('acme'))
+    await eventually(() => expect(refreshes()).toHaveLength(1))
+    const receipt = client.disconnect(account.id)
+    open()
+    expect(await token).toMatchObject({ code: 'cancelled' })
+    expect(await receipt).toEqual({ status: 'revoked' })
+    // The token that the refresh brought is the one that was revoked.
+    const revoked = server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))
+    expect(revoked).toEqual([`${CANARY}RT_3`, `${CANARY}AT_3`])
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(tab().getSnapshot().accounts).toEqual({})
+    expect(recordKey()).toBe('')
+  })
+
+  it('a refresh in another tab does not bring it back, either', async () => {
+    dueAtOnce()
+    const one = tab()
+    const account = await connect(one, server)
+    const two = tab()
+    let open = () => {}
+    server.fault('/token', { after: new Promise<void>((resolve) => (open = resolve)) })
+    const token = two.getToken('acme')
+    await eventually(() => expect(refreshes()).toHaveLength(1))
+    const receipt = one.disconnect(account.id)
+    open()
+    await token
+    expect(await receipt).toEqual({ status: 'revoked' })
+    expect(recordKey()).toBe('')
+    // That tab has not heard of it yet, and its own use of the account must not write it back.
+    expect(await failure(two.getToken('acme', { minValidity: 7200 }))).toMatchObject({ code: 'login_required' })
+    expect(recordKey()).toBe('')
+    expect(tab().getSnapshot().accounts).toEqual({})
+  })
+
+  it('a status that a stale tab finds out does not bring it back', async () => {
+    const one = tab()
+    const account = await connect(one, server)
+    const two = tab()
+    await one.disconnect(account.id)
+    expect(await failure(two.getToken('acme'))).toMatchObject({ code: 'login_required' })
+    expect(recordKey()).toBe('')
+  })
+
+  it('disconnects all, each with its own receipt', async () => {
+    const client = tab()
+    const ada = await connect(client, server)
+    const grace = await connect(client, server, { person: GRACE })
+    expect(await client.disconnectAll()).toEqual({ [ada.id]: { status: 'revoked' }, [grace.id]: { status: 'revoked' } })
+    expect(client.getSnapshot().accounts).toEqual({})
+  })
+
+  it('an account that is connected again after it was disconnected works', async () => {
+    const client = tab()
+    const account = await connect(client, server)
+    await client.disconnect(account.id)
+    const again = await connect(client, server)
+    expect(again.id).toBe(account.id)
+    expect(await client.getToken('acme')).toMatch(CANARY)
+    expect(await tab().getToken('acme')).toMatch(CANARY)
+  })
+})
+
+describe('keys', () => {
+  const KEY = `KGAT_${CANARY}KEY`
+  const PROFILE = { subject: 'ada', username: 'ada' }
+
+  it('connects a good key: verified once, named', async () => {
+    server.keys.set(KEY, PROFILE)
+    const client = keys()
+    const fields = { key: KEY }
+    expect(await client.verifyKey('kaggle', fields)).toEqual({ status: 'verified', username: 'ada' })
+    expect(await client.connect('kaggle', { apiKey: fields })).toMatchObject({
+      status: 'connected',
+      account: {
+        provider: 'kaggle',
+        label: 'ada',
+        status: 'connected',
+        reason: undefined,
+        scopes: [],
+        renewable: false,
+      },
+    })
+    expect(server.to('/broker/verify')).toHaveLength(1)
+    expect(await client.getToken('kaggle')).toBe(KEY)
+    expect(await tab({ providers: [kaggle()] }).getToken('kaggle')).toBe(KEY)
+  })
+
+  it('refuses a bad key with a sentence, and keeps nothing', async () => {
+    const client = keys()
+    const wrong = client.connect('kaggle', { apiKey: { key: KEY } })
+    expect(await failure(wrong)).toMatchObject({ code: 'invalid_token', next: 'edit-key' })
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(recordKey()).toBe('')
+  })
+
+  it.each([
+    ['a line break', { key: `KGAT_a\r\nx: y` }],
+    ['a NUL', { key: 'KGAT_\0' }],
+    ['nothing', { key: '' }],
+    ['more than 8 kB', { key: `KGAT_${'x'.repeat(9000)}` }],
+    ['a legacy key without its username', { key: 'abc' }],
+    ['letters that no header can carry', { key: 'KGAT_ключ' }],
+  ])('refuses a key that is %s before it is sent anywhere', async (_what, apiKey) => {
+    const client = keys()
+    expect(await failure(client.connect('kaggle', { apiKey }))).toMatchObject({ code: 'invalid_token' })
+    expect(server.requests).toEqual([])
+  })
+
+  it('asks for the key in words when there is none', async () => {
+    const client = keys()
+    expect(await failure(client.connect('kaggle'))).toMatchObject({ code: 'misuse', next: 'edit-key' })
+    const oauth = tab()
+    expect(await failure(oauth.verifyKey('acme', { key: 'x' }))).toMatchObject({ code: 'misuse' })
+  })
+
+  it('keeps a key that nobody could check, and checks it once at first use', async () => {
+    const client = keys()
+    server.fault('/broker/verify', { status: 503, body: 'no' })
+    const outcome = await client.connect('kaggle', { apiKey: { key: KEY } })
+    expect(outcome).toMatchObject({ account: { label: 'Kaggle', reason: 'unverified', status: 'connected' } })
+    server.keys.set(KEY, PROFILE)
+    expect(await client.getToken('kaggle')).toBe(KEY)
+    expect(accounts(client)).toMatchObject([{ label: 'ada', subject: 'ada', reason: undefined }])
+    await client.getToken('kaggle')
+    expect(server.to('/broker/verify')).toHaveLength(2)
+    expect(accounts(keys())).toMatchObject([{ label: 'ada' }])
+  })
+
+  it('an unchecked key that turns out bad needs another one', async () => {
+    const client = keys()
+    server.fault('/broker/verify', { status: 503, body: 'no' })
+    await client.connect('kaggle', { apiKey: { key: KEY } })
+    expect(await failure(client.getToken('kaggle'))).toMatchObject({ code: 'invalid_token' })
+    expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect', reason: 'invalid_token' }])
+    expect(await client.getIdentities()).toEqual([])
+  })
+
+  it('while nobody can check it, it is used as it is, and asked about once a page', async () => {
+    const client = keys()
+    const down = { status: 503, body: 'no' }
+    server.fault('/broker/verify', down, down, down)
+    await client.connect('kaggle', { apiKey: { key: KEY } })
+    for (let turn = 0; turn < 3; turn += 1) expect(await client.getToken('kaggle')).toBe(KEY)
+    expect(server.to('/broker/verify')).toHaveLength(2)
+  })
+
+  it("does not put another person's key on an account", async () => {
+    server.keys.set(KEY, PROFILE)
+    server.keys.set('KGAT_other', { subject: 'grace', username: 'grace' })
+    const client = keys()
+    await client.connect('kaggle', { apiKey: { key: KEY } })
+    const [account] = accounts(client)
+    const again = client.reconnect(account!.id, { apiKey: { key: 'KGAT_other' } })
+    expect(await failure(again)).toMatchObject({ code: 'account_changed' })
+    expect(await client.getToken('kaggle')).toBe(KEY)
+    expect(accounts(client)).toEqual([account])
+  })
+
+  it('keeps two unchecked accounts apart when their usernames say so', async () => {
+    const client = keys({ broker: undefined })
+    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'one' } })
+    await client.connect('kaggle', { apiKey: { username: 'grace', key: 'two' } })
+    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'three' } })
+    expect(
+      accounts(client)
+        .map(({ label }) => label)
+        .sort(),
+    ).toEqual(['ada', 'grace'])
+  })
+})
+
+describe('identities', () => {
+  it('carry what agent-runtimes reads, and never a refresh token', async () => {
+    const client = tab({ providers: [acme(server), kaggle()] })
+    const account = await connect(client, server)
+    await client.connect('kaggle', { apiKey: { key: 'abc', username: 'ada' } })
+    const identities = await client.getIdentities()
+    expect(identities).toEqual([
+      {
+        provider: 'acme',
+        accessToken: expect.stringContaining(`${CANARY}AT`),
+        scopes: ['read'],
+        expiresAt: account.expiresAt,
+        accountId: account.id,
+      },
+      { provider: 'kaggle', accessToken: 'abc', accountId: expect.any(String), fields: { username: 'ada' } },
+    ])
+    expect(JSON.stringify(identities)).not.toContain(`${CANARY}RT`)
+  })
+
+  it('leave out what this agent may not use, and keep that over a reload', async () => {
+    const client = tab({ providers: [acme(server), kaggle()] })
+    await connect(client, server)
+    await client.connect('kaggle', { apiKey: { key: 'abc', username: 'ada' } })
+    client.setIncluded('writer', 'kaggle', false)
+    client.setIncluded('writer', 'kaggle', false)
+    const names = async (from: typeof client, options: { agent?: string; providers?: string[] }) =>
+      (await from.getIdentities(options)).map(({ provider }) => provider)
+    expect(await names(client, { agent: 'writer' })).toEqual(['acme'])
+    expect(await names(client, { agent: 'reader' })).toEqual(['acme', 'kaggle'])
+    expect(await names(client, { providers: ['kaggle'] })).toEqual(['kaggle'])
+    const reloaded = tab({ providers: [acme(server), kaggle()] })
+    expect(await names(reloaded, { agent: 'writer' })).toEqual(['acme'])
+    reloaded.setIncluded('writer', 'kaggle', true)
+    expect(await names(reloaded, { agent: 'writer' })).toEqual(['acme', 'kaggle'])
+  })
+
+  it('are of the default account, which is the oldest until another is chosen', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const client = tab()
+    const ada = await connect(client, server)
+    vi.setSystemTime(Date.now() + 1)
+    const grace = await connect(client, server, { person: GRACE })
+    const id = async (from: typeof client) => (await from.getIdentities())[0]?.accountId
+    expect(await id(client)).toBe(ada.id)
+    client.setDefault(grace.id)
+    expect(await id(client)).toBe(grace.id)
+    expect(await id(tab())).toBe(grace.id)
+    await client.disconnect(grace.id)
+    expect(await id(client)).toBe(ada.id)
+  })
+
+  it('leave out what cannot be used', async () => {
+    dueAtOnce()
+    const client = tab()
+    expect(await client.getIdentities()).toEqual([])
+    await connect(client, server)
+    server.endGrants()
+    expect(await client.getIdentities()).toEqual([])
+    expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect' }])
+  })
+})
+
+describe('leaks', () => {
+  it('case 97: the store holds no secret, whatever happened', async () => {
+    dueAtOnce()
+    const client = tab({ providers: [acme(server), kaggle()] })
+    const seen: string[] = []
+    client.subscribe(() => void seen.push(inspect(client.getSnapshot(), { depth: 9, showHidden: true })))
+    await connect(client, server)
+    await client.connect('kaggle', { apiKey: { key: `${CANARY}KEY`, username: 'ada' } })
+    await client.getIdentities()
+    server.endGrants()
+    await client.getToken('acme').catch(() => {})
+    expect(seen.length).toBeGreaterThan(3)
+    expect(seen.join()).not.toContain(CANARY)
+    expect(JSON.stringify(client)).not.toContain(CANARY)
+  })
+
+  it('case 94: no error holds a token, a code, a verifier or a key', async () => {
+    dueAtOnce()
+    const client = tab({ providers: [acme(server), kaggle()], broker: undefined })
+    await connect(client, server)
+    const errors: unknown[] = []
+    const note = (error: unknown) => void errors.push(error)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(Date.now() + 60_000)
+    server.fault('/token', { echo: true })
+    await client.getToken('acme').catch(note)
+    server.fault('/token', { status: 200, body: { access_token: { [CANARY]: `${CANARY}AT` }, token_type: 'bearer' } })
+    await client.getToken('acme').catch(note)
+    server.fault('/token', { status: 502, body: `${CANARY}AT` })
+    await client.getToken('acme').catch(note)
+    server.fault('/token', { status: 200, body: `<${CANARY}AT` })
+    await client.getToken('acme').catch(note)
+    await client.connect('kaggle', { apiKey: { key: `${CANARY}\n` } }).catch(note)
+    await client.getToken('acme', { scopes: ['write'] }).catch(note)
+    server.fault('/token', { echo: true })
+    await connect(client, server).catch(note)
+    server.endGrants()
+    await client.getToken('acme').catch(note)
+    expect(errors).toHaveLength(8)
+    for (const error of errors) {
+      expect(error).toMatchObject({ name: 'LatchkeyError' })
+      for (const text of [String(error), JSON.stringify(error), inspect(error, { depth: 9, showHidden: true })])
+        expect(text).not.toContain(CANARY)
+      expect(inspect((error as Error).cause, { depth: 9 })).not.toContain(CANARY)
+    }
+  })
+
+  it('no log says anything of a whole flow', async () => {
+    const spies = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) => vi.spyOn(console, name))
+    dueAtOnce()
+    const client = tab()
+    const account = await connect(client, server)
+    await client.getToken('acme')
+    await client.disconnect(account.id)
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled()
+  })
+})
+
+describe('where secrets rest', () => {
+  it('the default: nothing readable in localStorage, sessionStorage or IndexedDB', async () => {
+    dueAtOnce()
+    const client = tab({ providers: [acme(server), kaggle()] })
+    await connect(client, server)
+    await client.connect('kaggle', { apiKey: { key: `${CANARY}KEY`, username: 'ada' } })
+    await client.getToken('acme')
+    expect(client.getSnapshot()).toMatchObject({ custody: 'sealed', persistence: 'available' })
+    expect(await readableStorage()).not.toContain(CANARY)
+    // The search finds what is there to be found.
+    localStorage.setItem('planted', `${CANARY}PLANTED`)
+    expect(await readableStorage()).toContain(CANARY)
+    localStorage.removeItem('planted')
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open('latchkey')
+      request.onsuccess = () => resolve(request.result)
+    })
+    const write = database.transaction('secrets', 'readwrite')
+    write.objectStore('secrets').put({ sealed: `${CANARY}PLANTED` }, 'planted')
+    await new Promise((resolve) => {
+      write.oncomplete = resolve
+    })
+    database.close()
+    expect(await readableStorage()).toContain(`${CANARY}PLANTED`)
+  })
+
+  it('a session: this tab only, sealed, over a reload', async () => {
+    const storage = sessionStorageStore()
+    const client = tab({ storage })
+    await connect(client, server)
+    expect(client.getSnapshot().custody).toBe('session')
+    expect(Object.keys(localStorage)).toEqual([])
+    expect(await readableStorage()).not.toContain(CANARY)
+    expect(await tab({ storage: sessionStorageStore() }).getToken('acme')).toMatch(CANARY)
+  })
+
+  it('memory: nothing is written anywhere', async () => {
+    dueAtOnce()
+    const storage = memoryStore()
+    const client = tab({ storage })
+    await connect(client, server)
+    await client.getToken('acme')
+    expect(client.getSnapshot()).toMatchObject({ custody: 'memory', persistence: 'available' })
+    expect(Object.keys(localStorage)).toEqual([])
+    expect(Object.keys(sessionStorage)).toEqual([])
+    expect(await readableStorage()).not.toContain(CANARY)
+    expect(tab({ storage: memoryStore() }).getSnapshot().accounts).toEqual({})
+    const account = accounts(client)[0]!
+    expect(await client.disconnect(account.id)).toEqual({ status: 'revoked' })
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'login_required' })
+  })
+
+  it('a store event from another tab is followed', async () => {
+    const one = tab()
+    const two = tab()
+    const changed = vi.fn()
+    const leave = two.subscribe(changed)
+    const account = await connect(one, server)
+    storageEvent(recordKey())
+    expect(two.getSnapshot().accounts).toEqual(one.getSnapshot().accounts)
+    expect(await two.getToken('acme')).toBe(await one.getToken('acme'))
+    const before = two.getSnapshot().accounts[account.id]
+    storageEvent(null)
+    expect(two.getSnapshot().accounts[account.id]).toBe(before)
+    const [calls] = [changed.mock.calls.length]
+    storageEvent('somebody-elses')
+    expect(changed).toHaveBeenCalledTimes(calls)
+    await one.disconnect(account.id)
+    storageEvent(recordKey() || `latchkey:${account.id}`)
+    expect(two.getSnapshot().accounts).toEqual({})
+    leave()
+  })
+
+  it('two tabs that connect two accounts at once keep both', async () => {
+    const one = tab()
+    const two = tab()
+    const [ada, grace] = await Promise.all([connect(one, server), connect(two, server, { person: GRACE })])
+    const reloaded = tab()
+    expect(Object.keys(reloaded.getSnapshot().accounts).sort()).toEqual([ada.id, grace.id].sort())
+    for (const accountId of [ada.id, grace.id]) expect(await reloaded.getToken({ accountId })).toMatch(CANARY)
+  })
+})
+
+it('reads the profile again, and renders nothing anew when nothing changed', async () => {
+  const client = tab()
+  const account = await connect(client, server)
+  const before = client.getSnapshot().accounts[account.id]
+  await client.refreshProfile(account.id)
+  expect(client.getSnapshot().accounts[account.id]).toBe(before)
+  server.fault('/userinfo', { body: { ...ADA, name: 'Countess of Lovelace' } })
+  expect(await client.refreshProfile(account.id)).toMatchObject({ name: 'Countess of Lovelace', label: 'ada' })
+  expect(accounts(tab())).toMatchObject([{ name: 'Countess of Lovelace' }])
+  server.fault('/userinfo', { body: { ...GRACE } })
+  expect(await client.refreshProfile(account.id)).toMatchObject({ label: 'ada' })
+  server.fault('/userinfo', { status: 401, body: {} })
+  expect(await failure(client.refreshProfile(account.id))).toMatchObject({ code: 'invalid_token' })
+})
+
+it('replaces providers without dropping accounts, and refuses two of one name', async () => {
+  const client = tab()
+  await connect(client, server)
+  const before = client.getSnapshot()
+  client.setProviders([acme(server, { name: 'Acme 2' }), kaggle()])
+  expect(client.providers.map(({ name }) => name)).toEqual(['Acme 2', 'Kaggle'])
+  expect(client.getSnapshot()).not.toBe(before)
+  expect(client.getSnapshot().accounts).toBe(before.accounts)
+  expect(() => client.setProviders([kaggle(), kaggle()])).toThrow(/Two providers have the id "kaggle"/)
+  expect(() => tab({ providers: [kaggle(), kaggle()] })).toThrow(/Two providers/)
+})

@@ -1,0 +1,173 @@
+// @vitest-environment jsdom
+import { type KeyVerdict, LatchkeyError } from '@latchkey/core'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { act, cleanup, render, screen, waitFor } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
+import { afterEach, expect, test, vi } from 'vitest'
+import { AccountCard } from './account-card.tsx'
+import { ApiKeyForm } from './api-key-form.tsx'
+import { LatchkeyProvider } from './context.tsx'
+import { readKeyFile } from './key-form.tsx'
+import { createFakeClient, type FakeClientOptions } from './testing.ts'
+
+afterEach(cleanup)
+
+const provider = kaggle()
+const KEY = '0123456789abcdef0123456789abcdef'
+
+test('a credential file is read by the members that the provider names', () => {
+  expect(readKeyFile(provider, `\n{"username":"adal","key":" ${KEY} ","more":1}\n`)).toEqual({
+    username: 'adal',
+    key: KEY,
+  })
+  for (const text of ['', KEY, '{', '[]', '{}', '{"username":"adal"}', '{"key":5}', `{"key":"${'x'.repeat(9000)}"}`]) {
+    expect(readKeyFile(provider, text), text.slice(0, 20)).toBeUndefined()
+  }
+  expect(readKeyFile({ ...provider, file: undefined }, `{"key":"${KEY}"}`)).toBeUndefined()
+})
+
+function setup(options: FakeClientOptions = {}) {
+  const client = createFakeClient(options)
+  const queries = new QueryClient()
+  const onConnected = vi.fn()
+  const { container } = render(
+    <QueryClientProvider client={queries}>
+      <LatchkeyProvider client={client}>
+        <ApiKeyForm provider={provider} onConnected={onConnected} />
+      </LatchkeyProvider>
+    </QueryClientProvider>,
+  )
+  return { client, queries, onConnected, container, key: screen.getByLabelText<HTMLInputElement>('Kaggle API key') }
+}
+
+test('an empty, broken or endless key is refused with a sentence and asks nobody', async () => {
+  const { client, key } = setup()
+  const verify = vi.spyOn(client, 'verifyKey')
+  await userEvent.type(key, '{Enter}')
+  expect(screen.getByRole('alert').textContent).toBe('Enter your Kaggle API key.')
+  await userEvent.click(key)
+  await userEvent.paste('KGAT_first\nsecond')
+  expect(screen.getByRole('alert').textContent).toMatch(/line breaks/)
+  expect(key.value).toBe('')
+  await userEvent.paste('KGAT_zero\u200bwidth')
+  await userEvent.keyboard('{Enter}')
+  expect(screen.getByRole('alert').textContent).toMatch(/invisible characters/)
+  await userEvent.clear(key)
+  await userEvent.paste(`KGAT_${'x'.repeat(9000)}`)
+  await userEvent.keyboard('{Enter}')
+  expect(screen.getByRole('alert').textContent).toMatch(/too long/)
+  expect(verify).not.toHaveBeenCalled()
+})
+
+test('a username left over from another key is not sent with a token', async () => {
+  const { client, key } = setup()
+  const connect = vi.spyOn(client, 'connect')
+  await userEvent.type(key, 'old')
+  await userEvent.type(screen.getByLabelText('Kaggle username'), 'adal')
+  await userEvent.clear(key)
+  await userEvent.type(key, 'KGAT_new{Enter}')
+  expect(connect).toHaveBeenCalledExactlyOnceWith('kaggle', { apiKey: { key: 'KGAT_new' } })
+})
+
+test('what verification said is not asked again: connect is given the very same fields', async () => {
+  const { client, key, onConnected } = setup()
+  const verify = vi.spyOn(client, 'verifyKey')
+  const connect = vi.spyOn(client, 'connect')
+  await userEvent.type(key, 'KGAT_good{Enter}')
+  expect(connect.mock.lastCall?.[1]?.apiKey).toBe(verify.mock.lastCall?.[1])
+  expect(onConnected).toHaveBeenCalledOnce()
+  expect(key.value).toBe('')
+})
+
+test('an error of connecting is shown, and the typing stays', async () => {
+  const { key } = setup({ outcomes: { kaggle: new LatchkeyError('storage_unavailable', 'Nothing can be kept.') } })
+  await userEvent.type(key, 'KGAT_good{Enter}')
+  expect(screen.getByRole('alert').textContent).toBe('Nothing can be kept.')
+  expect(key.value).toBe('KGAT_good')
+})
+
+/** Everything that React holds: props, state, hooks and refs of all fibers, but not the DOM nodes themselves. */
+function reactTree(container: HTMLElement): string {
+  const key = Object.keys(container).find((name) => name.startsWith('__reactContainer$')) ?? ''
+  const seen = new Set<object>()
+  const words: string[] = []
+  const visit = (value: unknown) => {
+    if (typeof value === 'string') words.push(value)
+    if (typeof value !== 'object' || value === null || value instanceof Node || seen.has(value)) return
+    seen.add(value)
+    const inner = value instanceof Map || value instanceof Set ? [...value].flat() : Object.values(value)
+    for (const part of inner) visit(part)
+  }
+  visit((container as unknown as Record<string, unknown>)[key])
+  return words.join('\n')
+}
+
+test('a key is in no prop, state, ref or cache, neither while it is checked nor later', async () => {
+  const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
+  const { queries, container, key, onConnected } = setup({ verifyKey: () => promise })
+  const cached: string[] = []
+  const watch = () =>
+    cached.push(
+      JSON.stringify(
+        queries
+          .getMutationCache()
+          .getAll()
+          .map(({ state, options }) => [state, options]),
+      ),
+      JSON.stringify(
+        queries
+          .getQueryCache()
+          .getAll()
+          .map(({ state, queryKey }) => [state, queryKey]),
+      ),
+    )
+  queries.getMutationCache().subscribe(watch)
+  await userEvent.type(key, `${KEY}`)
+  await userEvent.type(screen.getByLabelText('Kaggle username'), 'adal{Enter}')
+  expect(screen.getByRole('button', { name: 'Checking…' })).toBeTruthy()
+  expect(reactTree(container)).toContain('Checking…')
+  expect(reactTree(container)).not.toContain(KEY)
+  await act(async () => resolve({ status: 'verified', username: 'adal' }))
+  expect(onConnected).toHaveBeenCalledOnce()
+  expect(reactTree(container)).not.toContain(KEY)
+  watch()
+  expect(cached.length).toBeGreaterThan(2)
+  expect(cached.join('\n')).not.toContain(KEY)
+  expect(container.innerHTML).not.toContain(KEY)
+})
+
+test('a form that is closed while its key is checked connects nothing', async () => {
+  const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
+  const client = createFakeClient({ verifyKey: () => promise })
+  const connect = vi.spyOn(client, 'connect')
+  render(
+    <LatchkeyProvider client={client}>
+      <AccountCard provider="kaggle" />
+    </LatchkeyProvider>,
+  )
+  await userEvent.click(screen.getByRole('button', { name: 'Connect Kaggle' }))
+  await userEvent.type(await screen.findByLabelText('Kaggle API key'), 'KGAT_good{Enter}')
+  await userEvent.click(screen.getByRole('button', { name: 'Cancel' }))
+  await act(async () => resolve({ status: 'verified' }))
+  expect(connect).not.toHaveBeenCalled()
+})
+
+test('Escape closes the form of a card and no more than that', async () => {
+  const outer = vi.fn()
+  render(
+    // biome-ignore lint/a11y/noStaticElementInteractions: stands for a dialog around the card.
+    <div onKeyDown={outer}>
+      <LatchkeyProvider client={createFakeClient()}>
+        <AccountCard provider="kaggle" />
+      </LatchkeyProvider>
+    </div>,
+  )
+  const button = screen.getByRole('button', { name: 'Connect Kaggle' })
+  await userEvent.click(button)
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText('Kaggle API key')))
+  await userEvent.keyboard('{Escape}')
+  expect(screen.queryByLabelText('Kaggle API key')).toBeNull()
+  expect(document.activeElement).toBe(button)
+  expect(outer).not.toHaveBeenCalled()
+})

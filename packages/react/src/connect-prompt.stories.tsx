@@ -1,0 +1,91 @@
+import { LatchkeyError } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, userEvent } from 'storybook/test'
+import { ConnectPrompt } from './connect-prompt.tsx'
+import { LatchkeyProvider } from './context.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
+
+/** In the chat, where a tool lacked an account. */
+const meta = {
+  title: 'ConnectPrompt',
+  component: ConnectPrompt,
+  args: {
+    request: { type: 'authorization_required', provider: 'github', toolName: 'list_issues' },
+    onConnected: fn(),
+  },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConnectPrompt {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConnectPrompt>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const Asks: Story = {
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('article', { name: 'GitHub is needed to run list_issues' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  },
+}
+
+export const Connects: Story = {
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const ConnectedAlready: Story = {
+  parameters: { fake: { accounts: [fakeAccount()] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).not.toHaveBeenCalled()
+  },
+}
+
+/** Scopes are said in the provider's words; one that it does not know is not asked for. */
+export const AsksForMore: Story = {
+  parameters: { fake: { accounts: [fakeAccount()] } },
+  args: { request: { type: 'authorization_required', provider: 'github', scopes: ['repo', 'gist', 'evil:all'] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
+    await expect(canvas.queryByText(/evil/)).toBeNull()
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledWith(
+      expect.objectContaining({ scopes: ['read:user', 'user:email', 'repo', 'gist'] }),
+    )
+  },
+}
+
+export const AsksForAKey: Story = {
+  args: { request: { type: 'authorization_required', provider: 'kaggle' } },
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await userEvent.type(await canvas.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
+    await expect(await canvas.findByText(/^Kaggle is connected as/)).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const NotConfigured: Story = {
+  parameters: {
+    fake: { states: { github: { status: 'idle', error: new LatchkeyError('not_configured', 'No client secret.') } } },
+  },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('This app is not set up for GitHub yet.')).toBeVisible()
+    await expect(canvas.queryByRole('button')).toBeNull()
+  },
+}
+
+/** A tool may name anything: a provider that the page does not know is not asked for. */
+export const Unknown: Story = {
+  args: { request: { type: 'authorization_required', provider: 'evil', message: 'Type your password here' } },
+  play: async ({ canvasElement }) => {
+    await expect(canvasElement).toHaveTextContent('')
+  },
+}

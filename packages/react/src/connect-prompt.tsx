@@ -1,0 +1,113 @@
+'use client'
+import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
+import { useEffect, useId, useRef } from 'react'
+import { Avatar } from './avatar.tsx'
+import { ConnectControl, ConnectNotice } from './connect-button.tsx'
+import { useKit } from './context.tsx'
+import { useProvider, useSnapshot } from './hooks.ts'
+import { brandMark } from './icons.tsx'
+import { LiveRegion } from './live-region.tsx'
+import { useMessages } from './messages.ts'
+import { ScopeItems } from './scope-items.tsx'
+
+export interface ConnectPromptProps {
+  /** What a tool answered. It is controlled by tools and models, so only what this page's providers know is shown. */
+  request: ConnectRequest
+  /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
+  onConnected?: (account: Account) => void
+  className?: string
+}
+
+/** Asks for an account in the chat, where a tool lacked it. Renders nothing for a provider that the page does not know. */
+export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
+  const provider = useProvider(request.provider)
+  if (!provider) return null
+  return (
+    <LiveRegion>
+      <Prompt provider={provider} request={request} {...props} />
+    </LiveRegion>
+  )
+}
+
+function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
+  const { icons } = useKit()
+  const messages = useMessages()
+  const { name } = provider
+  const titleId = useId()
+  const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
+  const account = useSnapshot(
+    (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
+  )
+  const wanted = knownScopes(provider, request)
+  const fulfilled =
+    (account?.status === 'connected' || account?.status === 'expiring') &&
+    wanted.every((scope) => account.scopes.includes(scope))
+
+  const asked = useRef(false)
+  const told = useRef(false)
+  useEffect(() => {
+    if (ready && !fulfilled) asked.current = true
+    if (!fulfilled || !account || !asked.current || told.current) return
+    told.current = true
+    onConnected?.(account)
+  }, [ready, fulfilled, account, onConnected])
+
+  const tool = request.toolName && /^[\w.-]{1,64}$/.test(request.toolName) ? request.toolName : undefined
+  const mark = <span className="latchkey-mark">{brandMark(provider.id, name, icons)}</span>
+  const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
+  if (fulfilled && account) {
+    return (
+      <article className={frame} aria-labelledby={titleId} data-status="connected" data-provider={provider.id}>
+        <div className="latchkey-head">
+          {mark}
+          <div className="latchkey-title">
+            <p id={titleId} className="latchkey-done">
+              {messages.promptConnected(name, account.label)}
+            </p>
+          </div>
+          <Avatar account={account} />
+        </div>
+      </article>
+    )
+  }
+  // A token is replaced by the next one, so what was granted before is asked for again along with the new.
+  const scopes = provider.kind === 'oauth' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
+  const intent = {
+    ...(account && { accountId: account.id }),
+    ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
+  }
+  return (
+    <article className={frame} aria-labelledby={titleId} data-status="disconnected" data-provider={provider.id}>
+      <div className="latchkey-head">
+        {mark}
+        <div className="latchkey-title">
+          <p id={titleId} className="latchkey-name">
+            {messages.promptTitle(name, tool)}
+          </p>
+          {wanted.length === 0 && <p className="latchkey-line">{provider.description}</p>}
+        </div>
+        {ready ? (
+          <ConnectControl provider={provider} {...intent} />
+        ) : (
+          <span className="latchkey-bone" aria-hidden="true" />
+        )}
+        {wanted.length > 0 && (
+          <div className="latchkey-asks">
+            <p className="latchkey-line">{messages.promptScopes}</p>
+            <ul className="latchkey-scopes">
+              <ScopeItems provider={provider} scopes={wanted} />
+            </ul>
+          </div>
+        )}
+      </div>
+      <ConnectNotice provider={provider} {...intent} />
+    </article>
+  )
+}
+
+/** The scopes of a request that this page's provider has words for; others are not asked for. */
+function knownScopes(provider: Provider, request: ConnectRequest): string[] {
+  if (provider.kind !== 'oauth') return []
+  const canonical = (request.scopes ?? []).map((scope) => provider.scopeAliases?.[scope] ?? scope)
+  return canonical.filter((scope) => Object.hasOwn(provider.scopeMeanings, scope))
+}

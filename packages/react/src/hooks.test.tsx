@@ -1,0 +1,147 @@
+// @vitest-environment jsdom
+import { LatchkeyError } from '@latchkey/core'
+import { act, cleanup, render, renderHook } from '@testing-library/react'
+import { Profiler, type ReactNode } from 'react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { AccountCard } from './account-card.tsx'
+import { LatchkeyProvider } from './context.tsx'
+import {
+  useAccount,
+  useAccounts,
+  useAgentAccounts,
+  useConnect,
+  useDisconnect,
+  useIdentities,
+  useToken,
+} from './hooks.ts'
+import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
+
+afterEach(cleanup)
+
+const around = (client: FakeClient) => ({
+  wrapper: ({ children }: { children: ReactNode }) => <LatchkeyProvider client={client}>{children}</LatchkeyProvider>,
+})
+const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal' })
+
+test('accounts are the same array until one changes', () => {
+  const client = createFakeClient({ accounts: [fakeAccount({ connectedAt: 1 }), kaggler] })
+  const { result, rerender } = renderHook(useAccounts, around(client))
+  const first = result.current
+  expect(first.map(({ provider }) => provider)).toEqual(['github', 'kaggle'])
+  act(() => client.setState('gmail', { status: 'connecting' }))
+  rerender()
+  expect(result.current).toBe(first)
+  act(() => client.setAccount({ ...kaggler, status: 'error' }))
+  expect(result.current[0]).toBe(first[0])
+  expect(result.current[1]?.status).toBe('error')
+})
+
+test('an account by its id, or by its provider', () => {
+  const client = createFakeClient({ accounts: [kaggler] })
+  const { result, rerender } = renderHook(({ id }) => useAccount(id), {
+    ...around(client),
+    initialProps: { id: kaggler.id },
+  })
+  expect(result.current).toBe(kaggler)
+  rerender({ id: 'kaggle' })
+  expect(result.current).toBe(kaggler)
+  rerender({ id: 'github' })
+  expect(result.current).toBeUndefined()
+})
+
+test('useConnect starts in the same tick, keeps its functions and never rejects', async () => {
+  const refused = new LatchkeyError('server_error', 'GitHub had a problem.')
+  const client = createFakeClient({ outcomes: { github: refused } })
+  const started = vi.spyOn(client, 'connect')
+  const { result } = renderHook(() => useConnect('github'), around(client))
+  const { connect } = result.current
+  await act(async () => {
+    const outcome = connect({ scopes: ['repo'] })
+    expect(started).toHaveBeenCalledExactlyOnceWith('github', { scopes: ['repo'] })
+    expect(await outcome).toEqual({ status: 'failed', error: refused })
+  })
+  expect(result.current).toMatchObject({ connect, status: 'idle', error: refused })
+  started.mockImplementation(() => {
+    throw new TypeError('broken')
+  })
+  expect(await connect()).toMatchObject({ status: 'failed', error: { code: 'misuse' } })
+})
+
+test('a pending connect can be cancelled', async () => {
+  const client = createFakeClient({ outcomes: { github: 'pending' } })
+  const { result } = renderHook(() => useConnect('github'), around(client))
+  const outcome = result.current.connect()
+  await act(async () => {})
+  expect(result.current.status).toBe('connecting')
+  await act(async () => result.current.cancel())
+  expect(await outcome).toMatchObject({ status: 'cancelled' })
+  expect(result.current.status).toBe('idle')
+})
+
+test('useDisconnect gives receipts', async () => {
+  const client = createFakeClient({ accounts: [fakeAccount(), kaggler] })
+  const { result } = renderHook(useDisconnect, around(client))
+  await act(async () => {
+    expect(await result.current.disconnect(kaggler.id)).toEqual({ status: 'revoked' })
+    expect(await result.current.disconnectAll()).toEqual({ 'github.octocat': { status: 'revoked' } })
+  })
+})
+
+test('useToken gives a stable getter and a status, never a token', async () => {
+  const client = createFakeClient({ accounts: [kaggler] })
+  const { result, rerender } = renderHook(() => useToken({ accountId: kaggler.id }), around(client))
+  const { getToken } = result.current
+  rerender()
+  expect(result.current.getToken).toBe(getToken)
+  expect(JSON.stringify(result.current)).toBe('{"status":"connected"}')
+  expect(await getToken()).toBe('fake-token-of-kaggle.adal')
+  expect(renderHook(() => useToken('gmail'), around(client)).result.current.status).toBe('disconnected')
+})
+
+test('useIdentities gives a stable getter and the providers that can be sent now', async () => {
+  const client = createFakeClient({
+    accounts: [fakeAccount({ connectedAt: 1 }), { ...kaggler, status: 'needs-reconnect' }],
+  })
+  const { result, rerender } = renderHook(() => useIdentities({ agent: 'helper', providers: ['github', 'kaggle'] }), {
+    ...around(client),
+  })
+  const first = result.current
+  rerender()
+  expect(result.current.getIdentities).toBe(first.getIdentities)
+  expect(result.current.providers).toBe(first.providers)
+  expect(first.providers).toEqual(['github'])
+  act(() => client.setAccount(kaggler))
+  expect(result.current.providers).toEqual(['github', 'kaggle'])
+  act(() => client.setIncluded('helper', 'github', false))
+  expect(result.current.providers).toEqual(['kaggle'])
+  expect((await result.current.getIdentities()).map(({ provider }) => provider)).toEqual(['kaggle'])
+})
+
+test('useAgentAccounts includes all until one is excluded', () => {
+  const client = createFakeClient()
+  const { result } = renderHook(() => useAgentAccounts('helper'), around(client))
+  expect(result.current.providers.every(({ included }) => included)).toBe(true)
+  act(() => result.current.setIncluded('gmail', false))
+  expect(result.current.providers).toEqual([
+    { id: 'github', included: true },
+    { id: 'gmail', included: false },
+    { id: 'kaggle', included: true },
+  ])
+})
+
+test('one account that changes renders one card', () => {
+  const client = createFakeClient({ accounts: [fakeAccount(), kaggler] })
+  const rendered: string[] = []
+  render(
+    <LatchkeyProvider client={client}>
+      {client.providers.map(({ id }) => (
+        <Profiler key={id} id={id} onRender={(card) => rendered.push(card)}>
+          <AccountCard provider={id} />
+        </Profiler>
+      ))}
+    </LatchkeyProvider>,
+  )
+  rendered.length = 0
+  act(() => client.setAccount({ ...kaggler, status: 'needs-reconnect', reason: 'invalid_token' }))
+  expect([...new Set(rendered)]).toEqual(['kaggle'])
+})

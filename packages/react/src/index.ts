@@ -1,0 +1,25 @@
+// The public surface of @latchkey/react: named exports only, by hand.
+export type { DisconnectProps, PartProps, RootProps } from './account.tsx'
+export * as Account from './account.tsx'
+export { AccountCard, type AccountCardProps } from './account-card.tsx'
+export { ApiKeyForm, type ApiKeyFormProps } from './api-key-form.tsx'
+export { ConnectButton, type ConnectButtonProps, type ConnectIntent } from './connect-button.tsx'
+export { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
+export { ConnectedAccounts, type ConnectedAccountsProps } from './connected-accounts.tsx'
+export { LatchkeyProvider, type LatchkeyProviderProps, useLatchkey } from './context.tsx'
+export {
+  type ConnectResult,
+  type UseAgentAccounts,
+  type UseConnect,
+  type UseDisconnect,
+  type UseIdentities,
+  type UseToken,
+  useAccount,
+  useAccounts,
+  useAgentAccounts,
+  useConnect,
+  useDisconnect,
+  useIdentities,
+  useToken,
+} from './hooks.ts'
+export type { MessageOverrides, Messages } from './messages.ts'

@@ -1,0 +1,209 @@
+import {
+  type Account,
+  accountsOf,
+  type ConnectOptions,
+  type ConnectOutcome,
+  type DisconnectReceipt,
+  defaultAccount,
+  type KeyFields,
+  type KeyVerdict,
+  type LatchkeyClient,
+  LatchkeyError,
+  type Provider,
+  type ProviderState,
+  type Snapshot,
+} from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+
+/**
+ * How a connect of a fake client ends: an account, the person's choice, an error, or not at all until `settle` is
+ * called.
+ */
+export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | Account | LatchkeyError
+
+export interface FakeClientOptions {
+  /** Default: GitHub, Gmail and Kaggle. */
+  providers?: readonly Provider[]
+  accounts?: readonly Account[]
+  /** Default: `ready`. */
+  status?: Snapshot['status']
+  /** Default: `available`. */
+  persistence?: Snapshot['persistence']
+  /** What providers are doing, by id. */
+  states?: Readonly<Record<string, ProviderState>>
+  /** How connects end, by provider id. Default: `connected`. */
+  outcomes?: Readonly<Record<string, FakeOutcome>>
+  /** Default: every key is `verified`. */
+  verifyKey?: (providerId: string, fields: KeyFields) => Promise<KeyVerdict>
+  /** What disconnecting says, by provider id. Default: `revoked`. */
+  receipts?: Readonly<Record<string, DisconnectReceipt>>
+}
+
+/** A client without network and storage, for stories and tests. Its methods are plain functions: spy on them freely. */
+export interface FakeClient extends LatchkeyClient {
+  /** Ends a provider's pending connect. */
+  settle(providerId: string, outcome: Exclude<FakeOutcome, 'pending'>): void
+  /** Changes parts of the snapshot. */
+  set(part: Partial<Snapshot>): void
+  /** Adds or replaces an account. */
+  setAccount(account: Account): void
+  /** Sets what a provider is doing; `undefined`: nothing. */
+  setState(providerId: string, state: ProviderState | undefined): void
+}
+
+/** Facts of an account: octocat's at GitHub, unless told otherwise. */
+export function fakeAccount(facts: Partial<Account> = {}): Account {
+  const { provider = 'github', username = 'octocat' } = facts
+  return {
+    id: `${provider}.${username}`,
+    provider,
+    issuer: `https://${provider}.example`,
+    subject: username,
+    label: username,
+    username,
+    name: 'The Octocat',
+    scopes: provider === 'github' ? ['read:user', 'user:email'] : [],
+    status: 'connected',
+    renewable: true,
+    connectedAt: Date.now(),
+    rev: 1,
+    ...facts,
+  }
+}
+
+/**
+ * A {@link LatchkeyClient} that does what it is told. A connect puts its provider into `connecting` at once and ends
+ * in a later tick, as its scripted outcome says.
+ */
+export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
+  const { outcomes = {}, receipts = {} } = options
+  const listeners = new Set<() => void>()
+  const pending = new Map<string, { settle: (outcome: FakeOutcome) => void; result: Promise<ConnectOutcome> }>()
+  let providers = options.providers ?? [github(), gmail(), kaggle()]
+  let snapshot: Snapshot = {
+    status: options.status ?? 'ready',
+    accounts: Object.fromEntries((options.accounts ?? []).map((account) => [account.id, account])),
+    defaults: {},
+    providers: options.states ?? {},
+    excluded: {},
+    custody: 'sealed',
+    persistence: options.persistence ?? 'available',
+  }
+
+  const set = (part: Partial<Snapshot>) => {
+    snapshot = { ...snapshot, ...part }
+    for (const listener of [...listeners]) listener()
+  }
+  const setAccount = (account: Account) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
+  const setState = (providerId: string, state: ProviderState | undefined) => {
+    const { [providerId]: _old, ...others } = snapshot.providers
+    set({ providers: state ? { ...others, [providerId]: state } : others })
+  }
+  const find = (accountId: string): Account => {
+    const account = snapshot.accounts[accountId]
+    if (account) return account
+    throw new LatchkeyError('misuse', `There is no account "${accountId}".`, { next: 'connect', account: accountId })
+  }
+
+  const finish = (providerId: string, outcome: FakeOutcome, connect: ConnectOptions): ConnectOutcome => {
+    if (outcome instanceof LatchkeyError) {
+      setState(providerId, { status: 'idle', error: outcome })
+      throw outcome
+    }
+    if (outcome === 'denied' || outcome === 'blocked') {
+      setState(providerId, { status: 'idle', reason: outcome === 'denied' ? 'access_denied' : 'popup_blocked' })
+      return { status: outcome, next: outcome === 'denied' ? 'connect' : 'redirect' }
+    }
+    setState(providerId, undefined)
+    if (outcome === 'cancelled' || outcome === 'pending') return { status: 'cancelled', next: 'connect' }
+    const account = outcome === 'connected' ? accountFor(providerId, connect) : outcome
+    setAccount(account)
+    return { status: 'connected', account }
+  }
+  const accountFor = (providerId: string, connect: ConnectOptions): Account => {
+    const old = connect.accountId ? snapshot.accounts[connect.accountId] : undefined
+    const provider = providers.find((candidate) => candidate.id === providerId)
+    const username = connect.apiKey?.username
+    return {
+      ...(old ?? fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
+      status: 'connected',
+      reason: undefined,
+      scopes: connect.scopes ?? (provider?.kind === 'oauth' ? provider.scopes : []),
+    }
+  }
+
+  const connect = (providerId: string, connectOptions: ConnectOptions = {}): Promise<ConnectOutcome> => {
+    const underWay = pending.get(providerId)
+    if (underWay) return underWay.result
+    const { promise, resolve } = Promise.withResolvers<FakeOutcome>()
+    const result = promise.then((outcome) => {
+      pending.delete(providerId)
+      return finish(providerId, outcome, connectOptions)
+    })
+    pending.set(providerId, { settle: resolve, result })
+    setState(providerId, { status: 'connecting' })
+    const scripted = outcomes[providerId] ?? 'connected'
+    if (scripted !== 'pending') resolve(scripted)
+    return result
+  }
+
+  const disconnect = async (accountId: string): Promise<DisconnectReceipt> => {
+    const account = find(accountId)
+    const { [accountId]: _gone, ...accounts } = snapshot.accounts
+    set({ accounts })
+    return receipts[account.provider] ?? { status: 'revoked' }
+  }
+
+  return {
+    get providers() {
+      return providers
+    },
+    connect,
+    cancel: (providerId) => pending.get(providerId)?.settle('cancelled'),
+    prepare() {},
+    verifyKey: options.verifyKey ?? (async () => ({ status: 'verified' })),
+    handleRedirect: async () => undefined,
+    reconnect: async (accountId, reconnectOptions) =>
+      connect(find(accountId).provider, { ...reconnectOptions, accountId }),
+    disconnect,
+    async disconnectAll() {
+      const ids = Object.keys(snapshot.accounts)
+      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await disconnect(id)] as const)))
+    },
+    async getToken(target) {
+      const account = typeof target === 'string' ? defaultAccount(snapshot, target) : find(target.accountId)
+      if (!account) throw new LatchkeyError('misuse', `No account of "${target}" is connected.`, { next: 'connect' })
+      return `fake-token-of-${account.id}`
+    },
+    async getIdentities({ agent, providers: only } = {}) {
+      const excluded = agent === undefined ? [] : (snapshot.excluded[agent] ?? [])
+      return providers
+        .filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
+        .flatMap(({ id }) => accountsOf(snapshot, id).slice(0, 1))
+        .map(({ id, provider }) => ({ provider, accessToken: `fake-token-of-${id}`, accountId: id }))
+    },
+    refreshProfile: async (accountId) => find(accountId),
+    setIncluded(agentId, providerId, included) {
+      const others = (snapshot.excluded[agentId] ?? []).filter((id) => id !== providerId)
+      set({ excluded: { ...snapshot.excluded, [agentId]: included ? others : [...others, providerId] } })
+    },
+    setDefault(accountId) {
+      set({ defaults: { ...snapshot.defaults, [find(accountId).provider]: accountId } })
+    },
+    setProviders(next) {
+      providers = next
+      set({})
+    },
+    getSnapshot: () => snapshot,
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
+    set,
+    setAccount,
+    setState,
+  }
+}
