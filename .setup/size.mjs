@@ -50,8 +50,11 @@ try {
     if (process.argv.includes('--files')) {
       for (const file of Object.keys(metafile.outputs)) {
         console.log(`    ${now.has(file) ? 'now  ' : 'later'} ${kb(bytes(file))} ${path.basename(file)}`)
-        const inputs = Object.entries(metafile.outputs[file].inputs).sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)
-        for (const [input, { bytesInOutput }] of inputs.slice(0, 12)) console.log(`          ${kb(bytesInOutput)} ${input}`)
+        const inputs = Object.entries(metafile.outputs[file].inputs).sort(
+          (a, b) => b[1].bytesInOutput - a[1].bytesInOutput,
+        )
+        for (const [input, { bytesInOutput }] of inputs.slice(0, 12))
+          console.log(`          ${kb(bytesInOutput)} ${input}`)
       }
     }
   }

@@ -18,7 +18,11 @@ for (const [name, command, args, env] of [
   ['types', 'pnpm', ['run', 'x:types']],
   ['lint', 'pnpm', ['run', 'x:lint']],
   ['unit', 'pnpm', ['run', 'x:unit', '--reporter=default', '--reporter=json', `--outputFile=${report('unit')}`]],
-  ['stories', 'pnpm', ['run', 'x:stories', '--reporter=default', '--reporter=json', `--outputFile=${report('stories')}`]],
+  [
+    'stories',
+    'pnpm',
+    ['run', 'x:stories', '--reporter=default', '--reporter=json', `--outputFile=${report('stories')}`],
+  ],
   ['e2e', 'pnpm', ['run', 'x:e2e', '--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: report('e2e') }],
 ]) {
   console.log(`\n> ${name}`)

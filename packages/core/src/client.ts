@@ -3,7 +3,7 @@ import type { ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { Identity } from './identities.ts'
 import { createKeeper, type LatchkeyOptions, lives } from './keeper.ts'
-import { flows, openWindow } from './popup.ts'
+import { closeWindow, flows, openWindow } from './popup.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
 import type { DisconnectReceipt } from './renewal.ts'
 import type { Secret } from './secrets.ts'
@@ -56,6 +56,13 @@ export interface LatchkeyClient {
   disconnectAll(): Promise<Record<string, DisconnectReceipt>>
   /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
   getToken(target: TokenTarget, options?: TokenOptions): Promise<string>
+  /**
+   * Says that an API answered 401 to this account's token. It is refreshed; where nothing can refresh it, the account
+   * needs to be reconnected and says so. Resolves to the account as it is then.
+   *
+   * @see RFC 6750 §3.1
+   */
+  reportInvalidToken(accountId: string): Promise<Account>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
   /** Reads the person's name and picture again, where the provider answers browsers. */
@@ -136,7 +143,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       ({ run }) => run(provider, flow, connect),
       (cause) => {
         const error = asLatchkeyError(cause, 'network', 'The app could not be loaded in full. Try again.')
-        flow.window?.close()
+        closeWindow(flow.window)
         if (running.get(provider.id) === flow) running.delete(provider.id)
         keeper.setProvider(provider.id, { status: 'idle', error })
         throw error
@@ -269,6 +276,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     async getToken(target, tokenOptions) {
       const { account, secret } = await ask(target, tokenOptions)
       return primary(keeper.find(account.provider), secret)
+    },
+    async reportInvalidToken(id) {
+      return (await renewal()).refused(keeper.findAccount(id))
     },
     async getIdentities({ agent, providers: only } = {}) {
       const excluded = (agent && store.getState().excluded[agent]) || []

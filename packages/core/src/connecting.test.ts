@@ -175,7 +175,8 @@ describe('the way through a window', () => {
 
     const early = latchkey.connect('acme', { signal: AbortSignal.abort() })
     expect(await early).toEqual({ status: 'cancelled', next: 'connect' })
-    expect(popups.every(({ closed }) => closed)).toBe(true)
+    // A window that has left for the server is beyond our reach; the one that never left is closed.
+    expect(popups.map(({ closed }) => closed)).toEqual([true, false, true])
     expect(latchkey.getSnapshot()).toMatchObject({ providers: {}, accounts: {} })
     expect(server.requests).toEqual([])
     // And the provider is free again.
@@ -517,14 +518,14 @@ describe('answers', () => {
     const latchkey = client()
     const outcome = latchkey.connect('acme')
     server.fault('/token', fault)
-    visitCallback(server.approve(await popups[0]!.at()))
+    const page = visitCallback(server.approve(await popups[0]!.at()))
     expect(await failure(outcome)).toMatchObject({ name: 'LatchkeyError', code, provider: 'acme' })
     expect(latchkey.getSnapshot()).toMatchObject({
       accounts: {},
       providers: { acme: { status: 'idle', error: { code } } },
     })
     expect(Object.keys(localStorage)).toEqual([])
-    expect(popups[0]!.closed).toBe(true)
+    await eventually(() => expect(page.closed).toBe(true))
   })
 
   it('reads expires_in as a number in quotes, and takes a missing one for "it does not say"', async () => {

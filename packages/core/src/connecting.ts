@@ -2,7 +2,7 @@ import type { Account, Reason } from './accounts.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from './errors.ts'
 import type { Keeper } from './keeper.ts'
-import { flows, listen } from './popup.ts'
+import { closeWindow, flows, listen } from './popup.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme, type OAuthProvider, type Provider } from './provider.ts'
 import { endOf, facts, granted, type Renewal } from './renewal.ts'
 import type { Secret } from './secrets.ts'
@@ -108,7 +108,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       flow.state = record.state
       return await complete(provider, record, await response(provider, flow, record))
     } catch (error) {
-      flow.window?.close()
+      closeWindow(flow.window)
       if (!flow.end.signal.aborted) return fail(provider, error)
       // Another one may have taken its place.
       if (running.get(provider.id) === flow) keeper.setProvider(provider.id)

@@ -26,7 +26,7 @@ it('exports these names', () => {
       "parseIdentities",
       "providerState",
       "readConnectRequest",
-      "readKey",
+      "readKeyFile",
       "sessionStorageStore",
     ]
   `)

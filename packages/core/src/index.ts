@@ -43,7 +43,7 @@ export {
   oidc,
   type ProfileSource,
   type Provider,
-  readKey,
+  readKeyFile,
   type ScopeMeaning,
 } from './provider.ts'
 export type { DisconnectReceipt } from './renewal.ts'

@@ -195,4 +195,4 @@ const lapsed = (account: Account): Account =>
 
 /** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
 export const lives = (secret: Secret, seconds: number): boolean =>
-  secret.fields !== undefined || secret.expiresAt === undefined || secret.expiresAt - seconds * 1000 > Date.now()
+  secret.fields !== undefined || (secret.expiresAt ?? Number.MAX_VALUE) - seconds * 1000 > Date.now()

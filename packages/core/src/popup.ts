@@ -22,6 +22,17 @@ export function openWindow(): Window | null {
   return opened
 }
 
+/**
+ * Closes a window that has not left for the authorization server yet. Once it has, its opener is cut and only the
+ * person and the callback page can close it: asking anyway does nothing but write to the console.
+ */
+export function closeWindow(opened: Window | null): void {
+  try {
+    // Throws for a foreign page.
+    if (opened?.location.href) opened.close()
+  } catch {}
+}
+
 /** Listens for the response of the flow with this state, once; acknowledges it, so the window closes. */
 export function listen(state: string, heard: (query: string) => void): () => void {
   const channel = new BroadcastChannel(CHANNEL + state)

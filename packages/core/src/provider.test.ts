@@ -9,7 +9,7 @@ import {
   oauth,
   oidc,
   parseScope,
-  readKey,
+  readKeyFile,
 } from './provider.ts'
 import { github } from './providers/github.ts'
 import { gmail } from './providers/gmail.ts'
@@ -120,19 +120,15 @@ describe('apiKey()', () => {
     expect(() => apiKey({ ...options, fields: [] })).toThrow(/at least one field/)
     expect(() => apiKey({ ...options, keyUrl: 'http://x.example', baseUrl: 'http://x.example' })).toThrow(/keyUrl/)
   })
-
-  it('reads what was pasted as the key, without the spaces around it', () => {
-    expect(readKey(provider, '  abc \n')).toEqual({ key: 'abc' })
-    expect(readKey(provider, '{"key":"abc"}')).toEqual({ key: '{"key":"abc"}' })
-  })
 })
 
 describe('Kaggle keys', () => {
   it('reads kaggle.json whole, whatever else is in it', () => {
-    expect(readKey(kaggle(), '{"username":"ada","key":" abc ","x":1}\n')).toEqual({ username: 'ada', key: 'abc' })
-    expect(readKey(kaggle(), '{"key":"abc"}')).toEqual({ key: 'abc' })
-    for (const text of ['{"half', '{"username":1}', '{"__proto__":{"key":"x"}}', 'abc'])
-      expect(readKey(kaggle(), text)).toEqual({ key: text })
+    expect(readKeyFile(kaggle(), '\n{"username":"ada","key":" abc ","x":1}\n')).toEqual({ username: 'ada', key: 'abc' })
+    expect(readKeyFile(kaggle(), '{"key":"abc"}')).toEqual({ key: 'abc' })
+    for (const text of ['', '{"half', '[]', '{}', '{"username":1}', '{"key":5}', '{"__proto__":{"key":"x"}}', 'abc'])
+      expect(readKeyFile(kaggle(), text), text).toBeUndefined()
+    expect(readKeyFile({ ...kaggle(), file: undefined }, '{"key":"abc"}')).toBeUndefined()
   })
 
   it('tells a new token from a legacy key by its shape', () => {

@@ -123,7 +123,7 @@ export interface ApiKeyProvider extends ProviderBase {
   schemes: readonly KeyScheme[]
   /** Where a person makes a key; opened in a new tab. */
   keyUrl: string
-  /** A credential file that people paste or drop whole: its members by field name. */
+  /** A credential file that people paste or drop whole: for each field the member that holds it. */
   file?: { name: string; fields: Readonly<Record<string, string>> }
   /** What a person should know before pasting a key. */
   cautions: readonly string[]
@@ -384,24 +384,23 @@ export function keyScheme(provider: ApiKeyProvider, fields: KeyFields): KeySchem
 }
 
 /**
- * What a person pasted or dropped, as fields: a whole credential file (`kaggle.json`) gives all of its fields, anything
- * else is the primary one. Spaces around it are dropped.
+ * The fields in the text of a provider's credential file, such as a whole pasted or dropped `kaggle.json`. Undefined
+ * for any text that is not one.
  */
-export function readKey(provider: ApiKeyProvider, text: string): KeyFields {
-  const trimmed = text.trim()
-  if (provider.file && trimmed.startsWith('{')) {
-    try {
-      const file: Record<string, unknown> = JSON.parse(trimmed)
-      const found = Object.entries(provider.file.fields).flatMap(([member, field]) => {
-        const value = Object.hasOwn(file, member) ? file[member] : undefined
-        return typeof value === 'string' ? [[field, value.trim()] as const] : []
-      })
-      if (found.length > 0) return Object.fromEntries(found)
-    } catch {
-      // Not a file after all: the person sees what they pasted, and the key check says what it is worth.
-    }
+export function readKeyFile(provider: ApiKeyProvider, text: string): KeyFields | undefined {
+  const primary = provider.fields[0]?.name
+  if (!provider.file || !primary || !text.trimStart().startsWith('{')) return undefined
+  try {
+    const file: Record<string, unknown> = JSON.parse(text)
+    const found = Object.entries(provider.file.fields).flatMap(([field, member]) => {
+      const value = Object.hasOwn(file, member) ? file[member] : undefined
+      return typeof value === 'string' ? [[field, value.trim()] as const] : []
+    })
+    const fields = Object.fromEntries(found)
+    return fields[primary] ? fields : undefined
+  } catch {
+    return undefined
   }
-  return { [provider.fields[0]?.name ?? 'key']: trimmed }
 }
 
 /** Scope names out of a server's answer, whichever separator and alias it used. @see RFC 6749 §3.3 */

@@ -131,18 +131,29 @@ export function createRenewal(keeper: Keeper) {
     return secret
   }
 
+  /** One refresh for all callers of all tabs. */
+  function renew(account: Account, minValidity: number): Promise<Secret> {
+    const under = renewing.get(account.id)
+    if (under) return under
+    const renewal = secrets
+      .exclusive(account.id, () => renewUnderLock(account, minValidity))
+      .finally(() => renewing.delete(account.id))
+    renewing.set(account.id, renewal)
+    return renewal
+  }
+
   return {
     clientId,
     endpoint,
-    /** One refresh for all callers of all tabs. */
-    renew(account: Account, minValidity: number): Promise<Secret> {
-      const under = renewing.get(account.id)
-      if (under) return under
-      const renewal = secrets
-        .exclusive(account.id, () => renewUnderLock(account, minValidity))
-        .finally(() => renewing.delete(account.id))
-      renewing.set(account.id, renewal)
-      return renewal
+    renew,
+    /** What follows when an API refuses a token that looked good: a new one, or a word to the person. */
+    async refused(account: Account): Promise<Account> {
+      if (account.renewable) await renew(account, Number.POSITIVE_INFINITY).catch(() => {})
+      else {
+        const { kind } = keeper.find(account.provider)
+        await keeper.mark(account.id, 'needs-reconnect', kind === 'api-key' ? 'invalid_token' : 'revoked')
+      }
+      return keeper.findAccount(account.id)
     },
     /** Removes what is left of a forgotten account and tells the provider. Never rejects. */
     async revoke(account: Account): Promise<DisconnectReceipt> {

@@ -8,24 +8,12 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { AccountCard } from './account-card.tsx'
 import { ApiKeyForm } from './api-key-form.tsx'
 import { LatchkeyProvider } from './context.tsx'
-import { readKeyFile } from './key-form.tsx'
 import { createFakeClient, type FakeClientOptions } from './testing.ts'
 
 afterEach(cleanup)
 
 const provider = kaggle()
 const KEY = '0123456789abcdef0123456789abcdef'
-
-test('a credential file is read by the members that the provider names', () => {
-  expect(readKeyFile(provider, `\n{"username":"adal","key":" ${KEY} ","more":1}\n`)).toEqual({
-    username: 'adal',
-    key: KEY,
-  })
-  for (const text of ['', KEY, '{', '[]', '{}', '{"username":"adal"}', '{"key":5}', `{"key":"${'x'.repeat(9000)}"}`]) {
-    expect(readKeyFile(provider, text), text.slice(0, 20)).toBeUndefined()
-  }
-  expect(readKeyFile({ ...provider, file: undefined }, `{"key":"${KEY}"}`)).toBeUndefined()
-})
 
 function setup(options: FakeClientOptions = {}) {
   const client = createFakeClient(options)

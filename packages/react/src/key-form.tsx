@@ -1,5 +1,5 @@
 'use client'
-import { type ApiKeyProvider, type KeyFields, keyScheme, LatchkeyError } from '@latchkey/core'
+import { type ApiKeyProvider, type KeyFields, keyScheme, LatchkeyError, readKeyFile } from '@latchkey/core'
 import { useMutation } from '@tanstack/react-query'
 import {
   type ClipboardEvent,
@@ -23,27 +23,6 @@ const UNPRINTABLE = /[^\x20-\x7e]/
 interface Problem {
   field: string
   sentence: string
-}
-
-/**
- * The fields in the text of a provider's credential file, such as a whole `kaggle.json`. Undefined for any text that
- * is not one.
- */
-export function readKeyFile(provider: ApiKeyProvider, text: string): KeyFields | undefined {
-  const primary = provider.fields[0]?.name
-  if (!provider.file || !primary || text.length > LONGEST || !text.trimStart().startsWith('{')) return undefined
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  const found: KeyFields = {}
-  for (const [field, member] of Object.entries(provider.file.fields)) {
-    const value = (json as Record<string, unknown>)[member]
-    if (typeof value === 'string') found[field] = value.trim()
-  }
-  return found[primary] ? found : undefined
 }
 
 /**

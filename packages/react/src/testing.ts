@@ -185,6 +185,11 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
         .map(({ id, provider }) => ({ provider, accessToken: `fake-token-of-${id}`, accountId: id }))
     },
     refreshProfile: async (accountId) => find(accountId),
+    async reportInvalidToken(accountId) {
+      const account: Account = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
+      set({ accounts: { ...snapshot.accounts, [accountId]: account } })
+      return account
+    },
     setIncluded(agentId, providerId, included) {
       const others = (snapshot.excluded[agentId] ?? []).filter((id) => id !== providerId)
       set({ excluded: { ...snapshot.excluded, [agentId]: included ? others : [...others, providerId] } })

@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import { type KeyFields, type Provider, readKey } from '../provider.ts'
+import { type KeyFields, type Provider, readKeyFile } from '../provider.ts'
 import { github } from './github.ts'
 import { gmail } from './gmail.ts'
 import { kaggle } from './kaggle.ts'
@@ -33,7 +33,8 @@ export function providersFromConfig(config: Readonly<Record<string, ProviderConf
     } else if (entry?.type === 'token' && Object.hasOwn(keyFactories, id)) {
       const provider = keyFactories[id as keyof typeof keyFactories]({ baseUrl: entry.baseUrl })
       providers.push(provider)
-      if (entry.token) tokens[id] = readKey(provider, entry.token)
+      if (entry.token)
+        tokens[id] = readKeyFile(provider, entry.token) ?? { [primaryField(provider)]: entry.token.trim() }
     } else {
       throw new LatchkeyError(
         'misuse',
@@ -44,3 +45,5 @@ export function providersFromConfig(config: Readonly<Record<string, ProviderConf
   }
   return { providers, tokens }
 }
+
+const primaryField = ({ fields }: ReturnType<typeof kaggle>) => fields[0]?.name ?? 'key'

@@ -1,0 +1,103 @@
+import { useChat } from '@ai-sdk/react'
+import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
+import { useLatchkey } from '@latchkey/react'
+import { type ChatStatus, DefaultChatTransport } from 'ai'
+import { type RefObject, useEffect, useRef, useState } from 'react'
+import { AGENT_ID, type AgentMessage } from './agent.ts'
+import { Composer } from './composer.tsx'
+import { Message } from './message.tsx'
+
+const SUGGESTIONS = ['List my repositories', 'Search my mail for invoices', 'List my datasets']
+
+/** The conversation with the agent. */
+export function Chat() {
+  const client = useLatchkey()
+  // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
+  const [transport] = useState(
+    () =>
+      new DefaultChatTransport<AgentMessage>({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
+  )
+  const { messages, sendMessage, regenerate, stop, status, error } = useChat<AgentMessage>({ transport })
+  const busy = status === 'submitted' || status === 'streaming'
+  const log = useRef<HTMLDivElement>(null)
+  useScrollToEnd(log, messages, status)
+
+  // Two tools can wait for one account: whoever comes first runs them all again, once.
+  const resumed = useRef<string>(undefined)
+  const resume = async (messageId: string) => {
+    if (resumed.current === messageId) return
+    resumed.current = messageId
+    // The button that was pressed goes away with the answer that asked for it.
+    if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
+    await stop()
+    await regenerate()
+  }
+
+  // A new question does not wait for the answer to the old one.
+  const send = async (text: string) => {
+    await stop()
+    await sendMessage({ text })
+  }
+
+  return (
+    <section className="chat" aria-label="Chat">
+      {/* Busy, so that an answer is read out when it is complete instead of word by word. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      <div ref={log} className="log" role="log" tabIndex={0} aria-label="Conversation" aria-busy={busy}>
+        {messages.length === 0 && <Welcome />}
+        {messages.map((message) => (
+          <Message
+            key={message.id}
+            message={message}
+            // An answer in the middle of the conversation is history: it is not given again.
+            onAccountReady={message === messages.at(-1) ? () => resume(message.id) : undefined}
+          />
+        ))}
+        {status === 'submitted' && (
+          <p className="thinking">
+            <span className="spinner" aria-hidden="true" /> Thinking…
+          </p>
+        )}
+        {error && (
+          <div className="notice" role="alert">
+            <p>The assistant could not answer.</p>
+            <button type="button" className="button" onClick={() => regenerate()}>
+              Try again
+            </button>
+          </div>
+        )}
+      </div>
+      <Composer suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+    </section>
+  )
+}
+
+function Welcome() {
+  return (
+    <div className="welcome">
+      <h2>Ask about your own accounts</h2>
+      <p>
+        This agent reads GitHub, Gmail and Kaggle as you. Connect an account under Agent configuration, or just ask:
+        when a tool needs one, it says so here.
+      </p>
+    </div>
+  )
+}
+
+/** Keeps the newest words in view, unless the person has scrolled up to read what came before. */
+function useScrollToEnd(log: RefObject<HTMLDivElement | null>, messages: AgentMessage[], status: ChatStatus) {
+  const atEnd = useRef(true)
+  useEffect(() => {
+    const node = log.current
+    const onScroll = () => {
+      if (node) atEnd.current = node.scrollHeight - node.scrollTop - node.clientHeight < 80
+    }
+    node?.addEventListener('scroll', onScroll)
+    return () => node?.removeEventListener('scroll', onScroll)
+  }, [log])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is shown for the status is at the end, too.
+  useEffect(() => {
+    const asked = messages.at(-1)?.role === 'user'
+    if (atEnd.current || asked) log.current?.scrollTo({ top: log.current.scrollHeight })
+  }, [log, messages, status])
+}

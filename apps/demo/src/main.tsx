@@ -1,0 +1,16 @@
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import './styles.css'
+import '@latchkey/react/styles.css'
+import type { Config } from './agent.ts'
+import { App } from './app.tsx'
+import { createProviders } from './providers.ts'
+
+const config: Config = await fetch('/api/config').then((response) => response.json())
+const providers = Object.values(createProviders(config.baseUrls))
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <App providers={providers} model={config.model} />
+  </StrictMode>,
+)

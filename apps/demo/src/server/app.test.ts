@@ -1,0 +1,110 @@
+import { type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createApp } from './app.ts'
+import { createScriptedModel } from './scripted-model.ts'
+
+const origin = 'http://localhost:5173'
+let sandbox: Sandbox
+let app: ReturnType<typeof createApp>
+let cookie: string
+
+beforeAll(async () => {
+  sandbox = await startSandbox({ appOrigins: [origin] })
+  app = createApp({
+    origins: [origin],
+    baseUrls: { github: sandbox.github.url, gmail: sandbox.google.url, kaggle: sandbox.kaggle.url },
+    clients: { github: sandbox.github.client, gmail: sandbox.google.client },
+    agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
+  })
+  const config = await app.request('/api/config')
+  cookie = config.headers.get('set-cookie')?.split(';')[0] ?? ''
+})
+afterAll(() => sandbox.close())
+
+/** Asks the agent, and answers with its whole stream as text. */
+async function ask(text: string, identities?: object[], headers: Record<string, string> = { cookie }) {
+  const message = { id: '1', role: 'user', parts: [{ type: 'text', text }] }
+  const response = await app.request('/api/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin, ...headers },
+    body: JSON.stringify({ id: 'chat', messages: [message], identities }),
+  })
+  return { status: response.status, stream: await response.text() }
+}
+
+/** The tool outputs of a stream. */
+const outputs = (stream: string) =>
+  stream
+    .split('\n')
+    .flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice('data: '.length))] : []))
+    .flatMap((chunk) => (chunk.type === 'tool-output-available' ? [chunk.output] : []))
+
+test('the page is told no secret', async () => {
+  const text = await (await app.request('/api/config')).text()
+  expect(JSON.parse(text).baseUrls.github).toBe(sandbox.github.url)
+  for (const secret of [sandbox.github.client.client_secret, sandbox.kaggle.credentials.token]) {
+    expect(text).not.toContain(secret)
+  }
+})
+
+test('a tool runs with the account of the request, and its token goes nowhere else', async () => {
+  const { token } = sandbox.kaggle.credentials
+  const logged = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')]
+  const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: token, accountId: 'kaggle.1' }])
+  expect(outputs(stream)).toMatchObject([{ accountId: 'kaggle.1', datasets: [{ title: 'Bernoulli Numbers' }, {}, {}] }])
+  expect(sandbox.kaggle.log.at(-1)?.headers.authorization).toBe(`Bearer ${token}`)
+  expect(stream).not.toContain(token)
+  expect(JSON.stringify(logged.flatMap((spy) => spy.mock.calls))).not.toContain(token)
+})
+
+test('a legacy key is sent with its username', async () => {
+  const { username, key } = sandbox.kaggle.credentials
+  const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: key, fields: { username } }])
+  expect(outputs(stream)).toMatchObject([{ datasets: [{}, {}, {}] }])
+  expect(sandbox.kaggle.log.at(-1)?.headers.authorization).toMatch(/^Basic /)
+})
+
+test('tools without an account ask for it', async () => {
+  const { stream } = await ask('List my repositories and search my mail for invoices')
+  expect(outputs(stream)).toEqual([
+    {
+      type: 'authorization_required',
+      provider: 'github',
+      toolName: 'list_repositories',
+      message: 'This needs your GitHub account.',
+    },
+    {
+      type: 'authorization_required',
+      provider: 'gmail',
+      toolName: 'search_mail',
+      scopes: ['https://www.googleapis.com/auth/gmail.readonly'],
+      message: 'This needs your Gmail account.',
+    },
+  ])
+})
+
+test('a token that is not accepted any more is asked for anew', async () => {
+  const { stream } = await ask('List my repositories', [{ provider: 'github', accessToken: 'gho_dead' }])
+  expect(outputs(stream)).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
+  expect(stream).not.toContain('gho_dead')
+})
+
+test('a service that fails is reported in safe words', async () => {
+  sandbox.kaggle.addFaults('/v1/datasets.DatasetApiService/ListDatasets', [{ status: 502, body: 'KGAT_echoed' }])
+  const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: 'KGAT_echoed' }])
+  expect(stream).toContain('Kaggle answered with status 502.')
+  expect(stream).not.toContain('KGAT_echoed')
+})
+
+test('only a session of this app is answered', async () => {
+  expect((await ask('Hello', undefined, {})).status).toBe(401)
+})
+
+test('messages that are none are refused', async () => {
+  const response = await app.request('/api/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin, cookie },
+    body: JSON.stringify({ messages: [{ role: 'user' }] }),
+  })
+  expect(response.status).toBe(400)
+})

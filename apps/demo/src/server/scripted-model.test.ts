@@ -1,0 +1,102 @@
+import type { LanguageModelV4FunctionTool, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { expect, test } from 'vitest'
+import { createScriptedModel } from './scripted-model.ts'
+
+const model = createScriptedModel({ chunkDelayInMs: 0 })
+const tools = ['list_repositories', 'search_mail', 'list_datasets'].map(
+  (name): LanguageModelV4FunctionTool => ({ type: 'function', name, inputSchema: {} }),
+)
+
+const says = (text: string): LanguageModelV4Prompt => [{ role: 'user', content: [{ type: 'text', text }] }]
+
+const result = (toolName: string, output: object) =>
+  ({ type: 'tool-result', toolCallId: '1', toolName, output: { type: 'json', value: output as never } }) as const
+
+async function respond(prompt: LanguageModelV4Prompt) {
+  const { content } = await model.doGenerate({ prompt, tools })
+  return content.map((part) => {
+    if (part.type === 'tool-call') return [part.toolName, JSON.parse(part.input)]
+    return part.type === 'text' ? part.text : part.type
+  })
+}
+
+const answer = async (...content: ReturnType<typeof result>[]) =>
+  (await respond([...says('…'), { role: 'tool', content }])).join()
+
+test.each([
+  ['List my repositories', [['list_repositories', {}]]],
+  ['what are my GitHub repos?', [['list_repositories', {}]]],
+  ['Search my mail for invoices', [['search_mail', { query: 'invoices' }]]],
+  ['Do I have emails from Charles?', [['search_mail', { query: 'Charles' }]]],
+  ['find “server rental” in my inbox', [['search_mail', { query: 'server rental' }]]],
+  ['Show my inbox.', [['search_mail', { query: '' }]]],
+  ['List my datasets', [['list_datasets', {}]]],
+  ['my Kaggle data sets', [['list_datasets', {}]]],
+  ['Search my mail for Kaggle datasets', [['search_mail', { query: 'Kaggle datasets' }]]],
+])('%s', async (text, calls) => {
+  expect(await respond(says(text))).toEqual(calls)
+})
+
+test('several questions in one message call several tools', async () => {
+  expect(await respond(says('List my repositories, my datasets and search my mail for invoices.'))).toEqual([
+    ['list_repositories', {}],
+    ['list_datasets', {}],
+    ['search_mail', { query: 'invoices' }],
+  ])
+})
+
+test('a greeting is answered with what it can do', async () => {
+  const [text] = await respond(says('Hello!'))
+  expect(text).toContain('I can list your repositories on GitHub')
+})
+
+test('calls only tools that it was given', async () => {
+  const { content } = await model.doGenerate({ prompt: says('List my datasets'), tools: tools.slice(0, 1) })
+  expect(content).toMatchObject([{ type: 'text' }])
+})
+
+test('answers with every item that the tools found', async () => {
+  const text = await answer(
+    result('list_repositories', {
+      repositories: [
+        { full_name: 'octocat/hello-world', description: 'My first repository', private: false },
+        { full_name: 'octocat/secret', description: null, private: true },
+      ],
+    }),
+    result('search_mail', { messages: [{ subject: 'Invoice 2041', from: 'billing@engines.example' }] }),
+    result('list_datasets', { datasets: [{ title: 'Engine Trial Runs', ref: 'ada/engine-trial-runs', subtitle: '' }] }),
+    result('search_mail', { messages: [] }),
+  )
+  expect(text).toBe(`I found 2 repositories on GitHub:
+- octocat/hello-world: My first repository
+- octocat/secret (private)
+
+I found 1 message in Gmail:
+- Invoice 2041, from billing@engines.example
+
+I found 1 dataset on Kaggle:
+- Engine Trial Runs (ada/engine-trial-runs)
+
+I found no messages in Gmail.`)
+})
+
+test('says which account a tool needs', async () => {
+  const request = { type: 'authorization_required', provider: 'github', message: 'This needs your GitHub account.' }
+  expect(await answer(result('list_repositories', request))).toContain('This needs your GitHub account.')
+})
+
+test('says what went wrong', async () => {
+  const failed = { type: 'error-text', value: 'GitHub could not be reached.' } as const
+  const text = await answer({ ...result('list_repositories', {}), output: failed } as never)
+  expect(text).toBe('That did not work: GitHub could not be reached.')
+})
+
+test('streams the same answer in small chunks', async () => {
+  const { stream } = await model.doStream({ prompt: says('Hello'), tools })
+  const parts: LanguageModelV4StreamPart[] = []
+  for await (const part of stream) parts.push(part)
+  const deltas = parts.flatMap((part) => (part.type === 'text-delta' ? part.delta : []))
+  expect(deltas.length).toBeGreaterThan(10)
+  expect([deltas.join('')]).toEqual(await respond(says('Hello')))
+  expect(parts.at(-1)).toMatchObject({ type: 'finish', finishReason: { unified: 'stop' } })
+})

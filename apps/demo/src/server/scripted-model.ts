@@ -1,0 +1,134 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Content,
+  LanguageModelV4StreamPart,
+  LanguageModelV4ToolResultPart,
+  LanguageModelV4Usage,
+} from '@ai-sdk/provider'
+import { readConnectRequest } from '@latchkey/core'
+import { generateId, simulateReadableStream } from 'ai'
+
+/**
+ * A language model that needs no key and no network. It chooses tools by the words of the message and puts its answer
+ * together from what the tools say, so everything around it works as with a model that thinks.
+ */
+export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModelV4 {
+  return {
+    specificationVersion: 'v4',
+    provider: 'latchkey-demo',
+    modelId: 'scripted',
+    supportedUrls: {},
+    async doGenerate(options) {
+      const content = respond(options)
+      return { content, finishReason: finishReason(content), usage: NO_USAGE, warnings: [] }
+    },
+    async doStream(options) {
+      return { stream: simulateReadableStream({ chunks: toChunks(respond(options)), chunkDelayInMs }) }
+    },
+  }
+}
+
+const INTRODUCTION =
+  'I can list your repositories on GitHub, search your mail in Gmail and list your datasets on Kaggle. ' +
+  'Try “Search my mail for invoices”.'
+
+/** The next step: tools are called when the person spoke last, and their results are told when they did. */
+function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageModelV4Content[] {
+  const last = prompt.at(-1)
+  if (last?.role === 'tool') {
+    const results = last.content.filter((part) => part.type === 'tool-result')
+    return [{ type: 'text', text: results.map(tell).join('\n\n') }]
+  }
+  const said =
+    last?.role === 'user' ? last.content.map((part) => (part.type === 'text' ? part.text : '')).join(' ') : ''
+  const calls = chooseTools(said).filter(({ toolName }) => tools.some(({ name }) => name === toolName))
+  if (calls.length === 0) return [{ type: 'text', text: INTRODUCTION }]
+  return calls.map(({ toolName, input }) => ({
+    type: 'tool-call',
+    toolCallId: generateId(),
+    toolName,
+    input: JSON.stringify(input),
+  }))
+}
+
+const MAIL = '(?:e-?mails?|mails?|gmail|inbox)'
+// "mail for invoices", and "invoices in my mail".
+const MAIL_QUERIES = [
+  new RegExp(`\\b${MAIL}\\b.*?\\b(?:for|about|from)\\s+(.+)`, 'i'),
+  new RegExp(`\\b(?:search|look|find|any)\\s+(?:for\\s+)?(.+?)\\s+in\\s+(?:my\\s+)?${MAIL}\\b`, 'i'),
+  new RegExp(`\\b${MAIL}\\b`, 'i'),
+]
+
+/** The tools that a message asks for, part by part: "list my repositories and search my mail for invoices" is two. */
+function chooseTools(message: string): { toolName: string; input: object }[] {
+  const calls = message.split(/[,;.!?]+(?:\s+|$)|\s+(?:and|then|plus)\s+/i).flatMap((part) => {
+    const mail = MAIL_QUERIES.map((pattern) => pattern.exec(part)).find(Boolean)
+    // What is searched for in the mail is not asked of anybody else: "mails about Kaggle".
+    const rest = mail ? part.replace(mail[0], '') : part
+    return [
+      ...(/\b(?:repositor(?:y|ies)|repos?|github)\b/i.test(rest) ? [{ toolName: 'list_repositories', input: {} }] : []),
+      ...(mail ? [{ toolName: 'search_mail', input: { query: mail[1]?.replace(/["“”]/g, '').trim() ?? '' } }] : []),
+      ...(/\b(?:data ?sets?|kaggle)\b/i.test(rest) ? [{ toolName: 'list_datasets', input: {} }] : []),
+    ]
+  })
+  const seen = new Set<string>()
+  return calls.filter((call) => seen.size < seen.add(JSON.stringify(call)).size)
+}
+
+type Item = Record<string, unknown>
+
+/** One tool's result in words. */
+function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
+  if (output.type === 'error-text') return `That did not work: ${output.value}`
+  const value = output.type === 'json' ? output.value : null
+  const request = readConnectRequest(value)
+  if (request)
+    return `${request.message ?? `This needs an account: ${request.provider}.`} I will carry on as soon as I have it.`
+  const { repositories, messages, datasets } = value as Record<string, Item[] | undefined>
+  if (repositories) {
+    return list(repositories, 'repository', 'repositories', 'on GitHub', (one) =>
+      [one.full_name, one.private && ' (private)', one.description && `: ${one.description}`].filter(Boolean).join(''),
+    )
+  }
+  if (messages)
+    return list(messages, 'message', 'messages', 'in Gmail', ({ subject, from }) => `${subject}, from ${from}`)
+  if (datasets) {
+    return list(datasets, 'dataset', 'datasets', 'on Kaggle', ({ title, ref, subtitle }) =>
+      [title, ` (${ref})`, subtitle && `: ${subtitle}`].filter(Boolean).join(''),
+    )
+  }
+  return `${toolName} is done.`
+}
+
+function list(items: Item[], one: string, many: string, where: string, line: (item: Item) => string): string {
+  if (items.length === 0) return `I found no ${many} ${where}.`
+  const heading = `I found ${items.length} ${items.length === 1 ? one : many} ${where}:`
+  return [heading, ...items.map((item) => `- ${line(item)}`)].join('\n')
+}
+
+const NO_USAGE: LanguageModelV4Usage = {
+  inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+  outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+}
+
+const finishReason = (content: LanguageModelV4Content[]) =>
+  ({ unified: content.some(({ type }) => type === 'tool-call') ? 'tool-calls' : 'stop', raw: undefined }) as const
+
+/** The parts of a stream, with text word by word. */
+function toChunks(content: LanguageModelV4Content[]): LanguageModelV4StreamPart[] {
+  return [
+    { type: 'stream-start', warnings: [] },
+    ...content.flatMap((part): LanguageModelV4StreamPart[] => {
+      if (part.type !== 'text') return part.type === 'tool-call' ? [part] : []
+      const id = generateId()
+      const words = part.text.match(/\s*\S+/g) ?? []
+      return [
+        { type: 'text-start', id },
+        ...words.map((delta) => ({ type: 'text-delta', id, delta }) as const),
+        { type: 'text-end', id },
+      ]
+    }),
+    { type: 'finish', finishReason: finishReason(content), usage: NO_USAGE },
+  ]
+}

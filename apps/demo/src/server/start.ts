@@ -1,0 +1,109 @@
+import { createServer } from 'node:http'
+import { createServer as createProbe } from 'node:net'
+import path from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import { type OAuthStandIn, startSandbox } from '@latchkey/sandbox'
+import react from '@vitejs/plugin-react'
+import { createServer as createVite } from 'vite'
+import { createApp } from './app.ts'
+import { chooseModel } from './model.ts'
+
+const root = path.join(import.meta.dirname, '../..')
+try {
+  process.loadEnvFile(path.join(root, '../../.env'))
+} catch {
+  // There is no .env, and none is needed: see .env.example.
+}
+const { env } = process
+
+/** The port that was asked for, or any free one when it is taken. */
+async function freePort(wanted: number): Promise<number> {
+  const probe = createProbe()
+  const listen = (port: number) =>
+    new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => resolve(true))
+    })
+  if (!(await listen(wanted))) await listen(0)
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+const port = await freePort(Number(env.PORT ?? 5173))
+const origins = [`http://localhost:${port}`, `http://127.0.0.1:${port}`]
+const sandbox = await startSandbox({
+  appOrigins: origins,
+  ports: {
+    github: await freePort(Number(env.GITHUB_PORT ?? 4101)),
+    google: await freePort(Number(env.GOOGLE_PORT ?? 4102)),
+    kaggle: await freePort(Number(env.KAGGLE_PORT ?? 4103)),
+  },
+})
+
+/** The real service when the environment names a client for it, else its stand-in. */
+const service = (client_id: string | undefined, client_secret: string | undefined, standIn: OAuthStandIn) =>
+  client_id && client_secret
+    ? { client: { client_id, client_secret }, baseUrl: undefined }
+    : { client: standIn.client, baseUrl: standIn.url }
+const github = service(env.GITHUB_CLIENT_ID, env.GITHUB_CLIENT_SECRET, sandbox.github)
+const gmail = service(env.GOOGLE_CLIENT_ID, env.GOOGLE_CLIENT_SECRET, sandbox.google)
+const baseUrls = {
+  github: github.baseUrl,
+  gmail: gmail.baseUrl,
+  kaggle: env.KAGGLE === 'real' ? undefined : sandbox.kaggle.url,
+}
+
+const agent = chooseModel(env)
+const app = createApp({ origins, baseUrls, clients: { github: github.client, gmail: gmail.client }, agent })
+const api = getRequestListener(app.fetch)
+
+const server = createServer((request, response) => {
+  if (request.url?.startsWith('/api/')) api(request, response)
+  else vite.middlewares(request, response)
+})
+const vite = await createVite({
+  root,
+  configFile: false,
+  appType: 'spa',
+  logLevel: 'warn',
+  plugins: [react()],
+  server: { middlewareMode: true, ws: { server } },
+  optimizeDeps: {
+    // Named, so that none of them is found only when it is first used, which would reload the page.
+    include: [
+      'react',
+      'react-dom',
+      'react-dom/client',
+      'react/jsx-runtime',
+      'react/jsx-dev-runtime',
+      'ai',
+      '@ai-sdk/react',
+      '@tanstack/react-query',
+      '@latchkey/core > oauth4webapi',
+      '@latchkey/core > zustand/vanilla',
+      '@latchkey/react > @radix-ui/react-dialog',
+      '@latchkey/react > @radix-ui/react-slot',
+    ],
+  },
+})
+
+server.listen(port, '127.0.0.1', () => {
+  const place = (url: string | undefined) => (url ? `stand-in at ${url}` : 'the real service')
+  console.log(`
+Latchkey demo: http://localhost:${port}
+
+  GitHub  ${place(baseUrls.github)}
+  Gmail   ${place(baseUrls.gmail)}
+  Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
+  Model   ${agent.name}
+`)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    server.close()
+    server.closeAllConnections()
+    await Promise.all([vite.close(), sandbox.close()])
+  })
+}

@@ -1,0 +1,67 @@
+import { readConnectRequest } from '@latchkey/core'
+import { Account } from '@latchkey/react'
+import type { DynamicToolUIPart, ToolUIPart } from 'ai'
+import { useState } from 'react'
+import { AccountNeeded } from './account-needed.tsx'
+import type { AgentTools } from './server/tools.ts'
+
+interface ToolCallProps {
+  part: ToolUIPart<AgentTools> | DynamicToolUIPart
+  onAccountReady: (() => void) | undefined
+}
+
+/** A tool that was called: which, with what, on whose account, and what it answered. */
+export function ToolCall({ part, onAccountReady }: ToolCallProps) {
+  const [open, setOpen] = useState(false)
+  const { title, toolMetadata, state, input, output, errorText } = part
+  const request = readConnectRequest(output)
+  const words = request ? WORDS.waiting : WORDS[state]
+  return (
+    <>
+      <Account.Root provider={String(toolMetadata?.provider)} accountId={accountOf(output)} className="tool">
+        <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+          <summary>
+            <Account.Icon className="icon" />
+            <span className="tool-title">{title}</span>
+            {accountOf(output) && (
+              <span className="tool-account">
+                as <Account.Identity />
+              </span>
+            )}
+            <span className="tool-state" data-state={request ? 'waiting' : state}>
+              {words}
+            </span>
+          </summary>
+          {open && (
+            // All there is to see: a tool is given no token, and hands none on.
+            <dl>
+              <dt>Input</dt>
+              <dd>{JSON.stringify(input, null, 2)}</dd>
+              <dt>Output</dt>
+              <dd>{errorText ?? JSON.stringify(output, null, 2)}</dd>
+            </dl>
+          )}
+        </details>
+      </Account.Root>
+      {request && <AccountNeeded request={request} onReady={onAccountReady} />}
+    </>
+  )
+}
+
+const WORDS = {
+  waiting: 'Needs an account',
+  'input-streaming': 'Running…',
+  'input-available': 'Running…',
+  'approval-requested': 'Waiting for approval',
+  'approval-responded': 'Running…',
+  'output-available': 'Done',
+  'output-error': 'Failed',
+  'output-denied': 'Denied',
+}
+
+/** The account that a tool says it used. Tools answer with its id, never with anything that opens it. */
+function accountOf(output: unknown): string | undefined {
+  if (typeof output !== 'object' || output === null || readConnectRequest(output)) return undefined
+  const { accountId } = output as { accountId?: unknown }
+  return typeof accountId === 'string' ? accountId : undefined
+}

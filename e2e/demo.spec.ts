@@ -1,0 +1,351 @@
+import {
+  addresses,
+  backDoor,
+  card,
+  carried,
+  closing,
+  connectGitHub,
+  connectGmail,
+  connectKaggle,
+  conversation,
+  everythingStored,
+  expect,
+  expectConnected,
+  isLive,
+  kaggleCredentials,
+  open,
+  panel,
+  say,
+  tabTo,
+  test,
+  throughPopup,
+  unheardOf,
+} from './demo.ts'
+
+test('three accounts connect, Kaggle by keyboard alone, and the agent works with them', async ({ page }) => {
+  const repository = unheardOf('repo')
+  const subject = unheardOf('Invoices')
+  const dataset = unheardOf('dataset')
+  await backDoor('github', 'repositories', { owner: 'octocat', name: repository })
+  await backDoor('google', 'messages', { user: 'ada@example.com', from: 'billing@example.com', subject })
+  await backDoor('kaggle', 'datasets', { owner: 'adalovelace', title: dataset })
+  const { token } = await kaggleCredentials()
+
+  await open(page)
+  await connectGitHub(page)
+  await expect(card(page, 'github')).toContainText('The Octocat')
+  await expect(card(page, 'github')).toContainText('See your profile')
+  await connectGmail(page)
+  await expect(card(page, 'gmail')).toContainText('ada@example.com')
+  await expect(card(page, 'gmail')).toContainText('Read all your email')
+
+  const connect = panel(page).getByRole('button', { name: 'Connect Kaggle' })
+  await page.locator('body').click({ position: { x: 1, y: 1 } })
+  await tabTo(page, connect)
+  await page.keyboard.press('Enter')
+  const link = panel(page).getByRole('link', { name: 'Get API Key' })
+  await expect(link).toHaveAttribute('href', 'https://www.kaggle.com/settings/account')
+  await expect(link).toHaveAttribute('target', '_blank')
+  await expect(link).toHaveAttribute('rel', /noopener/)
+  await tabTo(page, page.getByLabel('Kaggle API key'))
+  await page.keyboard.insertText(token)
+  await page.keyboard.press('Enter')
+  await expectConnected(page, 'kaggle')
+  await expect(card(page, 'kaggle')).toContainText('API Key')
+  await expect(card(page, 'kaggle')).toContainText('adalovelace')
+
+  expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail', 'kaggle'])
+  await expect(conversation(page)).toContainText(repository)
+  await say(page, 'Search my mail for invoices')
+  await expect(conversation(page)).toContainText(subject)
+  await say(page, 'List my datasets')
+  await expect(conversation(page)).toContainText(dataset)
+})
+
+test('a reload keeps all three, without a flash', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await connectGmail(page)
+  await connectKaggle(page)
+  await page.addInitScript(() => {
+    const words: Record<string, string[]> = {}
+    Object.assign(window, { words })
+    new MutationObserver(() => {
+      for (const node of document.querySelectorAll<HTMLElement>('article[data-provider]')) {
+        const { provider = '', status = '' } = node.dataset
+        words[provider] ??= []
+        if (words[provider].at(-1) !== status) words[provider].push(status)
+      }
+    }).observe(document, { subtree: true, childList: true, attributes: true })
+  })
+  await page.reload()
+  await expectConnected(page, 'github', 'gmail', 'kaggle')
+  const words = await page.evaluate(() => (window as unknown as { words: Record<string, string[]> }).words)
+  expect(Object.keys(words).sort()).toEqual(['github', 'gmail', 'kaggle'])
+  for (const said of Object.values(words)) {
+    expect(said.at(-1)).toBe('connected')
+    expect(said.slice(0, -1).filter((word) => word !== 'loading')).toEqual([])
+  }
+  // What was kept still works.
+  expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail', 'kaggle'])
+  await expect(conversation(page)).toContainText('octocat/')
+})
+
+test('unticking a provider takes it out of the next request', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await connectGmail(page)
+  expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
+  await page.getByRole('checkbox', { name: 'Gmail' }).uncheck()
+  expect(carried(await say(page, 'List my repositories'))).toEqual(['github'])
+  await page.reload()
+  await expect(page.getByRole('checkbox', { name: 'Gmail' })).not.toBeChecked()
+  await page.getByRole('checkbox', { name: 'Gmail' }).check()
+  expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
+})
+
+test('a tool without its account asks for it in the chat, and goes on once it is there', async ({ page }) => {
+  const repository = unheardOf('repo')
+  await backDoor('github', 'repositories', { owner: 'octocat', name: repository })
+  await open(page)
+  await say(page, 'List my repositories')
+  const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
+  await expect(connect).toBeVisible()
+  await throughPopup(page, () => connect.click(), 'The Octocat')
+  await expect(conversation(page)).toContainText(repository)
+  await expectConnected(page, 'github')
+})
+
+test('other tabs follow, and two accounts connected at once from two tabs both survive', async ({ context, page }) => {
+  const other = await context.newPage()
+  await open(page)
+  await open(other)
+  await Promise.all([connectGitHub(page), connectGmail(other)])
+  await expectConnected(page, 'github', 'gmail')
+  await expectConnected(other, 'github', 'gmail')
+  await page.reload()
+  await expectConnected(page, 'github', 'gmail')
+  expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
+})
+
+test('several flows at once are each their own', async ({ page }) => {
+  await open(page)
+  const [github] = await Promise.all([
+    page.waitForEvent('popup'),
+    panel(page).getByRole('button', { name: 'Connect GitHub' }).click(),
+  ])
+  await page.bringToFront()
+  const [gmail] = await Promise.all([
+    page.waitForEvent('popup'),
+    panel(page).getByRole('button', { name: 'Connect Gmail' }).click(),
+  ])
+  await gmail.getByRole('button', { name: 'Continue as Grace Hopper' }).click()
+  await closing(gmail, gmail.getByRole('button', { name: 'Allow' }))
+  await expectConnected(page, 'gmail')
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'connecting')
+  await github.getByRole('button', { name: 'Continue as Mona Lisa' }).click()
+  await closing(github, github.getByRole('button', { name: 'Allow' }))
+  await expectConnected(page, 'github')
+  await expect(card(page, 'github')).toContainText('Mona Lisa')
+  await expect(card(page, 'gmail')).toContainText('grace@example.com')
+})
+
+test('disconnect asks first, then the token is dead at the provider', async ({ page }) => {
+  await open(page)
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith('/api/latchkey/token')),
+    connectGitHub(page),
+  ])
+  const { token } = (await answer.json()) as { token: { access_token: string } }
+  expect(await isLive('github', token.access_token)).toBe(true)
+  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  await expectConnected(page, 'github')
+  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
+  await dialog.getByRole('button', { name: 'Disconnect' }).click()
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
+  await expect(card(page, 'github')).toContainText(/revoked/i)
+  expect(await isLive('github', token.access_token)).toBe(false)
+})
+
+test('disconnect says honestly when the provider could not be told', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await page.route('**/api/latchkey/revoke', (route) => route.abort())
+  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click()
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
+  await expect(card(page, 'github')).toContainText(/Removed here/i)
+})
+
+test('no secret can be read in storage, and nothing is written to the console', async ({ page }) => {
+  const said: string[] = []
+  page.on('console', (message) => said.push(message.text()))
+  const secrets: string[] = []
+  await page.route('**/api/latchkey/token', async (route) => {
+    const response = await route.fetch()
+    const { token } = (await response.json()) as { token: { access_token: string; refresh_token?: string } }
+    secrets.push(token.access_token, ...(token.refresh_token ? [token.refresh_token] : []))
+    await route.fulfill({ response })
+  })
+  const credentials = await kaggleCredentials()
+  await open(page)
+  await connectGitHub(page)
+  await connectGmail(page)
+  await connectKaggle(page, credentials.token)
+  secrets.push(credentials.token)
+  expect(secrets).toHaveLength(4)
+
+  const clean = await everythingStored(page)
+  for (const secret of secrets) expect(clean).not.toContain(secret)
+  for (const secret of secrets) expect(said.join('\n')).not.toContain(secret)
+  expect(clean).toContain('octocat')
+
+  // The search is worth something only if it finds what is there.
+  await page.evaluate(async (canary) => {
+    localStorage.setItem('canary', `${canary}-local`)
+    await new Promise<void>((resolve, reject) => {
+      const request = indexedDB.open('latchkey')
+      request.onerror = () => reject(request.error)
+      request.onsuccess = () => {
+        const transaction = request.result.transaction('secrets', 'readwrite')
+        transaction.objectStore('secrets').put({ rev: 1, sealed: `${canary}-indexed` }, 'canary')
+        transaction.oncomplete = () => {
+          request.result.close()
+          resolve()
+        }
+      }
+    })
+  }, 'CANARY')
+  const planted = await everythingStored(page)
+  expect(planted).toContain('CANARY-local')
+  expect(planted).toContain('CANARY-indexed')
+})
+
+test('saying no, closing the window and cancelling each have a way on', async ({ page }) => {
+  await open(page)
+  const connect = panel(page).getByRole('button', { name: 'Connect GitHub' })
+
+  const [refused] = await Promise.all([page.waitForEvent('popup'), connect.click()])
+  await closing(refused, refused.getByRole('button', { name: 'Cancel' }))
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
+  await expect(card(page, 'github')).toContainText('Nothing was connected')
+
+  const [closed] = await Promise.all([page.waitForEvent('popup'), connect.click()])
+  await closed.getByRole('button', { name: 'Continue as The Octocat' }).waitFor()
+  await closed.close()
+  await expect(card(page, 'github')).toContainText('Did you close the window?')
+  await throughPopup(
+    page,
+    () => card(page, 'github').getByRole('button', { name: 'Connect GitHub' }).click(),
+    'The Octocat',
+  )
+  await expectConnected(page, 'github')
+
+  const [waiting] = await Promise.all([
+    page.waitForEvent('popup'),
+    panel(page).getByRole('button', { name: 'Connect Gmail' }).click(),
+  ])
+  await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'connecting')
+  await card(page, 'gmail')
+    .getByRole('button', { name: /^Cancel/ })
+    .click()
+  await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
+  // Going on in the window that is left does not connect what was cancelled.
+  await waiting.getByRole('button', { name: 'Continue as Ada Lovelace' }).click()
+  await waiting.getByRole('button', { name: 'Allow' }).click()
+  await expect(waiting.getByText('Return to the app')).toBeVisible()
+  await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
+})
+
+test('a blocked window leads to this tab instead, and back', async ({ page }) => {
+  await page.addInitScript(() => {
+    window.open = () => null
+  })
+  await open(page)
+  await panel(page).getByRole('button', { name: 'Connect GitHub' }).click()
+  await card(page, 'github').getByRole('button', { name: 'Open in this tab' }).click()
+  await page.getByRole('button', { name: 'Continue as The Octocat' }).click()
+  await page.getByRole('button', { name: 'Allow' }).click()
+  await expectConnected(page, 'github')
+  // No code ever stands in the app's own address.
+  expect(page.url()).toBe(`${addresses.app}/`)
+})
+
+test('a wrong key is refused in words and stays in the form; a kaggle.json is taken whole', async ({ page }) => {
+  const { username, key } = await kaggleCredentials()
+  await open(page)
+  await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
+  const field = page.getByLabel('Kaggle API key')
+  await field.fill(`KGAT_${'0'.repeat(32)}`)
+  await panel(page).getByRole('button', { name: 'Connect', exact: true }).click()
+  await expect(panel(page)).toContainText(/did not accept this key/i)
+  await expect(field).toHaveValue(`KGAT_${'0'.repeat(32)}`)
+
+  await page.keyboard.press('Escape')
+  await expect(panel(page).getByRole('button', { name: 'Connect Kaggle' })).toBeFocused()
+  await page.keyboard.press('Enter')
+  await field.fill(key)
+  await expect(page.getByLabel('Kaggle username')).toBeVisible()
+
+  await field.fill('')
+  await field.focus()
+  await page.evaluate((text) => {
+    const data = new DataTransfer()
+    data.setData('text/plain', text)
+    document.activeElement?.dispatchEvent(
+      new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+    )
+  }, JSON.stringify({ username, key }))
+  await expect(page.getByLabel('Kaggle username')).toHaveValue(username)
+  await page.keyboard.press('Enter')
+  await expectConnected(page, 'kaggle')
+  expect(carried(await say(page, 'List my datasets'))).toEqual(['kaggle'])
+  await expect(conversation(page)).toContainText('adalovelace/')
+})
+
+test('a key that nobody can check now is kept, and checked at first use', async ({ page }) => {
+  const { token } = await kaggleCredentials()
+  await open(page)
+  await backDoor('kaggle', 'faults', {
+    path: '/v1/security.OAuthService/IntrospectToken',
+    faults: [{ status: 503, body: 'busy' }],
+  })
+  await connectKaggle(page, token)
+  await expect(card(page, 'kaggle')).toContainText('Not checked yet')
+  await say(page, 'List my datasets')
+  await expect(conversation(page)).toContainText('adalovelace/')
+  await expect(card(page, 'kaggle')).not.toContainText('Not checked yet')
+  await expect(card(page, 'kaggle')).toContainText('adalovelace')
+})
+
+test('an expired token is refreshed before it is sent', async ({ page }) => {
+  await backDoor('google', 'access-ttl', { seconds: 30 })
+  await open(page)
+  const [first] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith('/api/latchkey/token')),
+    connectGmail(page),
+  ])
+  const { token } = (await first.json()) as { token: { access_token: string } }
+  // A token with less than a minute to live is not handed out.
+  const request = await say(page, 'Search my mail for invoices')
+  const { identities } = request.postDataJSON() as { identities: { accessToken: string }[] }
+  expect(identities).toHaveLength(1)
+  expect(identities[0]?.accessToken).not.toBe(token.access_token)
+  await expect(conversation(page)).toContainText(/invoice/i)
+})
+
+test('a token that died at the provider leads to Reconnect in the chat, and the tool goes on', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  // The person ends the access at GitHub: nothing tells this page.
+  await backDoor('github', 'reset', {})
+  await say(page, 'List my repositories')
+  const reconnect = conversation(page).getByRole('button', { name: 'Reconnect GitHub' })
+  await expect(reconnect).toBeVisible()
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'needs-reconnect')
+  await throughPopup(page, () => reconnect.click(), 'The Octocat')
+  await expect(conversation(page)).toContainText('octocat/')
+  await expectConnected(page, 'github')
+})

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
+
+/** Ports of their own, so that a demo that runs beside the tests does not meet them. */
+export const addresses = {
+  app: 'http://localhost:5273',
+  github: 'http://127.0.0.1:4201',
+  google: 'http://127.0.0.1:4202',
+  kaggle: 'http://127.0.0.1:4203',
+}
+export type StandInName = 'github' | 'google' | 'kaggle'
+
+/** The stand-ins' back door: creates data and looks behind the scenes. */
+export async function backDoor<T>(standIn: StandInName, path: string, body?: object): Promise<T> {
+  const response = await fetch(`${addresses[standIn]}/__sandbox/${path}`, {
+    method: body ? 'POST' : 'GET',
+    headers: { 'content-type': 'application/json' },
+    body: body && JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`${standIn} ${path}: ${response.status} ${await response.text()}`)
+  return (response.status === 204 ? undefined : await response.json().catch(() => undefined)) as T
+}
+
+export const isLive = async (standIn: StandInName, token: string) =>
+  (await backDoor<{ active: boolean }>(standIn, `tokens/${encodeURIComponent(token)}`)).active
+
+/** A name that no other test and no seed data has. */
+export const unheardOf = (prefix: string) => `${prefix}-${randomUUID().slice(0, 8)}`
+
+/** Every test starts with stand-ins that never met anybody. */
+export const test = base.extend<{ freshStandIns: undefined }>({
+  freshStandIns: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern.
+    async ({}, use) => {
+      for (const name of ['github', 'google', 'kaggle'] as const) await backDoor(name, 'reset', {})
+      await use(undefined)
+    },
+    { auto: true },
+  ],
+})
+export { expect }
+
+export const panel = (page: Page): Locator => page.getByRole('region', { name: 'Connected Accounts' })
+export const card = (page: Page, provider: string): Locator =>
+  panel(page).locator(`article[data-provider="${provider}"]`)
+export const conversation = (page: Page): Locator => page.getByRole('log', { name: 'Conversation' })
+
+export async function open(page: Page): Promise<void> {
+  await page.goto('/')
+  await expect(panel(page)).toBeVisible()
+}
+
+export const expectConnected = (page: Page, ...providers: string[]) =>
+  Promise.all(providers.map((provider) => expect(card(page, provider)).toHaveAttribute('data-status', 'connected')))
+
+/** Clicks what closes the window: it may be gone before the click is reported. */
+export async function closing(popup: Page, button: Locator): Promise<void> {
+  const click = button.click({ noWaitAfter: true }).catch((error) => {
+    if (!popup.isClosed()) throw error
+  })
+  await Promise.all([popup.waitForEvent('close'), click])
+}
+
+/** Clicks through a real login and consent page in the window that `start` opens. */
+export async function throughPopup(page: Page, start: () => Promise<void>, person: string): Promise<void> {
+  const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
+  await popup.getByRole('button', { name: `Continue as ${person}` }).click()
+  await closing(popup, popup.getByRole('button', { name: 'Allow' }))
+}
+
+export const connectGitHub = async (page: Page, person = 'The Octocat') => {
+  await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect GitHub' }).click(), person)
+  await expectConnected(page, 'github')
+}
+
+export const connectGmail = async (page: Page, person = 'Ada Lovelace') => {
+  await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect Gmail' }).click(), person)
+  await expectConnected(page, 'gmail')
+}
+
+export interface KaggleCredentials {
+  username: string
+  key: string
+  token: string
+}
+
+export const kaggleCredentials = (username = 'adalovelace') =>
+  backDoor<KaggleCredentials>('kaggle', 'credentials', { username })
+
+export async function connectKaggle(page: Page, key?: string): Promise<void> {
+  await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
+  await page.getByLabel('Kaggle API key').fill(key ?? (await kaggleCredentials()).token)
+  await page.keyboard.press('Enter')
+  await expectConnected(page, 'kaggle')
+}
+
+/** Presses Tab until this has the focus: what a person without a mouse does. */
+export async function tabTo(page: Page, target: Locator): Promise<void> {
+  for (let presses = 0; presses < 80; presses++) {
+    if (await target.evaluate((node) => node === document.activeElement).catch(() => false)) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error('Tab never gets there')
+}
+
+/** Says something to the agent and hands back the request that carried it. */
+export async function say(page: Page, text: string): Promise<Request> {
+  await page.getByRole('textbox', { name: 'Message' }).fill(text)
+  const [request] = await Promise.all([
+    page.waitForRequest((request) => request.url().endsWith('/api/chat') && request.method() === 'POST'),
+    page.keyboard.press('Enter'),
+  ])
+  return request
+}
+
+/** The providers whose identities a chat request carries. */
+export const carried = (request: Request): string[] =>
+  ((request.postDataJSON() as { identities?: { provider: string }[] }).identities ?? []).map(({ provider }) => provider)
+
+/** Every value in localStorage, sessionStorage and IndexedDB of the page, as one text. */
+export function everythingStored(page: Page): Promise<string> {
+  return page.evaluate(async () => {
+    const texts = [JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage })]
+    const asText = (value: unknown): string => {
+      if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+        return new TextDecoder('latin1').decode(value as ArrayBuffer)
+      }
+      if (typeof value === 'object' && value !== null) return Object.entries(value).flat().map(asText).join(' ')
+      return String(value)
+    }
+    for (const { name } of await indexedDB.databases()) {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open(name as string)
+        request.onsuccess = () => resolve(request.result)
+        request.onerror = () => reject(request.error)
+      })
+      for (const store of database.objectStoreNames) {
+        const rows = await new Promise<unknown[]>((resolve, reject) => {
+          const request = database.transaction(store).objectStore(store).getAll()
+          request.onsuccess = () => resolve(request.result)
+          request.onerror = () => reject(request.error)
+        })
+        texts.push(...rows.map(asText))
+      }
+      database.close()
+    }
+    return texts.join('\n')
+  })
+}

@@ -1,0 +1,160 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { startSandbox } from '@latchkey/sandbox'
+import { build } from 'esbuild'
+import { card, expect, panel, test, throughPopup } from './demo.ts'
+
+const root = path.join(import.meta.dirname, '..')
+const run = (cwd: string, command: string, ...args: string[]) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+
+/** The lines that the README tells people to write. */
+function readmeLines(): string {
+  const lines = /```tsx\n([\s\S]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8'))?.[1]
+  if (!lines) throw new Error('The README has no tsx example')
+  return lines
+}
+
+test.describe.configure({ mode: 'serial' })
+
+test('packed packages are sound', () => {
+  test.setTimeout(180_000)
+  for (const name of ['core', 'react', 'server']) {
+    expect(run(root, 'pnpm', 'exec', 'publint', `packages/${name}`, '--strict', '--pack', 'pnpm')).toContain(
+      'All good!',
+    )
+  }
+})
+
+test('packed packages install into an empty app with the README’s lines, type-check, build and connect', async ({
+  page,
+}) => {
+  test.setTimeout(600_000)
+  const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-app-'))
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const sandbox = await startSandbox({ appOrigins: [origin] })
+  let server: ReturnType<typeof spawn> | undefined
+  try {
+    run(root, 'pnpm', '-r', '--filter', './packages/*', 'exec', 'pnpm', 'pack', '--pack-destination', folder)
+    const tarball = (name: string) =>
+      `file:./${readdirSync(folder).find((file) => file.startsWith(`latchkey-${name}-`))}`
+    const catalog = readFileSync(path.join(root, 'pnpm-workspace.yaml'), 'utf8')
+    const version = (name: string) => {
+      const found = new RegExp(`^ {2}'?${name}'?: (\\S+)$`, 'm').exec(catalog)?.[1]
+      if (!found) throw new Error(`${name} is not in the catalog`)
+      return found
+    }
+    const versions = (...names: string[]) => Object.fromEntries(names.map((name) => [name, version(name)]))
+    const packages = {
+      '@latchkey/core': tarball('core'),
+      '@latchkey/react': tarball('react'),
+      '@latchkey/server': tarball('server'),
+    }
+    const files = {
+      'package.json': JSON.stringify({
+        private: true,
+        type: 'module',
+        dependencies: {
+          ...packages,
+          ...versions('react', 'react-dom', '@tanstack/react-query', 'hono', '@hono/node-server'),
+        },
+        devDependencies: {
+          ...versions('vite', '@vitejs/plugin-react', '@types/react', '@types/react-dom'),
+          typescript: version('typescript-7').replace('npm:typescript@', ''),
+        },
+      }),
+      // Outside of a workspace, and with each tarball standing in for the version that is not published yet.
+      'pnpm-workspace.yaml': `packages: []\noverrides: ${JSON.stringify({ ...packages, rolldown: version('rolldown') })}\n`,
+      'tsconfig.json': JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          target: 'es2022',
+          lib: ['es2022', 'dom'],
+          module: 'esnext',
+          moduleResolution: 'bundler',
+          jsx: 'react-jsx',
+          types: ['vite/client'],
+          noEmit: true,
+        },
+        include: ['src'],
+      }),
+      'index.html': '<!doctype html><div id="root"></div><script type="module" src="/src/main.tsx"></script>',
+      'src/main.tsx': readmeLines()
+        .replace('github()', `github({ baseUrl: '${sandbox.github.url}' })`)
+        .replace('gmail()', `gmail({ baseUrl: '${sandbox.google.url}' })`)
+        .replace('kaggle()', `kaggle({ baseUrl: '${sandbox.kaggle.url}' })`),
+      'server.mjs': `
+import { serve } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import { github } from '@latchkey/core/providers'
+import { createBroker } from '@latchkey/server'
+import { Hono } from 'hono'
+const broker = createBroker({
+  providers: [github({ baseUrl: '${sandbox.github.url}' })],
+  clients: { github: ${JSON.stringify(sandbox.github.client)} },
+  authenticate: () => 'somebody',
+  allowedOrigins: ['${origin}'],
+})
+const app = new Hono()
+app.all('/api/latchkey/*', (c) => broker(c.req.raw))
+app.use('*', serveStatic({ root: './dist' }))
+serve({ fetch: app.fetch, port: ${port} }, () => console.log('ready'))
+`,
+    }
+    mkdirSync(path.join(folder, 'src'))
+    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
+    run(folder, 'pnpm', 'install', '--no-frozen-lockfile')
+    run(folder, 'pnpm', 'exec', 'tsc')
+    run(folder, 'pnpm', 'exec', 'vite', 'build')
+
+    // A browser bundle of everything public fails on the first node: import.
+    const entries = [
+      '@latchkey/core',
+      '@latchkey/core/providers',
+      '@latchkey/core/runtimes/ai-sdk',
+      '@latchkey/core/token',
+      '@latchkey/react',
+      '@latchkey/react/testing',
+    ]
+    const bundle = await build({
+      stdin: {
+        contents: entries.map((entry, at) => `export * as e${at} from '${entry}'`).join('\n'),
+        resolveDir: folder,
+      },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      external: ['react', 'react-dom', '@tanstack/react-query'],
+      metafile: true,
+      logLevel: 'silent',
+    })
+    const reached = Object.values(bundle.metafile.outputs).flatMap(({ imports }) => imports.map((found) => found.path))
+    expect(reached.filter((name) => name.startsWith('node:'))).toEqual([])
+
+    server = spawn(process.execPath, ['server.mjs'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise((resolve) => server?.stdout?.once('data', resolve))
+    await page.goto(origin)
+    await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect GitHub' }).click(), 'Mona Lisa')
+    await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
+    await expect(card(page, 'github')).toContainText('Mona Lisa')
+    await page.reload()
+    await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
+  } finally {
+    server?.kill()
+    await sandbox.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
