@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
 
 /** Ports of their own, so that a demo that runs beside the tests does not meet them. */
+const port = Number(process.env.E2E_PORT ?? 5273)
 export const addresses = {
-  app: 'http://localhost:5273',
-  github: 'http://127.0.0.1:4201',
-  google: 'http://127.0.0.1:4202',
-  kaggle: 'http://127.0.0.1:4203',
+  app: `http://localhost:${port}`,
+  github: `http://127.0.0.1:${port + 1}`,
+  google: `http://127.0.0.1:${port + 2}`,
+  kaggle: `http://127.0.0.1:${port + 3}`,
 }
 export type StandInName = 'github' | 'google' | 'kaggle'
 

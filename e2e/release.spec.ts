@@ -26,14 +26,26 @@ function readmeLines(): string {
   return lines
 }
 
+/** The packages as they would be published, by name. */
+const tarballs: Record<string, string> = {}
+const packed = mkdtempSync(path.join(tmpdir(), 'latchkey-packed-'))
+
 test.describe.configure({ mode: 'serial' })
 
-test('packed packages are sound', () => {
+test.beforeAll(() => {
   test.setTimeout(180_000)
-  for (const name of ['core', 'react', 'server']) {
-    expect(run(root, 'pnpm', 'exec', 'publint', `packages/${name}`, '--strict', '--pack', 'pnpm')).toContain(
-      'All good!',
-    )
+  run(root, 'pnpm', '-r', '--filter', './packages/*', 'exec', 'pnpm', 'pack', '--pack-destination', packed)
+  for (const file of readdirSync(packed)) {
+    tarballs[file.replace(/^latchkey-(\w+)-.*$/, '@latchkey/$1')] = path.join(packed, file)
+  }
+})
+
+test.afterAll(() => rmSync(packed, { recursive: true, force: true }))
+
+test('packed packages are sound', () => {
+  expect(Object.keys(tarballs).sort()).toEqual(['@latchkey/core', '@latchkey/react', '@latchkey/server'])
+  for (const tarball of Object.values(tarballs)) {
+    expect(run(root, 'pnpm', 'exec', 'publint', tarball, '--strict')).toContain('All good!')
   }
 })
 
@@ -47,9 +59,6 @@ test('packed packages install into an empty app with the README’s lines, type-
   const sandbox = await startSandbox({ appOrigins: [origin] })
   let server: ReturnType<typeof spawn> | undefined
   try {
-    run(root, 'pnpm', '-r', '--filter', './packages/*', 'exec', 'pnpm', 'pack', '--pack-destination', folder)
-    const tarball = (name: string) =>
-      `file:./${readdirSync(folder).find((file) => file.startsWith(`latchkey-${name}-`))}`
     const catalog = readFileSync(path.join(root, 'pnpm-workspace.yaml'), 'utf8')
     const version = (name: string) => {
       const found = new RegExp(`^ {2}'?${name}'?: (\\S+)$`, 'm').exec(catalog)?.[1]
@@ -57,11 +66,7 @@ test('packed packages install into an empty app with the README’s lines, type-
       return found
     }
     const versions = (...names: string[]) => Object.fromEntries(names.map((name) => [name, version(name)]))
-    const packages = {
-      '@latchkey/core': tarball('core'),
-      '@latchkey/react': tarball('react'),
-      '@latchkey/server': tarball('server'),
-    }
+    const packages = Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`]))
     const files = {
       'package.json': JSON.stringify({
         private: true,
