@@ -118,6 +118,25 @@ export async function say(page: Page, text: string): Promise<Request> {
 export const carried = (request: Request): string[] =>
   ((request.postDataJSON() as { identities?: { provider: string }[] }).identities ?? []).map(({ provider }) => provider)
 
+export interface ReceivedToken {
+  access_token: string
+  refresh_token?: string
+}
+
+/**
+ * The tokens that the page receives from now on. The route reads each answer before the page does: a body that is asked
+ * for later may be gone from the browser.
+ */
+export async function receivedTokens(page: Page): Promise<ReceivedToken[]> {
+  const tokens: ReceivedToken[] = []
+  await page.route('**/api/latchkey/token', async (route) => {
+    const response = await route.fetch()
+    if (response.ok()) tokens.push(((await response.json()) as { token: ReceivedToken }).token)
+    await route.fulfill({ response })
+  })
+  return tokens
+}
+
 /** Every value in localStorage, sessionStorage and IndexedDB of the page, as one text. */
 export function everythingStored(page: Page): Promise<string> {
   return page.evaluate(async () => {
