@@ -1,12 +1,14 @@
 // All tests, in the order in which they are cheap: types, lint, unit, stories, e2e. Runs every step even when one
 // fails, and closes with `N passed, N failed`.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
 const windows = process.platform === 'win32'
-const reports = mkdtempSync(path.join(tmpdir(), 'latchkey-'))
+// They stay there for `npm run scoreboard`.
+const reports = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'latchkey', 'results')
+rmSync(reports, { recursive: true, force: true })
+mkdirSync(reports, { recursive: true })
 const report = (name) => path.join(reports, `${name}.json`)
 
 await ensureBrowser()
@@ -35,7 +37,6 @@ for (const [name, command, args, env] of [
   failed += bad
   lines.push(`${name.padEnd(8)} ${good} passed, ${bad} failed`)
 }
-rmSync(reports, { recursive: true })
 console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
 

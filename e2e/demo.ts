@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
 
+// A second run on one machine names an offset.
+const offset = Number(process.env.E2E_PORT_OFFSET ?? 0)
+
 /** Ports of their own, so that a demo that runs beside the tests does not meet them. */
 export const addresses = {
-  app: 'http://localhost:5273',
-  github: 'http://127.0.0.1:4201',
-  google: 'http://127.0.0.1:4202',
-  kaggle: 'http://127.0.0.1:4203',
+  app: `http://localhost:${5273 + offset}`,
+  github: `http://127.0.0.1:${4201 + offset}`,
+  google: `http://127.0.0.1:${4202 + offset}`,
+  kaggle: `http://127.0.0.1:${4203 + offset}`,
 }
 export type StandInName = 'github' | 'google' | 'kaggle'
 
