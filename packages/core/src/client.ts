@@ -1,11 +1,12 @@
 import { type Account, defaultAccount, type Snapshot } from './accounts.ts'
-import type { ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
+import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
-import type { Identity } from './identities.ts'
+import type { ConnectRequest, Identity } from './identities.ts'
 import { createKeeper, type LatchkeyOptions, lives } from './keeper.ts'
 import { closeWindow, flows, openWindow } from './popup.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
 import type { DisconnectReceipt } from './renewal.ts'
+import type { RequestOutcome } from './requests.ts'
 import type { Secret } from './secrets.ts'
 
 /** A key's verdict. `unchecked`: nobody could say, so the key is kept and tried at first use. */
@@ -41,6 +42,11 @@ export interface LatchkeyClient {
    * @throws LatchkeyError for everything that is not the person's choice.
    */
   connect(providerId: string, options?: ConnectOptions): Promise<ConnectOutcome>
+  /**
+   * An authorization URL to open elsewhere in this browser profile. The flow waits for its answer as one with a window
+   * does, and the card shows how it ends.
+   */
+  connectLink(providerId: string, options?: Pick<ConnectOptions, 'scopes' | 'accountId'>): Promise<string>
   /** Ends the provider's flow under way; its `connect` resolves to `cancelled`. */
   cancel(providerId: string): void
   /** Loads what `connect` will need. Call it on hover or focus. */
@@ -51,9 +57,24 @@ export interface LatchkeyClient {
   handleRedirect(url?: string): Promise<ConnectOutcome | undefined>
   /** Connects the account again, keeping its place. */
   reconnect(accountId: string, options?: Pick<ConnectOptions, 'mode' | 'signal' | 'apiKey'>): Promise<ConnectOutcome>
+  /**
+   * Answers the question that a reconnect left which came back as somebody else (`changed` of the provider's state).
+   * `keep-both` adds the new account, `replace` puts it in place of the old one, which is disconnected, and `cancel`
+   * drops it.
+   */
+  resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
+  /** Stops the use of an account, here and in other tabs; its secret is kept. */
+  pause(accountId: string): Promise<void>
+  /** Goes on with a paused account: it is again what it was. */
+  unpause(accountId: string): Promise<void>
   /** Removes the account here first, then revokes it at the provider. Never rejects. */
   disconnect(accountId: string): Promise<DisconnectReceipt>
   disconnectAll(): Promise<Record<string, DisconnectReceipt>>
+  /**
+   * Forgets everything of this person of the app on this device: accounts, settings, flows, secrets and their key, in
+   * all tabs. Nothing is revoked at the providers; `disconnectAll` does that.
+   */
+  signOut(): Promise<void>
   /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
   getToken(target: TokenTarget, options?: TokenOptions): Promise<string>
   /**
@@ -65,6 +86,13 @@ export interface LatchkeyClient {
   reportInvalidToken(accountId: string): Promise<Account>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
+  /**
+   * Shows a tool's request in `requests` of the snapshot until an account answers it. Several for one provider are
+   * shown as one. @throws LatchkeyError `misuse` for a provider that this page does not know.
+   */
+  requestConnect(request: ConnectRequest, options?: { signal?: AbortSignal }): Promise<RequestOutcome>
+  /** Says no to what tools request of a provider. */
+  cancelRequest(providerId: string): void
   /** Reads the person's name and picture again, where the provider answers browsers. */
   refreshProfile(accountId: string): Promise<Account>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
@@ -90,6 +118,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const connecting = once(async () =>
     (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running),
   )
+
+  const requests = once(async () => (await import('./requests.ts')).createRequests(keeper))
 
   /** A provider whose client has a secret cannot be used by a browser alone. */
   const missing = (provider: Provider): LatchkeyError | undefined =>
@@ -169,6 +199,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
     if (account.reason === 'unverified') account = await (await connecting()).checkAtFirstUse(account)
     const about = { provider: account.provider, account: account.id, next: 'reconnect' } as const
+    if (account.status === 'paused') {
+      throw new LatchkeyError('access_denied', `${account.label} is paused.`, { ...about, next: 'unpause' })
+    }
     if (account.status === 'needs-reconnect' || account.status === 'error') {
       throw new LatchkeyError('invalid_token', `${account.label} has to be connected again.`, about)
     }
@@ -256,6 +289,24 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       } catch (error) {
         return Promise.reject(error)
       }
+    },
+    async connectLink() {
+      throw new LatchkeyError('misuse', 'Not yet.')
+    },
+    async resolveChange() {
+      throw new LatchkeyError('misuse', 'Not yet.')
+    },
+    pause: (id) => keeper.pause(id, true),
+    unpause: (id) => keeper.pause(id, false),
+    async requestConnect(request, { signal } = {}) {
+      return (await requests())(request, signal)
+    },
+    cancelRequest(id) {
+      const { requests } = store.getState()
+      store.setState({ requests: requests.filter(({ provider }) => provider !== id) })
+    },
+    async signOut() {
+      await keeper.wipe(true)
     },
     async disconnect(id) {
       const account = store.getState().accounts[id]

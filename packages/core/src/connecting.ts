@@ -21,14 +21,19 @@ export interface ConnectOptions {
   apiKey?: KeyFields
   /** The account to reconnect. */
   accountId?: string
-  /** `redirect` leaves the page and comes back. Default: `popup`. */
-  mode?: 'popup' | 'redirect'
+  /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. Default: `popup`. */
+  mode?: 'popup' | 'tab' | 'redirect'
+  /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
+  keep?: unknown
   signal?: AbortSignal
 }
 
 export type ConnectOutcome =
-  | { status: 'connected'; account: Account }
-  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction }
+  | { status: 'connected'; account: Account; kept?: unknown }
+  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }
+
+/** What becomes of two accounts after a reconnect came back as somebody else. */
+export type ChangeChoice = 'keep-both' | 'replace' | 'cancel'
 
 /** A flow of this page that waits for its window. */
 export interface Running {
@@ -62,7 +67,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
 
   /** Sends the window, or this page, to the authorization server. */
   async function begin(provider: OAuthProvider, flow: Running, connect: ConnectOptions): Promise<Flow> {
-    const mode = connect.mode ?? 'popup'
+    const mode = connect.mode === 'redirect' ? 'redirect' : 'popup'
     if (!flow.redirectUri) {
       throw new LatchkeyError(
         'misuse',
@@ -203,6 +208,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
           issuer,
           ...known,
           scopes,
+          missingScopes: [],
           status: 'connected',
           reason,
           expiresAt: complete.token && complete.expiresAt,

@@ -51,7 +51,17 @@ const CODES_OF_SERVERS = new Set<string>([
 ])
 
 /** The word for what the person can do next; a UI offers it as a button. */
-export type NextAction = 'connect' | 'reconnect' | 'retry' | 'redirect' | 'edit-key' | 'configure' | 'none'
+export type NextAction =
+  | 'connect'
+  | 'reconnect'
+  | 'retry'
+  | 'redirect'
+  | 'edit-key'
+  | 'configure'
+  | 'unpause'
+  | 'choose'
+  | 'wait'
+  | 'none'
 
 export interface LatchkeyErrorOptions {
   /** What to do next. Default: `retry`. */
@@ -62,6 +72,8 @@ export interface LatchkeyErrorOptions {
   account?: string
   /** What a server said, verbatim. Attacker-controlled: it is capped, kept out of `message`, and must never be HTML. */
   detail?: string
+  /** Seconds to wait before another try. */
+  retryAfter?: number
   cause?: unknown
 }
 
@@ -76,6 +88,8 @@ export class LatchkeyError extends Error {
   readonly account: string | undefined
   /** A server's own words, at most 200 characters. Attacker-controlled text. */
   readonly detail: string | undefined
+  /** Seconds to wait before another try, as the server asked or as we back off. @see RFC 9110 §10.2.3 */
+  readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
@@ -85,11 +99,12 @@ export class LatchkeyError extends Error {
     this.provider = options.provider
     this.account = options.account
     this.detail = options.detail?.slice(0, 200)
+    this.retryAfter = options.retryAfter
   }
 
   toJSON() {
-    const { code, message, next, provider, account, detail } = this
-    return { code, message, next, provider, account, detail }
+    const { code, message, next, provider, account, detail, retryAfter } = this
+    return { code, message, next, provider, account, detail, retryAfter }
   }
 }
 

@@ -49,6 +49,7 @@ it('judges a card by its worst account', () => {
     issuer: 'https://github.com/login/oauth',
     label: id,
     scopes: [],
+    missingScopes: [],
     status,
     renewable: false,
     connectedAt,

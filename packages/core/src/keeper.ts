@@ -140,6 +140,11 @@ export function createKeeper(options: LatchkeyOptions) {
       await records.remove(id).catch(unavailable)
     },
     mark,
+    async pause(id: string, paused: boolean) {
+      const account = this.findAccount(id)
+      await keep({ ...account, status: paused ? 'paused' : 'connected' })
+    },
+    async wipe(_everywhere: boolean) {},
     /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
     async open(account: Account): Promise<Held> {
       const held = await secrets.read(account)

@@ -49,11 +49,17 @@ function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreada
       WORDS.every((word) => account[word] === undefined || typeof account[word] === 'string') &&
       Number.isInteger(account.rev) &&
       Number.isFinite(account.connectedAt)
-    return good ? { account, sealed: typeof sealed === 'string' ? sealed : undefined } : 'unreadable'
+    const missingScopes = texts(account.missingScopes)
+    return good
+      ? { account: { ...account, missingScopes }, sealed: typeof sealed === 'string' ? sealed : undefined }
+      : 'unreadable'
   } catch {
     return 'unreadable'
   }
 }
+
+const texts = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((text) => typeof text === 'string') : []
 
 function parseJson(raw: string | null): Record<string, unknown> | undefined {
   try {

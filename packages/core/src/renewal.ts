@@ -8,6 +8,7 @@ import {
   brokered,
   fetchProfile,
   type Profile,
+  type RevokedToken,
   type Token,
   type TokenAnswer,
   type TokenEndpoint,
@@ -15,7 +16,8 @@ import {
 
 /** What became of an account's access at the provider. */
 export type DisconnectReceipt =
-  | { status: 'revoked' }
+  /** Ended at the provider: these tokens. */
+  | { status: 'revoked'; tokens: RevokedToken[] }
   /** Only removed here: the provider has no revocation for it, or could not be reached. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
@@ -166,8 +168,8 @@ export function createRenewal(keeper: Keeper) {
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await keeper.forget(account.id)
           if (provider?.kind !== 'oauth' || !held?.secret.token) return removed
-          const { status } = await (await endpoint(provider)).revoke(held.secret.token)
-          return status === 'revoked' ? { status } : removed
+          const answer = await (await endpoint(provider)).revoke(held.secret.token)
+          return answer.status === 'revoked' ? answer : removed
         })
       } catch (error) {
         const name = provider?.name ?? account.provider

@@ -51,7 +51,9 @@ export interface CodeGrant {
   client_id: string
 }
 
-export type Revocation = { status: 'revoked' } | { status: 'unsupported' }
+export type RevokedToken = 'access_token' | 'refresh_token'
+
+export type Revocation = { status: 'revoked'; tokens: RevokedToken[] } | { status: 'unsupported' }
 
 export type Verification = { status: 'verified'; profile: Profile } | { status: 'unchecked' }
 
@@ -245,6 +247,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         if (provider.revocation) return revokeByApi(provider, options, token)
         if (!server.revocation_endpoint) return { status: 'unsupported' }
         const auth = provider.revocationAuth === 'none' ? () => {} : authentication
+        const tokens: RevokedToken[] = []
         for (const [value, token_type_hint] of [
           [token.refresh_token, 'refresh_token'],
           [token.access_token, 'access_token'],
@@ -258,8 +261,9 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
           })
           // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
           if (answered.status !== 400) await oauth.processRevocationResponse(answered)
+          tokens.push(token_type_hint)
         }
-        return { status: 'revoked' }
+        return { status: 'revoked', tokens }
       }),
   }
 }
@@ -285,7 +289,7 @@ async function revokeByApi(
   })
   await response.body?.cancel()
   // 404: the token is dead already.
-  if (response.ok || response.status === 404) return { status: 'revoked' }
+  if (response.ok || response.status === 404) return { status: 'revoked', tokens: ['access_token'] }
   throw response.status >= 500 || response.status === 429 ? unavailable(provider) : malformed(provider)
 }
 
