@@ -2,7 +2,7 @@
 import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
 import { useEffect, useId, useRef } from 'react'
 import { Avatar } from './avatar.tsx'
-import { ConnectControl, ConnectNotice } from './connect-button.tsx'
+import { ConnectControl, ConnectNotice, NoticeButton } from './connect-button.tsx'
 import { useKit } from './context.tsx'
 import { useProvider, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
@@ -11,7 +11,10 @@ import { useMessages } from './messages.ts'
 import { ScopeItems } from './scope-items.tsx'
 
 export interface ConnectPromptProps {
-  /** What a tool answered. It is controlled by tools and models, so only what this page's providers know is shown. */
+  /**
+   * What a tool answered, or one of `usePendingRequests()`, which can be said no to. It is controlled by tools and models, so
+   * only what this page's providers know is shown.
+   */
   request: ConnectRequest
   /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
   onConnected?: (account: Account) => void
@@ -30,7 +33,7 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 }
 
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
-  const { icons } = useKit()
+  const { client, icons } = useKit()
   const messages = useMessages()
   const { name } = provider
   const titleId = useId()
@@ -42,6 +45,9 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled =
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
+
+  // A tool of this page waits for it, so it has to hear of a no.
+  const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
 
   const asked = useRef(false)
   const told = useRef(false)
@@ -101,6 +107,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         )}
       </div>
       <ConnectNotice provider={provider} {...intent} />
+      {waiting && (
+        <div className="latchkey-later">
+          <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>
+            {messages.promptLaterShort}
+          </NoticeButton>
+        </div>
+      )}
     </article>
   )
 }
