@@ -157,3 +157,28 @@ export function withProvider(snapshot: Snapshot, providerId: string, state: Prov
   const { [providerId]: _old, ...providers } = snapshot.providers
   return { ...snapshot, providers: state ? { ...providers, [providerId]: state } : providers }
 }
+
+const EXPIRING = 5 * 60_000
+
+/** When an account that nothing can refresh starts to say so: 5 minutes or 10 % of its life before its end. */
+const expiringAt = ({ expiresAt = 0, issuedAt, connectedAt }: Account) =>
+  expiresAt - Math.max(0, Math.min(EXPIRING, (expiresAt - (issuedAt ?? connectedAt)) / 10))
+
+/** Whether time alone gives this account its word. */
+const ticks = ({ status, renewable, expiresAt }: Account) =>
+  !renewable && expiresAt !== undefined && (status === 'connected' || status === 'expiring')
+
+/** The account as it is at this time; the same object when nothing changed. */
+export function wordAt(account: Account, now: number): Account {
+  if (!ticks(account)) return account
+  if ((account.expiresAt ?? 0) <= now) return { ...account, status: 'needs-reconnect', reason: 'expired' }
+  const status = expiringAt(account) <= now ? 'expiring' : 'connected'
+  return status === account.status ? account : { ...account, status }
+}
+
+/** When time changes this account's word next; Infinity when it does not. */
+export function nextWord(account: Account, now: number): number {
+  if (!ticks(account)) return Number.POSITIVE_INFINITY
+  const at = expiringAt(account)
+  return at > now ? at : (account.expiresAt ?? 0)
+}

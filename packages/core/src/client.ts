@@ -144,6 +144,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const error = missing(provider)
     if (error) return Promise.reject(error)
     const popup = connect.mode !== 'redirect'
+    const open = () => openWindow(connect.mode === 'tab')
     const redirectUri = callbackUri(options)
     const under = running.get(provider.id)
     // One that goes on since before a reload has no address to open again, and a redirect needs no window.
@@ -151,7 +152,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     else if (under?.outcome) {
       if (under.window && !under.window.closed) under.window.focus()
       else {
-        under.window = openWindow()
+        under.window = open()
         if (under.window && under.url) under.window.location.replace(under.url)
         keeper.setProvider(provider.id, {
           status: 'connecting',
@@ -161,12 +162,15 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       return under.outcome
     }
     // Before anything is awaited: later, browsers take a window for an advertisement.
-    const opened = popup && redirectUri ? openWindow() : null
+    const opened = popup && redirectUri ? open() : null
     if (popup && redirectUri && !opened) {
       keeper.setProvider(provider.id, { status: 'idle', reason: 'popup_blocked' })
       return Promise.resolve({ status: 'blocked', next: 'redirect' })
     }
-    const flow: Running = { window: opened, redirectUri, end: new AbortController() }
+    return begin(provider, connect, { window: opened, redirectUri, end: new AbortController() })
+  }
+
+  const begin = (provider: OAuthProvider, connect: ConnectOptions, flow: Running): Promise<ConnectOutcome> => {
     running.set(provider.id, flow)
     keeper.setProvider(provider.id, { status: 'connecting' })
     flow.outcome = connecting().then(
@@ -185,7 +189,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   let resumed: Promise<ConnectOutcome | undefined> | undefined
   /** Goes on with what this tab began before it was reloaded, or left for a redirect. */
   const resume = () => {
-    resumed ??= flows.states().length > 0 ? connecting().then(({ resume }) => resume()) : Promise.resolve(undefined)
+    resumed ??=
+      flows.states(keeper.prefix).length > 0 ? connecting().then(({ resume }) => resume()) : Promise.resolve(undefined)
     return resumed
   }
 
@@ -199,9 +204,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
     if (account.reason === 'unverified') account = await (await connecting()).checkAtFirstUse(account)
     const about = { provider: account.provider, account: account.id, next: 'reconnect' } as const
-    if (account.status === 'paused') {
-      throw new LatchkeyError('access_denied', `${account.label} is paused.`, { ...about, next: 'unpause' })
-    }
+    if (account.status === 'paused') throw keeper.pausedError(account.id, account.label, account.provider)
     if (account.status === 'needs-reconnect' || account.status === 'error') {
       throw new LatchkeyError('invalid_token', `${account.label} has to be connected again.`, about)
     }
@@ -213,6 +216,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const secret = secrets.peek(account)
     if (secret && lives(secret, minValidity)) return { account, secret }
     const held = await keeper.open(account)
+    if (held.paused) await keeper.catchUp(account, held)
     if (lives(held.secret, minValidity)) return { account, secret: held.secret }
     return { account, secret: await (await renewal()).renew(account, minValidity) }
   }
@@ -238,6 +242,12 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
   }
 
+  const signedOut = (everywhere: boolean) => {
+    for (const flow of running.values()) flow.end.abort()
+    return keeper.wipe(everywhere)
+  }
+  const channel = openChannel(`${keeper.prefix}:signout`, () => void signedOut(false))
+
   let subscribers = 0
   let unfollow: (() => void) | undefined
   keeper.read()
@@ -260,6 +270,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     cancel(providerId) {
       const flow = running.get(providerId)
       if (flow) flow.end.abort()
+      else if (store.getState().providers[providerId]?.changed)
+        client.resolveChange(providerId, 'cancel').catch(() => {})
       else if (!missing(keeper.find(providerId))) keeper.setProvider(providerId)
     },
     prepare(providerId) {
@@ -290,11 +302,24 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
         return Promise.reject(error)
       }
     },
-    async connectLink() {
-      throw new LatchkeyError('misuse', 'Not yet.')
+    async connectLink(providerId, connect = {}) {
+      const provider = keeper.find(providerId)
+      const error = missing(provider)
+      if (error) throw error
+      if (provider.kind !== 'oauth') throw new LatchkeyError('misuse', `${provider.name} is connected with a key.`)
+      const under = running.get(providerId)
+      if (under?.url) return under.url
+      under?.end.abort()
+      return new Promise<string>((told, reject) => {
+        const flow = { window: null, redirectUri: callbackUri(options), end: new AbortController(), told }
+        begin(provider, connect, flow).then(
+          () => reject(new LatchkeyError('cancelled', `${provider.name} was not connected.`, { provider: providerId })),
+          reject,
+        )
+      })
     },
-    async resolveChange() {
-      throw new LatchkeyError('misuse', 'Not yet.')
+    async resolveChange(providerId, choice) {
+      return (await connecting()).resolveChange(providerId, choice)
     },
     pause: (id) => keeper.pause(id, true),
     unpause: (id) => keeper.pause(id, false),
@@ -306,7 +331,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       store.setState({ requests: requests.filter(({ provider }) => provider !== id) })
     },
     async signOut() {
-      await keeper.wipe(true)
+      channel?.postMessage('signed out')
+      await signedOut(true)
     },
     async disconnect(id) {
       const account = store.getState().accounts[id]
@@ -350,9 +376,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       records.writeExcluded(agentId, next).catch(keeper.unavailable)
     },
     setDefault(id) {
-      const { provider } = keeper.findAccount(id)
-      store.setState({ defaults: { ...store.getState().defaults, [provider]: id } })
-      records.writeDefault(provider, id).catch(keeper.unavailable)
+      keeper.setDefault(keeper.findAccount(id))
     },
     setProviders(next) {
       keeper.providers = next
@@ -384,6 +408,15 @@ function callbackUri({ redirectUri, broker }: LatchkeyOptions): string | undefin
   const uri = redirectUri ?? (broker && `${broker}/callback`)
   const absolute = uri && new URL(uri, location.href)
   return absolute && absolute.origin === location.origin ? absolute.href : undefined
+}
+
+/** Hears what other tabs say, in a browser that has such channels. A server process that ends is not held up. */
+function openChannel(name: string, heard: () => void): BroadcastChannel | undefined {
+  if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined
+  const channel = new BroadcastChannel(name)
+  channel.onmessage = heard
+  ;(channel as { unref?: () => void }).unref?.()
+  return channel
 }
 
 /** Runs at most once; a failure is forgotten, so the next call tries again. */

@@ -590,7 +590,13 @@ describe('answers', () => {
     const popups = openPopups()
     const again = latchkey.reconnect(account.id)
     visitCallback(server.approve(await popups[0]!.at(), GRACE))
-    expect(await failure(again)).toMatchObject({ code: 'account_changed', account: account.id, next: 'reconnect' })
+    expect(await failure(again)).toMatchObject({ code: 'account_changed', account: account.id, next: 'choose' })
+    expect(latchkey.getSnapshot().providers.acme).toMatchObject({
+      status: 'idle',
+      error: { code: 'account_changed' },
+      changed: { from: account, to: { label: 'grace', subject: '1906' } },
+    })
+    expect(JSON.stringify(latchkey.getSnapshot())).not.toContain(CANARY)
     expect(latchkey.getSnapshot().accounts).toEqual({ [account.id]: account })
     expect(await latchkey.getToken('acme')).toBe(token)
     expect(client().getSnapshot().accounts).toHaveProperty([account.id, 'label'], 'ada')

@@ -20,7 +20,8 @@ describe('LatchkeyError', () => {
       provider: 'a',
       account: 'a.b',
     })
-    expect(new LatchkeyError('timeout', 'x').next).toBe('retry')
+    expect(new LatchkeyError('network', 'x').next).toBe('retry')
+    expect(new LatchkeyError('timeout', 'x').next).toBe('connect')
   })
 
   it('keeps of a cause its name and code, and nothing that it carries', () => {

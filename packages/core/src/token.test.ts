@@ -116,7 +116,7 @@ describe('revocation', () => {
   it('takes "unknown token" for revoked, as Google says it', async () => {
     server.fault('/revoke', { status: 400, body: { error: 'invalid_token' } })
     const endpoint = authorizationServer(acme(), { client_id: 'app' })
-    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked' })
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token', 'access_token'] })
     expect(server.to('/revoke')).toHaveLength(2)
   })
 
@@ -135,8 +135,8 @@ describe('revocation', () => {
   })
 
   it.each([
-    [204, { status: 'revoked' }],
-    [404, { status: 'revoked' }],
+    [204, { status: 'revoked', tokens: ['access_token'] }],
+    [404, { status: 'revoked', tokens: ['access_token'] }],
   ])('ends a grant of GitHub, which has a way of its own (status %d)', async (status, expected) => {
     const path = '/api/v3/applications/app/token'
     server.fault(path, { status, body: '' })
