@@ -248,6 +248,31 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
   const channel = openChannel(`${keeper.prefix}:signout`, () => void signedOut(false))
 
+  const upkeep = once(async () => (await import('./upkeep.ts')).createUpkeep(keeper, renewal))
+  let unwatch: (() => void) | undefined
+  /** Keeps accounts fresh from the first one on, while somebody is subscribed. */
+  const tend = () => {
+    if (unwatch || Object.keys(store.getState().accounts).length === 0) return
+    let ended = false
+    unwatch = () => {
+      ended = true
+    }
+    upkeep().then(
+      ({ start }) => {
+        if (!ended) unwatch = start()
+      },
+      () => {
+        unwatch = undefined
+      },
+    )
+  }
+  /** Accounts of agent-runtimes, which this kit takes the place of. */
+  const takeOver = async () => {
+    if (localStorage.getItem('datalayer-agent-identities') === null) return
+    const [{ importIdentities }, { adopt }] = await Promise.all([import('./import.ts'), connecting()])
+    await keeper.secrets.exclusive('import', () => importIdentities(keeper, adopt))
+  }
+
   let subscribers = 0
   let unfollow: (() => void) | undefined
   keeper.read()
@@ -390,9 +415,18 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     subscribe(listener) {
       const stop = store.subscribe(listener)
       if (subscribers++ === 0) {
-        unfollow = records.subscribe(keeper.read)
+        const [unhear, untend] = [records.subscribe(keeper.read), store.subscribe(tend)]
+        unfollow = () => {
+          unhear?.()
+          untend()
+          unwatch?.()
+          unwatch = undefined
+        }
         keeper.read()
+        tend()
         resume().catch(() => {})
+        // Where storage is forbidden there is nothing to take over.
+        takeOver().catch(() => {})
       }
       return () => {
         stop()

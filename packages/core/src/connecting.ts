@@ -363,6 +363,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   return {
     run,
     judge,
+    adopt,
     async connectKey(provider: ApiKeyProvider, { apiKey, accountId }: ConnectOptions): Promise<ConnectOutcome> {
       const began = keeper.epoch
       discard(provider.id)

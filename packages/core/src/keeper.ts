@@ -208,6 +208,10 @@ export function createKeeper(options: LatchkeyOptions) {
         if (turning.get(id) === paused) turning.delete(id)
       })
     },
+    sweep(): void {
+      // What cannot be read now is swept another time.
+      secrets.sweep(async (id) => store.getState().accounts[id] !== undefined || records.has(id)).catch(() => {})
+    },
     /** Forgets everything; `everywhere` also what all tabs share. */
     async wipe(everywhere: boolean): Promise<void> {
       epoch += 1

@@ -147,6 +147,7 @@ export function createRecords(storage: StateStorage, prefix: string) {
           : read(raws as (string | null)[])
       })
     },
+    has: async (id: string) => (await storage.getItem(key(id))) !== null,
     async read(id: string): Promise<StoredRecord | undefined> {
       const raw = await storage.getItem(key(id))
       const record = raw === null ? undefined : parseRecord(id, raw)
@@ -182,8 +183,7 @@ export function createRecords(storage: StateStorage, prefix: string) {
       await storage.removeItem(indexKey)
       await storage.removeItem(key('v'))
     },
-    /** Whether something that happens once has happened. */
-    marked: async (what: string) => (await storage.getItem(key(what))) !== null,
+    /** Notes that something which happens once has happened; `has` tells. */
     mark: (what: string) => set(what, { v: VERSION }),
     writeDefault: (provider: string, account: string) => set(`default:${provider}`, { v: VERSION, account }),
     writeExcluded: (agent: string, excluded: readonly string[]) => set(`agent:${agent}`, { v: VERSION, excluded }),
