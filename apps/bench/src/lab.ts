@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
-export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void | Promise<void>
+export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => unknown
 
 export interface Server {
   readonly port: number
@@ -107,6 +107,8 @@ export interface LabServer extends Server {
   }
   /** Waits for this before discovery answers. */
   discovery: () => Promise<unknown>
+  /** Waits for this before the token endpoint answers. */
+  token: () => Promise<unknown>
   /** Codes and refresh tokens that came to the token endpoint, in order. */
   redeemed: string[]
   /** Everything secret that was handed out: codes, access tokens, refresh tokens. */
@@ -131,7 +133,14 @@ export async function startAuthorizationServer(): Promise<LabServer> {
       .writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' })
       .end(JSON.stringify(value))
   const server = await serve(async (request, response, url) => {
-    if (url.pathname === '/authorize') {
+    if (request.method === 'OPTIONS') {
+      response
+        .writeHead(204, {
+          'access-control-allow-origin': '*',
+          'access-control-allow-headers': 'authorization, content-type',
+        })
+        .end()
+    } else if (url.pathname === '/authorize') {
       const next = new URL(url.searchParams.get('redirect_uri') ?? '')
       next.searchParams.set('code', secret('CODE'))
       next.searchParams.set('state', url.searchParams.get('state') ?? '')
@@ -139,6 +148,7 @@ export async function startAuthorizationServer(): Promise<LabServer> {
     } else if (url.pathname === '/token' && request.method === 'POST') {
       const form = new URLSearchParams(await bodyOf(request))
       lab.redeemed.push(form.get('code') ?? form.get('refresh_token') ?? '')
+      await lab.token()
       json(response, {
         access_token: secret('AT'),
         refresh_token: secret('RT'),
@@ -157,13 +167,6 @@ export async function startAuthorizationServer(): Promise<LabServer> {
         userinfo_endpoint: `${server.origin}/userinfo`,
         code_challenge_methods_supported: ['S256'],
       })
-    } else if (request.method === 'OPTIONS') {
-      response
-        .writeHead(204, {
-          'access-control-allow-origin': '*',
-          'access-control-allow-headers': 'authorization, content-type',
-        })
-        .end()
     } else {
       lab.visits.push(url.pathname)
       html(response, '<!doctype html><p>Nothing here')
@@ -173,6 +176,7 @@ export async function startAuthorizationServer(): Promise<LabServer> {
     ...server,
     authorize: { headers: {}, page: goOn },
     discovery: () => Promise.resolve(),
+    token: () => Promise.resolve(),
     redeemed: [],
     secrets: [],
     visits: [],
