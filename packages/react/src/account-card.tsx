@@ -88,7 +88,7 @@ function Card({ provider, className }: { provider: Provider; className: string |
   if (same && status === 'connecting') setSame(undefined)
 
   // Who signs in without being asked for a name is the person who did so before.
-  const onAdded: ConnectIntent['onConnected'] = ({ account }) => {
+  const onAdded: NonNullable<ConnectIntent['onConnected']> = ({ account }) => {
     if (accounts.some(({ id }) => id === account.id)) setSame(account.label)
   }
   return (
@@ -159,7 +159,7 @@ interface AccountRowProps {
   isDefault: boolean
   card: RefObject<HTMLElement | null>
   onStart: (intent: ConnectIntent) => void
-  onAdded: ConnectIntent['onConnected']
+  onAdded: NonNullable<ConnectIntent['onConnected']>
   onReceipt: (receipt: DisconnectReceipt) => void
 }
 
@@ -275,7 +275,10 @@ function AccountRow({ provider, account, several, isDefault, card, onStart, onAd
               data-kind="secondary"
               data-size="small"
               aria-label={messages.makeDefault(account.label)}
-              onClick={() => client.setDefault(account.id)}
+              onClick={() => {
+                setOpen(false)
+                client.setDefault(account.id)
+              }}
             >
               {messages.makeDefaultShort}
             </button>
@@ -287,7 +290,10 @@ function AccountRow({ provider, account, several, isDefault, card, onStart, onAd
               data-kind="secondary"
               data-size="small"
               aria-label={messages.pause(name, label)}
-              onClick={() => client.pause(account.id)}
+              onClick={() => {
+                setOpen(false)
+                client.pause(account.id)
+              }}
             >
               {messages.pauseShort}
             </button>
@@ -298,7 +304,10 @@ function AccountRow({ provider, account, several, isDefault, card, onStart, onAd
             className="latchkey-add"
             words={[messages.addAnother(name), messages.addAnother(name)]}
             onStart={onStart}
-            onConnected={onAdded}
+            onConnected={(outcome) => {
+              setOpen(false)
+              onAdded(outcome)
+            }}
           />
         </div>
       )}

@@ -287,7 +287,7 @@ export const SomebodyElse: Story = {
     const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
     await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Keep both' })).toHaveFocus())
     await userEvent.click(dialog.parentElement?.firstElementChild as Element)
-    await expect(dialog).toBeVisible()
+    await expect(dialog).toBeInTheDocument()
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     await expect(canvas.getByText(/^You signed in as mona, not as octocat/)).toBeVisible()
@@ -297,6 +297,26 @@ export const SomebodyElse: Story = {
     await expect(canvas.getByText('mona')).toBeVisible()
     await expect(canvas.queryByText('octocat')).toBeNull()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+/** After a redirect there was no click: the question is there by itself. */
+export const SomebodyElseReturned: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat],
+      states: {
+        github: {
+          status: 'idle',
+          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
+          changed: { from: octocat, to: mona },
+        },
+      },
+    },
+  },
+  play: async () => {
+    const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
+    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Replace octocat' })).toBeVisible())
   },
 }
 
@@ -334,6 +354,8 @@ export const Paused: Story = {
     await waitFor(() => expect(resume).toHaveFocus())
     await userEvent.keyboard('{Enter}')
     await expect(canvas.getByText('Connected')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
     await userEvent.click(canvas.getByRole('button', { name: 'Pause GitHub' }))
     await expect(canvas.getByText('Paused')).toBeVisible()
   },
@@ -465,7 +487,7 @@ export const Disconnecting: Story = {
     await userEvent.keyboard('{Enter}')
     const again = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
     await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('Access revoked at GitHub: access token.')).toBeVisible()
+    await expect(await canvas.findByText('Access revoked at GitHub (access token).')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await expect(canvas.getByRole('status')).toHaveTextContent('GitHub is disconnected, and its access revoked.')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
@@ -515,15 +537,14 @@ export const DisconnectingAll: Story = {
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect all accounts?' }))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
     await expect(
-      await canvas.findByText('octocat: access revoked at GitHub: refresh token and access token.'),
+      await canvas.findByText('octocat: access revoked at GitHub (refresh token and access token).'),
     ).toBeVisible()
     await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
     await expect(canvas.getByText(/^Removed here: ada@example.com. Gmail could not be told/)).toBeVisible()
     await expect(canvas.getByRole('link', { name: 'Do it at Kaggle' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus()
-    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
-    await expect(canvas.queryByText(/^hubot/)).toBeNull()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
+    await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
   },
 }
 
@@ -534,3 +555,18 @@ const custody = (word: string, sentence: string): Story => ({
 export const KeptPlain = custody('plain', 'Kept in this browser, as plain text.')
 export const KeptForTheTab = custody('session', 'Kept in this tab until you close it.')
 export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
+
+export const DisconnectingOneOfSeveral: Story = {
+  parameters: { fake: { accounts: [octocat, hubot] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub (hubot)' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
+    await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
+    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
+    await expect(canvas.queryByText(/^hubot/)).toBeNull()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}

@@ -138,7 +138,7 @@ export const english = {
     `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
   /** Receipts. `account` is given when there were several. */
   revoked: (name: string, tokens: readonly RevokedToken[], account?: string) =>
-    `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? `: ${tokens.map((token) => token.replace('_', ' ')).join(' and ')}` : ''}.`,
+    `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? ` (${tokens.map((token) => token.replace('_', ' ')).join(' and ')})` : ''}.`,
   removedKey: (name: string, account?: string) =>
     `Removed here${account ? `: ${account}` : ''}. The key stays valid at ${name} until you revoke it there.`,
   removed: (name: string, account?: string) =>
