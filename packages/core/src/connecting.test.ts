@@ -790,7 +790,7 @@ describe('the way by redirect', () => {
     '/\t/evil.example',
     'javascript:1',
     '\u0001//evil.example',
-  ])('goes home instead of to %j', async (returnTo) => {
+  ])('case 23: a redirect goes home instead of to %j', async (returnTo) => {
     const { url, flow } = await leave()
     sessionStorage.setItem(flowKeys()[0]!, JSON.stringify({ ...flow, returnTo }))
     expect(visitCallback(server.approve(url), { session: sessionStorage }).replaced).toBe('/')

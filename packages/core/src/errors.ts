@@ -134,7 +134,7 @@ const NAME = '(?<![\\w.-])(?:[\\w.-]*(?:token|secret|password|verifier|assertion
 const IN_QUERY = new RegExp(`(${NAME}=)[^&#\\s"'<>]+`, 'gi')
 const IN_JSON = new RegExp(`(${NAME}\\\\?["']\\s*:\\s*\\\\?["'])[^"'\\\\]+`, 'gi')
 const SHAPED =
-  /\b(?:(bearer|basic)\s+[\w.~+/=-]{8,}|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|hf_|ya29\.|KGAT_)[\w.-]{4,})/g
+  /\b(?:[Bb](?:earer|asic)\s+[\w.~+/=-]{8,}|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|hf_|ya29\.|KGAT_)[\w.-]{4,})/g
 
 /**
  * The one place where text is cleared of secrets: URLs and bodies lose the values of `code`, `state`, keys and tokens,

@@ -27,6 +27,7 @@ it('exports these names', () => {
       "providerState",
       "readConnectRequest",
       "readKeyFile",
+      "redact",
       "sessionStorageStore",
     ]
   `)

@@ -222,7 +222,7 @@ describe('what is found in storage', () => {
     expect(await client.getToken('acme')).toMatch(CANARY)
   })
 
-  it('a forged storage event changes nothing, and an account of a foreign provider is used for nothing', async () => {
+  it('case 61: a forged storage event changes nothing, and an account of a foreign provider is used for nothing', async () => {
     const client = tab()
     const account = await connect(client, server)
     client.subscribe(() => {})

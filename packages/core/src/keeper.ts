@@ -200,8 +200,8 @@ export function createKeeper(options: LatchkeyOptions) {
       })
       if (!store.getState().accounts[id]) throw gone(id)
       turning.set(id, paused)
-      // Shown at once; written again under the lock, after a refresh that may be under way in another tab.
-      await change(id, turned)
+      // Stopped at once; written again under the lock, after a refresh that may be under way in another tab.
+      if (paused) await change(id, turned)
       await secrets.exclusive(id, async () => {
         await secrets.note(id, { paused }).catch(unavailable)
         await change(id, turned, undefined, true)

@@ -27,7 +27,7 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   const visible = () => document.visibilityState === 'visible'
 
   /** When to refresh this account next; Infinity for one that is not refreshed by itself. */
-  function dueAt({ id, provider, status, renewable, expiresAt, issuedAt, connectedAt, rev }: Account): number {
+  function dueAt({ id, provider, status, reason, renewable, expiresAt, issuedAt, connectedAt, rev }: Account) {
     if (status !== 'connected' || !renewable || expiresAt === undefined || under.has(id))
       return Number.POSITIVE_INFINITY
     // The app may not know this provider any more.
@@ -37,6 +37,8 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
     const share = spread.get(`${id} ${rev}`) ?? Math.random()
     spread.set(`${id} ${rev}`, share)
     const ideal = Math.min(began + life * PART, expiresAt - AHEAD) - share * Math.min(10_000, life * 0.02)
+    // For lack of a network no server was asked.
+    if (reason === 'offline') return Math.max(ideal, loaded?.waitsUntil(id) ?? 0)
     return Math.max(ideal, began + PAUSE, (attempts.get(id) ?? 0) + PAUSE, loaded?.waitsUntil(id) ?? 0)
   }
 
@@ -92,8 +94,6 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   const online = async () => {
     loaded ??= await renewal().catch(() => undefined)
     loaded?.online()
-    // Whoever could not be refreshed for lack of a network is tried now.
-    for (const { id, reason } of Object.values(store.getState().accounts)) if (reason === 'offline') attempts.delete(id)
     plan()
   }
 
