@@ -385,7 +385,13 @@ function useSpokenStatus(
     last.current = { status, reason }
     if (before.status === 'loading' || (before.status === status && before.reason === reason)) return
     if (status === 'connecting')
-      announce(reason === 'popup_closed' ? spoken.windowClosed(name) : spoken.connecting(name))
+      announce(
+        reason === 'popup_closed'
+          ? spoken.windowClosed(name)
+          : reason === 'embedded'
+            ? spoken.embedded(name)
+            : spoken.connecting(name),
+      )
     else if (reason === 'popup_blocked') announce(spoken.windowBlocked(name))
     else if (reason === 'access_denied') announce(spoken.denied(name))
     else if (status === 'connected') announce(spoken.connected(name, label))

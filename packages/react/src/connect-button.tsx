@@ -143,12 +143,17 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   if (status === 'loading') return null
   if (changed) return <ChangedNotice provider={provider} changed={changed} />
 
-  const again = intent.accountId
-    ? ([messages.reconnectShort, messages.reconnect(name, intent.accountLabel)] as const)
-    : ([messages.connectShort, messages.connect(name)] as const)
   const stop = (
     <NoticeButton label={messages.cancelConnect(name)} onClick={cancel}>
       {messages.cancelShort}
+    </NoticeButton>
+  )
+  const openAgain = (
+    <NoticeButton
+      label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
+      onClick={() => start()}
+    >
+      {intent.accountId ? messages.reconnectShort : messages.connectShort}
     </NoticeButton>
   )
   const copy = () => {
@@ -183,6 +188,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
             >
               {messages.openOwnTab}
             </a>
+            {status === 'connecting' && openAgain}
             {status === 'connecting' && stop}
           </>
         }
@@ -204,9 +210,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
       <Notice
         actions={
           <>
-            <NoticeButton label={again[1]} onClick={() => start()}>
-              {again[0]}
-            </NoticeButton>
+            {openAgain}
             {blocked && waysOn}
             {stop}
           </>

@@ -63,6 +63,17 @@ export const AsksForMore: Story = {
   },
 }
 
+/** A paused account needs no window to be used again. */
+export const Paused: Story = {
+  parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('You paused this account.')).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Resume GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
 export const AsksForAKey: Story = {
   args: { request: { type: 'authorization_required', provider: 'kaggle' } },
   play: async ({ canvas, args }) => {

@@ -49,6 +49,10 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
 
+  // Paused and nothing else: no window is needed to have it back.
+  const paused =
+    account?.status === 'paused' && wanted.every((scope) => account.scopes.includes(scope)) ? account : undefined
+
   const asked = useRef(false)
   const told = useRef(false)
   useEffect(() => {
@@ -90,9 +94,21 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           <p id={titleId} className="latchkey-name">
             {messages.promptTitle(name, tool)}
           </p>
-          {wanted.length === 0 && <p className="latchkey-line">{provider.description}</p>}
+          {wanted.length === 0 && (
+            <p className="latchkey-line">{paused ? messages.pausedPrompt : provider.description}</p>
+          )}
         </div>
-        {ready ? (
+        {ready && paused ? (
+          <button
+            type="button"
+            className="latchkey-button latchkey-connect"
+            data-kind="primary"
+            aria-label={messages.resume(name)}
+            onClick={() => client.unpause(paused.id)}
+          >
+            {messages.resumeShort}
+          </button>
+        ) : ready ? (
           <ConnectControl provider={provider} {...intent} />
         ) : (
           <span className="latchkey-bone" aria-hidden="true" />

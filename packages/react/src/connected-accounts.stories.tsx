@@ -403,7 +403,7 @@ export const Expiring: Story = {
   },
 }
 
-/** Inside of a page of another site no answer can arrive: the app has to be in a tab of its own. */
+/** Inside of a page of another site the answer may never arrive: the app is better off in a tab of its own. */
 export const Embedded: Story = {
   parameters: { fake: { states: { github: { status: 'connecting', reason: 'embedded' } } } },
   play: async ({ canvas }) => {
@@ -411,6 +411,7 @@ export const Embedded: Story = {
     await expect(link).toHaveAttribute('href', location.href)
     await expect(link).toHaveAttribute('target', '_blank')
     await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
   },
 }
