@@ -128,7 +128,7 @@ function mutants(only) {
     if (installed.status !== 0) throw new Error(installed.stdout + installed.stderr)
 
     const numbers = [...new Set(chosen.map((mutant) => mutant.case))]
-    console.log(`> ${numbers.length} cases without a mutant`)
+    console.log(`> ${numbers.length} cases as they are`)
     const baseline = test('vitest', numbers)
     for (const [number, found] of test('playwright', numbers)) {
       baseline.set(number, [...(baseline.get(number) ?? []), ...found])
