@@ -397,7 +397,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         const verdict = await judge(provider, fields)
         return verdict.status === 'verified' ? await adopt(provider, verdict.profile, { fields }, { began }) : account
       } catch (error) {
-        await keeper.mark(account.id, 'needs-reconnect', 'invalid_token')
+        await secrets.exclusive(account.id, () => keeper.mark(account.id, 'needs-reconnect', 'invalid_token'))
         throw error
       }
     },

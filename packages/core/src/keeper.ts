@@ -82,6 +82,9 @@ export function createKeeper(options: LatchkeyOptions) {
 
   /** Changes facts of an account, if it is still there, on top of the newest that are known. */
   const change = async (id: string, next: (account: Account) => Account, sealed?: string, always?: boolean) => {
+    // Storage may still show an account that another tab has disconnected: the database knows.
+    const gone = !unwritten.has(id) && (await secrets.mark(id)) === 'gone'
+    if (gone) update((snapshot) => withoutAccount(snapshot, id))
     const ours = store.getState().accounts[id]
     if (!ours) return
     const theirs = (await records.read(id).catch(() => undefined))?.account
@@ -198,10 +201,11 @@ export function createKeeper(options: LatchkeyOptions) {
         ...account,
         status: paused ? 'paused' : account.status === 'paused' ? resting(account) : account.status,
       })
-      if (!store.getState().accounts[id]) throw gone(id)
+      const account = store.getState().accounts[id]
+      if (!account) throw gone(id)
       turning.set(id, paused)
-      // Stopped at once; written again under the lock, after a refresh that may be under way in another tab.
-      if (paused) await change(id, turned)
+      // Stopped at once; written under the lock, after a refresh that may be under way in another tab.
+      if (paused) update((snapshot) => withAccount(snapshot, turned(account)))
       await secrets.exclusive(id, async () => {
         await secrets.note(id, { paused }).catch(unavailable)
         await change(id, turned, undefined, true)
@@ -231,6 +235,10 @@ export function createKeeper(options: LatchkeyOptions) {
       const { id, provider, label } = account
       // Another tab ended it, and storage may hear of it later than the database.
       if (held === null) throw gone(id)
+      if ((await secrets.mark(id)) === 'ended') {
+        await mark(id, 'needs-reconnect', 'revoked')
+        throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, { provider, account: id })
+      }
       await mark(id, 'needs-reconnect', 'secret_unavailable')
       throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${label}.`, {
         provider,

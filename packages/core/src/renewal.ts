@@ -132,7 +132,7 @@ export function createRenewal(keeper: Keeper) {
         const newest = await secrets.read(account)
         if (newest && newest.rev !== held.rev && lives(newest.secret, minValidity)) return newest.secret
         if (newest) {
-          await secrets.remove(account).catch(keeper.unavailable)
+          await secrets.remove(account, 'ended').catch(keeper.unavailable)
           await keeper.mark(account.id, 'needs-reconnect', 'revoked', '')
         }
         throw error
@@ -214,7 +214,8 @@ export function createRenewal(keeper: Keeper) {
       if (account.renewable) await renew(account, Number.POSITIVE_INFINITY).catch(() => {})
       else {
         const { kind } = keeper.find(account.provider)
-        await keeper.mark(account.id, 'needs-reconnect', kind === 'api-key' ? 'invalid_token' : 'revoked')
+        const reason = kind === 'api-key' ? 'invalid_token' : 'revoked'
+        await secrets.exclusive(account.id, () => keeper.mark(account.id, 'needs-reconnect', reason))
       }
       return keeper.findAccount(account.id)
     },

@@ -30,7 +30,7 @@ export interface Held extends Notes {
   secret: Secret
 }
 
-/** In IndexedDB; `sealed: null` says that the account was disconnected at this version. */
+/** In IndexedDB; `sealed: null` says that the account was disconnected at this version, an empty one that its grant ended. */
 interface Row extends Notes {
   rev: number
   sealed: string | null
@@ -128,14 +128,20 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       memory.set(account.id, { rev, secret })
       return rev
     },
-    /** Drops the secret, and leaves a mark that outlives a late copy of it. */
-    async remove(account: Account): Promise<void> {
+    /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
+    async remove(account: Account, what: 'gone' | 'ended' = 'gone'): Promise<void> {
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       memory.delete(account.id)
       await database?.change<Row>('secrets', account.id, (row) => ({
+        ...(what === 'ended' && { paused: row?.paused }),
         rev: Math.max(row?.rev ?? 0, known) + 1,
-        sealed: null,
+        sealed: what === 'gone' ? null : '',
       }))
+    },
+    /** What all tabs know of an account without a secret. */
+    async mark(accountId: string): Promise<'gone' | 'ended' | undefined> {
+      const row = await database?.get<Row>('secrets', accountId).catch(() => undefined)
+      return row?.sealed === null ? 'gone' : row?.sealed === '' ? 'ended' : undefined
     },
     /** Lets go of everything this page holds. */
     forget(): void {
