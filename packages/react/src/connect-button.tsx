@@ -30,9 +30,9 @@ export interface ConnectIntent {
 
 /** Starts the intent's flow in this very tick. */
 function useStart(provider: Provider, { accountId, scopes, onConnected }: ConnectIntent) {
-  const { client } = useKit()
+  const { client, keep } = useKit()
   return (mode?: ConnectOptions['mode']): Promise<ConnectResult> => {
-    const options = mode && { mode }
+    const options = mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })
     const result = neverRejecting(
       () =>
         accountId && !scopes
