@@ -909,7 +909,6 @@ describe('discovery', () => {
   })
 
   it.each([
-    ['PKCE by plain alone', { code_challenge_methods_supported: ['plain'] }, 'malformed_response'],
     ['another issuer', { issuer: 'https://evil.example' }, 'malformed_response'],
     ['a token endpoint without https', { token_endpoint: 'http://remote.example/token' }, 'malformed_response'],
     ['no token endpoint', { token_endpoint: undefined }, 'malformed_response'],
@@ -921,6 +920,18 @@ describe('discovery', () => {
     expect(popups[0]).toMatchObject({ closed: true, urls: [] })
     await fresh.close()
   })
+
+  it.each([[undefined], [['plain']], [[]]])(
+    'case 9: metadata whose PKCE methods are %j is refused, and the window goes nowhere',
+    async (methods) => {
+      const fresh = await startStandIn()
+      fresh.settings.metadata = { code_challenge_methods_supported: methods }
+      const popups = openPopups()
+      expect(await failure(client(discovered(fresh)).connect('acme'))).toMatchObject({ code: 'malformed_response' })
+      expect(popups[0]).toMatchObject({ closed: true, urls: [] })
+      await fresh.close()
+    },
+  )
 
   it('asks again after a failure, and once for all', async () => {
     const fresh = await startStandIn()

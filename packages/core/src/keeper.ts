@@ -103,6 +103,8 @@ export function createKeeper(options: LatchkeyOptions) {
     store,
     records,
     secrets,
+    /** Shared by all tabs; absent where the storage belongs to one. */
+    database: tab ? undefined : database,
     unavailable,
     change,
     get epoch() {
@@ -212,10 +214,6 @@ export function createKeeper(options: LatchkeyOptions) {
         if (turning.get(id) === paused) turning.delete(id)
       })
     },
-    sweep(): void {
-      // What cannot be read now is swept another time.
-      secrets.sweep(async (id) => store.getState().accounts[id] !== undefined || records.has(id)).catch(() => {})
-    },
     /** Forgets everything; `everywhere` also what all tabs share. */
     async wipe(everywhere: boolean): Promise<void> {
       epoch += 1
@@ -226,7 +224,8 @@ export function createKeeper(options: LatchkeyOptions) {
       const kept = Object.entries(states).filter(([, { error }]) => error?.code === 'not_configured')
       store.setState({ accounts: {}, defaults: {}, excluded: {}, requests: [], providers: Object.fromEntries(kept) })
       if (everywhere || tab) await records.clear().catch(unavailable)
-      if (everywhere && !tab) await secrets.clear().catch(unavailable)
+      // The key of a session's secrets, too: its other tabs are emptied as well.
+      if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
     },
     /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
     async open(account: Account): Promise<Held> {

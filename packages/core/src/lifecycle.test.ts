@@ -7,7 +7,7 @@ import { ADA, CANARY, GRACE, type Person, type StandIn, startStandIn } from '../
 import { type ConnectRequest, createLatchkey, type LatchkeyClient, type LatchkeyOptions } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
 import { openDatabase } from './seal.ts'
-import { memoryStore } from './storage.ts'
+import { memoryStore, sessionStorageStore } from './storage.ts'
 
 let server: StandIn
 const leave: (() => void)[] = []
@@ -310,6 +310,18 @@ describe('signing out', () => {
     for (const one of [client, other, tab()]) expect(accounts(one)).toEqual([])
     expect(await openDatabase('latchkey').keys('secrets')).toEqual([])
     expect(Object.keys(localStorage).filter((key) => key.startsWith('latchkey:acme'))).toEqual([])
+  })
+
+  it('ends a session in all its tabs, with the key of its secrets', async () => {
+    const client = tab({ storage: sessionStorageStore() })
+    await connect(client, server)
+    const database = openDatabase('latchkey')
+    expect(await database.keys('keys')).toEqual(['seal'])
+    await client.signOut()
+    expect(await database.keys('keys')).toEqual([])
+    expect(Object.keys(sessionStorage)).toEqual([])
+    await connect(client, server)
+    expect(await tab({ storage: sessionStorageStore() }).getToken('acme')).toMatch(CANARY)
   })
 
   it('empties a page that keeps its accounts in memory', async () => {

@@ -31,7 +31,7 @@ export interface Held extends Notes {
 }
 
 /** In IndexedDB; `sealed: null` says that the account was disconnected at this version, an empty one that its grant ended. */
-interface Row extends Notes {
+export interface Row extends Notes {
   rev: number
   sealed: string | null
 }
@@ -44,9 +44,6 @@ export interface SecretsOptions {
   /** The copy in storage, read only when the database has no row. */
   copy(accountId: string): Promise<string | undefined>
 }
-
-/** Longer than storage takes to reach another tab. */
-const SWEEP_AFTER = 60_000
 
 /**
  * Secrets by account. localStorage reaches another tab later than a Web Lock does, so inside the lock only IndexedDB is
@@ -147,23 +144,6 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
     forget(): void {
       memory.clear()
       seal.forget()
-    },
-    /** Forgets what all tabs keep, the key too. */
-    async clear(): Promise<void> {
-      await database?.clear()
-    },
-    /**
-     * Rows whose account is gone, marks of disconnected ones among them: noted at one start, removed at a later one.
-     * Not at once, because another tab's account may not have arrived here.
-     */
-    async sweep(isKnown: (accountId: string) => Promise<boolean>): Promise<void> {
-      const now = Date.now()
-      for (const id of (await database?.keys('secrets')) ?? []) {
-        if (await isKnown(id)) continue
-        await database?.change<Row>('secrets', id, (row) =>
-          row?.orphan !== undefined && now - row.orphan > SWEEP_AFTER ? undefined : row && { orphan: now, ...row },
-        )
-      }
     },
     /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
     exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {

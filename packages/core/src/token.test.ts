@@ -120,6 +120,17 @@ describe('revocation', () => {
     expect(server.to('/revoke')).toHaveLength(2)
   })
 
+  it('names only the tokens that it ended', async () => {
+    const endpoint = authorizationServer(acme(), { client_id: 'app' })
+    const unsupported = { status: 400, body: { error: 'unsupported_token_type' } }
+    server.fault('/revoke', unsupported)
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['access_token'] })
+    server.fault('/revoke', unsupported, unsupported)
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'unsupported' })
+    server.fault('/revoke', { status: 200, body: {} }, { status: 503, body: 'no' })
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token'] })
+  })
+
   it('sends Google the token alone', async () => {
     const google = gmail({ baseUrl: server.origin, clientId: 'app' })
     await authorizationServer(google, { client_id: 'app', client_secret: 's' }).revoke({

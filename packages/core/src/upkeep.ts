@@ -1,12 +1,15 @@
 import { type Account, nextWord, withAccount, wordAt } from './accounts.ts'
 import type { Keeper } from './keeper.ts'
 import type { Renewal } from './renewal.ts'
+import type { Row } from './secrets.ts'
 
 /** A refresh comes at this part of a token's life, and this long before its end, whichever is earlier. */
 const PART = 0.8
 const AHEAD = 60_000
 /** The shortest time between two refreshes, whatever a server says about the life of its tokens. */
 const PAUSE = 30_000
+/** Longer than storage takes to reach another tab. */
+const SWEEP_AFTER = 60_000
 /** The longest that a timer of a browser can run. */
 const LONGEST = 2 ** 31 - 1
 
@@ -15,7 +18,7 @@ const LONGEST = 2 ** 31 - 1
  * when the first account is seen.
  */
 export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
-  const { store } = keeper
+  const { store, records, database } = keeper
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
@@ -85,6 +88,20 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
     if (next < Number.POSITIVE_INFINITY) timer = setTimeout(plan, Math.min(Math.max(next - now, 0), LONGEST))
   }
 
+  /**
+   * Rows whose account is gone, marks of disconnected ones among them: noted at one start, removed at a later one. Not
+   * at once, because another tab's account may not have arrived here.
+   */
+  async function sweep() {
+    const now = Date.now()
+    for (const id of (await database?.keys('secrets')) ?? []) {
+      if (store.getState().accounts[id] || (await records.has(id))) continue
+      await database?.change<Row>('secrets', id, (row) =>
+        row?.orphan !== undefined && now - row.orphan > SWEEP_AFTER ? undefined : row && { orphan: now, ...row },
+      )
+    }
+  }
+
   const look = () => {
     if (!visible()) return
     // A tab that was frozen may have missed what others did.
@@ -105,7 +122,8 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
       document.addEventListener('visibilitychange', look)
       addEventListener('focus', look)
       addEventListener('online', online)
-      keeper.sweep()
+      // What cannot be read now is swept another time.
+      sweep().catch(() => {})
       plan()
       return () => {
         running = false

@@ -329,6 +329,13 @@ describe('token', () => {
     expect(stolen).toEqual([])
   })
 
+  it('passes on how long a provider asks to wait, and lets the page read it', async () => {
+    const answer = await askBad((_, reply) => reply.writeHead(429, { 'retry-after': '120' }).end())
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('120')
+    expect(answer.headers.get('access-control-expose-headers')).toBe('retry-after')
+  })
+
   it("case 101: never passes a provider's own words on", async () => {
     const answers: RequestListener[] = [
       json({ error: 'invalid_grant', error_description: CANARY, error_uri: `https://${CANARY}.test` }, 400),
