@@ -1,4 +1,5 @@
 import { callbackPage } from '@latchkey/core/callback'
+import type { Page } from '@playwright/test'
 import { html, serve } from '../apps/bench/src/lab.ts'
 import { addresses, card, expect, open, panel, test } from './demo.ts'
 
@@ -94,4 +95,41 @@ test('case 22: the callback page as it is served is tiny, static and strict', as
   expect(response.headers.get('x-content-type-options')).toBe('nosniff')
   expect(response.headers.get('cross-origin-opener-policy')).toBeNull()
   expect(response.headers.get('set-cookie')).toBeNull()
+})
+
+test('case 41: the callback page posts its code to no opener of another origin', async ({ context, page }) => {
+  const opening = `<!doctype html><button>Open</button><script>
+    window.got = []
+    onmessage = ({ data }) => got.push(JSON.stringify(data))
+    document.querySelector('button').onclick = () => open(new URLSearchParams(location.search).get('to'))
+  </script>`
+  const foreign = await serve((_request, response) => html(response, opening))
+  const to = (state: string) => `${callback}?code=CANARY_CODE&state=${state}`
+  const got = (one: Page) => one.evaluate(() => (window as unknown as { got: string[] }).got)
+  const listener = await context.newPage()
+  try {
+    await listener.goto(callback)
+    await page.goto(`${foreign.origin}?to=${encodeURIComponent(to('foreign'))}`)
+    const heard = listener.evaluate(
+      () =>
+        new Promise((resolve) => {
+          let times = 0
+          new BroadcastChannel('latchkey:foreign').onmessage = () => ++times === 2 && resolve(times)
+        }),
+    )
+    await page.getByRole('button', { name: 'Open' }).click()
+    // By now it has posted twice, and what was posted first has arrived.
+    await heard
+    expect(await got(page)).toEqual([])
+
+    // An opener of its own origin does get it.
+    await page.route(`${addresses.app}/opening**`, (route) =>
+      route.fulfill({ contentType: 'text/html', body: opening }),
+    )
+    await page.goto(`${addresses.app}/opening?to=${encodeURIComponent(to('own'))}`)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await expect.poll(async () => (await got(page)).join()).toContain('CANARY_CODE')
+  } finally {
+    await foreign.close()
+  }
 })
