@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { BrowserContext, Page } from '@playwright/test'
@@ -31,7 +31,7 @@ const files = (folder: string, pattern: RegExp) =>
 const text = (file: string) => readFileSync(path.join(root, file), 'utf8')
 
 /** The demo's client as it would be deployed. */
-const dist = mkdtempSync(path.join(tmpdir(), 'latchkey-dist-'))
+const dist = path.join(tmpdir(), `latchkey-dist-${process.pid}`)
 let building: Promise<unknown> | undefined
 const built = () => {
   building ??= build({
