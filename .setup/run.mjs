@@ -1,4 +1,4 @@
-// `node .setup/run.mjs TASK`: sets up what TASK needs, then runs it. Needs only Node >= 18 and npm.
+// `node .setup/run.mjs TASK [ARGUMENTS]`: sets up what TASK needs, then runs it. Needs only Node >= 18 and npm.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,8 +9,11 @@ const tasks = {
   demo: ['x:demo'],
   storybook: ['x:storybook'],
   size: ['x:size'],
+  bench: ['x:bench'],
+  engines: ['x:engines'],
+  scoreboard: ['x:scoreboard'],
 }
-const task = process.argv[2]
+const [task, ...more] = process.argv.slice(2)
 if (task !== 'test' && !tasks[task]) {
   console.error(`usage: node .setup/run.mjs ${['test', ...Object.keys(tasks)].join('|')}`)
   process.exit(2)
@@ -51,7 +54,8 @@ tool('pnpm')
 if (!nodeIsNewEnough()) tool('node')
 must('pnpm', ['install', '--frozen-lockfile'])
 // From here on the Node of the PATH runs things, which may be newer than the one that runs this file.
-const [command, args] = task === 'test' ? ['node', [path.join(here, 'test.mjs')]] : ['pnpm', ['run', ...tasks[task]]]
+const [command, args] =
+  task === 'test' ? ['node', [path.join(here, 'test.mjs')]] : ['pnpm', ['run', ...tasks[task], ...more]]
 // Without a terminal nobody signals the whole process group for us, so make one and do it ourselves.
 const group = !windows && !process.stdin.isTTY
 const child = spawn(command, args, { stdio: 'inherit', shell: windows, detached: group })

@@ -1,12 +1,15 @@
 // All tests, in the order in which they are cheap: types, lint, unit, stories, e2e. Runs every step even when one
 // fails, and closes with `N passed, N failed`.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { ensureBrowser } from './ensure-browser.mjs'
 
 const windows = process.platform === 'win32'
-const reports = mkdtempSync(path.join(tmpdir(), 'latchkey-'))
+// They stay there for `npm run scoreboard`.
+const reports = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'latchkey', 'results')
+rmSync(reports, { recursive: true, force: true })
+mkdirSync(reports, { recursive: true })
 const report = (name) => path.join(reports, `${name}.json`)
 
 await ensureBrowser()
@@ -35,7 +38,6 @@ for (const [name, command, args, env] of [
   failed += bad
   lines.push(`${name.padEnd(8)} ${good} passed, ${bad} failed`)
 }
-rmSync(reports, { recursive: true })
 console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
 
@@ -45,23 +47,4 @@ function counted(file) {
   const { stats, numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8'))
   if (!stats) return { passed: numPassedTests, failed: numFailedTests + numPendingTests }
   return { passed: stats.expected + stats.flaky, failed: stats.unexpected + stats.skipped }
-}
-
-/** Finds a Chromium, or installs one: from Debian's packages as root, else Playwright's own. */
-async function ensureBrowser() {
-  const { executablePath } = await import('./browser.mjs')
-  if (executablePath) return
-  const works = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
-  const sudo = process.getuid?.() === 0 ? [] : works('sudo', ['-n', 'true']) ? ['sudo', '-n'] : undefined
-  if (sudo && existsSync('/etc/debian_version') && works('apt-get', ['--version'])) {
-    const apt = (...args) => {
-      const [command, ...rest] = [...sudo, 'apt-get', ...args]
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-      return spawnSync(command, rest, { stdio: 'inherit', env }).status === 0
-    }
-    console.log('> apt-get install chromium')
-    apt('update', '-qq')
-    if (apt('install', '-y', '-qq', '--no-install-recommends', 'chromium')) return
-  }
-  spawnSync('pnpm', ['exec', 'playwright', 'install', 'chromium'], { stdio: 'inherit', shell: windows })
 }

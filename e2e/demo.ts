@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
 
-/** Ports of their own, so that a demo that runs beside the tests does not meet them. */
+/** Ports of their own, so that a demo that runs beside the tests does not meet them; a second run names others. */
 const port = Number(process.env.E2E_PORT ?? 5273)
 export const addresses = {
   app: `http://localhost:${port}`,

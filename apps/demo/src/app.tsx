@@ -1,17 +1,25 @@
 import type { Provider } from '@latchkey/core'
 import { LatchkeyProvider } from '@latchkey/react'
-import { useState, useSyncExternalStore } from 'react'
+import { useRef, useState, useSyncExternalStore } from 'react'
 import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
+import type { Draft } from './composer.tsx'
 
 const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
 export function App({ providers, model }: { providers: Provider[]; model: string }) {
   const [open, toggle] = usePanel()
+  const draft = useRef<Draft>(null)
   return (
-    // All that Latchkey needs: where the broker is, and which services the agent works with.
-    <LatchkeyProvider broker="/api/latchkey" providers={providers}>
+    // All that Latchkey needs: where the broker is, and which services the agent works with. The rest brings back a
+    // message that was not sent yet when signing in has to leave the page.
+    <LatchkeyProvider
+      broker="/api/latchkey"
+      providers={providers}
+      keep={() => draft.current?.text || undefined}
+      onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
+    >
       <div className="app">
         <header className="bar">
           <h1>
@@ -25,7 +33,7 @@ export function App({ providers, model }: { providers: Provider[]; model: string
           </button>
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
-          <Chat />
+          <Chat draft={draft} />
           <AgentConfiguration id={PANEL_ID} model={model} hidden={!open} />
         </main>
       </div>

@@ -2,15 +2,15 @@ import { useChat } from '@ai-sdk/react'
 import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
 import { useLatchkey } from '@latchkey/react'
 import { type ChatStatus, DefaultChatTransport } from 'ai'
-import { type RefObject, useEffect, useRef, useState } from 'react'
+import { type Ref, type RefObject, useEffect, useRef, useState } from 'react'
 import { AGENT_ID, type AgentMessage } from './agent.ts'
-import { Composer } from './composer.tsx'
+import { Composer, type Draft } from './composer.tsx'
 import { Message } from './message.tsx'
 
 const SUGGESTIONS = ['List my repositories', 'Search my mail for invoices', 'List my datasets']
 
 /** The conversation with the agent. */
-export function Chat() {
+export function Chat({ draft }: { draft: Ref<Draft> }) {
   const client = useLatchkey()
   // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
   const [transport] = useState(
@@ -67,7 +67,7 @@ export function Chat() {
           </div>
         )}
       </div>
-      <Composer suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+      <Composer draft={draft} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
     </section>
   )
 }

@@ -1,6 +1,21 @@
-import { type FormEvent, type KeyboardEvent, type MouseEvent, useId, useState } from 'react'
+import {
+  type FormEvent,
+  type KeyboardEvent,
+  type MouseEvent,
+  type Ref,
+  useId,
+  useImperativeHandle,
+  useState,
+} from 'react'
+
+/** What is typed and not sent yet: to keep it while the page is left. */
+export interface Draft {
+  text: string
+  restore: (text: string) => void
+}
 
 interface ComposerProps {
+  draft: Ref<Draft>
   suggestions: string[]
   busy: boolean
   onSend: (text: string) => void
@@ -8,9 +23,10 @@ interface ComposerProps {
 }
 
 /** Where a message is written. Enter sends it, also while an answer is still coming; Shift and Enter begin a new line. */
-export function Composer({ suggestions, busy, onSend, onStop }: ComposerProps) {
+export function Composer({ draft, suggestions, busy, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
+  useImperativeHandle(draft, () => ({ text, restore: setText }), [text])
 
   const submit = (event: FormEvent) => {
     event.preventDefault()

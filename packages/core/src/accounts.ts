@@ -1,5 +1,6 @@
 import { createStore } from 'zustand/vanilla'
 import type { LatchkeyError } from './errors.ts'
+import type { ConnectRequest } from './identities.ts'
 
 /** An account's word. `expiring` is used only when nothing can refresh it. */
 export type AccountStatus = 'connected' | 'expiring' | 'paused' | 'needs-reconnect' | 'error'
@@ -16,6 +17,8 @@ export type Reason =
   | 'access_denied'
   | 'popup_blocked'
   | 'popup_closed'
+  /** Inside a page of another site, and the window is reported closed: open the app in its own tab. */
+  | 'embedded'
 
 /** One connected account of a person at a provider: facts only, never a secret. */
 export interface Account {
@@ -37,10 +40,16 @@ export interface Account {
   url?: string
   /** Scopes the server granted, by canonical name; not the ones asked for. Empty for API keys. */
   scopes: readonly string[]
+  /** Scopes that were asked for and not granted, by canonical name. */
+  missingScopes: readonly string[]
+  /** Scopes that were granted though nobody asked for them. Absent when there are none. */
+  extraScopes?: readonly string[]
   status: AccountStatus
   reason?: Reason
   /** When the access token ends, in milliseconds since the epoch, by this browser's clock. Absent: it does not say. */
   expiresAt?: number
+  /** When the access token came, by the same clock. */
+  issuedAt?: number
   /** A refresh token is held, so the end of the access token is not the end of the account. */
   renewable: boolean
   /** Milliseconds since the epoch. */
@@ -55,6 +64,8 @@ export interface ProviderState {
   reason?: Reason
   /** Why the last connect failed; cleared by the next. */
   error?: LatchkeyError
+  /** A reconnect came back as somebody else: `resolveChange` says what becomes of both. */
+  changed?: { from: Account; to: Account }
 }
 
 /** How secrets rest: `design` word of the storage in use. */
@@ -72,6 +83,8 @@ export interface Snapshot {
   providers: Readonly<Record<string, ProviderState>>
   /** Agent id → ids of the providers it may not use. */
   excluded: Readonly<Record<string, readonly string[]>>
+  /** What running tools wait for, one per provider. */
+  requests: readonly ConnectRequest[]
   custody: Custody
   /** `unavailable`: storage refused, so accounts last until the page closes; a UI must say so. */
   persistence: 'available' | 'unavailable'
@@ -83,6 +96,7 @@ export const LOADING: Snapshot = {
   defaults: {},
   providers: {},
   excluded: {},
+  requests: [],
   custody: 'sealed',
   persistence: 'available',
 }
@@ -142,4 +156,29 @@ export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot 
 export function withProvider(snapshot: Snapshot, providerId: string, state: ProviderState | undefined): Snapshot {
   const { [providerId]: _old, ...providers } = snapshot.providers
   return { ...snapshot, providers: state ? { ...providers, [providerId]: state } : providers }
+}
+
+const EXPIRING = 5 * 60_000
+
+/** When an account that nothing can refresh starts to say so: 5 minutes or 10 % of its life before its end. */
+const expiringAt = ({ expiresAt = 0, issuedAt, connectedAt }: Account) =>
+  expiresAt - Math.max(0, Math.min(EXPIRING, (expiresAt - (issuedAt ?? connectedAt)) / 10))
+
+/** Whether time alone gives this account its word. */
+const ticks = ({ status, renewable, expiresAt }: Account) =>
+  !renewable && expiresAt !== undefined && (status === 'connected' || status === 'expiring')
+
+/** The account as it is at this time; the same object when nothing changed. */
+export function wordAt(account: Account, now: number): Account {
+  if (!ticks(account)) return account
+  if ((account.expiresAt ?? 0) <= now) return { ...account, status: 'needs-reconnect', reason: 'expired' }
+  const status = expiringAt(account) <= now ? 'expiring' : 'connected'
+  return status === account.status ? account : { ...account, status }
+}
+
+/** When time changes this account's word next; Infinity when it does not. */
+export function nextWord(account: Account, now: number): number {
+  if (!ticks(account)) return Number.POSITIVE_INFINITY
+  const at = expiringAt(account)
+  return at > now ? at : (account.expiresAt ?? 0)
 }

@@ -23,6 +23,10 @@ export interface Flow {
   startedAt: number
   /** Where a redirect flow goes back to: a path of the app's own origin. */
   returnTo?: string
+  /** Whose flow it is, when several people of the app share a tab. */
+  prefix?: string
+  /** What the app wants back when a redirect has returned. */
+  keep?: unknown
   /** The query of the authorization response, left by the callback page for a redirect flow. */
   response?: string
 }
@@ -41,7 +45,7 @@ export interface AuthorizationRequest {
  */
 export async function authorizationRequest(
   provider: OAuthProvider,
-  options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId'>,
+  options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId' | 'prefix' | 'keep'>,
 ): Promise<AuthorizationRequest> {
   const server = await resolveServer(provider)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {

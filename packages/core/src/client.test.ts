@@ -6,8 +6,10 @@ import { eventually, freshPage, locks, readableStorage, storageEvent } from '../
 import { ADA, CANARY, GRACE, type StandIn, startStandIn } from '../fixtures/stand-in.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
+import { openDatabase } from './seal.ts'
 
 let server: StandIn
+const BOTH = ['refresh_token', 'access_token']
 
 beforeAll(async () => {
   server = await startStandIn()
@@ -24,6 +26,11 @@ const keys = (options: Partial<LatchkeyOptions> = {}) =>
 const refreshes = () => server.to('/token').filter(({ body }) => body.includes('grant_type=refresh_token'))
 const accounts = (client: ReturnType<typeof tab>) => Object.values(client.getSnapshot().accounts)
 const recordKey = () => Object.keys(localStorage).find((key) => /^latchkey:\w+\./.test(key)) ?? ''
+/** Ends every turn that a tab without Web Locks has taken. */
+async function endLeases() {
+  const database = openDatabase('latchkey')
+  for (const name of await database.keys('leases')) await database.change('leases', name, () => undefined)
+}
 /** Makes tokens that are due for a refresh as soon as they arrive. */
 const dueAtOnce = () => {
   server.settings.expiresIn = 30
@@ -156,6 +163,8 @@ describe('tokens', () => {
       const slow = two.getToken('acme')
       await eventually(() => expect(refreshes()).toHaveLength(1))
       server.settings.expiresIn = 3600
+      // The slower tab was suspended for longer than its turn lasts, so its turn is over.
+      await endLeases()
       const fast = await one.getToken('acme')
       open()
       expect(await slow).toBe(fast)
@@ -182,6 +191,8 @@ describe('tokens', () => {
     server.fault('/token', fault)
     expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'temporarily_unavailable', next: 'retry' })
     expect(accounts(client)).toMatchObject([{ status: 'connected' }])
+    expect(await failure(client.getToken('acme'))).toMatchObject({ next: 'wait', retryAfter: expect.any(Number) })
+    vi.setSystemTime(Date.now() + 5_000)
     expect(await client.getToken('acme')).not.toBe(living)
   })
 
@@ -237,7 +248,7 @@ describe('disconnecting', () => {
     const account = await connect(client, server)
     const receipt = client.disconnect(account.id)
     expect(client.getSnapshot().accounts).toEqual({})
-    expect(await receipt).toEqual({ status: 'revoked' })
+    expect(await receipt).toEqual({ status: 'revoked', tokens: BOTH })
     expect(server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token_type_hint'))).toEqual([
       'refresh_token',
       'access_token',
@@ -272,7 +283,7 @@ describe('disconnecting', () => {
     const receipt = client.disconnect(account.id)
     open()
     expect(await token).toMatchObject({ code: 'cancelled' })
-    expect(await receipt).toEqual({ status: 'revoked' })
+    expect(await receipt).toEqual({ status: 'revoked', tokens: BOTH })
     // The token that the refresh brought is the one that was revoked.
     const revoked = server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))
     expect(revoked).toEqual([`${CANARY}RT_3`, `${CANARY}AT_3`])
@@ -293,7 +304,7 @@ describe('disconnecting', () => {
     const receipt = one.disconnect(account.id)
     open()
     await token
-    expect(await receipt).toEqual({ status: 'revoked' })
+    expect(await receipt).toEqual({ status: 'revoked', tokens: BOTH })
     expect(recordKey()).toBe('')
     // That tab has not heard of it yet, and its own use of the account must not write it back.
     expect(await failure(two.getToken('acme', { minValidity: 7200 }))).toMatchObject({ code: 'login_required' })
@@ -314,7 +325,10 @@ describe('disconnecting', () => {
     const client = tab()
     const ada = await connect(client, server)
     const grace = await connect(client, server, { person: GRACE })
-    expect(await client.disconnectAll()).toEqual({ [ada.id]: { status: 'revoked' }, [grace.id]: { status: 'revoked' } })
+    expect(await client.disconnectAll()).toEqual({
+      [ada.id]: { status: 'revoked', tokens: BOTH },
+      [grace.id]: { status: 'revoked', tokens: BOTH },
+    })
     expect(client.getSnapshot().accounts).toEqual({})
   })
 
@@ -606,7 +620,7 @@ describe('where secrets rest', () => {
     expect(await readableStorage()).not.toContain(CANARY)
     expect(tab({ storage: memoryStore() }).getSnapshot().accounts).toEqual({})
     const account = accounts(client)[0]!
-    expect(await client.disconnect(account.id)).toEqual({ status: 'revoked' })
+    expect(await client.disconnect(account.id)).toEqual({ status: 'revoked', tokens: BOTH })
     expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'login_required' })
   })
 

@@ -1,11 +1,12 @@
 import { type Account, defaultAccount, type Snapshot } from './accounts.ts'
-import type { ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
+import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
-import type { Identity } from './identities.ts'
+import type { ConnectRequest, Identity } from './identities.ts'
 import { createKeeper, type LatchkeyOptions, lives } from './keeper.ts'
 import { closeWindow, flows, openWindow } from './popup.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
 import type { DisconnectReceipt } from './renewal.ts'
+import type { RequestOutcome } from './requests.ts'
 import type { Secret } from './secrets.ts'
 
 /** A key's verdict. `unchecked`: nobody could say, so the key is kept and tried at first use. */
@@ -41,6 +42,11 @@ export interface LatchkeyClient {
    * @throws LatchkeyError for everything that is not the person's choice.
    */
   connect(providerId: string, options?: ConnectOptions): Promise<ConnectOutcome>
+  /**
+   * An authorization URL to open elsewhere in this browser profile. The flow waits for its answer as one with a window
+   * does, and the card shows how it ends.
+   */
+  connectLink(providerId: string, options?: Pick<ConnectOptions, 'scopes' | 'accountId'>): Promise<string>
   /** Ends the provider's flow under way; its `connect` resolves to `cancelled`. */
   cancel(providerId: string): void
   /** Loads what `connect` will need. Call it on hover or focus. */
@@ -51,9 +57,24 @@ export interface LatchkeyClient {
   handleRedirect(url?: string): Promise<ConnectOutcome | undefined>
   /** Connects the account again, keeping its place. */
   reconnect(accountId: string, options?: Pick<ConnectOptions, 'mode' | 'signal' | 'apiKey'>): Promise<ConnectOutcome>
+  /**
+   * Answers the question that a reconnect left which came back as somebody else (`changed` of the provider's state).
+   * `keep-both` adds the new account, `replace` puts it in place of the old one, which is disconnected, and `cancel`
+   * drops it.
+   */
+  resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
+  /** Stops the use of an account, here and in other tabs; its secret is kept. */
+  pause(accountId: string): Promise<void>
+  /** Goes on with a paused account: it is again what it was. */
+  unpause(accountId: string): Promise<void>
   /** Removes the account here first, then revokes it at the provider. Never rejects. */
   disconnect(accountId: string): Promise<DisconnectReceipt>
   disconnectAll(): Promise<Record<string, DisconnectReceipt>>
+  /**
+   * Forgets everything of this person of the app on this device: accounts, settings, flows, secrets and their key, in
+   * all tabs. Nothing is revoked at the providers; `disconnectAll` does that.
+   */
+  signOut(): Promise<void>
   /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
   getToken(target: TokenTarget, options?: TokenOptions): Promise<string>
   /**
@@ -65,6 +86,13 @@ export interface LatchkeyClient {
   reportInvalidToken(accountId: string): Promise<Account>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
+  /**
+   * Shows a tool's request in `requests` of the snapshot until an account answers it. Several for one provider are
+   * shown as one. @throws LatchkeyError `misuse` for a provider that this page does not know.
+   */
+  requestConnect(request: ConnectRequest, options?: { signal?: AbortSignal }): Promise<RequestOutcome>
+  /** Says no to what tools request of a provider. */
+  cancelRequest(providerId: string): void
   /** Reads the person's name and picture again, where the provider answers browsers. */
   refreshProfile(accountId: string): Promise<Account>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
@@ -91,6 +119,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running),
   )
 
+  const requests = once(async () => (await import('./requests.ts')).createRequests(keeper))
+
   /** A provider whose client has a secret cannot be used by a browser alone. */
   const missing = (provider: Provider): LatchkeyError | undefined =>
     provider.kind === 'oauth' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker
@@ -114,6 +144,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const error = missing(provider)
     if (error) return Promise.reject(error)
     const popup = connect.mode !== 'redirect'
+    const open = () => openWindow(connect.mode === 'tab')
     const redirectUri = callbackUri(options)
     const under = running.get(provider.id)
     // One that goes on since before a reload has no address to open again, and a redirect needs no window.
@@ -121,7 +152,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     else if (under?.outcome) {
       if (under.window && !under.window.closed) under.window.focus()
       else {
-        under.window = openWindow()
+        under.window = open()
         if (under.window && under.url) under.window.location.replace(under.url)
         keeper.setProvider(provider.id, {
           status: 'connecting',
@@ -131,12 +162,15 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       return under.outcome
     }
     // Before anything is awaited: later, browsers take a window for an advertisement.
-    const opened = popup && redirectUri ? openWindow() : null
+    const opened = popup && redirectUri ? open() : null
     if (popup && redirectUri && !opened) {
       keeper.setProvider(provider.id, { status: 'idle', reason: 'popup_blocked' })
       return Promise.resolve({ status: 'blocked', next: 'redirect' })
     }
-    const flow: Running = { window: opened, redirectUri, end: new AbortController() }
+    return begin(provider, connect, { window: opened, redirectUri, end: new AbortController() })
+  }
+
+  const begin = (provider: OAuthProvider, connect: ConnectOptions, flow: Running): Promise<ConnectOutcome> => {
     running.set(provider.id, flow)
     keeper.setProvider(provider.id, { status: 'connecting' })
     flow.outcome = connecting().then(
@@ -155,7 +189,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   let resumed: Promise<ConnectOutcome | undefined> | undefined
   /** Goes on with what this tab began before it was reloaded, or left for a redirect. */
   const resume = () => {
-    resumed ??= flows.states().length > 0 ? connecting().then(({ resume }) => resume()) : Promise.resolve(undefined)
+    resumed ??=
+      flows.states(keeper.prefix).length > 0 ? connecting().then(({ resume }) => resume()) : Promise.resolve(undefined)
     return resumed
   }
 
@@ -169,6 +204,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
     if (account.reason === 'unverified') account = await (await connecting()).checkAtFirstUse(account)
     const about = { provider: account.provider, account: account.id, next: 'reconnect' } as const
+    if (account.status === 'paused') throw keeper.pausedError(account.id, account.label, account.provider)
     if (account.status === 'needs-reconnect' || account.status === 'error') {
       throw new LatchkeyError('invalid_token', `${account.label} has to be connected again.`, about)
     }
@@ -180,6 +216,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const secret = secrets.peek(account)
     if (secret && lives(secret, minValidity)) return { account, secret }
     const held = await keeper.open(account)
+    if (held.paused) await keeper.catchUp(account, held)
     if (lives(held.secret, minValidity)) return { account, secret: held.secret }
     return { account, secret: await (await renewal()).renew(account, minValidity) }
   }
@@ -205,6 +242,37 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     }
   }
 
+  const signedOut = (everywhere: boolean) => {
+    for (const flow of running.values()) flow.end.abort()
+    return keeper.wipe(everywhere)
+  }
+  const channel = openChannel(`${keeper.prefix}:signout`, () => void signedOut(false))
+
+  const upkeep = once(async () => (await import('./upkeep.ts')).createUpkeep(keeper, renewal))
+  let unwatch: (() => void) | undefined
+  /** Keeps accounts fresh from the first one on, while somebody is subscribed. */
+  const tend = () => {
+    if (unwatch || Object.keys(store.getState().accounts).length === 0) return
+    let ended = false
+    unwatch = () => {
+      ended = true
+    }
+    upkeep().then(
+      ({ start }) => {
+        if (!ended) unwatch = start()
+      },
+      () => {
+        unwatch = undefined
+      },
+    )
+  }
+  /** Accounts of agent-runtimes, which this kit takes the place of. */
+  const takeOver = async () => {
+    if (localStorage.getItem('datalayer-agent-identities') === null) return
+    const [{ importIdentities }, { adopt }] = await Promise.all([import('./import.ts'), connecting()])
+    await keeper.secrets.exclusive('import', () => importIdentities(keeper, adopt))
+  }
+
   let subscribers = 0
   let unfollow: (() => void) | undefined
   keeper.read()
@@ -227,6 +295,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     cancel(providerId) {
       const flow = running.get(providerId)
       if (flow) flow.end.abort()
+      else if (store.getState().providers[providerId]?.changed)
+        client.resolveChange(providerId, 'cancel').catch(() => {})
       else if (!missing(keeper.find(providerId))) keeper.setProvider(providerId)
     },
     prepare(providerId) {
@@ -256,6 +326,38 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       } catch (error) {
         return Promise.reject(error)
       }
+    },
+    async connectLink(providerId, connect = {}) {
+      const provider = keeper.find(providerId)
+      const error = missing(provider)
+      if (error) throw error
+      if (provider.kind !== 'oauth') throw new LatchkeyError('misuse', `${provider.name} is connected with a key.`)
+      const under = running.get(providerId)
+      if (under?.url) return under.url
+      under?.end.abort()
+      return new Promise<string>((told, reject) => {
+        const flow = { window: null, redirectUri: callbackUri(options), end: new AbortController(), told }
+        begin(provider, connect, flow).then(
+          () => reject(new LatchkeyError('cancelled', `${provider.name} was not connected.`, { provider: providerId })),
+          reject,
+        )
+      })
+    },
+    async resolveChange(providerId, choice) {
+      return (await connecting()).resolveChange(providerId, choice)
+    },
+    pause: (id) => keeper.pause(id, true),
+    unpause: (id) => keeper.pause(id, false),
+    async requestConnect(request, { signal } = {}) {
+      return (await requests())(request, signal)
+    },
+    cancelRequest(id) {
+      const { requests } = store.getState()
+      store.setState({ requests: requests.filter(({ provider }) => provider !== id) })
+    },
+    async signOut() {
+      channel?.postMessage('signed out')
+      await signedOut(true)
     },
     async disconnect(id) {
       const account = store.getState().accounts[id]
@@ -299,9 +401,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       records.writeExcluded(agentId, next).catch(keeper.unavailable)
     },
     setDefault(id) {
-      const { provider } = keeper.findAccount(id)
-      store.setState({ defaults: { ...store.getState().defaults, [provider]: id } })
-      records.writeDefault(provider, id).catch(keeper.unavailable)
+      keeper.setDefault(keeper.findAccount(id))
     },
     setProviders(next) {
       keeper.providers = next
@@ -315,9 +415,18 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     subscribe(listener) {
       const stop = store.subscribe(listener)
       if (subscribers++ === 0) {
-        unfollow = records.subscribe(keeper.read)
+        const [unhear, untend] = [records.subscribe(keeper.read), store.subscribe(tend)]
+        unfollow = () => {
+          unhear?.()
+          untend()
+          unwatch?.()
+          unwatch = undefined
+        }
         keeper.read()
+        tend()
         resume().catch(() => {})
+        // Where storage is forbidden there is nothing to take over.
+        takeOver().catch(() => {})
       }
       return () => {
         stop()
@@ -333,6 +442,15 @@ function callbackUri({ redirectUri, broker }: LatchkeyOptions): string | undefin
   const uri = redirectUri ?? (broker && `${broker}/callback`)
   const absolute = uri && new URL(uri, location.href)
   return absolute && absolute.origin === location.origin ? absolute.href : undefined
+}
+
+/** Hears what other tabs say, in a browser that has such channels. A server process that ends is not held up. */
+function openChannel(name: string, heard: () => void): BroadcastChannel | undefined {
+  if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined
+  const channel = new BroadcastChannel(name)
+  channel.onmessage = heard
+  ;(channel as { unref?: () => void }).unref?.()
+  return channel
 }
 
 /** Runs at most once; a failure is forgotten, so the next call tries again. */

@@ -590,7 +590,13 @@ describe('answers', () => {
     const popups = openPopups()
     const again = latchkey.reconnect(account.id)
     visitCallback(server.approve(await popups[0]!.at(), GRACE))
-    expect(await failure(again)).toMatchObject({ code: 'account_changed', account: account.id, next: 'reconnect' })
+    expect(await failure(again)).toMatchObject({ code: 'account_changed', account: account.id, next: 'choose' })
+    expect(latchkey.getSnapshot().providers.acme).toMatchObject({
+      status: 'idle',
+      error: { code: 'account_changed' },
+      changed: { from: account, to: { label: 'grace', subject: '1906' } },
+    })
+    expect(JSON.stringify(latchkey.getSnapshot())).not.toContain(CANARY)
     expect(latchkey.getSnapshot().accounts).toEqual({ [account.id]: account })
     expect(await latchkey.getToken('acme')).toBe(token)
     expect(client().getSnapshot().accounts).toHaveProperty([account.id, 'label'], 'ada')
@@ -784,7 +790,7 @@ describe('the way by redirect', () => {
     '/\t/evil.example',
     'javascript:1',
     '\u0001//evil.example',
-  ])('goes home instead of to %j', async (returnTo) => {
+  ])('case 23: a redirect goes home instead of to %j', async (returnTo) => {
     const { url, flow } = await leave()
     sessionStorage.setItem(flowKeys()[0]!, JSON.stringify({ ...flow, returnTo }))
     expect(visitCallback(server.approve(url), { session: sessionStorage }).replaced).toBe('/')
@@ -903,7 +909,6 @@ describe('discovery', () => {
   })
 
   it.each([
-    ['PKCE by plain alone', { code_challenge_methods_supported: ['plain'] }, 'malformed_response'],
     ['another issuer', { issuer: 'https://evil.example' }, 'malformed_response'],
     ['a token endpoint without https', { token_endpoint: 'http://remote.example/token' }, 'malformed_response'],
     ['no token endpoint', { token_endpoint: undefined }, 'malformed_response'],
@@ -915,6 +920,18 @@ describe('discovery', () => {
     expect(popups[0]).toMatchObject({ closed: true, urls: [] })
     await fresh.close()
   })
+
+  it.each([[undefined], [['plain']], [[]]])(
+    'case 9: metadata whose PKCE methods are %j is refused, and the window goes nowhere',
+    async (methods) => {
+      const fresh = await startStandIn()
+      fresh.settings.metadata = { code_challenge_methods_supported: methods }
+      const popups = openPopups()
+      expect(await failure(client(discovered(fresh)).connect('acme'))).toMatchObject({ code: 'malformed_response' })
+      expect(popups[0]).toMatchObject({ closed: true, urls: [] })
+      await fresh.close()
+    },
+  )
 
   it('asks again after a failure, and once for all', async () => {
     const fresh = await startStandIn()

@@ -1,16 +1,24 @@
-import type { Account, Reason } from './accounts.ts'
+import { type Account, defaultAccount, type Reason } from './accounts.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from './errors.ts'
 import type { Keeper } from './keeper.ts'
-import { closeWindow, flows, listen } from './popup.ts'
-import { type ApiKeyProvider, type KeyFields, keyScheme, type OAuthProvider, type Provider } from './provider.ts'
-import { endOf, facts, granted, type Renewal } from './renewal.ts'
+import { closeWindow, embedded, flows, listen } from './popup.ts'
+import {
+  type ApiKeyProvider,
+  type KeyFields,
+  keyScheme,
+  type OAuthProvider,
+  type Provider,
+  parseScope,
+} from './provider.ts'
+import { endOf, facts, granted, lifeOf, type Renewal } from './renewal.ts'
 import type { Secret } from './secrets.ts'
 import { callBroker, type Profile, type Verification } from './token.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
 const MAX_KEY = 8 * 1024
+const MAX_KEPT = 8 * 1024
 // What could not stand in a header cannot be a key.
 const HEADER_SAFE = /^[\x20-\x7e]+$/
 
@@ -21,20 +29,27 @@ export interface ConnectOptions {
   apiKey?: KeyFields
   /** The account to reconnect. */
   accountId?: string
-  /** `redirect` leaves the page and comes back. Default: `popup`. */
-  mode?: 'popup' | 'redirect'
+  /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. Default: `popup`. */
+  mode?: 'popup' | 'tab' | 'redirect'
+  /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
+  keep?: unknown
   signal?: AbortSignal
 }
 
 export type ConnectOutcome =
-  | { status: 'connected'; account: Account }
-  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction }
+  | { status: 'connected'; account: Account; kept?: unknown }
+  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }
+
+/** What becomes of two accounts after a reconnect came back as somebody else. */
+export type ChangeChoice = 'keep-both' | 'replace' | 'cancel'
 
 /** A flow of this page that waits for its window. */
 export interface Running {
   window: Window | null
   /** Set once the request is built; a window that is opened again goes there too. */
   url?: string
+  /** Told the address as soon as there is one. */
+  told?: (url: string) => void
   /** Absent when the app names no page of this origin. */
   redirectUri?: string
   /** Began before the page was reloaded. */
@@ -54,15 +69,20 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   const verdicts = new WeakMap<KeyFields, Verification>()
   const checked = new Set<string>()
 
-  /** A reconnected account asks for what it had, too. */
+  /** What came back as somebody else, until it is decided. The secret is nowhere but here. */
+  const changes = new Map<string, { from: Account; found: Found }>()
+
+  /** A connected account keeps what it has: more scopes are asked for together with those. */
   function wanted(provider: OAuthProvider, { scopes, accountId }: ConnectOptions): readonly string[] {
-    const had = store.getState().accounts[accountId ?? '']?.scopes ?? []
-    return scopes ?? [...new Set([...provider.scopes, ...had])]
+    const snapshot = store.getState()
+    const account = accountId ? snapshot.accounts[accountId] : scopes && defaultAccount(snapshot, provider.id)
+    const asked = scopes ? parseScope(provider, scopes.join(' ')) : provider.scopes
+    return [...new Set([...asked, ...(account?.scopes ?? [])])]
   }
 
   /** Sends the window, or this page, to the authorization server. */
   async function begin(provider: OAuthProvider, flow: Running, connect: ConnectOptions): Promise<Flow> {
-    const mode = connect.mode ?? 'popup'
+    const mode = connect.mode === 'redirect' ? 'redirect' : 'popup'
     if (!flow.redirectUri) {
       throw new LatchkeyError(
         'misuse',
@@ -70,17 +90,24 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         { provider: provider.id, next: 'configure' },
       )
     }
+    const keep = mode === 'redirect' ? connect.keep : undefined
+    if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
+      throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
+    }
     const request = await authorizationRequest(provider, {
       redirect_uri: flow.redirectUri,
       client_id: await renewal.clientId(provider),
       scopes: wanted(provider, connect),
       accountId: connect.accountId,
       mode,
+      prefix: keeper.prefix,
+      keep,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
     })
     flow.end.signal.throwIfAborted()
     const written = flows.write(request.flow.state, request.flow)
     flow.url = request.url
+    flow.told?.(request.url)
     if (mode === 'popup') flow.window?.location.replace(request.url)
     else if (written) location.assign(request.url)
     else {
@@ -102,6 +129,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     const cancel = () => flow.end.abort()
     connect.signal?.addEventListener('abort', cancel)
     if (connect.signal?.aborted) cancel()
+    discard(provider.id)
     try {
       flow.end.signal.throwIfAborted()
       const record = resumed ?? (await begin(provider, flow, connect))
@@ -130,7 +158,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       const stop = listen(state, flow.heard)
       const watch = setInterval(() => {
         if (flow.window?.closed && !store.getState().providers[provider.id]?.reason) {
-          keeper.setProvider(provider.id, { status: 'connecting', reason: 'popup_closed' })
+          const reason = embedded() ? 'embedded' : 'popup_closed'
+          keeper.setProvider(provider.id, { status: 'connecting', reason })
         }
       }, 500)
       const ended = () => {
@@ -154,28 +183,25 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
+    const began = keeper.epoch
     const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id } = flow
     const endpoint = await renewal.endpoint(provider)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
-    const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), secret, flow)
+    const scopes = granted(provider, tokens, flow.scopes)
+    const account = await adopt(provider, tokens.profile, secret, { ...flow, began, granted: scopes })
     keeper.setProvider(provider.id)
-    return { status: 'connected', account }
+    return { status: 'connected', account, ...keptOf(flow) }
   }
 
-  /**
-   * Puts a new secret on the account it belongs to: the same person's, or a new one.
-   *
-   * @throws LatchkeyError `account_changed` when `expected` is somebody else; nothing is changed then.
-   */
-  async function adopt(
+  /** Whose secret this is: an account that is there, or one to be. */
+  async function identify(
     provider: Provider,
     profile: Profile | undefined,
-    scopes: readonly string[],
     secret: Secret,
-    { accountId: expected, reason }: { accountId?: string; reason?: Reason } = {},
-  ): Promise<Account> {
+    { granted: scopes = [], scopes: asked = scopes, reason, began }: Adoption,
+  ): Promise<Found> {
     const issuer = secret.token?.issuer ?? provider.issuer
     const known = facts(provider, profile, secret)
     const { subject } = known
@@ -186,39 +212,93 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         (account.username ?? known.username) === known.username,
     )
     const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
-    if (subject && id !== expected && store.getState().accounts[expected ?? '']?.subject) {
-      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
-        provider: provider.id,
-        account: expected,
-        next: 'reconnect',
-      })
+    const extra = scopes.filter((scope) => !asked.includes(scope))
+    const missing = asked.filter((scope) => !scopes.includes(scope))
+    const account: Account = {
+      id,
+      provider: provider.id,
+      issuer,
+      ...known,
+      scopes,
+      // A refresh token is what this scope is for, and few servers repeat it.
+      missingScopes: missing.filter((scope) => scope !== 'offline_access' || !secret.token?.refresh_token),
+      ...(extra.length > 0 && { extraScopes: extra }),
+      status: 'connected',
+      reason,
+      ...lifeOf(secret),
+      connectedAt: nameless?.connectedAt ?? Date.now(),
+      rev: 0,
     }
+    return { account, secret, nameless, began }
+  }
+
+  /** Puts a secret on its account, under the account's lock. */
+  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<Account> {
+    const { id } = found
     const account = await secrets.exclusive(id, async () => {
+      if (keeper.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.', { next: 'connect' })
       const old = store.getState().accounts[id]
       const complete = old ? await withOldRefreshToken(old, secret) : secret
       return keeper.save(
         {
-          id,
-          provider: provider.id,
-          issuer,
-          ...known,
-          scopes,
-          status: 'connected',
-          reason,
-          expiresAt: complete.token && complete.expiresAt,
+          ...found,
           renewable: complete.token?.refresh_token !== undefined,
-          connectedAt: old?.connectedAt ?? nameless?.connectedAt ?? Date.now(),
+          connectedAt: old?.connectedAt ?? since ?? found.connectedAt,
           rev: old?.rev ?? 0,
         },
         complete,
+        { paused: false },
       )
     })
     // The account had no name until now: it is this one.
-    if (subject && nameless && nameless.id !== id) {
+    if (found.subject && nameless && nameless.id !== id) {
       await keeper.forget(nameless.id)
       await secrets.exclusive(nameless.id, () => secrets.remove(nameless)).catch(keeper.unavailable)
     }
     return account
+  }
+
+  /**
+   * Puts a new secret on the account it belongs to: the same person's, or a new one.
+   *
+   * @throws LatchkeyError `account_changed` when it was to be another's; nothing is changed then until it is decided.
+   */
+  async function adopt(
+    provider: Provider,
+    profile: Profile | undefined,
+    secret: Secret,
+    adoption: Adoption,
+  ): Promise<Account> {
+    const found = await identify(provider, profile, secret, adoption)
+    const from = store.getState().accounts[adoption.accountId ?? '']
+    if (!found.account.subject || !from?.subject || from.id === found.account.id) return settle(found)
+    discard(provider.id)
+    changes.set(provider.id, { from, found })
+    throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
+      provider: provider.id,
+      account: from.id,
+      next: 'choose',
+    })
+  }
+
+  /** Drops what nobody decided about, and ends its token where that ends nothing else. */
+  async function discard(providerId: string): Promise<void> {
+    const change = changes.get(providerId)
+    changes.delete(providerId)
+    const token = change?.found.secret.token
+    const provider = keeper.providers.find(({ id }) => id === providerId)
+    if (!change || !token || provider?.kind !== 'oauth') return
+    const { issuer, subject } = change.found.account
+    // One grant of a person may stand behind several tokens and accounts, as at Google.
+    const shared = Object.values(store.getState().accounts).some(
+      (account) => account.issuer === issuer && account.subject === subject,
+    )
+    if (shared) return
+    try {
+      await (await renewal.endpoint(provider)).revoke(token)
+    } catch {
+      // It is held by nobody now, and ends by itself.
+    }
   }
 
   /** Google gives a refresh token once: an answer without one does not take the old one away. */
@@ -230,15 +310,20 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   }
 
   /** Ends a connect in the card's words, and for the caller by what it can do about it. */
-  function fail(provider: Provider, error: unknown): ConnectOutcome {
+  function fail(provider: Provider, error: unknown, flow?: Flow): ConnectOutcome {
     const known = asLatchkeyError(error, 'network', `${provider.name} could not be connected.`, {
       provider: provider.id,
     })
     if (known.code === 'access_denied') {
       keeper.setProvider(provider.id, { status: 'idle', reason: 'access_denied' })
-      return { status: 'denied', next: 'connect' }
+      return { status: 'denied', next: 'connect', ...keptOf(flow) }
     }
-    keeper.setProvider(provider.id, { status: 'idle', error: known })
+    const change = known.code === 'account_changed' ? changes.get(provider.id) : undefined
+    keeper.setProvider(provider.id, {
+      status: 'idle',
+      error: known,
+      ...(change && { changed: { from: change.from, to: change.found.account } }),
+    })
     throw known
   }
 
@@ -247,7 +332,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     try {
       return await complete(provider, flow, query)
     } catch (error) {
-      return fail(provider, error)
+      return fail(provider, error, flow)
     }
   }
 
@@ -265,10 +350,23 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     return verdict
   }
 
+  /** The page was left for a redirect, and it is here again without an answer. */
+  async function lost(provider: Provider): Promise<ConnectOutcome> {
+    return fail(
+      provider,
+      new LatchkeyError('flow_lost', `${provider.name} did not send you back with an answer.`, {
+        provider: provider.id,
+      }),
+    )
+  }
+
   return {
     run,
     judge,
+    adopt,
     async connectKey(provider: ApiKeyProvider, { apiKey, accountId }: ConnectOptions): Promise<ConnectOutcome> {
+      const began = keeper.epoch
+      discard(provider.id)
       try {
         if (!apiKey) {
           throw new LatchkeyError('misuse', `${provider.name} is connected with a key: pass { apiKey }.`, {
@@ -280,7 +378,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         const names = keyScheme(provider, apiKey)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
-        const account = await adopt(provider, profile, [], { fields }, { accountId, reason })
+        const account = await adopt(provider, profile, { fields }, { accountId, reason, began })
         keeper.setProvider(provider.id)
         return { status: 'connected', account }
       } catch (error) {
@@ -292,26 +390,59 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       const provider = keeper.find(account.provider)
       if (provider.kind !== 'api-key' || !options.broker || checked.has(account.id)) return account
       checked.add(account.id)
+      const began = keeper.epoch
       const fields = (await secrets.read(account))?.secret.fields
       if (!fields) return account
       try {
         const verdict = await judge(provider, fields)
-        return verdict.status === 'verified' ? await adopt(provider, verdict.profile, [], { fields }) : account
+        return verdict.status === 'verified' ? await adopt(provider, verdict.profile, { fields }, { began }) : account
       } catch (error) {
-        await keeper.mark(account.id, 'needs-reconnect', 'invalid_token')
+        await secrets.exclusive(account.id, () => keeper.mark(account.id, 'needs-reconnect', 'invalid_token'))
         throw error
+      }
+    },
+    async resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome> {
+      const provider = keeper.find(providerId)
+      const change = changes.get(providerId)
+      if (!change) {
+        throw new LatchkeyError('flow_unknown', `There is nothing to choose for ${provider.name}.`, {
+          provider: providerId,
+        })
+      }
+      const { from, found } = change
+      keeper.setProvider(providerId)
+      if (choice === 'cancel') {
+        await discard(providerId)
+        return { status: 'cancelled', next: 'connect' }
+      }
+      changes.delete(providerId)
+      try {
+        const replaces = choice === 'replace'
+        const wasDefault = defaultAccount(store.getState(), providerId)?.id === from.id
+        const account = await settle(found, replaces ? from.connectedAt : undefined)
+        if (replaces && wasDefault) keeper.setDefault(account)
+        if (replaces && store.getState().accounts[from.id]) {
+          await keeper.forget(from.id)
+          await renewal.revoke(from)
+        }
+        return { status: 'connected', account }
+      } catch (error) {
+        return fail(provider, error)
       }
     },
     /** Goes on with the flows that this tab began before it was reloaded or went away. */
     async resume(): Promise<ConnectOutcome | undefined> {
       const answered: Promise<ConnectOutcome>[] = []
-      for (const state of flows.states()) {
+      for (const state of flows.states(keeper.prefix)) {
         const flow = flows.read(state) as Flow | null
         const provider = keeper.providers.find(({ id }) => id === flow?.provider)
         if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
         else if (provider?.kind !== 'oauth' || running.has(provider.id)) continue
         else if (flow.response !== undefined) answered.push(finish(provider, flow, flow.response))
-        else if (flow.mode === 'popup') {
+        else if (flow.mode === 'redirect') {
+          flows.remove(state)
+          answered.push(lost(provider))
+        } else if (flow.mode === 'popup') {
           const waiting: Running = { window: null, resumed: true, end: new AbortController() }
           running.set(provider.id, waiting)
           keeper.setProvider(provider.id, { status: 'connecting' })
@@ -335,7 +466,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         waiting.heard(search)
         return waiting.outcome
       }
-      throw flows.states().length > 0
+      throw flows.states(keeper.prefix).length > 0
         ? new LatchkeyError('state_mismatch', 'The answer does not belong to the connection under way.', {
             next: 'connect',
           })
@@ -343,6 +474,29 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     },
   }
 }
+
+/** What is known of a secret before it is an account's. */
+interface Adoption {
+  /** Asked for. */
+  scopes?: readonly string[]
+  granted?: readonly string[]
+  /** The account it was meant for. */
+  accountId?: string
+  reason?: Reason
+  /** The keeper's epoch when all this began. */
+  began: number
+}
+
+/** An account as it will be, and its secret. */
+interface Found {
+  account: Account
+  secret: Secret
+  /** An account without a name that this one may be. */
+  nameless?: Account
+  began: number
+}
+
+const keptOf = (flow?: Flow) => (flow?.keep === undefined ? {} : { kept: flow.keep })
 
 const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
 

@@ -37,13 +37,11 @@ export async function resolveServer(provider: OAuthProvider, fetch = globalThis.
       provider: provider.id,
     })
   })
-  const methods = metadata.code_challenge_methods_supported
+  // Servers that do not say it may ignore PKCE; a definition that knows better says so itself.
+  const methods = server.code_challenge_methods_supported ?? metadata.code_challenge_methods_supported
   const endpoints = [metadata.authorization_endpoint, metadata.token_endpoint]
   const further = [metadata.revocation_endpoint, metadata.userinfo_endpoint].filter((url) => url !== undefined)
-  if (
-    ![...endpoints, ...further].every((url) => url && isAllowedUrl(provider, url)) ||
-    (methods && !methods.includes('S256'))
-  ) {
+  if (![...endpoints, ...further].every((url) => url && isAllowedUrl(provider, url)) || !methods?.includes('S256')) {
     throw new LatchkeyError(
       'malformed_response',
       `${provider.name} describes itself in a way that is not safe to use.`,

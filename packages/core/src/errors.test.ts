@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { asLatchkeyError, codeFromServer, LatchkeyError } from './errors.ts'
+import { asLatchkeyError, codeFromServer, type ErrorCode, LatchkeyError, redact } from './errors.ts'
 
 const CANARY = 'CANARY_AT'
 
@@ -20,7 +20,8 @@ describe('LatchkeyError', () => {
       provider: 'a',
       account: 'a.b',
     })
-    expect(new LatchkeyError('timeout', 'x').next).toBe('retry')
+    expect(new LatchkeyError('network', 'x').next).toBe('retry')
+    expect(new LatchkeyError('timeout', 'x').next).toBe('connect')
   })
 
   it('keeps of a cause its name and code, and nothing that it carries', () => {
@@ -53,4 +54,54 @@ it('leaves its own errors as they are', () => {
   const own = new LatchkeyError('timeout', 'Late.')
   expect(asLatchkeyError(own, 'network', 'Away.')).toBe(own)
   expect(asLatchkeyError('x', 'network', 'Away.', { provider: 'a' })).toMatchObject({ code: 'network', provider: 'a' })
+})
+
+describe('redact', () => {
+  it('case 102: URLs and bodies lose the values of code, state, tokens and keys', () => {
+    const secret = 'CANARY.value-1~x'
+    for (const text of [
+      `https://app.example/callback?code=${secret}&state=${secret}&iss=https%3A%2F%2Fa`,
+      `#access_token=${secret}&token_type=bearer`,
+      `grant_type=refresh_token&refresh_token=${secret}&client_secret=${secret}&code_verifier=${secret}`,
+      JSON.stringify({ access_token: secret, refresh_token: secret, apiKey: secret, key: secret, password: secret }),
+      JSON.stringify({ body: JSON.stringify({ id_token: secret }) }),
+      `Authorization: Bearer ${secret}`,
+      `authorization: basic ${btoa(secret)}CANARY`,
+      'remote said ghp_CANARY1234 is not known, and eyJCANARY.eyJb.CANARY neither',
+    ]) {
+      expect(redact(text)).not.toContain('CANARY')
+      expect(redact(text)).not.toContain(secret)
+    }
+    const harmless =
+      'iss=https%3A%2F%2Fa&token_type=bearer {"provider":"github","status":"connected"} Key: copy it again.'
+    expect(redact(harmless)).toBe(harmless)
+  })
+
+  it('every error has gone through it', () => {
+    const error = new LatchkeyError('invalid_request', 'Refused: code=CANARY1', {
+      detail: 'unknown token ghp_CANARY2345',
+      cause: Object.assign(new Error('x'), { code: 'token=CANARY3' }),
+    })
+    for (const text of [String(error), JSON.stringify(error), inspect(error, { depth: 9, showHidden: true })])
+      expect(text).not.toContain('CANARY')
+  })
+
+  it('every code has something to do next', () => {
+    const codes: ErrorCode[] = [
+      'access_denied',
+      'invalid_client',
+      'popup_blocked',
+      'account_changed',
+      'network',
+      'misuse',
+    ]
+    expect(codes.map((code) => new LatchkeyError(code, 'x').next)).toEqual([
+      'connect',
+      'configure',
+      'redirect',
+      'choose',
+      'retry',
+      'configure',
+    ])
+  })
 })

@@ -51,10 +51,41 @@ const CODES_OF_SERVERS = new Set<string>([
 ])
 
 /** The word for what the person can do next; a UI offers it as a button. */
-export type NextAction = 'connect' | 'reconnect' | 'retry' | 'redirect' | 'edit-key' | 'configure' | 'none'
+export type NextAction =
+  | 'connect'
+  | 'reconnect'
+  | 'retry'
+  | 'redirect'
+  | 'edit-key'
+  | 'configure'
+  | 'unpause'
+  | 'choose'
+  | 'wait'
+  | 'none'
+
+/** What usually helps, where it is not simply another try. */
+const NEXT: Partial<Record<ErrorCode, NextAction>> = {
+  access_denied: 'connect',
+  invalid_client: 'configure',
+  invalid_grant: 'connect',
+  invalid_token: 'reconnect',
+  insufficient_scope: 'reconnect',
+  login_required: 'connect',
+  popup_blocked: 'redirect',
+  cancelled: 'connect',
+  timeout: 'connect',
+  state_mismatch: 'connect',
+  issuer_mismatch: 'connect',
+  flow_unknown: 'connect',
+  flow_lost: 'connect',
+  account_changed: 'choose',
+  secret_unavailable: 'reconnect',
+  not_configured: 'configure',
+  misuse: 'configure',
+}
 
 export interface LatchkeyErrorOptions {
-  /** What to do next. Default: `retry`. */
+  /** What to do next. Default: what usually helps with this code, `retry` for most. */
   next?: NextAction
   /** Provider id this is about. */
   provider?: string
@@ -62,6 +93,8 @@ export interface LatchkeyErrorOptions {
   account?: string
   /** What a server said, verbatim. Attacker-controlled: it is capped, kept out of `message`, and must never be HTML. */
   detail?: string
+  /** Seconds to wait before another try. */
+  retryAfter?: number
   cause?: unknown
 }
 
@@ -76,21 +109,40 @@ export class LatchkeyError extends Error {
   readonly account: string | undefined
   /** A server's own words, at most 200 characters. Attacker-controlled text. */
   readonly detail: string | undefined
+  /** Seconds to wait before another try, as the server asked or as we back off. @see RFC 9110 §10.2.3 */
+  readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
+    super(redact(message), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
     this.name = 'LatchkeyError'
     this.code = code
-    this.next = options.next ?? 'retry'
+    this.next = options.next ?? NEXT[code] ?? 'retry'
     this.provider = options.provider
     this.account = options.account
-    this.detail = options.detail?.slice(0, 200)
+    this.detail = options.detail && redact(options.detail).slice(0, 200)
+    this.retryAfter = options.retryAfter
   }
 
   toJSON() {
-    const { code, message, next, provider, account, detail } = this
-    return { code, message, next, provider, account, detail }
+    const { code, message, next, provider, account, detail, retryAfter } = this
+    return { code, message, next, provider, account, detail, retryAfter }
   }
+}
+
+const MASK = '[redacted]'
+const NAME = '(?<![\\w.-])(?:[\\w.-]*(?:token|secret|password|verifier|assertion|api[_-]?key)|code|state|key)'
+const IN_QUERY = new RegExp(`(${NAME}=)[^&#\\s"'<>]+`, 'gi')
+const IN_JSON = new RegExp(`(${NAME}\\\\?["']\\s*:\\s*\\\\?["'])[^"'\\\\]+`, 'gi')
+const SHAPED =
+  /\b(?:[Bb](?:earer|asic)\s+[\w.~+/=-]{8,}|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|hf_|ya29\.|KGAT_)[\w.-]{4,})/g
+
+/**
+ * The one place where text is cleared of secrets: URLs and bodies lose the values of `code`, `state`, keys and tokens,
+ * and what looks like a token goes wherever it stands. For whatever is logged or reported; every
+ * {@link LatchkeyError} has gone through it.
+ */
+export function redact(text: string): string {
+  return text.replace(IN_QUERY, `$1${MASK}`).replace(IN_JSON, `$1${MASK}`).replace(SHAPED, MASK)
 }
 
 /** An error's own properties can hold a response body or request; only its name and code may travel on. */
@@ -98,7 +150,7 @@ function withoutPayload(cause: unknown): unknown {
   if (cause instanceof LatchkeyError || !(cause instanceof Error))
     return cause instanceof LatchkeyError ? cause : undefined
   const code = (cause as { code?: unknown }).code
-  const bare = new Error(typeof code === 'string' ? code : cause.name)
+  const bare = new Error(redact(typeof code === 'string' ? code : cause.name))
   bare.name = cause.name
   return bare
 }

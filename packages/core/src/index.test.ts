@@ -27,6 +27,7 @@ it('exports these names', () => {
       "providerState",
       "readConnectRequest",
       "readKeyFile",
+      "redact",
       "sessionStorageStore",
     ]
   `)
@@ -49,6 +50,7 @@ it('judges a card by its worst account', () => {
     issuer: 'https://github.com/login/oauth',
     label: id,
     scopes: [],
+    missingScopes: [],
     status,
     renewable: false,
     connectedAt,

@@ -21,8 +21,8 @@ export {
   type TokenOptions,
   type TokenTarget,
 } from './client.ts'
-export type { ConnectOptions, ConnectOutcome } from './connecting.ts'
-export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction } from './errors.ts'
+export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connecting.ts'
+export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
 export { type ConnectRequest, type Identity, parseIdentities, readConnectRequest } from './identities.ts'
 export type { LatchkeyOptions } from './keeper.ts'
 export {
@@ -47,4 +47,6 @@ export {
   type ScopeMeaning,
 } from './provider.ts'
 export type { DisconnectReceipt } from './renewal.ts'
+export type { RequestOutcome } from './requests.ts'
 export { localStorageStore, memoryStore, type StateStorage, sessionStorageStore } from './storage.ts'
+export type { RevokedToken } from './token.ts'

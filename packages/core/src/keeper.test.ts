@@ -7,6 +7,7 @@ import { createLatchkey, type LatchkeyOptions, localStorageStore, type StateStor
 import { kaggle } from './providers/kaggle.ts'
 
 let server: StandIn
+const BOTH = ['refresh_token', 'access_token']
 
 beforeAll(async () => {
   server = await startStandIn()
@@ -102,7 +103,7 @@ describe('a storage that refuses', () => {
     forbidden.subscribe(() => {})()
     const account = await connect(forbidden, server)
     expect(await forbidden.getToken('acme')).toMatch(CANARY)
-    expect(await forbidden.disconnect(account.id)).toEqual({ status: 'revoked' })
+    expect(await forbidden.disconnect(account.id)).toEqual({ status: 'revoked', tokens: BOTH })
     vi.restoreAllMocks()
 
     vi.spyOn(globalThis, 'localStorage', 'get').mockReturnValue(undefined as unknown as Storage)
@@ -146,7 +147,7 @@ describe('a storage that refuses', () => {
     server.settings.expiresIn = 3600
     expect(await client.getToken('acme')).toMatch(CANARY)
     expect(accounts(client)).toMatchObject([{ status: 'connected' }])
-    expect(await client.disconnect(account.id)).toEqual({ status: 'revoked' })
+    expect(await client.disconnect(account.id)).toEqual({ status: 'revoked', tokens: BOTH })
     expect(await failure(client.getToken({ accountId: account.id }))).toMatchObject({ code: 'login_required' })
   })
 
@@ -221,7 +222,7 @@ describe('what is found in storage', () => {
     expect(await client.getToken('acme')).toMatch(CANARY)
   })
 
-  it('a forged storage event changes nothing, and an account of a foreign provider is used for nothing', async () => {
+  it('case 61: a forged storage event changes nothing, and an account of a foreign provider is used for nothing', async () => {
     const client = tab()
     const account = await connect(client, server)
     client.subscribe(() => {})

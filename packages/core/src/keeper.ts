@@ -7,12 +7,14 @@ import {
   withAccount,
   withoutAccount,
   withProvider,
+  wordAt,
 } from './accounts.ts'
 import { LatchkeyError } from './errors.ts'
+import { flows } from './popup.ts'
 import type { Provider } from './provider.ts'
 import { createRecords } from './records.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
-import { createSecrets, type Held, type Secret } from './secrets.ts'
+import { createSecrets, type Held, type Notes, type Secret } from './secrets.ts'
 import { localStorageStore, type StateStorage } from './storage.ts'
 
 export interface LatchkeyOptions {
@@ -55,31 +57,59 @@ export function createKeeper(options: LatchkeyOptions) {
   // Accounts that storage refused live on in this page only.
   const unwritten = new Set<string>()
 
-  const keep = async (account: Account, sealed?: string) => {
+  /** Accounts that are being paused, or not any more, before the database knows. */
+  const turning = new Map<string, boolean>()
+  /** How often this page was wiped: what began before then is not kept. */
+  let epoch = 0
+
+  const keep = async (account: Account, sealed?: string, fresh?: boolean) => {
+    const began = epoch
     try {
-      await records.write(account, sealed)
+      await records.write(account, sealed, fresh)
       if (unwritten.delete(account.id) && unwritten.size === 0) store.setState({ persistence: 'available' })
     } catch {
       unwritten.add(account.id)
       unavailable()
     }
-    update((snapshot) => withAccount(snapshot, account))
+    const now = Date.now()
+    // Disconnected while it was written: then this is old news.
+    update((snapshot) =>
+      began === epoch && (fresh || snapshot.accounts[account.id])
+        ? withAccount(snapshot, wordAt(account, now))
+        : snapshot,
+    )
   }
 
-  /** Changes an account's word, if it is still there. */
-  const mark = async (id: string, status: Account['status'], reason: Reason, sealed?: string) => {
-    const account = store.getState().accounts[id]
-    if (account) await keep({ ...account, status, reason }, sealed)
+  /** Changes facts of an account, if it is still there, on top of the newest that are known. */
+  const change = async (id: string, next: (account: Account) => Account, sealed?: string, always?: boolean) => {
+    // Storage may still show an account that another tab has disconnected: the database knows.
+    const gone = !unwritten.has(id) && (await secrets.mark(id)) === 'gone'
+    if (gone) update((snapshot) => withoutAccount(snapshot, id))
+    const ours = store.getState().accounts[id]
+    if (!ours) return
+    const theirs = (await records.read(id).catch(() => undefined))?.account
+    const newest = theirs && theirs.rev > ours.rev ? theirs : ours
+    const changed = next(newest)
+    if (always || JSON.stringify(changed) !== JSON.stringify(ours)) await keep(changed, sealed)
   }
+
+  /** Changes an account's word, and while it is paused only the reason. */
+  const mark = (id: string, status: Account['status'], reason: Reason | undefined, sealed?: string) =>
+    change(id, (account) => ({ ...account, status: account.status === 'paused' ? 'paused' : status, reason }), sealed)
 
   return {
     options,
+    prefix,
     store,
     records,
     secrets,
+    /** Shared by all tabs; absent where the storage belongs to one. */
+    database: tab ? undefined : database,
     unavailable,
-    /** Writes facts alone; the secret stays as it is. */
-    keep,
+    change,
+    get epoch() {
+      return epoch
+    },
     get providers() {
       return providers
     },
@@ -96,7 +126,7 @@ export function createKeeper(options: LatchkeyOptions) {
           const accounts: Record<string, Account> = {}
           for (const [id, account] of Object.entries(loaded.accounts)) {
             const old = snapshot.accounts[id]
-            const next = lapsed(account)
+            const next = wordAt(account, Date.now())
             // Unchanged accounts keep their identity, so their cards do not render again.
             accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
@@ -118,12 +148,21 @@ export function createKeeper(options: LatchkeyOptions) {
         failed()
       }
     },
-    /** Keeps an account and its secret, under its lock: database, storage, memory, and only then is it handed out. */
-    async save(account: Account, secret: Secret): Promise<Account> {
+    /**
+     * Keeps an account and its secret, under its lock: database, storage, memory, and only then is it handed out.
+     *
+     * @param notes given for an account that a person connects; a renewed one stays what it is.
+     */
+    async save(account: Account, secret: Secret, notes?: Notes): Promise<Account> {
+      const fresh = notes !== undefined
       try {
-        const { rev, sealed } = await secrets.write(account, secret)
+        const { rev, sealed, paused } = await secrets.write(account, secret, notes)
         const saved = { ...account, rev }
-        await keep(saved, sealed)
+        const stays = fresh ? undefined : (turning.get(account.id) ?? paused)
+        // Tabs agree on this by the database; where there is none, the account says it.
+        if (stays) saved.status = 'paused'
+        else if (stays === false && saved.status === 'paused') saved.status = 'connected'
+        await keep(saved, sealed, fresh || unwritten.has(account.id))
         return saved
       } catch {
         unwritten.add(account.id)
@@ -140,6 +179,54 @@ export function createKeeper(options: LatchkeyOptions) {
       await records.remove(id).catch(unavailable)
     },
     mark,
+    setDefault({ id, provider }: Account) {
+      store.setState({ defaults: { ...store.getState().defaults, [provider]: id } })
+      records.writeDefault(provider, id).catch(unavailable)
+    },
+    /**
+     * Takes over what the database knows of an account and storage has not told yet.
+     *
+     * @throws LatchkeyError `access_denied` when another tab paused it.
+     */
+    async catchUp({ id, label, provider }: Account, { rev, secret, paused }: Held): Promise<void> {
+      const expiresAt = secret.token && secret.expiresAt
+      await change(id, (account) => ({
+        ...account,
+        ...(paused && { status: 'paused' as const }),
+        ...(rev > account.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
+      }))
+      if (paused) throw pausedError(id, label, provider)
+    },
+    pausedError,
+    async pause(id: string, paused: boolean): Promise<void> {
+      const turned = (account: Account): Account => ({
+        ...account,
+        status: paused ? 'paused' : account.status === 'paused' ? resting(account) : account.status,
+      })
+      const account = store.getState().accounts[id]
+      if (!account) throw gone(id)
+      turning.set(id, paused)
+      // Stopped at once; written under the lock, after a refresh that may be under way in another tab.
+      if (paused) update((snapshot) => withAccount(snapshot, turned(account)))
+      await secrets.exclusive(id, async () => {
+        await secrets.note(id, { paused }).catch(unavailable)
+        await change(id, turned, undefined, true)
+        if (turning.get(id) === paused) turning.delete(id)
+      })
+    },
+    /** Forgets everything; `everywhere` also what all tabs share. */
+    async wipe(everywhere: boolean): Promise<void> {
+      epoch += 1
+      secrets.forget()
+      unwritten.clear()
+      flows.clear(prefix)
+      const { providers: states } = store.getState()
+      const kept = Object.entries(states).filter(([, { error }]) => error?.code === 'not_configured')
+      store.setState({ accounts: {}, defaults: {}, excluded: {}, requests: [], providers: Object.fromEntries(kept) })
+      if (everywhere || tab) await records.clear().catch(unavailable)
+      // The key of a session's secrets, too: its other tabs are emptied as well.
+      if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
+    },
     /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
     async open(account: Account): Promise<Held> {
       const held = await secrets.read(account)
@@ -147,6 +234,10 @@ export function createKeeper(options: LatchkeyOptions) {
       const { id, provider, label } = account
       // Another tab ended it, and storage may hear of it later than the database.
       if (held === null) throw gone(id)
+      if ((await secrets.mark(id)) === 'ended') {
+        await mark(id, 'needs-reconnect', 'revoked')
+        throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, { provider, account: id })
+      }
       await mark(id, 'needs-reconnect', 'secret_unavailable')
       throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${label}.`, {
         provider,
@@ -170,6 +261,9 @@ export function createKeeper(options: LatchkeyOptions) {
   }
 }
 
+const pausedError = (account: string, label: string, provider: string) =>
+  new LatchkeyError('access_denied', `${label} is paused.`, { account, provider, next: 'unpause' })
+
 const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account, next: 'connect' })
 
@@ -184,14 +278,9 @@ function unique(providers: readonly Provider[]): readonly Provider[] {
   return providers
 }
 
-/** An account whose access ended while nobody looked, and that nothing can refresh. */
-const lapsed = (account: Account): Account =>
-  account.status === 'connected' &&
-  !account.renewable &&
-  account.expiresAt !== undefined &&
-  account.expiresAt <= Date.now()
-    ? { ...account, status: 'needs-reconnect', reason: 'expired' }
-    : account
+/** The word of an account that is not paused any more: its reason was kept. */
+const resting = ({ reason }: Account): Account['status'] =>
+  reason === undefined || reason === 'unverified' || reason === 'offline' ? 'connected' : 'needs-reconnect'
 
 /** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
 export const lives = (secret: Secret, seconds: number): boolean =>

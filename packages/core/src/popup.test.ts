@@ -29,7 +29,7 @@ it('says what to do when nobody does for ten seconds', async () => {
   vi.advanceTimersByTime(9_999)
   expect(page.text).toBe('')
   vi.advanceTimersByTime(1)
-  expect(page).toMatchObject({ closed: false, text: 'Return to the app in this browser, and try again there.' })
+  expect(page).toMatchObject({ closed: false, text: 'Return to the app in this browser.' })
 })
 
 it('leaves the answer for a redirect flow in the record that it belongs to, and nowhere else', () => {

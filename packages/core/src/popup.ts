@@ -8,17 +8,33 @@ const FLOW_KEY = 'latchkey:flow:'
 const CHANNEL = 'latchkey:'
 
 /**
- * Opens the window of a flow. Call it in the click's own tick: after an await, browsers take it for an advertisement.
- * The opener is cut before any foreign page loads, so that page cannot navigate the app.
+ * Whether this page is inside a page of another origin. Browsers then keep its storage and channels apart from those of
+ * its windows, so only the opener connects the two.
+ */
+export function embedded(): boolean {
+  try {
+    for (let frame: Window = window; frame !== frame.parent; frame = frame.parent)
+      if (frame.parent.location.origin !== location.origin) return true
+    return false
+  } catch {
+    return true
+  }
+}
+
+/**
+ * Opens the window of a flow, or a plain tab. Call it in the click's own tick: after an await, browsers take it for an
+ * advertisement. The opener is cut before any foreign page loads, so that page cannot navigate the app; but where
+ * nothing else connects the two it is kept, for the configured providers that this is called for.
  *
  * @returns null when the browser blocked it.
  */
-export function openWindow(): Window | null {
+export function openWindow(tab = false): Window | null {
   const [width, height] = [600, 700]
   const left = Math.max(0, Math.round(screenX + (outerWidth - width) / 2))
   const top = Math.max(0, Math.round(screenY + (outerHeight - height) / 2))
-  const opened = open('about:blank', '_blank', `popup,width=${width},height=${height},left=${left},top=${top}`)
-  if (opened) opened.opener = null
+  const features = tab ? '' : `popup,width=${width},height=${height},left=${left},top=${top}`
+  const opened = open('about:blank', '_blank', features)
+  if (opened && !embedded()) opened.opener = null
   return opened
 }
 
@@ -36,14 +52,25 @@ export function closeWindow(opened: Window | null): void {
 /** Listens for the response of the flow with this state, once; acknowledges it, so the window closes. */
 export function listen(state: string, heard: (query: string) => void): () => void {
   const channel = new BroadcastChannel(CHANNEL + state)
-  channel.onmessage = ({ data }: MessageEvent) => {
-    if (typeof data?.query !== 'string' || data.query.length > 16_384) return
-    if (new URLSearchParams(data.query).get('state') !== state) return
-    channel.postMessage({ heard: true })
+  const inside = embedded()
+  const end = () => {
     channel.close()
-    heard(data.query)
+    if (inside) removeEventListener('message', posted)
   }
-  return () => channel.close()
+  const judge = (data: unknown, acknowledge: (data: object) => void) => {
+    const query = (data as { query?: unknown } | null)?.query
+    if (typeof query !== 'string' || query.length > 16_384) return
+    if (new URLSearchParams(query).get('state') !== state) return
+    acknowledge({ heard: true })
+    end()
+    heard(query)
+  }
+  channel.onmessage = ({ data }: MessageEvent) => judge(data, (answer) => channel.postMessage(answer))
+  const posted = ({ data, origin, source }: MessageEvent) => {
+    if (origin === location.origin) judge(data, (answer) => (source as Window | null)?.postMessage(answer, origin))
+  }
+  if (inside) addEventListener('message', posted)
+  return end
 }
 
 /** The flows of this tab, by state, in sessionStorage; unreadable ones are dropped. */
@@ -71,14 +98,21 @@ export const flows = {
       // Where it cannot be read, nothing was written either.
     }
   },
-  states(): string[] {
+  /** The states of this person's flows; several may have used this tab. */
+  states(prefix: string): string[] {
     try {
-      return Object.keys(sessionStorage).flatMap((key) =>
-        key.startsWith(FLOW_KEY) ? [key.slice(FLOW_KEY.length)] : [],
-      )
+      return Object.keys(sessionStorage).flatMap((key) => {
+        const state = key.slice(FLOW_KEY.length)
+        if (!key.startsWith(FLOW_KEY)) return []
+        const owner = (flows.read(state) as { prefix?: unknown } | null)?.prefix ?? prefix
+        return owner === prefix ? [state] : []
+      })
     } catch {
       return []
     }
+  },
+  clear(prefix: string): void {
+    for (const state of flows.states(prefix)) flows.remove(state)
   },
 }
 
@@ -86,37 +120,41 @@ export const flows = {
  * The far end. It is emitted, minified, into the callback page (`pnpm --filter @latchkey/core run callback`), so it
  * refers to nothing outside itself. It passes on the query of the response and never looks into it but for `state`.
  */
-export function callback(): void {
-  const query = location.search
+export function callback() {
+  const { search: query, origin, pathname } = location
   const state = new URLSearchParams(query).get('state')
   const say = (text: string) => {
     document.querySelector('p')!.textContent = text
   }
   // First of all the code leaves the address bar, the history and the Referer.
-  history.replaceState(null, '', location.pathname)
-  if (!state) {
-    say('Return to the app.')
-    return
-  }
+  history.replaceState(null, '', pathname)
+  if (!state) return say('Return to the app.')
   const key = `latchkey:flow:${state}`
   try {
     const flow = JSON.parse(sessionStorage.getItem(key)!)
-    if (flow?.mode === 'redirect') {
+    // Only a redirect has a place to go back to.
+    if (flow.returnTo) {
       sessionStorage.setItem(key, JSON.stringify({ ...flow, response: query }))
-      const home = new URL(flow.returnTo, location.origin)
-      location.replace(home.origin === location.origin ? home : '/')
-      return
+      const home = new URL(flow.returnTo, origin)
+      return location.replace(home.origin === origin ? home : '/')
     }
   } catch {}
   const channel = new BroadcastChannel(`latchkey:${state}`)
-  const post = () => channel.postMessage({ query })
+  const message = { query }
+  const post = () => {
+    channel.postMessage(message)
+    // Kept only by an app inside another site's page, which a channel does not reach.
+    opener?.postMessage(message, origin)
+  }
   const again = setInterval(post, 200)
-  channel.onmessage = ({ data }) => {
-    if (!data?.heard) return
+  const heard = ({ data }: MessageEvent) => {
+    if (!data.heard) return
     clearInterval(again)
     say('Done. You can close this window.')
     close()
   }
+  channel.onmessage = heard
+  self.onmessage = (event) => event.origin === origin && heard(event)
   post()
-  setTimeout(() => say('Return to the app in this browser, and try again there.'), 10_000)
+  setTimeout(() => say('Return to the app in this browser.'), 10_000)
 }

@@ -31,6 +31,7 @@ const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason'
 /** Longer than any token: somebody else wrote it. */
 const MAX_RECORD = 1e5
 const ID = /^[a-z0-9-]+\.[\w-]{22}$/
+const OURS = /^(?:(?:unreadable:)?[a-z0-9-]+\.[\w-]{22}|(?:default|agent):.*|v|index|imported)$/s
 
 function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreadable' {
   if (raw.length > MAX_RECORD) return 'unreadable'
@@ -49,11 +50,17 @@ function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreada
       WORDS.every((word) => account[word] === undefined || typeof account[word] === 'string') &&
       Number.isInteger(account.rev) &&
       Number.isFinite(account.connectedAt)
-    return good ? { account, sealed: typeof sealed === 'string' ? sealed : undefined } : 'unreadable'
+    const missingScopes = texts(account.missingScopes)
+    return good
+      ? { account: { ...account, missingScopes }, sealed: typeof sealed === 'string' ? sealed : undefined }
+      : 'unreadable'
   } catch {
     return 'unreadable'
   }
 }
+
+const texts = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((text) => typeof text === 'string') : []
 
 function parseJson(raw: string | null): Record<string, unknown> | undefined {
   try {
@@ -140,20 +147,21 @@ export function createRecords(storage: StateStorage, prefix: string) {
           : read(raws as (string | null)[])
       })
     },
+    has: async (id: string) => (await storage.getItem(key(id))) !== null,
     async read(id: string): Promise<StoredRecord | undefined> {
       const raw = await storage.getItem(key(id))
       const record = raw === null ? undefined : parseRecord(id, raw)
       return typeof record === 'object' ? record : undefined
     },
     /**
-     * Writes one account. Without `sealed` it changes the facts of an account that is there, and its copy stays.
+     * Writes one account. Unless it is `fresh`, only one that is there is changed, so news about an account that another
+     * tab disconnected does not bring it back. Without `sealed` the copy of its secret stays.
      *
      * @throws LatchkeyError `storage_unavailable` when a newer version of Latchkey owns the key.
      */
-    async write(account: Account, sealed?: string): Promise<void> {
+    async write(account: Account, sealed?: string, fresh?: boolean): Promise<void> {
       const raw = await storage.getItem(key(account.id))
-      // Another tab disconnected it: news about its status does not bring it back.
-      if (raw === null && sealed === undefined) return
+      if (raw === null && !fresh) return
       const old = raw === null ? undefined : parseRecord(account.id, raw)
       if (old === 'newer') {
         throw new LatchkeyError(
@@ -169,6 +177,14 @@ export function createRecords(storage: StateStorage, prefix: string) {
       await storage.removeItem(key(id))
       await list(id, false)
     },
+    /** Removes every key of this person of the app, and none of another's. */
+    async clear(): Promise<void> {
+      for (const name of await names()) if (OURS.test(name)) await storage.removeItem(key(name))
+      await storage.removeItem(indexKey)
+      await storage.removeItem(key('v'))
+    },
+    /** Notes that something which happens once has happened; `has` tells. */
+    mark: (what: string) => set(what, { v: VERSION }),
     writeDefault: (provider: string, account: string) => set(`default:${provider}`, { v: VERSION, account }),
     writeExcluded: (agent: string, excluded: readonly string[]) => set(`agent:${agent}`, { v: VERSION, excluded }),
     /** Calls back when another tab changed something of ours. */

@@ -2,12 +2,13 @@ import type { Account } from './accounts.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { type Keeper, lives } from './keeper.ts'
 import { type OAuthProvider, type Provider, parseScope } from './provider.ts'
-import type { Secret } from './secrets.ts'
+import type { Held, Secret, Wait } from './secrets.ts'
 import {
   authorizationServer,
   brokered,
   fetchProfile,
   type Profile,
+  type RevokedToken,
   type Token,
   type TokenAnswer,
   type TokenEndpoint,
@@ -15,9 +16,14 @@ import {
 
 /** What became of an account's access at the provider. */
 export type DisconnectReceipt =
-  | { status: 'revoked' }
+  /** Ended at the provider: these tokens. */
+  | { status: 'revoked'; tokens: RevokedToken[] }
   /** Only removed here: the provider has no revocation for it, or could not be reached. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
+
+/** The first wait after a failed refresh, doubled by each further failure up to the longest. */
+const FIRST_WAIT = 1000
+const LONGEST_WAIT = 5 * 60_000
 
 /** Upkeep of connected accounts: everything a token goes through after it was first received. Loaded when needed. */
 export type Renewal = ReturnType<typeof createRenewal>
@@ -62,9 +68,36 @@ export function createRenewal(keeper: Keeper) {
     return broker ? brokered(broker, provider) : authorizationServer(provider, { client_id: await clientId(provider) })
   }
 
+  /** For storage of one tab, which keeps no notes. */
+  const waits = new Map<string, Wait | undefined>()
+  /** When the browser last said that it is online again: failures for lack of a network before that do not count. */
+  let onlineSince = 0
+
+  /** The wait that a failed refresh left for everybody, while it lasts. */
+  function waiting(id: string, { wait = waits.get(id) }: Held): Wait | undefined {
+    waits.set(id, wait)
+    if (!wait || wait.until <= Date.now() || (wait.code === 'network' && wait.at < onlineSince)) return undefined
+    // A clock that was set back must not make an hour out of a minute.
+    return wait.at > Date.now() ? undefined : wait
+  }
+
+  /** No new token for now. The old one is kept, and tried again when the wait is over. */
+  async function failed(account: Account, held: Held, error: LatchkeyError): Promise<LatchkeyError> {
+    const now = Date.now()
+    const failures = (held.wait ?? waits.get(account.id))?.failures ?? 0
+    const backoff = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures) * (0.75 + Math.random() / 2)
+    const until = now + Math.max(backoff, (error.retryAfter ?? 0) * 1000)
+    const wait = { at: now, until, failures: failures + 1, code: error.code }
+    waits.set(account.id, wait)
+    await secrets.note(account.id, { wait }).catch(keeper.unavailable)
+    if (error.code === 'network') await keeper.mark(account.id, account.status, 'offline')
+    return error
+  }
+
   async function renewUnderLock(account: Account, minValidity: number): Promise<Secret> {
     // Another tab may have renewed it while this one waited for the lock.
     const held = await keeper.open(account)
+    await keeper.catchUp(account, held)
     if (lives(held.secret, minValidity)) return held.secret
     const stillGood = lives(held.secret, 0)
     const { token } = held.secret
@@ -77,25 +110,40 @@ export function createRenewal(keeper: Keeper) {
         next: 'reconnect',
       })
     }
+    const wait = waiting(account.id, held)
+    if (wait) {
+      if (stillGood) return held.secret
+      throw new LatchkeyError(wait.code, `${account.label} cannot be refreshed right now.`, {
+        provider: account.provider,
+        account: account.id,
+        next: 'wait',
+        retryAfter: Math.ceil((wait.until - Date.now()) / 1000),
+      })
+    }
+    const began = keeper.epoch
     const provider = keeper.find(account.provider) as OAuthProvider
     let answer: TokenAnswer
     try {
       answer = await (await endpoint(provider)).refresh(token)
-    } catch (error) {
-      if (error instanceof LatchkeyError && error.code === 'invalid_grant') {
-        // Where locks are missing another tab may have been first: then its token is the one that counts.
+    } catch (cause) {
+      const error = asLatchkeyError(cause, 'network', `${provider.name} could not be reached.`)
+      if (error.code === 'invalid_grant') {
+        // Where a turn was lost another tab may have been first: then its token is the one that counts.
         const newest = await secrets.read(account)
         if (newest && newest.rev !== held.rev && lives(newest.secret, minValidity)) return newest.secret
         if (newest) {
-          await secrets.remove(account).catch(keeper.unavailable)
+          await secrets.remove(account, 'ended').catch(keeper.unavailable)
           await keeper.mark(account.id, 'needs-reconnect', 'revoked', '')
         }
-      } else if (stillGood) {
-        // The server may be back by the time this token ends.
-        return held.secret
+        throw error
       }
+      if (keeper.epoch === began) await failed(account, held, error)
+      // The server may be back by the time this token ends.
+      if (stillGood) return held.secret
       throw error
     }
+    waits.delete(account.id)
+    if (keeper.epoch !== began) throw disconnected(account)
     return keepRenewed(provider, account, token, answer)
   }
 
@@ -113,17 +161,20 @@ export function createRenewal(keeper: Keeper) {
     if (!current) {
       // Disconnected meanwhile: the disconnect waits for the lock and revokes what it finds.
       await secrets.write(account, secret)
-      throw new LatchkeyError('cancelled', `${account.label} was disconnected.`, { next: 'none' })
+      throw disconnected(account)
     }
+    const scopes = granted(provider, answer, current.scopes)
+    const known = [...current.scopes, ...current.missingScopes]
     await keeper.save(
       {
         ...current,
         // An answer that names nobody, or somebody else, does not rename the account.
         ...facts(provider, (answer.profile?.subject === current.subject && answer.profile) || current, secret),
-        scopes: granted(provider, answer, current.scopes),
-        expiresAt: secret.expiresAt,
-        renewable: token.refresh_token !== undefined,
-        status: 'connected',
+        scopes,
+        missingScopes: known.filter((scope) => !scopes.includes(scope)),
+        ...lifeOf(secret),
+        // Paused meanwhile: that is what it stays.
+        status: current.status === 'paused' ? 'paused' : 'connected',
         reason: undefined,
       },
       secret,
@@ -142,7 +193,19 @@ export function createRenewal(keeper: Keeper) {
     return renewal
   }
 
+  const disconnected = ({ label }: Account) =>
+    new LatchkeyError('cancelled', `${label} was disconnected.`, { next: 'none' })
+
   return {
+    /** When an account may be refreshed again, in milliseconds since the epoch. */
+    waitsUntil: (id: string): number => {
+      const wait = waits.get(id)
+      const over = !wait || wait.at > Date.now() || (wait.code === 'network' && wait.at < onlineSince)
+      return over ? 0 : wait.until
+    },
+    online() {
+      onlineSince = Date.now()
+    },
     clientId,
     endpoint,
     renew,
@@ -151,7 +214,8 @@ export function createRenewal(keeper: Keeper) {
       if (account.renewable) await renew(account, Number.POSITIVE_INFINITY).catch(() => {})
       else {
         const { kind } = keeper.find(account.provider)
-        await keeper.mark(account.id, 'needs-reconnect', kind === 'api-key' ? 'invalid_token' : 'revoked')
+        const reason = kind === 'api-key' ? 'invalid_token' : 'revoked'
+        await secrets.exclusive(account.id, () => keeper.mark(account.id, 'needs-reconnect', reason))
       }
       return keeper.findAccount(account.id)
     },
@@ -166,8 +230,8 @@ export function createRenewal(keeper: Keeper) {
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await keeper.forget(account.id)
           if (provider?.kind !== 'oauth' || !held?.secret.token) return removed
-          const { status } = await (await endpoint(provider)).revoke(held.secret.token)
-          return status === 'revoked' ? { status } : removed
+          const answer = await (await endpoint(provider)).revoke(held.secret.token)
+          return answer.status === 'revoked' ? answer : removed
         })
       } catch (error) {
         const name = provider?.name ?? account.provider
@@ -181,9 +245,8 @@ export function createRenewal(keeper: Keeper) {
         const account = keeper.findAccount(id)
         // Another subject behind this token would be another account; this one keeps its name.
         if (profile.subject !== account.subject) return account
-        const next = { ...account, ...facts(provider, profile) }
-        if (JSON.stringify(next) !== JSON.stringify(account)) await keeper.keep(next)
-        return next
+        await keeper.change(id, (newest) => ({ ...newest, ...facts(provider, profile) }))
+        return keeper.findAccount(id)
       })
     },
   }
@@ -192,6 +255,13 @@ export function createRenewal(keeper: Keeper) {
 /** The end of an access token by this clock, from the time its answer came. @see RFC 6749 §5.1 */
 export const endOf = ({ token }: TokenAnswer): number | undefined =>
   token.expires_in === undefined ? undefined : Date.now() + token.expires_in * 1000
+
+/** An account's facts about the life of its secret. */
+export const lifeOf = (secret: Secret) => ({
+  expiresAt: secret.token && secret.expiresAt,
+  issuedAt: secret.token && Date.now(),
+  renewable: secret.token?.refresh_token !== undefined,
+})
 
 /** What the server granted; without a word from it, what was asked. @see RFC 6749 §5.1 */
 export const granted = (

@@ -42,7 +42,7 @@ it('seals long secrets, as tokens of some services are', async () => {
 
 it('opens the database again after another tab had to upgrade it', async () => {
   const database = openDatabase('one')
-  await database.put('secrets', 'a', 1)
+  await database.change('secrets', 'a', () => 1)
   await new Promise<void>((resolve, reject) => {
     const request = indexedDB.deleteDatabase('one')
     request.onsuccess = () => resolve()
@@ -52,6 +52,6 @@ it('opens the database again after another tab had to upgrade it', async () => {
   expect(await database.add('secrets', 'a', 2)).toBe(true)
   expect(await database.add('secrets', 'a', 3)).toBe(false)
   expect(await database.get('secrets', 'a')).toBe(2)
-  await database.delete('secrets', 'a')
+  await database.change('secrets', 'a', () => undefined)
   expect(await database.get('secrets', 'a')).toBeUndefined()
 })

@@ -1,10 +1,16 @@
-/** What Latchkey keeps in IndexedDB: the sealing key, and per account the newest secret. */
+const STORES = ['keys', 'secrets', 'leases'] as const
+type Store = (typeof STORES)[number]
+
+/** What Latchkey keeps in IndexedDB: the sealing key, per account the newest secret, and turns where locks are missing. */
 export interface Database {
-  get<T>(store: 'keys' | 'secrets', key: string): Promise<T | undefined>
+  get<T>(store: Store, key: string): Promise<T | undefined>
   /** Writes unless the key is taken; false when it is. */
-  add(store: 'keys' | 'secrets', key: string, value: unknown): Promise<boolean>
-  put(store: 'keys' | 'secrets', key: string, value: unknown): Promise<void>
-  delete(store: 'keys' | 'secrets', key: string): Promise<void>
+  add(store: Store, key: string, value: unknown): Promise<boolean>
+  /** Reads and writes in one transaction; what `next` returns is kept, `undefined` deletes. */
+  change<T>(store: Store, key: string, next: (value: T | undefined) => T | undefined): Promise<T | undefined>
+  keys(store: Store): Promise<string[]>
+  /** Empties everything. */
+  clear(): Promise<void>
 }
 
 /** Opens the database of this name on first use. Every call rejects where IndexedDB is missing or forbidden. */
@@ -12,10 +18,10 @@ export function openDatabase(name: string): Database {
   let opening: Promise<IDBDatabase> | undefined
   const open = () => {
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
-      const request = indexedDB.open(name, 1)
+      const request = indexedDB.open(name, 2)
       request.onupgradeneeded = () => {
-        request.result.createObjectStore('keys')
-        request.result.createObjectStore('secrets')
+        const { result } = request
+        for (const store of STORES) if (!result.objectStoreNames.contains(store)) result.createObjectStore(store)
       }
       request.onsuccess = () => {
         // A later version in another tab may need to upgrade; this tab opens again when it needs to.
@@ -55,8 +61,23 @@ export function openDatabase(name: string): Database {
           throw error
         },
       ),
-    put: async (store, key, value) => void (await run(store, 'readwrite', (objects) => objects.put(value, key))),
-    delete: (store, key) => run(store, 'readwrite', (objects) => objects.delete(key)),
+    async change<T>(store: Store, key: string, next: (value: T | undefined) => T | undefined) {
+      let kept: T | undefined
+      await run(store, 'readwrite', (objects) => {
+        const request: IDBRequest<T | undefined> = objects.get(key)
+        request.onsuccess = () => {
+          kept = next(request.result)
+          if (kept === undefined) objects.delete(key)
+          else if (kept !== request.result) objects.put(kept, key)
+        }
+        return request
+      })
+      return kept
+    },
+    keys: (store) => run(store, 'readonly', (objects) => objects.getAllKeys()) as Promise<string[]>,
+    async clear() {
+      for (const store of STORES) await run(store, 'readwrite', (objects) => objects.clear())
+    },
   }
 }
 
@@ -65,12 +86,15 @@ export interface Seal {
   seal(text: string, context: string): Promise<string>
   /** @returns undefined for anything that was not sealed here, in this context, and left untouched since. */
   unseal(sealed: string, context: string): Promise<string | undefined>
+  /** Lets go of the key: the next call reads it, or makes another. */
+  forget(): void
 }
 
 /** Secrets as they are, for storage that asks for it. */
 export const plainSeal: Seal = {
   seal: async (text) => text,
   unseal: async (text) => text,
+  forget() {},
 }
 
 const IV_BYTES = 12
@@ -116,6 +140,9 @@ export function keySeal(database: Database): Seal {
       } catch {
         return undefined
       }
+    },
+    forget() {
+      pending = undefined
     },
   }
 }

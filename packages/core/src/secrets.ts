@@ -1,5 +1,5 @@
 import type { Account } from './accounts.ts'
-import { LatchkeyError } from './errors.ts'
+import { type ErrorCode, LatchkeyError } from './errors.ts'
 import type { KeyFields } from './provider.ts'
 import type { Database, Seal } from './seal.ts'
 import type { Token } from './token.ts'
@@ -7,14 +7,31 @@ import type { Token } from './token.ts'
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
 export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
 
+/** After a failed refresh: nobody tries again before `until`. */
+export interface Wait {
+  /** When it failed. */
+  at: number
+  until: number
+  failures: number
+  code: ErrorCode
+}
+
+/** What all tabs have to know of an account before they use its secret. */
+export interface Notes {
+  paused?: boolean
+  wait?: Wait
+  /** When a start first found it without its account. */
+  orphan?: number
+}
+
 /** A secret and its version. */
-export interface Held {
+export interface Held extends Notes {
   rev: number
   secret: Secret
 }
 
-/** In IndexedDB; `sealed: null` says that the account was disconnected at this version. */
-interface Row {
+/** In IndexedDB; `sealed: null` says that the account was disconnected at this version, an empty one that its grant ended. */
+export interface Row extends Notes {
   rev: number
   sealed: string | null
 }
@@ -33,7 +50,7 @@ export interface SecretsOptions {
  * believed about which secret is newest.
  */
 export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) {
-  const memory = new Map<string, Held>()
+  const memory = new Map<string, Pick<Held, 'rev' | 'secret'>>()
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
   const context = ({ id, provider, issuer }: Account) => [prefix, provider, issuer, id].join('\n')
@@ -77,17 +94,30 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
         memory.delete(account.id)
         return null
       }
-      if (row) return held?.rev === row.rev ? held : open(account, row.sealed, row.rev)
-      return held ?? open(account, await copy(account.id), account.rev)
+      if (!row) return held ?? open(account, await copy(account.id), account.rev)
+      const found = held?.rev === row.rev ? held : await open(account, row.sealed, row.rev)
+      return found && { ...found, paused: row.paused, wait: row.wait }
     },
-    /** Keeps a new version, under the lock; the caller writes the returned copy to storage next. */
-    async write(account: Account, secret: Secret): Promise<{ rev: number; sealed: string }> {
+    /**
+     * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
+     * go with it, unless others are given.
+     */
+    async write(account: Account, secret: Secret, notes?: Notes): Promise<{ rev: number; sealed: string } & Notes> {
       const sealed = await seal.seal(JSON.stringify(secret), context(account))
-      const row = await database?.get<Row>('secrets', account.id)
-      const rev = Math.max(row?.rev ?? 0, memory.get(account.id)?.rev ?? 0, account.rev) + 1
-      await database?.put('secrets', account.id, { rev, sealed } satisfies Row)
+      const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
+      const row = await database?.change<Row>('secrets', account.id, (old) => ({
+        paused: old?.paused,
+        ...notes,
+        rev: Math.max(old?.rev ?? 0, known) + 1,
+        sealed,
+      }))
+      const rev = row?.rev ?? known + 1
       memory.set(account.id, { rev, secret })
-      return { rev, sealed }
+      return { rev, sealed, paused: row && row.paused === true }
+    },
+    /** Notes something beside a secret, under the lock. Storage of one tab keeps no notes. */
+    async note(accountId: string, notes: Notes): Promise<void> {
+      await database?.change<Row>('secrets', accountId, (row) => row && { ...row, ...notes })
     },
     /** Keeps a secret for this page only. */
     hold(account: Account, secret: Secret): number {
@@ -95,24 +125,38 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       memory.set(account.id, { rev, secret })
       return rev
     },
-    /** Drops the secret, and leaves a mark that outlives a late copy of it. */
-    async remove(account: Account): Promise<void> {
+    /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
+    async remove(account: Account, what: 'gone' | 'ended' = 'gone'): Promise<void> {
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       memory.delete(account.id)
-      const row = await database?.get<Row>('secrets', account.id)
-      const rev = Math.max(row?.rev ?? 0, known) + 1
-      await database?.put('secrets', account.id, { rev, sealed: null } satisfies Row)
+      await database?.change<Row>('secrets', account.id, (row) => ({
+        ...(what === 'ended' && { paused: row?.paused }),
+        rev: Math.max(row?.rev ?? 0, known) + 1,
+        sealed: what === 'gone' ? null : '',
+      }))
+    },
+    /** What all tabs know of an account without a secret. */
+    async mark(accountId: string): Promise<'gone' | 'ended' | undefined> {
+      const row = await database?.get<Row>('secrets', accountId).catch(() => undefined)
+      return row?.sealed === null ? 'gone' : row?.sealed === '' ? 'ended' : undefined
+    },
+    /** Lets go of everything this page holds. */
+    forget(): void {
+      memory.clear()
+      seal.forget()
     },
     /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
     exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
       const name = `${prefix}:${accountId}`
-      const alone = () => {
-        const turn = (waiting.get(name) ?? Promise.resolve()).then(act, act)
+      const alone = (run = act) => {
+        const turn = (waiting.get(name) ?? Promise.resolve()).then(run, run)
         waiting.set(name, turn)
         turn.catch(() => {})
         return turn
       }
-      if (!database || !globalThis.navigator?.locks) return alone()
+      if (!database) return alone()
+      if (!globalThis.navigator?.locks)
+        return alone(async () => (await import('./lease.ts')).underLease(database, name, act))
       let began = false
       const turn = navigator.locks.request(name, () => {
         began = true

@@ -116,8 +116,19 @@ describe('revocation', () => {
   it('takes "unknown token" for revoked, as Google says it', async () => {
     server.fault('/revoke', { status: 400, body: { error: 'invalid_token' } })
     const endpoint = authorizationServer(acme(), { client_id: 'app' })
-    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked' })
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token', 'access_token'] })
     expect(server.to('/revoke')).toHaveLength(2)
+  })
+
+  it('names only the tokens that it ended', async () => {
+    const endpoint = authorizationServer(acme(), { client_id: 'app' })
+    const unsupported = { status: 400, body: { error: 'unsupported_token_type' } }
+    server.fault('/revoke', unsupported)
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['access_token'] })
+    server.fault('/revoke', unsupported, unsupported)
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'unsupported' })
+    server.fault('/revoke', { status: 200, body: {} }, { status: 503, body: 'no' })
+    expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token'] })
   })
 
   it('sends Google the token alone', async () => {
@@ -135,8 +146,8 @@ describe('revocation', () => {
   })
 
   it.each([
-    [204, { status: 'revoked' }],
-    [404, { status: 'revoked' }],
+    [204, { status: 'revoked', tokens: ['access_token'] }],
+    [404, { status: 'revoked', tokens: ['access_token'] }],
   ])('ends a grant of GitHub, which has a way of its own (status %d)', async (status, expected) => {
     const path = '/api/v3/applications/app/token'
     server.fault(path, { status, body: '' })

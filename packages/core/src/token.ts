@@ -51,7 +51,9 @@ export interface CodeGrant {
   client_id: string
 }
 
-export type Revocation = { status: 'revoked' } | { status: 'unsupported' }
+export type RevokedToken = 'access_token' | 'refresh_token'
+
+export type Revocation = { status: 'revoked'; tokens: RevokedToken[] } | { status: 'unsupported' }
 
 export type Verification = { status: 'verified'; profile: Profile } | { status: 'unchecked' }
 
@@ -119,7 +121,7 @@ function lenientFetch(
     // Whatever it says with such a status: it is the server that fails, not the grant.
     if (response.status === 429 || response.status >= 500) {
       await response.body?.cancel()
-      throw unavailable(provider)
+      throw unavailable(provider, retryAfter(response))
     }
     const text = await bodyOf(response, provider)
     const answer = members(text, response.headers.get('content-type') ?? '')
@@ -151,10 +153,21 @@ function repeats(words: unknown, body: unknown): boolean {
   )
 }
 
-const unavailable = (provider: Provider) =>
+const unavailable = (provider: Provider, retryAfter?: number) =>
   new LatchkeyError('temporarily_unavailable', `${provider.name} is not available right now.`, {
     provider: provider.id,
+    retryAfter,
+    next: retryAfter === undefined ? 'retry' : 'wait',
   })
+
+/** Seconds, from a number of them or a date; at most an hour. @see RFC 9110 §10.2.3 */
+export function retryAfter({ headers }: Response): number | undefined {
+  const value = headers.get('retry-after')
+  if (value === null) return undefined
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)
+  return Number.isFinite(seconds) ? Math.min(3600, Math.max(0, seconds)) : undefined
+}
+
 const malformed = (provider: Provider, cause?: unknown) =>
   new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {
     provider: provider.id,
@@ -245,21 +258,30 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         if (provider.revocation) return revokeByApi(provider, options, token)
         if (!server.revocation_endpoint) return { status: 'unsupported' }
         const auth = provider.revocationAuth === 'none' ? () => {} : authentication
+        const tokens: RevokedToken[] = []
         for (const [value, token_type_hint] of [
           [token.refresh_token, 'refresh_token'],
           [token.access_token, 'access_token'],
         ] as const) {
           if (!value) continue
-          const answered = await oauth.revocationRequest(server, client, auth, value, {
-            ...request,
-            [oauth.customFetch]: (url: string, init: RequestInit) =>
-              fetch(url, { ...init, signal, redirect: 'manual' }),
-            additionalParameters: { token_type_hint },
-          })
-          // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
-          if (answered.status !== 400) await oauth.processRevocationResponse(answered)
+          try {
+            const answered = await oauth.revocationRequest(server, client, auth, value, {
+              ...request,
+              [oauth.customFetch]: (url: string, init: RequestInit) =>
+                fetch(url, { ...init, signal, redirect: 'manual' }),
+              additionalParameters: { token_type_hint },
+            })
+            // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
+            if (answered.status !== 400) await oauth.processRevocationResponse(answered)
+            else if (members(await bodyOf(answered), '')?.error === 'unsupported_token_type') continue
+            tokens.push(token_type_hint)
+          } catch (error) {
+            // The receipt names what was ended; without the refresh token the rest ends by itself.
+            if (tokens.length === 0) throw error
+          }
         }
-        return { status: 'revoked' }
+        if (tokens.length === 0) return { status: 'unsupported' }
+        return { status: 'revoked', tokens }
       }),
   }
 }
@@ -285,8 +307,10 @@ async function revokeByApi(
   })
   await response.body?.cancel()
   // 404: the token is dead already.
-  if (response.ok || response.status === 404) return { status: 'revoked' }
-  throw response.status >= 500 || response.status === 429 ? unavailable(provider) : malformed(provider)
+  if (response.ok || response.status === 404) return { status: 'revoked', tokens: ['access_token'] }
+  throw response.status >= 500 || response.status === 429
+    ? unavailable(provider, retryAfter(response))
+    : malformed(provider)
 }
 
 const basic = (username: string, password: string) => {
@@ -469,21 +493,15 @@ export async function callBroker<T>(broker: string, route: string, body: object)
   const answer = members(await bodyOf(response), '')
   if (response.ok && answer) return answer as T
   const unknown = response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
-  if (!answer) throw new LatchkeyError(unknown, `The app's broker answered with status ${response.status}.`)
+  const wait = retryAfter(response)
+  if (!answer) {
+    throw new LatchkeyError(unknown, `The app's broker answered with status ${response.status}.`, { retryAfter: wait })
+  }
   const code = codeFromServer(answer.error, answer.error === 'not_configured' ? 'not_configured' : unknown)
   throw new LatchkeyError(
     code,
     typeof answer.message === 'string' ? answer.message.slice(0, 300) : `The app's broker refused: ${code}.`,
-    {
-      next:
-        code === 'invalid_grant'
-          ? 'connect'
-          : code === 'invalid_token'
-            ? 'edit-key'
-            : code === 'not_configured'
-              ? 'configure'
-              : 'retry',
-    },
+    { retryAfter: wait, next: code === 'invalid_token' ? 'edit-key' : wait === undefined ? undefined : 'wait' },
   )
 }
 

@@ -109,5 +109,5 @@ test('disconnecting hands over the receipt', async () => {
     </LatchkeyProvider>,
   )
   await userEvent.click(screen.getByRole('button', { name: 'Disconnect GitHub' }))
-  expect(told).toHaveBeenCalledExactlyOnceWith({ status: 'revoked' })
+  expect(told).toHaveBeenCalledExactlyOnceWith({ status: 'revoked', tokens: ['access_token'] })
 })

@@ -169,6 +169,19 @@ function relativeTime(milliseconds: number): string {
   return new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }).format(Math.round(milliseconds / size), unit)
 }
 
+/** Milliseconds until then, kept up to date: by the second in the last two minutes, else four times a minute. */
+function useTimeLeft(ends = 0): number {
+  const [, tick] = useState(0)
+  const left = ends - Date.now()
+  const pace = left < 120_000 ? 1000 : 15_000
+  useEffect(() => {
+    if (ends === 0) return
+    const timer = setInterval(() => tick((count) => count + 1), pace)
+    return () => clearInterval(timer)
+  }, [ends, pace])
+  return left
+}
+
 /** When an account that cannot be renewed ends, kept up to date. Renders a `time`, or nothing unless it is expiring. */
 export const Expiry = forwardRef<HTMLTimeElement, PartProps<'time'>>(function Expiry(
   { asChild, children, ...props },
@@ -176,18 +189,13 @@ export const Expiry = forwardRef<HTMLTimeElement, PartProps<'time'>>(function Ex
 ) {
   const { account } = useSubject('Expiry')
   const messages = useMessages()
-  const [now, setNow] = useState(Date.now)
   const ends = account?.status === 'expiring' ? account.expiresAt : undefined
-  useEffect(() => {
-    if (ends === undefined) return
-    const timer = setInterval(() => setNow(Date.now()), 15_000)
-    return () => clearInterval(timer)
-  }, [ends])
+  const left = useTimeLeft(ends)
   if (ends === undefined) return null
   const Node = asChild ? Slot : 'time'
   return (
     <Node dateTime={new Date(ends).toISOString()} {...props} ref={ref}>
-      {children ?? messages.expires(relativeTime(ends - now))}
+      {children ?? messages.expires(relativeTime(left))}
     </Node>
   )
 })

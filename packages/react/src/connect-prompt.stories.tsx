@@ -1,8 +1,9 @@
 import { LatchkeyError } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, fn, userEvent } from 'storybook/test'
-import { ConnectPrompt } from './connect-prompt.tsx'
+import { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
 import { LatchkeyProvider } from './context.tsx'
+import { usePendingRequests } from './hooks.ts'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
 
 /** In the chat, where a tool lacked an account. */
@@ -62,6 +63,17 @@ export const AsksForMore: Story = {
   },
 }
 
+/** A paused account needs no window to be used again. */
+export const Paused: Story = {
+  parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('You paused this account.')).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Resume GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
 export const AsksForAKey: Story = {
   args: { request: { type: 'authorization_required', provider: 'kaggle' } },
   play: async ({ canvas, args }) => {
@@ -88,4 +100,32 @@ export const Unknown: Story = {
   play: async ({ canvasElement }) => {
     await expect(canvasElement).toHaveTextContent('')
   },
+}
+
+/** A tool of this page waits for the answer, and hears of a no. */
+export const CanBePutOff: Story = {
+  parameters: { fake: { requests: [{ type: 'authorization_required', provider: 'github', toolName: 'list_issues' }] } },
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <Pending {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, loaded: { client } }) => {
+    const no = canvas.getByRole('button', { name: 'Not now: GitHub' })
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+    await userEvent.click(no)
+    await expect(canvas.queryByRole('article')).toBeNull()
+    await expect(client.getSnapshot().requests).toEqual([])
+    const outcome = client.requestConnect({ type: 'authorization_required', provider: 'kaggle' })
+    await expect(await canvas.findByRole('button', { name: 'Connect Kaggle' })).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Not now: Kaggle' }))
+    await expect(await outcome).toEqual({ status: 'cancelled' })
+    void client.requestConnect({ type: 'authorization_required', provider: 'gmail', toolName: 'search_mail' })
+  },
+}
+
+function Pending({ onConnected }: Pick<ConnectPromptProps, 'onConnected'>) {
+  return usePendingRequests().map((request) => (
+    <ConnectPrompt key={request.provider} request={request} onConnected={onConnected} />
+  ))
 }

@@ -2,7 +2,7 @@
 import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
 import { useEffect, useId, useRef } from 'react'
 import { Avatar } from './avatar.tsx'
-import { ConnectControl, ConnectNotice } from './connect-button.tsx'
+import { ConnectControl, ConnectNotice, NoticeButton } from './connect-button.tsx'
 import { useKit } from './context.tsx'
 import { useProvider, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
@@ -11,7 +11,10 @@ import { useMessages } from './messages.ts'
 import { ScopeItems } from './scope-items.tsx'
 
 export interface ConnectPromptProps {
-  /** What a tool answered. It is controlled by tools and models, so only what this page's providers know is shown. */
+  /**
+   * What a tool answered, or one of `usePendingRequests()`, which can be said no to. It is controlled by tools and models, so
+   * only what this page's providers know is shown.
+   */
   request: ConnectRequest
   /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
   onConnected?: (account: Account) => void
@@ -30,7 +33,7 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 }
 
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
-  const { icons } = useKit()
+  const { client, icons } = useKit()
   const messages = useMessages()
   const { name } = provider
   const titleId = useId()
@@ -42,6 +45,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled =
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
+
+  // A tool of this page waits for it, so it has to hear of a no.
+  const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
+
+  // Paused and nothing else: no window is needed to have it back.
+  const paused =
+    account?.status === 'paused' && wanted.every((scope) => account.scopes.includes(scope)) ? account : undefined
 
   const asked = useRef(false)
   const told = useRef(false)
@@ -84,9 +94,21 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           <p id={titleId} className="latchkey-name">
             {messages.promptTitle(name, tool)}
           </p>
-          {wanted.length === 0 && <p className="latchkey-line">{provider.description}</p>}
+          {wanted.length === 0 && (
+            <p className="latchkey-line">{paused ? messages.pausedPrompt : provider.description}</p>
+          )}
         </div>
-        {ready ? (
+        {ready && paused ? (
+          <button
+            type="button"
+            className="latchkey-button latchkey-connect"
+            data-kind="primary"
+            aria-label={messages.resume(name)}
+            onClick={() => client.unpause(paused.id)}
+          >
+            {messages.resumeShort}
+          </button>
+        ) : ready ? (
           <ConnectControl provider={provider} {...intent} />
         ) : (
           <span className="latchkey-bone" aria-hidden="true" />
@@ -101,6 +123,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         )}
       </div>
       <ConnectNotice provider={provider} {...intent} />
+      {waiting && (
+        <div className="latchkey-later">
+          <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>
+            {messages.promptLaterShort}
+          </NoticeButton>
+        </div>
+      )}
     </article>
   )
 }

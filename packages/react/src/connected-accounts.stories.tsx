@@ -65,6 +65,7 @@ export const Connected: Story = {
     await expect(card.getByText('See your profile')).toBeVisible()
     await expect(canvas.getByText('API Key')).toBeVisible()
     await expect(canvas.getByText('Read all your email').parentElement).toHaveTextContent('Sensitive')
+    await expect(canvas.getByText('Kept in this browser, sealed.')).toBeVisible()
   },
 }
 
@@ -111,9 +112,36 @@ export const WindowBlocked: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
     const connect = spyOn(client, 'connect')
-    await userEvent.click(canvas.getByRole('button', { name: 'Open in this tab' }))
-    await expect(connect).toHaveBeenCalledWith('github', { mode: 'redirect' })
+    await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
+    await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
+    await userEvent.click(await canvas.findByRole('button', { name: 'Open in this tab' }))
+    await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'redirect' })
     await expect(await canvas.findByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  },
+}
+
+/** The link works in this browser only, where the app waits for its answer. */
+export const LinkCopied: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const write = spyOn(navigator.clipboard, 'write').mockResolvedValue()
+    await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
+    await expect(await canvas.findByText('Link copied. Open it in this browser.')).toBeVisible()
+    const item = write.mock.lastCall?.[0][0]
+    await expect(await (await item?.getType('text/plain'))?.text()).toBe('https://github.example/authorize')
+    await expect(client.getSnapshot().providers.github?.status).toBe('connecting')
+    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
+    write.mockRestore()
+  },
+}
+
+export const LinkNotCopied: Story = {
+  parameters: LinkCopied.parameters,
+  play: async ({ canvas, loaded: { client } }) => {
+    spyOn(client, 'connectLink').mockRejectedValue(new LatchkeyError('network', 'GitHub could not be reached.'))
+    await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
+    await expect(await canvas.findByText('The link could not be copied.')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Open in this tab' })).toBeVisible()
   },
 }
 
@@ -134,10 +162,34 @@ export const Failed: Story = {
       },
     },
   },
-  play: async ({ canvas }) => {
+  play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Gmail' }))
     await expect(await canvas.findByRole('alert')).toHaveTextContent('Gmail had a problem. Try again in a moment.')
     await expect(canvas.getByRole('button', { name: 'Connect Gmail' })).toBeVisible()
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Try again with Gmail' }))
+    await expect(connect).toHaveBeenCalledOnce()
+    await expect(await canvas.findByRole('alert')).toBeVisible()
+  },
+}
+
+/** Every error has the button of its next action; one that only time helps has none. */
+export const EveryWayOn: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat],
+      states: {
+        github: { status: 'idle', error: new LatchkeyError('timeout', 'Too late.', { next: 'connect' }) },
+        gmail: { status: 'idle', error: new LatchkeyError('temporarily_unavailable', 'Busy.', { next: 'wait' }) },
+        kaggle: { status: 'idle', error: new LatchkeyError('invalid_token', 'Refused.', { next: 'edit-key' }) },
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    const card = (name: string) => within(canvas.getByRole('article', { name }))
+    await expect(card('GitHub').getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
+    await expect(within(card('Gmail').getByRole('alert')).queryByRole('button')).toBeNull()
+    await expect(card('Kaggle').getByRole('button', { name: 'Connect Kaggle' })).toBeVisible()
   },
 }
 
@@ -167,27 +219,200 @@ export const NeedsReconnect: Story = {
   },
 }
 
-/** Actions name their account when a provider has several. */
+const hubot = fakeAccount({
+  username: 'hubot',
+  name: 'Hubot',
+  connectedAt: octocat.connectedAt + 1,
+  scopes: ['read:user', 'repo'],
+})
+const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: octocat.connectedAt + 2 })
+
+/** Actions name their account when a provider has several, and one of them is used by default. */
 export const SeveralAccounts: Story = {
-  parameters: {
-    fake: {
-      accounts: [
-        octocat,
-        fakeAccount({
-          username: 'hubot',
-          name: 'Hubot',
-          connectedAt: octocat.connectedAt + 1,
-          scopes: ['read:user', 'repo'],
-          status: 'needs-reconnect',
-          reason: 'expired',
-        }),
-      ],
-    },
-  },
+  parameters: { fake: { accounts: [octocat, { ...hubot, status: 'needs-reconnect', reason: 'expired' }] } },
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'needs-reconnect')
+    await expect(canvas.getByText('Default')).toBeVisible()
+    const more = canvas.getByRole('button', { name: 'More for GitHub (hubot)' })
+    await userEvent.click(more)
+    await expect(more).toHaveAttribute('aria-expanded', 'true')
+    await userEvent.click(canvas.getByRole('button', { name: 'Use by default: hubot' }))
+    await expect(canvas.getByText('Default').parentElement).toHaveTextContent('Hubot')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toHaveFocus())
+  },
+}
+
+export const AddingAnother: Story = {
+  parameters: { fake: { accounts: [octocat], outcomes: { github: hubot } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Add another GitHub account' }))
+    await expect(connect).toHaveBeenCalledWith('github', undefined)
+    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (hubot)' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
+  },
+}
+
+/** GitHub signs in whoever is signed in there: that may be the same person again. */
+export const AddingTheSame: Story = {
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Add another GitHub account' }))
+    await expect(await canvas.findByText(/^octocat is connected already/)).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
+    await expect(canvas.queryByText(/^octocat is connected already/)).toBeNull()
+  },
+}
+
+export const AddingAnotherKey: Story = {
+  parameters: { fake: { accounts: [kaggler] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'More for Kaggle' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Add another Kaggle account' }))
+    await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toHaveFocus())
+  },
+}
+
+/** A reconnect comes back as somebody else: nothing changes until it is answered, and Escape only puts it off. */
+export const SomebodyElse: Story = {
+  parameters: {
+    fake: { accounts: [{ ...octocat, status: 'needs-reconnect', reason: 'revoked' }], outcomes: { github: mona } },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
+    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Keep both' })).toHaveFocus())
+    await userEvent.click(dialog.parentElement?.firstElementChild as Element)
+    await expect(dialog).toBeInTheDocument()
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    await expect(canvas.getByText(/^You signed in as mona, not as octocat/)).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Choose' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Replace octocat' }))
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await expect(canvas.getByText('mona')).toBeVisible()
+    await expect(canvas.queryByText('octocat')).toBeNull()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+/** After a redirect there was no click: the question is there by itself. */
+export const SomebodyElseReturned: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat],
+      states: {
+        github: {
+          status: 'idle',
+          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
+          changed: { from: octocat, to: mona },
+        },
+      },
+    },
+  },
+  play: async () => {
+    const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
+    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Replace octocat' })).toBeVisible())
+  },
+}
+
+export const SomebodyElseKept: Story = {
+  parameters: SomebodyElse.parameters,
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Keep both' }))
+    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (octocat)' })).toBeVisible()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+export const SomebodyElseCancelled: Story = {
+  parameters: SomebodyElse.parameters,
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toHaveFocus())
+    await expect(canvas.queryByText(/mona/)).toBeNull()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+export const Paused: Story = {
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Pause GitHub' }))
+    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'paused')
+    await expect(canvas.getByText('Your agent does not use this account until you resume it.')).toBeVisible()
+    const resume = canvas.getByRole('button', { name: 'Resume GitHub' })
+    await waitFor(() => expect(resume).toHaveFocus())
+    await userEvent.keyboard('{Enter}')
+    await expect(canvas.getByText('Connected')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Pause GitHub' }))
+    await expect(canvas.getByText('Paused')).toBeVisible()
+  },
+}
+
+/** What was asked for and not granted, in the provider's words, and the way to grant it after all. */
+export const NotAllGranted: Story = {
+  parameters: {
+    fake: {
+      accounts: [
+        { ...octocat, scopes: ['read:user'], missingScopes: ['user:email', 'repo'] },
+        { ...ada, scopes: ['openid', 'email'], missingScopes: ['https://www.googleapis.com/auth/gmail.readonly'] },
+      ],
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    await expect(canvas.getByText('Not granted at GitHub:')).toBeVisible()
+    await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access at GitHub' }))
+    await expect(connect).toHaveBeenCalledWith('github', {
+      accountId: octocat.id,
+      scopes: ['read:user', 'user:email', 'repo'],
+    })
+    await waitFor(() => expect(canvas.queryByText('Not granted at GitHub:')).toBeNull())
+    await expect(canvas.getByText('Not granted at Gmail:')).toBeVisible()
+  },
+}
+
+export const Offline: Story = {
+  parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('You are offline. GitHub is used again when you are back.')).toBeVisible()
+    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
+  },
+}
+
+export const Expiring: Story = {
+  parameters: {
+    fake: { accounts: [{ ...octocat, status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 }] },
+  },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('Expires in 4 minutes')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
+  },
+}
+
+/** Inside of a page of another site the answer may never arrive: the app is better off in a tab of its own. */
+export const Embedded: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting', reason: 'embedded' } } } },
+  play: async ({ canvas }) => {
+    const link = canvas.getByRole('link', { name: 'Open the app in its own tab' })
+    await expect(link).toHaveAttribute('href', location.href)
+    await expect(link).toHaveAttribute('target', '_blank')
+    await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
   },
 }
 
@@ -263,7 +488,7 @@ export const Disconnecting: Story = {
     await userEvent.keyboard('{Enter}')
     const again = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
     await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('Access revoked at GitHub.')).toBeVisible()
+    await expect(await canvas.findByText('Access revoked at GitHub (access token).')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await expect(canvas.getByRole('status')).toHaveTextContent('GitHub is disconnected, and its access revoked.')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
@@ -288,10 +513,61 @@ export const RemovedButNotRevoked: Story = {
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText(/^Removed here. GitHub could not be told: /)).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Manage access at GitHub' })).toHaveAttribute(
+    await expect(canvas.getByRole('link', { name: 'Do it at GitHub' })).toHaveAttribute(
       'href',
       'https://github.com/settings/applications',
     )
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+/** All at once, after one question: each account gets its own receipt. */
+export const DisconnectingAll: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat, hubot, ada, kaggler],
+      receipts: {
+        github: { status: 'revoked', tokens: ['refresh_token', 'access_token'] },
+        gmail: { status: 'removed', error: new LatchkeyError('server_error', 'Gmail answered with an error.') },
+        kaggle: { status: 'removed', manageUrl: 'https://www.kaggle.com/settings/account' },
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect all' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect all accounts?' }))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
+    await expect(
+      await canvas.findByText('octocat: access revoked at GitHub (refresh token and access token).'),
+    ).toBeVisible()
+    await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
+    await expect(canvas.getByText(/^Removed here: ada@example.com. Gmail could not be told/)).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'Do it at Kaggle' })).toBeVisible()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
+    await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
+  },
+}
+
+const custody = (word: string, sentence: string): Story => ({
+  parameters: { fake: { custody: word } },
+  play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
+})
+export const KeptPlain = custody('plain', 'Kept in this browser, as plain text.')
+export const KeptForTheTab = custody('session', 'Kept in this tab until you close it.')
+export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
+
+export const DisconnectingOneOfSeveral: Story = {
+  parameters: { fake: { accounts: [octocat, hubot] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub (hubot)' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
+    await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
+    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
+    await expect(canvas.queryByText(/^hubot/)).toBeNull()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }

@@ -3,12 +3,13 @@ import { memoryStore } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { act, cleanup, render, screen, waitFor } from '@testing-library/react'
+import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
 import { afterEach, expect, test, vi } from 'vitest'
+import { ConnectPrompt } from './connect-prompt.tsx'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 import { LatchkeyProvider } from './context.tsx'
 import { createFakeClient, fakeAccount } from './testing.ts'
@@ -93,4 +94,87 @@ test('the real client: what needs a broker says so once, and a key is kept unche
   await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
   expect(await screen.findByText(/^Removed here\. The key stays valid at Kaggle/)).toBeTruthy()
   complaint.mockRestore()
+})
+
+test('receipts of all are there until they are dismissed, or the next account is', async () => {
+  const accounts = [fakeAccount(), fakeAccount({ provider: 'kaggle', username: 'adal' })]
+  const client = createFakeClient({ accounts, receipts: { kaggle: { status: 'removed' } } })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>,
+  )
+  const all = async () => {
+    await userEvent.click(screen.getByRole('button', { name: 'Disconnect all' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
+    expect(await screen.findByText('octocat: access revoked at GitHub (access token).')).toBeTruthy()
+    expect(screen.getByText(/^Removed here: adal\. The key stays valid/)).toBeTruthy()
+  }
+  await all()
+  expect(screen.queryByRole('button', { name: 'Disconnect all' })).toBeNull()
+  await userEvent.click(screen.getByRole('button', { name: 'Dismiss' }))
+  expect(screen.queryByText(/^octocat/)).toBeNull()
+  act(() => accounts.forEach(client.setAccount))
+  await all()
+  act(() => accounts.forEach(client.setAccount))
+  expect(screen.queryByText(/^octocat: access revoked/)).toBeNull()
+})
+
+test('where secrets rest is said once it is known', () => {
+  const client = createFakeClient({ status: 'loading' })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>,
+  )
+  expect(screen.queryByText(/^Kept/)).toBeNull()
+  act(() => client.set({ status: 'ready', custody: 'plain' }))
+  expect(screen.getByText('Kept in this browser, as plain text.')).toBeTruthy()
+  act(() => client.set({ persistence: 'unavailable' }))
+  expect(screen.getByText('Kept nowhere: accounts last until this page closes.')).toBeTruthy()
+})
+
+test('one surface asks about somebody else, however many there are', async () => {
+  const from = fakeAccount()
+  const client = createFakeClient({ accounts: [from] })
+  render(
+    <StrictMode>
+      <LatchkeyProvider client={client}>
+        <ConnectPrompt request={{ type: 'authorization_required', provider: 'github', scopes: ['repo'] }} />
+        <ConnectedAccounts />
+      </LatchkeyProvider>
+    </StrictMode>,
+  )
+  const resolve = vi.spyOn(client, 'resolveChange')
+  const changed = { from, to: fakeAccount({ username: 'mona' }) }
+  act(() => client.setState('github', { status: 'idle', changed }))
+  const dialogs = await screen.findAllByRole('dialog', { name: 'You signed in as mona' })
+  expect(dialogs).toHaveLength(1)
+  await userEvent.click(screen.getByRole('button', { name: 'Keep both' }))
+  expect(resolve).toHaveBeenCalledExactlyOnceWith('github', 'keep-both')
+  expect(screen.queryByRole('dialog')).toBeNull()
+  expect(screen.getByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeTruthy()
+})
+
+test('an expiry ticks, by the second at last', () => {
+  vi.useFakeTimers()
+  try {
+    const client = createFakeClient({
+      accounts: [fakeAccount({ status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 })],
+    })
+    render(
+      <LatchkeyProvider client={client}>
+        <ConnectedAccounts />
+      </LatchkeyProvider>,
+    )
+    expect(screen.getByText('Expires in 4 minutes')).toBeTruthy()
+    act(() => void vi.advanceTimersByTime(2 * 60_000))
+    expect(screen.getByText('Expires in 2 minutes')).toBeTruthy()
+    act(() => void vi.advanceTimersByTime(15_000))
+    act(() => void vi.advanceTimersByTime(65_000))
+    expect(screen.getByText('Expires in 40 seconds')).toBeTruthy()
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -3,9 +3,11 @@ import { createLatchkey, LatchkeyError } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/react-query'
-import { act, cleanup, render, renderHook } from '@testing-library/react'
+import { act, cleanup, render, renderHook, screen } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
 import { type ReactNode, StrictMode } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ConnectButton } from './connect-button.tsx'
 import { LatchkeyProvider, useLatchkey } from './context.tsx'
 import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
 
@@ -50,6 +52,39 @@ test('providers that really changed reach the client, and a flow under way goes 
   expect(createLatchkey).toHaveBeenCalledOnce()
   expect(client.getSnapshot().providers.github?.status).toBe('connecting')
 })
+
+test('what was typed comes back once after a redirect', async () => {
+  const kept = { text: 'half a sentence' }
+  vi.spyOn(client, 'handleRedirect').mockResolvedValue({ status: 'connected', account: fakeAccount(), kept })
+  const onReturn = vi.fn()
+  const app = () => (
+    <StrictMode>
+      <LatchkeyProvider client={client} onReturn={onReturn} />
+    </StrictMode>
+  )
+  const { rerender } = render(app())
+  await act(async () => {})
+  rerender(app())
+  await act(async () => {})
+  expect(onReturn).toHaveBeenCalledExactlyOnceWith(kept)
+})
+
+test('what is typed is asked for when the page is left', async () => {
+  client.setState('github', { status: 'idle', reason: 'popup_blocked' })
+  const connect = vi.spyOn(client, 'connect')
+  let typed = 'half'
+  const { rerender } = render(<Blocked keep={() => typed} />)
+  typed = 'half a sentence'
+  rerender(<Blocked keep={() => typed} />)
+  await userEvent.click(screen.getByRole('button', { name: 'Open in this tab' }))
+  expect(connect).toHaveBeenCalledExactlyOnceWith('github', { mode: 'redirect', keep: 'half a sentence' })
+})
+
+const Blocked = ({ keep }: { keep: () => unknown }) => (
+  <LatchkeyProvider client={client} keep={keep}>
+    <ConnectButton provider="github" />
+  </LatchkeyProvider>
+)
 
 test('an injected client is used as it is', () => {
   const mine = createFakeClient()

@@ -14,6 +14,13 @@ interface SharedProps {
   tokens?: Readonly<Record<string, KeyFields>>
   /** Words to use in place of the English ones. */
   messages?: MessageOverrides
+  /**
+   * What should come back when a connect leaves the page, such as typed text: JSON of at most 8 kB. Asked for in the
+   * click that leaves.
+   */
+  keep?: () => unknown
+  /** Called once with what `keep` gave, when the page is back. */
+  onReturn?: (kept: unknown) => void
   /** Brand marks by provider id, in place of or beside the built-in ones. */
   icons?: Readonly<Record<string, ReactNode>>
 }
@@ -29,6 +36,8 @@ interface Kit {
   client: LatchkeyClient
   messages: MessageOverrides | undefined
   icons: Readonly<Record<string, ReactNode>>
+  /** What should come back when the page is left. */
+  keep: () => unknown
 }
 
 const KitContext = createContext<Kit | undefined>(undefined)
@@ -51,12 +60,26 @@ function once<T>(create: () => T): () => T {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const { children, client: given, tokens, messages, icons = NO_ICONS, ...options } = props
+  const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, ...options } = props
   const [own] = useState(() => once(() => createLatchkey(options as LatchkeyOptions)))
   const client = given ?? own()
 
   const outerQueries = useContext(QueryClientContext)
   const [ownQueries] = useState(() => once(() => new QueryClient()))
+
+  const asked = useRef({ keep, onReturn })
+  useEffect(() => {
+    asked.current = { keep, onReturn }
+  })
+  const returned = useRef<LatchkeyClient>(undefined)
+  useEffect(() => {
+    if (returned.current === client) return
+    returned.current = client
+    client.handleRedirect().then(
+      (outcome) => outcome?.kept !== undefined && asked.current.onReturn?.(outcome.kept),
+      () => {}, // The provider's card says how it ended.
+    )
+  }, [client])
 
   const { providers } = options
   useEffect(() => {
@@ -81,7 +104,10 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
     return client.subscribe(connectGiven)
   }, [client, tokens])
 
-  const kit = useMemo(() => ({ client, messages, icons }), [client, messages, icons])
+  const kit = useMemo(
+    () => ({ client, messages, icons, keep: () => asked.current.keep?.() }),
+    [client, messages, icons],
+  )
   return (
     <QueryClientProvider client={outerQueries ?? ownQueries()}>
       <KitContext.Provider value={kit}>{children}</KitContext.Provider>

@@ -82,8 +82,10 @@ test('useDisconnect gives receipts', async () => {
   const client = createFakeClient({ accounts: [fakeAccount(), kaggler] })
   const { result } = renderHook(useDisconnect, around(client))
   await act(async () => {
-    expect(await result.current.disconnect(kaggler.id)).toEqual({ status: 'revoked' })
-    expect(await result.current.disconnectAll()).toEqual({ 'github.octocat': { status: 'revoked' } })
+    expect(await result.current.disconnect(kaggler.id)).toEqual({ status: 'revoked', tokens: ['access_token'] })
+    expect(await result.current.disconnectAll()).toEqual({
+      'github.octocat': { status: 'revoked', tokens: ['access_token'] },
+    })
   })
 })
 

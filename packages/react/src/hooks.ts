@@ -4,6 +4,7 @@ import {
   accountsOf,
   type ConnectOptions,
   type ConnectOutcome,
+  type ConnectRequest,
   type DisconnectReceipt,
   defaultAccount,
   type Identity,
@@ -141,6 +142,11 @@ export function useDisconnect(): UseDisconnect {
     }),
     [client],
   )
+}
+
+/** What running tools wait for, one request per provider: show a `ConnectPrompt` for each. */
+export function usePendingRequests(): readonly ConnectRequest[] {
+  return useSnapshot((snapshot) => snapshot.requests)
 }
 
 export interface UseToken {

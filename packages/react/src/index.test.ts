@@ -19,6 +19,7 @@ test('the public names', () => {
       "useDisconnect",
       "useIdentities",
       "useLatchkey",
+      "usePendingRequests",
       "useToken",
     ]
   `)

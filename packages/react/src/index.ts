@@ -20,6 +20,7 @@ export {
   useConnect,
   useDisconnect,
   useIdentities,
+  usePendingRequests,
   useToken,
 } from './hooks.ts'
 export type { MessageOverrides, Messages } from './messages.ts'

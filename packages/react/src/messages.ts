@@ -1,5 +1,5 @@
 'use client'
-import type { CardStatus, ErrorCode, LatchkeyError, Reason } from '@latchkey/core'
+import type { CardStatus, Custody, ErrorCode, LatchkeyError, Reason, RevokedToken } from '@latchkey/core'
 import { useKit } from './context.tsx'
 
 /** The words of an account's or a card's status. */
@@ -22,14 +22,16 @@ const reasons: ReasonWords = {
   expired: (name) => `Access to ${name} has expired.`,
   revoked: (name) => `Access was revoked at ${name}.`,
   insufficient_scope: (name) => `${name} needs your permission for more.`,
-  invalid_token: (name) => `${name} no longer accepts this key.`,
+  invalid_token: (name) => `${name} no longer accepts what was kept here.`,
   secret_unavailable: () => 'This browser can no longer read what it kept.',
-  offline: (name) => `${name} could not be reached. Trying again when you are online.`,
+  offline: (name) => `You are offline. ${name} is used again when you are back.`,
   unverified: () => 'Not checked yet',
 }
 
 const errors: ErrorWords = {
   account_changed: (name) => `You signed in to another ${name} account. Nothing was changed.`,
+  invalid_client: (name) => `${name} does not accept this app. Its developers can fix that.`,
+  invalid_grant: (name) => `${name} did not accept the sign-in. Nothing was connected.`,
   flow_lost: (name) => `The sign-in at ${name} was lost on its way back. Nothing was connected.`,
   flow_unknown: (name) => `An answer from ${name} arrived that nobody here had asked for. Nothing was connected.`,
   insufficient_scope: (name) => `${name} did not grant what was asked for.`,
@@ -43,6 +45,15 @@ const errors: ErrorWords = {
   timeout: (name) => `Signing in at ${name} took too long. Try again.`,
 }
 
+const custody: Record<Custody, string> = {
+  sealed: 'Kept in this browser, sealed.',
+  plain: 'Kept in this browser, as plain text.',
+  session: 'Kept in this tab until you close it.',
+  memory: 'Kept nowhere: accounts last until this page closes.',
+}
+
+const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
+
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
   status,
@@ -50,6 +61,8 @@ export const english = {
   reasons,
   /** What went wrong. Codes without an entry show the error's own message. */
   errors,
+  /** Where tokens and keys rest. */
+  custody,
 
   title: 'Connected Accounts',
   description: 'Connect the accounts your agent works with. You can disconnect them at any time.',
@@ -57,11 +70,29 @@ export const english = {
 
   connectShort: 'Connect',
   connect: (name: string) => `Connect ${name}`,
+  addAnother: (name: string) => `Add another ${name} account`,
+  sameAccount: (name: string, account: string) =>
+    `${account} is connected already. To add another account, sign in as somebody else at ${name} first.`,
   reconnectShort: 'Reconnect',
   /** `account` is given when a provider has several. */
-  reconnect: (name: string, account?: string) => `Reconnect ${name}${account ? ` (${account})` : ''}`,
+  reconnect: (name: string, account?: string) => `Reconnect ${named(name, account)}`,
   disconnectShort: 'Disconnect',
-  disconnect: (name: string, account?: string) => `Disconnect ${name}${account ? ` (${account})` : ''}`,
+  disconnect: (name: string, account?: string) => `Disconnect ${named(name, account)}`,
+  disconnectAll: 'Disconnect all',
+  pauseShort: 'Pause',
+  pause: (name: string, account?: string) => `Pause ${named(name, account)}`,
+  resumeShort: 'Resume',
+  resume: (name: string, account?: string) => `Resume ${named(name, account)}`,
+  paused: 'Your agent does not use this account until you resume it.',
+  more: (name: string, account?: string) => `More for ${named(name, account)}`,
+  isDefault: 'Default',
+  makeDefaultShort: 'Use by default',
+  makeDefault: (account: string) => `Use by default: ${account}`,
+  missing: (name: string) => `Not granted at ${name}:`,
+  grantShort: 'Grant access',
+  grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
+  tryAgainShort: 'Try again',
+  tryAgain: (name: string) => `Try again with ${name}`,
   cancelShort: 'Cancel',
   cancelConnect: (name: string) => `Cancel connecting ${name}`,
   dismiss: 'Dismiss',
@@ -69,7 +100,13 @@ export const english = {
   waiting: (name: string) => `Waiting for ${name}… finish in the window that opened.`,
   popupClosed: 'Did you close the window?',
   popupBlocked: 'Your browser blocked the window.',
+  openInNewTab: 'Open in a new tab',
   openInThisTab: 'Open in this tab',
+  copyLink: 'Copy link',
+  linkCopied: 'Link copied. Open it in this browser.',
+  linkNotCopied: 'The link could not be copied.',
+  embedded: (name: string) => `Did you close the window? If not, ${name} cannot reach this app inside of another page.`,
+  openOwnTab: 'Open the app in its own tab',
   denied: (name: string) => `You said no at ${name}. Nothing was connected.`,
   serverSaid: (name: string, detail: string) => `${name} said: “${detail}”`,
   notConfigured: 'Not configured',
@@ -96,16 +133,35 @@ export const english = {
     `Your agent loses access to ${account} at once. The access is removed from this app and ended at ${name} where ${name} allows it.`,
   disconnectKeyBody: (name: string, account: string) =>
     `Your agent loses access to ${account} at once. The key is removed from this app; it stays valid at ${name} until you revoke it there.`,
-  revoked: (name: string) => `Access revoked at ${name}.`,
-  removedKey: (name: string) => `Removed here. The key stays valid at ${name} until you revoke it there.`,
-  removed: (name: string) => `Removed here. ${name} may still list this app.`,
-  removedUntold: (name: string, why: string) => `Removed here. ${name} could not be told: ${why}`,
+  disconnectAllTitle: 'Disconnect all accounts?',
+  disconnectAllBody: (count: number) =>
+    `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
+  /** Receipts. `account` is given when there were several. */
+  revoked: (name: string, tokens: readonly RevokedToken[], account?: string) =>
+    `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? ` (${tokens.map((token) => token.replace('_', ' ')).join(' and ')})` : ''}.`,
+  removedKey: (name: string, account?: string) =>
+    `Removed here${account ? `: ${account}` : ''}. The key stays valid at ${name} until you revoke it there.`,
+  removed: (name: string, account?: string) =>
+    `Removed here${account ? `: ${account}` : ''}. ${name} may still let this app in until you end that there.`,
+  removedUntold: (name: string, why: string, account?: string) =>
+    `Removed here${account ? `: ${account}` : ''}. ${name} could not be told: ${why}`,
   untoldNetwork: 'the connection failed.',
   untoldOther: 'it answered with an error.',
-  manage: (name: string) => `Manage access at ${name}`,
+  manage: (name: string) => `Do it at ${name}`,
+
+  changedTitle: (to: string) => `You signed in as ${to}`,
+  changed: (from: string, to: string) => `You signed in as ${to}, not as ${from}. Nothing has changed yet.`,
+  changedBody: (from: string, to: string) =>
+    `${from} was connected here. Keep both accounts, or put ${to} in the place of ${from}, which is then removed here.`,
+  choose: 'Choose',
+  keepBoth: 'Keep both',
+  replace: (from: string) => `Replace ${from}`,
 
   promptTitle: (name: string, tool?: string) => `${name} is needed to ${tool ? `run ${tool}` : 'continue'}`,
   promptScopes: 'It asks to:',
+  pausedPrompt: 'You paused this account.',
+  promptLaterShort: 'Not now',
+  promptLater: (name: string) => `Not now: ${name}`,
   promptConnected: (name: string, account: string) => `${name} is connected as ${account}`,
 
   /** Spoken when something changes; never shown. */
@@ -114,8 +170,11 @@ export const english = {
     connected: (name: string, account: string) => `${name}: now connected as ${account}.`,
     attention: (name: string, word: string) => `${name}: ${word}.`,
     windowClosed: (name: string) => `The ${name} window seems to be closed.`,
+    embedded: (name: string) => `${name} may not reach this app here.`,
     windowBlocked: (name: string) => `The ${name} window was blocked.`,
     denied: (name: string) => `${name} is not connected.`,
+    changed: (to: string) => `You signed in as ${to}.`,
+    disconnectedAll: (count: number) => `${count} accounts are disconnected.`,
     revoked: (name: string) => `${name} is disconnected, and its access revoked.`,
     removed: (name: string) => `${name} is disconnected here.`,
   },
@@ -136,7 +195,7 @@ export function withEnglish(overrides: MessageOverrides | undefined): Messages {
   if (!overrides) return english
   let messages = merged.get(overrides)
   if (!messages) {
-    const groups = ['status', 'reasons', 'errors', 'spoken'] as const
+    const groups = ['status', 'reasons', 'errors', 'custody', 'spoken'] as const
     const own = groups.map((group) => [group, { ...english[group], ...overrides[group] }])
     messages = { ...english, ...overrides, ...Object.fromEntries(own) } as Messages
     merged.set(overrides, messages)

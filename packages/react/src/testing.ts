@@ -1,8 +1,10 @@
 import {
   type Account,
   accountsOf,
+  type ChangeChoice,
   type ConnectOptions,
   type ConnectOutcome,
+  type ConnectRequest,
   type DisconnectReceipt,
   defaultAccount,
   type KeyFields,
@@ -11,6 +13,7 @@ import {
   LatchkeyError,
   type Provider,
   type ProviderState,
+  type RequestOutcome,
   type Snapshot,
 } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
@@ -18,8 +21,8 @@ import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 
 /**
- * How a connect of a fake client ends: an account, the person's choice, an error, or not at all until `settle` is
- * called.
+ * How a connect of a fake client ends: an account (another one than was to be reconnected is asked about), the person's
+ * choice, an error, or not at all until `settle` is called.
  */
 export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | Account | LatchkeyError
 
@@ -29,6 +32,10 @@ export interface FakeClientOptions {
   accounts?: readonly Account[]
   /** Default: `ready`. */
   status?: Snapshot['status']
+  /** Default: `sealed`. */
+  custody?: Snapshot['custody']
+  /** What running tools wait for. */
+  requests?: readonly ConnectRequest[]
   /** Default: `available`. */
   persistence?: Snapshot['persistence']
   /** What providers are doing, by id. */
@@ -37,7 +44,7 @@ export interface FakeClientOptions {
   outcomes?: Readonly<Record<string, FakeOutcome>>
   /** Default: every key is `verified`. */
   verifyKey?: (providerId: string, fields: KeyFields) => Promise<KeyVerdict>
-  /** What disconnecting says, by provider id. Default: `revoked`. */
+  /** What disconnecting says, by provider id. Default: the access token is revoked. */
   receipts?: Readonly<Record<string, DisconnectReceipt>>
 }
 
@@ -65,6 +72,7 @@ export function fakeAccount(facts: Partial<Account> = {}): Account {
     username,
     name: 'The Octocat',
     scopes: provider === 'github' ? ['read:user', 'user:email'] : [],
+    missingScopes: [],
     status: 'connected',
     renewable: true,
     connectedAt: Date.now(),
@@ -88,13 +96,18 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     defaults: {},
     providers: options.states ?? {},
     excluded: {},
-    custody: 'sealed',
+    requests: options.requests ?? [],
+    custody: options.custody ?? 'sealed',
     persistence: options.persistence ?? 'available',
   }
 
   const set = (part: Partial<Snapshot>) => {
     snapshot = { ...snapshot, ...part }
     for (const listener of [...listeners]) listener()
+  }
+  const subscribe = (listener: () => void) => {
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
   const setAccount = (account: Account) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
   const setState = (providerId: string, state: ProviderState | undefined) => {
@@ -119,6 +132,12 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     setState(providerId, undefined)
     if (outcome === 'cancelled' || outcome === 'pending') return { status: 'cancelled', next: 'connect' }
     const account = outcome === 'connected' ? accountFor(providerId, connect) : outcome
+    const from = snapshot.accounts[connect.accountId ?? '']
+    if (from && from.id !== account.id) {
+      const error = new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' })
+      setState(providerId, { status: 'idle', error, changed: { from, to: account } })
+      throw error
+    }
     setAccount(account)
     return { status: 'connected', account }
   }
@@ -130,6 +149,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       ...(old ?? fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
       status: 'connected',
       reason: undefined,
+      missingScopes: [],
       scopes: connect.scopes ?? (provider?.kind === 'oauth' ? provider.scopes : []),
     }
   }
@@ -153,7 +173,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     const account = find(accountId)
     const { [accountId]: _gone, ...accounts } = snapshot.accounts
     set({ accounts })
-    return receipts[account.provider] ?? { status: 'revoked' }
+    return receipts[account.provider] ?? { status: 'revoked', tokens: ['access_token'] }
   }
 
   return {
@@ -194,6 +214,41 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       const others = (snapshot.excluded[agentId] ?? []).filter((id) => id !== providerId)
       set({ excluded: { ...snapshot.excluded, [agentId]: included ? others : [...others, providerId] } })
     },
+    async pause(accountId) {
+      setAccount({ ...find(accountId), status: 'paused' })
+    },
+    async unpause(accountId) {
+      setAccount({ ...find(accountId), status: 'connected' })
+    },
+    async resolveChange(providerId: string, choice: ChangeChoice) {
+      const { changed } = snapshot.providers[providerId] ?? {}
+      setState(providerId, undefined)
+      if (!changed || choice === 'cancel') return { status: 'cancelled', next: 'connect' }
+      if (choice === 'replace') await disconnect(changed.from.id)
+      setAccount(changed.to)
+      return { status: 'connected', account: changed.to }
+    },
+    async connectLink(providerId) {
+      setState(providerId, { status: 'connecting' })
+      return `https://${providerId}.example/authorize`
+    },
+    async signOut() {
+      set({ accounts: {}, defaults: {}, excluded: {}, providers: {}, requests: [] })
+    },
+    requestConnect(request) {
+      set({ requests: [...snapshot.requests.filter(({ provider }) => provider !== request.provider), request] })
+      const { promise, resolve } = Promise.withResolvers<RequestOutcome>()
+      const stop = subscribe(() => {
+        if (snapshot.requests.includes(request)) return
+        stop()
+        const account = defaultAccount(snapshot, request.provider)
+        resolve(account ? { status: 'connected', provider: account.provider } : { status: 'cancelled' })
+      })
+      return promise
+    },
+    cancelRequest(providerId) {
+      set({ requests: snapshot.requests.filter(({ provider }) => provider !== providerId) })
+    },
     setDefault(accountId) {
       set({ defaults: { ...snapshot.defaults, [find(accountId).provider]: accountId } })
     },
@@ -202,10 +257,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       set({})
     },
     getSnapshot: () => snapshot,
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    subscribe,
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
     set,
     setAccount,

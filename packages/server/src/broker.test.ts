@@ -191,7 +191,7 @@ describe('token', () => {
         client_id: '',
       })
       expect((await endpoint.refresh(token)).token.access_token).not.toBe(token.access_token)
-      expect(await endpoint.revoke(token)).toEqual({ status: 'revoked' })
+      expect(await endpoint.revoke(token)).toEqual({ status: 'revoked', tokens: ['refresh_token', 'access_token'] })
       await expect(endpoint.refresh(token)).rejects.toMatchObject({ code: 'invalid_grant', next: 'connect' })
       await expect(
         callBroker(MOUNT, 'verify', { provider: 'kaggle', fields: { key: 'KGAT_no' } }),
@@ -329,6 +329,13 @@ describe('token', () => {
     expect(stolen).toEqual([])
   })
 
+  it('passes on how long a provider asks to wait, and lets the page read it', async () => {
+    const answer = await askBad((_, reply) => reply.writeHead(429, { 'retry-after': '120' }).end())
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('120')
+    expect(answer.headers.get('access-control-expose-headers')).toBe('retry-after')
+  })
+
   it("case 101: never passes a provider's own words on", async () => {
     const answers: RequestListener[] = [
       json({ error: 'invalid_grant', error_description: CANARY, error_uri: `https://${CANARY}.test` }, 400),
@@ -393,7 +400,10 @@ describe('revoke', () => {
     const { token } = await connect('gmail')
     const { access_token, refresh_token } = token
     const answer = await ask(post('revoke', { provider: 'gmail', access_token, refresh_token }))
-    expect(answer).toMatchObject({ status: 200, json: { status: 'revoked' } })
+    expect(answer).toMatchObject({
+      status: 200,
+      json: { status: 'revoked', tokens: ['refresh_token', 'access_token'] },
+    })
     expect(await sandbox.google.isLive(access_token)).toBe(false)
     expect(await sandbox.google.isLive(refresh_token ?? '')).toBe(false)
   })
@@ -401,14 +411,14 @@ describe('revoke', () => {
   it('ends a token at GitHub with DELETE, and calls a dead one revoked too', async () => {
     const { token } = await connect('github')
     const revoke = () => ask(post('revoke', { provider: 'github', access_token: token.access_token }))
-    expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked' } })
+    expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked', tokens: ['access_token'] } })
     expect(await sandbox.github.isLive(token.access_token)).toBe(false)
     expect(sandbox.github.log.at(-1)).toMatchObject({
       method: 'DELETE',
       path: `/api/v3/applications/${sandbox.github.client.client_id}/token`,
       status: 204,
     })
-    expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked' } })
+    expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked', tokens: ['access_token'] } })
   })
 
   it('says so when there is nothing to revoke with', async () => {

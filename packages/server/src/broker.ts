@@ -181,6 +181,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
     if (origin === undefined || !allowedOrigins.includes(origin)) return
     headers.set('access-control-allow-origin', origin)
     headers.set('access-control-allow-credentials', 'true')
+    headers.set('access-control-expose-headers', 'retry-after')
     if (c.req.method === 'OPTIONS') {
       headers.set('access-control-allow-methods', 'GET, POST')
       headers.set('access-control-allow-headers', `content-type, ${BROKER_HEADER}`)
@@ -193,6 +194,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
     if (!(error instanceof LatchkeyError)) throw error
     // To the browser "network" would mean that the broker is away.
     const code = error.code === 'network' ? 'temporarily_unavailable' : error.code
+    if (error.retryAfter !== undefined) c.header('retry-after', String(error.retryAfter))
     return c.json({ error: code, message: error.message }, STATUSES[code] ?? 400)
   })
 

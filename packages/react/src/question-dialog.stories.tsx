@@ -1,34 +1,31 @@
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, fn, screen, userEvent, within } from 'storybook/test'
-import { LatchkeyProvider } from './context.tsx'
-import { DisconnectDialog } from './disconnect-dialog.tsx'
 import { english } from './messages.ts'
-import { createFakeClient } from './testing.ts'
+import { QuestionDialog } from './question-dialog.tsx'
 
-/** The question before an account is disconnected. */
+const disconnect = fn()
+
+/** The question before an account is disconnected, or when somebody else signed in. */
 const meta = {
-  title: 'DisconnectDialog',
-  component: DisconnectDialog,
+  title: 'QuestionDialog',
+  component: QuestionDialog,
   args: {
     title: english.disconnectTitle('GitHub'),
     body: english.disconnectBody('GitHub', 'octocat'),
+    answers: [
+      { label: english.cancelShort, kind: 'secondary', choose: fn() },
+      { label: english.disconnectShort, kind: 'danger', choose: disconnect },
+    ],
     theme: undefined,
-    onConfirm: fn(),
     onClose: fn(),
     onClosed: fn(),
   },
-  loaders: [() => ({ client: createFakeClient() })],
-  render: (args, { loaded }) => (
-    <LatchkeyProvider client={loaded.client}>
-      <DisconnectDialog {...args} />
-    </LatchkeyProvider>
-  ),
-} satisfies Meta<typeof DisconnectDialog>
+} satisfies Meta<typeof QuestionDialog>
 
 export default meta
 type Story = StoryObj<typeof meta>
 
-export const Asks: Story = {
+export const BeforeDisconnecting: Story = {
   play: async ({ args }) => {
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
     // The harmless answer has the focus.
@@ -37,6 +34,6 @@ export const Asks: Story = {
     await expect(args.onClose).toHaveBeenCalledOnce()
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
-    await expect(args.onConfirm).toHaveBeenCalledOnce()
+    await expect(disconnect).toHaveBeenCalledOnce()
   },
 }

@@ -1,0 +1,62 @@
+// `npm run bench storm [--repeats N]` · `npm run bench read`
+import { parseArgs } from 'node:util'
+import { chromium } from 'playwright'
+import { launchOptions } from '../../../.setup/browser.mjs'
+import { median, read } from './read.ts'
+import { CALLERS, startStorms, storm, TABS } from './storm.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { repeats: { type: 'string', default: '100' } },
+})
+
+async function storms(): Promise<boolean> {
+  const repeats = Number(values.repeats)
+  const browser = await chromium.launch(launchOptions)
+  const { app, server, close } = await startStorms()
+  const requests = new Map<number, number>()
+  let [good, failures, alive] = [0, 0, 0]
+  try {
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const found = await storm(browser, app, server)
+      requests.set(found.refreshRequests, (requests.get(found.refreshRequests) ?? 0) + 1)
+      failures += found.failures
+      if (found.alive) alive++
+      const whole = found.refreshRequests === 1 && found.failures === 0 && found.tokens === 1 && found.alive
+      if (whole) good++
+      else console.log(`repeat ${repeat + 1}: ${JSON.stringify(found)}`)
+    }
+  } finally {
+    await browser.close()
+    await close()
+  }
+  const counted = [...requests].map(([count, times]) => `${count} in ${times}`).join(', ')
+  console.log(`storm: ${TABS} tabs x ${CALLERS} callers, rotation with reuse detection, 40 ms per request`)
+  console.log(`  refresh requests  ${counted}`)
+  console.log(`  callers failed    ${failures} of ${repeats * TABS * CALLERS}`)
+  console.log(`  grant alive       ${alive} of ${repeats}`)
+  console.log(`${good} of ${repeats}: 1 refresh request, 0 failures, one token for all, grant alive`)
+  return repeats > 0 && good === repeats
+}
+
+async function reads(): Promise<boolean> {
+  const browser = await chromium.launch(launchOptions)
+  try {
+    const { floor, token, ratio, touched } = await read(browser)
+    console.log('read: a valid token, microseconds per call, median of interleaved rounds')
+    console.log(`  awaited Map read  ${median(floor).toFixed(3)}   x 1.00`)
+    console.log(`  getToken          ${median(token).toFixed(3)}   x ${ratio.toFixed(2)} (at most 2)`)
+    console.log(`  storage and network touched: ${touched} times`)
+    return ratio <= 2 && touched === 0
+  } finally {
+    await browser.close()
+  }
+}
+
+const benches: Record<string, () => Promise<boolean>> = { storm: storms, read: reads }
+const bench = benches[positionals[0] ?? '']
+if (!bench) {
+  console.error(`usage: npm run bench ${Object.keys(benches).join('|')} [-- --repeats N]`)
+  process.exit(2)
+}
+process.exitCode = (await bench()) ? 0 : 1
