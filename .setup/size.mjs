@@ -44,7 +44,7 @@ try {
       now.add(file)
       for (const { path: next, kind } of metafile.outputs[file].imports) if (kind === 'import-statement') visit(next)
     }
-    visit(Object.keys(metafile.outputs).find((file) => metafile.outputs[file].entryPoint))
+    visit(Object.keys(metafile.outputs).find((file) => file.endsWith('stdin.js')))
     const sum = (files) => [...files].reduce((total, file) => total + bytes(file), 0)
     console.log(`${name.padEnd(24)} ${kb(sum(now)).padStart(13)} ${kb(sum(Object.keys(metafile.outputs))).padStart(8)}`)
     if (process.argv.includes('--files')) {

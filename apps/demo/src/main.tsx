@@ -1,3 +1,5 @@
+// First: zod, which the AI SDK brings, would try the page's Content Security Policy with eval.
+import './zod-without-eval.ts'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import './styles.css'

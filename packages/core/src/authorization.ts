@@ -11,6 +11,8 @@ export interface Flow {
   state: string
   /** @see RFC 7636 §4.1 */
   code_verifier: string
+  /** Binds the ID token to this request, where one is asked for. @see OpenID Connect Core 1.0 §3.1.2.1 */
+  nonce?: string
   issuer: string
   redirect_uri: string
   client_id: string
@@ -46,6 +48,8 @@ export interface AuthorizationRequest {
 export async function authorizationRequest(
   provider: OAuthProvider,
   options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId' | 'prefix' | 'keep'>,
+  /** Asks which account, instead of taking the one that is signed in there. */
+  choose = false,
 ): Promise<AuthorizationRequest> {
   const server = await resolveServer(provider)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {
@@ -60,11 +64,14 @@ export async function authorizationRequest(
     issuer: server.issuer,
     state: oauth.generateRandomState(),
     code_verifier: oauth.generateRandomCodeVerifier(),
+    ...(options.scopes.includes('openid') && { nonce: oauth.generateRandomNonce() }),
     startedAt: Date.now(),
   }
   const url = new URL(server.authorization_endpoint)
   const parameters = {
     ...provider.authorizationParams,
+    ...(choose && provider.chooserParams),
+    ...(flow.nonce && { nonce: flow.nonce }),
     ...(flow.scopes.length > 0 && { scope: flow.scopes.join(provider.scopeSeparator ?? ' ') }),
     response_type: 'code',
     client_id: flow.client_id,

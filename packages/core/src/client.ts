@@ -22,6 +22,9 @@ export interface IdentityOptions {
   providers?: readonly string[]
 }
 
+/** Seconds a token must still live to be handed out. */
+const MIN_VALIDITY = 60
+
 /** A provider id (its default account), or one account. */
 export type TokenTarget = string | { accountId: string }
 
@@ -195,7 +198,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
 
   /** The account and secret behind a target: from memory while valid, else unsealed, else refreshed. */
-  const ask = async (target: TokenTarget, { scopes = [], minValidity = 60 }: TokenOptions = {}) => {
+  const ask = async (target: TokenTarget, { scopes = [], minValidity = MIN_VALIDITY }: TokenOptions = {}) => {
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : keeper.findAccount(target.accountId)
     if (!account) {
@@ -272,6 +275,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const [{ importIdentities }, { adopt }] = await Promise.all([import('./import.ts'), connecting()])
     await keeper.secrets.exclusive('import', () => importIdentities(keeper, adopt))
   }
+
+  /** Tokens by provider, true of this very snapshot: nearly every read is one of them. */
+  let answered = { snapshot: store.getState(), tokens: new Map<string, { token: Promise<string>; until: number }>() }
 
   let subscribers = 0
   let unfollow: (() => void) | undefined
@@ -375,9 +381,21 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const receipts = await Promise.all(ids.map(async (id) => [id, await client.disconnect(id)] as const))
       return Object.fromEntries(receipts)
     },
-    async getToken(target, tokenOptions) {
-      const { account, secret } = await ask(target, tokenOptions)
-      return primary(keeper.find(account.provider), secret)
+    getToken(target, tokenOptions) {
+      const snapshot = store.getState()
+      if (answered.snapshot !== snapshot) answered = { snapshot, tokens: new Map() }
+      const plain = typeof target === 'string' && !tokenOptions ? target : undefined
+      const known = plain && answered.tokens.get(plain)
+      if (known && known.until > Date.now()) return known.token
+      return (async () => {
+        const { account, secret } = await ask(target, tokenOptions)
+        const token = primary(keeper.find(account.provider), secret)
+        if (plain && answered.snapshot === store.getState()) {
+          const until = (secret.fields ? undefined : secret.expiresAt) ?? Number.POSITIVE_INFINITY
+          answered.tokens.set(plain, { token: Promise.resolve(token), until: until - MIN_VALIDITY * 1000 })
+        }
+        return token
+      })()
     },
     async reportInvalidToken(id) {
       return (await renewal()).refused(keeper.findAccount(id))

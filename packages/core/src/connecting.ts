@@ -82,7 +82,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
 
   /** Sends the window, or this page, to the authorization server. */
   async function begin(provider: OAuthProvider, flow: Running, connect: ConnectOptions): Promise<Flow> {
-    const mode = connect.mode === 'redirect' ? 'redirect' : 'popup'
+    const mode: Flow['mode'] = connect.mode === 'redirect' ? 'redirect' : 'popup'
     if (!flow.redirectUri) {
       throw new LatchkeyError(
         'misuse',
@@ -94,7 +94,9 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
       throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
     }
-    const request = await authorizationRequest(provider, {
+    // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
+    const another = !connect.accountId && !connect.scopes && defaultAccount(store.getState(), provider.id) !== undefined
+    const asked = {
       redirect_uri: flow.redirectUri,
       client_id: await renewal.clientId(provider),
       scopes: wanted(provider, connect),
@@ -103,7 +105,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       prefix: keeper.prefix,
       keep,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
-    })
+    }
+    const request = await authorizationRequest(provider, asked, another)
     flow.end.signal.throwIfAborted()
     const written = flows.write(request.flow.state, request.flow)
     flow.url = request.url
@@ -185,9 +188,9 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     if (expired(flow)) throw late(provider)
     const began = keeper.epoch
     const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
-    const { redirect_uri, code_verifier, client_id } = flow
+    const { redirect_uri, code_verifier, client_id, nonce } = flow
     const endpoint = await renewal.endpoint(provider)
-    const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
+    const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id, nonce })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const scopes = granted(provider, tokens, flow.scopes)
     const account = await adopt(provider, tokens.profile, secret, { ...flow, began, granted: scopes })

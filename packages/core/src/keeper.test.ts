@@ -324,10 +324,12 @@ describe('a storage of the app', () => {
     expect(await client.getToken('acme')).toMatch(CANARY)
   })
 
-  it('in plain text is an explicit choice with one warning, and can be read from the snapshot', async () => {
+  it('case 52: plain text is an explicit choice with one warning that names the docs, and can be read from the snapshot', async () => {
     const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
     const client = tab({ storage: localStorageStore({ dangerouslyPlaintext: true }) })
-    expect(warned).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('dangerouslyPlaintext'))
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      expect.stringMatching(/dangerouslyPlaintext.*"Custody" in the README of @latchkey\/core/),
+    )
     await connect(client, server)
     expect(client.getSnapshot().custody).toBe('plain')
     expect(localStorage.getItem(recordKey())).toContain(`${CANARY}AT`)

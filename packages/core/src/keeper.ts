@@ -49,7 +49,9 @@ export function createKeeper(options: LatchkeyOptions) {
 
   store.setState({ custody: tab ? (plain ? 'memory' : 'session') : plain ? 'plain' : 'sealed' })
   if (plain && !tab) {
-    console.warn('Latchkey: dangerouslyPlaintext writes tokens and keys to storage as they are. Do not ship this.')
+    console.warn(
+      'Latchkey: dangerouslyPlaintext writes tokens and keys to storage as they are. Do not ship this. See "Custody" in the README of @latchkey/core.',
+    )
   }
 
   const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)

@@ -76,6 +76,8 @@ export interface OAuthProvider extends ProviderBase {
   errorAliases?: Readonly<Record<string, string>>
   /** Further parameters of the authorization request. They never override protocol parameters. */
   authorizationParams?: Readonly<Record<string, string>>
+  /** Parameters that make the server ask which account, for adding one to those that are connected. */
+  chooserParams?: Readonly<Record<string, string>>
   profile?: ProfileSource
   /** How to revoke, where it is not RFC 7009 at `server.revocation_endpoint`. `{client_id}` is filled in. */
   revocation?: { endpoint: string; method: 'DELETE'; member: string }

@@ -49,6 +49,8 @@ export interface CodeGrant {
   redirect_uri: string
   code_verifier: string
   client_id: string
+  /** The one sent with the request, when an ID token was asked for. @see OpenID Connect Core 1.0 §3.1.3.7 */
+  nonce?: string
 }
 
 export type RevokedToken = 'access_token' | 'refresh_token'
@@ -230,7 +232,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
   return {
     redeem: (grant) =>
       attempt(async (server) => {
-        const { response, redirect_uri, code_verifier } = grant
+        const { response, redirect_uri, code_verifier, nonce } = grant
         const answered = await oauth.authorizationCodeGrantRequest(
           server,
           client,
@@ -240,7 +242,22 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
           code_verifier,
           request,
         )
-        return answer(server, await oauth.processAuthorizationCodeResponse(server, client, answered))
+        const { id_token } = await answered
+          .clone()
+          .json()
+          .catch(() => ({}))
+        // Where there is an ID token it must be this request's; a person may have refused `openid`.
+        const token = await oauth.processAuthorizationCodeResponse(server, client, answered, {
+          expectedNonce: (id_token && nonce) || oauth.expectNoNonce,
+        })
+        if (id_token && server.jwks_uri) {
+          await oauth.validateApplicationLevelSignature(server, answered, {
+            ...request,
+            [oauth.customFetch]: (url: string, init: RequestInit) =>
+              fetch(url, { ...init, signal, redirect: 'manual' }),
+          })
+        }
+        return answer(server, token)
       }),
     refresh: (token) =>
       attempt(async (server) => {
@@ -512,7 +529,7 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
     return answer
   }
   return {
-    redeem: async ({ response, redirect_uri, code_verifier }) =>
+    redeem: async ({ response, redirect_uri, code_verifier, nonce }) =>
       checked(
         await callBroker(broker, 'token', {
           provider: provider.id,
@@ -520,6 +537,7 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
           code: response.get('code'),
           code_verifier,
           redirect_uri,
+          nonce,
         }),
       ),
     refresh: async ({ refresh_token }) =>

@@ -258,7 +258,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
       new URLSearchParams({ code: text(body, 'code') }),
       oauth.expectNoState,
     )
-    return { response, redirect_uri, code_verifier, client_id }
+    return { response, redirect_uri, code_verifier, client_id, nonce: optionalText(body, 'nonce') }
   }
 
   app.post('/revoke', async (c) => {

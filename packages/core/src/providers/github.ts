@@ -42,6 +42,7 @@ export function github(options: OAuthFactoryOptions = {}): OAuthProvider {
       notifications: { label: 'Read and mark your notifications', access: 'write' },
       workflow: { label: 'Change GitHub Actions workflows', access: 'write', sensitive: true },
     },
+    chooserParams: { prompt: 'select_account' },
     errorAliases: {
       bad_verification_code: 'invalid_grant',
       incorrect_client_credentials: 'invalid_client',

@@ -31,6 +31,7 @@ export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider {
       authorization_endpoint: `${at('accounts.google.com')}/o/oauth2/v2/auth`,
       token_endpoint: `${at('oauth2.googleapis.com')}/token`,
       revocation_endpoint: `${at('oauth2.googleapis.com')}/revoke`,
+      jwks_uri: options.baseUrl ? `${issuer}/oauth2/v3/certs` : 'https://www.googleapis.com/oauth2/v3/certs',
       code_challenge_methods_supported: ['S256'],
     },
     client: { client_id: options.clientId, token_endpoint_auth_method: 'client_secret_post' },
@@ -49,6 +50,7 @@ export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider {
     scopeAliases: { [`${SCOPE}userinfo.email`]: 'email', [`${SCOPE}userinfo.profile`]: 'profile' },
     // Without both, a person who consented before gets no refresh token.
     authorizationParams: { access_type: 'offline', prompt: 'consent', include_granted_scopes: 'true' },
+    chooserParams: { prompt: 'select_account consent' },
     profile: {
       endpoint: options.baseUrl ? `${issuer}/oauth2/v3/userinfo` : 'https://www.googleapis.com/oauth2/v3/userinfo',
       cors: true,
