@@ -38,5 +38,12 @@ export {
   takeIdentities,
   withIdentities,
 } from './identities.ts'
+export { type McpServerEntry, type McpServersConfig, type ResolveOptions, resolveMcpServers } from './mcp-servers.ts'
 export { createRedactor, type Redactor, secretsOf } from './redact.ts'
+export {
+  ServiceCredentials,
+  type ServiceCredentialsOptions,
+  type ServiceTokenRequest,
+} from './service-credentials.ts'
+export { type RunSkillOptions, Skill, type SkillLimits, type SkillManifest, type SkillResult } from './skills.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './with-account.ts'

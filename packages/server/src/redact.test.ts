@@ -90,7 +90,7 @@ describe('redaction', () => {
         const { push, end } = stream()
         const masked = (said.match(new RegExp(`[^]{1,${width}}`, 'g')) ?? []).map(push).join('') + end()
         expect(leaks(masked), `${name} by ${width}`).toBe(false)
-        expect(masked).toMatch(/^one [^]* two [^]* three \[redacted\]\[redacted\]$/)
+        expect(masked).toMatch(/^one .* two .* three \[redacted\]\[redacted\]$/s)
       }
     }
     const { push, end } = stream()
