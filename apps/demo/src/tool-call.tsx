@@ -28,6 +28,9 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
                 as <Account.Identity />
               </span>
             )}
+            {serviceAccountOf(output) && (
+              <span className="tool-account">as the service account {serviceAccountOf(output)}</span>
+            )}
             <span className="tool-state" data-state={request ? 'waiting' : state}>
               {words}
             </span>
@@ -57,6 +60,13 @@ const WORDS = {
   'output-available': 'Done',
   'output-error': 'Failed',
   'output-denied': 'Denied',
+}
+
+/** The service account that a tool used instead of a person's. */
+function serviceAccountOf(output: unknown): string | undefined {
+  if (typeof output !== 'object' || output === null) return undefined
+  const { serviceAccount } = output as { serviceAccount?: unknown }
+  return typeof serviceAccount === 'string' ? serviceAccount : undefined
 }
 
 /** The account that a tool says it used. Tools answer with its id, never with anything that opens it. */
