@@ -132,7 +132,6 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
     get_metrics: tool({
       title: 'Metrics',
       description: "Reads the service's own metrics, with the agent's service account instead of anybody's own.",
-      metadata: { provider: 'service' },
       inputSchema: z.object({}),
       async execute(_input, { abortSignal }) {
         if (!metrics || !service) throw new Error('There is no metrics service here.')
