@@ -16,7 +16,9 @@ import {
 
 const SECRET = 'CANARY_AT_skill/+?'
 const hasPython = spawnSync('python3', ['--version']).status === 0
-const hasNamespaces = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0
+const hasNamespaces = [['--user', '--map-current-user'], []].some(
+  (user) => spawnSync('unshare', [...user, '--pid', '--fork', '--mount-proc', 'true']).status === 0,
+)
 
 let folder: string
 beforeEach(async () => {

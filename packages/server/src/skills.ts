@@ -58,7 +58,7 @@ export interface RunSkillOptions {
 export interface SkillResult {
   /** Null when it was ended by a signal. */
   exitCode: number | null
-  signal: NodeJS.Signals | null
+  signal: string | null
   /** Both without the secrets it was given. */
   stdout: string
   stderr: string
