@@ -320,6 +320,19 @@ describe('withAccount', () => {
     ])
   })
 
+  it('fits a tool of an MCP server as it is: called with arguments and what the SDK adds', async () => {
+    const callback = withAccount(
+      { provider: 'github' },
+      async ({ owner }: { owner: string }, account, extra: { requestId: number }) => ({
+        content: [
+          { type: 'text', text: `${extra.requestId}: ${owner} as ${account.accountId}, ${await account.getToken()}` },
+        ],
+      }),
+    )
+    const result = await withIdentities([of('ada')], () => callback({ owner: 'octo' }, { requestId: 7 }))
+    expect(result).toEqual({ content: [{ type: 'text', text: '7: octo as github.ada, [redacted]' }] })
+  })
+
   it('calls the API of its provider only', async () => {
     const sent: unknown[] = []
     const fetch: typeof globalThis.fetch = async (url, init) => {
