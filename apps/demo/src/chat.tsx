@@ -7,7 +7,14 @@ import { AGENT_ID, type AgentMessage } from './agent.ts'
 import { Composer, type Draft } from './composer.tsx'
 import { Message } from './message.tsx'
 
-const SUGGESTIONS = ['List my repositories', 'Search my mail for invoices', 'List my datasets']
+const SUGGESTIONS = [
+  'List my repositories',
+  'Search my mail for invoices',
+  'List my datasets',
+  'Run the datasets skill',
+  'Use code mode to count my repositories',
+  'Show the metrics',
+]
 
 /** The conversation with the agent. */
 export function Chat({ draft }: { draft: Ref<Draft> }) {

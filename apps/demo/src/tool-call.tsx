@@ -16,33 +16,51 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
   const { title, toolMetadata, state, input, output, errorText } = part
   const request = readConnectRequest(output)
   const words = request ? WORDS.waiting : WORDS[state]
+  // A tool that works with a service account is nobody's: it has no provider of the page's.
+  const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
+  const call = (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        {provider ? (
+          <Account.Icon className="icon" />
+        ) : (
+          <span className="icon" aria-hidden="true">
+            ⚙
+          </span>
+        )}
+        <span className="tool-title">{title}</span>
+        {provider && accountOf(output) && (
+          <span className="tool-account">
+            as <Account.Identity />
+          </span>
+        )}
+        {serviceAccountOf(output) && (
+          <span className="tool-account">as the service account {serviceAccountOf(output)}</span>
+        )}
+        <span className="tool-state" data-state={request ? 'waiting' : state}>
+          {words}
+        </span>
+      </summary>
+      {open && (
+        // All there is to see: a tool is given no token, and hands none on.
+        <dl>
+          <dt>Input</dt>
+          <dd>{JSON.stringify(input, null, 2)}</dd>
+          <dt>Output</dt>
+          <dd>{errorText ?? JSON.stringify(output, null, 2)}</dd>
+        </dl>
+      )}
+    </details>
+  )
   return (
     <>
-      <Account.Root provider={String(toolMetadata?.provider)} accountId={accountOf(output)} className="tool">
-        <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-          <summary>
-            <Account.Icon className="icon" />
-            <span className="tool-title">{title}</span>
-            {accountOf(output) && (
-              <span className="tool-account">
-                as <Account.Identity />
-              </span>
-            )}
-            <span className="tool-state" data-state={request ? 'waiting' : state}>
-              {words}
-            </span>
-          </summary>
-          {open && (
-            // All there is to see: a tool is given no token, and hands none on.
-            <dl>
-              <dt>Input</dt>
-              <dd>{JSON.stringify(input, null, 2)}</dd>
-              <dt>Output</dt>
-              <dd>{errorText ?? JSON.stringify(output, null, 2)}</dd>
-            </dl>
-          )}
-        </details>
-      </Account.Root>
+      {provider ? (
+        <Account.Root provider={provider} accountId={accountOf(output)} className="tool">
+          {call}
+        </Account.Root>
+      ) : (
+        <article className="tool">{call}</article>
+      )}
       {request && <AccountNeeded request={request} onReady={onAccountReady} />}
     </>
   )
@@ -57,6 +75,13 @@ const WORDS = {
   'output-available': 'Done',
   'output-error': 'Failed',
   'output-denied': 'Denied',
+}
+
+/** The service account that a tool used instead of a person's. */
+function serviceAccountOf(output: unknown): string | undefined {
+  if (typeof output !== 'object' || output === null) return undefined
+  const { serviceAccount } = output as { serviceAccount?: unknown }
+  return typeof serviceAccount === 'string' ? serviceAccount : undefined
 }
 
 /** The account that a tool says it used. Tools answer with its id, never with anything that opens it. */

@@ -92,7 +92,7 @@ const randomText = (length: number): string =>
 
 /** One key for the whole process: making an RSA key is slow, and tests start many sandboxes. */
 let signingKey: JsonWebKey | undefined
-function getSigningKey(): JsonWebKey {
+export function getSigningKey(): JsonWebKey {
   signingKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
   return signingKey
 }
@@ -390,7 +390,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 }
 
 /** Lets the provider answer into a `Response`, so that its answers can be bent before they leave. */
-class CollectedResponse extends ServerResponse {
+export class CollectedResponse extends ServerResponse {
   #resolve: (response: Response) => void
   readonly collected: Promise<Response>
 
@@ -425,7 +425,7 @@ function shapeIds(model: { prototype: object }, prefix: string): void {
 }
 
 /** Storage for one kind of model. Expiry is checked by the provider when it reads. */
-function memoryAdapter(store: Map<string, AdapterPayload>, kind: string): Adapter {
+export function memoryAdapter(store: Map<string, AdapterPayload>, kind: string): Adapter {
   const key = (id: string) => `${kind}:${id}`
   return {
     async upsert(id, payload) {

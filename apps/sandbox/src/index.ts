@@ -1,12 +1,14 @@
 import { type GitHubStandIn, startGitHub } from './github.ts'
 import { type GoogleStandIn, startGoogle } from './google.ts'
 import { type KaggleStandIn, startKaggle } from './kaggle.ts'
+import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
 export type { Client, OAuthStandIn, Policy } from './authorization-server.ts'
 export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'
 export type { KaggleCredentials, KaggleStandIn, NewDataset } from './kaggle.ts'
+export type { MetricsStandIn, ServiceClient } from './metrics.ts'
 export type { Fault, LogEntry, StandIn } from './stand-in.ts'
 
 export interface SandboxOptions {
@@ -15,7 +17,7 @@ export interface SandboxOptions {
   /** Path that is added to each origin to make its redirect URI. */
   callbackPath?: string
   /** 0, the default, takes any free port. */
-  ports?: { github?: number; google?: number; kaggle?: number }
+  ports?: { github?: number; google?: number; kaggle?: number; metrics?: number }
   /** Life of Google access tokens in seconds. */
   accessTtl?: number
 }
@@ -24,22 +26,25 @@ export interface Sandbox {
   github: GitHubStandIn
   google: GoogleStandIn
   kaggle: KaggleStandIn
+  metrics: MetricsStandIn
   close(): Promise<void>
 }
 
-/** Starts stand-ins for GitHub, Google and Kaggle on 127.0.0.1, with everything in memory. */
+/** Starts stand-ins for GitHub, Google, Kaggle and a metrics service on 127.0.0.1, with everything in memory. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { appOrigins, callbackPath = '/api/latchkey/callback', ports = {}, accessTtl } = options
   const redirectUris = appOrigins.map((origin) => origin + callbackPath)
   const github = await startGitHub({ port: ports.github ?? 0, redirectUris })
   const google = await startGoogle({ port: ports.google ?? 0, redirectUris, accessTtl })
   const kaggle = await startKaggle({ port: ports.kaggle ?? 0 })
+  const metrics = await startMetrics({ port: ports.metrics ?? 0 })
   return {
     github,
     google,
     kaggle,
+    metrics,
     async close() {
-      await Promise.all([github.close(), google.close(), kaggle.close()])
+      await Promise.all([github.close(), google.close(), kaggle.close(), metrics.close()])
     },
   }
 }

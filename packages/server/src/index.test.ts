@@ -4,14 +4,24 @@ import * as api from './index.ts'
 it('exports these names', () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
     [
+      "AgentContext",
+      "AgentToken",
       "AuthorizationRequired",
+      "ServiceCredentials",
+      "Skill",
       "bindIdentities",
       "createBroker",
+      "createCodeMode",
+      "createEgress",
+      "createRedactor",
       "currentIdentities",
       "getIdentity",
       "getIdentityEnv",
       "requireIdentity",
+      "resolveMcpServers",
+      "secretsOf",
       "takeIdentities",
+      "withAccount",
       "withIdentities",
     ]
   `)

@@ -1,4 +1,4 @@
-import { type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createApp } from './app.ts'
 import { createScriptedModel } from './scripted-model.ts'
@@ -15,6 +15,7 @@ beforeAll(async () => {
     baseUrls: { github: sandbox.github.url, gmail: sandbox.google.url, kaggle: sandbox.kaggle.url },
     clients: { github: sandbox.github.client, gmail: sandbox.google.client },
     agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
+    metrics: sandbox.metrics,
   })
   const config = await app.request('/api/config')
   cookie = config.headers.get('set-cookie')?.split(';')[0] ?? ''
@@ -108,3 +109,53 @@ test('messages that are none are refused', async () => {
   })
   expect(response.status).toBe(400)
 })
+
+test('a skill runs with the account it declares', async () => {
+  const { token, username, key } = sandbox.kaggle.credentials
+  for (const identity of [{ accessToken: token }, { accessToken: key, fields: { username } }]) {
+    const { stream } = await ask('Run the datasets skill', [{ provider: 'kaggle', accountId: 'kaggle.1', ...identity }])
+    if (!stream.includes('which is not installed here')) {
+      expect(outputs(stream)).toMatchObject([
+        { accountId: 'kaggle.1', datasets: [{ title: 'Bernoulli Numbers' }, {}, {}] },
+      ])
+    }
+    expect(stream).not.toContain(identity.accessToken)
+  }
+  const { stream } = await ask('Run the datasets skill')
+  expect(outputs(stream)).toMatchObject([{ type: 'authorization_required', provider: 'kaggle' }])
+})
+
+test('code that lacks an account stops, and goes on where it was once it is there', async () => {
+  const before = sandbox.github.log.length
+  const first = await ask('Use code mode to count my repositories')
+  expect(outputs(first.stream)).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
+  expect(first.stream).not.toContain('continuation')
+  const accessToken = await githubToken()
+  const second = await ask('Use code mode to count my repositories', [
+    { provider: 'github', accessToken, accountId: 'github.1' },
+  ])
+  expect(outputs(second.stream)).toMatchObject([
+    { accountId: 'github.1', accounts: [{ provider: 'github' }], value: 'octocat has 3 repositories' },
+  ])
+  expect(second.stream).not.toContain(accessToken)
+  const calls = sandbox.github.log.slice(before).filter(({ path }) => path.startsWith('/api/'))
+  expect(calls.map(({ path }) => path)).toEqual(['/api/v3/user/repos', '/api/v3/user'])
+})
+
+test('the metrics are read with the service account, whoever asks', async () => {
+  const { stream } = await ask('Show the metrics')
+  expect(outputs(stream)).toMatchObject([{ serviceAccount: 'metrics-reader', metrics: [{}, {}, {}] }])
+  expect(stream).not.toContain(sandbox.metrics.client.client_secret)
+})
+
+/** Goes through GitHub's pages as the octocat does. */
+async function githubToken(): Promise<string> {
+  const { github } = sandbox
+  github.setPolicy({ auto: true })
+  const redirect_uri = `${origin}/api/latchkey/callback`
+  const query = new URLSearchParams({ client_id: github.client.client_id, redirect_uri, scope: 'read:user' })
+  const { url } = await createHeadlessBrowser().open(`${github.url}/login/oauth/authorize?${query}`)
+  const body = new URLSearchParams({ ...github.client, code: url.searchParams.get('code') ?? '' })
+  const answer = await fetch(`${github.url}/login/oauth/access_token`, { method: 'POST', body })
+  return new URLSearchParams(await answer.text()).get('access_token') ?? ''
+}

@@ -1,4 +1,4 @@
-import { type BrokerClient, bindIdentities, createBroker, takeIdentities, withIdentities } from '@latchkey/server'
+import { AgentContext, type BrokerClient, bindIdentities, createBroker, takeIdentities } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -13,7 +13,7 @@ import type { AgentMessage, Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
-import { createTools } from './tools.ts'
+import { createTools, type MetricsService } from './tools.ts'
 
 export interface AppOptions {
   /** Origins of the pages that may call: the demo's own. */
@@ -22,6 +22,8 @@ export interface AppOptions {
   /** The app's registration at each provider, with its secret. */
   clients: Record<string, BrokerClient>
   agent: AgentModel
+  /** A service that the agent calls as itself, with a service account. */
+  metrics?: MetricsService
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
@@ -29,10 +31,10 @@ When a tool answers "authorization_required", say in one sentence which account 
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
-export function createApp({ origins, baseUrls, clients, agent }: AppOptions): Hono {
+export function createApp({ origins, baseUrls, clients, agent, metrics }: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
-  const tools = createTools(providers)
+  const tools = createTools(providers, metrics)
   // Browsers send the cookies of one port to all others, so the port is part of the name.
   const sessions = createSessions(`latchkey_demo_${new URL(origins[0] ?? '').port}`)
 
@@ -50,7 +52,8 @@ export function createApp({ origins, baseUrls, clients, agent }: AppOptions): Ho
   })
 
   app.post('/api/chat', csrf({ origin: origins }), async (c) => {
-    if (!sessions.find(c.req.raw)) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
+    const userId = sessions.find(c.req.raw)
+    if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
     // First of all, the tokens leave the body. What remains is safe to log, to store and to hand around.
     const { identities, body } = takeIdentities(await c.req.json())
@@ -58,7 +61,8 @@ export function createApp({ origins, baseUrls, clients, agent }: AppOptions): Ho
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
 
-    return withIdentities(identities, () => {
+    // An app with users passes theirs.
+    return AgentContext.fromIdentities(identities, { userId }).run(() => {
       const { stream } = streamText({
         model: agent.model,
         instructions: INSTRUCTIONS,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createScriptedModel } from './scripted-model.ts'
 
 const model = createScriptedModel({ chunkDelayInMs: 0 })
-const tools = ['list_repositories', 'search_mail', 'list_datasets'].map(
+const tools = ['list_repositories', 'search_mail', 'list_datasets', 'run_datasets_skill', 'get_metrics'].map(
   (name): LanguageModelV4FunctionTool => ({ type: 'function', name, inputSchema: {} }),
 )
 
@@ -32,6 +32,8 @@ test.each([
   ['Show my inbox.', [['search_mail', { query: '' }]]],
   ['List my datasets', [['list_datasets', {}]]],
   ['my Kaggle data sets', [['list_datasets', {}]]],
+  ['Run the datasets skill', [['run_datasets_skill', {}]]],
+  ['Show the metrics', [['get_metrics', {}]]],
   ['Search my mail for Kaggle datasets', [['search_mail', { query: 'Kaggle datasets' }]]],
 ])('%s', async (text, calls) => {
   expect(await respond(says(text))).toEqual(calls)

@@ -31,6 +31,7 @@ export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModel
 
 const INTRODUCTION =
   'I can list your repositories on GitHub, search your mail in Gmail and list your datasets on Kaggle. ' +
+  'I can also run the datasets skill, use code mode to count your repositories and show the metrics. ' +
   'Try “Search my mail for invoices”.'
 
 /** The next step: tools are called when the person spoke last, and their results are told when they did. */
@@ -48,8 +49,16 @@ function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageMo
     type: 'tool-call',
     toolCallId: generateId(),
     toolName,
-    input: JSON.stringify(input),
+    input: JSON.stringify(input).replace('{api}', apiOf(tools)),
   }))
+}
+
+/** Where code finds GitHub, as the description of the tool says. */
+function apiOf(tools: NonNullable<LanguageModelV4CallOptions['tools']>): string {
+  const description = tools.map((tool) =>
+    tool.type === 'function' && tool.name === 'run_code' ? tool.description : '',
+  )
+  return /fetches from (\S+)/.exec(description.join(''))?.[1] ?? 'https://api.github.com'
 }
 
 const MAIL = '(?:e-?mails?|mails?|gmail|inbox)'
@@ -60,18 +69,30 @@ const MAIL_QUERIES = [
   new RegExp(`\\b${MAIL}\\b`, 'i'),
 ]
 
+/** What the model "writes" when it is asked to count. */
+const COUNT = `const repositories = await tools.list_repositories({})
+const { login } = await (await fetch('{api}/user')).json()
+return \`\${login} has \${repositories.repositories.length} repositories\``
+
 /** The tools that a message asks for, part by part: "list my repositories and search my mail for invoices" is two. */
 function chooseTools(message: string): { toolName: string; input: object }[] {
-  const calls = message.split(/[,;.!?]+(?:\s+|$)|\s+(?:and|then|plus)\s+/i).flatMap((part) => {
-    const mail = MAIL_QUERIES.map((pattern) => pattern.exec(part)).find(Boolean)
-    // What is searched for in the mail is not asked of anybody else: "mails about Kaggle".
-    const rest = mail ? part.replace(mail[0], '') : part
-    return [
-      ...(/\b(?:repositor(?:y|ies)|repos?|github)\b/i.test(rest) ? [{ toolName: 'list_repositories', input: {} }] : []),
-      ...(mail ? [{ toolName: 'search_mail', input: { query: mail[1]?.replace(/["“”]/g, '').trim() ?? '' } }] : []),
-      ...(/\b(?:data ?sets?|kaggle)\b/i.test(rest) ? [{ toolName: 'list_datasets', input: {} }] : []),
-    ]
-  })
+  const calls = message
+    .split(/[,;.!?]+(?:\s+|$)|\s+(?:and|then|plus)\s+/i)
+    .flatMap((part): { toolName: string; input: object }[] => {
+      const mail = MAIL_QUERIES.map((pattern) => pattern.exec(part)).find(Boolean)
+      // What is searched for in the mail is not asked of anybody else: "mails about Kaggle".
+      const rest = mail ? part.replace(mail[0], '') : part
+      if (/\bskill\b/i.test(rest)) return [{ toolName: 'run_datasets_skill', input: {} }]
+      if (/\bcode\b/i.test(rest)) return [{ toolName: 'run_code', input: { code: COUNT } }]
+      if (/\bmetrics\b/i.test(rest)) return [{ toolName: 'get_metrics', input: {} }]
+      return [
+        ...(/\b(?:repositor(?:y|ies)|repos?|github)\b/i.test(rest)
+          ? [{ toolName: 'list_repositories', input: {} }]
+          : []),
+        ...(mail ? [{ toolName: 'search_mail', input: { query: mail[1]?.replace(/["“”]/g, '').trim() ?? '' } }] : []),
+        ...(/\b(?:data ?sets?|kaggle)\b/i.test(rest) ? [{ toolName: 'list_datasets', input: {} }] : []),
+      ]
+    })
   const seen = new Set<string>()
   return calls.filter((call) => seen.size < seen.add(JSON.stringify(call)).size)
 }
@@ -85,7 +106,14 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   const request = readConnectRequest(value)
   if (request)
     return `${request.message ?? `This needs an account: ${request.provider}.`} I will carry on as soon as I have it.`
-  const { repositories, messages, datasets } = value as Record<string, Item[] | undefined>
+  const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>
+  const { serviceAccount, value: returned } = value as { serviceAccount?: string; value?: unknown }
+  if (toolName === 'run_code')
+    return `The code answered: ${typeof returned === 'string' ? returned : JSON.stringify(returned)}.`
+  if (metrics) {
+    const lines = metrics.map(({ name, value }) => `- ${String(name).replaceAll('_', ' ')}: ${value}`)
+    return [`As the service account ${serviceAccount} I read:`, ...lines].join('\n')
+  }
   if (repositories) {
     return list(repositories, 'repository', 'repositories', 'on GitHub', (one) =>
       [one.full_name, one.private && ' (private)', one.description && `: ${one.description}`].filter(Boolean).join(''),

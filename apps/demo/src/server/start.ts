@@ -38,6 +38,7 @@ const sandbox = await startSandbox({
     github: await freePort(Number(env.GITHUB_PORT ?? 4101)),
     google: await freePort(Number(env.GOOGLE_PORT ?? 4102)),
     kaggle: await freePort(Number(env.KAGGLE_PORT ?? 4103)),
+    metrics: await freePort(Number(env.METRICS_PORT ?? 4104)),
   },
 })
 
@@ -55,7 +56,13 @@ const baseUrls = {
 }
 
 const agent = chooseModel(env)
-const app = createApp({ origins, baseUrls, clients: { github: github.client, gmail: gmail.client }, agent })
+const app = createApp({
+  origins,
+  baseUrls,
+  clients: { github: github.client, gmail: gmail.client },
+  agent,
+  metrics: sandbox.metrics,
+})
 const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
@@ -96,6 +103,7 @@ Latchkey demo: http://localhost:${port}
   GitHub  ${place(baseUrls.github)}
   Gmail   ${place(baseUrls.gmail)}
   Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
+  Metrics stand-in at ${sandbox.metrics.url}, read with a service account
   Model   ${agent.name}
 `)
 })

@@ -1,6 +1,14 @@
+import path from 'node:path'
 import { type Identity, keyScheme, type Provider } from '@latchkey/core'
 import { keyAuthorization } from '@latchkey/core/token'
-import { AuthorizationRequired, requireIdentity } from '@latchkey/server'
+import {
+  AgentContext,
+  AuthorizationRequired,
+  createCodeMode,
+  requireIdentity,
+  ServiceCredentials,
+  Skill,
+} from '@latchkey/server'
 import { type InferUITools, tool } from 'ai'
 import { z } from 'zod'
 import type { Providers } from '../providers.ts'
@@ -14,8 +22,18 @@ export type AgentTools = InferUITools<ReturnType<typeof createTools>>
  * What the agent can do. No tool takes a token: each asks for the identity of the person it runs for, so a token is
  * never part of a tool's input or output, and the model never sees one.
  */
-export function createTools({ github, gmail, kaggle }: Providers) {
-  return {
+export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService) {
+  const metrics =
+    service &&
+    new ServiceCredentials({
+      clientId: service.client.client_id,
+      clientSecret: service.client.client_secret,
+      issuer: service.url,
+      scopes: ['metrics.read'],
+      origins: [service.url],
+    })
+
+  const basics = {
     list_repositories: tool({
       title: 'List repositories',
       description: 'Lists the repositories of the person on GitHub.',
@@ -62,7 +80,76 @@ export function createTools({ github, gmail, kaggle }: Providers) {
         ),
     }),
   }
+
+  const codeMode = createCodeMode({ tools: basics, rules: [{ provider: github }] })
+  /** Runs that wait for an account, by person and code: asked to run the same again, they go on where they stopped. */
+  const paused = new Map<string, string>()
+
+  async function runCode(source: string, abortSignal: AbortSignal | undefined) {
+    const key = `${AgentContext.current().userId} ${source}`
+    const continuation = paused.get(key)
+    paused.delete(key)
+    const run = { source, ...(abortSignal && { abortSignal }) }
+    const result = await codeMode.run({ ...run, ...(continuation && { continuation }) })
+    if (result.status === 'completed') {
+      const { value, logs, accounts } = result
+      return { accountId: accounts[0]?.accountId, accounts, value: value ?? null, logs }
+    }
+    if (paused.size > 1000) paused.clear()
+    paused.set(key, result.continuation)
+    const [request] = result.requests
+    return { ...request, toolName: 'run_code', message: 'The code needs an account to go on.' }
+  }
+
+  return {
+    ...basics,
+
+    run_datasets_skill: tool({
+      title: 'Datasets skill',
+      description: 'Runs the skill (a Python script) that lists the datasets of the person on Kaggle.',
+      metadata: { provider: kaggle.id },
+      inputSchema: z.object({}),
+      execute: (_input, { abortSignal }) =>
+        orAsk({ toolName: 'run_datasets_skill' }, kaggle.name, async () => {
+          const skill = await Skill.load(DATASETS_SKILL)
+          const { exitCode, stdout, stderr, accounts } = await skill.run({
+            env: { KAGGLE_API_URL: kaggle.apiBaseUrl },
+            ...(abortSignal && { signal: abortSignal }),
+          })
+          if (exitCode !== 0) throw new Error(stderr.trim().split('\n').at(-1) || 'The skill failed.')
+          return { accountId: accounts[0]?.accountId, datasets: Datasets.shape.datasets.parse(JSON.parse(stdout)) }
+        }),
+    }),
+
+    run_code: tool({
+      title: 'Run code',
+      description: `Runs JavaScript that calls tools (await tools.list_repositories({}), ...) and fetches from ${github.apiBaseUrl} as the person. The account is added by itself. It returns its result.`,
+      metadata: { provider: github.id },
+      inputSchema: z.object({ code: z.string().describe('The body of an async function, ending with a return') }),
+      execute: ({ code }, { abortSignal }) => runCode(code, abortSignal),
+    }),
+
+    get_metrics: tool({
+      title: 'Metrics',
+      description: "Reads the service's own metrics, with the agent's service account instead of anybody's own.",
+      inputSchema: z.object({}),
+      async execute(_input, { abortSignal }) {
+        if (!metrics || !service) throw new Error('There is no metrics service here.')
+        const response = await metrics.fetch(`${service.url}/api/metrics`, { signal: abortSignal ?? null })
+        if (!response.ok) throw new Error(`The metrics service answered with status ${response.status}.`)
+        return Metrics.parse(await response.json())
+      },
+    }),
+  }
 }
+
+/** A service that the agent calls as itself. */
+export interface MetricsService {
+  url: string
+  client: { client_id: string; client_secret: string }
+}
+
+const DATASETS_SKILL = path.join(import.meta.dirname, '../../skills/list-datasets')
 
 // What the tools hand on of each answer. Everything else is left out: a model needs no more, and pays for every word.
 const Repositories = z.array(
@@ -86,6 +173,10 @@ const Datasets = z.object({
   datasets: z.array(z.object({ ref: z.string(), title: z.string(), subtitle: z.string().default('') })).default([]),
 })
 
+const Metrics = z
+  .object({ service_account: z.string(), metrics: z.array(z.object({ name: z.string(), value: z.number() })) })
+  .transform(({ service_account, metrics }) => ({ serviceAccount: service_account, metrics }))
+
 /**
  * Runs a tool's work with the person's account and says which one it was. An account that is missing, lacks a scope or
  * is not accepted any more becomes the tool's answer: a `ConnectRequest`, which the page turns into a button.
@@ -95,12 +186,18 @@ async function asPerson<T extends object>(
   needs: { toolName: string; scopes?: string[] },
   work: (identity: Identity) => Promise<T>,
 ) {
-  try {
+  return orAsk(needs, provider.name, async () => {
     const identity = requireIdentity(provider.id, needs)
     return { accountId: identity.accountId, ...(await work(identity)) }
+  })
+}
+
+async function orAsk<T>(needs: { toolName: string; scopes?: string[] }, name: string, work: () => Promise<T>) {
+  try {
+    return await work()
   } catch (error) {
     if (!(error instanceof AuthorizationRequired)) throw error
-    return { ...error.request, ...needs, message: `This needs your ${provider.name} account.` }
+    return { ...error.request, ...needs, message: `This needs your ${name} account.` }
   }
 }
 

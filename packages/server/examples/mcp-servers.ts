@@ -1,0 +1,21 @@
+import { type AgentContext, resolveMcpServers } from '@latchkey/server'
+
+/** A configuration as MCP clients write it. It names accounts, and holds none. */
+export const config = {
+  mcpServers: {
+    github: {
+      command: 'npx',
+      args: ['-y', '@modelcontextprotocol/server-github'],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to an account.
+      env: { GITHUB_TOKEN: '${GITHUB_TOKEN}' },
+    },
+    datasets: {
+      url: 'https://mcp.example/datasets',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to an account.
+      headers: { Authorization: 'Bearer ${KAGGLE_TOKEN}' },
+    },
+  },
+}
+
+/** The servers of one person, ready to be started or connected to. */
+export const serversOf = (context: AgentContext) => resolveMcpServers(config, { context })

@@ -1,0 +1,10 @@
+import path from 'node:path'
+import { type AgentContext, Skill } from '@latchkey/server'
+
+/** Runs a script in Python that reads KAGGLE_TOKEN: it is given that, and nothing else of ours. */
+export async function listDatasets(context: AgentContext, api = 'https://api.kaggle.com/v1'): Promise<string[]> {
+  const skill = await Skill.load(path.join(import.meta.dirname, 'list-datasets'))
+  const { exitCode, stdout, stderr } = await skill.run({ context, input: { api } })
+  if (exitCode !== 0) throw new Error(stderr)
+  return stdout.trim().split('\n')
+}

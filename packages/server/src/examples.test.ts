@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process'
+import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createContext, createListRepos } from '../examples/agent-context.ts'
+import { config, serversOf } from '../examples/mcp-servers.ts'
+import { createGetMetrics } from '../examples/service-credentials.ts'
+import { listDatasets } from '../examples/skill.ts'
+import { AgentContext, AuthorizationRequired, resolveMcpServers } from './index.ts'
+
+let sandbox: Sandbox
+beforeAll(async () => {
+  sandbox = await startSandbox({ appOrigins: ['https://app.example'], callbackPath: '/cb' })
+})
+afterAll(() => sandbox.close())
+
+it('example: an agent context, and a tool that lists the repositories of whom it is for', async () => {
+  const { github } = sandbox
+  const list_repos = createListRepos(github.url)
+  for (const user of ['octocat', 'mona']) {
+    github.setPolicy({ auto: true, user })
+    const redirect_uri = 'https://app.example/cb'
+    const query = new URLSearchParams({ client_id: github.client.client_id, redirect_uri, scope: 'read:user' })
+    const { url } = await createHeadlessBrowser().open(`${github.url}/login/oauth/authorize?${query}`)
+    const body = new URLSearchParams({ ...github.client, code: url.searchParams.get('code') ?? '' })
+    const answer = await fetch(`${github.url}/login/oauth/access_token`, { method: 'POST', body })
+    const token = new URLSearchParams(await answer.text()).get('access_token') ?? ''
+    const ctx = createContext(user, token)
+    expect(ctx.oauthTokens.github.access_token).toBe(token)
+    expect(ctx.oauthTokens.github.scopes).toEqual(['read:user'])
+    const repos = await ctx.run(() => list_repos.execute?.({}, { toolCallId: '1', messages: [], context: {} }))
+    expect(repos).toHaveLength(user === 'octocat' ? 3 : 2)
+    expect(JSON.stringify(repos)).toContain(`${user}/`)
+  }
+})
+
+it('example: a service account, and a tool that reads metrics with it', async () => {
+  const { client, url } = sandbox.metrics
+  const get_metrics = createGetMetrics({
+    clientId: client.client_id,
+    clientSecret: client.client_secret,
+    tokenEndpoint: `${url}/token`,
+    api: `${url}/api`,
+  })
+  expect(await get_metrics()).toMatchObject({ service_account: client.client_id, metrics: [{}, {}, {}] })
+})
+
+it('example: MCP servers that are configured with references to accounts', async () => {
+  const ctx = new AgentContext({
+    userId: 'ada',
+    oauthTokens: { github: { access_token: 'CANARY_AT_github' }, kaggle: { access_token: 'KGAT_CANARY' } },
+  })
+  expect(await serversOf(ctx)).toEqual({
+    github: { ...config.mcpServers.github, env: { GITHUB_TOKEN: 'CANARY_AT_github' } },
+    datasets: { ...config.mcpServers.datasets, headers: { Authorization: 'Bearer KGAT_CANARY' } },
+  })
+  expect(JSON.stringify(config)).not.toContain('CANARY')
+  const nobody = new AgentContext({ userId: 'bob', oauthTokens: {} })
+  const error = await serversOf(nobody).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(AuthorizationRequired)
+  expect(JSON.parse(JSON.stringify(error))).toMatchObject({ provider: 'github', toolName: 'github' })
+})
+
+it('a reference where it would be seen or sent in the clear is refused', async () => {
+  const context = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: 'CANARY' } } })
+  const reference = `\${GITHUB_TOKEN}`
+  for (const entry of [
+    { command: 'x', args: [`--token=${reference}`] },
+    { command: reference },
+    { url: `https://mcp.example/?token=${reference}` },
+    { url: 'http://mcp.example/', headers: { Authorization: reference } },
+    { command: 'x', env: { A: `\${HOME}` } },
+    { command: 'x', env: { A: `\${KAGGLE_KEY_OF_NOBODY}` } },
+  ]) {
+    await expect(resolveMcpServers({ mcpServers: { x: entry } }, { context })).rejects.toMatchObject({ code: 'misuse' })
+  }
+  const local = { url: 'http://127.0.0.1:1/', headers: { Authorization: `Bearer ${reference}` } }
+  expect(await resolveMcpServers({ mcpServers: { x: local } }, { context })).toMatchObject({
+    x: { headers: { Authorization: 'Bearer CANARY' } },
+  })
+})
+
+it.skipIf(spawnSync('python3', ['--version']).status !== 0)(
+  'example: a skill in Python that reads KAGGLE_TOKEN',
+  async () => {
+    const { credentials, url } = sandbox.kaggle
+    const ctx = new AgentContext({ userId: 'ada', oauthTokens: { kaggle: { access_token: credentials.token } } })
+    const datasets = await listDatasets(ctx, `${url}/v1`)
+    expect(datasets.sort()).toEqual([
+      'adalovelace/bernoulli-numbers',
+      'adalovelace/engine-trial-runs',
+      'adalovelace/punch-card-patterns',
+    ])
+    await expect(listDatasets(new AgentContext({ userId: 'bob', oauthTokens: {} }))).rejects.toThrow(
+      AuthorizationRequired,
+    )
+  },
+)

@@ -1,0 +1,293 @@
+import { LatchkeyError, type LatchkeyErrorOptions } from '@latchkey/core'
+import { importJWK, importPKCS8, type JWK } from 'jose'
+import * as oauth from 'oauth4webapi'
+
+export interface ServiceCredentialsOptions {
+  /** The service's own registration. @see RFC 6749 §2.2 */
+  clientId: string
+  clientSecret?: string
+  /** For `private_key_jwt`: a JWK, a PKCS #8 PEM or a WebCrypto key. @see RFC 7523 §2.2 */
+  privateKey?: JWK | string | CryptoKey
+  /** JWS algorithm of a PEM key. Default: `ES256`. */
+  alg?: string
+  /** Assertions that are made elsewhere, such as a SPIFFE JWT-SVID. Asked for once per token. @see RFC 7523 §2.2 */
+  clientAssertion?: () => Promise<string>
+  /** How a secret is sent. Default: what the issuer's metadata names, else `client_secret_basic`. */
+  authMethod?: 'client_secret_basic' | 'client_secret_post'
+  /** Found by discovery when only the issuer is known. @see RFC 8414 */
+  tokenEndpoint?: string
+  /** Needed for discovery and for `private_key_jwt`, whose audience it is. */
+  issuer?: string
+  scopes?: readonly string[]
+  /** The API the tokens are for. @see RFC 8707 §2 */
+  resource?: string
+  /** Origins that {@link ServiceCredentials.fetch} may send a token to. Default: that of `resource`. */
+  origins?: readonly string[]
+  /** Default: the global one. */
+  fetch?: typeof globalThis.fetch
+}
+
+/** Which token of this service: other scopes or another resource is another token. */
+export interface ServiceTokenRequest {
+  scopes?: readonly string[]
+  resource?: string
+}
+
+interface Held {
+  access_token: string
+  /** When it should be renewed, and when it is of no use any more. */
+  renewAt: number
+  expiresAt: number
+}
+
+/** A token is renewed this long before its end, or after half of a short life. */
+const AHEAD = 60_000
+/** What an answer without `expires_in` is taken for. */
+const DEFAULT_LIFE = 300_000
+const TIMEOUT = 10_000
+const LOCAL = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
+
+/**
+ * What an agent has as itself: tokens of a service account, by the client credentials grant. They are kept in memory,
+ * asked for once however many callers wait, and renewed ahead of their end.
+ *
+ * ```ts
+ * const credentials = new ServiceCredentials({ clientId, clientSecret, issuer: 'https://id.example', scopes: ['metrics.read'] })
+ * const token = await credentials.getToken()
+ * ```
+ *
+ * @see RFC 6749 §4.4
+ */
+export class ServiceCredentials {
+  readonly clientId: string
+  readonly #options: ServiceCredentialsOptions
+  readonly #tokens = new Map<string, Held>()
+  readonly #pending = new Map<string, Promise<Held>>()
+  #server: Promise<oauth.AuthorizationServer> | undefined
+  #key: Promise<CryptoKey> | undefined
+
+  /** @throws LatchkeyError `misuse` when the options contradict themselves. */
+  constructor(options: ServiceCredentialsOptions) {
+    const { clientId, clientSecret, privateKey, clientAssertion, tokenEndpoint, issuer } = options
+    if (!clientId) throw misuse('ServiceCredentials needs a clientId.')
+    if ([clientSecret, privateKey, clientAssertion].filter(Boolean).length !== 1) {
+      throw misuse('ServiceCredentials needs exactly one of clientSecret, privateKey and clientAssertion.')
+    }
+    if (!tokenEndpoint && !issuer) throw misuse('ServiceCredentials needs a tokenEndpoint or an issuer.')
+    if (privateKey && !issuer) throw misuse('private_key_jwt needs the issuer: it is who the assertion is for.')
+    for (const url of [tokenEndpoint, issuer]) if (url) assertSafe(url)
+    this.clientId = clientId
+    this.#options = options
+  }
+
+  /**
+   * A token with life left in it.
+   *
+   * @throws LatchkeyError with the server's code (`invalid_client`, `invalid_scope`, …), or `network`.
+   */
+  async getToken(request: ServiceTokenRequest = {}): Promise<string> {
+    const key = this.#keyOf(request)
+    const held = this.#tokens.get(key)
+    if (held && Date.now() < held.renewAt) return held.access_token
+    try {
+      return (await this.#renew(key, request)).access_token
+    } catch (error) {
+      // It was ahead of time: what is there still works.
+      if (held && this.#tokens.get(key) === held && Date.now() < held.expiresAt) return held.access_token
+      throw error
+    }
+  }
+
+  /**
+   * Calls an API as this service. A 401 is answered once with a new token. Redirects are not followed.
+   *
+   * @throws LatchkeyError `access_denied` for an origin that is not allowed, `invalid_token` when the API refuses a new
+   * token too.
+   */
+  async fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const { resource, origins = resource ? [new URL(resource).origin] : [] } = this.#options
+    const { origin, username, password } = new URL(url)
+    if (!origins.includes(origin) || username || password) {
+      const hint = origins.length === 0 ? ' Name the origins of its API when you make the ServiceCredentials.' : ''
+      throw new LatchkeyError('access_denied', `This service account is not for ${origin}.${hint}`, {
+        next: 'configure',
+      })
+    }
+    assertSafe(origin)
+    // A stream can be read once, and this may have to be sent twice.
+    const body = init.body instanceof ReadableStream ? await new Response(init.body).arrayBuffer() : init.body
+    const fetch = this.#options.fetch ?? globalThis.fetch
+    const send = async (token: string) => {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${token}`)
+      return fetch(url, { ...init, body: body ?? null, headers, redirect: 'manual' })
+    }
+    const token = await this.getToken()
+    const response = await send(token)
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    // Of many that are refused at once, the first to come back asks for a new one.
+    const key = this.#keyOf({})
+    if (this.#tokens.get(key)?.access_token === token) this.#tokens.delete(key)
+    const second = await send(await this.getToken())
+    if (second.status !== 401) return second
+    await second.body?.cancel()
+    throw new LatchkeyError('invalid_token', `The API at ${origin} does not accept this service account.`, {
+      next: 'configure',
+    })
+  }
+
+  /** Who, never with what. */
+  toJSON() {
+    const { clientId, issuer, tokenEndpoint, scopes, resource } = this.#options
+    return { clientId, issuer, tokenEndpoint, scopes, resource }
+  }
+
+  #keyOf({ scopes = this.#options.scopes ?? [], resource = this.#options.resource }: ServiceTokenRequest): string {
+    const { issuer, tokenEndpoint } = this.#options
+    return JSON.stringify([issuer ?? tokenEndpoint, this.clientId, [...new Set(scopes)].sort(), resource ?? null])
+  }
+
+  /** One request at a time for each token, whoever waits for it. */
+  #renew(key: string, request: ServiceTokenRequest): Promise<Held> {
+    const running = this.#pending.get(key)
+    if (running) return running
+    const renewal = this.#request(request)
+      .then((held) => {
+        this.#tokens.set(key, held)
+        return held
+      })
+      .finally(() => this.#pending.delete(key))
+    this.#pending.set(key, renewal)
+    return renewal
+  }
+
+  async #request({ scopes = this.#options.scopes ?? [], resource = this.#options.resource }: ServiceTokenRequest) {
+    const client = { client_id: this.clientId }
+    const parameters = new URLSearchParams()
+    if (scopes.length > 0) parameters.set('scope', scopes.join(' '))
+    if (resource) parameters.set('resource', resource)
+    try {
+      const server = await this.#discover()
+      const response = await oauth.clientCredentialsGrantRequest(
+        server,
+        client,
+        await this.#authentication(server),
+        parameters,
+        this.#transport(),
+      )
+      const answer = await oauth.processClientCredentialsResponse(server, client, response)
+      const now = Date.now()
+      const life = answer.expires_in === undefined ? DEFAULT_LIFE : answer.expires_in * 1000
+      return {
+        access_token: answer.access_token,
+        renewAt: now + Math.max(life - AHEAD, life / 2),
+        expiresAt: now + life,
+      }
+    } catch (error) {
+      throw asError(error)
+    }
+  }
+
+  #discover(): Promise<oauth.AuthorizationServer> {
+    this.#server ??= this.#findServer().catch((error) => {
+      this.#server = undefined
+      throw error
+    })
+    return this.#server
+  }
+
+  async #findServer(): Promise<oauth.AuthorizationServer> {
+    const { issuer = '', tokenEndpoint } = this.#options
+    // Without an issuer nothing in the conversation says who the server is; its endpoint does.
+    if (tokenEndpoint) return { issuer: issuer || new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint }
+    const url = new URL(issuer)
+    let response = await oauth.discoveryRequest(url, { ...this.#transport(), algorithm: 'oauth2' })
+    if (response.status !== 200)
+      response = await oauth.discoveryRequest(url, { ...this.#transport(), algorithm: 'oidc' })
+    const server = await oauth.processDiscoveryResponse(url, response)
+    if (server.token_endpoint) assertSafe(server.token_endpoint)
+    return server
+  }
+
+  async #authentication(server: oauth.AuthorizationServer): Promise<oauth.ClientAuth> {
+    const { clientSecret, privateKey, clientAssertion, authMethod } = this.#options
+    if (clientAssertion) {
+      const assertion = await clientAssertion()
+      return (_server, client, body) => {
+        body.set('client_id', client.client_id)
+        body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+        body.set('client_assertion', assertion)
+      }
+    }
+    if (privateKey) {
+      this.#key ??= importKey(privateKey, this.#options.alg)
+      const kid = typeof privateKey === 'object' && 'kid' in privateKey ? privateKey.kid : undefined
+      return oauth.PrivateKeyJwt({ key: await this.#key, ...(kid && { kid }) })
+    }
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+    const isPost =
+      (authMethod ?? (methods.includes('client_secret_basic') ? 'client_secret_basic' : 'client_secret_post')) ===
+      'client_secret_post'
+    return isPost ? oauth.ClientSecretPost(clientSecret ?? '') : oauth.ClientSecretBasic(clientSecret ?? '')
+  }
+
+  /** Every address has been checked: plain http is for this machine only. */
+  #transport() {
+    const { fetch } = this.#options
+    return {
+      [oauth.allowInsecureRequests]: true,
+      ...(fetch && { [oauth.customFetch]: fetch }),
+      signal: () => AbortSignal.timeout(TIMEOUT),
+    }
+  }
+}
+
+const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
+
+function assertSafe(value: string): void {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOCAL.test(url.hostname))
+  if (!isSafe || url.username || url.password) throw misuse(`${JSON.stringify(value)} is not an https address.`)
+}
+
+async function importKey(key: JWK | string | CryptoKey, alg = 'ES256'): Promise<CryptoKey> {
+  if (typeof key === 'string') return importPKCS8(key, alg)
+  if (key instanceof CryptoKey) return key
+  const imported = await importJWK(key, key.alg ?? alg)
+  if (imported instanceof Uint8Array) throw misuse('private_key_jwt needs a private key, not a shared one.')
+  return imported
+}
+
+const CODES = [
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+] as const
+
+function asError(error: unknown): LatchkeyError {
+  if (error instanceof LatchkeyError) return error
+  const options: LatchkeyErrorOptions = { next: 'configure', cause: error }
+  if (error instanceof oauth.ResponseBodyError) {
+    const code = CODES.find((one) => one === error.error) ?? 'server_error'
+    return new LatchkeyError(code, `The authorization server refused the service account (${code}).`, {
+      ...options,
+      ...(error.error_description && { detail: error.error_description }),
+    })
+  }
+  if (error instanceof oauth.WWWAuthenticateChallengeError) {
+    return new LatchkeyError('invalid_client', 'The authorization server refused the service account.', options)
+  }
+  if (error instanceof oauth.OperationProcessingError) {
+    return new LatchkeyError(
+      'malformed_response',
+      'The authorization server gave an answer that makes no sense.',
+      options,
+    )
+  }
+  return new LatchkeyError('network', 'The authorization server could not be reached.', { next: 'retry', cause: error })
+}
