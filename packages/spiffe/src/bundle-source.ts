@@ -36,7 +36,7 @@ export class BundleSource extends Source implements BundleProvider {
   }
 
   /** Opens a source. Resolves once both kinds of bundle have come. */
-  static open(options: SourceOptions = {}): Promise<BundleSource> {
+  static async open(options: SourceOptions = {}): Promise<BundleSource> {
     const source = new BundleSource(options)
     return opened(source, () => source.#x509 !== undefined && source.#jwt !== undefined, options.signal)
   }

@@ -135,7 +135,7 @@ export class FederatedBundle extends Updating implements BundleProvider {
   }
 
   /** Resolves with the first bundle: at once, if one is known from before. */
-  static watch(options: WatchBundleOptions): Promise<FederatedBundle> {
+  static async watch(options: WatchBundleOptions): Promise<FederatedBundle> {
     const federated = new FederatedBundle(options)
     return opened(federated, () => federated.#bundle !== undefined, options.signal)
   }

@@ -50,7 +50,7 @@ export class JwtSource extends Source implements BundleProvider {
   }
 
   /** Opens a source. Resolves with its first update. */
-  static open(options: JwtSourceOptions = {}): Promise<JwtSource> {
+  static async open(options: JwtSourceOptions = {}): Promise<JwtSource> {
     const source = new JwtSource(options)
     return opened(source, () => source.#bundles !== undefined, options.signal)
   }

@@ -72,18 +72,30 @@ export async function listen(source: X509Provider, options: ListenOptions): Prom
     async close({ grace = 5000 } = {}) {
       const closed = new Promise<void>((resolve) => serving.server.close(() => resolve()))
       for (const caller of callers.values()) caller.sendAway()
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, grace)
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, grace)
+      })
+      const answered = new Promise<void>((resolve) => {
         idle = () => {
-          if ([...callers.values()].some((caller) => caller.busy)) return
-          clearTimeout(timer)
-          resolve()
+          if (![...callers.values()].some((caller) => caller.busy)) resolve()
         }
         idle()
       })
+      // The last answers must leave this process too, before the connections are dropped.
+      const sent = answered.then(() => Promise.all([...callers.keys()].map(ended)))
+      await Promise.race([sent, late])
+      clearTimeout(timer)
       await Promise.all([serving.close(), closed])
     },
   }
+}
+
+function ended(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve())
+    socket.end(() => resolve())
+  })
 }
 
 class Caller {

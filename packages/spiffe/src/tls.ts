@@ -1,8 +1,8 @@
 import https from 'node:https'
-import type { Server as NetServer } from 'node:net'
+import { isIP, type Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import tls, { type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { constants, type X509Certificate } from 'node:crypto'
+import tls, { type DetailedPeerCertificate, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { constants } from 'node:crypto'
 import { type Certificate, readCertificate, toPem } from './certificate.ts'
 import { asSpiffeError, cancelled, SpiffeError } from './errors.ts'
 import { Bundle, type BundleProvider } from './bundle.ts'
@@ -69,11 +69,15 @@ function identify(socket: TLSSocket, bundles: BundleProvider, authorize: Authori
   return peer
 }
 
+/**
+ * The certificates that the other end has sent. Not by `getPeerX509Certificate`, which on the client's side takes the leaf
+ * out of the connection's own list: whoever asked after us would get no certificate, or another one.
+ */
 function chainOf(socket: TLSSocket): Certificate[] {
   const chain: Certificate[] = []
-  let next: X509Certificate | undefined = socket.getPeerX509Certificate()
-  while (next && chain.length < 10) {
-    const certificate = readCertificate(next)
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  while (next?.raw && chain.length < 10) {
+    const certificate = readCertificate(next.raw)
     if (chain.includes(certificate)) break
     chain.push(certificate)
     next = next.issuerCertificate
@@ -160,7 +164,7 @@ export function connect(source: X509Provider | BundleProvider, options: ConnectO
       ...(underlying ? { socket: underlying } : { host: host ?? '127.0.0.1', port: port ?? 0 }),
       ...(context ? { secureContext: context } : typeof server === 'object' ? { ca: server.ca } : {}),
       // Whom a SPIFFE certificate names is not a host, so nothing of the address is told or compared.
-      ...(web && host ? { servername: host } : {}),
+      ...(web && host && isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: web,
       minVersion: MIN_VERSION,
       ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
@@ -243,6 +247,12 @@ export function createServer(
     ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
   })
   let shown = web ? undefined : source.svid
+  // Those still in their handshake as well, or closing would wait for them.
+  const open = new Set<Duplex>()
+  server.on('connection', (socket: Duplex) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   const refuse = (socket: Duplex, error: SpiffeError) => {
     socket.on('error', () => {})
     socket.destroy()
@@ -291,7 +301,7 @@ export function createServer(
     connections,
     close() {
       source.removeEventListener('updated', follow)
-      for (const socket of connections) socket.destroy()
+      for (const socket of [...connections, ...open]) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
@@ -390,7 +400,7 @@ class SvidAgent extends https.Agent {
 /** What undici's `connect` option takes, by shape. */
 export type Connector = (
   options: { hostname: string; port: string; protocol: string },
-  callback: (error: Error | null, socket: TLSSocket | null) => void,
+  callback: (...args: [error: null, socket: TLSSocket] | [error: Error, socket: null]) => void,
 ) => void
 
 /** `new undici.Agent({ connect: undiciConnector(source, { authorize }) })`: the SVID of the moment for each connection. */

@@ -50,7 +50,7 @@ export class X509Source extends Source implements X509Provider {
   }
 
   /** Opens a source. Resolves with its first update. */
-  static open(options: X509SourceOptions = {}): Promise<X509Source> {
+  static async open(options: X509SourceOptions = {}): Promise<X509Source> {
     const source = new X509Source(options)
     return opened(source, () => source.#context !== undefined, options.signal)
   }
