@@ -18,7 +18,13 @@ it('case 175: an empty bundle revokes its whole trust domain', async () => {
   await expect(verifyJwtSvid(token, ca.bundle(), 'x')).resolves.toBeDefined()
   await expect(verifyJwtSvid(token, bundles, 'x')).rejects.toMatchObject({ code: 'untrusted' })
   // Keys of kinds and uses nobody here knows leave it just as empty.
-  const odd = { keys: [{ use: 'wit-svid', kty: 'EC' }, { use: 'jwt-svid', kty: 'OKP', kid: 'x' }, { kty: 'oct', k: 'eA' }] }
+  const odd = {
+    keys: [
+      { use: 'wit-svid', kty: 'EC' },
+      { use: 'jwt-svid', kty: 'OKP', kid: 'x' },
+      { kty: 'oct', k: 'eA' },
+    ],
+  }
   expect(Bundle.parse('a.test', JSON.stringify(odd)).empty).toBe(true)
 })
 
@@ -80,7 +86,11 @@ describe('BundleSet', () => {
     expect(read.trustDomains).toEqual(['a.test', 'b.test'])
     expect(read.getBundle('a.test')?.equals(ca.bundle())).toBe(true)
     expect(read.getBundle('c.test')).toBeUndefined()
-    for (const text of ['{}', '{"trust_domains":{"A":{"keys":[]}}}', '{"trust_domains":{"a.test":{"keys":[]},"b.test":{}}}'])
+    for (const text of [
+      '{}',
+      '{"trust_domains":{"A":{"keys":[]}}}',
+      '{"trust_domains":{"a.test":{"keys":[]},"b.test":{}}}',
+    ])
       expect(() => BundleSet.parse(text), text).toThrow(SpiffeError)
   })
 

@@ -105,10 +105,12 @@ export class BundleSet implements BundleProvider, Iterable<Bundle> {
   static parse(document: string | Uint8Array): BundleSet {
     const { trust_domains: domains } = jsonOf(document)
     if (!isObject(domains)) throw invalid('A bundle map has "trust_domains".')
-    return new BundleSet(Object.entries(domains).map(([name, value]) => {
-      if (!isObject(value)) throw invalid('An entry of the map is not a bundle.')
-      return parseDocument(name, value, 'spiffe')
-    }))
+    return new BundleSet(
+      Object.entries(domains).map(([name, value]) => {
+        if (!isObject(value)) throw invalid('An entry of the map is not a bundle.')
+        return parseDocument(name, value, 'spiffe')
+      }),
+    )
   }
 
   getBundle(trustDomain: string): Bundle | undefined {
@@ -197,7 +199,9 @@ function wholeNumber(value: unknown, name: string): number | undefined {
 function jsonOf(document: string | Uint8Array): Json {
   let value: unknown
   try {
-    value = JSON.parse(typeof document === 'string' ? document : new TextDecoder('utf-8', { fatal: true }).decode(document))
+    value = JSON.parse(
+      typeof document === 'string' ? document : new TextDecoder('utf-8', { fatal: true }).decode(document),
+    )
   } catch {
     throw invalid('It is not JSON.')
   }

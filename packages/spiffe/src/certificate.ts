@@ -4,8 +4,6 @@ import {
   BasicConstraints,
   ExtendedKeyUsage,
   type GeneralSubtree,
-  Certificate as Schema,
-  SubjectAlternativeName,
   id_ce_authorityKeyIdentifier,
   id_ce_basicConstraints,
   id_ce_certificatePolicies,
@@ -16,6 +14,8 @@ import {
   KeyUsage,
   KeyUsageFlags,
   NameConstraints,
+  Certificate as Schema,
+  SubjectAlternativeName,
 } from '@peculiar/asn1-x509'
 import { SpiffeError } from './errors.ts'
 
@@ -167,7 +167,9 @@ function parse(x509: X509Certificate, raw: Buffer): Certificate {
     },
     extendedKeyUsage: extended && [...AsnParser.parse(extended.extnValue, ExtendedKeyUsage)],
     constraints: subtrees && readConstraints(subtrees.extnValue.buffer),
-    unknownCritical: extensions.filter(({ critical, extnID }) => critical && !PROCESSED.has(extnID)).map((e) => e.extnID),
+    unknownCritical: extensions
+      .filter(({ critical, extnID }) => critical && !PROCESSED.has(extnID))
+      .map((e) => e.extnID),
     signatureAlgorithm: signatureAlgorithm.algorithm,
     notBefore: tbsCertificate.validity.notBefore.getTime().getTime(),
     notAfter: tbsCertificate.validity.notAfter.getTime().getTime(),
@@ -185,7 +187,12 @@ function readConstraints(der: ArrayBuffer): NameConstraintsOf {
 }
 
 /** Signatures by MD5 and SHA-1, which can be forged. */
-const BROKEN_SIGNATURES = new Set(['1.2.840.113549.1.1.4', '1.2.840.113549.1.1.5', '1.2.840.10045.4.1', '1.3.14.3.2.29'])
+const BROKEN_SIGNATURES = new Set([
+  '1.2.840.113549.1.1.4',
+  '1.2.840.113549.1.1.5',
+  '1.2.840.10045.4.1',
+  '1.3.14.3.2.29',
+])
 const MAX_DEPTH = 8
 /** A peer picks the certificates it sends, so how many signatures it can make us check has an end. */
 const MAX_CHECKS = 64
@@ -257,7 +264,10 @@ function checkConstraints({ permitted, excluded }: NameConstraintsOf, { uris, dn
   if ([...permitted, ...excluded].some(({ kind }) => kind === 'other'))
     throw new SpiffeError('untrusted', 'A CA constrains a kind of name that is not understood.')
   const hosts = uris.map((uri) => /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1] ?? '')
-  for (const [kind, names] of [['uri', hosts], ['dns', dnsNames]] as const) {
+  for (const [kind, names] of [
+    ['uri', hosts],
+    ['dns', dnsNames],
+  ] as const) {
     const allowed = permitted.filter((one) => one.kind === kind)
     const denied = excluded.filter((one) => one.kind === kind)
     for (const name of names) {

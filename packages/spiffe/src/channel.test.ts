@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { agent } from '../fixtures/agents.ts'
-import { authorizeAny, authorizeId, authorizeMemberOf, type IncomingRequest, SpiffeError } from './index.ts'
 import { MAX_MESSAGE, readMessages, writeMessage } from './frames.ts'
+import { authorizeAny, authorizeId, authorizeMemberOf, type IncomingRequest, SpiffeError } from './index.ts'
 import { FakeCa } from './testing/index.ts'
 
 const ca = new FakeCa('acme.com')
@@ -82,7 +82,10 @@ describe('a channel', () => {
       code: 'request_failed',
       message: expect.stringContaining('There is no such table.'),
     })
-    const failure = await channel.request({ action: 'fail' }).then(() => new SpiffeError('misuse', 'It was done.'), (error: SpiffeError) => error)
+    const failure = await channel.request({ action: 'fail' }).then(
+      () => new SpiffeError('misuse', 'It was done.'),
+      (error: SpiffeError) => error,
+    )
     expect(failure.code).toBe('request_failed')
     expect(failure.message).not.toContain('CANARY')
     expect(errors).toHaveBeenCalledTimes(2)

@@ -96,7 +96,12 @@ export class SecureChannel {
 
   async #dial(svid: X509Svid): Promise<Connection> {
     const { address, authorize = authorizeId(this.id) } = this.#options
-    const socket = await connect(this.#source, { ...address, authorize, alpn: [PROTOCOL], signal: this.#closing.signal })
+    const socket = await connect(this.#source, {
+      ...address,
+      authorize,
+      alpn: [PROTOCOL],
+      signal: this.#closing.signal,
+    })
     const connection = await Connection.over(socket, svid)
     this.#connections.add(connection)
     connection.onClose(() => this.#connections.delete(connection))
@@ -119,7 +124,8 @@ export class SecureChannel {
     }
     for (const connection of this.#connections) {
       const now = svid ? standing(connection.socket, this.#source) : 'untrusted'
-      if (now === 'untrusted') connection.destroy(new SpiffeError('untrusted', 'The trust behind this connection has ended.'))
+      if (now === 'untrusted')
+        connection.destroy(new SpiffeError('untrusted', 'The trust behind this connection has ended.'))
       else if (now === 'outdated' || !connection.fits(svid as X509Svid)) connection.retire()
     }
   }
@@ -155,16 +161,22 @@ class Connection {
     // New requests move to a new connection a little before this one must end, so that none is cut off.
     const end = Math.min(svid.notAfter, this.peer.notAfter)
     const now = Date.now()
-    socket.once('close', callAt(end - Math.min(30_000, (end - now) / 10), () => this.retire()))
+    socket.once(
+      'close',
+      callAt(end - Math.min(30_000, (end - now) / 10), () => this.retire()),
+    )
   }
 
   /** Waits until the other end has said that we may go on. */
   static over(socket: TLSSocket, svid: X509Svid): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const connection = new Connection(socket, svid)
-      const early = () => reject(new SpiffeError('unauthorized', 'The other agent refused this connection.', {
-        next: 'See that its authorizer admits this workload, and that each side has the bundle of the other.',
-      }))
+      const early = () =>
+        reject(
+          new SpiffeError('unauthorized', 'The other agent refused this connection.', {
+            next: 'See that its authorizer admits this workload, and that each side has the bundle of the other.',
+          }),
+        )
       socket.once('close', early)
       readMessages(socket, (message) => {
         if (message.hello === 1) {

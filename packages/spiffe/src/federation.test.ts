@@ -63,7 +63,9 @@ it('case 174: a bundle endpoint must be the right one, over https, and not go ba
   })
   const right = 'spiffe://b.test/endpoint'
   expect((await fetchBundle('b.test', url, spiffe(right))).equals(ca.bundle({ sequence: 1 }))).toBe(true)
-  await expect(fetchBundle('b.test', url, spiffe('spiffe://b.test/other'))).rejects.toMatchObject({ code: 'unauthorized' })
+  await expect(fetchBundle('b.test', url, spiffe('spiffe://b.test/other'))).rejects.toMatchObject({
+    code: 'unauthorized',
+  })
   await expect(fetchBundle('b.test', url, spiffe('spiffe://b.test'))).rejects.toMatchObject({ code: 'unauthorized' })
   const impostor = new FakeCa('b.test').bundle()
   await expect(fetchBundle('b.test', url, spiffe(right, impostor))).rejects.toMatchObject({ code: 'untrusted' })
@@ -85,7 +87,12 @@ it('case 174: a bundle endpoint must be the right one, over https, and not go ba
   })
   expect((await fetchBundle('b.test', plain, trusting())).equals(ca.bundle())).toBe(true)
   const start = hits
-  for (const location of [plain.replace('https', 'http'), 'ftp://localhost/', plain.replace('://', '://user:pass@'), 'data:,x']) {
+  for (const location of [
+    plain.replace('https', 'http'),
+    'ftp://localhost/',
+    plain.replace('://', '://user:pass@'),
+    'data:,x',
+  ]) {
     const fetched = fetchBundle('b.test', `${plain}to?${encodeURIComponent(location)}`, trusting())
     await expect(fetched, location).rejects.toMatchObject({ code: 'invalid_address' })
   }
@@ -161,7 +168,11 @@ describe('FederatedBundle', () => {
   it('begins with what is known from before, and trusts the newest bundle of its own endpoint', async () => {
     const { url } = await spiffeEndpoint()
     const initial = ca.bundle({ sequence: 0 })
-    const endpoint: EndpointProfile = { profile: 'https_spiffe', endpointId: 'spiffe://b.test/endpoint', bundles: new BundleSet() }
+    const endpoint: EndpointProfile = {
+      profile: 'https_spiffe',
+      endpointId: 'spiffe://b.test/endpoint',
+      bundles: new BundleSet(),
+    }
     const federated = await FederatedBundle.watch({ trustDomain: 'b.test', url, endpoint, initial })
     open.push(federated)
     expect(federated.bundle).toBe(initial)
@@ -182,7 +193,11 @@ it('a bundle is served as JWKS', async () => {
 
 it('and by the Web PKI', async () => {
   const { source } = await spiffeEndpoint()
-  const serving = await serveBundle(source, { trustDomain: 'b.test', web: { cert: site.pem, key: site.key }, host: 'localhost' })
+  const serving = await serveBundle(source, {
+    trustDomain: 'b.test',
+    web: { cert: site.pem, key: site.key },
+    host: 'localhost',
+  })
   open.push(serving)
   const bundle = await fetchBundle('b.test', `https://localhost:${serving.port}/`, trusting())
   expect(bundle.x509Authorities).toHaveLength(1)

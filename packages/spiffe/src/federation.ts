@@ -3,7 +3,7 @@ import { Bundle, type BundleProvider } from './bundle.ts'
 import { asSpiffeError, SpiffeError } from './errors.ts'
 import { opened, Updating } from './source.ts'
 import { authorizeAny, authorizeId, parseTrustDomain, type SpiffeId } from './spiffe-id.ts'
-import { connect, type ConnectOptions, createServer, listening } from './tls.ts'
+import { type ConnectOptions, connect, createServer, listening } from './tls.ts'
 import type { X509Provider } from './x509-source.ts'
 
 /** How a bundle endpoint proves itself. @see SPIFFE Federation §5.2 */
@@ -201,7 +201,8 @@ function defaultRefresh(hint: number | undefined, failed: boolean): number {
 export function bundleHandler(bundles: BundleProvider, trustDomain: string): (request: Request) => Response {
   const name = parseTrustDomain(trustDomain)
   return ({ method }) => {
-    if (method !== 'GET' && method !== 'HEAD') return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
+    if (method !== 'GET' && method !== 'HEAD')
+      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
     const bundle = bundles.getBundle(name)
     if (!bundle) return new Response(null, { status: 404 })
     const headers = { 'content-type': 'application/json' }

@@ -1,7 +1,7 @@
 import { Client, Server, type ServiceError } from '@grpc/grpc-js'
 import { afterEach, expect, it, vi } from 'vitest'
 import { agent } from '../fixtures/agents.ts'
-import { authorizeId, authorizeMemberOf, type Authorizer, serveGrpc } from './index.ts'
+import { type Authorizer, authorizeId, authorizeMemberOf, serveGrpc } from './index.ts'
 import { FakeCa } from './testing/index.ts'
 
 const open: { close(): unknown }[] = []
@@ -34,8 +34,12 @@ it('gRPC by mutual TLS on both ends, across a rotation', async () => {
     open.push(client)
     return () =>
       new Promise<string>((resolve, reject) => {
-        client.makeUnaryRequest('/Greeter/Greet', text.encode, text.decode, 'hello', (error: ServiceError | null, value) =>
-          error ? reject(error) : resolve(value as string),
+        client.makeUnaryRequest(
+          '/Greeter/Greet',
+          text.encode,
+          text.decode,
+          'hello',
+          (error: ServiceError | null, value) => (error ? reject(error) : resolve(value as string)),
         )
       })
   }

@@ -1,12 +1,12 @@
+import type { Socket } from 'node:net'
 import {
   type CallCredentials,
-  type ChannelOptions,
   ChannelCredentials,
+  type ChannelOptions,
   credentials,
   type Server,
   ServerCredentials,
 } from '@grpc/grpc-js'
-import type { Socket } from 'node:net'
 import type { Authorizer } from './spiffe-id.ts'
 import { connect, createServer, listening, type Peer } from './tls.ts'
 import type { X509Provider } from './x509-source.ts'

@@ -1,14 +1,14 @@
-import type { ChannelCredentials } from '@grpc/grpc-js'
 import type https from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import { type Address, SecureChannel, type ChannelOptions } from './channel.ts'
+import type { ChannelCredentials } from '@grpc/grpc-js'
+import { type Address, type ChannelOptions, SecureChannel } from './channel.ts'
 import { SpiffeError } from './errors.ts'
 import { grpcCredentials } from './grpc.ts'
-import type { JwtSvid } from './jwt-svid.ts'
 import { type GetJwtSvidOptions, JwtSource } from './jwt-source.ts'
+import type { JwtSvid } from './jwt-svid.ts'
 import { type Listener, type ListenOptions, listen } from './listener.ts'
 import { type Authorizer, SpiffeId } from './spiffe-id.ts'
-import { type AgentOptions, connect, type ConnectOptions, type Connector, httpsAgent, undiciConnector } from './tls.ts'
+import { type AgentOptions, type ConnectOptions, type Connector, connect, httpsAgent, undiciConnector } from './tls.ts'
 import { WorkloadApiClient, type WorkloadApiOptions } from './workload-api.ts'
 import { X509Source } from './x509-source.ts'
 import type { X509Svid } from './x509-svid.ts'
@@ -147,7 +147,11 @@ export class SpiffeIdentity {
     this.#closing.abort()
     for (const channel of this.#channels) channel.close()
     await Promise.all([...this.#listeners].map((listener) => listener.close()))
-    for (const opening of [this.#x509, this.#jwt]) await opening?.then((source) => source.close(), () => {})
+    for (const opening of [this.#x509, this.#jwt])
+      await opening?.then(
+        (source) => source.close(),
+        () => {},
+      )
     this.#client?.close()
   }
 

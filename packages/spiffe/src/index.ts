@@ -1,7 +1,13 @@
 // The public surface of @latchkey/spiffe: named exports only, by hand.
 export { Bundle, type BundleContents, type BundleProvider, BundleSet, firstOf } from './bundle.ts'
 export { BundleSource } from './bundle-source.ts'
-export { type Certificate, type CertificateKeyUsage, readCertificate, readCertificates, readPem } from './certificate.ts'
+export {
+  type Certificate,
+  type CertificateKeyUsage,
+  readCertificate,
+  readCertificates,
+  readPem,
+} from './certificate.ts'
 export {
   type Address,
   type AgentRequest,

@@ -66,7 +66,10 @@ describe('JwtSource', () => {
 
   it('lets a picker choose the identity', async () => {
     const { api } = await start()
-    const source = await JwtSource.open({ address: api.address, picker: (all) => all.find(({ hint }) => hint === 'two') })
+    const source = await JwtSource.open({
+      address: api.address,
+      picker: (all) => all.find(({ hint }) => hint === 'two'),
+    })
     open.push(source)
     expect((await source.getJwtSvid('x')).id.path).toBe('/two')
   })

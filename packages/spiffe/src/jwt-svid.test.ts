@@ -24,7 +24,9 @@ const now = Math.floor(Date.now() / 1000)
 
 function token({ header = {}, claims = {}, key = ours.privateKey }: Made = {}): Promise<string> {
   const payload = { sub: 'spiffe://a.test/agent', aud: AUDIENCE, exp: now + 300, iat: now, ...claims }
-  return new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: 'key-a', ...header } as JWTHeaderParameters).sign(key)
+  return new SignJWT(payload)
+    .setProtectedHeader({ alg: 'ES256', kid: 'key-a', ...header } as JWTHeaderParameters)
+    .sign(key)
 }
 
 async function outcome(token: string): Promise<string> {
@@ -78,7 +80,9 @@ it('case 172: bad JWT-SVIDs are refused', async () => {
 
   expect(await outcome(await token({ header: { kid: undefined } }))).toMatch(/^invalid_token: .*names no key/)
   expect(await outcome(await token({ header: { kid: '' } }))).toMatch(/^invalid_token: .*names no key/)
-  expect(await outcome(await token({ header: { kid: 'unknown' } }))).toMatch(/^untrusted: .*not one of its trust domain/)
+  expect(await outcome(await token({ header: { kid: 'unknown' } }))).toMatch(
+    /^untrusted: .*not one of its trust domain/,
+  )
   // A key of b.test cannot sign for a.test, by its own key id or by that of a.test.
   const stolen = { key: theirs.privateKey }
   expect(await outcome(await token({ ...stolen, header: { kid: 'key-b' } }))).toMatch(/^untrusted/)
@@ -93,7 +97,9 @@ it('case 172: bad JWT-SVIDs are refused', async () => {
   const critical = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'key-a', crit: ['exp'] })).toString('base64url')
   expect(await outcome(`${critical}.${payload}.${signature}`)).toMatch(/^invalid_token: .*critical/)
 
-  const json = await new FlattenedSign(Buffer.from(JSON.stringify({ sub: 'spiffe://a.test/agent', aud: AUDIENCE, exp: now + 300 })))
+  const json = await new FlattenedSign(
+    Buffer.from(JSON.stringify({ sub: 'spiffe://a.test/agent', aud: AUDIENCE, exp: now + 300 })),
+  )
     .setProtectedHeader({ alg: 'ES256', kid: 'key-a' })
     .sign(ours.privateKey)
   expect(await outcome(JSON.stringify(json))).toMatch(/^invalid_token: .*compact/)

@@ -131,7 +131,8 @@ class Caller {
 
   #onMessage({ id, action, payload, cancel }: Record<string, unknown>) {
     if (typeof cancel === 'number') return this.#underWay.get(cancel)?.abort()
-    if (typeof id !== 'number' || typeof action !== 'string' || this.#underWay.has(id)) return void this.#socket.destroy()
+    if (typeof id !== 'number' || typeof action !== 'string' || this.#underWay.has(id))
+      return void this.#socket.destroy()
     const control = new AbortController()
     this.#underWay.set(id, control)
     if (this.#underWay.size >= MAX_UNDER_WAY) this.#socket.pause()

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { cancelled, SpiffeError } from './errors.ts'
 import { WorkloadApiClient, type WorkloadApiOptions } from './workload-api.ts'
 
@@ -26,6 +27,12 @@ export abstract class Updating extends EventTarget {
   readonly #closing = new AbortController()
   readonly #waiting = new Set<(error: SpiffeError | undefined) => void>()
   #failure: SpiffeError | undefined
+
+  constructor() {
+    super()
+    // Every channel and server listens here: many are no leak.
+    setMaxListeners(0, this)
+  }
 
   /** True after {@link close}. */
   get closed(): boolean {

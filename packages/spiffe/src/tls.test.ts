@@ -1,6 +1,6 @@
-import { type AddressInfo, createServer as createNetServer } from 'node:net'
-import https from 'node:https'
 import http from 'node:http'
+import https from 'node:https'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -42,7 +42,13 @@ afterEach(async () => {
 function message(ca: OpensslCa, id: string, own = ca): X509SvidMessage {
   const { der, keyDer } = ca.leaf({ names: [`URI:${id}`] })
   const x509Svid = Buffer.concat([der, ...ca.chain])
-  return { spiffeId: id, x509Svid, x509SvidKey: keyDer, bundle: own.bundle().x509Authorities[0]?.raw as Buffer, hint: '' }
+  return {
+    spiffeId: id,
+    x509Svid,
+    x509SvidKey: keyDer,
+    bundle: own.bundle().x509Authorities[0]?.raw as Buffer,
+    hint: '',
+  }
 }
 
 async function workload(svid: X509SvidMessage, federated: Bundle[]) {
@@ -127,7 +133,10 @@ it('case 171: the wrong peer is refused on both ends', async () => {
   expect(await answers(authorizeId('spiffe://a.test/agents/alice'))).toEqual(['welcome', 'refused'])
   expect(await answers(authorizeId('spiffe://a.test/agents/alic'))).toEqual(['refused', 'refused'])
   expect(await answers(authorizeId('spiffe://a.test/agents'))).toEqual(['refused', 'refused'])
-  expect(await answers(authorizeOneOf('spiffe://a.test/x', 'spiffe://b.test/agents/bob'))).toEqual(['refused', 'welcome'])
+  expect(await answers(authorizeOneOf('spiffe://a.test/x', 'spiffe://b.test/agents/bob'))).toEqual([
+    'refused',
+    'welcome',
+  ])
   expect(await answers(authorizeMemberOf('a.test'))).toEqual(['welcome', 'refused'])
   // Only `true` is yes: an authorizer that is async by mistake admits nobody.
   expect(await answers((async () => false) as unknown as Authorizer)).toEqual(['refused', 'refused'])
@@ -161,10 +170,16 @@ describe('modes', () => {
   it('TLS without a client certificate', async () => {
     const source = await workload(fake.x509('/server'), [])
     const server = await serve(source, { authorize: authorizeAny(), requestClient: false })
-    expect(await greeting(connect(source, { ...server, authorize: authorizeMemberOf('c.test'), present: false }))).toBe('welcome')
-    expect(await greeting(connect(fake.bundle(), { ...server, authorize: authorizeAny(), present: false }))).toBe('welcome')
+    expect(await greeting(connect(source, { ...server, authorize: authorizeMemberOf('c.test'), present: false }))).toBe(
+      'welcome',
+    )
+    expect(await greeting(connect(fake.bundle(), { ...server, authorize: authorizeAny(), present: false }))).toBe(
+      'welcome',
+    )
     expect(await greeting(connect(fake.bundle(), { ...server, authorize: authorizeAny() }))).toBe('misuse')
-    expect(await greeting(connect(new FakeCa('c.test').bundle(), { ...server, authorize: authorizeAny(), present: false }))).toBe('untrusted')
+    expect(
+      await greeting(connect(new FakeCa('c.test').bundle(), { ...server, authorize: authorizeAny(), present: false })),
+    ).toBe('untrusted')
     expect(server.accepted).toEqual(['nobody', 'nobody'])
   })
 

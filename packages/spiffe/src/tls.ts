@@ -1,11 +1,16 @@
+import { constants } from 'node:crypto'
 import https from 'node:https'
 import { isIP, type Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import tls, { type DetailedPeerCertificate, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { constants } from 'node:crypto'
+import tls, {
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+} from 'node:tls'
+import { Bundle, type BundleProvider } from './bundle.ts'
 import { type Certificate, readCertificate, toPem } from './certificate.ts'
 import { asSpiffeError, cancelled, SpiffeError } from './errors.ts'
-import { Bundle, type BundleProvider } from './bundle.ts'
 import type { Authorizer, SpiffeId } from './spiffe-id.ts'
 import type { X509Provider } from './x509-source.ts'
 import { checkLeaf, verifyX509Svid, type X509Svid } from './x509-svid.ts'
@@ -111,7 +116,9 @@ export function callAt(time: number, callback: () => void): () => void {
 
 /** A connection proves who is there for as long as both certificates hold, and no longer. */
 function capAge(socket: TLSSocket, ...ends: number[]) {
-  const stop = callAt(Math.min(...ends), () => socket.destroy(new SpiffeError('closed', 'An SVID of this connection has expired.')))
+  const stop = callAt(Math.min(...ends), () =>
+    socket.destroy(new SpiffeError('closed', 'An SVID of this connection has expired.')),
+  )
   socket.once('close', stop)
 }
 
@@ -238,7 +245,10 @@ export function createServer(
 ): SvidServer {
   const { authorize, alpn, requestClient = true, web, onRefused } = options
   const connections = new Set<TLSSocket>()
-  const material = () => (web ? { ...web, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET } as const : keyMaterial(source.svid))
+  const material = () =>
+    web
+      ? ({ ...web, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET } as const)
+      : keyMaterial(source.svid)
   const server = tls.createServer({
     ...material(),
     requestCert: requestClient,
@@ -263,7 +273,11 @@ export function createServer(
     try {
       const own = web ? undefined : source.svid
       if (requestClient) peer = identify(socket, source, authorize)
-      capAge(socket, peer?.notAfter ?? Number.POSITIVE_INFINITY, own ? (shown?.notAfter ?? own.notAfter) : Number.POSITIVE_INFINITY)
+      capAge(
+        socket,
+        peer?.notAfter ?? Number.POSITIVE_INFINITY,
+        own ? (shown?.notAfter ?? own.notAfter) : Number.POSITIVE_INFINITY,
+      )
     } catch (error) {
       return refuse(socket, asSpiffeError(error, 'untrusted', 'The client could not be proven.'))
     }
@@ -325,7 +339,10 @@ export function listening(server: NetServer, port = 0, host = '127.0.0.1'): Prom
  * Options for `tls.connect`, `https.request` or `new https.Agent`, as of now, for peers of one trust domain. They do not
  * follow rotation; {@link httpsAgent} does.
  */
-export function tlsOptions(source: X509Provider, { authorize, trustDomain }: { authorize: Authorizer; trustDomain?: string }) {
+export function tlsOptions(
+  source: X509Provider,
+  { authorize, trustDomain }: { authorize: Authorizer; trustDomain?: string },
+) {
   const { svid } = source
   const domain = trustDomain ?? svid.id.trustDomain
   const bundle = source.getBundle(domain) ?? new Bundle(domain)

@@ -1,7 +1,14 @@
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { quickBackoff } from '../fixtures/waiting.ts'
-import { ENDPOINT_VARIABLE, linearBackoff, type SpiffeError, WorkloadApiClient, type X509Context, X509Source } from './index.ts'
+import {
+  ENDPOINT_VARIABLE,
+  linearBackoff,
+  type SpiffeError,
+  WorkloadApiClient,
+  type X509Context,
+  X509Source,
+} from './index.ts'
 import { FakeCa, FakeWorkloadApi } from './testing/index.ts'
 import { emptyRequest, RPC, validateJwtSvidResponse, x509SvidResponse } from './workload-messages.ts'
 
@@ -109,13 +116,19 @@ describe('WorkloadApiClient', () => {
     api.jwtSvids = async (request) => {
       requests.push(request)
       const sub = request.spiffeId || 'spiffe://a.test/one'
-      return [await ca.jwt({ sub, aud: request.audience, hint: 'h' }), await ca.jwt({ sub, aud: request.audience, hint: 'h' })]
+      return [
+        await ca.jwt({ sub, aud: request.audience, hint: 'h' }),
+        await ca.jwt({ sub, aud: request.audience, hint: 'h' }),
+      ]
     }
     const svids = await client.fetchJwtSvids({ audience: 'x', extraAudiences: ['y'], subject: 'spiffe://a.test/two' })
     expect(requests).toEqual([{ audience: ['x', 'y'], spiffeId: 'spiffe://a.test/two' }])
     expect(svids).toHaveLength(1)
     expect(svids[0]).toMatchObject({ hint: 'h', audience: ['x', 'y'] })
-    api.validate = ({ audience }) => ({ spiffeId: 'spiffe://a.test/two', claims: { aud: audience, n: [1, true, null, {}] } })
+    api.validate = ({ audience }) => ({
+      spiffeId: 'spiffe://a.test/two',
+      claims: { aud: audience, n: [1, true, null, {}] },
+    })
     const token = svids[0]?.token as string
     expect(String((await client.validateJwtSvid(token, 'x')).id)).toBe('spiffe://a.test/two')
     api.fail('validateJwtSvid', status.INVALID_ARGUMENT, 1)
@@ -140,7 +153,9 @@ describe('WorkloadApiClient', () => {
     const seen: string[] = []
     const ended = Promise.all(
       (['watchX509Bundles', 'watchJwtBundles'] as const).map((watch) =>
-        client[watch]({ onUpdate: (set) => seen.push(`${watch} ${set.trustDomains}`) }, stop.signal).catch((e) => e.code),
+        client[watch]({ onUpdate: (set) => seen.push(`${watch} ${set.trustDomains}`) }, stop.signal).catch(
+          (e) => e.code,
+        ),
       ),
     )
     await api.until(() => api.streams('x509Bundles') === 1 && api.streams('jwtBundles') === 1)
@@ -160,7 +175,9 @@ describe('WorkloadApiClient', () => {
     clock.mockReturnValue(0)
     const updates: X509Context[] = []
     const stop = new AbortController()
-    const watching = client.watchX509Context({ onUpdate: (context) => updates.push(context) }, stop.signal).catch(() => {})
+    const watching = client
+      .watchX509Context({ onUpdate: (context) => updates.push(context) }, stop.signal)
+      .catch(() => {})
     await vi.waitFor(() => expect(updates).toHaveLength(1))
     clock.mockReturnValue(5000)
     api.endStreams()
@@ -210,7 +227,10 @@ describe('messages', () => {
     const message = { svids: [ca.x509('/agent', { hint: 'internal' })], crl: [], federatedBundles: new Map() }
     const bytes = x509SvidResponse.encode(message)
     const more = Buffer.concat([bytes, Buffer.from([0x78, 0x96, 0x01, 0x65, 1, 2, 3, 4, 0x61, 1, 2, 3, 4, 5, 6, 7, 8])])
-    expect(x509SvidResponse.decode(more).svids[0]).toMatchObject({ spiffeId: 'spiffe://a.test/agent', hint: 'internal' })
+    expect(x509SvidResponse.decode(more).svids[0]).toMatchObject({
+      spiffeId: 'spiffe://a.test/agent',
+      hint: 'internal',
+    })
     const claims = { s: 'x', n: 1.5, t: true, f: false, z: null, a: [1, 'b', [null]], o: { k: { l: [] } } }
     const answer = validateJwtSvidResponse.encode({ spiffeId: 'spiffe://a.test/agent', claims })
     expect(validateJwtSvidResponse.decode(answer)).toEqual({ spiffeId: 'spiffe://a.test/agent', claims })

@@ -7,18 +7,18 @@ import { parseTrustDomain, SpiffeId } from './spiffe-id.ts'
 import {
   type Codec,
   emptyRequest,
-  jwtBundlesResponse,
   type JwtBundlesResponse,
+  jwtBundlesResponse,
   jwtSvidRequest,
   jwtSvidResponse,
   RPC,
   SECURITY_HEADER,
   validateJwtSvidRequest,
   validateJwtSvidResponse,
-  x509BundlesResponse,
   type X509BundlesResponse,
-  x509SvidResponse,
   type X509SvidResponse,
+  x509BundlesResponse,
+  x509SvidResponse,
 } from './workload-messages.ts'
 import { X509Svid } from './x509-svid.ts'
 
@@ -134,7 +134,13 @@ export class WorkloadApiClient {
   /** Lets the agent check a token. @returns what the token says. */
   async validateJwtSvid(token: string, audience: string, signal?: AbortSignal): Promise<JwtSvid> {
     const request = { audience, svid: token }
-    const answer = await this.#unary(RPC.validateJwtSvid, validateJwtSvidRequest, validateJwtSvidResponse, request, signal)
+    const answer = await this.#unary(
+      RPC.validateJwtSvid,
+      validateJwtSvidRequest,
+      validateJwtSvidResponse,
+      request,
+      signal,
+    )
     const svid = readJwtSvid(token, audience)
     if (answer.spiffeId !== svid.id.toString()) throw malformed('The agent read another identity from the token.')
     return svid
@@ -237,7 +243,9 @@ export class WorkloadApiClient {
     })
     throwIfAborted(signal)
     if (first !== undefined) return first
-    throw error?.code !== 'cancelled' && error ? error : new SpiffeError('unavailable', 'The Workload API sent nothing.')
+    throw error?.code !== 'cancelled' && error
+      ? error
+      : new SpiffeError('unavailable', 'The Workload API sent nothing.')
   }
 
   #unary<Request, Response>(

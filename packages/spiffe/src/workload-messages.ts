@@ -285,10 +285,8 @@ function encodeValue(value: unknown): Buffer {
   }
   if (typeof value === 'string') return field(3, value, true)
   if (typeof value === 'boolean') return Buffer.from([4 * 8 + VARINT, value ? 1 : 0])
-  if (Array.isArray(value))
-    return field(6, Buffer.concat(value.map((one) => field(1, encodeValue(one), true))), true)
-  if (typeof value === 'object' && value !== null)
-    return field(5, encodeStruct(value as Record<string, unknown>), true)
+  if (Array.isArray(value)) return field(6, Buffer.concat(value.map((one) => field(1, encodeValue(one), true))), true)
+  if (typeof value === 'object' && value !== null) return field(5, encodeStruct(value as Record<string, unknown>), true)
   return Buffer.from([1 * 8 + VARINT, 0])
 }
 

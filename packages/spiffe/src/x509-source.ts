@@ -1,8 +1,8 @@
 import type { Bundle, BundleProvider, BundleSet } from './bundle.ts'
 import { SpiffeError } from './errors.ts'
 import { opened, Source, type SourceOptions } from './source.ts'
-import type { X509Svid } from './x509-svid.ts'
 import type { X509Context } from './workload-api.ts'
+import type { X509Svid } from './x509-svid.ts'
 
 export interface X509SourceOptions extends SourceOptions {
   /** Which identity to use when there are several, by hint or by id. Default: the first. */

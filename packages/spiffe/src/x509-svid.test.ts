@@ -153,7 +153,9 @@ it('case 169: validity and chain are those of RFC 5280', () => {
   const old = OpensslCa.root('a.test', { from: inSeconds(-7200), to: inSeconds(-3600) })
   expect(verify([old.leaf().der], old.bundle())).toMatch(/^untrusted: .*expired/)
   expect(verify([ca.leaf().der], new BundleSet())).toMatch(/^untrusted: No bundle/)
-  expect(outcome(() => verifyX509Svid([ca.leaf().der], ca.bundle(), { now: Date.now() + 3_601_000 }))).toMatch(/expired/)
+  expect(outcome(() => verifyX509Svid([ca.leaf().der], ca.bundle(), { now: Date.now() + 3_601_000 }))).toMatch(
+    /expired/,
+  )
 })
 
 it('a peer cannot make us check signatures without end', () => {

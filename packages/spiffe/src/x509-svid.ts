@@ -39,7 +39,11 @@ export class X509Svid {
 
   /** Reads certificates and a PKCS#8 key from PEM. Throws `invalid_svid` or `invalid_certificate`. */
   static parse(certificatesPem: string, keyPem: string, hint = ''): X509Svid {
-    return new X509Svid(readPem(certificatesPem), keyOf(() => createPrivateKey(keyPem)), hint)
+    return new X509Svid(
+      readPem(certificatesPem),
+      keyOf(() => createPrivateKey(keyPem)),
+      hint,
+    )
   }
 
   /** Reads concatenated certificates and a PKCS#8 key from DER, as the Workload API sends them. */

@@ -218,7 +218,9 @@ function extension(extnID: string, value: object, critical = false): Extension {
 }
 
 function keyIdOf(key: KeyObject): Buffer {
-  return createHash('sha1').update(key.export({ format: 'der', type: 'spki' })).digest()
+  return createHash('sha1')
+    .update(key.export({ format: 'der', type: 'spki' }))
+    .digest()
 }
 
 function bytes(buffer: Buffer): ArrayBuffer {

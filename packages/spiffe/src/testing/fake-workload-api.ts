@@ -14,9 +14,9 @@ import type { Bundle } from '../bundle.ts'
 import {
   type Codec,
   emptyRequest,
-  jwtBundlesResponse,
   type JwtSvidMessage,
   type JwtSvidRequest,
+  jwtBundlesResponse,
   jwtSvidRequest,
   jwtSvidResponse,
   RPC,
@@ -24,8 +24,8 @@ import {
   type ValidateJwtSvidRequest,
   validateJwtSvidRequest,
   validateJwtSvidResponse,
-  x509BundlesResponse,
   type X509SvidMessage,
+  x509BundlesResponse,
   x509SvidResponse,
 } from '../workload-messages.ts'
 
@@ -222,7 +222,12 @@ export class FakeWorkloadApi {
   }
 }
 
-function register<Request>(server: Server, rpc: string, handler: handleUnaryCall<Request, Buffer>, codec: Codec<Request>) {
+function register<Request>(
+  server: Server,
+  rpc: string,
+  handler: handleUnaryCall<Request, Buffer>,
+  codec: Codec<Request>,
+) {
   server.register(rpc, handler, asIs, codec.decode, 'unary')
 }
 

@@ -1,6 +1,5 @@
 // For tests of whoever uses @latchkey/spiffe: a Workload API and certificate authorities in this process.
-export { FakeCa, type IssueOptions, type JwtOptions } from './fake-ca.ts'
-export { type FakeCall, FakeWorkloadApi, type FakeWorkloadApiOptions } from './fake-workload-api.ts'
+
 export {
   type JwtSvidMessage,
   type JwtSvidRequest,
@@ -9,3 +8,5 @@ export {
   type X509SvidResponse,
   x509SvidResponse,
 } from '../workload-messages.ts'
+export { FakeCa, type IssueOptions, type JwtOptions } from './fake-ca.ts'
+export { type FakeCall, FakeWorkloadApi, type FakeWorkloadApiOptions } from './fake-workload-api.ts'
