@@ -1,9 +1,19 @@
+import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { agent } from '../fixtures/agents.ts'
 import { MAX_MESSAGE, readMessages, writeMessage } from './frames.ts'
-import { authorizeAny, authorizeId, authorizeMemberOf, type IncomingRequest, SpiffeError } from './index.ts'
+import {
+  authorizeAny,
+  authorizeId,
+  authorizeMemberOf,
+  createServer,
+  type IncomingRequest,
+  SecureChannel,
+  SpiffeError,
+} from './index.ts'
 import { FakeCa } from './testing/index.ts'
+import { listening } from './tls.ts'
 
 const ca = new FakeCa('acme.com')
 const foreign = new FakeCa('other.com')
@@ -217,6 +227,26 @@ describe('a channel', () => {
     expect(await waiting).toBe('done')
     await closing
     await expect(channel.request({ action: 'late' })).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('does not wait for an agent that says nothing', async () => {
+    const alice = await start(ca, '/agents/alice')
+    const bob = await start(ca, '/agents/bob')
+    const sockets: Duplex[] = []
+    const options = { authorize: authorizeAny(), alpn: ['latchkey/1'] }
+    const silent = createServer(await bob.identity.x509Source(), options, (socket) => sockets.push(socket))
+    open.push(silent)
+    const channel = new SecureChannel(await alice.identity.x509Source(), bob.id, {
+      address: await listening(silent.server),
+    })
+    await expect(channel.request({ action: 'x' }, { timeout: 200 })).rejects.toMatchObject({ code: 'timeout' })
+    const aborted = channel.request({ action: 'x' }, { signal: AbortSignal.abort() })
+    await expect(aborted).rejects.toMatchObject({ code: 'cancelled' })
+    await vi.waitFor(() => expect(sockets).toHaveLength(1))
+    const waiting = channel.connect()
+    channel.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' })
+    await vi.waitFor(() => expect(silent.connections.size).toBe(0))
   })
 
   it('survives callers that speak nonsense', async () => {

@@ -33,6 +33,7 @@ export interface RequestOptions {
 }
 
 const REQUEST_TIMEOUT = 60_000
+const HELLO_TIMEOUT = 10_000
 
 /**
  * A channel to one agent: requests over mutual TLS. It connects when there is something to say. After a rotation the next
@@ -102,7 +103,7 @@ export class SecureChannel {
       alpn: [PROTOCOL],
       signal: this.#closing.signal,
     })
-    const connection = await Connection.over(socket, svid)
+    const connection = await Connection.over(socket, svid, this.#closing.signal)
     this.#connections.add(connection)
     connection.onClose(() => this.#connections.delete(connection))
     const before = this.#current
@@ -168,19 +169,33 @@ class Connection {
   }
 
   /** Waits until the other end has said that we may go on. */
-  static over(socket: TLSSocket, svid: X509Svid): Promise<Connection> {
+  static over(socket: TLSSocket, svid: X509Svid, signal: AbortSignal): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const connection = new Connection(socket, svid)
+      const fail = (error: SpiffeError) => {
+        clean()
+        connection.destroy(error)
+        reject(error)
+      }
+      const stop = () => fail(closed())
       const early = () =>
-        reject(
+        fail(
           new SpiffeError('unauthorized', 'The other agent refused this connection.', {
             next: 'See that its authorizer admits this workload, and that each side has the bundle of the other.',
           }),
         )
+      const timer = setTimeout(() => fail(new SpiffeError('timeout', 'The other agent says nothing.')), HELLO_TIMEOUT)
+      const clean = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', stop)
+        socket.off('close', early)
+      }
+      if (signal.aborted) return stop()
+      signal.addEventListener('abort', stop, { once: true })
       socket.once('close', early)
       readMessages(socket, (message) => {
         if (message.hello === 1) {
-          socket.off('close', early)
+          clean()
           resolve(connection)
         } else connection.#onMessage(message)
       })
@@ -262,13 +277,13 @@ class Connection {
 function bounded<T>(promise: Promise<T>, timeout: number, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(cancelled(signal as AbortSignal))
-    if (signal?.aborted) return stop()
     const timer = setTimeout(() => reject(new SpiffeError('timeout', 'The connection took too long.')), timeout)
     signal?.addEventListener('abort', stop, { once: true })
     promise.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', stop)
     })
+    if (signal?.aborted) stop()
   })
 }
 

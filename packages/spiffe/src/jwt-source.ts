@@ -1,5 +1,5 @@
 import type { Bundle, BundleProvider, BundleSet } from './bundle.ts'
-import { SpiffeError } from './errors.ts'
+import { cancelled, SpiffeError } from './errors.ts'
 import { type JwtSvid, verifyJwtSvid } from './jwt-svid.ts'
 import { opened, Source, type SourceOptions } from './source.ts'
 import { SpiffeId } from './spiffe-id.ts'
@@ -120,9 +120,9 @@ export class JwtSource extends Source implements BundleProvider {
 /** One caller's patience must not end a fetch that others wait for. */
 function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(new SpiffeError('cancelled', 'The caller no longer waits for this.'))
-    if (signal.aborted) return stop()
+    const stop = () => reject(cancelled(signal))
     signal.addEventListener('abort', stop, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+    if (signal.aborted) stop()
   })
 }
