@@ -1,4 +1,5 @@
 import { Bundle, type BundleProvider, BundleSet } from './bundle.ts'
+import type { SpiffeError } from './errors.ts'
 import { opened, Source, type SourceOptions } from './source.ts'
 
 /** X.509 and JWT bundles, for whoever checks others and needs no identity of its own. */
@@ -8,7 +9,15 @@ export class BundleSource extends Source implements BundleProvider {
 
   private constructor(options: SourceOptions) {
     super(options)
-    const onError = (error: Parameters<typeof this.failed>[0]) => this.failed(error)
+    const onError = (error: SpiffeError) => {
+      // Who is nobody here has no say in whom to trust either: the last word may be long out of date.
+      if (error.code === 'permission_denied' && (this.#x509 || this.#jwt)) {
+        this.#x509 = undefined
+        this.#jwt = undefined
+        this.updated()
+      }
+      this.failed(error)
+    }
     this.keep(
       this.client.watchX509Bundles(
         {

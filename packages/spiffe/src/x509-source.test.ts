@@ -235,6 +235,10 @@ it('BundleSource follows bundles of both kinds', async () => {
   api.setX509Bundles([ca.bundle()])
   await updated
   expect(source.getBundle('b.test')).toBeUndefined()
+  const withdrawn = source.waitUntilUpdated()
+  api.fail('jwtBundles', status.PERMISSION_DENIED)
+  await withdrawn
+  expect(source.getBundle('a.test')).toBeUndefined()
   source.close()
   expect(codeOf(() => source.getBundle('a.test'))).toBe('closed')
 })
