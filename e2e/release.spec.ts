@@ -43,7 +43,12 @@ test.beforeAll(() => {
 test.afterAll(() => rmSync(packed, { recursive: true, force: true }))
 
 test('packed packages are sound', () => {
-  expect(Object.keys(tarballs).sort()).toEqual(['@latchkey/core', '@latchkey/react', '@latchkey/server'])
+  expect(Object.keys(tarballs).sort()).toEqual([
+    '@latchkey/core',
+    '@latchkey/react',
+    '@latchkey/server',
+    '@latchkey/spiffe',
+  ])
   for (const tarball of Object.values(tarballs)) {
     expect(run(root, 'pnpm', 'exec', 'publint', tarball, '--strict')).toContain('All good!')
   }

@@ -1,4 +1,4 @@
-// `npm run bench storm [--repeats N]` · `npm run bench read`
+// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench spiffe`
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
 import { launchOptions } from '../../../.setup/browser.mjs'
@@ -53,7 +53,17 @@ async function reads(): Promise<boolean> {
   }
 }
 
-const benches: Record<string, () => Promise<boolean>> = { storm: storms, read: reads }
+/** A bench that is a program of its own: it prints, and sets the exit code when it is not content. */
+async function program(name: string): Promise<boolean> {
+  await import(`./${name}.ts`)
+  return !process.exitCode
+}
+
+const benches: Record<string, () => Promise<boolean>> = {
+  storm: storms,
+  read: reads,
+  spiffe: () => program('spiffe'),
+}
 const bench = benches[positionals[0] ?? '']
 if (!bench) {
   console.error(`usage: npm run bench ${Object.keys(benches).join('|')} [-- --repeats N]`)

@@ -1,0 +1,176 @@
+import type https from 'node:https'
+import type { TLSSocket } from 'node:tls'
+import type { ChannelCredentials } from '@grpc/grpc-js'
+import { type Address, type ChannelOptions, SecureChannel } from './channel.ts'
+import { SpiffeError } from './errors.ts'
+import { grpcCredentials } from './grpc.ts'
+import { type GetJwtSvidOptions, JwtSource } from './jwt-source.ts'
+import type { JwtSvid } from './jwt-svid.ts'
+import { type Listener, type ListenOptions, listen } from './listener.ts'
+import { type Authorizer, SpiffeId } from './spiffe-id.ts'
+import { type AgentOptions, type ConnectOptions, type Connector, connect, httpsAgent, undiciConnector } from './tls.ts'
+import { WorkloadApiClient, type WorkloadApiOptions } from './workload-api.ts'
+import { X509Source } from './x509-source.ts'
+import type { X509Svid } from './x509-svid.ts'
+
+export interface SpiffeIdentityOptions extends WorkloadApiOptions {
+  /** Where an agent listens. Default: nothing is known, and each channel is told its address. */
+  resolve?: (id: SpiffeId) => Address | Promise<Address>
+  /** Which identity to use when there are several. Default: the first. */
+  picker?: (svids: readonly X509Svid[]) => X509Svid | undefined
+}
+
+/**
+ * Who this agent is, from the platform it runs on: no secret is configured anywhere. The Workload API is asked when the
+ * first thing is needed, and followed until {@link close}.
+ *
+ * ```ts
+ * const identity = new SpiffeIdentity({ resolve: (id) => registry.addressOf(id) })
+ * const channel = await identity.createSecureChannel('spiffe://acme.com/agents/data-processor')
+ * await channel.request({ action: 'summarize', payload: { table: 'orders' } })
+ * ```
+ */
+export class SpiffeIdentity {
+  readonly #options: SpiffeIdentityOptions
+  readonly #channels = new Set<SecureChannel>()
+  readonly #listeners = new Set<Listener>()
+  #client: WorkloadApiClient | undefined
+  #x509: Promise<X509Source> | undefined
+  #jwt: Promise<JwtSource> | undefined
+  readonly #closing = new AbortController()
+
+  constructor(options: SpiffeIdentityOptions = {}) {
+    this.#options = options
+  }
+
+  /** The source behind this identity, for its events, bundles and other SVIDs. */
+  x509Source(): Promise<X509Source> {
+    this.#x509 ??= this.#open((options) =>
+      X509Source.open({ ...options, ...(this.#options.picker ? { picker: this.#options.picker } : {}) }),
+    ).catch((error) => {
+      // The next call tries again.
+      this.#x509 = undefined
+      throw error
+    })
+    return this.#x509
+  }
+
+  jwtSource(): Promise<JwtSource> {
+    this.#jwt ??= this.#open((options) => JwtSource.open(options)).catch((error) => {
+      this.#jwt = undefined
+      throw error
+    })
+    return this.#jwt
+  }
+
+  /** This agent's certificate of now. Ask each time: it changes by the hour. */
+  async getX509Svid(): Promise<X509Svid> {
+    return (await this.x509Source()).svid
+  }
+
+  /** A token that says who this agent is, to one audience. */
+  async getJwtSvid(audience: string, options?: GetJwtSvidOptions): Promise<JwtSvid> {
+    return (await this.jwtSource()).getJwtSvid(audience, options)
+  }
+
+  /**
+   * The JWT-SVID as a client assertion, for `new ServiceCredentials({ clientAssertion })` and any other OAuth client: the
+   * authorization server trusts the trust domain, and no client secret exists. Asked anew for each token request.
+   *
+   * @param audience the authorization server's issuer, or what it expects in `aud`.
+   * @see RFC 7523 §2.2, §3
+   */
+  clientAssertion(audience: string, options?: GetJwtSvidOptions): () => Promise<string> {
+    return async () => (await this.getJwtSvid(audience, options)).token
+  }
+
+  /** A channel to one agent, connected: it rejects if another one is there, or if that one refuses us. */
+  async createSecureChannel(id: SpiffeId | string, options: Partial<ChannelOptions> = {}): Promise<SecureChannel> {
+    const to = SpiffeId.from(id)
+    const address = options.address ?? (await this.#options.resolve?.(to))
+    if (!address)
+      throw new SpiffeError('not_configured', `It is not known where ${to} listens.`, {
+        next: 'Pass { address: { host, port } }, or { resolve } to the identity.',
+      })
+    const channel = new SecureChannel(await this.x509Source(), to, { ...options, address })
+    try {
+      this.#checkOpen()
+      await channel.connect()
+      this.#checkOpen()
+    } catch (error) {
+      channel.close()
+      throw error
+    }
+    this.#channels.add(channel)
+    return channel
+  }
+
+  /** Takes requests of other agents. */
+  async listen(options: ListenOptions): Promise<Listener> {
+    const listener = await listen(await this.x509Source(), options)
+    this.#listeners.add(listener)
+    if (this.#closing.signal.aborted) await listener.close({ grace: 0 })
+    this.#checkOpen()
+    return listener
+  }
+
+  /** A TLS connection of one's own protocol, proven on both ends. */
+  async connect(options: ConnectOptions): Promise<TLSSocket> {
+    return connect(await this.x509Source(), options)
+  }
+
+  /** For `https.request(url, { agent })`. */
+  async httpsAgent(options: AgentOptions): Promise<https.Agent> {
+    return httpsAgent(await this.x509Source(), options)
+  }
+
+  /** For `new undici.Agent({ connect })`, and with it for `fetch(url, { dispatcher })`. */
+  async undiciConnector(options: { authorize: Authorizer }): Promise<Connector> {
+    return undiciConnector(await this.x509Source(), options)
+  }
+
+  /** A dispatcher of the caller's own undici: `identity.dispatcher(undici.Agent, { authorize })`. */
+  async dispatcher<Dispatcher>(
+    Agent: new (options: { connect: Connector }) => Dispatcher,
+    options: { authorize: Authorizer },
+  ): Promise<Dispatcher> {
+    return new Agent({ connect: await this.undiciConnector(options) })
+  }
+
+  /** For `new grpc.Client(address, credentials)`. */
+  async grpcCredentials(options: { authorize: Authorizer }): Promise<ChannelCredentials> {
+    return grpcCredentials(await this.x509Source(), options)
+  }
+
+  /** Ends channels, listeners and sources. Nothing of them keeps the process alive; whoever waits is told `closed`. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    for (const channel of this.#channels) channel.close()
+    await Promise.all([...this.#listeners].map((listener) => listener.close()))
+    for (const opening of [this.#x509, this.#jwt])
+      await opening?.then(
+        (source) => source.close(),
+        () => {},
+      )
+    this.#client?.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #open<S>(open: (options: { client: WorkloadApiClient; signal: AbortSignal }) => Promise<S>): Promise<S> {
+    this.#checkOpen()
+    this.#client ??= new WorkloadApiClient(this.#options)
+    try {
+      return await open({ client: this.#client, signal: this.#closing.signal })
+    } catch (error) {
+      this.#checkOpen()
+      throw error
+    }
+  }
+
+  #checkOpen() {
+    if (this.#closing.signal.aborted) throw new SpiffeError('closed', 'This identity is closed.')
+  }
+}

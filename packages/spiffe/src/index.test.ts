@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest'
+import * as api from './index.ts'
+import * as testing from './testing/index.ts'
+
+it('exports these names', () => {
+  expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
+    [
+      "Bundle",
+      "BundleSet",
+      "BundleSource",
+      "ENDPOINT_VARIABLE",
+      "FederatedBundle",
+      "JwtSource",
+      "JwtSvid",
+      "SecureChannel",
+      "Source",
+      "SourceErrorEvent",
+      "SpiffeError",
+      "SpiffeId",
+      "SpiffeIdentity",
+      "Updating",
+      "WorkloadApiClient",
+      "X509Source",
+      "X509Svid",
+      "authorizeAny",
+      "authorizeId",
+      "authorizeMemberOf",
+      "authorizeOneOf",
+      "bundleHandler",
+      "connect",
+      "createServer",
+      "fetchBundle",
+      "firstOf",
+      "grpcCredentials",
+      "httpsAgent",
+      "idFromCertificate",
+      "linearBackoff",
+      "listen",
+      "parseEndpoint",
+      "parseTrustDomain",
+      "peerOf",
+      "readCertificate",
+      "readCertificates",
+      "readJwtSvid",
+      "readPem",
+      "serveBundle",
+      "serveGrpc",
+      "tlsOptions",
+      "undiciConnector",
+      "verifyJwtSvid",
+      "verifyX509Svid",
+    ]
+  `)
+  expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
+    [
+      "FakeCa",
+      "FakeWorkloadApi",
+      "x509SvidResponse",
+    ]
+  `)
+})
