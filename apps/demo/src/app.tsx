@@ -7,7 +7,7 @@ import { Chat } from './chat.tsx'
 const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
-export function App({ providers, model }: { providers: Provider[]; model: string }) {
+export function App({ providers, model, vault }: { providers: Provider[]; model: string; vault?: string }) {
   const [open, toggle] = usePanel()
   return (
     // All that Latchkey needs: where the broker is, and which services the agent works with.
@@ -26,7 +26,7 @@ export function App({ providers, model }: { providers: Provider[]; model: string
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
           <Chat />
-          <AgentConfiguration id={PANEL_ID} model={model} hidden={!open} />
+          <AgentConfiguration id={PANEL_ID} model={model} vault={vault} hidden={!open} />
         </main>
       </div>
     </LatchkeyProvider>

@@ -21,6 +21,15 @@ export interface IdentityOptions {
   providers?: readonly string[]
 }
 
+/** An account that the server keeps, as an agent run names it. */
+export interface AccountReference {
+  /** Provider id. */
+  provider: string
+  accountId: string
+  status: Account['status']
+  scopes: string[]
+}
+
 /** A provider id (its default account), or one account. */
 export type TokenTarget = string | { accountId: string }
 
@@ -65,6 +74,11 @@ export interface LatchkeyClient {
   reportInvalidToken(accountId: string): Promise<Account>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
+  /**
+   * References to the accounts that the server keeps, in place of identities: an agent run carries them, and the server
+   * resolves them with the person's session. They are of no use to anybody else.
+   */
+  getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
   /** Reads the person's name and picture again, where the provider answers browsers. */
   refreshProfile(accountId: string): Promise<Account>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
@@ -87,8 +101,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const { store, records, secrets } = keeper
   const running = new Map<string, Running>()
   const renewal = once(async () => (await import('./renewal.ts')).createRenewal(keeper))
+  const vault = once(async () => (await import('./vault.ts')).createVaultClient(keeper))
   const connecting = once(async () =>
-    (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running),
+    (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running, vault),
   )
 
   /** A provider whose client has a secret cannot be used by a browser alone. */
@@ -167,6 +182,15 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const { name, id } = keeper.find(target as string)
       throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id, next: 'connect' })
     }
+    if (account.custody === 'vault') {
+      throw new LatchkeyError(
+        'misuse',
+        `The server keeps the secret of ${account.label}: use getConnectedAccounts().`,
+        {
+          next: 'none',
+        },
+      )
+    }
     if (account.reason === 'unverified') account = await (await connecting()).checkAtFirstUse(account)
     const about = { provider: account.provider, account: account.id, next: 'reconnect' } as const
     if (account.status === 'needs-reconnect' || account.status === 'error') {
@@ -204,6 +228,13 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       return []
     }
   }
+
+  /** The providers that an agent may use. */
+  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
+    const excluded = (agent && store.getState().excluded[agent]) || []
+    return keeper.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
+  }
+  const hasVaulted = () => Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
   let subscribers = 0
   let unfollow: (() => void) | undefined
@@ -263,7 +294,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       // Gone here first, whatever the provider will say.
       await keeper.forget(id)
       try {
-        return await (await renewal()).revoke(account)
+        return await (account.custody === 'vault'
+          ? (await vault()).disconnect(account)
+          : (await renewal()).revoke(account))
       } catch (error) {
         return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
       }
@@ -278,16 +311,26 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       return primary(keeper.find(account.provider), secret)
     },
     async reportInvalidToken(id) {
-      return (await renewal()).refused(keeper.findAccount(id))
+      const account = keeper.findAccount(id)
+      return account.custody === 'vault' ? (await vault()).check(account) : (await renewal()).refused(account)
     },
-    async getIdentities({ agent, providers: only } = {}) {
-      const excluded = (agent && store.getState().excluded[agent]) || []
-      const wanted = keeper.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
-      return (await Promise.all(wanted.map(identity))).flat()
+    async getIdentities(about) {
+      return (await Promise.all(wanted(about).map(identity))).flat()
+    },
+    async getConnectedAccounts(about) {
+      if (!hasVaulted()) return []
+      await (await vault()).ready()
+      const state = store.getState()
+      return wanted(about).flatMap(({ id }) => {
+        const account = defaultAccount(state, id)
+        const usable = account?.status === 'connected' || account?.status === 'expiring'
+        if (account?.custody !== 'vault' || !usable) return []
+        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
+      })
     },
     async refreshProfile(id) {
       const account = keeper.findAccount(id)
-      if (keeper.find(account.provider).kind !== 'oauth') return account
+      if (keeper.find(account.provider).kind !== 'oauth' || account.custody === 'vault') return account
       const { secret } = await ask({ accountId: id })
       return (await renewal()).refreshProfile(id, secret.token?.access_token ?? '')
     },
@@ -318,6 +361,11 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
         unfollow = records.subscribe(keeper.read)
         keeper.read()
         resume().catch(() => {})
+        // What the server did meanwhile. Where it cannot be asked, what is known stays.
+        if (hasVaulted())
+          vault()
+            .then(({ sync }) => sync())
+            .catch(() => {})
       }
       return () => {
         stop()

@@ -7,6 +7,7 @@ import { type ApiKeyProvider, type KeyFields, keyScheme, type OAuthProvider, typ
 import { endOf, facts, granted, type Renewal } from './renewal.ts'
 import type { Secret } from './secrets.ts'
 import { callBroker, type Profile, type Verification } from './token.ts'
+import { isVaultFlow, type VaultClient } from './vault.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
@@ -49,7 +50,12 @@ export interface Running {
 /** Everything between a click and an account. Loaded on intent: a page that only shows accounts never needs it. */
 export type Connecting = ReturnType<typeof createConnecting>
 
-export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<string, Running>) {
+export function createConnecting(
+  keeper: Keeper,
+  renewal: Renewal,
+  running: Map<string, Running>,
+  vault: () => Promise<VaultClient>,
+) {
   const { options, store, secrets } = keeper
   const verdicts = new WeakMap<KeyFields, Verification>()
   const checked = new Set<string>()
@@ -70,7 +76,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         { provider: provider.id, next: 'configure' },
       )
     }
-    const request = await authorizationRequest(provider, {
+    const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
+    const request = await ask(provider, {
       redirect_uri: flow.redirectUri,
       client_id: await renewal.clientId(provider),
       scopes: wanted(provider, connect),
@@ -154,12 +161,17 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
+    if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query))
     const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id } = flow
     const endpoint = await renewal.endpoint(provider)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), secret, flow)
+    return connected(provider, account)
+  }
+
+  function connected(provider: Provider, account: Account): ConnectOutcome {
     keeper.setProvider(provider.id)
     return { status: 'connected', account }
   }
@@ -253,6 +265,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
 
   async function judge(provider: ApiKeyProvider, fields: KeyFields): Promise<Verification> {
     checkFields(provider, fields)
+    // The server takes a key once: when it is connected.
+    if (await renewal.isVaulted(provider)) return { status: 'unchecked' }
     const known = verdicts.get(fields)
     if (known || !options.broker) return known ?? { status: 'unchecked' }
     const verdict = await callBroker<Verification>(options.broker, 'verify', { provider: provider.id, fields }).catch(
@@ -276,13 +290,14 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
           })
         }
         const verdict = await judge(provider, apiKey)
+        if (await renewal.isVaulted(provider)) {
+          return connected(provider, await (await vault()).connectKey(provider, apiKey, accountId))
+        }
         const profile = verdict.status === 'verified' ? verdict.profile : undefined
         const names = keyScheme(provider, apiKey)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
-        const account = await adopt(provider, profile, [], { fields }, { accountId, reason })
-        keeper.setProvider(provider.id)
-        return { status: 'connected', account }
+        return connected(provider, await adopt(provider, profile, [], { fields }, { accountId, reason }))
       } catch (error) {
         return fail(provider, error)
       }
