@@ -333,7 +333,7 @@ test('an expired token is refreshed before it is sent', async ({ page, custody }
   // A token with less than a minute to live is not handed out.
   const request = await say(page, 'Search my mail for invoices')
   expect(carried(request)).toEqual(['gmail'])
-  await expect(conversation(page)).toContainText(/invoice/i)
+  await expect(conversation(page)).toContainText(/I found \d+ message/)
   const [first = ''] = granted
   if (custody === 'browser') expect(request.postData()).not.toContain(first)
   const calls = await backDoor<{ path: string; headers: Record<string, string> }[]>('google', 'log')

@@ -372,8 +372,10 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       const next = due.values()
       const worker = async () => {
         for (const { owner, account } of next) {
+          const seconds = marginOf(account, aheadSeconds)
+          if ((account.expiresAt ?? 0) - seconds * 1000 > Date.now()) continue
           try {
-            await use(owner, account.id, aheadSeconds)
+            await use(owner, account.id, seconds)
             refreshed += 1
           } catch {
             // It is in the log, and the next round tries again.
@@ -391,6 +393,10 @@ const absent = (account: string) =>
 
 const ended = ({ id, provider, label }: Account) =>
   new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id, next: 'reconnect' })
+
+/** A token that lives for a short time is refreshed in the last third of it, not in every round. */
+const marginOf = ({ expiresAt = 0, rev }: Account, aheadSeconds: number) =>
+  Math.max(1, Math.min(aheadSeconds, (expiresAt - rev) / 3000))
 
 /** The end of an access token by this clock. @see RFC 6749 §5.1 */
 const endOf = ({ token }: TokenAnswer) =>

@@ -209,16 +209,26 @@ describe('flows and accounts', () => {
   })
 
   it('refreshes ahead of expiry in the background, once a round', async () => {
-    upstream.settings.expiresIn = 200
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: start })
+    upstream.settings.expiresIn = 1800
     const { id } = await connect()
     await connectKey()
     const handle = broker()
-    upstream.settings.expiresIn = 3600
+    expect(await handle.refreshDue(300)).toBe(0)
+    vi.setSystemTime(start + 1600_000)
     expect(await handle.refreshDue(100)).toBe(0)
+    upstream.settings.expiresIn = 60
+    expect(await handle.refreshDue(300)).toBe(1)
+    // A short life is not refreshed in every round.
+    expect(await handle.refreshDue(300)).toBe(0)
+    vi.setSystemTime(start + 1645_000)
+    upstream.settings.expiresIn = 3600
     expect(await handle.refreshDue(300)).toBe(1)
     expect(await handle.refreshDue(300)).toBe(0)
-    expect(upstream.refreshes()).toHaveLength(1)
+    expect(upstream.refreshes()).toHaveLength(2)
     expect((await vault.find(owner('ada'), id))?.expiresAt).toBeGreaterThan(Date.now() + 3_000_000)
+    vi.useRealTimers()
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     upstream.settings.expiresIn = 200
     await connect()
