@@ -5,8 +5,11 @@ export type Sql = (text: string, values?: unknown[]) => Promise<Record<string, u
 /** What differs between the engines. All of it is transactions: nothing lasts longer than one, so poolers work. */
 export interface SqlEngine {
   type: string
-  /** Runs in one transaction that sees the rows of this tenant only. */
-  within<T>(tenant: string, act: (sql: Sql) => Promise<T>): Promise<T>
+  /**
+   * Runs in one transaction that sees the rows of this tenant only. `single`: it is one statement, which is a transaction
+   * by itself where nothing has to be said before it.
+   */
+  within<T>(tenant: string, act: (sql: Sql) => Promise<T>, single?: 'single'): Promise<T>
   /** The engine's clock in milliseconds since the epoch, as an expression. */
   now: string
   /** What a SELECT ends with to lock the row until the transaction ends. */
@@ -20,7 +23,7 @@ const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
 /** A store in plain SQL: single rows by primary key, compare-and-set by revision, a lease that ends by itself. */
 export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): VaultStore {
   const rows = (tenant: string, text: string, values: unknown[]) =>
-    within(tenant, async (sql) => (await sql(text, [tenant, ...values])).map(accountRow))
+    within(tenant, async (sql) => (await sql(text, [tenant, ...values])).map(accountRow), 'single')
   const known = new Set<string>()
 
   return {

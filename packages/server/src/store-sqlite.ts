@@ -34,8 +34,9 @@ export function sqliteStore(file: string): VaultStore {
     type: 'sqlite',
     now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
     forUpdate: '',
-    within(_tenant, act) {
+    within(_tenant, act, single) {
       const turn = async () => {
+        if (single) return act(sql)
         database.exec('BEGIN IMMEDIATE')
         try {
           const result = await act(sql)
