@@ -11,7 +11,7 @@ export function App({ providers, model, vault }: { providers: Provider[]; model:
   const [open, toggle] = usePanel()
   return (
     // All that Latchkey needs: where the broker is, and which services the agent works with.
-    <LatchkeyProvider broker="/api/latchkey" providers={providers}>
+    <LatchkeyProvider broker="/api/latchkey" providers={providers} custody={vault ? 'vault' : undefined}>
       <div className="app">
         <header className="bar">
           <h1>

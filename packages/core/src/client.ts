@@ -234,7 +234,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     const excluded = (agent && store.getState().excluded[agent]) || []
     return keeper.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
   }
-  const hasVaulted = () => Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
+  const hasVaulted = () =>
+    options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
   let subscribers = 0
   let unfollow: (() => void) | undefined

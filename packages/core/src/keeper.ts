@@ -19,6 +19,11 @@ export interface LatchkeyOptions {
   providers: readonly Provider[]
   /** Base URL of the broker, such as `/api/latchkey`. */
   broker?: string
+  /**
+   * `vault`: the broker keeps accounts, so those that this browser does not know yet are asked for at start. Without it
+   * the page learns who keeps them when somebody connects one.
+   */
+  custody?: 'vault'
   /** Where accounts rest. Default: {@link localStorageStore}. */
   storage?: StateStorage
   /** Default: `{broker}/callback`. Must be of the page's own origin. @see RFC 6749 §3.1.2 */

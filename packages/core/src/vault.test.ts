@@ -144,6 +144,14 @@ it('a disconnect is the server’s, and what it ended elsewhere goes here too', 
   await eventually(() => expect(client.getSnapshot().accounts).toEqual({}))
 })
 
+it('another browser of the same person learns of accounts at start, when it is told who keeps them', async () => {
+  broker.kept.set(ID, fact(ID))
+  const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })
+  other.subscribe(() => {})
+  await eventually(() => expect(other.getSnapshot().accounts[ID]?.label).toBe('ada'))
+  expect(await other.getConnectedAccounts()).toMatchObject([{ accountId: ID }])
+})
+
 it('an account that an API refused gets the word that the server found for it', async () => {
   await connectGitHub()
   broker.kept.set(ID, fact(ID, { status: 'needs-reconnect', reason: 'revoked' }))

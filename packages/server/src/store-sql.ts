@@ -38,28 +38,32 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
         `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND user_id = $2 ORDER BY account LIMIT 1000`,
         [user],
       ),
-    put: (row, previous) =>
-      within(row.tenant, async (sql) => {
-        const { tenant, user, provider, account, facts, sealed, kid, rev, dueAt } = row
-        const values = [tenant, user, account, provider, facts, sealed, kid, rev, dueAt ?? null]
-        if (previous !== undefined) {
-          const written = await sql(
-            `UPDATE latchkey_accounts SET provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9
-             WHERE ${KEY} AND rev = $10 RETURNING rev`,
-            [...values, previous],
-          )
-          return written.length > 0
-        }
-        if (!known.has(tenant))
-          await sql('INSERT INTO latchkey_tenants (tenant) VALUES ($1) ON CONFLICT DO NOTHING', [tenant])
-        known.add(tenant)
-        const written = await sql(
-          `INSERT INTO latchkey_accounts (tenant, user_id, account, provider, facts, sealed, kid, rev, due_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING rev`,
-          values,
+    async put(row, previous) {
+      const { tenant, user, provider, account, facts, sealed, kid, rev, dueAt } = row
+      const values = [user, account, provider, facts, sealed, kid, rev, dueAt ?? null]
+      if (previous !== undefined) {
+        const written = await rows(
+          tenant,
+          `UPDATE latchkey_accounts SET provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9
+           WHERE ${KEY} AND rev = $10 RETURNING ${COLUMNS}`,
+          [...values, previous],
         )
         return written.length > 0
-      }),
+      }
+      const written = await within(tenant, async (sql) => {
+        if (!known.has(tenant)) {
+          await sql('INSERT INTO latchkey_tenants (tenant) VALUES ($1) ON CONFLICT DO NOTHING', [tenant])
+        }
+        return sql(
+          `INSERT INTO latchkey_accounts (tenant, user_id, account, provider, facts, sealed, kid, rev, due_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING rev`,
+          [tenant, ...values],
+        )
+      })
+      // Only now is it sure that the tenant is there.
+      known.add(tenant)
+      return written.length > 0
+    },
     async remove({ tenant, user }, account) {
       const removed = await rows(tenant, `DELETE FROM latchkey_accounts WHERE ${KEY} RETURNING ${COLUMNS}`, [
         user,

@@ -13,6 +13,7 @@ import { seal } from './envelope.ts'
 import {
   type AccountRow,
   createVault,
+  type KeyProvider,
   keysFromEnv,
   localKeys,
   memoryStore,
@@ -504,6 +505,27 @@ describe('what an attacker finds', () => {
     vaultFromEnv({ TOKEN_ENCRYPTION_KEY: bytes(32).toString('base64url'), TOKEN_STORE_TYPE: 'memory' })
     const named = keysFromEnv({ TOKEN_ENCRYPTION_KEY: `2026-11:${KEY}, ${OTHER_KEY}` })
     expect(named.current()).toBe('2026-11')
+  })
+
+  it('a key management service wraps data keys, and never sees what they open', async () => {
+    const inside = localKeys(KEY)
+    const seen: string[] = []
+    const kms: KeyProvider = {
+      current: () => 'arn:kms/1',
+      async wrap(kid, key, context) {
+        seen.push(kid, Buffer.from(context).toString(), Buffer.from(key).toString('latin1'))
+        return inside.wrap(inside.current(), key, context)
+      },
+      async unwrap(kid, wrapped, context) {
+        expect(kid).toBe('arn:kms/1')
+        return inside.unwrap(inside.current(), wrapped, context)
+      },
+    }
+    const vault = createVault({ keys: kms })
+    await vault.save(ADA, ID, () => opened())
+    expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
+    expect(JSON.parse(seen[1] ?? '')).toEqual(['one', 'ada', 'acme', ID, 'arn:kms/1'])
+    expect(seen.join()).not.toContain('CANARY')
   })
 
   it('the environment chooses the store, and a wrong choice is said', async () => {
