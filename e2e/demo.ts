@@ -1,14 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
 
-/** Ports of their own, so that a demo that runs beside the tests does not meet them; a second run names others. */
-const port = Number(process.env.E2E_PORT ?? 5273)
-export const addresses = {
-  app: `http://localhost:${port}`,
-  github: `http://127.0.0.1:${port + 1}`,
-  google: `http://127.0.0.1:${port + 2}`,
-  kaggle: `http://127.0.0.1:${port + 3}`,
+/** Who keeps tokens and keys: the browser, or the server in one of its stores. */
+export type Custody = 'browser' | 'sqlite' | 'postgres'
+
+/** Ports of their own, so that a demo that runs beside the tests does not meet them; ten for each custody. */
+export function addressesOf(custody: Custody) {
+  const port = Number(process.env.E2E_PORT ?? 5273) + ['browser', 'sqlite', 'postgres'].indexOf(custody) * 10
+  return {
+    app: `http://localhost:${port}`,
+    github: `http://127.0.0.1:${port + 1}`,
+    google: `http://127.0.0.1:${port + 2}`,
+    kaggle: `http://127.0.0.1:${port + 3}`,
+    dump: `http://127.0.0.1:${port + 4}`,
+  }
 }
+/** Those of the demo under test: a worker has one. */
+export const addresses = addressesOf('browser')
 export type StandInName = 'github' | 'google' | 'kaggle'
 
 /** The stand-ins' back door: creates data and looks behind the scenes. */
@@ -29,10 +37,11 @@ export const isLive = async (standIn: StandInName, token: string) =>
 export const unheardOf = (prefix: string) => `${prefix}-${randomUUID().slice(0, 8)}`
 
 /** Every test starts with stand-ins that never met anybody. */
-export const test = base.extend<{ freshStandIns: undefined }>({
+export const test = base.extend<{ custody: Custody; freshStandIns: undefined }>({
+  custody: ['browser', { option: true }],
   freshStandIns: [
-    // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern.
-    async ({}, use) => {
+    async ({ custody }, use) => {
+      Object.assign(addresses, addressesOf(custody))
       for (const name of ['github', 'google', 'kaggle'] as const) await backDoor(name, 'reset', {})
       await use(undefined)
     },
@@ -114,9 +123,18 @@ export async function say(page: Page, text: string): Promise<Request> {
   return request
 }
 
-/** The providers whose identities a chat request carries. */
-export const carried = (request: Request): string[] =>
-  ((request.postDataJSON() as { identities?: { provider: string }[] }).identities ?? []).map(({ provider }) => provider)
+/** The providers whose accounts a chat request carries: as identities, or as references to what the server keeps. */
+export const carried = (request: Request): string[] => {
+  type Carried = { provider: string; accessToken?: string }
+  const body = request.postDataJSON() as { identities?: Carried[]; connectedAccounts?: Carried[] }
+  return [...(body.identities ?? []), ...(body.connectedAccounts ?? [])].map(({ provider }) => provider)
+}
+
+/** The access tokens that a stand-in was shown, in order: whoever keeps them, its log has them. */
+export async function shownTokens(standIn: StandInName): Promise<string[]> {
+  const log = await backDoor<{ headers: Record<string, string> }[]>(standIn, 'log')
+  return log.flatMap(({ headers }) => /^(?:bearer|token) (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? [])
+}
 
 export interface ReceivedToken {
   access_token: string

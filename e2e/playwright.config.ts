@@ -1,8 +1,38 @@
 import { defineConfig } from '@playwright/test'
 import { launchOptions } from '../.setup/browser.mjs'
-import { addresses } from './demo.ts'
+import { addressesOf, type Custody } from './demo.ts'
 
-export default defineConfig({
+/** The same demo, with its ports and whoever keeps tokens and keys. */
+function serve(custody: Custody) {
+  const { app, github, google, kaggle, dump } = addressesOf(custody)
+  const port = (address: string) => new URL(address).port
+  return {
+    command: custody === 'browser' ? 'node ../apps/demo/src/server/start.ts' : `node serve.ts ${custody}`,
+    url: app,
+    env: {
+      PORT: port(app),
+      GITHUB_PORT: port(github),
+      GOOGLE_PORT: port(google),
+      KAGGLE_PORT: port(kaggle),
+      DUMP_PORT: port(dump),
+      CUSTODY: 'browser',
+      // The scripted model answers here, whatever keys the machine has.
+      OPENAI_API_KEY: '',
+      ANTHROPIC_API_KEY: '',
+    },
+    timeout: 180_000,
+    reuseExistingServer: false,
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 10_000 },
+  } as const
+}
+
+const inVault = (custody: Custody) => ({
+  name: custody,
+  testMatch: ['demo.spec.ts', 'vault.spec.ts'],
+  use: { baseURL: addressesOf(custody).app, custody },
+})
+
+export default defineConfig<{ custody: Custody }>({
   testDir: '.',
   outputDir: '.results',
   // The stand-ins are shared, and two cores are easily busy.
@@ -10,21 +40,16 @@ export default defineConfig({
   timeout: 90_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
-  use: { baseURL: addresses.app, launchOptions, trace: 'retain-on-failure' },
-  projects: [{ name: 'chromium' }],
-  webServer: {
-    command: 'node ../apps/demo/src/server/start.ts',
-    url: addresses.app,
-    env: {
-      PORT: new URL(addresses.app).port,
-      GITHUB_PORT: new URL(addresses.github).port,
-      GOOGLE_PORT: new URL(addresses.google).port,
-      KAGGLE_PORT: new URL(addresses.kaggle).port,
-      // The scripted model answers here, whatever keys the machine has.
-      OPENAI_API_KEY: '',
-      ANTHROPIC_API_KEY: '',
+  use: { launchOptions, trace: 'retain-on-failure' },
+  projects: [
+    {
+      name: 'chromium',
+      testIgnore: 'vault.spec.ts',
+      use: { baseURL: addressesOf('browser').app, custody: 'browser' },
     },
-    timeout: 120_000,
-    reuseExistingServer: false,
-  },
+    // The same job, with the accounts on the server.
+    inVault('sqlite'),
+    inVault('postgres'),
+  ],
+  webServer: [serve('browser'), serve('sqlite'), serve('postgres')],
 })

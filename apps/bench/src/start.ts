@@ -1,4 +1,4 @@
-// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench spiffe`
+// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench spiffe` · `npm run bench vault`
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
 import { launchOptions } from '../../../.setup/browser.mjs'
@@ -63,6 +63,7 @@ const benches: Record<string, () => Promise<boolean>> = {
   storm: storms,
   read: reads,
   spiffe: () => program('spiffe'),
+  vault: () => program('vault'),
 }
 const bench = benches[positionals[0] ?? '']
 if (!bench) {

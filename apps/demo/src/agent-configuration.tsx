@@ -5,11 +5,12 @@ import { AGENT_ID } from './agent.ts'
 interface AgentConfigurationProps {
   id: string
   model: string
+  vault: string | undefined
   hidden: boolean
 }
 
 /** What the agent is, which accounts there are, and which of them it may use. */
-export function AgentConfiguration({ id, model, hidden }: AgentConfigurationProps) {
+export function AgentConfiguration({ id, model, vault, hidden }: AgentConfigurationProps) {
   return (
     // Hidden, not gone: a key that is half typed in stays.
     <section id={id} className="configuration" aria-label="Agent configuration" hidden={hidden}>
@@ -23,6 +24,11 @@ export function AgentConfiguration({ id, model, hidden }: AgentConfigurationProp
         </div>
       </div>
       <ConnectedAccounts />
+      <p className="hint">
+        {vault
+          ? `Tokens and keys are kept on the server (${vault}), encrypted. None of them reaches this browser.`
+          : 'Tokens and keys are kept in this browser, sealed.'}
+      </p>
       <AgentAccounts />
     </section>
   )

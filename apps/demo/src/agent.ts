@@ -13,4 +13,6 @@ export interface Config {
   baseUrls: BaseUrls
   /** Name of the language model. */
   model: string
+  /** Where the server keeps accounts; absent when the browser does. */
+  vault?: string
 }

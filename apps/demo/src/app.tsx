@@ -8,7 +8,7 @@ import type { Draft } from './composer.tsx'
 const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
-export function App({ providers, model }: { providers: Provider[]; model: string }) {
+export function App({ providers, model, vault }: { providers: Provider[]; model: string; vault?: string }) {
   const [open, toggle] = usePanel()
   const draft = useRef<Draft>(null)
   return (
@@ -17,6 +17,7 @@ export function App({ providers, model }: { providers: Provider[]; model: string
     <LatchkeyProvider
       broker="/api/latchkey"
       providers={providers}
+      custody={vault ? 'vault' : undefined}
       keep={() => draft.current?.text || undefined}
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
@@ -34,7 +35,7 @@ export function App({ providers, model }: { providers: Provider[]; model: string
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
           <Chat draft={draft} />
-          <AgentConfiguration id={PANEL_ID} model={model} hidden={!open} />
+          <AgentConfiguration id={PANEL_ID} model={model} vault={vault} hidden={!open} />
         </main>
       </div>
     </LatchkeyProvider>

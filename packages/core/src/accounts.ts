@@ -54,6 +54,8 @@ export interface Account {
   renewable: boolean
   /** Milliseconds since the epoch. */
   connectedAt: number
+  /** `vault`: its secret is on the server, and this browser has the facts alone. */
+  custody?: 'vault'
   /** Counts the secret's versions, so a tab notices when its copy in memory is an old one. */
   rev: number
 }

@@ -25,6 +25,15 @@ export interface IdentityOptions {
 /** Seconds a token must still live to be handed out. */
 const MIN_VALIDITY = 60
 
+/** An account that the server keeps, as an agent run names it. */
+export interface AccountReference {
+  /** Provider id. */
+  provider: string
+  accountId: string
+  status: Account['status']
+  scopes: string[]
+}
+
 /** A provider id (its default account), or one account. */
 export type TokenTarget = string | { accountId: string }
 
@@ -96,6 +105,11 @@ export interface LatchkeyClient {
   requestConnect(request: ConnectRequest, options?: { signal?: AbortSignal }): Promise<RequestOutcome>
   /** Says no to what tools request of a provider. */
   cancelRequest(providerId: string): void
+  /**
+   * References to the accounts that the server keeps, in place of identities: an agent run carries them, and the server
+   * resolves them with the person's session. They are of no use to anybody else.
+   */
+  getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
   /** Reads the person's name and picture again, where the provider answers browsers. */
   refreshProfile(accountId: string): Promise<Account>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
@@ -118,8 +132,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const { store, records, secrets } = keeper
   const running = new Map<string, Running>()
   const renewal = once(async () => (await import('./renewal.ts')).createRenewal(keeper))
+  const vault = once(async () => (await import('./vault.ts')).createVaultClient(keeper))
   const connecting = once(async () =>
-    (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running),
+    (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running, vault),
   )
 
   const requests = once(async () => (await import('./requests.ts')).createRequests(keeper))
@@ -205,6 +220,15 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const { name, id } = keeper.find(target as string)
       throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id, next: 'connect' })
     }
+    if (account.custody === 'vault') {
+      throw new LatchkeyError(
+        'misuse',
+        `The server keeps the secret of ${account.label}: use getConnectedAccounts().`,
+        {
+          next: 'none',
+        },
+      )
+    }
     if (account.reason === 'unverified') account = await (await connecting()).checkAtFirstUse(account)
     const about = { provider: account.provider, account: account.id, next: 'reconnect' } as const
     if (account.status === 'paused') throw keeper.pausedError(account.id, account.label, account.provider)
@@ -278,6 +302,14 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
 
   /** Tokens by provider, true of this very snapshot: nearly every read is one of them. */
   let answered = { snapshot: store.getState(), tokens: new Map<string, { token: Promise<string>; until: number }>() }
+
+  /** The providers that an agent may use. */
+  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
+    const excluded = (agent && store.getState().excluded[agent]) || []
+    return keeper.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
+  }
+  const hasVaulted = () =>
+    options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
   let subscribers = 0
   let unfollow: (() => void) | undefined
@@ -371,7 +403,9 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       // Gone here first, whatever the provider will say.
       await keeper.forget(id)
       try {
-        return await (await renewal()).revoke(account)
+        return await (account.custody === 'vault'
+          ? (await vault()).disconnect(account)
+          : (await renewal()).revoke(account))
       } catch (error) {
         return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
       }
@@ -398,16 +432,26 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       })()
     },
     async reportInvalidToken(id) {
-      return (await renewal()).refused(keeper.findAccount(id))
+      const account = keeper.findAccount(id)
+      return account.custody === 'vault' ? (await vault()).check(account) : (await renewal()).refused(account)
     },
-    async getIdentities({ agent, providers: only } = {}) {
-      const excluded = (agent && store.getState().excluded[agent]) || []
-      const wanted = keeper.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
-      return (await Promise.all(wanted.map(identity))).flat()
+    async getIdentities(about) {
+      return (await Promise.all(wanted(about).map(identity))).flat()
+    },
+    async getConnectedAccounts(about) {
+      if (!hasVaulted()) return []
+      await (await vault()).ready()
+      const state = store.getState()
+      return wanted(about).flatMap(({ id }) => {
+        const account = defaultAccount(state, id)
+        const usable = account?.status === 'connected' || account?.status === 'expiring'
+        if (account?.custody !== 'vault' || !usable) return []
+        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
+      })
     },
     async refreshProfile(id) {
       const account = keeper.findAccount(id)
-      if (keeper.find(account.provider).kind !== 'oauth') return account
+      if (keeper.find(account.provider).kind !== 'oauth' || account.custody === 'vault') return account
       const { secret } = await ask({ accountId: id })
       return (await renewal()).refreshProfile(id, secret.token?.access_token ?? '')
     },
@@ -445,6 +489,11 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
         resume().catch(() => {})
         // Where storage is forbidden there is nothing to take over.
         takeOver().catch(() => {})
+        // What the server did meanwhile. Where it cannot be asked, what is known stays.
+        if (hasVaulted())
+          vault()
+            .then(({ sync }) => sync())
+            .catch(() => {})
       }
       return () => {
         stop()

@@ -14,6 +14,7 @@ import {
 import { endOf, facts, granted, lifeOf, type Renewal } from './renewal.ts'
 import type { Secret } from './secrets.ts'
 import { callBroker, type Profile, type Verification } from './token.ts'
+import { isVaultFlow, type VaultClient } from './vault.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
@@ -64,7 +65,12 @@ export interface Running {
 /** Everything between a click and an account. Loaded on intent: a page that only shows accounts never needs it. */
 export type Connecting = ReturnType<typeof createConnecting>
 
-export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<string, Running>) {
+export function createConnecting(
+  keeper: Keeper,
+  renewal: Renewal,
+  running: Map<string, Running>,
+  vault: () => Promise<VaultClient>,
+) {
   const { options, store, secrets } = keeper
   const verdicts = new WeakMap<KeyFields, Verification>()
   const checked = new Set<string>()
@@ -96,6 +102,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     }
     // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
     const another = !connect.accountId && !connect.scopes && defaultAccount(store.getState(), provider.id) !== undefined
+    const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const asked = {
       redirect_uri: flow.redirectUri,
       client_id: await renewal.clientId(provider),
@@ -106,7 +113,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       keep,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
     }
-    const request = await authorizationRequest(provider, asked, another)
+    const request = await ask(provider, asked, another)
     flow.end.signal.throwIfAborted()
     const written = flows.write(request.flow.state, request.flow)
     flow.url = request.url
@@ -186,6 +193,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
+    if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = keeper.epoch
     const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id, nonce } = flow
@@ -194,8 +202,12 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const scopes = granted(provider, tokens, flow.scopes)
     const account = await adopt(provider, tokens.profile, secret, { ...flow, began, granted: scopes })
+    return connected(provider, account, flow)
+  }
+
+  function connected(provider: Provider, account: Account, flow?: Flow): ConnectOutcome {
     keeper.setProvider(provider.id)
-    return { status: 'connected', account, ...keptOf(flow) }
+    return { status: 'connected', account, ...(flow && keptOf(flow)) }
   }
 
   /** Whose secret this is: an account that is there, or one to be. */
@@ -341,6 +353,8 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
 
   async function judge(provider: ApiKeyProvider, fields: KeyFields): Promise<Verification> {
     checkFields(provider, fields)
+    // The server takes a key once: when it is connected.
+    if (await renewal.isVaulted(provider)) return { status: 'unchecked' }
     const known = verdicts.get(fields)
     if (known || !options.broker) return known ?? { status: 'unchecked' }
     const verdict = await callBroker<Verification>(options.broker, 'verify', { provider: provider.id, fields }).catch(
@@ -377,13 +391,14 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
           })
         }
         const verdict = await judge(provider, apiKey)
+        if (await renewal.isVaulted(provider)) {
+          return connected(provider, await (await vault()).connectKey(provider, apiKey, accountId))
+        }
         const profile = verdict.status === 'verified' ? verdict.profile : undefined
         const names = keyScheme(provider, apiKey)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
-        const account = await adopt(provider, profile, { fields }, { accountId, reason, began })
-        keeper.setProvider(provider.id)
-        return { status: 'connected', account }
+        return connected(provider, await adopt(provider, profile, { fields }, { accountId, reason, began }))
       } catch (error) {
         return fail(provider, error)
       }

@@ -14,6 +14,7 @@ export {
   type Snapshot,
 } from './accounts.ts'
 export {
+  type AccountReference,
   createLatchkey,
   type IdentityOptions,
   type KeyVerdict,

@@ -21,6 +21,11 @@ export interface LatchkeyOptions {
   providers: readonly Provider[]
   /** Base URL of the broker, such as `/api/latchkey`. */
   broker?: string
+  /**
+   * `vault`: the broker keeps accounts, so those that this browser does not know yet are asked for at start. Without it
+   * the page learns who keeps them when somebody connects one.
+   */
+  custody?: 'vault'
   /** Where accounts rest. Default: {@link localStorageStore}. */
   storage?: StateStorage
   /** Default: `{broker}/callback`. Must be of the page's own origin. @see RFC 6749 §3.1.2 */
@@ -173,6 +178,13 @@ export function createKeeper(options: LatchkeyOptions) {
         update((snapshot) => withAccount(snapshot, held))
         return held
       }
+    },
+    /** Keeps facts of an account whose secret is on the server. What is paused here stays paused. */
+    async keepVaulted(account: Account): Promise<Account> {
+      const paused = store.getState().accounts[account.id]?.status === 'paused'
+      const kept: Account = paused ? { ...account, status: 'paused' } : account
+      await keep(kept, '', true)
+      return kept
     },
     /** Removes the facts; the secret is removed under the lock. */
     async forget(id: string) {

@@ -32,14 +32,15 @@ export function createRenewal(keeper: Keeper) {
   const { options, store, secrets } = keeper
   const { broker } = options
   const renewing = new Map<string, Promise<Secret>>()
-  let clients: Promise<Map<string, string | undefined>> | undefined
+  let clients: Promise<Map<string, { client_id?: string; mode?: string }>> | undefined
 
   /** The client ids that the broker names, asked once; a failure is forgotten. */
   function brokerClients() {
     clients ??= (async () => {
       const response = await fetch(`${broker}/providers`, { headers: { accept: 'application/json' } })
-      const { providers } = (await response.json()) as { providers: { id: string; client_id?: string }[] }
-      return new Map(providers.map(({ id, client_id }) => [id, client_id]))
+      type Named = { id: string; client_id?: string; mode?: string }
+      const { providers } = (await response.json()) as { providers: Named[] }
+      return new Map(providers.map((named) => [named.id, named]))
     })()
     clients.catch(() => {
       clients = undefined
@@ -55,13 +56,22 @@ export function createRenewal(keeper: Keeper) {
           throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
         })
       : undefined
-    const id = named?.get(provider.id)
+    const id = named?.get(provider.id)?.client_id
     if (id) return id
     throw new LatchkeyError(
       'not_configured',
       `${provider.name} has no client id. Add it to ${broker ? 'the `clients` of createBroker()' : `${provider.id}({ clientId })`}.`,
       { provider: provider.id, next: 'configure' },
     )
+  }
+
+  /** Whether the broker keeps this provider's secrets itself. Unknown is an error: a secret must not go astray. */
+  async function isVaulted(provider: Provider): Promise<boolean> {
+    if (!broker) return false
+    const named = await brokerClients().catch((error) => {
+      throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
+    })
+    return named.get(provider.id)?.mode === 'vault'
   }
 
   async function endpoint(provider: OAuthProvider): Promise<TokenEndpoint> {
@@ -207,6 +217,7 @@ export function createRenewal(keeper: Keeper) {
       onlineSince = Date.now()
     },
     clientId,
+    isVaulted,
     endpoint,
     renew,
     /** What follows when an API refuses a token that looked good: a new one, or a word to the person. */

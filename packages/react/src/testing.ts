@@ -204,6 +204,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
         .flatMap(({ id }) => accountsOf(snapshot, id).slice(0, 1))
         .map(({ id, provider }) => ({ provider, accessToken: `fake-token-of-${id}`, accountId: id }))
     },
+    getConnectedAccounts: async () => [],
     refreshProfile: async (accountId) => find(accountId),
     async reportInvalidToken(accountId) {
       const account: Account = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }

@@ -1,13 +1,57 @@
-import { type ApiKeyProvider, type ErrorCode, LatchkeyError, type OAuthProvider, type Provider } from '@latchkey/core'
+import {
+  type ApiKeyProvider,
+  type ErrorCode,
+  type Identity,
+  LatchkeyError,
+  type OAuthProvider,
+  type Provider,
+} from '@latchkey/core'
 import { callbackPage, callbackScriptHash } from '@latchkey/core/callback'
 import { authorizationServer, BROKER_HEADER, type Token, type TokenEndpoint, verifyKey } from '@latchkey/core/token'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as oauth from 'oauth4webapi'
+import {
+  type AgentPolicy,
+  type Custodian,
+  createCustodian,
+  type Disconnection,
+  type ResolveOptions,
+} from './custodian.ts'
+import { clientsFromEnv, providersFromEnv } from './env.ts'
+import { apiUrl, callApi } from './proxy.ts'
+import { parseConnectedAccounts } from './references.ts'
+import type { Vault } from './vault.ts'
 
 /** A broker, ready to be mounted: `app.all('/api/latchkey/*', (c) => broker(c.req.raw))`. */
-export type Broker = (request: Request) => Promise<Response>
+export type Broker<Session = unknown> = ((request: Request) => Promise<Response>) & VaultAccess<Session>
+
+/** What the app's own server does with accounts in the vault. Without a vault there are none. */
+export interface VaultAccess<Session> {
+  /**
+   * The identities behind the `connectedAccounts` of an agent run, freshly refreshed, for `withIdentities`. References of
+   * another user, for an agent that may not have them or another audience are left out, and the audit log says why.
+   *
+   * @param who the request of the run, or its session.
+   */
+  resolveAccounts(who: Request | Session, references: unknown, options?: ResolveOptions): Promise<Identity[]>
+  /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
+  deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
+  /** Refreshes what ends within some seconds, as the background does. Default: 300. */
+  refreshDue(aheadSeconds?: number): Promise<number>
+  /** Stops the background. */
+  close(): void
+}
+
+/** Whose accounts a session works with. */
+export interface VaultOwner {
+  user: string
+  /** Default: `default`. */
+  tenant?: string
+  /** What a flow is bound to besides its user. Default: the user. */
+  session?: string
+}
 
 /** The app's registration at one provider, with the secret that no browser may see. @see RFC 6749 §2.3.1 */
 export interface BrokerClient {
@@ -18,10 +62,13 @@ export interface BrokerClient {
 }
 
 export interface BrokerOptions<Session> {
-  /** The same providers as in the browser. */
-  providers: readonly Provider[]
-  /** Client registrations by provider id. Default for a public client: the provider's own `clientId`. */
-  clients: Readonly<Record<string, BrokerClient>>
+  /** The same providers as in the browser. Default: those that the environment names a client for. */
+  providers?: readonly Provider[]
+  /**
+   * Client registrations by provider id. Default: `GITHUB_CLIENT_ID`, `GITHUB_CLIENT_SECRET`, `GOOGLE_CLIENT_ID`, … of
+   * the environment, and for a public client the provider's own `clientId`.
+   */
+  clients?: Readonly<Record<string, BrokerClient>>
   /**
    * Says who asks: the app's session or user, or a falsy value for nobody. Runs before every route but `/providers` and
    * `/callback`. What it throws, the broker's promise rejects with. It must not read the body.
@@ -48,7 +95,28 @@ export interface BrokerOptions<Session> {
   }
   /** Used for every call to a provider. Default: the global one. */
   fetch?: typeof globalThis.fetch
+  /** Keeps tokens and keys on the server: browsers get facts, agents get references. */
+  vault?: Vault
+  /** Custody by provider id. Default: `vault` for all when there is one, else `mediate`. */
+  custody?: Readonly<Record<string, 'vault' | 'mediate'>>
+  /** Whose accounts a session works with. Default: a session that is a string is its user. */
+  owner?: (session: Session) => VaultOwner
+  /** Which providers' accounts each agent may be given at all. Default: every agent may have all that it is sent. */
+  agents?: Readonly<Record<string, AgentPolicy>>
+  /**
+   * Seconds ahead of their end at which tokens are refreshed in the background; `false` where processes do not stay, as
+   * in serverless functions. Tokens are always refreshed when they are used. Default: 300.
+   */
+  refreshAhead?: number | false
+  /**
+   * Lets pages call a provider's API through `/accounts/{id}/api/{path}`, with the token added here, by these methods.
+   * Default: none.
+   */
+  proxy?: { methods: readonly string[] }
 }
+
+/** The end of a path that is a route. Only these have more than one segment. */
+const ROUTE = /\/(?:flows\/[^/]*|accounts\/[^/]+\.[\w-]{22}(?:\/api\/.*)?|[^/]*)$/
 
 const MAX_BODY = 16 * 1024
 const MAX_FIELD = 8 * 1024
@@ -62,7 +130,9 @@ const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 }
 
 type Body = Record<string, unknown>
-type Env = { Variables: { body: Body } }
+type Env = { Variables: { body: Body; owner: Required<VaultOwner> } }
+/** How often the background looks for what is due. */
+const ROUND = 30_000
 
 /** An answer that says no: a code, and a sentence of ours. */
 function refusal(status: ContentfulStatusCode, error: ErrorCode, message: string, headers?: HeadersInit) {
@@ -78,6 +148,12 @@ function refusal(status: ContentfulStatusCode, error: ErrorCode, message: string
  * - `POST /revoke` ends a grant (RFC 7009);
  * - `POST /verify` checks an API key at its provider.
  *
+ * With a `vault`, tokens and keys never leave it, and the three routes above refuse its providers. Instead:
+ *
+ * - `POST /flows` starts an authorization, `POST /flows/{state}` finishes it with the authorization response;
+ * - `GET /accounts`, `GET /accounts/{id}`, `DELETE /accounts/{id}` show and end accounts of the session's user;
+ * - `POST /accounts` takes an API key, once; `POST /accounts/{id}` makes sure that an account can still be used.
+ *
  * A POST needs JSON, the `latchkey-request` header, an `Origin` out of `allowedOrigins` and a session. Secrets come in
  * by `/token`, `/revoke` and `/verify` only, and leave for that provider's own endpoints only. Errors are
  * `{ error, message }`: a provider's own words are never passed on. Nothing is logged.
@@ -85,16 +161,19 @@ function refusal(status: ContentfulStatusCode, error: ErrorCode, message: string
  * @throws LatchkeyError `misuse` when the options contradict themselves.
  * @see OAuth 2.0 for Browser-Based Applications §6.2
  */
-export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
-  const { authenticate, allowedOrigins, limit, fetch } = options
+export function createBroker<Session>(options: BrokerOptions<Session>): Broker<Session> {
+  const { authenticate, allowedOrigins, limit, fetch, vault, proxy } = options
   const basePath = options.basePath?.replace(/\/+$/, '')
-  const providers = new Map(options.providers.map((provider) => [provider.id, provider]))
-  const clients = new Map(Object.entries(options.clients))
-  check(options, providers, clients)
+  const listed = options.providers ?? providersFromEnv()
+  const providers = new Map(listed.map((provider) => [provider.id, provider]))
+  const clients = new Map(Object.entries(options.clients ?? clientsFromEnv(listed)))
+  check(options, listed, providers, clients)
+  const custody = new Map(Object.entries(options.custody ?? {}))
+  const modeOf = (id: string) => custody.get(id) ?? (vault ? 'vault' : 'mediate')
 
   const routeOf = (request: Request) => {
     const { pathname } = new URL(request.url)
-    if (basePath === undefined) return pathname.slice(pathname.lastIndexOf('/'))
+    if (basePath === undefined) return ROUTE.exec(pathname)?.[0] ?? '/'
     return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname
   }
 
@@ -142,15 +221,36 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
 
   const count = limiter(limit?.perMinute ?? Infinity)
 
+  const ownerOf = (session: Session): Required<VaultOwner> => {
+    const owner = options.owner?.(session) ?? (typeof session === 'string' ? { user: session } : undefined)
+    if (!owner?.user) {
+      throw new LatchkeyError('misuse', 'createBroker needs owner(session): whose accounts does it work with?', {
+        next: 'configure',
+      })
+    }
+    const { user, tenant = 'default', session: bound = user } = owner
+    if (!tenant) throw new LatchkeyError('misuse', 'owner(session) names an empty tenant.', { next: 'configure' })
+    return { user, tenant, session: bound }
+  }
+
+  /** Whether the app's own page asks. A page of another origin can send none of this without a preflight. */
+  const isFromApp = (c: Context<Env>): boolean => {
+    const origin = c.req.header('origin')
+    const site = c.req.header('sec-fetch-site')
+    if (c.req.header(BROKER_HEADER) === undefined || site === 'none') return false
+    // Browsers leave Origin out of a GET to their own origin.
+    if (c.req.method === 'GET' && origin === undefined) return site === undefined || site === 'same-origin'
+    if (!allowedOrigins.includes(origin ?? '')) return false
+    // A form can send neither this type nor the header above.
+    const json = /^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')
+    return json || c.req.method === 'GET' || c.req.method === 'DELETE'
+  }
+
   const guard: MiddlewareHandler<Env> = async (c, next) => {
+    // A call to an API meets this twice.
+    if (c.get('body')) return next()
     const { raw } = c.req
-    const fromApp =
-      allowedOrigins.includes(c.req.header('origin') ?? '') &&
-      c.req.header(BROKER_HEADER) !== undefined &&
-      // A form can send neither this type nor the header above.
-      /^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '') &&
-      c.req.header('sec-fetch-site') !== 'none'
-    if (!fromApp) {
+    if (!isFromApp(c)) {
       throw refusal(
         403,
         'invalid_request',
@@ -165,7 +265,8 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
         'retry-after': String(wait),
       })
     }
-    c.set('body', await readObject(raw))
+    if (c.req.method !== 'GET' && c.req.method !== 'DELETE') c.set('body', await readObject(raw))
+    if (vault) c.set('owner', ownerOf(session))
     await next()
   }
 
@@ -183,7 +284,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
     headers.set('access-control-allow-credentials', 'true')
     headers.set('access-control-expose-headers', 'retry-after')
     if (c.req.method === 'OPTIONS') {
-      headers.set('access-control-allow-methods', 'GET, POST')
+      headers.set('access-control-allow-methods', vault ? 'GET, POST, DELETE' : 'GET, POST')
       headers.set('access-control-allow-headers', `content-type, ${BROKER_HEADER}`)
       headers.set('access-control-max-age', '600')
     }
@@ -205,9 +306,10 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
   app.get('/providers', (c) =>
     c.json({
       providers: [...providers.values()].flatMap((provider) => {
-        if (provider.kind === 'api-key') return { id: provider.id, mode: 'mediate' }
+        const mode = modeOf(provider.id)
+        if (provider.kind === 'api-key') return { id: provider.id, mode }
         const { client_id } = clientOf(provider)
-        return client_id ? { id: provider.id, client_id, mode: 'mediate' } : []
+        return client_id ? { id: provider.id, client_id, mode } : []
       }),
     }),
   )
@@ -222,9 +324,19 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
 
   app.post('*', guard)
 
+  /** The routes that take a raw secret do so only where it is the browser's to keep. */
+  function mediated<P extends Provider>(provider: P): P {
+    if (modeOf(provider.id) === 'mediate') return provider
+    throw refusal(
+      400,
+      'invalid_request',
+      `Accounts of ${provider.name} are kept on the server: use /flows and /accounts.`,
+    )
+  }
+
   app.post('/token', async (c) => {
     const { body } = c.var
-    const provider = providerOf('oauth', body)
+    const provider = mediated(providerOf('oauth', body))
     const endpoint = endpointOf(provider)
     switch (body.grant_type) {
       case 'authorization_code':
@@ -236,16 +348,19 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
     }
   })
 
+  function redirectUriOf(c: Context<Env>): string {
+    const redirect_uri = text(c.var.body, 'redirect_uri')
+    if (isRegistered(redirect_uri, c.req.raw)) return redirect_uri
+    throw refusal(
+      400,
+      'invalid_request',
+      'The broker does not know this redirect_uri. Add it to the redirectUris of createBroker.',
+    )
+  }
+
   function codeGrant(c: Context<Env>, { server }: OAuthProvider, client_id: string) {
     const { body } = c.var
-    const redirect_uri = text(body, 'redirect_uri')
-    if (!isRegistered(redirect_uri, c.req.raw)) {
-      throw refusal(
-        400,
-        'invalid_request',
-        'The broker does not know this redirect_uri. Add it to the redirectUris of createBroker.',
-      )
-    }
+    const redirect_uri = redirectUriOf(c)
     const code_verifier = text(body, 'code_verifier')
     if (!/^[\w.~-]{43,128}$/.test(code_verifier)) {
       throw refusal(400, 'invalid_request', 'code_verifier must be 43 to 128 unreserved characters (RFC 7636 §4.1).')
@@ -263,7 +378,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
 
   app.post('/revoke', async (c) => {
     const { body } = c.var
-    const provider = providerOf('oauth', body)
+    const provider = mediated(providerOf('oauth', body))
     const endpoint = endpointOf(provider)
     const access_token = optionalText(body, 'access_token')
     const refresh_token = optionalText(body, 'refresh_token')
@@ -274,15 +389,121 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
   })
 
   app.post('/verify', async (c) => {
-    const provider = providerOf('api-key', c.var.body)
+    const provider = mediated(providerOf('api-key', c.var.body))
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: cutFetch(fetch) }))
   })
 
-  return async (request) => app.fetch(request)
+  const custodian =
+    vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch), agents: options.agents })
+  if (custodian) vaultRoutes(custodian)
+
+  function vaultRoutes(custodian: Custodian) {
+    // The same answer for an account of somebody else and for one that never was.
+    const absent = () => refusal(404, 'invalid_request', 'There is no such account.')
+    const vaulted = <P extends Provider>(provider: P): P => {
+      if (modeOf(provider.id) === 'vault') return provider
+      throw refusal(400, 'invalid_request', `Accounts of ${provider.name} are kept by the browser: use /token.`)
+    }
+
+    app.post('/flows', async (c) => {
+      const { body, owner } = c.var
+      const provider = vaulted(providerOf('oauth', body))
+      const request = {
+        redirect_uri: redirectUriOf(c),
+        scopes: scopesOf(body),
+        accountId: optionalText(body, 'accountId'),
+      }
+      return c.json(await custodian.start(owner, owner.session, provider, request))
+    })
+
+    app.post('/flows/:state', async (c) => {
+      const { body, owner } = c.var
+      const account = await custodian.finish(owner, owner.session, c.req.param('state'), text(body, 'response'))
+      if (account === 'foreign') {
+        throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
+      }
+      if (!account) throw refusal(404, 'invalid_request', 'There is no connection under way for this answer.')
+      return c.json({ account })
+    })
+
+    app.get('/accounts', guard, async (c) => c.json({ accounts: await custodian.list(c.var.owner) }))
+
+    app.post('/accounts', async (c) => {
+      const { body, owner } = c.var
+      const provider = vaulted(providerOf('api-key', body))
+      const fields = keyFields(provider, body)
+      return c.json({ account: await custodian.connectKey(owner, provider, fields, optionalText(body, 'accountId')) })
+    })
+
+    app.get('/accounts/:id', guard, async (c) => {
+      const account = await custodian.find(c.var.owner, c.req.param('id'))
+      if (!account) throw absent()
+      return c.json({ account })
+    })
+
+    app.post('/accounts/:id', async (c) => {
+      const account = await custodian.check(c.var.owner, c.req.param('id'))
+      if (!account) throw absent()
+      return c.json({ account })
+    })
+
+    app.delete('/accounts/:id', guard, async (c) => {
+      const receipt = await custodian.disconnect(c.var.owner, c.req.param('id'))
+      if (!receipt) throw absent()
+      if (receipt.status === 'revoked') return c.json(receipt)
+      const { error, ...rest } = receipt
+      return c.json({ ...rest, ...(error && { error: error.code, message: error.message }) })
+    })
+
+    app.all('/accounts/:id/api/:path{.*}', guard, async (c) => {
+      const { method } = c.req
+      if (!proxy?.methods.includes(method)) {
+        throw refusal(404, 'invalid_request', 'The broker has no such route.')
+      }
+      const { owner } = c.var
+      const id = c.req.param('id')
+      const account = await custodian.find(owner, id)
+      const provider = account && providers.get(account.provider)
+      if (!provider) throw absent()
+      const { pathname, search } = new URL(c.req.url)
+      // As it was sent: what a router has decoded could not be told from what was written.
+      const url = apiUrl(provider, pathname.slice(pathname.indexOf(`${id}/api/`) + `${id}/api/`.length) + search)
+      if (!url) throw refusal(400, 'invalid_request', `This path does not belong to the API of ${provider.name}.`)
+      const body = c.var.body && JSON.stringify(c.var.body)
+      const { headers } = c.req.raw
+      return callApi(custodian, owner, { account: id, provider, url }, { method, headers, body }, cutFetch(fetch))
+    })
+  }
+
+  const ahead = options.refreshAhead ?? 300
+  let round: ReturnType<typeof setInterval> | undefined
+  if (custodian && ahead !== false) {
+    // What fails is in the audit log, and tried again in the next round.
+    round = setInterval(() => void custodian.refreshDue(ahead).catch(() => {}), ROUND)
+    round.unref?.()
+  }
+
+  return Object.assign(async (request: Request) => app.fetch(request), {
+    async resolveAccounts(who: Request | Session, references: unknown, about: ResolveOptions = {}) {
+      const session = who instanceof Request ? await authenticate(who) : who
+      if (!custodian || !session) return []
+      return custodian.resolve(ownerOf(session), parseConnectedAccounts(references), about)
+    },
+    async deleteUser({ user, tenant = 'default' }: VaultOwner) {
+      return custodian ? custodian.deleteUser({ user, tenant }) : {}
+    },
+    async refreshDue(seconds = 300) {
+      return custodian ? custodian.refreshDue(seconds) : 0
+    },
+    close() {
+      clearInterval(round)
+    },
+  })
 }
 
 function check<Session>(
-  { providers: list, allowedOrigins, basePath, authenticate }: BrokerOptions<Session>,
+  { allowedOrigins, basePath, authenticate, vault, custody = {} }: BrokerOptions<Session>,
+  list: readonly Provider[],
   providers: Map<string, Provider>,
   clients: Map<string, BrokerClient>,
 ): void {
@@ -291,6 +512,10 @@ function check<Session>(
   if (providers.size !== list.length) throw misuse('Two providers of createBroker have the same id.')
   for (const id of clients.keys()) {
     if (!providers.has(id)) throw misuse(`clients names "${id}", which is none of the providers of createBroker.`, id)
+  }
+  for (const [id, mode] of Object.entries(custody)) {
+    if (!providers.has(id)) throw misuse(`custody names "${id}", which is none of the providers of createBroker.`, id)
+    if (mode === 'vault' && !vault) throw misuse(`custody keeps "${id}" in a vault, but createBroker has none.`, id)
   }
   if (typeof authenticate !== 'function')
     throw misuse('createBroker needs authenticate(request): who may use the client secrets?')
@@ -378,6 +603,17 @@ function text(body: Body, name: string): string {
   const value = optionalText(body, name)
   if (value === undefined) throw refusal(400, 'invalid_request', `${name} is missing.`)
   return value
+}
+
+function scopesOf(body: Body): string[] | undefined {
+  const { scopes } = body
+  if (scopes === undefined || scopes === null) return undefined
+  // RFC 6749 §3.3: what a scope may consist of.
+  const good = Array.isArray(scopes) && scopes.length <= 100
+  if (good && scopes.every((scope) => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(scope))) {
+    return scopes
+  }
+  throw refusal(400, 'invalid_scope', 'scopes must be a list of scope names (RFC 6749 §3.3).')
 }
 
 const tokenOf = ({ issuer }: OAuthProvider, { access_token = '', refresh_token }: Partial<Token>): Token => ({

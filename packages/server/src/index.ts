@@ -7,7 +7,15 @@ export {
   type TokenRequest,
   type TokenSource,
 } from './agent-context.ts'
-export { type Broker, type BrokerClient, type BrokerOptions, createBroker } from './broker.ts'
+export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
+export {
+  type Broker,
+  type BrokerClient,
+  type BrokerOptions,
+  createBroker,
+  type VaultAccess,
+  type VaultOwner,
+} from './broker.ts'
 export {
   type CodeMode,
   type CodeModeOptions,
@@ -17,6 +25,7 @@ export {
   createCodeMode,
   type UsedAccount,
 } from './code-mode.ts'
+export type { AgentPolicy, Disconnection, ResolveOptions } from './custodian.ts'
 export {
   createEgress,
   type Egress,
@@ -26,6 +35,8 @@ export {
   type OnUse,
   type UseEntry,
 } from './egress.ts'
+export { clientsFromEnv, providersFromEnv } from './env.ts'
+export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './envelope.ts'
 export {
   AuthorizationRequired,
   bindIdentities,
@@ -38,12 +49,24 @@ export {
   takeIdentities,
   withIdentities,
 } from './identities.ts'
-export { type McpServerEntry, type McpServersConfig, type ResolveOptions, resolveMcpServers } from './mcp-servers.ts'
+export {
+  type McpServerEntry,
+  type McpServersConfig,
+  type ResolveMcpServersOptions,
+  resolveMcpServers,
+} from './mcp-servers.ts'
 export { createRedactor, type Redactor, secretsOf } from './redact.ts'
+export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './references.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
   type ServiceTokenRequest,
 } from './service-credentials.ts'
 export { type RunSkillOptions, Skill, type SkillLimits, type SkillManifest, type SkillResult } from './skills.ts'
+export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from './store.ts'
+export { memoryStore } from './store-memory.ts'
+export { migratePostgres, type PostgresOptions, postgresStore } from './store-postgres.ts'
+export { sqliteStore } from './store-sqlite.ts'
+export { createVault, type Opened, type Vault, type VaultOptions, type VaultSecret, vaultFromEnv } from './vault.ts'
+export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './with-account.ts'

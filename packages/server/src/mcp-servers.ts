@@ -18,7 +18,7 @@ export interface McpServersConfig {
   mcpServers: Readonly<Record<string, McpServerEntry>>
 }
 
-export interface ResolveOptions {
+export interface ResolveMcpServersOptions {
   /** Whose accounts are used. Default: those of the request this runs for. */
   context?: AgentContext
   /** Providers whose own variable names are known beside the well-known ones. */
@@ -36,7 +36,7 @@ const REFERENCE = /\$\{(\w+)\}/g
  */
 export async function resolveMcpServers(
   { mcpServers }: McpServersConfig,
-  { context = AgentContext.current(), providers = [] }: ResolveOptions = {},
+  { context = AgentContext.current(), providers = [] }: ResolveMcpServersOptions = {},
 ): Promise<Record<string, McpServerEntry>> {
   const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
 

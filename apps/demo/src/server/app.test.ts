@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { createVault, localKeys } from '@latchkey/server'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createApp } from './app.ts'
 import { createScriptedModel } from './scripted-model.ts'
@@ -95,6 +97,41 @@ test('a service that fails is reported in safe words', async () => {
   const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: 'KGAT_echoed' }])
   expect(stream).toContain('Kaggle answered with status 502.')
   expect(stream).not.toContain('KGAT_echoed')
+})
+
+test('in vault custody a run carries references, which work for the session they belong to alone', async () => {
+  const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
+  const inVault = createApp({
+    origins: [origin],
+    baseUrls: { kaggle: sandbox.kaggle.url },
+    clients: {},
+    agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
+    vault,
+  })
+  const session = async () => (await inVault.request('/api/config')).headers.get('set-cookie')?.split(';')[0] ?? ''
+  const [mine, other] = [await session(), await session()]
+  const headers = { 'content-type': 'application/json', 'latchkey-request': '1', origin }
+  const { token } = sandbox.kaggle.credentials
+  const connected = await inVault.request('/api/latchkey/accounts', {
+    method: 'POST',
+    headers: { ...headers, cookie: mine },
+    body: JSON.stringify({ provider: 'kaggle', fields: { key: token } }),
+  })
+  const { account } = (await connected.json()) as { account: { id: string } }
+  const chat = async (cookie: string) => {
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'List my datasets' }] }
+    const connectedAccounts = [{ provider: 'kaggle', accountId: account.id }]
+    const response = await inVault.request('/api/chat', {
+      method: 'POST',
+      headers: { ...headers, cookie },
+      body: JSON.stringify({ id: 'chat', messages: [message], connectedAccounts }),
+    })
+    const stream = await response.text()
+    expect(stream).not.toContain(token)
+    return outputs(stream)
+  }
+  expect(await chat(mine)).toMatchObject([{ accountId: account.id, datasets: [{}, {}, {}] }])
+  expect(await chat(other)).toMatchObject([{ type: 'authorization_required', provider: 'kaggle' }])
 })
 
 test('only a session of this app is answered', async () => {

@@ -1,4 +1,12 @@
-import { AgentContext, type BrokerClient, bindIdentities, createBroker, takeIdentities } from '@latchkey/server'
+import {
+  AgentContext,
+  type BrokerClient,
+  bindIdentities,
+  createBroker,
+  takeConnectedAccounts,
+  takeIdentities,
+  type Vault,
+} from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -9,7 +17,7 @@ import {
 } from 'ai'
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
-import type { AgentMessage, Config } from '../agent.ts'
+import { AGENT_ID, type AgentMessage, type Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
@@ -24,6 +32,10 @@ export interface AppOptions {
   agent: AgentModel
   /** A service that the agent calls as itself, with a service account. */
   metrics?: MetricsService
+  /** Keeps tokens and keys here instead of in the browser. */
+  vault?: Vault
+  /** What session ids are signed with. */
+  sessionSecret?: string
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
@@ -31,24 +43,28 @@ When a tool answers "authorization_required", say in one sentence which account 
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
-export function createApp({ origins, baseUrls, clients, agent, metrics }: AppOptions): Hono {
+export function createApp({ origins, baseUrls, clients, agent, metrics, vault, sessionSecret }: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
   const tools = createTools(providers, metrics)
   // Browsers send the cookies of one port to all others, so the port is part of the name.
-  const sessions = createSessions(`latchkey_demo_${new URL(origins[0] ?? '').port}`)
+  const origin = new URL(origins[0] ?? '')
+  const secure = origin.protocol === 'https:'
+  const sessions = createSessions(`latchkey_demo_${origin.port}`, { secure, secret: sessionSecret })
 
   const broker = createBroker({
     providers: Object.values(providers),
     clients,
     authenticate: sessions.find,
     allowedOrigins: origins,
+    // The whole difference between the two kinds of custody.
+    vault,
   })
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 
   app.get('/api/config', (c) => {
     sessions.start(c)
-    return c.json({ baseUrls, model: agent.name } satisfies Config)
+    return c.json({ baseUrls, model: agent.name, vault: vault?.store.type } satisfies Config)
   })
 
   app.post('/api/chat', csrf({ origin: origins }), async (c) => {
@@ -56,7 +72,11 @@ export function createApp({ origins, baseUrls, clients, agent, metrics }: AppOpt
     if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
     // First of all, the tokens leave the body. What remains is safe to log, to store and to hand around.
-    const { identities, body } = takeIdentities(await c.req.json())
+    const { identities: sent, body: rest } = takeIdentities(await c.req.json())
+    // References to accounts in the vault become tokens here, for this session's own accounts only.
+    const { connectedAccounts, body } = takeConnectedAccounts(rest)
+    const kept = await broker.resolveAccounts(c.req.raw, connectedAccounts, { agent: AGENT_ID })
+    const identities = [...sent, ...kept]
     const chat = await safeValidateUIMessages<AgentMessage>({ messages: body.messages, tools })
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { type OAuthStandIn, startSandbox } from '@latchkey/sandbox'
+import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
 import { createApp } from './app.ts'
@@ -56,13 +58,18 @@ const baseUrls = {
 }
 
 const agent = chooseModel(env)
-const app = createApp({
-  origins,
-  baseUrls,
-  clients: { github: github.client, gmail: gmail.client },
-  agent,
-  metrics: sandbox.metrics,
-})
+
+/** CUSTODY=vault keeps accounts here. Without a choice of store they are in memory, under a key that is made up now. */
+const chooseVault = () => {
+  if (env.CUSTODY !== 'vault') return undefined
+  if (env.TOKEN_STORE_TYPE && (env.TOKEN_STORE_TYPE !== 'memory' || env.TOKEN_ENCRYPTION_KEY)) return vaultFromEnv(env)
+  return createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
+}
+const vault = chooseVault()
+const clients = { github: github.client, gmail: gmail.client }
+// Accounts in a database outlive this process, so whoever they belong to has to as well.
+const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY
+const app = createApp({ origins, baseUrls, clients, agent, metrics: sandbox.metrics, vault, sessionSecret })
 const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
@@ -72,6 +79,8 @@ const server = createServer((request, response) => {
 const vite = await createVite({
   root,
   configFile: false,
+  // Several demos at once, as in the tests, do not share what they write.
+  cacheDir: env.VITE_CACHE_DIR,
   appType: 'spa',
   logLevel: 'warn',
   plugins: [react()],
@@ -105,6 +114,7 @@ Latchkey demo: http://localhost:${port}
   Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
   Metrics stand-in at ${sandbox.metrics.url}, read with a service account
   Model   ${agent.name}
+  Tokens  ${vault ? `on the server: ${vault.store.type}, encrypted` : 'in the browser, sealed'}
 `)
 })
 
@@ -112,6 +122,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
     server.close()
     server.closeAllConnections()
-    await Promise.all([vite.close(), sandbox.close()])
+    await Promise.all([vite.close(), sandbox.close(), vault?.close()])
   })
 }

@@ -1,4 +1,4 @@
-import type { IdentityOptions, LatchkeyClient } from '../client.ts'
+import type { AccountReference, IdentityOptions, LatchkeyClient } from '../client.ts'
 import type { Identity } from '../identities.ts'
 
 /**
@@ -9,14 +9,21 @@ import type { Identity } from '../identities.ts'
  * new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: 'assistant' }) })
  * ```
  *
- * @returns a function for the transport's `body` option; `identities` is left out when there are none.
+ * @returns a function for the transport's `body` option; `identities`, and the `connectedAccounts` that the server keeps, are left
+ * out when there are none.
  */
 export function identitiesBody(
-  client: Pick<LatchkeyClient, 'getIdentities'>,
+  client: Pick<LatchkeyClient, 'getIdentities'> & Partial<Pick<LatchkeyClient, 'getConnectedAccounts'>>,
   options?: IdentityOptions,
-): () => Promise<{ identities?: Identity[] }> {
+): () => Promise<{ identities?: Identity[]; connectedAccounts?: AccountReference[] }> {
   return async () => {
-    const identities = await client.getIdentities(options)
-    return identities.length > 0 ? { identities } : {}
+    const [identities, connectedAccounts = []] = await Promise.all([
+      client.getIdentities(options),
+      client.getConnectedAccounts?.(options),
+    ])
+    return {
+      ...(identities.length > 0 && { identities }),
+      ...(connectedAccounts.length > 0 && { connectedAccounts }),
+    }
   }
 }

@@ -1,0 +1,3 @@
+// What a server needs to run the authorization of a person itself: for @latchkey/server, not for pages.
+export { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
+export { parseScope } from './provider.ts'
