@@ -29,13 +29,12 @@ it('exports these names', () => {
       "requireIdentity",
       "resolveMcpServers",
       "secretsOf",
-      "takeIdentities",
-      "withAccount",
       "sqliteStore",
       "takeConnectedAccounts",
       "takeIdentities",
       "vaultFromEnv",
       "verifyWebhook",
+      "withAccount",
       "withIdentities",
     ]
   `)

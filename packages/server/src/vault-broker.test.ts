@@ -162,7 +162,10 @@ describe('flows and accounts', () => {
   it('a disconnect ends the grant, and says honestly when the provider could not be told', async () => {
     const { id } = await connect()
     const secret = (await vault.open(owner('ada'), id))?.secret.token
-    expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({ status: 'revoked' })
+    expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({
+      status: 'revoked',
+      tokens: ['refresh_token', 'access_token'],
+    })
     expect(upstream.isLive(secret?.refresh_token ?? '')).toBe(false)
     expect((await ask(call('DELETE', `accounts/${id}`))).status).toBe(404)
     await connect()
@@ -829,7 +832,10 @@ describe('one line to mount', () => {
     ).json()
     const { account } = await (await mount(call('POST', `flows/${state}`, { response: upstream.approve(url) }))).json()
     expect((await (await mount(call('GET', 'accounts'))).json()).accounts).toMatchObject([{ id: account.id }])
-    expect(await (await mount(call('DELETE', `accounts/${account.id}`))).json()).toEqual({ status: 'revoked' })
+    expect(await (await mount(call('DELETE', `accounts/${account.id}`))).json()).toEqual({
+      status: 'revoked',
+      tokens: ['refresh_token', 'access_token'],
+    })
     expect((await mount(call('GET', `accounts/${account.id}`))).status).toBe(404)
   }
 
