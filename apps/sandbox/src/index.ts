@@ -7,6 +7,8 @@ export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'
 export type { KaggleCredentials, KaggleStandIn, NewDataset } from './kaggle.ts'
+export { CLIENT_METADATA_URL, type McpSandbox, type McpSandboxOptions, startMcpSandbox } from './mcp.ts'
+export type { McpStandIn, McpTool } from './mcp-server.ts'
 export type { Fault, LogEntry, StandIn } from './stand-in.ts'
 
 export interface SandboxOptions {

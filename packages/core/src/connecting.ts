@@ -1,5 +1,6 @@
 import type { Account, Reason } from './accounts.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
+import type { Challenge } from './challenge.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from './errors.ts'
 import type { Keeper } from './keeper.ts'
 import { closeWindow, flows, listen } from './popup.ts'
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   /** `redirect` leaves the page and comes back. Default: `popup`. */
   mode?: 'popup' | 'redirect'
   signal?: AbortSignal
+  /** What an MCP server said when it refused: where its metadata is, and which scopes it wants. @see RFC 9728 §5.1 */
+  challenge?: Challenge
 }
 
 export type ConnectOutcome =
@@ -70,10 +73,11 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         { provider: provider.id, next: 'configure' },
       )
     }
-    const request = await authorizationRequest(provider, {
+    const bound = await renewal.bind(provider, { ...connect, redirectUri: flow.redirectUri })
+    const request = await authorizationRequest(bound, {
       redirect_uri: flow.redirectUri,
-      client_id: await renewal.clientId(provider),
-      scopes: wanted(provider, connect),
+      client_id: await renewal.clientId(bound),
+      scopes: bound === provider ? wanted(provider, connect) : bound.scopes,
       accountId: connect.accountId,
       mode,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
@@ -154,9 +158,10 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
-    const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
+    const bound = await renewal.bind(provider, flow)
+    const answer = await authorizationResponse(bound, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id } = flow
-    const endpoint = await renewal.endpoint(provider)
+    const endpoint = await renewal.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const account = await adopt(provider, tokens.profile, granted(provider, tokens, flow.scopes), secret, flow)
@@ -225,7 +230,9 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
   async function withOldRefreshToken(account: Account, secret: Secret): Promise<Secret> {
     if (!secret.token || secret.token.refresh_token) return secret
     const held = await secrets.read(account).catch(() => undefined)
-    const refresh_token = held?.secret.token?.refresh_token
+    // What one authorization server gave is never shown to another.
+    if (held?.secret.token?.issuer !== secret.token.issuer) return secret
+    const { refresh_token } = held.secret.token
     return refresh_token ? { ...secret, token: { ...secret.token, refresh_token } } : secret
   }
 
@@ -309,7 +316,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
         const flow = flows.read(state) as Flow | null
         const provider = keeper.providers.find(({ id }) => id === flow?.provider)
         if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
-        else if (provider?.kind !== 'oauth' || running.has(provider.id)) continue
+        else if (!provider || provider.kind === 'api-key' || running.has(provider.id)) continue
         else if (flow.response !== undefined) answered.push(finish(provider, flow, flow.response))
         else if (flow.mode === 'popup') {
           const waiting: Running = { window: null, resumed: true, end: new AbortController() }
@@ -329,7 +336,7 @@ export function createConnecting(keeper: Keeper, renewal: Renewal, running: Map<
       const flow = flows.read(searchParams.get('state') ?? '') as Flow | null
       const provider = keeper.providers.find(({ id }) => id === flow?.provider)
       // Answers come to the redirect URI of their request, and to no other. @see RFC 9700 §2.1
-      if (flow && provider?.kind === 'oauth' && flow.redirect_uri.split('?')[0] === origin + pathname) {
+      if (flow && provider && provider.kind !== 'api-key' && flow.redirect_uri.split('?')[0] === origin + pathname) {
         const waiting = running.get(provider.id)
         if (waiting?.state !== flow.state || !waiting.heard || !waiting.outcome) return finish(provider, flow, search)
         waiting.heard(search)

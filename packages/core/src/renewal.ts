@@ -1,7 +1,8 @@
 import type { Account } from './accounts.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { type Keeper, lives } from './keeper.ts'
-import { type OAuthProvider, type Provider, parseScope } from './provider.ts'
+import type { At, Mcp } from './mcp-accounts.ts'
+import { isMcp, type OAuthProvider, type Provider, parseScope } from './provider.ts'
 import type { Secret } from './secrets.ts'
 import {
   authorizationServer,
@@ -22,7 +23,7 @@ export type DisconnectReceipt =
 /** Upkeep of connected accounts: everything a token goes through after it was first received. Loaded when needed. */
 export type Renewal = ReturnType<typeof createRenewal>
 
-export function createRenewal(keeper: Keeper) {
+export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   const { options, store, secrets } = keeper
   const { broker } = options
   const renewing = new Map<string, Promise<Secret>>()
@@ -58,7 +59,14 @@ export function createRenewal(keeper: Keeper) {
     )
   }
 
-  async function endpoint(provider: OAuthProvider): Promise<TokenEndpoint> {
+  /** A provider as it is used: an MCP server's becomes known here. */
+  async function bind(provider: OAuthProvider, at: At): Promise<OAuthProvider> {
+    return isMcp(provider) ? (await (await mcp()).bind(provider, at)).provider : provider
+  }
+
+  /** `at` is the token or flow that it is for: an MCP server may have moved to another authorization server since. */
+  async function endpoint(provider: OAuthProvider, at: At): Promise<TokenEndpoint> {
+    if (isMcp(provider)) return (await mcp()).endpoint(provider, at)
     return broker ? brokered(broker, provider) : authorizationServer(provider, { client_id: await clientId(provider) })
   }
 
@@ -80,7 +88,7 @@ export function createRenewal(keeper: Keeper) {
     const provider = keeper.find(account.provider) as OAuthProvider
     let answer: TokenAnswer
     try {
-      answer = await (await endpoint(provider)).refresh(token)
+      answer = await (await endpoint(provider, token)).refresh(token)
     } catch (error) {
       if (error instanceof LatchkeyError && error.code === 'invalid_grant') {
         // Where locks are missing another tab may have been first: then its token is the one that counts.
@@ -143,6 +151,7 @@ export function createRenewal(keeper: Keeper) {
   }
 
   return {
+    bind,
     clientId,
     endpoint,
     renew,
@@ -165,8 +174,8 @@ export function createRenewal(keeper: Keeper) {
           await secrets.remove(account).catch(keeper.unavailable)
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await keeper.forget(account.id)
-          if (provider?.kind !== 'oauth' || !held?.secret.token) return removed
-          const { status } = await (await endpoint(provider)).revoke(held.secret.token)
+          if (!provider || provider.kind === 'api-key' || !held?.secret.token) return removed
+          const { status } = await (await endpoint(provider, held.secret.token)).revoke(held.secret.token)
           return status === 'revoked' ? { status } : removed
         })
       } catch (error) {
