@@ -5,6 +5,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as oauth from 'oauth4webapi'
+import type { McpProxy } from './mcp.ts'
 
 /** A broker, ready to be mounted: `app.all('/api/latchkey/*', (c) => broker(c.req.raw))`. */
 export type Broker = (request: Request) => Promise<Response>
@@ -46,6 +47,8 @@ export interface BrokerOptions<Session> {
     /** Whom a request counts for: a user id, with the address of the caller where the app knows it. */
     key: (session: Session, request: Request) => string
   }
+  /** Serves `/mcp`: `createMcpProxy()`. Default: there is no such route. */
+  mcp?: McpProxy
   /** Used for every call to a provider. Default: the global one. */
   fetch?: typeof globalThis.fetch
 }
@@ -219,6 +222,9 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker {
   )
 
   app.post('*', guard)
+
+  const { mcp } = options
+  if (mcp) app.post('/mcp', (c) => mcp(c.var.body))
 
   app.post('/token', async (c) => {
     const { body } = c.var

@@ -1,5 +1,6 @@
 // The public surface of @latchkey/server: named exports only, by hand.
 export { type Broker, type BrokerClient, type BrokerOptions, createBroker } from './broker.ts'
+export { createGuardedFetch, type GuardedFetch, GuardError, type GuardOptions, isPublicAddress } from './fetch-guard.ts'
 export {
   AuthorizationRequired,
   bindIdentities,
@@ -12,3 +13,12 @@ export {
   takeIdentities,
   withIdentities,
 } from './identities.ts'
+export {
+  AuthenticatedMcpClient,
+  type AuthenticatedMcpClientOptions,
+  createMcpProxy,
+  type McpProxy,
+  type McpTarget,
+  type McpTool,
+  type McpToolResult,
+} from './mcp.ts'
