@@ -8,6 +8,8 @@ export const addresses = {
   github: `http://127.0.0.1:${port + 1}`,
   google: `http://127.0.0.1:${port + 2}`,
   kaggle: `http://127.0.0.1:${port + 3}`,
+  /** The first of the MCP servers; the others have the ports after it. */
+  mcp: `http://127.0.0.1:${port + 4}`,
 }
 export type StandInName = 'github' | 'google' | 'kaggle'
 

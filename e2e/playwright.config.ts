@@ -20,6 +20,7 @@ export default defineConfig({
       GITHUB_PORT: new URL(addresses.github).port,
       GOOGLE_PORT: new URL(addresses.google).port,
       KAGGLE_PORT: new URL(addresses.kaggle).port,
+      MCP_PORT: new URL(addresses.mcp).port,
       // The scripted model answers here, whatever keys the machine has.
       OPENAI_API_KEY: '',
       ANTHROPIC_API_KEY: '',

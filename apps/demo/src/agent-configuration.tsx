@@ -1,4 +1,13 @@
-import { Account, ConnectedAccounts, useAgentAccounts, useIdentities, useLatchkey } from '@latchkey/react'
+import type { McpProvider } from '@latchkey/core/mcp'
+import {
+  Account,
+  AddMcpServer,
+  ConnectedAccounts,
+  Registrations,
+  useAgentAccounts,
+  useIdentities,
+  useLatchkey,
+} from '@latchkey/react'
 import { useId } from 'react'
 import { AGENT_ID } from './agent.ts'
 
@@ -6,10 +15,13 @@ interface AgentConfigurationProps {
   id: string
   model: string
   hidden: boolean
+  /** `mcpServers` JSON to try. */
+  mcpExample: string
+  onAddServers: (servers: McpProvider[]) => void
 }
 
 /** What the agent is, which accounts there are, and which of them it may use. */
-export function AgentConfiguration({ id, model, hidden }: AgentConfigurationProps) {
+export function AgentConfiguration({ id, model, hidden, mcpExample, onAddServers }: AgentConfigurationProps) {
   return (
     // Hidden, not gone: a key that is half typed in stays.
     <section id={id} className="configuration" aria-label="Agent configuration" hidden={hidden}>
@@ -23,6 +35,12 @@ export function AgentConfiguration({ id, model, hidden }: AgentConfigurationProp
         </div>
       </div>
       <ConnectedAccounts />
+      <AddMcpServer onAdd={({ providers }) => onAddServers(providers)} />
+      <details className="hint">
+        <summary>MCP servers to try</summary>
+        <pre>{mcpExample}</pre>
+      </details>
+      <Registrations />
       <AgentAccounts />
     </section>
   )

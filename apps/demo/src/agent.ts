@@ -13,4 +13,8 @@ export interface Config {
   baseUrls: BaseUrls
   /** Name of the language model. */
   model: string
+  /** How this app introduces itself to MCP servers. */
+  clientMetadataUrl: string
+  /** `mcpServers` JSON of the stand-ins, to paste. */
+  mcpExample: string
 }

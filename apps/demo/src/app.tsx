@@ -1,17 +1,24 @@
 import type { Provider } from '@latchkey/core'
 import { LatchkeyProvider } from '@latchkey/react'
 import { useState, useSyncExternalStore } from 'react'
+import type { Config } from './agent.ts'
 import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
+import { loadServers, saveServers } from './servers.ts'
 
 const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
-export function App({ providers, model }: { providers: Provider[]; model: string }) {
+export function App({ providers, config }: { providers: Provider[]; config: Config }) {
   const [open, toggle] = usePanel()
+  const [servers, setServers] = useState(loadServers)
   return (
     // All that Latchkey needs: where the broker is, and which services the agent works with.
-    <LatchkeyProvider broker="/api/latchkey" providers={providers}>
+    <LatchkeyProvider
+      broker="/api/latchkey"
+      providers={[...providers, ...servers]}
+      app={{ client_name: 'Latchkey demo', clientMetadataUrl: config.clientMetadataUrl }}
+    >
       <div className="app">
         <header className="bar">
           <h1>
@@ -26,7 +33,13 @@ export function App({ providers, model }: { providers: Provider[]; model: string
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
           <Chat />
-          <AgentConfiguration id={PANEL_ID} model={model} hidden={!open} />
+          <AgentConfiguration
+            id={PANEL_ID}
+            model={config.model}
+            hidden={!open}
+            mcpExample={config.mcpExample}
+            onAddServers={(added) => setServers(saveServers(added))}
+          />
         </main>
       </div>
     </LatchkeyProvider>

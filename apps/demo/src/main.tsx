@@ -11,6 +11,6 @@ const providers = Object.values(createProviders(config.baseUrls))
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
-    <App providers={providers} model={config.model} />
+    <App providers={providers} config={config} />
   </StrictMode>,
 )

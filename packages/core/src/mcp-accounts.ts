@@ -236,7 +236,7 @@ export function createMcp(keeper: Keeper) {
         kind: 'oauth',
         issuer,
         // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
-        baseUrl: new URL(server.token_endpoint).origin,
+        baseUrl: new URL(server.authorization_endpoint).origin,
         // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
         server: { ...server, userinfo_endpoint: undefined },
         client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },

@@ -43,7 +43,17 @@ describe.each(['transport', 'fetch', 'sdk-1'])('%s', (entry) => {
   it.concurrent.each(runs)(
     '$name at $revision',
     async ({ name, revision }) => {
-      const args = ['client', '--command', command, '--scenario', name, '--spec-version', revision]
+      const args = [
+        'client',
+        '--command',
+        command,
+        '--scenario',
+        name,
+        '--spec-version',
+        revision,
+        '--timeout',
+        '100000',
+      ]
       const { status, output } = await run(args, entry)
       expect(output).toContain('OVERALL: PASSED')
       expect(status, output).toBe(0)

@@ -353,8 +353,10 @@ describe('the mcpServers JSON', () => {
         Linear: { url: 'https://mcp.linear.app/mcp' },
         asana: { url: 'https://mcp.asana.com/v2/mcp', auth: { type: 'oauth2', clientId: 'a', scopes: ['default'] } },
         open: { url: 'https://docs.example/mcp', auth: null },
+        // biome-ignore-start lint/suspicious/noTemplateCurlyInString: agents write their references so.
         github: { command: 'npx', args: ['-y', 'server-github'], env: { GITHUB_TOKEN: '${GITHUB_TOKEN}' } },
         search: { url: 'https://search.example/mcp', headers: { Authorization: 'Bearer ${SEARCH_TOKEN}' } },
+        // biome-ignore-end lint/suspicious/noTemplateCurlyInString: agents write their references so.
       },
     })
     expect(servers.map(({ id, kind }) => [id, kind])).toEqual([

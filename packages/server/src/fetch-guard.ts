@@ -1,5 +1,5 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
-import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
@@ -99,14 +99,22 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   const pinned =
     (allowed: boolean): LookupFunction =>
     (hostname, { family }, callback) => {
-      lookup(hostname, { all: true, family: family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : family }, (error, found) => {
-        const addresses = found as LookupAddress[]
-        if (error || addresses.length === 0 || (!allowed && !addresses.every(({ address }) => isPublicAddress(address)))) {
-          callback(new GuardError(), '', 4)
-          return
-        }
-        callback(null, addresses, undefined)
-      })
+      lookup(
+        hostname,
+        { all: true, family: family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : family },
+        (error, found) => {
+          const addresses = found as LookupAddress[]
+          if (
+            error ||
+            addresses.length === 0 ||
+            (!allowed && !addresses.every(({ address }) => isPublicAddress(address)))
+          ) {
+            callback(new GuardError(), '', 4)
+            return
+          }
+          callback(null, addresses, undefined)
+        },
+      )
     }
 
   function once(url: URL, init: RequestInit, signal: AbortSignal): Promise<IncomingMessage> {

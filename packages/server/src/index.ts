@@ -1,6 +1,6 @@
 // The public surface of @latchkey/server: named exports only, by hand.
 export { type Broker, type BrokerClient, type BrokerOptions, createBroker } from './broker.ts'
-export { createGuardedFetch, type GuardedFetch, GuardError, type GuardOptions, isPublicAddress } from './fetch-guard.ts'
+export { createGuardedFetch, GuardError, type GuardedFetch, type GuardOptions, isPublicAddress } from './fetch-guard.ts'
 export {
   AuthorizationRequired,
   bindIdentities,

@@ -175,7 +175,9 @@ export class AuthenticatedMcpClient {
     const type = response.headers.get('content-type') ?? ''
     const { name = this.#target.id } = this.#target
     const candidates = type.includes('text/event-stream')
-      ? text.split(/\r?\n\r?\n/).map((event) => event.replaceAll(/^data: ?/gm, '').replaceAll(/^(event|id|retry):.*$/gm, ''))
+      ? text
+          .split(/\r?\n\r?\n/)
+          .map((event) => event.replaceAll(/^data: ?/gm, '').replaceAll(/^(event|id|retry):.*$/gm, ''))
       : [text]
     for (const candidate of candidates) {
       try {
@@ -216,6 +218,8 @@ export class AuthenticatedMcpClient {
       const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
       throw new AuthorizationRequired({ ...about, scopes: [...new Set([...(scopes ?? []), ...wanted])] })
     }
-    throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, { provider: id })
+    throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, {
+      provider: id,
+    })
   }
 }

@@ -1,4 +1,12 @@
-import { type BrokerClient, bindIdentities, createBroker, takeIdentities, withIdentities } from '@latchkey/server'
+import {
+  type BrokerClient,
+  bindIdentities,
+  createBroker,
+  createGuardedFetch,
+  createMcpProxy,
+  takeIdentities,
+  withIdentities,
+} from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -11,6 +19,7 @@ import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import type { AgentMessage, Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
+import { createMcpTools, readServers } from './mcp-tools.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
 import { createTools } from './tools.ts'
@@ -22,6 +31,8 @@ export interface AppOptions {
   /** The app's registration at each provider, with its secret. */
   clients: Record<string, BrokerClient>
   agent: AgentModel
+  /** The stand-in MCP servers, which are on this machine and would not be asked otherwise. */
+  mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
@@ -29,24 +40,34 @@ When a tool answers "authorization_required", say in one sentence which account 
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
-export function createApp({ origins, baseUrls, clients, agent }: AppOptions): Hono {
+export function createApp({ origins, baseUrls, clients, agent, mcp }: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
   const tools = createTools(providers)
   // Browsers send the cookies of one port to all others, so the port is part of the name.
   const sessions = createSessions(`latchkey_demo_${new URL(origins[0] ?? '').port}`)
 
+  const guard = { dangerouslyAllowOrigins: mcp?.origins ?? [] }
+  const guardedFetch = createGuardedFetch(guard)
+
   const broker = createBroker({
     providers: Object.values(providers),
     clients,
     authenticate: sessions.find,
     allowedOrigins: origins,
+    mcp: createMcpProxy(guard),
   })
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 
   app.get('/api/config', (c) => {
     sessions.start(c)
-    return c.json({ baseUrls, model: agent.name } satisfies Config)
+    const config: Config = {
+      baseUrls,
+      model: agent.name,
+      mcpExample: mcp?.example ?? '',
+      clientMetadataUrl: mcp?.clientMetadataUrl ?? '',
+    }
+    return c.json(config)
   })
 
   app.post('/api/chat', csrf({ origin: origins }), async (c) => {
@@ -58,17 +79,18 @@ export function createApp({ origins, baseUrls, clients, agent }: AppOptions): Ho
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
 
-    return withIdentities(identities, () => {
+    return withIdentities(identities, async () => {
+      const all = { ...tools, ...(await createMcpTools(readServers(body.mcpServers), guardedFetch)) }
       const { stream } = streamText({
         model: agent.model,
         instructions: INSTRUCTIONS,
         messages,
-        tools,
+        tools: all,
         stopWhen: isStepCount(5),
         abortSignal: c.req.raw.signal,
       })
       // The answer is still being read when this function is long done: bound, its tools keep their identities.
-      return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools }) }))
+      return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools: all }) }))
     })
   })
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import { type OAuthStandIn, startSandbox } from '@latchkey/sandbox'
+import { CLIENT_METADATA_URL, type OAuthStandIn, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
 import { createApp } from './app.ts'
@@ -41,6 +41,33 @@ const sandbox = await startSandbox({
   },
 })
 
+const mcpPort = Number(env.MCP_PORT ?? 4110)
+// The first of six ports in a row; any six where one of them is taken.
+const mcpPorts = await Promise.all(Array.from({ length: 6 }, (_, at) => freePort(mcpPort + at)))
+const mcpSandbox = await startMcpSandbox({
+  appOrigins: origins,
+  port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
+})
+const mcp = {
+  origins: mcpSandbox.all.map(({ url }) => url),
+  clientMetadataUrl: CLIENT_METADATA_URL,
+  example: JSON.stringify(
+    {
+      mcpServers: Object.fromEntries(
+        mcpSandbox.all.map((server) => [
+          server.id,
+          {
+            url: server.mcp,
+            ...(server === mcpSandbox.files && { auth: { type: 'oauth2', clientId: server.clientId } }),
+          },
+        ]),
+      ),
+    },
+    null,
+    2,
+  ),
+}
+
 /** The real service when the environment names a client for it, else its stand-in. */
 const service = (client_id: string | undefined, client_secret: string | undefined, standIn: OAuthStandIn) =>
   client_id && client_secret
@@ -55,7 +82,7 @@ const baseUrls = {
 }
 
 const agent = chooseModel(env)
-const app = createApp({ origins, baseUrls, clients: { github: github.client, gmail: gmail.client }, agent })
+const app = createApp({ origins, baseUrls, clients: { github: github.client, gmail: gmail.client }, agent, mcp })
 const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
@@ -96,6 +123,7 @@ Latchkey demo: http://localhost:${port}
   GitHub  ${place(baseUrls.github)}
   Gmail   ${place(baseUrls.gmail)}
   Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
+  MCP     ${mcp.origins.length} stand-in servers, to paste from the page
   Model   ${agent.name}
 `)
 })
@@ -104,6 +132,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
     server.close()
     server.closeAllConnections()
-    await Promise.all([vite.close(), sandbox.close()])
+    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close()])
   })
 }
