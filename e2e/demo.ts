@@ -9,7 +9,7 @@ export const addresses = {
   google: `http://127.0.0.1:${port + 2}`,
   kaggle: `http://127.0.0.1:${port + 3}`,
   /** The first of the MCP servers; the others have the ports after it. */
-  mcp: `http://127.0.0.1:${port + 4}`,
+  mcp: `http://127.0.0.1:${port + 10}`,
 }
 export type StandInName = 'github' | 'google' | 'kaggle'
 
