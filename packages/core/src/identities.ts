@@ -30,6 +30,8 @@ export interface ConnectRequest {
   message?: string
   /** A page of the server's own that the person has to visit, instead of a sign-in: URL-mode elicitation of MCP. */
   url?: string
+  /** Goes with `url`, which means nothing without it. */
+  mode?: 'url'
   elicitationId?: string
 }
 
@@ -107,6 +109,7 @@ function readElicitation(value: Record<string, unknown>, provider: string): Conn
   return {
     type: 'authorization_required',
     provider,
+    mode,
     url: new URL(url).href,
     ...(isText(message) && { message }),
     ...(isText(elicitationId) && { elicitationId }),
@@ -129,10 +132,8 @@ export function readConnectRequest(value: unknown, from: { provider?: string } =
   if (typeof request !== 'object' || request === null) return null
   const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider)
   if (elicitation) return elicitation
-  const { type, provider, scopes, accountId, toolName, toolCallId, message, url, elicitationId } = request as Record<
-    string,
-    unknown
-  >
+  const { type, provider, scopes, accountId, toolName, toolCallId, message, mode, url, elicitationId } =
+    request as Record<string, unknown>
   if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
   return {
     type,
@@ -142,7 +143,7 @@ export function readConnectRequest(value: unknown, from: { provider?: string } =
     ...(isText(toolName) && { toolName }),
     ...(isText(toolCallId) && { toolCallId }),
     ...(isText(message) && { message }),
-    ...(isPage(url) && { url: new URL(url).href }),
+    ...(mode === 'url' && isPage(url) && { mode, url: new URL(url).href }),
     ...(isText(elicitationId) && { elicitationId }),
   }
 }

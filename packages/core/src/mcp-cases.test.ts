@@ -435,6 +435,7 @@ describe('URL-mode elicitation', () => {
     type: 'authorization_required',
     provider: 'notes',
     message: 'Sign in to Acme',
+    mode: 'url',
     url: 'https://acme.example/connect',
     elicitationId: 'e1',
   }

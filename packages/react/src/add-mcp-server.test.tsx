@@ -71,6 +71,7 @@ it('a page that a server wants visited is linked by its host, and opened by the 
   const request = {
     type: 'authorization_required',
     provider: 'notes',
+    mode: 'url',
     url: 'https://acme.example/connect?x=1',
   } as const
   show(<ConnectPrompt request={request} />, createFakeClient({ providers: [notes] }))

@@ -25,7 +25,7 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
   if (!provider) return null
   return (
     <LiveRegion>
-      {request.url ? (
+      {request.mode === 'url' && request.url ? (
         <PagePrompt provider={provider} url={request.url} {...props} />
       ) : (
         <Prompt provider={provider} request={request} {...props} />
