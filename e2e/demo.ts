@@ -4,15 +4,17 @@ import { test as base, expect, type Locator, type Page, type Request } from '@pl
 /** Who keeps tokens and keys: the browser, or the server in one of its stores. */
 export type Custody = 'browser' | 'sqlite' | 'postgres'
 
-/** Ports of their own, so that a demo that runs beside the tests does not meet them; ten for each custody. */
+/** Ports of their own, so that a demo that runs beside the tests does not meet them; twenty for each custody. */
 export function addressesOf(custody: Custody) {
-  const port = Number(process.env.E2E_PORT ?? 5273) + ['browser', 'sqlite', 'postgres'].indexOf(custody) * 10
+  const port = Number(process.env.E2E_PORT ?? 5273) + ['browser', 'sqlite', 'postgres'].indexOf(custody) * 20
   return {
     app: `http://localhost:${port}`,
     github: `http://127.0.0.1:${port + 1}`,
     google: `http://127.0.0.1:${port + 2}`,
     kaggle: `http://127.0.0.1:${port + 3}`,
     dump: `http://127.0.0.1:${port + 4}`,
+    /** The first of the MCP servers; the others have the ports after it. */
+    mcp: `http://127.0.0.1:${port + 5}`,
   }
 }
 /** Those of the demo under test: a worker has one. */

@@ -4,7 +4,7 @@ import { addressesOf, type Custody } from './demo.ts'
 
 /** The same demo, with its ports and whoever keeps tokens and keys. */
 function serve(custody: Custody) {
-  const { app, github, google, kaggle, dump } = addressesOf(custody)
+  const { app, github, google, kaggle, dump, mcp } = addressesOf(custody)
   const port = (address: string) => new URL(address).port
   return {
     command: custody === 'browser' ? 'node ../apps/demo/src/server/start.ts' : `node serve.ts ${custody}`,
@@ -15,6 +15,7 @@ function serve(custody: Custody) {
       GOOGLE_PORT: port(google),
       KAGGLE_PORT: port(kaggle),
       DUMP_PORT: port(dump),
+      MCP_PORT: port(mcp),
       CUSTODY: 'browser',
       // The scripted model answers here, whatever keys the machine has.
       OPENAI_API_KEY: '',

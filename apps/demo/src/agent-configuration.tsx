@@ -1,4 +1,13 @@
-import { Account, ConnectedAccounts, useAgentAccounts, useIdentities, useLatchkey } from '@latchkey/react'
+import type { McpProvider } from '@latchkey/core/mcp'
+import {
+  Account,
+  AddMcpServer,
+  ConnectedAccounts,
+  Registrations,
+  useAgentAccounts,
+  useIdentities,
+  useLatchkey,
+} from '@latchkey/react'
 import { useId } from 'react'
 import { AGENT_ID } from './agent.ts'
 
@@ -7,10 +16,13 @@ interface AgentConfigurationProps {
   model: string
   vault: string | undefined
   hidden: boolean
+  /** `mcpServers` JSON to try. */
+  mcpExample: string
+  onAddServers: (servers: McpProvider[]) => void
 }
 
 /** What the agent is, which accounts there are, and which of them it may use. */
-export function AgentConfiguration({ id, model, vault, hidden }: AgentConfigurationProps) {
+export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAddServers }: AgentConfigurationProps) {
   return (
     // Hidden, not gone: a key that is half typed in stays.
     <section id={id} className="configuration" aria-label="Agent configuration" hidden={hidden}>
@@ -29,6 +41,12 @@ export function AgentConfiguration({ id, model, vault, hidden }: AgentConfigurat
           ? `Tokens and keys are kept on the server (${vault}), encrypted. None of them reaches this browser.`
           : 'Tokens and keys are kept in this browser, sealed.'}
       </p>
+      <AddMcpServer onAdd={({ providers }) => onAddServers(providers)} />
+      <details className="hint">
+        <summary>MCP servers to try</summary>
+        <pre>{mcpExample}</pre>
+      </details>
+      <Registrations />
       <AgentAccounts />
     </section>
   )

@@ -15,4 +15,8 @@ export interface Config {
   model: string
   /** Where the server keeps accounts; absent when the browser does. */
   vault?: string
+  /** How this app introduces itself to MCP servers. */
+  clientMetadataUrl: string
+  /** `mcpServers` JSON of the stand-ins, to paste. */
+  mcpExample: string
 }

@@ -1,23 +1,27 @@
 import type { Provider } from '@latchkey/core'
 import { LatchkeyProvider } from '@latchkey/react'
 import { useRef, useState, useSyncExternalStore } from 'react'
+import type { Config } from './agent.ts'
 import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
+import { loadServers, saveServers } from './servers.ts'
 
 const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
-export function App({ providers, model, vault }: { providers: Provider[]; model: string; vault?: string }) {
+export function App({ providers, config }: { providers: Provider[]; config: Config }) {
   const [open, toggle] = usePanel()
+  const [servers, setServers] = useState(loadServers)
   const draft = useRef<Draft>(null)
   return (
     // All that Latchkey needs: where the broker is, and which services the agent works with. The rest brings back a
     // message that was not sent yet when signing in has to leave the page.
     <LatchkeyProvider
       broker="/api/latchkey"
-      providers={providers}
-      custody={vault ? 'vault' : undefined}
+      providers={[...providers, ...servers]}
+      custody={config.vault ? 'vault' : undefined}
+      app={{ client_name: 'Latchkey demo', clientMetadataUrl: config.clientMetadataUrl }}
       keep={() => draft.current?.text || undefined}
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
@@ -35,7 +39,14 @@ export function App({ providers, model, vault }: { providers: Provider[]; model:
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
           <Chat draft={draft} />
-          <AgentConfiguration id={PANEL_ID} model={model} vault={vault} hidden={!open} />
+          <AgentConfiguration
+            id={PANEL_ID}
+            model={config.model}
+            vault={config.vault}
+            hidden={!open}
+            mcpExample={config.mcpExample}
+            onAddServers={(added) => setServers(saveServers(added))}
+          />
         </main>
       </div>
     </LatchkeyProvider>

@@ -1,4 +1,5 @@
 import { useChat } from '@ai-sdk/react'
+import { isMcp } from '@latchkey/core/mcp'
 import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
 import { useLatchkey } from '@latchkey/react'
 import { type ChatStatus, DefaultChatTransport } from 'ai'
@@ -20,10 +21,14 @@ const SUGGESTIONS = [
 export function Chat({ draft }: { draft: Ref<Draft> }) {
   const client = useLatchkey()
   // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
-  const [transport] = useState(
-    () =>
-      new DefaultChatTransport<AgentMessage>({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
-  )
+  const [transport] = useState(() => {
+    const identities = identitiesBody(client, { agent: AGENT_ID })
+    const chatBody = async () => ({
+      ...(await identities()),
+      mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
+    })
+    return new DefaultChatTransport<AgentMessage>({ api: '/api/chat', body: chatBody })
+  })
   const { messages, sendMessage, regenerate, stop, status, error } = useChat<AgentMessage>({ transport })
   const busy = status === 'submitted' || status === 'streaming'
   const log = useRef<HTMLDivElement>(null)

@@ -13,6 +13,6 @@ const providers = Object.values(createProviders(config.baseUrls))
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
-    <App providers={providers} model={config.model} vault={config.vault} />
+    <App providers={providers} config={config} />
   </StrictMode>,
 )

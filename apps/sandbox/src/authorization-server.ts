@@ -330,30 +330,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     setPolicy,
     errorPage: showError,
 
-    async ask(c, { query, form } = {}) {
-      const request = new IncomingMessage(c.env.incoming.socket)
-      const { pathname, search } = new URL(c.req.url)
-      const body = form ? form.toString() : await c.req.text()
-      request.method = c.req.method
-      request.url = pathname.slice(mount.length) + (query ? `?${query}` : search)
-      request.headers = { ...c.env.incoming.headers }
-      if (form) {
-        request.headers['content-type'] = 'application/x-www-form-urlencoded'
-        request.headers['content-length'] = String(Buffer.byteLength(body))
-        delete request.headers['transfer-encoding']
-      }
-      // Whoever accepts HTML would get errors of the token endpoint as a page.
-      if (request.method === 'POST') request.headers.accept = 'application/json'
-      // The provider builds its own addresses from this.
-      Object.assign(request, { baseUrl: mount })
-      if (body) request.push(body)
-      request.push(null)
-      // An incomplete message would take the connection down with it.
-      request.complete = true
-      const response = new CollectedResponse(request)
-      await provider.callback()(request, response)
-      return response.collected
-    },
+    ask: (c, change) => askProvider(provider, mount, c, change),
 
     async findAccessToken(value) {
       return value ? provider.AccessToken.find(value) : undefined
@@ -387,6 +364,37 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     },
   }
   return server
+}
+
+/** Hands a request to a provider below `mount`, optionally with another query or form, and returns its answer. */
+export async function askProvider(
+  provider: Provider,
+  mount: string,
+  c: AppContext,
+  { query, form }: { query?: URLSearchParams; form?: URLSearchParams } = {},
+): Promise<Response> {
+  const request = new IncomingMessage(c.env.incoming.socket)
+  const { pathname, search } = new URL(c.req.url)
+  const body = form ? form.toString() : await c.req.text()
+  request.method = c.req.method
+  request.url = pathname.slice(mount.length) + (query ? `?${query}` : search)
+  request.headers = { ...c.env.incoming.headers }
+  if (form) {
+    request.headers['content-type'] = 'application/x-www-form-urlencoded'
+    request.headers['content-length'] = String(Buffer.byteLength(body))
+    delete request.headers['transfer-encoding']
+  }
+  // Whoever accepts HTML would get errors of the token endpoint as a page.
+  if (request.method === 'POST') request.headers.accept = 'application/json'
+  // The provider builds its own addresses from this.
+  Object.assign(request, { baseUrl: mount })
+  if (body) request.push(body)
+  request.push(null)
+  // An incomplete message would take the connection down with it.
+  request.complete = true
+  const response = new CollectedResponse(request)
+  await provider.callback()(request, response)
+  return response.collected
 }
 
 /** Lets the provider answer into a `Response`, so that its answers can be bent before they leave. */

@@ -4,10 +4,13 @@ import { type KaggleStandIn, startKaggle } from './kaggle.ts'
 import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
 export type { Client, OAuthStandIn, Policy } from './authorization-server.ts'
+export { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'
 export type { KaggleCredentials, KaggleStandIn, NewDataset } from './kaggle.ts'
+export { CLIENT_METADATA_URL, type McpSandbox, type McpSandboxOptions, startMcpSandbox } from './mcp.ts'
+export type { McpStandIn, McpTool } from './mcp-server.ts'
 export type { MetricsStandIn, ServiceClient } from './metrics.ts'
 export type { Fault, LogEntry, StandIn } from './stand-in.ts'
 

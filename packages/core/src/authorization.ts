@@ -18,6 +18,8 @@ export interface Flow {
   client_id: string
   /** Scopes asked for. */
   scopes: readonly string[]
+  /** What the tokens will be for. @see RFC 8707 §2 */
+  resource?: string
   mode: 'popup' | 'redirect'
   /** The account that is connected again. */
   accountId?: string
@@ -62,6 +64,7 @@ export async function authorizationRequest(
     ...options,
     provider: provider.id,
     issuer: server.issuer,
+    ...(provider.resource && { resource: provider.resource }),
     state: oauth.generateRandomState(),
     code_verifier: oauth.generateRandomCodeVerifier(),
     ...(options.scopes.includes('openid') && { nonce: oauth.generateRandomNonce() }),
@@ -76,6 +79,7 @@ export async function authorizationRequest(
     response_type: 'code',
     client_id: flow.client_id,
     redirect_uri: flow.redirect_uri,
+    ...(flow.resource && { resource: flow.resource }),
     state: flow.state,
     code_challenge: await oauth.calculatePKCECodeChallenge(flow.code_verifier),
     code_challenge_method: 'S256',

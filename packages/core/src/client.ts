@@ -3,6 +3,7 @@ import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './co
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import { createKeeper, type LatchkeyOptions, lives } from './keeper.ts'
+import type { Mcp } from './mcp-accounts.ts'
 import { closeWindow, flows, openWindow } from './popup.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
 import type { DisconnectReceipt } from './renewal.ts'
@@ -117,6 +118,8 @@ export interface LatchkeyClient {
   setDefault(accountId: string): void
   /** Replaces the providers; flows and accounts of those that stay go on. */
   setProviders(providers: readonly Provider[]): void
+  /** What MCP servers need beyond other providers: discovery and client registrations. Loaded on first use. */
+  mcp(): Promise<Mcp>
   getSnapshot(): Snapshot
   subscribe(listener: () => void): () => void
 }
@@ -131,7 +134,8 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const keeper = createKeeper(options)
   const { store, records, secrets } = keeper
   const running = new Map<string, Running>()
-  const renewal = once(async () => (await import('./renewal.ts')).createRenewal(keeper))
+  const mcp = once(async () => (await import('./mcp-accounts.ts')).createMcp(keeper))
+  const renewal = once(async () => (await import('./renewal.ts')).createRenewal(keeper, mcp))
   const vault = once(async () => (await import('./vault.ts')).createVaultClient(keeper))
   const connecting = once(async () =>
     (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running, vault),
@@ -141,7 +145,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
 
   /** A provider whose client has a secret cannot be used by a browser alone. */
   const missing = (provider: Provider): LatchkeyError | undefined =>
-    provider.kind === 'oauth' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker
+    provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker
       ? new LatchkeyError(
           'not_configured',
           `${provider.name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
@@ -323,7 +327,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     connect(providerId, connect = {}) {
       try {
         const provider = keeper.find(providerId)
-        return provider.kind === 'oauth'
+        return provider.kind !== 'api-key'
           ? connectOAuth(provider, connect)
           : connecting().then(({ connectKey }) => connectKey(provider, connect))
       } catch (error) {
@@ -369,7 +373,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const provider = keeper.find(providerId)
       const error = missing(provider)
       if (error) throw error
-      if (provider.kind !== 'oauth') throw new LatchkeyError('misuse', `${provider.name} is connected with a key.`)
+      if (provider.kind === 'api-key') throw new LatchkeyError('misuse', `${provider.name} is connected with a key.`)
       const under = running.get(providerId)
       if (under?.url) return under.url
       under?.end.abort()
@@ -451,7 +455,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     },
     async refreshProfile(id) {
       const account = keeper.findAccount(id)
-      if (keeper.find(account.provider).kind !== 'oauth' || account.custody === 'vault') return account
+      if (keeper.find(account.provider).kind === 'api-key' || account.custody === 'vault') return account
       const { secret } = await ask({ accountId: id })
       return (await renewal()).refreshProfile(id, secret.token?.access_token ?? '')
     },
@@ -473,6 +477,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       // A new snapshot, so that whoever draws providers draws them again.
       store.setState({})
     },
+    mcp,
     getSnapshot: store.getState,
     subscribe(listener) {
       const stop = store.subscribe(listener)

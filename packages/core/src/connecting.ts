@@ -1,5 +1,6 @@
 import { type Account, defaultAccount, type Reason } from './accounts.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
+import type { Challenge } from './challenge.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from './errors.ts'
 import type { Keeper } from './keeper.ts'
 import { closeWindow, embedded, flows, listen } from './popup.ts'
@@ -35,6 +36,8 @@ export interface ConnectOptions {
   /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
   keep?: unknown
   signal?: AbortSignal
+  /** What an MCP server said when it refused: where its metadata is, and which scopes it wants. @see RFC 9728 §5.1 */
+  challenge?: Challenge
 }
 
 export type ConnectOutcome =
@@ -103,17 +106,18 @@ export function createConnecting(
     // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
     const another = !connect.accountId && !connect.scopes && defaultAccount(store.getState(), provider.id) !== undefined
     const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
+    const bound = await renewal.bind(provider, { ...connect, redirectUri: flow.redirectUri })
     const asked = {
       redirect_uri: flow.redirectUri,
-      client_id: await renewal.clientId(provider),
-      scopes: wanted(provider, connect),
+      client_id: await renewal.clientId(bound),
+      scopes: bound === provider ? wanted(provider, connect) : bound.scopes,
       accountId: connect.accountId,
       mode,
       prefix: keeper.prefix,
       keep,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
     }
-    const request = await ask(provider, asked, another)
+    const request = await ask(bound, asked, another)
     flow.end.signal.throwIfAborted()
     const written = flows.write(request.flow.state, request.flow)
     flow.url = request.url
@@ -195,9 +199,10 @@ export function createConnecting(
     if (expired(flow)) throw late(provider)
     if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = keeper.epoch
-    const answer = await authorizationResponse(provider, flow, new URLSearchParams(query))
+    const bound = await renewal.bind(provider, flow)
+    const answer = await authorizationResponse(bound, flow, new URLSearchParams(query))
     const { redirect_uri, code_verifier, client_id, nonce } = flow
-    const endpoint = await renewal.endpoint(provider)
+    const endpoint = await renewal.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id, nonce })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const scopes = granted(provider, tokens, flow.scopes)
@@ -302,7 +307,7 @@ export function createConnecting(
     changes.delete(providerId)
     const token = change?.found.secret.token
     const provider = keeper.providers.find(({ id }) => id === providerId)
-    if (!change || !token || provider?.kind !== 'oauth') return
+    if (!change || !token || !provider || provider.kind === 'api-key') return
     const { issuer, subject } = change.found.account
     // One grant of a person may stand behind several tokens and accounts, as at Google.
     const shared = Object.values(store.getState().accounts).some(
@@ -310,7 +315,7 @@ export function createConnecting(
     )
     if (shared) return
     try {
-      await (await renewal.endpoint(provider)).revoke(token)
+      await (await renewal.endpoint(provider, token)).revoke(token)
     } catch {
       // It is held by nobody now, and ends by itself.
     }
@@ -320,7 +325,9 @@ export function createConnecting(
   async function withOldRefreshToken(account: Account, secret: Secret): Promise<Secret> {
     if (!secret.token || secret.token.refresh_token) return secret
     const held = await secrets.read(account).catch(() => undefined)
-    const refresh_token = held?.secret.token?.refresh_token
+    // What one authorization server gave is never shown to another.
+    if (held?.secret.token?.issuer !== secret.token.issuer) return secret
+    const { refresh_token } = held.secret.token
     return refresh_token ? { ...secret, token: { ...secret.token, refresh_token } } : secret
   }
 
@@ -455,7 +462,7 @@ export function createConnecting(
         const flow = flows.read(state) as Flow | null
         const provider = keeper.providers.find(({ id }) => id === flow?.provider)
         if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
-        else if (provider?.kind !== 'oauth' || running.has(provider.id)) continue
+        else if (!provider || provider.kind === 'api-key' || running.has(provider.id)) continue
         else if (flow.response !== undefined) answered.push(finish(provider, flow, flow.response))
         else if (flow.mode === 'redirect') {
           flows.remove(state)
@@ -478,7 +485,7 @@ export function createConnecting(
       const flow = flows.read(searchParams.get('state') ?? '') as Flow | null
       const provider = keeper.providers.find(({ id }) => id === flow?.provider)
       // Answers come to the redirect URI of their request, and to no other. @see RFC 9700 §2.1
-      if (flow && provider?.kind === 'oauth' && flow.redirect_uri.split('?')[0] === origin + pathname) {
+      if (flow && provider && provider.kind !== 'api-key' && flow.redirect_uri.split('?')[0] === origin + pathname) {
         const waiting = running.get(provider.id)
         if (waiting?.state !== flow.state || !waiting.heard || !waiting.outcome) return finish(provider, flow, search)
         waiting.heard(search)

@@ -28,6 +28,11 @@ export interface ConnectRequest {
   toolName?: string
   toolCallId?: string
   message?: string
+  /** A page of the server's own that the person has to visit, instead of a sign-in: URL-mode elicitation of MCP. */
+  url?: string
+  /** Goes with `url`, which means nothing without it. */
+  mode?: 'url'
+  elicitationId?: string
 }
 
 const LIMITS = { entries: 32, token: 16 * 1024, provider: /^[a-z0-9._-]{1,64}$/ }
@@ -70,10 +75,52 @@ export function parseIdentities(value: unknown): Identity[] {
   return [...found.values()]
 }
 
+/** A page that a person's click may open: https, where a browser shows whose it is. */
+const isPage = (value: unknown): value is string =>
+  isText(value) && URL.canParse(value) && new URL(value).protocol === 'https:'
+
+/** MCP's error for "the person has to visit a page first". @see MCP 2025-11-25 "URL Elicitation Required" */
+const URL_ELICITATION_REQUIRED = -32042
+
+/** The members of an object or list that are objects themselves. */
+const objectsIn = (value: unknown): Record<string, unknown>[] =>
+  value && typeof value === 'object'
+    ? Object.values(value)
+        .slice(0, 16)
+        .filter((one) => one && typeof one === 'object')
+    : []
+
 /**
- * Recognises a {@link ConnectRequest} in a tool's answer, as an object or as JSON text; null for anything else.
+ * URL-mode elicitation in any of its forms: the parameters of an `elicitation/create` request, the request itself, a
+ * 2026-07-28 result with `inputRequests`, and the error -32042.
  */
-export function readConnectRequest(value: unknown): ConnectRequest | null {
+function readElicitation(value: Record<string, unknown>, provider: string): ConnectRequest | null {
+  const { code, data, params, inputRequests, mode, url, message, elicitationId } = value
+  const inner =
+    code === URL_ELICITATION_REQUIRED
+      ? objectsIn((data as { elicitations?: unknown } | undefined)?.elicitations)
+      : [...objectsIn(inputRequests), ...objectsIn([params])]
+  for (const one of inner) {
+    const { params: nested = one } = one
+    const found = readElicitation({ ...(nested as object), params: undefined }, provider)
+    if (found) return found
+  }
+  if (mode !== 'url' || !isPage(url)) return null
+  return {
+    type: 'authorization_required',
+    provider,
+    mode,
+    url: new URL(url).href,
+    ...(isText(message) && { message }),
+    ...(isText(elicitationId) && { elicitationId }),
+  }
+}
+
+/**
+ * Recognises a {@link ConnectRequest} in a tool's answer, as an object or as JSON text; null for anything else. With
+ * the id of an MCP server's provider it recognises that server's URL-mode elicitation, too.
+ */
+export function readConnectRequest(value: unknown, from: { provider?: string } = {}): ConnectRequest | null {
   let request = value
   if (typeof value === 'string' && value.length < 10_000 && value.includes('authorization_required')) {
     try {
@@ -83,7 +130,10 @@ export function readConnectRequest(value: unknown): ConnectRequest | null {
     }
   }
   if (typeof request !== 'object' || request === null) return null
-  const { type, provider, scopes, accountId, toolName, toolCallId, message } = request as Record<string, unknown>
+  const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider)
+  if (elicitation) return elicitation
+  const { type, provider, scopes, accountId, toolName, toolCallId, message, mode, url, elicitationId } =
+    request as Record<string, unknown>
   if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
   return {
     type,
@@ -93,5 +143,7 @@ export function readConnectRequest(value: unknown): ConnectRequest | null {
     ...(isText(toolName) && { toolName }),
     ...(isText(toolCallId) && { toolCallId }),
     ...(isText(message) && { message }),
+    ...(mode === 'url' && isPage(url) && { mode, url: new URL(url).href }),
+    ...(isText(elicitationId) && { elicitationId }),
   }
 }

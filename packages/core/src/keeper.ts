@@ -13,6 +13,7 @@ import { LatchkeyError } from './errors.ts'
 import { flows } from './popup.ts'
 import type { Provider } from './provider.ts'
 import { createRecords } from './records.ts'
+import type { AppMetadata } from './registration.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret } from './secrets.ts'
 import { localStorageStore, type StateStorage } from './storage.ts'
@@ -32,6 +33,8 @@ export interface LatchkeyOptions {
   redirectUri?: string
   /** Starts every storage key: one per person of the app, when several share a browser. Default: `latchkey`. */
   prefix?: string
+  /** How this app introduces itself to MCP servers' authorization servers. */
+  app?: AppMetadata
 }
 
 /** A page's accounts: facts in a store, secrets apart, and the few ways in which both change together. */

@@ -54,7 +54,8 @@ export interface AuthorizationServer {
 }
 
 export interface OAuthProvider extends ProviderBase {
-  kind: 'oauth'
+  /** `mcp`: server and client are found out when a person connects. See {@link McpProvider}. */
+  kind: 'oauth' | 'mcp'
   server: AuthorizationServer
   /**
    * The client registration, without a secret: that belongs to the broker. `client_id` may be absent when a broker
@@ -85,7 +86,29 @@ export interface OAuthProvider extends ProviderBase {
   revocationAuth?: 'none'
   /** Where a person can end the app's access by hand. */
   manageUrl?: string
+  /** What the tokens are for; sent with every request for one. @see RFC 8707 §2 */
+  resource?: string
 }
+
+/** An MCP server that wants a login. Made by `mcp()` or `mcpServers()` of `@latchkey/core/mcp`. */
+export interface McpProvider extends OAuthProvider {
+  kind: 'mcp'
+  mcp: {
+    /** The server's endpoint (Streamable HTTP). */
+    url: string
+    /** Its authorization server's metadata, where the server itself does not lead there. */
+    discoveryUrl?: string
+    /** The authorization server that the configured client id belongs to. */
+    issuer?: string
+    /** The resource identifier to accept instead of the URL itself: its origin, or a parent path. @see RFC 9728 §3.3 */
+    resource?: string
+    /** Ask through the broker, for servers that forbid browsers (CORS). Default: only where asking directly fails. */
+    via?: 'broker'
+  }
+}
+
+/** Whether a provider is an MCP server. */
+export const isMcp = (provider: Provider | undefined): provider is McpProvider => provider?.kind === 'mcp'
 
 /** One field of a key form. The first field of a provider is the primary secret. */
 export interface KeyField {
@@ -133,7 +156,7 @@ export interface ApiKeyProvider extends ProviderBase {
 }
 
 /** A service that accounts come from. Pure data, made by a factory such as `github()`, `oauth()` or `apiKey()`. */
-export type Provider = OAuthProvider | ApiKeyProvider
+export type Provider = OAuthProvider | McpProvider | ApiKeyProvider
 
 /** The fields of an ApiKey by name, such as `{ key }` or `{ username, key }`. */
 export type KeyFields = Record<string, string>

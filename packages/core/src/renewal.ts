@@ -1,7 +1,8 @@
 import type { Account } from './accounts.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { type Keeper, lives } from './keeper.ts'
-import { type OAuthProvider, type Provider, parseScope } from './provider.ts'
+import type { At, Mcp } from './mcp-accounts.ts'
+import { isMcp, type OAuthProvider, type Provider, parseScope } from './provider.ts'
 import type { Held, Secret, Wait } from './secrets.ts'
 import {
   authorizationServer,
@@ -28,7 +29,7 @@ const LONGEST_WAIT = 5 * 60_000
 /** Upkeep of connected accounts: everything a token goes through after it was first received. Loaded when needed. */
 export type Renewal = ReturnType<typeof createRenewal>
 
-export function createRenewal(keeper: Keeper) {
+export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   const { options, store, secrets } = keeper
   const { broker } = options
   const renewing = new Map<string, Promise<Secret>>()
@@ -67,14 +68,22 @@ export function createRenewal(keeper: Keeper) {
 
   /** Whether the broker keeps this provider's secrets itself. Unknown is an error: a secret must not go astray. */
   async function isVaulted(provider: Provider): Promise<boolean> {
-    if (!broker) return false
+    // The broker knows no MCP server: its secrets are the browser's.
+    if (!broker || isMcp(provider)) return false
     const named = await brokerClients().catch((error) => {
       throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
     })
     return named.get(provider.id)?.mode === 'vault'
   }
 
-  async function endpoint(provider: OAuthProvider): Promise<TokenEndpoint> {
+  /** A provider as it is used: an MCP server's becomes known here. */
+  async function bind(provider: OAuthProvider, at: At): Promise<OAuthProvider> {
+    return isMcp(provider) ? (await (await mcp()).bind(provider, at)).provider : provider
+  }
+
+  /** `at` is the token or flow that it is for: an MCP server may have moved to another authorization server since. */
+  async function endpoint(provider: OAuthProvider, at: At): Promise<TokenEndpoint> {
+    if (isMcp(provider)) return (await mcp()).endpoint(provider, at)
     return broker ? brokered(broker, provider) : authorizationServer(provider, { client_id: await clientId(provider) })
   }
 
@@ -134,7 +143,7 @@ export function createRenewal(keeper: Keeper) {
     const provider = keeper.find(account.provider) as OAuthProvider
     let answer: TokenAnswer
     try {
-      answer = await (await endpoint(provider)).refresh(token)
+      answer = await (await endpoint(provider, token)).refresh(token)
     } catch (cause) {
       const error = asLatchkeyError(cause, 'network', `${provider.name} could not be reached.`)
       if (error.code === 'invalid_grant') {
@@ -216,6 +225,7 @@ export function createRenewal(keeper: Keeper) {
     online() {
       onlineSince = Date.now()
     },
+    bind,
     clientId,
     isVaulted,
     endpoint,
@@ -240,8 +250,8 @@ export function createRenewal(keeper: Keeper) {
           await secrets.remove(account).catch(keeper.unavailable)
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await keeper.forget(account.id)
-          if (provider?.kind !== 'oauth' || !held?.secret.token) return removed
-          const answer = await (await endpoint(provider)).revoke(held.secret.token)
+          if (!provider || provider.kind === 'api-key' || !held?.secret.token) return removed
+          const answer = await (await endpoint(provider, held.secret.token)).revoke(held.secret.token)
           return answer.status === 'revoked' ? answer : removed
         })
       } catch (error) {

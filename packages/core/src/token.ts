@@ -24,6 +24,8 @@ export interface Token {
   /** As the server wrote it; absent means "as asked". */
   scope?: string
   issuer: string
+  /** What it is for, where that was said. @see RFC 8707 §2 */
+  resource?: string
 }
 
 /** Who an account belongs to. */
@@ -205,7 +207,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
   const authentication = !client_secret
     ? oauth.None()
     : provider.client.token_endpoint_auth_method === 'client_secret_basic'
-      ? oauth.ClientSecretBasic(client_secret)
+      ? basicAuthentication(client_secret)
       : oauth.ClientSecretPost(client_secret)
   const request = {
     [oauth.customFetch]: lenientFetch(provider, options),
@@ -213,10 +215,23 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
     [oauth.allowInsecureRequests]: true,
   }
 
+  /** @see RFC 8707 §2.2 */
+  const forResource = (resource = provider.resource) =>
+    resource ? { ...request, additionalParameters: { resource } } : request
+
   async function answer(server: ResolvedServer, token: oauth.TokenEndpointResponse): Promise<TokenAnswer> {
     const { access_token, token_type, expires_in, refresh_token, scope } = token
+    const { resource } = provider
     return {
-      token: { access_token, token_type, expires_in, refresh_token, scope, issuer: server.issuer },
+      token: {
+        access_token,
+        token_type,
+        expires_in,
+        refresh_token,
+        scope,
+        issuer: server.issuer,
+        ...(resource && { resource }),
+      },
       profile: await profileOf(provider, server, access_token, { fetch, signal }),
     }
   }
@@ -240,7 +255,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
           response,
           redirect_uri,
           code_verifier,
-          request,
+          forResource(),
         )
         const { id_token } = await answered
           .clone()
@@ -266,7 +281,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
           client,
           authentication,
           token.refresh_token ?? '',
-          request,
+          forResource(token.resource),
         )
         return answer(server, await oauth.processRefreshTokenResponse(server, client, answered))
       }),
@@ -329,6 +344,14 @@ async function revokeByApi(
     ? unavailable(provider, retryAfter(response))
     : malformed(provider)
 }
+
+/** Client id and secret are form-encoded first, which leaves "-" as it is. @see RFC 6749 §2.3.1 */
+const basicAuthentication =
+  (client_secret: string): oauth.ClientAuth =>
+  (_server, { client_id }, _body, headers) => {
+    const encode = (value: string) => new URLSearchParams([['', value]]).toString().slice(1)
+    headers.set('authorization', basic(encode(client_id), encode(client_secret)))
+  }
 
 const basic = (username: string, password: string) => {
   const bytes = new TextEncoder().encode(`${username}:${password}`)

@@ -34,7 +34,8 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
     if (status !== 'connected' || !renewable || expiresAt === undefined || under.has(id))
       return Number.POSITIVE_INFINITY
     // The app may not know this provider any more.
-    if (keeper.providers.find((known) => known.id === provider)?.kind !== 'oauth') return Number.POSITIVE_INFINITY
+    const kind = keeper.providers.find((known) => known.id === provider)?.kind
+    if (!kind || kind === 'api-key') return Number.POSITIVE_INFINITY
     const began = Math.min(issuedAt ?? connectedAt, expiresAt)
     const life = expiresAt - began
     const share = spread.get(`${id} ${rev}`) ?? Math.random()

@@ -8,6 +8,7 @@ import { useProvider, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { LiveRegion } from './live-region.tsx'
 import { useMessages } from './messages.ts'
+import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
 
 export interface ConnectPromptProps {
@@ -27,7 +28,11 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
   if (!provider) return null
   return (
     <LiveRegion>
-      <Prompt provider={provider} request={request} {...props} />
+      {request.mode === 'url' && request.url ? (
+        <PagePrompt provider={provider} url={request.url} {...props} />
+      ) : (
+        <Prompt provider={provider} request={request} {...props} />
+      )}
     </LiveRegion>
   )
 }
@@ -81,7 +86,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     )
   }
   // A token is replaced by the next one, so what was granted before is asked for again along with the new.
-  const scopes = provider.kind === 'oauth' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
+  const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
   const intent = {
     ...(account && { accountId: account.id }),
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
@@ -136,7 +141,10 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
 
 /** The scopes of a request that this page's provider has words for; others are not asked for. */
 function knownScopes(provider: Provider, request: ConnectRequest): string[] {
-  if (provider.kind !== 'oauth') return []
+  if (provider.kind === 'api-key') return []
+  // An MCP server's scopes have no words of ours: their names are shown as they are.
+  if (provider.kind === 'mcp')
+    return (request.scopes ?? []).filter((scope) => /^[\w.:/-]{1,80}$/.test(scope)).slice(0, 20)
   const canonical = (request.scopes ?? []).map((scope) => provider.scopeAliases?.[scope] ?? scope)
   return canonical.filter((scope) => Object.hasOwn(provider.scopeMeanings, scope))
 }

@@ -7,11 +7,13 @@ test('the public names', () => {
     [
       "Account",
       "AccountCard",
+      "AddMcpServer",
       "ApiKeyForm",
       "ConnectButton",
       "ConnectPrompt",
       "ConnectedAccounts",
       "LatchkeyProvider",
+      "Registrations",
       "useAccount",
       "useAccounts",
       "useAgentAccounts",

@@ -2,6 +2,7 @@
 export type { DisconnectProps, PartProps, RootProps } from './account.tsx'
 export * as Account from './account.tsx'
 export { AccountCard, type AccountCardProps } from './account-card.tsx'
+export { AddMcpServer, type AddMcpServerProps } from './add-mcp-server.tsx'
 export { ApiKeyForm, type ApiKeyFormProps } from './api-key-form.tsx'
 export { ConnectButton, type ConnectButtonProps, type ConnectIntent } from './connect-button.tsx'
 export { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
@@ -24,3 +25,4 @@ export {
   useToken,
 } from './hooks.ts'
 export type { MessageOverrides, Messages } from './messages.ts'
+export { Registrations, type RegistrationsProps } from './registrations.tsx'

@@ -164,6 +164,28 @@ export const english = {
   promptLater: (name: string) => `Not now: ${name}`,
   promptConnected: (name: string, account: string) => `${name} is connected as ${account}`,
 
+  promptPage: (name: string, host: string) => `${name} asks you to visit ${host}`,
+  openPage: (host: string) => `Open ${host}`,
+  pageDone: 'I have done this',
+
+  addServer: 'Add an MCP server',
+  addServerLabel: 'URL, or the mcpServers JSON of an agent',
+  addServerNext: 'Continue',
+  addServerAsk: (count: number) =>
+    count === 1 ? 'Ask this server for a login?' : `Ask these ${count} servers for a login?`,
+  addServerWarning: 'Nothing was sent yet. Add only servers that you know: their tools can do what you allow them.',
+  addServerConfirm: 'Add',
+  registrations: 'App registrations',
+  registrationsEmpty: 'This app is not registered anywhere.',
+  registrationMethods: {
+    'pre-registered': 'Registered before',
+    'metadata-document': 'Client metadata document',
+    dynamic: 'Registered itself',
+  },
+  registrationExpires: (when: string) => `Secret expires ${when}`,
+  deleteRegistrationShort: 'Delete',
+  deleteRegistration: (host: string) => `Delete the registration at ${host}`,
+
   /** Spoken when something changes; never shown. */
   spoken: {
     connecting: (name: string) => `Connecting ${name}.`,

@@ -5,7 +5,7 @@ import { useMessages } from './messages.ts'
 /** A list's items for scopes: the provider's words, or the scope's own name where it gives none. */
 export function ScopeItems({ provider, scopes }: { provider: Provider; scopes: readonly string[] }) {
   const messages = useMessages()
-  const meanings = provider.kind === 'oauth' ? provider.scopeMeanings : {}
+  const meanings = provider.kind === 'api-key' ? {} : provider.scopeMeanings
   return scopes.map((scope) => (
     <li key={scope} data-sensitive={meanings[scope]?.sensitive}>
       <span>{meanings[scope]?.label ?? scope}</span>

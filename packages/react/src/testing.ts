@@ -16,6 +16,7 @@ import {
   type RequestOutcome,
   type Snapshot,
 } from '@latchkey/core'
+import type { Mcp, Registration } from '@latchkey/core/mcp'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
@@ -46,6 +47,8 @@ export interface FakeClientOptions {
   verifyKey?: (providerId: string, fields: KeyFields) => Promise<KeyVerdict>
   /** What disconnecting says, by provider id. Default: the access token is revoked. */
   receipts?: Readonly<Record<string, DisconnectReceipt>>
+  /** This app at the authorization servers of MCP servers. Default: nowhere. */
+  registrations?: readonly Registration[]
 }
 
 /** A client without network and storage, for stories and tests. Its methods are plain functions: spy on them freely. */
@@ -99,6 +102,25 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     requests: options.requests ?? [],
     custody: options.custody ?? 'sealed',
     persistence: options.persistence ?? 'available',
+  }
+
+  let registrations = options.registrations ?? []
+  const registrationListeners = new Set<() => void>()
+  const forget = async (issuer: string) => {
+    registrations = registrations.filter((one) => one.issuer !== issuer)
+    for (const listener of [...registrationListeners]) listener()
+  }
+  const fakeRegistrations = {
+    list: async () => registrations,
+    forget,
+    async delete(issuer: string) {
+      await forget(issuer)
+      return { status: 'deleted' }
+    },
+    subscribe(listener: () => void) {
+      registrationListeners.add(listener)
+      return () => registrationListeners.delete(listener)
+    },
   }
 
   const set = (part: Partial<Snapshot>) => {
@@ -257,6 +279,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       providers = next
       set({})
     },
+    mcp: async () => ({ registrations: fakeRegistrations }) as unknown as Mcp,
     getSnapshot: () => snapshot,
     subscribe,
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),

@@ -20,6 +20,7 @@ import {
   type ResolveOptions,
 } from './custodian.ts'
 import { clientsFromEnv, providersFromEnv } from './env.ts'
+import type { McpProxy } from './mcp.ts'
 import { apiUrl, callApi } from './proxy.ts'
 import { parseConnectedAccounts } from './references.ts'
 import type { Vault } from './vault.ts'
@@ -93,6 +94,8 @@ export interface BrokerOptions<Session> {
     /** Whom a request counts for: a user id, with the address of the caller where the app knows it. */
     key: (session: Session, request: Request) => string
   }
+  /** Serves `/mcp`: `createMcpProxy()`. Default: there is no such route. */
+  mcp?: McpProxy
   /** Used for every call to a provider. Default: the global one. */
   fetch?: typeof globalThis.fetch
   /** Keeps tokens and keys on the server: browsers get facts, agents get references. */
@@ -323,6 +326,9 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   )
 
   app.post('*', guard)
+
+  const { mcp } = options
+  if (mcp) app.post('/mcp', (c) => mcp(c.var.body))
 
   /** The routes that take a raw secret do so only where it is the browser's to keep. */
   function mediated<P extends Provider>(provider: P): P {

@@ -37,6 +37,7 @@ export {
 } from './egress.ts'
 export { clientsFromEnv, providersFromEnv } from './env.ts'
 export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './envelope.ts'
+export { createGuardedFetch, GuardError, type GuardedFetch, type GuardOptions, isPublicAddress } from './fetch-guard.ts'
 export {
   AuthorizationRequired,
   bindIdentities,
@@ -49,6 +50,15 @@ export {
   takeIdentities,
   withIdentities,
 } from './identities.ts'
+export {
+  AuthenticatedMcpClient,
+  type AuthenticatedMcpClientOptions,
+  createMcpProxy,
+  type McpProxy,
+  type McpTarget,
+  type McpTool,
+  type McpToolResult,
+} from './mcp.ts'
 export {
   type McpServerEntry,
   type McpServersConfig,

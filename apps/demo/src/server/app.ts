@@ -3,6 +3,8 @@ import {
   type BrokerClient,
   bindIdentities,
   createBroker,
+  createGuardedFetch,
+  createMcpProxy,
   takeConnectedAccounts,
   takeIdentities,
   type Vault,
@@ -19,6 +21,7 @@ import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { AGENT_ID, type AgentMessage, type Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
+import { createMcpTools, readServers } from './mcp-tools.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
 import { createTools, type MetricsService } from './tools.ts'
@@ -36,6 +39,8 @@ export interface AppOptions {
   vault?: Vault
   /** What session ids are signed with. */
   sessionSecret?: string
+  /** The stand-in MCP servers, which are on this machine and would not be asked otherwise. */
+  mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
@@ -43,7 +48,7 @@ When a tool answers "authorization_required", say in one sentence which account 
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
-export function createApp({ origins, baseUrls, clients, agent, metrics, vault, sessionSecret }: AppOptions): Hono {
+export function createApp({ origins, baseUrls, clients, agent, metrics, vault, sessionSecret, mcp }: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
   const tools = createTools(providers, metrics)
@@ -52,6 +57,9 @@ export function createApp({ origins, baseUrls, clients, agent, metrics, vault, s
   const secure = origin.protocol === 'https:'
   const sessions = createSessions(`latchkey_demo_${origin.port}`, { secure, secret: sessionSecret })
 
+  const guard = { dangerouslyAllowOrigins: mcp?.origins ?? [] }
+  const guardedFetch = createGuardedFetch(guard)
+
   const broker = createBroker({
     providers: Object.values(providers),
     clients,
@@ -59,12 +67,20 @@ export function createApp({ origins, baseUrls, clients, agent, metrics, vault, s
     allowedOrigins: origins,
     // The whole difference between the two kinds of custody.
     vault,
+    mcp: createMcpProxy(guard),
   })
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 
   app.get('/api/config', (c) => {
     sessions.start(c)
-    return c.json({ baseUrls, model: agent.name, vault: vault?.store.type } satisfies Config)
+    const config: Config = {
+      baseUrls,
+      model: agent.name,
+      vault: vault?.store.type,
+      mcpExample: mcp?.example ?? '',
+      clientMetadataUrl: mcp?.clientMetadataUrl ?? '',
+    }
+    return c.json(config)
   })
 
   app.post('/api/chat', csrf({ origin: origins }), async (c) => {
@@ -82,17 +98,18 @@ export function createApp({ origins, baseUrls, clients, agent, metrics, vault, s
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
 
     // An app with users passes theirs.
-    return AgentContext.fromIdentities(identities, { userId }).run(() => {
+    return AgentContext.fromIdentities(identities, { userId }).run(async () => {
+      const all = { ...tools, ...(await createMcpTools(readServers(body.mcpServers), guardedFetch)) }
       const { stream } = streamText({
         model: agent.model,
         instructions: INSTRUCTIONS,
         messages,
-        tools,
+        tools: all,
         stopWhen: isStepCount(5),
         abortSignal: c.req.raw.signal,
       })
       // The answer is still being read when this function is long done: bound, its tools keep their identities.
-      return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools }) }))
+      return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools: all }) }))
     })
   })
 

@@ -43,7 +43,9 @@ function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageMo
   }
   const said =
     last?.role === 'user' ? last.content.map((part) => (part.type === 'text' ? part.text : '')).join(' ') : ''
-  const calls = chooseTools(said).filter(({ toolName }) => tools.some(({ name }) => name === toolName))
+  const calls = [...chooseTools(said), ...chooseMcpTools(said, tools)].filter(({ toolName }) =>
+    tools.some(({ name }) => name === toolName),
+  )
   if (calls.length === 0) return [{ type: 'text', text: INTRODUCTION }]
   return calls.map(({ toolName, input }) => ({
     type: 'tool-call',
@@ -97,6 +99,17 @@ function chooseTools(message: string): { toolName: string; input: object }[] {
   return calls.filter((call) => seen.size < seen.add(JSON.stringify(call)).size)
 }
 
+/** Tools of MCP servers, by the words of their names: "list notes" is `notes__list_notes`. */
+function chooseMcpTools(message: string, tools: { name: string }[]): { toolName: string; input: object }[] {
+  const words = new Set(message.toLowerCase().match(/[a-z]+/g) ?? [])
+  return tools.flatMap(({ name }) => {
+    const [server, tool] = name.split('__')
+    if (!server || !tool) return []
+    const meant = tool === 'connect' ? words.has(server) : tool.split('_').every((word) => words.has(word))
+    return meant ? [{ toolName: name, input: {} }] : []
+  })
+}
+
 type Item = Record<string, unknown>
 
 /** One tool's result in words. */
@@ -106,6 +119,8 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   const request = readConnectRequest(value)
   if (request)
     return `${request.message ?? `This needs an account: ${request.provider}.`} I will carry on as soon as I have it.`
+  const { text } = value as { text?: unknown }
+  if (toolName.includes('__') && typeof text === 'string') return `${toolName.split('__')[0]} says:\n${text}`
   const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>
   const { serviceAccount, value: returned } = value as { serviceAccount?: string; value?: unknown }
   if (toolName === 'run_code')

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import { type OAuthStandIn, startSandbox } from '@latchkey/sandbox'
+import { CLIENT_METADATA_URL, type OAuthStandIn, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
@@ -44,6 +44,33 @@ const sandbox = await startSandbox({
   },
 })
 
+const mcpPort = Number(env.MCP_PORT ?? 4110)
+// The first of six ports in a row; any six where one of them is taken.
+const mcpPorts = await Promise.all(Array.from({ length: 6 }, (_, at) => freePort(mcpPort + at)))
+const mcpSandbox = await startMcpSandbox({
+  appOrigins: origins,
+  port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
+})
+const mcp = {
+  origins: mcpSandbox.all.map(({ url }) => url),
+  clientMetadataUrl: CLIENT_METADATA_URL,
+  example: JSON.stringify(
+    {
+      mcpServers: Object.fromEntries(
+        mcpSandbox.all.map((server) => [
+          server.id,
+          {
+            url: server.mcp,
+            ...(server === mcpSandbox.files && { auth: { type: 'oauth2', clientId: server.clientId } }),
+          },
+        ]),
+      ),
+    },
+    null,
+    2,
+  ),
+}
+
 /** The real service when the environment names a client for it, else its stand-in. */
 const service = (client_id: string | undefined, client_secret: string | undefined, standIn: OAuthStandIn) =>
   client_id && client_secret
@@ -69,7 +96,7 @@ const vault = chooseVault()
 const clients = { github: github.client, gmail: gmail.client }
 // Accounts in a database outlive this process, so whoever they belong to has to as well.
 const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY
-const app = createApp({ origins, baseUrls, clients, agent, metrics: sandbox.metrics, vault, sessionSecret })
+const app = createApp({ origins, baseUrls, clients, agent, metrics: sandbox.metrics, vault, sessionSecret, mcp })
 const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
@@ -113,6 +140,7 @@ Latchkey demo: http://localhost:${port}
   Gmail   ${place(baseUrls.gmail)}
   Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
   Metrics stand-in at ${sandbox.metrics.url}, read with a service account
+  MCP     ${mcp.origins.length} stand-in servers, to paste from the page
   Model   ${agent.name}
   Tokens  ${vault ? `on the server: ${vault.store.type}, encrypted` : 'in the browser, sealed'}
 `)
@@ -122,6 +150,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
     server.close()
     server.closeAllConnections()
-    await Promise.all([vite.close(), sandbox.close(), vault?.close()])
+    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close(), vault?.close()])
   })
 }

@@ -235,7 +235,7 @@ async function callApi<T>(
 
 /** The header that carries an identity: a bearer token, or whatever this kind of API key asks for. */
 function authorization(provider: Provider, { accessToken, fields }: Identity) {
-  if (provider.kind === 'oauth') return { name: 'authorization', value: `Bearer ${accessToken}` }
+  if (provider.kind !== 'api-key') return { name: 'authorization', value: `Bearer ${accessToken}` }
   const [primary] = provider.fields
   const key = { ...fields, [primary?.name ?? 'key']: accessToken }
   const scheme = keyScheme(provider, key)

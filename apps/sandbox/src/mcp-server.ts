@@ -1,0 +1,323 @@
+import { randomBytes } from 'node:crypto'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import { type AdapterPayload, type ClientMetadata, errors, interactionPolicy, Provider } from 'oidc-provider'
+import { z } from 'zod'
+import { askProvider, getSigningKey, memoryAdapter } from './authorization-server.ts'
+import { type Brand, consentPage, errorPage } from './pages.ts'
+import { type AppContext, createStandIn, openServer, readObject, type StandIn } from './stand-in.ts'
+
+/** One tool of a stand-in: what it answers, and the scope that it wants. */
+export interface McpTool {
+  title: string
+  description: string
+  scope: 'mcp:read' | 'mcp:write'
+  answer: () => string
+}
+
+export interface McpServerOptions {
+  port: number
+  /** Short and lowercase. */
+  id: string
+  name: string
+  hue: number
+  tools: Record<string, McpTool>
+  /** How clients come to be known here. */
+  registration: 'metadata-document' | 'dynamic' | 'static'
+  redirectUris: string[]
+  /** Client ID metadata documents by URL, as this server would fetch them. */
+  clientDocuments?: Record<string, ClientMetadata>
+  /** Answers no page of another origin. */
+  noCors?: true
+  /** Seconds; default: an hour. */
+  accessTtl?: number
+}
+
+export interface McpStandIn extends StandIn {
+  readonly id: string
+  readonly name: string
+  /** The MCP endpoint. */
+  readonly mcp: string
+  /** The client id of a static registration. */
+  readonly clientId: string
+  /** Agree to everything, or refuse everything, without a page. */
+  setPolicy(policy: { auto?: boolean; deny?: boolean }): void
+  /** Members that the authorization server's metadata says otherwise; undefined takes one away. */
+  readonly metadata: Record<string, unknown>
+  /** Seconds that the next access tokens live. */
+  readonly lifetime: { seconds: number }
+  /** Ends every grant, as an administrator would. */
+  revokeAll(): void
+  /** Forgets every client that registered itself. */
+  deleteClients(): void
+  readonly clients: () => string[]
+}
+
+const PERSON = { id: 'ada', name: 'Ada Lovelace', handle: 'ada@example.com', picture: '/avatars/ada' }
+const WORDS = { 'mcp:read': 'Read what is yours here', 'mcp:write': 'Change what is yours here' }
+
+/**
+ * An MCP server (official SDK, streamable HTTP, stateless) behind its own strict OAuth 2.1 server: PKCE for all, one
+ * audience per token, refresh tokens that rotate and whose reuse ends the grant.
+ */
+export async function startMcpServer(options: McpServerOptions): Promise<McpStandIn> {
+  const open = await openServer(options.port)
+  const { app, url: issuer } = open
+  const { id, name, registration, redirectUris, clientDocuments = {}, accessTtl = 3600 } = options
+  const brand: Brand = { id, name, hue: options.hue }
+  const store = new Map<string, AdapterPayload>()
+  const clientId = `${id}-app`
+  const resource = `${issuer}/mcp`
+  const metadata: Record<string, unknown> = {}
+  const lifetime = { seconds: accessTtl }
+  let policy: { auto?: boolean; deny?: boolean } = {}
+
+  const provider = new Provider(issuer, {
+    adapter: (kind) => memoryAdapter(store, kind),
+    jwks: { keys: [{ ...getSigningKey(), use: 'sig', alg: 'RS256' }] },
+    cookies: {
+      keys: [randomBytes(32).toString('base64url')],
+      names: { session: `mcp_${id}_session`, interaction: `mcp_${id}_interaction`, resume: `mcp_${id}_resume` },
+      long: { httpOnly: true, sameSite: 'lax', overwrite: true },
+      short: { httpOnly: true, sameSite: 'lax', overwrite: true },
+    },
+    clients:
+      registration === 'static'
+        ? [
+            {
+              client_id: clientId,
+              client_name: 'Latchkey demo',
+              application_type: 'native',
+              redirect_uris: redirectUris,
+              response_types: ['code'],
+              grant_types: ['authorization_code', 'refresh_token'],
+              token_endpoint_auth_method: 'none',
+            },
+          ]
+        : [],
+    responseTypes: ['code'],
+    scopes: ['offline_access', ...Object.keys(WORDS)],
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: () => false,
+    clientBasedCORS: () => true,
+    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    interactions: { url: (_ctx, { uid }) => `/interaction/${uid}`, policy: interactionPolicy.base() },
+    renderError: async (ctx, out) => {
+      ctx.type = 'html'
+      ctx.body = String(await errorPage(brand, out.error_description ?? out.error))
+    },
+    ttl: {
+      AccessToken: () => lifetime.seconds,
+      AuthorizationCode: 60,
+      Grant: 14 * 86_400,
+      IdToken: 3600,
+      Interaction: 600,
+      RefreshToken: 14 * 86_400,
+      Session: 86_400,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: false },
+      revocation: { enabled: true },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      ...(registration === 'dynamic' && {
+        registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: true },
+        registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
+      }),
+      ...(registration === 'metadata-document' && {
+        clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+      }),
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async (_ctx, _client, oneOf) => oneOf?.[0] as string,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: async (_ctx, asked) => {
+          if (asked !== resource) throw new errors.InvalidTarget()
+          return {
+            scope: Object.keys(WORDS).join(' '),
+            audience: resource,
+            accessTokenFormat: 'opaque',
+          }
+        },
+      },
+    },
+    // What the server would fetch over https is served from here.
+    fetch: async (url: URL | string, init?: RequestInit) => {
+      const document = clientDocuments[String(url)]
+      return document ? Response.json(document) : fetch(url, init)
+    },
+  } as ConstructorParameters<typeof Provider>[1])
+
+  const cors = {
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': 'www-authenticate, mcp-session-id',
+  }
+  app.use(async (c, next) => {
+    if (c.req.path.startsWith('/__sandbox/')) return next()
+    if (c.req.method === 'OPTIONS' && !options.noCors) {
+      return new Response(null, {
+        status: 204,
+        headers: {
+          ...cors,
+          'access-control-allow-methods': 'GET, POST, PUT, DELETE',
+          'access-control-allow-headers': c.req.header('access-control-request-headers') ?? '*',
+        },
+      })
+    }
+    await next()
+    for (const header of [...c.res.headers.keys()]) {
+      if (header.startsWith('access-control-')) c.res.headers.delete(header)
+    }
+    if (!options.noCors) for (const [header, value] of Object.entries(cors)) c.res.headers.set(header, value)
+  })
+
+  const resourceMetadata = `${issuer}/.well-known/oauth-protected-resource/mcp`
+  app.get('/.well-known/oauth-protected-resource/mcp', (c) =>
+    c.json({ resource, authorization_servers: [issuer], scopes_supported: ['mcp:read'], resource_name: name }),
+  )
+
+  const refuse = (status: 401 | 403, parameters: Record<string, string>) => {
+    const words = Object.entries({ ...parameters, resource_metadata: resourceMetadata })
+    return Response.json(
+      { error: parameters.error ?? 'invalid_token' },
+      {
+        status,
+        headers: { 'www-authenticate': `Bearer ${words.map(([key, value]) => `${key}="${value}"`).join(', ')}` },
+      },
+    )
+  }
+
+  app.all('/mcp', async (c) => {
+    const value = /^bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+    if (!value) return refuse(401, { scope: 'mcp:read' })
+    const token = await provider.AccessToken.find(value)
+    if (!token || token.isExpired || ![token.aud].flat().includes(resource)) {
+      return refuse(401, { error: 'invalid_token', scope: 'mcp:read' })
+    }
+    const body = c.req.method === 'POST' ? await c.req.json().catch(() => undefined) : undefined
+    const tool = body?.method === 'tools/call' ? options.tools[body.params?.name] : undefined
+    const has = (token.scope ?? '').split(' ')
+    if (tool && !has.includes(tool.scope)) return refuse(403, { error: 'insufficient_scope', scope: tool.scope })
+    const server = new McpServer({ name, version: '1.0.0' })
+    for (const [toolName, { title, description, answer }] of Object.entries(options.tools)) {
+      server.registerTool(toolName, { title, description, inputSchema: z.object({}) }, () => ({
+        content: [{ type: 'text', text: answer() }],
+      }))
+    }
+    const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+    await server.connect(transport)
+    return transport.handleRequest(c.req.raw, { parsedBody: body })
+  })
+
+  const findInteraction = (c: AppContext) =>
+    provider.interactionDetails(c.env.incoming, c.env.outgoing).catch(() => undefined)
+
+  type Interaction = NonNullable<Awaited<ReturnType<typeof findInteraction>>>
+
+  async function submit(c: AppContext, details: Interaction, allow: boolean): Promise<Response> {
+    const accountId = PERSON.id
+    let result: Parameters<typeof provider.interactionResult>[2] = {
+      error: 'access_denied',
+      error_description: 'The user has denied your application access.',
+    }
+    if (allow) {
+      const grant = new provider.Grant({ accountId, clientId: String(details.params.client_id) })
+      const asked = String(details.params.scope ?? '')
+      grant.addOIDCScope(asked)
+      grant.addResourceScope(resource, asked)
+      result = { login: { accountId }, consent: { grantId: await grant.save() } }
+    }
+    return c.redirect(await provider.interactionResult(c.env.incoming, c.env.outgoing, result), 303)
+  }
+
+  app.get('/interaction/:uid', async (c) => {
+    const details = await findInteraction(c)
+    if (!details) return c.html(await errorPage(brand, 'This sign-in has expired.'), 400)
+    if (policy.deny || policy.auto) return submit(c, details, !policy.deny)
+    const scopes = String(details.params.scope ?? '').split(' ')
+    const client = await provider.Client.find(String(details.params.client_id))
+    return c.html(
+      await consentPage(brand, {
+        appName: client?.clientName ?? 'An app',
+        returnsTo: new URL(String(details.params.redirect_uri)).host,
+        user: PERSON,
+        scopes: Object.entries(WORDS).flatMap(([scope, words]) =>
+          scopes.includes(scope) ? [{ name: scope, words }] : [],
+        ),
+      }),
+    )
+  })
+  app.post('/interaction/:uid', async (c) => {
+    const details = await findInteraction(c)
+    if (!details) return c.html(await errorPage(brand, 'This sign-in has expired.'), 400)
+    return submit(c, details, new URLSearchParams(await c.req.text()).get('answer') === 'allow')
+  })
+  app.get('/avatars/:file', (c) =>
+    c.body('<svg xmlns="http://www.w3.org/2000/svg"/>', 200, { 'content-type': 'image/svg+xml' }),
+  )
+
+  const withChanges = async (c: AppContext) => {
+    const answer = await askProvider(provider, '', c)
+    const document = { ...(await answer.json()), ...metadata }
+    return c.json(document)
+  }
+  app.get('/.well-known/oauth-authorization-server', withChanges)
+  app.get('/.well-known/openid-configuration', (c) => c.notFound())
+
+  const revokeAll = () => {
+    for (const key of [...store.keys()]) if (/^(Grant|AccessToken|RefreshToken):/.test(key)) store.delete(key)
+  }
+  const deleteClients = () => {
+    for (const key of [...store.keys()]) if (/^(Client|RegistrationAccessToken):/.test(key)) store.delete(key)
+  }
+  app.post('/__sandbox/policy', async (c) => {
+    const body = await readObject(c)
+    policy = { auto: body.auto === true, deny: body.deny === true }
+    return c.json({})
+  })
+  app.post('/__sandbox/revoke-all', (c) => {
+    revokeAll()
+    return c.json({})
+  })
+  app.post('/__sandbox/delete-clients', (c) => {
+    deleteClients()
+    return c.json({})
+  })
+
+  const standIn = createStandIn(open, {
+    async isLive(value) {
+      return Boolean((await provider.AccessToken.find(value)) ?? (await provider.RefreshToken.find(value)))
+    },
+    async revoke(value) {
+      const found = (await provider.AccessToken.find(value)) ?? (await provider.RefreshToken.find(value))
+      await found?.destroy()
+      return Boolean(found)
+    },
+    reset() {
+      policy = {}
+      lifetime.seconds = accessTtl
+      store.clear()
+      for (const key of Object.keys(metadata)) delete metadata[key]
+    },
+  })
+  app.all('*', (c) => askProvider(provider, '', c))
+
+  return Object.assign(standIn, {
+    id,
+    name,
+    mcp: resource,
+    clientId,
+    metadata,
+    lifetime,
+    setPolicy(next: typeof policy) {
+      policy = next
+    },
+    revokeAll,
+    deleteClients,
+    clients: () => [...store.keys()].flatMap((key) => (key.startsWith('Client:') ? [key.slice('Client:'.length)] : [])),
+  })
+}

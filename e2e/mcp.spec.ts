@@ -1,0 +1,108 @@
+import type { Page } from '@playwright/test'
+import { addresses, card, closing, conversation, expect, expectConnected, open, panel, say, test } from './demo.ts'
+
+const first = Number(new URL(addresses.mcp).port)
+const at = (offset: number) => `http://127.0.0.1:${first + offset}`
+const servers = { notes: at(0), files: at(2), ledger: at(3), archive: at(4) }
+
+const backDoor = (server: keyof typeof servers, path: string) =>
+  fetch(`${servers[server]}/__sandbox/${path}`, { method: 'POST', body: '{}' })
+
+test.beforeEach(async () => {
+  for (const server of Object.keys(servers) as (keyof typeof servers)[]) await backDoor(server, 'reset')
+})
+
+const json = (names: (keyof typeof servers)[]) =>
+  JSON.stringify({
+    mcpServers: Object.fromEntries(
+      names.map((name) => [
+        name,
+        { url: `${servers[name]}/mcp`, ...(name === 'files' && { auth: { type: 'oauth2', clientId: 'files-app' } }) },
+      ]),
+    ),
+  })
+
+async function add(page: Page, names: (keyof typeof servers)[]) {
+  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names))
+  await page.getByRole('button', { name: 'Continue' }).click()
+  // Every real host is shown before anybody is asked.
+  for (const name of names) await expect(page.getByText(new URL(servers[name]).host, { exact: true })).toBeVisible()
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  for (const name of names) await expect(card(page, name)).toBeVisible()
+}
+
+async function allow(page: Page, start: () => Promise<void>) {
+  const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
+  await closing(popup, popup.getByRole('button', { name: 'Allow' }))
+}
+
+const prompt = (page: Page, name: string) => conversation(page).locator(`.latchkey-prompt[data-provider="${name}"]`)
+
+test('three MCP servers, each connected its own way, used, stepped up, kept, and revoked', async ({ page }) => {
+  await open(page)
+  await add(page, ['notes', 'files', 'ledger'])
+
+  // From the card: a client ID metadata document, and a client id from before.
+  for (const name of ['notes', 'files']) {
+    await allow(page, () =>
+      panel(page)
+        .getByRole('button', { name: `Connect ${name}` })
+        .click(),
+    )
+  }
+  await expectConnected(page, 'notes', 'files')
+  await say(page, 'List notes')
+  await expect(conversation(page)).toContainText('Buy paper tape')
+  await say(page, 'List files')
+  await expect(conversation(page)).toContainText('bernoulli.csv')
+
+  // From the chat: the app registers itself, and the call goes on by itself.
+  await say(page, 'Read the ledger')
+  await allow(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
+  await expectConnected(page, 'ledger')
+  await say(page, 'Read ledger')
+  await expect(conversation(page)).toContainText('1843: 12 pounds')
+  for (const words of ['Client metadata document', 'Registered before', 'Registered itself']) {
+    await expect(page.getByText(words)).toBeVisible()
+  }
+
+  // More scope, asked for in the chat.
+  await say(page, 'Add entry')
+  await expect(prompt(page, 'ledger').last()).toContainText('mcp:write')
+  await allow(page, () =>
+    prompt(page, 'ledger')
+      .last()
+      .getByRole('button', { name: /^(Re)?connect ledger/i })
+      .click(),
+  )
+  await expect(conversation(page)).toContainText('was added')
+
+  // Kept: no window, no prompt.
+  await page.reload()
+  await expectConnected(page, 'notes', 'files', 'ledger')
+  let popups = 0
+  page.on('popup', () => {
+    popups += 1
+  })
+  await say(page, 'List notes')
+  await expect(conversation(page)).toContainText('Buy paper tape')
+  await say(page, 'Add entry')
+  await expect(conversation(page)).toContainText('was added')
+  expect(popups).toBe(0)
+
+  // Revoked at the server: chat and card say so, the others stay.
+  await backDoor('notes', 'revoke-all')
+  await say(page, 'List notes')
+  await expect(prompt(page, 'notes')).toContainText('is needed')
+  await expect(card(page, 'notes')).toHaveAttribute('data-status', 'needs-reconnect')
+  await expectConnected(page, 'files', 'ledger')
+})
+
+test('a server that forbids browsers is connected through the broker', async ({ page }) => {
+  await open(page)
+  await add(page, ['archive'])
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect archive' }).click())
+  await expectConnected(page, 'archive')
+  await say(page, 'Search archive')
+  await expect(conversation(page)).toContainText('10 July 1843')
+})

@@ -1,0 +1,374 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Server as NetServer } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  AuthenticatedMcpClient,
+  AuthorizationRequired,
+  createBroker,
+  createGuardedFetch,
+  createMcpProxy,
+  GuardError,
+  type GuardOptions,
+  withIdentities,
+} from './index.ts'
+
+const servers: (Server | NetServer)[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.close()
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  }
+})
+
+/** Whoever connects to this machine on the one further port that the guard lets through. */
+async function doorbell() {
+  const seen = { connections: 0 }
+  const server = new NetServer((socket) => {
+    seen.connections += 1
+    socket.destroy()
+  })
+  servers.push(server)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(8443, '127.0.0.1', resolve)
+  })
+  return seen
+}
+
+/** A server on loopback, and how often somebody connected to it. */
+async function listen(listener: RequestListener = (_request, response) => response.end('{}')) {
+  const seen: { connections: number; requests: { url?: string; headers: object; method?: string }[] } = {
+    connections: 0,
+    requests: [],
+  }
+  const server = createServer((request, response) => {
+    seen.requests.push({ url: request.url, headers: request.headers, method: request.method })
+    listener(request, response)
+  })
+  server.on('connection', () => {
+    seen.connections += 1
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return Object.assign(seen, { origin: `http://127.0.0.1:${port}`, port })
+}
+
+type Lookup = NonNullable<GuardOptions['lookup']>
+/** A resolver that answers with these addresses, one list per lookup. */
+function resolver(...answers: string[][]) {
+  const asked: string[] = []
+  const lookup = ((name: string, _options: object, callback: (error: null, found: object[]) => void) => {
+    const addresses = answers[Math.min(asked.length, answers.length - 1)]!
+    asked.push(name)
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    )
+  }) as unknown as Lookup
+  return { lookup, asked }
+}
+
+const refusal = async (promise: Promise<unknown>) => {
+  await expect(promise).rejects.toThrow(GuardError)
+}
+
+describe('the guarded fetch', () => {
+  it.each([
+    '10.0.0.1',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '127.0.0.1',
+    '127.9.9.9',
+    '0.0.0.0',
+    '100.64.0.1',
+    '169.254.169.254',
+    '[::1]',
+    '[fc00::1]',
+    '[fd12::1]',
+    '[fe80::1]',
+    '[::ffff:10.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[64:ff9b::a00:1]',
+    '[2002:a00:1::]',
+    '[::]',
+  ])('case 130: %s is refused before a socket is opened', async (host) => {
+    const target = await doorbell()
+    const { lookup, asked } = resolver(['127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup })(`https://${host}/`))
+    await refusal(createGuardedFetch({ lookup })(`https://${host}:8443/`))
+    expect(target.connections).toBe(0)
+    expect(asked).toEqual([])
+  })
+
+  it.each(['0x7f.1', '2130706433', '127.1', '①②⑦.⓪.⓪.①', 'localhost', 'localhost.', 'a.localhost', '0177.0.0.1'])(
+    'case 131: %s is this machine, however it is spelled',
+    async (host) => {
+      const { lookup, asked } = resolver(['93.184.216.34'])
+      await refusal(createGuardedFetch({ lookup })(`https://${host}/`))
+      expect(asked).toEqual([])
+    },
+  )
+
+  it.each([[['127.0.0.1']], [['127.0.0.1', '93.184.216.34']], [['::1']], [['::ffff:127.0.0.1']], [[]]])(
+    'case 132: a name that resolves to %j is refused',
+    async (addresses) => {
+      const target = await doorbell()
+      const { lookup, asked } = resolver(addresses)
+      await refusal(createGuardedFetch({ lookup })('https://mcp.example:8443/'))
+      expect(asked).toEqual(['mcp.example'])
+      expect(target.connections).toBe(0)
+    },
+  )
+
+  it('case 133: a name is looked up once, and connected to as it was checked', async () => {
+    const target = await listen()
+    // Public when it is checked, this machine afterwards.
+    const { lookup, asked } = resolver(['192.0.0.170'], ['127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup, timeout: 300 })(`https://mcp.example/`))
+    expect(asked).toHaveLength(1)
+    // Where the first answer may be used, that is where it connects, and there is no second lookup.
+    const allowed = resolver(['127.0.0.1'], ['127.0.0.2'])
+    const origin = `http://mcp.example:${target.port}`
+    const guarded = createGuardedFetch({ lookup: allowed.lookup, dangerouslyAllowOrigins: [origin] })
+    expect((await guarded(origin)).status).toBe(200)
+    expect(allowed.asked).toEqual(['mcp.example'])
+    expect(target.connections).toBe(1)
+  })
+
+  it.each([302, 307])('case 134: a %d to a private place is not followed', async (status) => {
+    const secret = await listen()
+    const target = await listen((_request, response) => response.writeHead(status, { location: secret.origin }).end())
+    await refusal(createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })(target.origin))
+    expect(target.connections).toBe(1)
+    expect(secret.connections).toBe(0)
+  })
+
+  it('case 134: three hops are followed, a fourth is not; none with a POST; and no token leaves its origin', async () => {
+    const other = await listen((_request, response) => response.end('there'))
+    const target = await listen((request, response) => {
+      const left = Number(request.url?.slice(1))
+      if (left > 0) response.writeHead(302, { location: `/${left - 1}` }).end()
+      else if (request.url === '/away') response.writeHead(302, { location: other.origin }).end()
+      else response.end('here')
+    })
+    const guarded = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin, other.origin] })
+    expect(await (await guarded(`${target.origin}/3`)).text()).toBe('here')
+    await refusal(guarded(`${target.origin}/4`))
+    await refusal(guarded(`${target.origin}/1`, { method: 'POST', body: 'code=x' }))
+    expect(await (await guarded(`${target.origin}/away`, { headers: { authorization: 'Bearer x' } })).text()).toBe(
+      'there',
+    )
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization')
+  })
+
+  it.each([
+    'file:///etc/passwd',
+    'ftp://mcp.example/',
+    'data:application/json,{}',
+    'http://mcp.example/',
+    'https://mcp.example:22/',
+    'https://mcp.example:25/',
+    'https://mcp.example:6379/',
+    'https://user:pass@mcp.example/',
+    'https://user@mcp.example/',
+  ])('case 135: %s is refused', async (url) => {
+    const { lookup, asked } = resolver(['93.184.216.34'])
+    await refusal(createGuardedFetch({ lookup })(url))
+    expect(asked).toEqual([])
+  })
+
+  it('case 136: an endless body, a packed one and a slow one are cut', async () => {
+    const endless = await listen((_request, response) => {
+      const timer = setInterval(() => response.write('x'.repeat(64 * 1024)), 1)
+      response.on('close', () => clearInterval(timer))
+    })
+    const packed = await listen((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'.repeat(10_000_000))),
+    )
+    const slow = await listen((_request, response) => {
+      const timer = setInterval(() => response.write('x'), 50)
+      response.on('close', () => clearInterval(timer))
+    })
+    const dangerouslyAllowOrigins = [endless.origin, packed.origin, slow.origin]
+    const guarded = createGuardedFetch({ dangerouslyAllowOrigins, timeout: 5_000 })
+    await refusal(guarded(endless.origin))
+    await refusal(guarded(packed.origin))
+    const started = Date.now()
+    await refusal(createGuardedFetch({ dangerouslyAllowOrigins, timeout: 300 })(slow.origin))
+    expect(Date.now() - started).toBeLessThan(3_000)
+  })
+})
+
+const origin = 'https://app.example'
+function brokerFor(mcp = createMcpProxy()) {
+  const broker = createBroker({
+    providers: [],
+    clients: {},
+    allowedOrigins: [origin],
+    authenticate: (request) => request.headers.get('cookie'),
+    mcp,
+  })
+  return (body: object, headers: Record<string, string> = { cookie: 'session=ada' }) =>
+    broker(
+      new Request(`${origin}/api/latchkey/mcp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin, 'latchkey-request': '1', ...headers },
+        body: JSON.stringify(body),
+      }),
+    )
+}
+
+describe("the broker's /mcp route", () => {
+  it('case 137: blocked, closed and too slow look alike', async () => {
+    const closed = await listen()
+    const slow = await listen(() => {})
+    const dead = new NetServer()
+    await new Promise<void>((resolve) => dead.listen(0, '127.0.0.1', resolve))
+    const deadOrigin = `http://127.0.0.1:${(dead.address() as AddressInfo).port}`
+    await new Promise((resolve) => dead.close(resolve))
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [slow.origin, deadOrigin], timeout: 200 }))
+    const answers = []
+    for (const url of [closed.origin, deadOrigin, slow.origin, 'file:///etc/passwd', 'nonsense', 'https://10.0.0.1/']) {
+      const response = await ask({ url })
+      answers.push([response.status, await response.text(), response.headers.get('latchkey-mcp')])
+    }
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect(answers[0]?.[0]).toBe(502)
+    expect(closed.connections).toBe(0)
+  })
+
+  it("case 128: one session's or client's authorization is never lent to another", async () => {
+    const target = await listen((request, response) =>
+      response
+        .writeHead(request.headers.authorization ? 200 : 401, {
+          'content-type': 'text/html',
+          'set-cookie': 'upstream=1',
+          'mcp-session-id': 's1',
+        })
+        .end('<script>1</script>'),
+    )
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
+    const headers = { authorization: 'Bearer adas', cookie: 'x=1', 'x-api-key': 'k' }
+    const first = await ask({ url: target.origin, headers })
+    expect(first.status).toBe(200)
+    expect(first.headers.get('set-cookie')).toBeNull()
+    // Nothing of it can be taken for a page of the app.
+    expect(first.headers.get('content-type')).toBe('application/octet-stream')
+    expect((await ask({ url: target.origin }, { cookie: 'session=grace' })).status).toBe(401)
+    expect((await ask({ url: target.origin })).status).toBe(401)
+    expect(target.requests.map(({ headers: sent }) => sent)).toEqual([
+      expect.objectContaining({ authorization: 'Bearer adas' }),
+      expect.not.objectContaining({ authorization: expect.anything() }),
+      expect.not.objectContaining({ authorization: expect.anything() }),
+    ])
+    for (const { headers: sent } of target.requests) {
+      expect(sent).not.toHaveProperty('cookie')
+      expect(sent).not.toHaveProperty('x-api-key')
+      expect(sent).not.toHaveProperty('mcp-session-id')
+    }
+    // And nobody uses it without a session of the app.
+    expect((await ask({ url: target.origin }, {})).status).toBe(401)
+  })
+
+  it('is not there unless the app asks for it', async () => {
+    const broker = createBroker({ providers: [], clients: {}, allowedOrigins: [origin], authenticate: () => true })
+    const headers = { 'content-type': 'application/json', origin, 'latchkey-request': '1' }
+    const request = new Request(`${origin}/api/latchkey/mcp`, { method: 'POST', headers, body: '{}' })
+    expect((await broker(request)).status).toBe(404)
+  })
+})
+
+describe('an MCP server used for the person', () => {
+  let sandbox: McpSandbox
+  beforeAll(async () => {
+    sandbox = await startMcpSandbox({ appOrigins: ['http://localhost:4999'], callbackPath: '/callback' })
+  })
+  afterAll(() => sandbox.close())
+
+  /** A token of one server, the long way: by its own pages. */
+  async function tokenOf(server: McpSandbox['files'], scope = 'mcp:read'): Promise<string> {
+    server.setPolicy({ auto: true })
+    const verifier = 'v'.repeat(43)
+    const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
+    const redirect_uri = 'http://localhost:4999/callback'
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id: server.clientId,
+      redirect_uri,
+      scope,
+      resource: server.mcp,
+      code_challenge: Buffer.from(digest).toString('base64url'),
+      code_challenge_method: 'S256',
+    })
+    const { url } = await createHeadlessBrowser().open(`${server.url}/auth?${query}`)
+    const response = await fetch(`${server.url}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: url.searchParams.get('code') ?? '',
+        client_id: server.clientId,
+        redirect_uri,
+        code_verifier: verifier,
+        resource: server.mcp,
+      }),
+    })
+    return ((await response.json()) as { access_token: string }).access_token
+  }
+
+  const clientOf = ({ id, mcp, url }: McpSandbox['files']) =>
+    new AuthenticatedMcpClient({ id, url: mcp }, { fetch: createGuardedFetch({ dangerouslyAllowOrigins: [url] }) })
+  const asked = async (promise: Promise<unknown>) => {
+    const error = await promise.then(
+      () => undefined,
+      (thrown) => thrown,
+    )
+    expect(error).toBeInstanceOf(AuthorizationRequired)
+    return (error as AuthorizationRequired).request
+  }
+
+  it("lists and calls tools with the request's identity", async () => {
+    const accessToken = await tokenOf(sandbox.files)
+    const client = clientOf(sandbox.files)
+    await withIdentities([{ provider: 'files', accessToken }], async () => {
+      expect((await client.listTools()).map(({ name }) => name)).toEqual(['list_files'])
+      expect((await client.callTool('list_files')).content[0]?.text).toContain('engine.txt')
+    })
+  })
+
+  it('asks for the account where there is none, or its token is dead', async () => {
+    const client = clientOf(sandbox.files)
+    expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
+    const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1' }
+    expect(await asked(withIdentities([dead], () => client.callTool('list_files')))).toMatchObject({
+      type: 'authorization_required',
+      accountId: 'files.1',
+      toolName: 'list_files',
+    })
+  })
+
+  it('case 90: a token of one server is refused by another', async () => {
+    const accessToken = await tokenOf(sandbox.files)
+    const client = clientOf(sandbox.ledger)
+    // A host that mixes them up gets nowhere, and the server that it was not made out for says so.
+    const request = await asked(withIdentities([{ provider: 'ledger', accessToken }], () => client.listTools()))
+    expect(request.provider).toBe('ledger')
+    // By name, the identity of one server is never taken for another.
+    const before = sandbox.ledger.log.length
+    await asked(withIdentities([{ provider: 'files', accessToken }], () => client.listTools()))
+    expect(sandbox.ledger.log).toHaveLength(before)
+  })
+
+  it('never asks a private address on its own', async () => {
+    const client = new AuthenticatedMcpClient({ id: 'files', url: sandbox.files.mcp })
+    const before = sandbox.files.log.length
+    await expect(
+      withIdentities([{ provider: 'files', accessToken: 'x' }], () => client.listTools()),
+    ).rejects.toMatchObject({ code: 'network' })
+    expect(sandbox.files.log).toHaveLength(before)
+  })
+})
