@@ -38,7 +38,7 @@ export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAdd
       <ConnectedAccounts />
       <p className="hint">
         {vault
-          ? `Tokens and keys are kept on the server (${vault}), encrypted. None of them reaches this browser.`
+          ? `Tokens and keys are kept on the server (${vault}), encrypted; none of them reaches this browser. Only those of MCP servers are kept here, sealed.`
           : 'Tokens and keys are kept in this browser, sealed.'}
       </p>
       <AddMcpServer onAdd={({ providers }) => onAddServers(providers)} />
