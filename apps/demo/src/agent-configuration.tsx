@@ -24,11 +24,11 @@ export function AgentConfiguration({ id, model, vault, hidden }: AgentConfigurat
         </div>
       </div>
       <ConnectedAccounts />
-      <p className="hint">
-        {vault
-          ? `Tokens and keys are kept on the server (${vault}), encrypted. None of them reaches this browser.`
-          : 'Tokens and keys are kept in this browser, sealed.'}
-      </p>
+      {vault && (
+        <p className="hint">
+          {`Tokens and keys are kept on the server (${vault}), encrypted. None of them reaches this browser.`}
+        </p>
+      )}
       <AgentAccounts />
     </section>
   )
