@@ -71,7 +71,9 @@ test('packed packages install into an empty app with the README’s lines, type-
       return found
     }
     const versions = (...names: string[]) => Object.fromEntries(names.map((name) => [name, version(name)]))
-    const packages = Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`]))
+    // What a web app needs; workload identity is for agents without a page.
+    const needed = Object.entries(tarballs).filter(([name]) => name !== '@latchkey/spiffe')
+    const packages = Object.fromEntries(needed.map(([name, file]) => [name, `file:${file}`]))
     const files = {
       'package.json': JSON.stringify({
         private: true,

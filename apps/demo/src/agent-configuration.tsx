@@ -36,11 +36,11 @@ export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAdd
         </div>
       </div>
       <ConnectedAccounts />
-      <p className="hint">
-        {vault
-          ? `Tokens and keys are kept on the server (${vault}), encrypted; none of them reaches this browser. Only those of MCP servers are kept here, sealed.`
-          : 'Tokens and keys are kept in this browser, sealed.'}
-      </p>
+      {vault && (
+        <p className="hint">
+          {`Tokens and keys are kept on the server (${vault}), encrypted; none of them reaches this browser. Only those of MCP servers are kept here, sealed.`}
+        </p>
+      )}
       <AddMcpServer onAdd={({ providers }) => onAddServers(providers)} />
       <details className="hint">
         <summary>MCP servers to try</summary>

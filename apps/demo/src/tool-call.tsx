@@ -37,6 +37,7 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
         {serviceAccountOf(output) && (
           <span className="tool-account">as the service account {serviceAccountOf(output)}</span>
         )}
+        {callerOf(output) && <span className="tool-account">as {callerOf(output)}</span>}
         <span className="tool-state" data-state={request ? 'waiting' : state}>
           {words}
         </span>
@@ -82,6 +83,13 @@ function serviceAccountOf(output: unknown): string | undefined {
   if (typeof output !== 'object' || output === null) return undefined
   const { serviceAccount } = output as { serviceAccount?: unknown }
   return typeof serviceAccount === 'string' ? serviceAccount : undefined
+}
+
+/** The identity with which the agent called another agent. */
+function callerOf(output: unknown): string | undefined {
+  const { calls } = (output ?? {}) as { calls?: unknown }
+  const from: unknown = Array.isArray(calls) ? calls[0]?.from : undefined
+  return typeof from === 'string' ? from : undefined
 }
 
 /** The account that a tool says it used. Tools answer with its id, never with anything that opens it. */

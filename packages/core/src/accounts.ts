@@ -71,7 +71,7 @@ export interface ProviderState {
 }
 
 /** How secrets rest: `design` word of the storage in use. */
-export type Custody = 'sealed' | 'plain' | 'session' | 'memory'
+export type Custody = 'sealed' | 'plain' | 'session' | 'memory' | 'vault'
 
 /** Everything a UI can know, immutable, and never a secret. Unchanged parts keep their identity. */
 export interface Snapshot {

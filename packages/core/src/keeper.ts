@@ -55,7 +55,8 @@ export function createKeeper(options: LatchkeyOptions) {
   })
   let providers = unique(options.providers)
 
-  store.setState({ custody: tab ? (plain ? 'memory' : 'session') : plain ? 'plain' : 'sealed' })
+  const here = tab ? (plain ? 'memory' : 'session') : plain ? 'plain' : 'sealed'
+  store.setState({ custody: options.custody ?? here })
   if (plain && !tab) {
     console.warn(
       'Latchkey: dangerouslyPlaintext writes tokens and keys to storage as they are. Do not ship this. See "Custody" in the README of @latchkey/core.',

@@ -555,6 +555,7 @@ const custody = (word: string, sentence: string): Story => ({
 })
 export const KeptPlain = custody('plain', 'Kept in this browser, as plain text.')
 export const KeptForTheTab = custody('session', 'Kept in this tab until you close it.')
+export const KeptOnTheServer = custody('vault', 'Kept on the server, encrypted.')
 export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
 
 export const DisconnectingOneOfSeveral: Story = {

@@ -50,6 +50,7 @@ const custody: Record<Custody, string> = {
   plain: 'Kept in this browser, as plain text.',
   session: 'Kept in this tab until you close it.',
   memory: 'Kept nowhere: accounts last until this page closes.',
+  vault: 'Kept on the server, encrypted.',
 }
 
 const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`

@@ -21,6 +21,7 @@ import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { AGENT_ID, type AgentMessage, type Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
+import type { Colleague } from './colleague.ts'
 import { createMcpTools, readServers } from './mcp-tools.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
@@ -35,6 +36,8 @@ export interface AppOptions {
   agent: AgentModel
   /** A service that the agent calls as itself, with a service account. */
   metrics?: MetricsService
+  /** Another agent, which this one calls as itself. */
+  colleague?: Colleague
   /** Keeps tokens and keys here instead of in the browser. */
   vault?: Vault
   /** What session ids are signed with. */
@@ -48,10 +51,20 @@ When a tool answers "authorization_required", say in one sentence which account 
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
-export function createApp({ origins, baseUrls, clients, agent, metrics, vault, sessionSecret, mcp }: AppOptions): Hono {
+export function createApp({
+  origins,
+  baseUrls,
+  clients,
+  agent,
+  metrics,
+  colleague,
+  vault,
+  sessionSecret,
+  mcp,
+}: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
-  const tools = createTools(providers, metrics)
+  const tools = createTools(providers, metrics, colleague)
   // Browsers send the cookies of one port to all others, so the port is part of the name.
   const origin = new URL(origins[0] ?? '')
   const secure = origin.protocol === 'https:'

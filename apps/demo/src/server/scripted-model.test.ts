@@ -3,9 +3,14 @@ import { expect, test } from 'vitest'
 import { createScriptedModel } from './scripted-model.ts'
 
 const model = createScriptedModel({ chunkDelayInMs: 0 })
-const tools = ['list_repositories', 'search_mail', 'list_datasets', 'run_datasets_skill', 'get_metrics'].map(
-  (name): LanguageModelV4FunctionTool => ({ type: 'function', name, inputSchema: {} }),
-)
+const tools = [
+  'list_repositories',
+  'search_mail',
+  'list_datasets',
+  'run_datasets_skill',
+  'get_metrics',
+  'ask_data_processor',
+].map((name): LanguageModelV4FunctionTool => ({ type: 'function', name, inputSchema: {} }))
 
 const says = (text: string): LanguageModelV4Prompt => [{ role: 'user', content: [{ type: 'text', text }] }]
 
@@ -34,6 +39,10 @@ test.each([
   ['my Kaggle data sets', [['list_datasets', {}]]],
   ['Run the datasets skill', [['run_datasets_skill', {}]]],
   ['Show the metrics', [['get_metrics', {}]]],
+  [
+    'Ask the data processor to summarize the visits',
+    [['ask_data_processor', { action: 'summarize', table: 'visits' }]],
+  ],
   ['Search my mail for Kaggle datasets', [['search_mail', { query: 'Kaggle datasets' }]]],
 ])('%s', async (text, calls) => {
   expect(await respond(says(text))).toEqual(calls)
@@ -80,6 +89,20 @@ I found 1 dataset on Kaggle:
 - Engine Trial Runs (ada/engine-trial-runs)
 
 I found no messages in Gmail.`)
+})
+
+test('says which agent called which', async () => {
+  const [assistant, processor] = [
+    'spiffe://demo.example/agents/assistant',
+    'spiffe://demo.example/agents/data-processor',
+  ]
+  const calls = [
+    { from: assistant, to: processor, action: 'summarize' },
+    { from: processor, to: assistant, action: 'read rows' },
+  ]
+  expect(await answer(result('ask_data_processor', { calls, answer: 'orders: 4 rows.' }))).toBe(
+    `${assistant} called ${processor} to summarize, and ${processor} called ${assistant} to read rows. The data processor answered: orders: 4 rows.`,
+  )
 })
 
 test('says which account a tool needs', async () => {

@@ -8,6 +8,7 @@ import type {
 } from '@ai-sdk/provider'
 import { readConnectRequest } from '@latchkey/core'
 import { generateId, simulateReadableStream } from 'ai'
+import type { Call } from './colleague.ts'
 
 /**
  * A language model that needs no key and no network. It chooses tools by the words of the message and puts its answer
@@ -32,6 +33,7 @@ export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModel
 const INTRODUCTION =
   'I can list your repositories on GitHub, search your mail in Gmail and list your datasets on Kaggle. ' +
   'I can also run the datasets skill, use code mode to count your repositories and show the metrics. ' +
+  'I can ask another agent, too: “Ask the data processor to summarize the orders”. ' +
   'Try “Search my mail for invoices”.'
 
 /** The next step: tools are called when the person spoke last, and their results are told when they did. */
@@ -84,6 +86,7 @@ function chooseTools(message: string): { toolName: string; input: object }[] {
       const mail = MAIL_QUERIES.map((pattern) => pattern.exec(part)).find(Boolean)
       // What is searched for in the mail is not asked of anybody else: "mails about Kaggle".
       const rest = mail ? part.replace(mail[0], '') : part
+      if (/\bdata[ -]?processor\b/i.test(rest)) return [{ toolName: 'ask_data_processor', input: summaryOf(part) }]
       if (/\bskill\b/i.test(rest)) return [{ toolName: 'run_datasets_skill', input: {} }]
       if (/\bcode\b/i.test(rest)) return [{ toolName: 'run_code', input: { code: COUNT } }]
       if (/\bmetrics\b/i.test(rest)) return [{ toolName: 'get_metrics', input: {} }]
@@ -110,6 +113,12 @@ function chooseMcpTools(message: string, tools: { name: string }[]): { toolName:
   })
 }
 
+/** What the data processor is asked for: "… to summarize the orders". */
+function summaryOf(part: string) {
+  const table = /\bsummari[sz]e\s+(?:(?:the|my|our|table)\s+)*([\w-]+)/i.exec(part)?.[1] ?? 'orders'
+  return { action: 'summarize', table: table.toLowerCase() }
+}
+
 type Item = Record<string, unknown>
 
 /** One tool's result in words. */
@@ -125,6 +134,11 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   const { serviceAccount, value: returned } = value as { serviceAccount?: string; value?: unknown }
   if (toolName === 'run_code')
     return `The code answered: ${typeof returned === 'string' ? returned : JSON.stringify(returned)}.`
+  if (toolName === 'ask_data_processor') {
+    const { calls, answer } = value as unknown as { calls: Call[]; answer: string }
+    const story = calls.map(({ from, to, action }) => `${from} called ${to} to ${action}`)
+    return `${story.join(', and ')}. The data processor answered: ${answer}`
+  }
   if (metrics) {
     const lines = metrics.map(({ name, value }) => `- ${String(name).replaceAll('_', ' ')}: ${value}`)
     return [`As the service account ${serviceAccount} I read:`, ...lines].join('\n')

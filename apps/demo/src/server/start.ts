@@ -8,6 +8,7 @@ import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
 import { createApp } from './app.ts'
+import { createColleague } from './colleague.ts'
 import { chooseModel } from './model.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -96,7 +97,18 @@ const vault = chooseVault()
 const clients = { github: github.client, gmail: gmail.client }
 // Accounts in a database outlive this process, so whoever they belong to has to as well.
 const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY
-const app = createApp({ origins, baseUrls, clients, agent, metrics: sandbox.metrics, vault, sessionSecret, mcp })
+const colleague = createColleague()
+const app = createApp({
+  origins,
+  baseUrls,
+  clients,
+  agent,
+  metrics: sandbox.metrics,
+  colleague,
+  vault,
+  sessionSecret,
+  mcp,
+})
 const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
@@ -150,6 +162,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
     server.close()
     server.closeAllConnections()
-    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close(), vault?.close()])
+    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close(), vault?.close(), colleague.close()])
   })
 }

@@ -12,6 +12,7 @@ import {
 import { type InferUITools, tool } from 'ai'
 import { z } from 'zod'
 import type { Providers } from '../providers.ts'
+import type { Colleague } from './colleague.ts'
 
 const READ_MAIL = 'https://www.googleapis.com/auth/gmail.readonly'
 
@@ -22,7 +23,7 @@ export type AgentTools = InferUITools<ReturnType<typeof createTools>>
  * What the agent can do. No tool takes a token: each asks for the identity of the person it runs for, so a token is
  * never part of a tool's input or output, and the model never sees one.
  */
-export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService) {
+export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService, colleague?: Colleague) {
   const metrics =
     service &&
     new ServiceCredentials({
@@ -138,6 +139,19 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
         const response = await metrics.fetch(`${service.url}/api/metrics`, { signal: abortSignal ?? null })
         if (!response.ok) throw new Error(`The metrics service answered with status ${response.status}.`)
         return Metrics.parse(await response.json())
+      },
+    }),
+
+    ask_data_processor: tool({
+      title: 'Data processor',
+      description: 'Asks another agent, the data processor, to summarize a table. It says which agent called which.',
+      inputSchema: z.object({
+        action: z.enum(['summarize']),
+        table: z.string().describe('Name of the table: orders or visits'),
+      }),
+      async execute({ action, table }, { abortSignal }) {
+        if (!colleague) throw new Error('There is no data processor here.')
+        return colleague.ask(action, table, abortSignal && { signal: abortSignal })
       },
     }),
   }
