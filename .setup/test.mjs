@@ -36,7 +36,8 @@ for (const [name, command, args, env] of [
   const good = count ? count.passed : status === 0 ? 1 : 0
   passed += good
   failed += bad
-  lines.push(`${name.padEnd(8)} ${good} passed, ${bad} failed`)
+  const again = count?.flaky ? `, ${count.flaky} of them at the second try` : ''
+  lines.push(`${name.padEnd(8)} ${good} passed, ${bad} failed${again}`)
 }
 console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
@@ -46,5 +47,5 @@ function counted(file) {
   if (!existsSync(file)) return undefined
   const { stats, numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8'))
   if (!stats) return { passed: numPassedTests, failed: numFailedTests + numPendingTests }
-  return { passed: stats.expected + stats.flaky, failed: stats.unexpected + stats.skipped }
+  return { passed: stats.expected + stats.flaky, failed: stats.unexpected + stats.skipped, flaky: stats.flaky }
 }
