@@ -254,6 +254,7 @@ test('case 49: a reload in the middle ends in an account or in words, never in a
 }) => {
   server.authorize.page = linkOn
   await page.goto(app.at(server.origin))
+  // Windows stay open: asking one to close in the middle of a navigation can hang, and the context ends them all.
 
   // While the person is at the server.
   let popup = await atServer(context, page)
@@ -263,7 +264,6 @@ test('case 49: a reload in the middle ends in an account or in words, never in a
   await status(page, 'connected')
   await page.evaluate(() => lab.client.disconnectAll())
   await status(page, 'disconnected')
-  await popup.close()
 
   // While the code is redeemed: the code is spent, so there is nothing to go on with.
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
@@ -279,7 +279,6 @@ test('case 49: a reload in the middle ends in an account or in words, never in a
   release()
   await status(page, /^(connected|disconnected)$/)
   server.token = () => Promise.resolve()
-  await popup.close()
 
   // With everything about it gone.
   popup = await atServer(context, page)
@@ -287,7 +286,6 @@ test('case 49: a reload in the middle ends in an account or in words, never in a
   await page.reload()
   await status(page, /^(connected|disconnected)$/)
   await finishIn(popup)
-  await popup.close()
 
   // And then it still works.
   server.authorize.page = goOn

@@ -55,6 +55,8 @@ async function reads(): Promise<boolean> {
 
 /** A bench that is a program of its own: it prints, and sets the exit code when it is not content. */
 async function program(name: string): Promise<boolean> {
+  // Its own arguments begin after the name that chose it.
+  process.argv.splice(2, 1)
   await import(`./${name}.ts`)
   return !process.exitCode
 }
