@@ -13,15 +13,20 @@ export default {
       description: 'Colour scheme',
       toolbar: { title: 'Theme', icon: 'contrast', items: ['light', 'dark'], dynamicTitle: true },
     },
+    dir: {
+      description: 'Writing direction',
+      toolbar: { title: 'Direction', icon: 'transfer', items: ['ltr', 'rtl'], dynamicTitle: true },
+    },
     width: {
       description: 'Width of the place that the component is in',
       toolbar: { title: 'Width', icon: 'ruler', items: ['full', '640px', '320px', '220px'], dynamicTitle: true },
     },
   },
-  initialGlobals: { theme: 'light', width: '640px' },
+  initialGlobals: { theme: 'light', dir: 'ltr', width: '640px' },
   decorators: [
     (Story, { globals }) => {
       document.documentElement.dataset.theme = globals.theme
+      document.documentElement.dir = globals.dir
       return (
         <div style={{ inlineSize: globals.width === 'full' ? '100%' : globals.width, maxInlineSize: '100%' }}>
           <Story />
