@@ -197,9 +197,10 @@ function NotPersistent() {
   const losing = useSnapshot((snapshot) => Object.keys(snapshot.accounts).length > 0)
   return (
     <div className="latchkey-warning">
-      <p>
-        {messages.notPersistent} {messages.notPersistentHint}
-      </p>
+      <div>
+        <p>{messages.notPersistent}</p>
+        <p>{messages.notPersistentHint}</p>
+      </div>
       {!losing && <NoticeButton onClick={() => location.reload()}>{messages.reload}</NoticeButton>}
     </div>
   )
