@@ -66,7 +66,7 @@ export const HeldByTheApp: Story = {
   parameters: { fake: { accounts: [ada] } },
   play: async ({ canvas, args }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Scope names' }))
-    await expect(args.onRawScopesChange).toHaveBeenCalledExactlyOnceWith(false)
+    await expect(args.onRawScopesChange).toHaveBeenLastCalledWith(false)
     await expect(canvas.getByRole('list', { name: 'Scope names at Gmail' })).toBeVisible()
   },
 }

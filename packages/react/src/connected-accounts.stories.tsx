@@ -150,7 +150,6 @@ const hubot = fakeAccount({
   connectedAt: octocat.connectedAt + 1,
   scopes: ['read:user', 'repo'],
 })
-const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: octocat.connectedAt + 2 })
 
 /** What was asked for and not granted, in the provider's words, and the way to grant it after all. */
 export const NotAllGranted: Story = {

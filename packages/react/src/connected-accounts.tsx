@@ -92,6 +92,7 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
       className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
       data-layout={layout}
       data-density={density}
+      data-long={many || undefined}
     >
       <LiveRegion>
         <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>

