@@ -1,5 +1,5 @@
 'use client'
-import { type Account, accountsOf, type LatchkeyClient, type Provider } from '@latchkey/core'
+import type { Account, Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import { useControllable } from './controllable.ts'
 import type { Messages } from './messages.ts'
@@ -25,7 +25,8 @@ export interface ProviderSearchProps {
   onQueryChange: ((query: string) => void) | undefined
   /** Called with the providers that match, or undefined while everything does. */
   onFound: (found: ReadonlySet<Provider> | undefined) => void
-  client: LatchkeyClient
+  /** A provider's accounts as they are now. */
+  accountsOf: (providerId: string) => readonly Account[]
   messages: Messages
   /** Says it to people who listen. */
   announce: (text: string) => void
@@ -44,7 +45,7 @@ export function ProviderSearch(props: ProviderSearchProps) {
     defaultQuery = '',
     onQueryChange,
     onFound,
-    client,
+    accountsOf,
     messages,
     announce,
     controls,
@@ -56,9 +57,8 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const wanted = useDeferredValue(query.trim())
   const found = useMemo(() => {
     if (!wanted) return undefined
-    const snapshot = client.getSnapshot()
-    return new Set(providers.filter((provider) => matches(provider, accountsOf(snapshot, provider.id), wanted)))
-  }, [client, providers, wanted])
+    return new Set(providers.filter((provider) => matches(provider, accountsOf(provider.id), wanted)))
+  }, [accountsOf, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
     if (!found) return
