@@ -53,7 +53,7 @@ export const Revoked: Story = {
     const question = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
     await userEvent.click(question.getByRole('button', { name: 'Disconnect' }))
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
-    await expect(receipt.getByText('Access revoked at GitHub (access token).')).toBeVisible()
+    await waitFor(() => expect(receipt.getByText('Access revoked at GitHub (access token).')).toBeVisible())
     await expect(args.onDisconnected).toHaveBeenLastCalledWith({ status: 'revoked', tokens: ['access_token'] })
     await waitFor(() => expect(receipt.getByRole('button', { name: 'Done' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
@@ -79,8 +79,8 @@ export const RemovedOnly: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
-    await expect(receipt.getByText(/^Removed here. GitHub could not be told/)).toBeVisible()
-    await expect(receipt.getByRole('link', { name: 'Do it at GitHub' })).toBeVisible()
+    await waitFor(() => expect(receipt.getByText(/^Removed here. GitHub could not be told/)).toBeVisible())
+    await waitFor(() => expect(receipt.getByRole('link', { name: 'Do it at GitHub' })).toBeVisible())
   },
 }
 
@@ -103,6 +103,6 @@ export const OpenedByTheApp: Story = {
       within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' })).getByRole('button', { name: 'Cancel' }),
     )
     await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
-    await expect(screen.getByRole('dialog')).toBeVisible()
+    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
   },
 }
