@@ -1,7 +1,6 @@
 'use client'
 import {
   type Account as AccountFacts,
-  type CardStatus,
   cardStatus,
   type DisconnectReceipt,
   defaultAccount,
@@ -9,25 +8,26 @@ import {
   providerState,
 } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
-import { memo, type RefObject, useEffect, useId, useRef, useState } from 'react'
+import { memo, type RefObject, useId, useRef, useState } from 'react'
 import * as Account from './account.tsx'
 import { Avatar } from './avatar.tsx'
 import {
   ConnectControl,
   type ConnectIntent,
   ConnectNotice,
-  firstStop,
   Notice,
   NoticeButton,
   themeAround,
 } from './connect-button.tsx'
 import { useKit } from './context.tsx'
 import { useDisconnect, useProvider, useProviderAccounts, useSnapshot } from './hooks.ts'
+import { firstStop, useKeptFocus } from './kept-focus.ts'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { useMessages } from './messages.ts'
 import { Receipt } from './receipt.tsx'
 import { ScopeItems } from './scope-items.tsx'
+import { useSpokenStatus } from './spoken-status.ts'
 
 const useQuestion = later(async () => (await import('./question-dialog.tsx')).QuestionDialog)
 
@@ -347,54 +347,4 @@ function useFreshProfile(provider: Provider, account: AccountFacts) {
     // The store tells of what changed, so this query's own progress need not render anything.
     notifyOnChangeProps: [],
   })
-}
-
-/** Keeps the focus in its row, else in the card, when the button that had it went away with its state. */
-function useKeptFocus(card: RefObject<HTMLElement | null>, situation: string) {
-  const inside = useRef<Element>(undefined)
-  useEffect(() => {
-    const follow = (event: FocusEvent) => {
-      const target = event.target as Element
-      inside.current = card.current?.contains(target) ? (target.closest('.latchkey-account') ?? target) : undefined
-    }
-    document.addEventListener('focusin', follow)
-    return () => document.removeEventListener('focusin', follow)
-  }, [card])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the situation is what may have taken the button away.
-  useEffect(() => {
-    const { activeElement, body } = document
-    if (!inside.current || (activeElement && activeElement !== body)) return
-    const row = inside.current.isConnected ? inside.current : undefined
-    firstStop(row, card.current)?.focus()
-  }, [card, situation])
-}
-
-/** Says what became of the card, whenever it becomes something else. */
-function useSpokenStatus(
-  name: string,
-  status: CardStatus,
-  accounts: readonly AccountFacts[],
-  reason: string | undefined,
-) {
-  const { spoken, status: words } = useMessages()
-  const announce = useAnnounce()
-  const label = accounts[accounts.length - 1]?.label ?? ''
-  const last = useRef({ status, reason })
-  useEffect(() => {
-    const before = last.current
-    last.current = { status, reason }
-    if (before.status === 'loading' || (before.status === status && before.reason === reason)) return
-    if (status === 'connecting')
-      announce(
-        reason === 'popup_closed'
-          ? spoken.windowClosed(name)
-          : reason === 'embedded'
-            ? spoken.embedded(name)
-            : spoken.connecting(name),
-      )
-    else if (reason === 'popup_blocked') announce(spoken.windowBlocked(name))
-    else if (reason === 'access_denied') announce(spoken.denied(name))
-    else if (status === 'connected') announce(spoken.connected(name, label))
-    else if (status !== 'disconnected' && status !== 'loading') announce(spoken.attention(name, words[status]))
-  }, [status, reason, name, label, announce, spoken, words])
 }

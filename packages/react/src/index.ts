@@ -4,9 +4,12 @@ export * as Account from './account.tsx'
 export { AccountCard, type AccountCardProps } from './account-card.tsx'
 export { AddMcpServer, type AddMcpServerProps } from './add-mcp-server.tsx'
 export { ApiKeyForm, type ApiKeyFormProps } from './api-key-form.tsx'
-export { ConnectButton, type ConnectButtonProps, type ConnectIntent } from './connect-button.tsx'
+export type { ConnectIntent } from './connect-button.tsx'
 export { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
 export { ConnectedAccounts, type ConnectedAccountsProps } from './connected-accounts.tsx'
+export { useConsent } from './consent.ts'
+export { ConsentDialog, type ConsentDialogProps } from './consent-dialog.tsx'
+export type { ConsentItem, UseConsent, UseConsentOptions } from './consent-items.ts'
 export { LatchkeyProvider, type LatchkeyProviderProps, useLatchkey } from './context.tsx'
 export {
   type ConnectResult,
@@ -26,3 +29,4 @@ export {
 } from './hooks.ts'
 export type { MessageOverrides, Messages } from './messages.ts'
 export { Registrations, type RegistrationsProps } from './registrations.tsx'
+export { ConnectButton, type ConnectButtonProps } from './standalone-button.tsx'

@@ -1,0 +1,58 @@
+'use client'
+import { useKit } from './context.tsx'
+import { type Messages, named, withEnglish } from './messages.ts'
+
+/** The English sentences of what is loaded on intent: no page loads them before somebody needs them. */
+export const laterEnglish = {
+  consentTitle: (name: string) => `What may your agent do at ${name}?`,
+  /** `account` is given when more is asked for than it has. */
+  consentBody: (name: string, account?: string) =>
+    `${account ? `You are about to give it more access to ${account}. ` : ''}${name} asks you once more, and you can take it back at any time.`,
+  consentNeeded: 'Needed to connect',
+  consentGranted: 'Allowed already',
+  consentChoice: 'Your choice',
+  consentMore: 'New',
+  consentNothing: 'Choose what to allow first.',
+  consentContinue: (name: string) => `Continue to ${name}`,
+
+  keyFailed: 'Connecting failed in a way nobody expected.',
+  reveal: (label: string) => `Show ${label}`,
+  chooseFile: (file: string) => `Choose ${file}`,
+  fileShort: 'file',
+  selectPrompt: 'Choose…',
+  fieldPattern: (label: string) => `This does not look like a ${label}. Check that you copied all of it.`,
+  fieldUrl: (label: string) => `Enter the ${label} as a web address that begins with https://.`,
+  fieldJson: (label: string) => `This is not the whole ${label}. Paste all of it, from the first { to the last }.`,
+  fieldJsonHint: 'Paste it whole, or drop the file here.',
+  rotateShort: 'Replace key',
+  rotate: (name: string, account?: string) => `Replace the key of ${named(name, account)}`,
+  rotateForm: (name: string, account: string) => `Replace the key of ${account} at ${name}`,
+  rotateHint: (account: string) => `The key of ${account} stays in use until the new one is checked.`,
+  rotateUnchecked: (name: string) => `${name} could not check this key now, so nothing was changed. Try again.`,
+
+  accountsMenu: 'Accounts',
+  accountsMenuName: (names: string) =>
+    names ? `Accounts: the next message carries ${names}` : 'Accounts: the next message carries none',
+  accountsMenuTitle: 'Used for the next message',
+  accountsMenuAvailable: 'Not connected',
+  accountsMenuManage: 'Manage accounts',
+  accountsMenuUse: (name: string, account: string) => `${name} (${account})`,
+
+  clientIdTitle: (name: string) => `${name} registers no apps by itself`,
+  clientIdBody: (host: string) =>
+    `Register this app at ${host} with the redirect address below, then enter the client ID that you are given there.`,
+  clientIdLabel: 'Client ID',
+  clientIdRedirect: 'Redirect address',
+  clientIdMissing: 'Enter the client ID.',
+  clientIdWrong: 'A client ID has no line breaks or invisible characters in it. Copy it again.',
+  clientIdUnreachable: (name: string) => `The login server of ${name} could not be reached.`,
+  copyShort: 'Copy',
+  copied: 'Copied',
+  registrationRedirects: 'Comes back to',
+}
+
+/** All words to use here, those of the first load too. */
+export function useLaterMessages(): Messages {
+  const { messages } = useKit()
+  return { ...laterEnglish, ...messages, ...withEnglish(messages) } as Messages
+}
