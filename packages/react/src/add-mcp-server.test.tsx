@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { mcp } from '@latchkey/core/mcp'
-import { cleanup, render, screen } from '@testing-library/react'
+import { cleanup, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectPrompt, LatchkeyProvider, Registrations } from './index.ts'
@@ -53,6 +53,8 @@ it('lists registrations by their real host, and deletes one', async () => {
   expect(screen.getByText('abc')).toBeTruthy()
   expect(screen.getByText(/Secret expires/)).toBeTruthy()
   await userEvent.click(screen.getByRole('button', { name: 'Delete the registration at as.example' }))
+  const dialog = await screen.findByRole('dialog', { name: 'Delete the registration at as.example?' })
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Delete' }))
   expect(await screen.findByText('This app is not registered anywhere.')).toBeTruthy()
 })
 

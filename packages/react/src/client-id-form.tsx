@@ -92,18 +92,20 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
           </p>
           <div className="latchkey-field">
             <label htmlFor={`${baseId}-input`}>{messages.clientIdLabel}</label>
-            <input
-              ref={input}
-              id={`${baseId}-input`}
-              name="client_id"
-              dir="ltr"
-              autoComplete="off"
-              autoCapitalize="none"
-              spellCheck={false}
-              aria-invalid={problem !== undefined || undefined}
-              aria-describedby={problem === undefined ? undefined : errorId}
-              onInput={() => setProblem(undefined)}
-            />
+            <div className="latchkey-control">
+              <input
+                ref={input}
+                id={`${baseId}-input`}
+                name="client_id"
+                dir="ltr"
+                autoComplete="off"
+                autoCapitalize="none"
+                spellCheck={false}
+                aria-invalid={problem !== undefined || undefined}
+                aria-describedby={problem === undefined ? undefined : errorId}
+                onInput={() => setProblem(undefined)}
+              />
+            </div>
           </div>
         </>
       )}

@@ -1,15 +1,24 @@
 'use client'
-import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
-import { useEffect, useId, useRef } from 'react'
+import {
+  type Account,
+  type ConnectRequest,
+  cardStatus,
+  defaultAccount,
+  type Provider,
+  providerState,
+} from '@latchkey/core'
+import { useEffect, useId, useRef, useState } from 'react'
 import { Avatar } from './avatar.tsx'
-import { ConnectControl, ConnectNotice, NoticeButton } from './connect-button.tsx'
+import { ConnectControl, type ConnectIntent, ConnectNotice, NoticeButton } from './connect-button.tsx'
 import { useKit } from './context.tsx'
-import { useProvider, useSnapshot } from './hooks.ts'
+import { useProvider, useProviderAccounts, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
+import { useKeptFocus } from './kept-focus.ts'
 import { LiveRegion } from './live-region.tsx'
 import { useMessages } from './messages.ts'
 import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
+import { useSpokenStatus } from './spoken-status.ts'
 
 export interface ConnectPromptProps {
   /**
@@ -42,6 +51,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const messages = useMessages()
   const { name } = provider
   const titleId = useId()
+  const card = useRef<HTMLElement>(null)
+  const [started, setStarted] = useState<ConnectIntent>()
+  const accounts = useProviderAccounts(provider.id)
+  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
+  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
+  useKeptFocus(card, `${status} ${reason}`)
+  useSpokenStatus(name, status, accounts, reason)
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
     (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
@@ -92,7 +108,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
   return (
-    <article className={frame} aria-labelledby={titleId} data-status="disconnected" data-provider={provider.id}>
+    <article
+      ref={card}
+      className={frame}
+      aria-labelledby={titleId}
+      data-status={status === 'connecting' ? status : 'disconnected'}
+      data-provider={provider.id}
+    >
       <div className="latchkey-head">
         {mark}
         <div className="latchkey-title">
@@ -114,7 +136,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.resumeShort}
           </button>
         ) : ready ? (
-          <ConnectControl provider={provider} {...intent} />
+          <ConnectControl provider={provider} onStart={setStarted} {...intent} />
         ) : (
           <span className="latchkey-bone" aria-hidden="true" />
         )}
@@ -127,7 +149,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           </div>
         )}
       </div>
-      <ConnectNotice provider={provider} {...intent} />
+      <ConnectNotice provider={provider} {...intent} {...started} />
       {waiting && (
         <div className="latchkey-later">
           <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>

@@ -2,6 +2,7 @@
 export type { DisconnectProps, PartProps, RootProps } from './account.tsx'
 export * as Account from './account.tsx'
 export { AccountCard, type AccountCardProps } from './account-card.tsx'
+export { AccountsMenu, type AccountsMenuProps } from './accounts-menu.tsx'
 export { AddMcpServer, type AddMcpServerProps } from './add-mcp-server.tsx'
 export { ApiKeyForm, type ApiKeyFormProps } from './api-key-form.tsx'
 export type { ConnectIntent } from './connect-button.tsx'

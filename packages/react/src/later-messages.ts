@@ -30,13 +30,10 @@ export const laterEnglish = {
   rotateHint: (account: string) => `The key of ${account} stays in use until the new one is checked.`,
   rotateUnchecked: (name: string) => `${name} could not check this key now, so nothing was changed. Try again.`,
 
-  accountsMenu: 'Accounts',
-  accountsMenuName: (names: string) =>
-    names ? `Accounts: the next message carries ${names}` : 'Accounts: the next message carries none',
   accountsMenuTitle: 'Used for the next message',
   accountsMenuAvailable: 'Not connected',
   accountsMenuManage: 'Manage accounts',
-  accountsMenuUse: (name: string, account: string) => `${name} (${account})`,
+  accountsMenuAccount: (name: string, account: string) => `${name} (${account})`,
 
   clientIdTitle: (name: string) => `${name} registers no apps by itself`,
   clientIdBody: (host: string) =>
