@@ -298,6 +298,15 @@ function AccountRow({ provider, account, several, isDefault, card, onStart, onAd
               {messages.pauseShort}
             </button>
           )}
+          {usable && provider.kind === 'api-key' && (
+            <ConnectControl
+              {...control}
+              kind="secondary"
+              className="latchkey-rotate"
+              words={[messages.rotateShort, messages.rotate(name, label)]}
+              onConnected={() => setOpen(false)}
+            />
+          )}
           <ConnectControl
             provider={provider}
             kind="secondary"

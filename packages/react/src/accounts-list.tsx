@@ -53,6 +53,10 @@ export function AccountsList({ id, agent, trigger, theme, onManage, onClose }: A
               const target = event.target as Element
               if (trigger.contains(target) || target.closest?.('.latchkey-layer')) event.preventDefault()
             }}
+            onEscapeKeyDown={(event) => {
+              // A form that is open in here is what is closed first.
+              if ((event.target as Element).closest?.('.latchkey-key-form')) event.preventDefault()
+            }}
             onCloseAutoFocus={(event) => {
               event.preventDefault()
               if (!manages.current) trigger.focus()

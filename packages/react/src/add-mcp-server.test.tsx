@@ -81,3 +81,26 @@ it('a page that a server wants visited is linked by its host, and opened by the 
   expect(link.getAttribute('href')).toBe('https://acme.example/connect?x=1')
   expect(link.getAttribute('rel')).toBe('noopener noreferrer')
 })
+
+it('a token in the JSON of a server stays in the field: it is in nothing that React holds', async () => {
+  const onAdd = vi.fn()
+  const { container } = show(<AddMcpServer onAdd={onAdd} />)
+  const field = screen.getByRole<HTMLTextAreaElement>('textbox')
+  await userEvent.click(field)
+  await userEvent.paste('{"search":{"url":"https://search.example/mcp","headers":{"authorization":"Bearer h1dden"}}}')
+  await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
+  expect(screen.getByText('search.example')).toBeTruthy()
+  const seen = new Set<unknown>()
+  const holds = (value: unknown): boolean => {
+    if (typeof value === 'string') return value.includes('h1dden')
+    if (typeof value !== 'object' || value === null || value instanceof Node || seen.has(value)) return false
+    seen.add(value)
+    return Object.values(value).some(holds)
+  }
+  const root = Object.keys(container).find((name) => name.startsWith('__reactContainer$')) ?? ''
+  expect(holds((container as unknown as Record<string, unknown>)[root])).toBe(false)
+  expect(container.innerHTML).not.toContain('h1dden')
+  await userEvent.click(screen.getByRole('button', { name: 'Add' }))
+  expect(onAdd.mock.lastCall?.[0].servers[0].headers).toEqual({ authorization: 'Bearer h1dden' })
+  expect(field.value).toBe('')
+})

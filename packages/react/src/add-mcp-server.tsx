@@ -47,7 +47,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
       )
     } catch (thrown) {
       if (!(thrown instanceof LatchkeyError)) throw thrown
-      setError(thrown.message)
+      setError(inWords(thrown.message, field.current?.value ?? ''))
       field.current?.focus()
     }
   }
@@ -104,14 +104,16 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
         </div>
       </div>
       {asked && (
-        <div className="latchkey-add-question" role="group" aria-labelledby={`${baseId}-question`}>
+        <fieldset className="latchkey-add-question" aria-labelledby={`${baseId}-question`}>
           <p ref={question} id={`${baseId}-question`} className="latchkey-name" tabIndex={-1}>
             {messages.addServerAsk(asked.length)}
           </p>
           <ul className="latchkey-places">
             {asked.map(({ id, name, place, kind }) => (
               <li key={id}>
-                <b dir="ltr">{place}</b>
+                <b>
+                  <bdi>{place}</bdi>
+                </b>
                 <span className="latchkey-line">
                   {name !== place && <bdi>{name}</bdi>}
                   {kind !== 'oauth' && <span className="latchkey-tag">{messages.serverKinds[kind]}</span>}
@@ -128,7 +130,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
               {messages.addServerConfirm}
             </button>
           </div>
-        </div>
+        </fieldset>
       )}
     </form>
   )
@@ -142,3 +144,10 @@ function readServers(text: string): McpServers {
 }
 
 const hostOf = (url: string) => new URL(url).host
+
+/** Where in the JSON a mistake is says nothing to who entered an address. */
+function inWords(message: string, text: string): string {
+  if (text.trim().startsWith('{')) return message
+  const sentence = message.replace(/^mcpServers\S*: /, '')
+  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1)
+}

@@ -3,7 +3,7 @@ import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, fn, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { LatchkeyProvider } from './context.tsx'
 import { ConnectButton } from './standalone-button.tsx'
-import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
+import { createFakeClient, type FakeClientOptions } from './testing.ts'
 
 /** A button on its own, for a place that is no panel. What follows from a click stands below it. */
 const meta = {

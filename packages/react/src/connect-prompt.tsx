@@ -56,7 +56,6 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const accounts = useProviderAccounts(provider.id)
   const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
   const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
-  useKeptFocus(card, `${status} ${reason}`)
   useSpokenStatus(name, status, accounts, reason)
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
@@ -66,6 +65,8 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled =
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
+
+  useKeptFocus(card, `${status} ${reason} ${fulfilled}`)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -88,11 +89,17 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
   if (fulfilled && account) {
     return (
-      <article className={frame} aria-labelledby={titleId} data-status="connected" data-provider={provider.id}>
+      <article
+        ref={card}
+        className={frame}
+        aria-labelledby={titleId}
+        data-status="connected"
+        data-provider={provider.id}
+      >
         <div className="latchkey-head">
           {mark}
           <div className="latchkey-title">
-            <p id={titleId} className="latchkey-done">
+            <p id={titleId} className="latchkey-done" tabIndex={-1}>
               {messages.promptConnected(name, account.label)}
             </p>
           </div>

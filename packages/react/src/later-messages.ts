@@ -1,6 +1,6 @@
 'use client'
 import { useKit } from './context.tsx'
-import { type Messages, named, withEnglish } from './messages.ts'
+import { type Messages, withEnglish } from './messages.ts'
 
 /** The English sentences of what is loaded on intent: no page loads them before somebody needs them. */
 export const laterEnglish = {
@@ -20,12 +20,10 @@ export const laterEnglish = {
   chooseFile: (file: string) => `Choose ${file}`,
   fileShort: 'file',
   selectPrompt: 'Choose…',
-  fieldPattern: (label: string) => `This does not look like a ${label}. Check that you copied all of it.`,
+  fieldPattern: (label: string) => `${label}: this does not look right. Check that you copied all of it.`,
   fieldUrl: (label: string) => `Enter the ${label} as a web address that begins with https://.`,
   fieldJson: (label: string) => `This is not the whole ${label}. Paste all of it, from the first { to the last }.`,
   fieldJsonHint: 'Paste it whole, or drop the file here.',
-  rotateShort: 'Replace key',
-  rotate: (name: string, account?: string) => `Replace the key of ${named(name, account)}`,
   rotateForm: (name: string, account: string) => `Replace the key of ${account} at ${name}`,
   rotateHint: (account: string) => `The key of ${account} stays in use until the new one is checked.`,
   rotateUnchecked: (name: string) => `${name} could not check this key now, so nothing was changed. Try again.`,
@@ -48,8 +46,16 @@ export const laterEnglish = {
   registrationRedirects: 'Comes back to',
 }
 
-/** All words to use here, those of the first load too. */
+const merged = new WeakMap<object, Messages>()
+
+/** All words to use here, those of the first load too. The same object for the same words. */
 export function useLaterMessages(): Messages {
   const { messages } = useKit()
-  return { ...laterEnglish, ...messages, ...withEnglish(messages) } as Messages
+  const first = withEnglish(messages)
+  let all = merged.get(first)
+  if (!all) {
+    all = { ...laterEnglish, ...messages, ...first }
+    merged.set(first, all)
+  }
+  return all
 }

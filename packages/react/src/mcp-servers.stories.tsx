@@ -89,7 +89,7 @@ export const AddRefused: Story = {
     const field = canvas.getByRole('textbox')
     await userEvent.type(field, 'http://notes.example/mcp')
     await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    await expect(canvas.getByRole('alert')).toHaveTextContent('expected https')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Expected https: http is for this machine only.')
     await expect(field).toHaveAttribute('aria-invalid', 'true')
     await expect(field).toHaveFocus()
   },

@@ -54,7 +54,7 @@ const custody: Record<Custody, string> = {
   vault: 'Kept on the server, encrypted.',
 }
 
-export const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
+const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
@@ -196,6 +196,9 @@ export const english = {
   deleteRegistrationTitle: (host: string) => `Delete the registration at ${host}?`,
   deleteRegistrationBody: (host: string) =>
     `Accounts of servers that sign in at ${host} have to be connected again, and this app is registered there anew then.`,
+
+  rotateShort: 'Replace key',
+  rotate: (name: string, account?: string) => `Replace the key of ${named(name, account)}`,
 
   accountsMenu: 'Accounts',
   accountsMenuName: (names: string) =>

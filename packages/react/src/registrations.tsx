@@ -71,12 +71,14 @@ function List({ className }: RegistrationsProps) {
           const { host } = new URL(issuer)
           return (
             <li key={issuer} data-issuer={issuer}>
-              <p className="latchkey-name" dir="ltr">
-                {host}
+              <p className="latchkey-name">
+                <bdi>{host}</bdi>
               </p>
               <p className="latchkey-line">{messages.registrationMethods[method]}</p>
               <p className="latchkey-line">
-                <code dir="ltr">{client_id}</code>
+                <code>
+                  <bdi>{client_id}</bdi>
+                </code>
               </p>
               {expires !== undefined && (
                 <p className="latchkey-line">
