@@ -233,14 +233,13 @@ export function createConnecting(
     const known = facts(provider, profile, secret)
     const { subject } = known
     const { accounts } = store.getState()
-    // Of several without a name it is the one that was meant.
-    const candidates = [accounts[meant ?? ''], ...Object.values(accounts)]
-    const nameless = candidates.find(
-      (account) =>
-        account?.provider === provider.id &&
-        account.subject === undefined &&
-        (account.username ?? known.username) === known.username,
-    )
+    const target = accounts[meant ?? '']
+    const isNameless = (account: Account | undefined) =>
+      account?.provider === provider.id &&
+      account.subject === undefined &&
+      // A key that names nobody belongs to whom it was meant for.
+      ((account === target && known.username === undefined) || (account.username ?? known.username) === known.username)
+    const nameless = [target, ...Object.values(accounts)].find(isNameless)
     const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
     const extra = scopes.filter((scope) => !asked.includes(scope))
     const missing = asked.filter((scope) => !scopes.includes(scope))
