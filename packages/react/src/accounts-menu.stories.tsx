@@ -54,7 +54,7 @@ export const Some: Story = {
     await waitFor(() => expect(button).toHaveFocus())
     await expect(screen.queryByRole('dialog')).toBeNull()
     await userEvent.keyboard('{Enter}')
-    await expect(await screen.findByRole('dialog')).toBeVisible()
+    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
   },
 }
 
@@ -94,7 +94,7 @@ export const WithAKey: Story = {
     // Escape closes the form, and only then the list.
     await userEvent.keyboard('{Escape}')
     await expect(list.queryByLabelText('Kaggle API key')).toBeNull()
-    await expect(screen.getByRole('dialog')).toBeVisible()
+    await expect(screen.getByRole('dialog')).toBeInTheDocument()
     await userEvent.click(list.getByRole('button', { name: 'Connect Kaggle' }))
     await list.findByLabelText('Kaggle API key')
   },
