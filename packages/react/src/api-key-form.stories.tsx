@@ -161,8 +161,9 @@ export const Revealed: Story = {
   play: async ({ canvas }) => {
     const key = await open(canvas)
     await userEvent.type(key, 'KGAT_0123')
-    const reveal = canvas.getByRole('button', { name: 'Show Kaggle API key' })
+    const reveal = canvas.getByRole('button', { name: 'Show what is typed' })
     await expect(reveal).toHaveAttribute('aria-pressed', 'false')
+    await expect(reveal).toHaveAccessibleDescription('Kaggle API key')
     await userEvent.tab()
     await expect(reveal).toHaveFocus()
     await userEvent.keyboard(' ')

@@ -171,7 +171,7 @@ test('a key that is looked at is in the field alone, and hidden again on leaving
   const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
   const { container, key } = setup({ verifyKey: () => promise })
   await userEvent.type(key, KEY)
-  const reveal = screen.getByRole('button', { name: 'Show Kaggle API key' })
+  const reveal = screen.getByRole('button', { name: 'Show what is typed' })
   const shown = () => [key.type, reveal.getAttribute('aria-pressed')]
   const clean = () => {
     expect(attributes(container)).not.toContain(KEY)

@@ -183,6 +183,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
 
   const ids = (name: string) => ({
     control: `${baseId}-${name}`,
+    label: `${baseId}-${name}-label`,
     help: `${baseId}-${name}-help`,
     error: `${baseId}-error`,
     cautions: `${baseId}-cautions`,
@@ -246,7 +247,9 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         }
         return (
           <div key={name} className="latchkey-field" hidden={!needed.includes(name)}>
-            <label htmlFor={id.control}>{label}</label>
+            <label id={id.label} htmlFor={id.control}>
+              {label}
+            </label>
             {index === 0 && (
               <a className="latchkey-link" href={provider.keyUrl} target="_blank" rel="noopener noreferrer">
                 {messages.getApiKey}
@@ -288,7 +291,9 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
                 <button
                   type="button"
                   className="latchkey-reveal"
-                  aria-label={messages.reveal(label)}
+                  aria-label={messages.reveal}
+                  // Not a part of its name, which would be found where the field is looked for.
+                  aria-describedby={id.label}
                   aria-pressed={shown}
                   aria-controls={id.control}
                   // The field keeps the focus, so that leaving it is noticed.

@@ -16,7 +16,7 @@ export const laterEnglish = {
   consentContinue: (name: string) => `Continue to ${name}`,
 
   keyFailed: 'Connecting failed in a way nobody expected.',
-  reveal: (label: string) => `Show ${label}`,
+  reveal: 'Show what is typed',
   chooseFile: (file: string) => `Choose ${file}`,
   fileShort: 'file',
   selectPrompt: 'Choose…',
