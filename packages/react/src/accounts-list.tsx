@@ -1,18 +1,19 @@
 'use client'
 import { cardStatus, defaultAccount, type Provider } from '@latchkey/core'
-import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
-import { type KeyboardEvent, useId, useRef } from 'react'
+import { type ComponentType, type KeyboardEvent, useId, useRef } from 'react'
 import { ConnectControl, ConnectNotice } from './connect-button.tsx'
 import { useKit } from './context.tsx'
 import { useAgentAccounts, useConnect, useProviderAccounts, useProviders, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { useKeptFocus } from './kept-focus.ts'
 import { useLaterMessages } from './later-messages.ts'
+import type { PopoverProps } from './popover.tsx'
 import { useSpokenStatus } from './spoken-status.ts'
 
 interface AccountsListProps {
   id: string
   agent: string
+  Popover: ComponentType<PopoverProps>
   /** The button that opened it: what it stands beside, and where the focus goes back to. */
   trigger: HTMLElement
   theme: string | undefined
@@ -20,8 +21,8 @@ interface AccountsListProps {
   onClose: () => void
 }
 
-/** The list that an accounts menu opens. A module of its own, so it is only loaded when somebody might open it. */
-export function AccountsList({ id, agent, trigger, theme, onManage, onClose }: AccountsListProps) {
+/** The list that an accounts menu opens. */
+export function AccountsList({ id, agent, Popover, trigger, theme, onManage, onClose }: AccountsListProps) {
   const messages = useLaterMessages()
   const providers = useProviders()
   const { providers: included, setIncluded } = useAgentAccounts(agent)
@@ -36,80 +37,60 @@ export function AccountsList({ id, agent, trigger, theme, onManage, onClose }: A
   const manages = useRef(false)
   const missing = providers.filter((provider) => !there.includes(provider.id))
   return (
-    <Root open onOpenChange={(open) => !open && onClose()}>
-      <Anchor virtualRef={{ current: trigger }} />
-      <Portal>
-        <div className="latchkey latchkey-layer" data-theme={theme}>
-          <Content
-            id={id}
-            className="latchkey-accounts-list"
-            aria-labelledby={titleId}
-            align="start"
-            sideOffset={6}
-            collisionPadding={8}
-            onKeyDown={moveByArrow}
-            onInteractOutside={(event) => {
-              // A click on the button closes it by itself; a dialog of a connect is still a part of this.
-              const target = event.target as Element
-              if (trigger.contains(target) || target.closest?.('.latchkey-layer')) event.preventDefault()
-            }}
-            onEscapeKeyDown={(event) => {
-              // A form that is open in here is what is closed first.
-              if ((event.target as Element).closest?.('.latchkey-key-form')) event.preventDefault()
-            }}
-            onCloseAutoFocus={(event) => {
-              event.preventDefault()
-              if (!manages.current) trigger.focus()
-            }}
-          >
-            <p id={titleId} className="latchkey-name">
-              {messages.accountsMenuTitle}
-            </p>
-            <ul aria-labelledby={titleId}>
-              {included.map(({ id: providerId, included: ticked }) => {
-                const provider = providers.find((one) => one.id === providerId)
-                if (!provider || !there.includes(providerId)) return null
-                return (
-                  <Row
-                    key={providerId}
-                    provider={provider}
-                    included={ticked}
-                    onIncluded={(next) => setIncluded(providerId, next)}
-                  />
-                )
-              })}
-            </ul>
-            {missing.length > 0 && (
-              <>
-                <p id={missingId} className="latchkey-line">
-                  {messages.accountsMenuAvailable}
-                </p>
-                <ul aria-labelledby={missingId}>
-                  {missing.map((provider) => (
-                    <Row key={provider.id} provider={provider} />
-                  ))}
-                </ul>
-              </>
-            )}
-            {onManage && (
-              <button
-                type="button"
-                className="latchkey-button"
-                data-kind="quiet"
-                onClick={() => {
-                  // Whoever opens the panel says where the focus goes on.
-                  manages.current = true
-                  onClose()
-                  onManage()
-                }}
-              >
-                {messages.accountsMenuManage}
-              </button>
-            )}
-          </Content>
-        </div>
-      </Portal>
-    </Root>
+    <Popover
+      id={id}
+      labelledBy={titleId}
+      trigger={trigger}
+      theme={theme}
+      onKeyDown={moveByArrow}
+      onClose={onClose}
+      onClosed={() => manages.current || trigger.focus()}
+    >
+      <p id={titleId} className="latchkey-name">
+        {messages.accountsMenuTitle}
+      </p>
+      <ul aria-labelledby={titleId}>
+        {included.map(({ id: providerId, included: ticked }) => {
+          const provider = providers.find((one) => one.id === providerId)
+          if (!provider || !there.includes(providerId)) return null
+          return (
+            <Row
+              key={providerId}
+              provider={provider}
+              included={ticked}
+              onIncluded={(next) => setIncluded(providerId, next)}
+            />
+          )
+        })}
+      </ul>
+      {missing.length > 0 && (
+        <>
+          <p id={missingId} className="latchkey-line">
+            {messages.accountsMenuAvailable}
+          </p>
+          <ul aria-labelledby={missingId}>
+            {missing.map((provider) => (
+              <Row key={provider.id} provider={provider} />
+            ))}
+          </ul>
+        </>
+      )}
+      {onManage && (
+        <button
+          type="button"
+          className="latchkey-button"
+          data-kind="quiet"
+          onClick={() => {
+            // Whoever opens the panel says where the focus goes on.
+            manages.current = true
+            onClose()
+            onManage()
+          }}
+        >
+          {messages.accountsMenuManage}
+        </button>
+      )}
+    </Popover>
   )
 }
 

@@ -1,14 +1,15 @@
 'use client'
 import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
+import { AccountsList } from './accounts-list.tsx'
 import { themeAround } from './connect-button.tsx'
 import { useKit } from './context.tsx'
 import { useIdentities, useProviders } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { later } from './later.ts'
+import { useLaterMessages } from './later-messages.ts'
 import { LiveRegion } from './live-region.tsx'
-import { useMessages } from './messages.ts'
 
-const useList = later(async () => (await import('./accounts-list.tsx')).AccountsList)
+const usePopover = later(async () => (await import('./popover.tsx')).Popover)
 
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
   /** The agent whose next message it is about; see `useAgentAccounts`. */
@@ -27,9 +28,9 @@ export const AccountsMenu = forwardRef<HTMLButtonElement, AccountsMenuProps>(fun
   { agent, onManage, className, onClick, onPointerEnter, onFocus, ...props },
   ref,
 ) {
-  const messages = useMessages()
+  const messages = useLaterMessages()
   const { icons } = useKit()
-  const [List, loadList] = useList()
+  const [Popover, loadPopover] = usePopover()
   const [open, setOpen] = useState<{ theme: string | undefined; trigger: HTMLElement }>()
   const listId = useId()
   const { providers: ids } = useIdentities({ agent })
@@ -51,16 +52,16 @@ export const AccountsMenu = forwardRef<HTMLButtonElement, AccountsMenuProps>(fun
           aria-controls={open ? listId : undefined}
           onPointerEnter={(event) => {
             onPointerEnter?.(event)
-            loadList()
+            loadPopover()
           }}
           onFocus={(event) => {
             onFocus?.(event)
-            loadList()
+            loadPopover()
           }}
           onClick={(event) => {
             onClick?.(event)
             if (event.defaultPrevented) return
-            loadList()
+            loadPopover()
             const trigger = event.currentTarget
             setOpen(open ? undefined : { trigger, theme: themeAround(trigger) })
           }}
@@ -79,8 +80,15 @@ export const AccountsMenu = forwardRef<HTMLButtonElement, AccountsMenuProps>(fun
             <path d="m3 4.5 3 3 3-3" fill="none" stroke="currentColor" strokeWidth="1.4" />
           </svg>
         </button>
-        {open && List && (
-          <List id={listId} agent={agent} {...open} onManage={onManage} onClose={() => setOpen(undefined)} />
+        {open && Popover && (
+          <AccountsList
+            id={listId}
+            agent={agent}
+            Popover={Popover}
+            {...open}
+            onManage={onManage}
+            onClose={() => setOpen(undefined)}
+          />
         )}
       </span>
     </LiveRegion>

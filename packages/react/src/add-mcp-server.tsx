@@ -2,7 +2,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useMessages } from './messages.ts'
+import { useLaterMessages } from './later-messages.ts'
 
 export interface AddMcpServerProps {
   /** What the person agreed to. Add `providers` to those of the page, and hand `servers` to the agent. */
@@ -24,7 +24,7 @@ interface Asked {
  * nobody anything before the person agrees.
  */
 export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
-  const messages = useMessages()
+  const messages = useLaterMessages()
   const baseId = useId()
   const field = useRef<HTMLTextAreaElement>(null)
   const question = useRef<HTMLParagraphElement>(null)

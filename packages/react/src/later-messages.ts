@@ -28,11 +28,6 @@ export const laterEnglish = {
   rotateHint: (account: string) => `The key of ${account} stays in use until the new one is checked.`,
   rotateUnchecked: (name: string) => `${name} could not check this key now, so nothing was changed. Try again.`,
 
-  accountsMenuTitle: 'Used for the next message',
-  accountsMenuAvailable: 'Not connected',
-  accountsMenuManage: 'Manage accounts',
-  accountsMenuAccount: (name: string, account: string) => `${name} (${account})`,
-
   clientIdTitle: (name: string) => `${name} registers no apps by itself`,
   clientIdBody: (host: string) =>
     `Register this app at ${host} with the redirect address below, then enter the client ID that you are given there.`,
@@ -43,7 +38,23 @@ export const laterEnglish = {
   clientIdUnreachable: (name: string) => `The login server of ${name} could not be reached.`,
   copyShort: 'Copy',
   copied: 'Copied',
-  registrationRedirects: 'Comes back to',
+
+  accountsMenu: 'Accounts',
+  accountsMenuName: (names: string) =>
+    names ? `Accounts: the next message carries ${names}` : 'Accounts: the next message carries none',
+  accountsMenuTitle: 'Used for the next message',
+  accountsMenuAvailable: 'Not connected',
+  accountsMenuManage: 'Manage accounts',
+  /** Beside the host of a server that nobody signs in to. */
+  serverKinds: {
+    open: 'No login',
+    headers: 'Headers of its own',
+    command: 'Runs beside the agent',
+  } as Record<string, string>,
+  deleteRegistrationTitle: (host: string) => `Delete the registration at ${host}?`,
+  deleteRegistrationBody: (host: string) =>
+    `Accounts of servers that sign in at ${host} have to be connected again, and this app is registered there anew then.`,
+  registrationDeleted: (host: string) => `The registration at ${host} is deleted.`,
 }
 
 const merged = new WeakMap<object, Messages>()
@@ -54,7 +65,7 @@ export function useLaterMessages(): Messages {
   const first = withEnglish(messages)
   let all = merged.get(first)
   if (!all) {
-    all = { ...laterEnglish, ...messages, ...first }
+    all = { ...laterEnglish, ...messages, ...first } as Messages
     merged.set(first, all)
   }
   return all

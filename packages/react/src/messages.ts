@@ -184,25 +184,12 @@ export const english = {
     'metadata-document': 'Client metadata document',
     dynamic: 'Registered itself',
   },
-  /** Beside the host of a server that nobody signs in to. */
-  serverKinds: {
-    open: 'No login',
-    headers: 'Headers of its own',
-    command: 'Runs beside the agent',
-  } as Record<string, string>,
   registrationExpires: (when: string) => `Secret expires ${when}`,
   deleteRegistrationShort: 'Delete',
   deleteRegistration: (host: string) => `Delete the registration at ${host}`,
-  deleteRegistrationTitle: (host: string) => `Delete the registration at ${host}?`,
-  deleteRegistrationBody: (host: string) =>
-    `Accounts of servers that sign in at ${host} have to be connected again, and this app is registered there anew then.`,
 
   rotateShort: 'Replace key',
   rotate: (name: string, account?: string) => `Replace the key of ${named(name, account)}`,
-
-  accountsMenu: 'Accounts',
-  accountsMenuName: (names: string) =>
-    names ? `Accounts: the next message carries ${names}` : 'Accounts: the next message carries none',
 
   /** Spoken when something changes; never shown. */
   spoken: {
@@ -217,7 +204,6 @@ export const english = {
     disconnectedAll: (count: number) => `${count} accounts are disconnected.`,
     revoked: (name: string) => `${name} is disconnected, and its access revoked.`,
     removed: (name: string) => `${name} is disconnected here.`,
-    registrationDeleted: (host: string) => `The registration at ${host} is deleted.`,
   },
 }
 

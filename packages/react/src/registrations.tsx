@@ -4,8 +4,8 @@ import { useEffect, useId, useRef, useState } from 'react'
 import { themeAround } from './connect-button.tsx'
 import { useLatchkey } from './context.tsx'
 import { later } from './later.ts'
+import { useLaterMessages } from './later-messages.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
-import { useMessages } from './messages.ts'
 
 const useQuestion = later(async () => (await import('./question-dialog.tsx')).QuestionDialog)
 
@@ -24,7 +24,7 @@ export function Registrations({ className }: RegistrationsProps) {
 
 function List({ className }: RegistrationsProps) {
   const client = useLatchkey()
-  const messages = useMessages()
+  const messages = useLaterMessages()
   const announce = useAnnounce()
   const headingId = useId()
   const heading = useRef<HTMLHeadingElement>(null)
@@ -52,7 +52,7 @@ function List({ className }: RegistrationsProps) {
     setAsking(undefined)
     const { registrations } = await client.mcp()
     await registrations.delete(issuer)
-    announce(messages.spoken.registrationDeleted(new URL(issuer).host))
+    announce(messages.registrationDeleted(new URL(issuer).host))
     // Its row and its button are gone.
     heading.current?.focus()
   }
