@@ -18,9 +18,9 @@ import { useAnnounce } from './live-region.tsx'
 import { errorSentence, useMessages } from './messages.ts'
 
 const useForm = later(async () => (await import('./key-form.tsx')).KeyForm)
-const useQuestion = later(async () => (await import('./question-dialog.tsx')).QuestionDialog)
 const useConsentQuestion = later(async () => (await import('./consent-question.tsx')).ConsentQuestion)
 const useClientIdForm = later(async () => (await import('./client-id-form.tsx')).ClientIdForm)
+const useDifferent = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 /** What a connect is about. */
 export interface ConnectIntent {
@@ -360,11 +360,10 @@ const asked = new WeakSet<Change>()
 /** Somebody else signed in than the account that was connected again: asks what to do about it. */
 function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
   const { from, to } = changed
-  const { client } = useKit()
   const messages = useMessages()
   const announce = useAnnounce()
   const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
-  const [Dialog, loadDialog] = useQuestion()
+  const [Dialog, loadDialog] = useDifferent()
   const trigger = useRef<HTMLButtonElement>(null)
   const ask = useCallback(() => {
     loadDialog()
@@ -377,11 +376,6 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
     ask()
   }, [changed, ask, announce, messages])
 
-  const answer = (choice: 'keep-both' | 'replace' | 'cancel') => () => {
-    setAsking(undefined)
-    // What fails is in the provider's state, where the card shows it.
-    client.resolveChange(provider.id, choice).catch(() => {})
-  }
   return (
     <>
       <Notice
@@ -404,14 +398,8 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
       </Notice>
       {asking && Dialog && (
         <Dialog
-          firm
-          title={messages.changedTitle(to.label)}
-          body={messages.changedBody(from.label, to.label)}
-          answers={[
-            { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
-            { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
-            { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
-          ]}
+          provider={provider.id}
+          changed={changed}
           theme={asking.theme}
           onClose={() => setAsking(undefined)}
           onClosed={() => (trigger.current ?? firstStop(asking.home))?.focus()}

@@ -7,6 +7,8 @@ test('the public names', () => {
     [
       "Account",
       "AccountCard",
+      "AccountDetails",
+      "AccountSwitcher",
       "AccountsMenu",
       "AddMcpServer",
       "ApiKeyForm",
@@ -14,8 +16,12 @@ test('the public names', () => {
       "ConnectPrompt",
       "ConnectedAccounts",
       "ConsentDialog",
+      "DifferentAccountDialog",
+      "DisconnectDialog",
+      "ExpiryLabel",
       "LatchkeyProvider",
       "Registrations",
+      "StatusBadge",
       "useAccount",
       "useAccounts",
       "useAgentAccounts",
@@ -30,16 +36,22 @@ test('the public names', () => {
   `)
   expect(Object.keys(surface.Account).sort()).toMatchInlineSnapshot(`
     [
+      "Avatar",
       "Connect",
       "Disconnect",
       "Expiry",
       "Icon",
       "Identity",
       "Name",
+      "Option",
+      "RawScopes",
+      "Reason",
       "Reconnect",
       "Root",
       "Scopes",
+      "Since",
       "Status",
+      "Switcher",
     ]
   `)
   expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`

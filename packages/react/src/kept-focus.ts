@@ -2,7 +2,14 @@
 import { type RefObject, useEffect, useRef } from 'react'
 
 /** Where a keyboard goes on in a card: connecting or cancelling that, else disconnecting, else its heading. */
-const STOPS = ['.latchkey-connect', '[data-tone=quiet] button', '.latchkey-disconnect', 'h3', '.latchkey-done']
+const STOPS = [
+  '.latchkey-connect',
+  '[data-tone=quiet] button',
+  '.latchkey-disconnect',
+  '.latchkey-dots',
+  '.latchkey-name',
+  '.latchkey-done',
+]
 
 export function firstStop(...places: (Element | null | undefined)[]): HTMLElement | undefined {
   for (const place of places) {

@@ -27,6 +27,10 @@ const reasons: ReasonWords = {
   secret_unavailable: () => 'This browser can no longer read what it kept.',
   offline: (name) => `You are offline. ${name} is used again when you are back.`,
   unverified: () => 'Not checked yet',
+  access_denied: (name) => `You said no at ${name}.`,
+  popup_blocked: () => 'Your browser blocked the window.',
+  popup_closed: () => 'The window seems to be closed.',
+  embedded: (name) => `${name} may not reach this app inside of another page.`,
 }
 
 const errors: ErrorWords = {
@@ -58,6 +62,8 @@ const named = (name: string, account?: string) => `${name}${account ? ` (${accou
 
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
+  /** How dates and times are written: a BCP 47 tag. Default: as the browser does. */
+  locale: undefined as string | undefined,
   status,
   /** Why an account or provider has its status. */
   reasons,
@@ -69,6 +75,15 @@ export const english = {
   title: 'Connected Accounts',
   description: 'Connect the accounts your agent works with. You can disconnect them at any time.',
   notPersistent: 'This browser keeps nothing: accounts last until this page closes.',
+  notPersistentHint: 'Allow this site to store data, then reload.',
+  reload: 'Reload',
+  noProviders: 'There is nothing to connect here yet.',
+  search: 'Search',
+  clearSearch: 'Clear search',
+  found: (count: number, all: number) => `${count} of ${all}`,
+  noMatch: (query: string) => `Nothing matches “${query}”.`,
+  groupConnected: 'Connected',
+  groupAvailable: 'Available',
 
   connectShort: 'Connect',
   connect: (name: string) => `Connect ${name}`,
@@ -90,6 +105,10 @@ export const english = {
   isDefault: 'Default',
   makeDefaultShort: 'Use by default',
   makeDefault: (account: string) => `Use by default: ${account}`,
+  switcher: (name: string) => `${name} account to use by default`,
+  /** On a provider's one-line form, when there are several. */
+  accountCount: (count: number) => `${count} accounts`,
+  details: (name: string) => `Details of ${name}`,
   missing: (name: string) => `Not granted at ${name}:`,
   grantShort: 'Grant access',
   grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
@@ -118,6 +137,20 @@ export const english = {
   access: (name: string) => `What your agent may do at ${name}`,
   sensitive: 'Sensitive',
   expires: (when: string) => `Expires ${when}`,
+  expired: (when: string) => `Expired ${when}`,
+  renews: (when: string) => `Renewed by itself ${when}`,
+  renewsOnUse: 'Renewed by itself when it is used next',
+  endless: 'Until you disconnect it',
+
+  /** The facts about an account. */
+  factAccount: 'Account',
+  factSince: 'Connected',
+  factUntil: 'Access',
+  factAccess: 'May do',
+  profile: (name: string) => `Profile at ${name}`,
+  rawScopesShort: 'Scope names',
+  rawScopes: (name: string) => `Scope names at ${name}`,
+  extraScope: 'Not asked for',
 
   keyForm: (name: string) => `Connect ${name} with a key`,
   getApiKey: 'Get API Key',
@@ -135,6 +168,9 @@ export const english = {
     `Your agent loses access to ${account} at once. The access is removed from this app and ended at ${name} where ${name} allows it.`,
   disconnectKeyBody: (name: string, account: string) =>
     `Your agent loses access to ${account} at once. The key is removed from this app; it stays valid at ${name} until you revoke it there.`,
+  disconnecting: 'Disconnecting…',
+  disconnectedTitle: (name: string) => `${name} is disconnected`,
+  done: 'Done',
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) =>
     `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
@@ -189,10 +225,11 @@ export const english = {
   deleteRegistration: (host: string) => `Delete the registration at ${host}`,
 
   rotateShort: 'Replace key',
-  rotate: (name: string, account?: string) => `Replace the key of ${named(name, account)}`,
+  rotate: (name: string, account?: string) => `Replace key of ${named(name, account)}`,
 
   /** Spoken when something changes; never shown. */
   spoken: {
+    found: (count: number) => (count === 1 ? '1 result.' : `${count} results.`),
     connecting: (name: string) => `Connecting ${name}.`,
     connected: (name: string, account: string) => `${name}: now connected as ${account}.`,
     attention: (name: string, word: string) => `${name}: ${word}.`,
@@ -207,6 +244,9 @@ export const english = {
   },
 }
 
+/** The sentences of the first load. */
+export type FirstMessages = typeof english
+
 /** The catalogue of every visible or spoken sentence: {@link english}, and `laterEnglish` of what is loaded on intent. */
 export type Messages = typeof english & typeof laterEnglish
 
@@ -215,10 +255,10 @@ export type MessageOverrides = {
   [Key in keyof Messages]?: Messages[Key] extends (...args: never[]) => string ? Messages[Key] : Partial<Messages[Key]>
 }
 
-const merged = new WeakMap<MessageOverrides, typeof english>()
+const merged = new WeakMap<MessageOverrides, FirstMessages>()
 
 /** English, with an app's own words in place of it where there are any. The same object for the same words. */
-export function withEnglish(overrides: MessageOverrides | undefined): typeof english {
+export function withEnglish(overrides: MessageOverrides | undefined): FirstMessages {
   if (!overrides) return english
   let messages = merged.get(overrides)
   if (!messages) {
@@ -231,7 +271,7 @@ export function withEnglish(overrides: MessageOverrides | undefined): typeof eng
 }
 
 /** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
-export function useMessages(): typeof english {
+export function useMessages(): FirstMessages {
   return withEnglish(useKit().messages)
 }
 
