@@ -18,8 +18,8 @@ import { useAnnounce } from './live-region.tsx'
 import { errorSentence, useMessages } from './messages.ts'
 
 const useForm = later(async () => (await import('./key-form.tsx')).KeyForm)
-const useConsentQuestion = later(async () => (await import('./consent-question.tsx')).ConsentQuestion)
-const useClientIdForm = later(async () => (await import('./client-id-form.tsx')).ClientIdForm)
+const useConsentQuestion = later(async () => (await import('./on-intent.tsx')).ConsentQuestion)
+const useClientIdForm = later(async () => (await import('./on-intent.tsx')).ClientIdForm)
 const useDifferent = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 /** What a connect is about. */
