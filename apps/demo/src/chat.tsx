@@ -18,7 +18,7 @@ const SUGGESTIONS = [
 ]
 
 /** The conversation with the agent. */
-export function Chat({ draft }: { draft: Ref<Draft> }) {
+export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
   const client = useLatchkey()
   // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
   const [transport] = useState(() => {
@@ -79,7 +79,7 @@ export function Chat({ draft }: { draft: Ref<Draft> }) {
           </div>
         )}
       </div>
-      <Composer draft={draft} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+      <Composer draft={draft} onManage={onManage} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
     </section>
   )
 }

@@ -27,16 +27,10 @@ import {
 } from 'react'
 import * as Account from './account.tsx'
 import { AccountRow } from './account-row.tsx'
-import {
-  ConnectControl,
-  type ConnectIntent,
-  ConnectNotice,
-  firstStop,
-  Notice,
-  NoticeButton,
-} from './connect-button.tsx'
+import { ConnectControl, type ConnectIntent, ConnectNotice, Notice, NoticeButton } from './connect-button.tsx'
 import { useProvider, useSnapshot } from './hooks.ts'
 import { Dots } from './icons.tsx'
+import { firstStop } from './kept-focus.ts'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { useMessages } from './messages.ts'

@@ -59,6 +59,18 @@ export function AccountMore(props: AccountMoreProps) {
           {messages.pauseShort}
         </button>
       )}
+      {usable && provider.kind === 'api-key' && (
+        <ConnectControl
+          provider={provider}
+          accountId={account.id}
+          accountLabel={label}
+          kind="secondary"
+          className="latchkey-rotate"
+          words={[messages.rotateShort, messages.rotate(name, label)]}
+          onStart={onStart}
+          onConnected={onDone}
+        />
+      )}
       <ConnectControl
         provider={provider}
         kind="secondary"

@@ -1,9 +1,9 @@
 'use client'
 import { forwardRef } from 'react'
 import * as Account from './account.tsx'
-import { ConnectButton } from './connect-button.tsx'
 import { useProviderAccounts } from './hooks.ts'
 import { useMessages } from './messages.ts'
+import { ConnectButton } from './standalone-button.tsx'
 import { About, type AboutProps, useSubject } from './subject.tsx'
 import { Option, Switcher, type SwitcherProps } from './switcher.tsx'
 

@@ -1,15 +1,24 @@
 'use client'
-import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
-import { useEffect, useId, useRef } from 'react'
+import {
+  type Account,
+  type ConnectRequest,
+  cardStatus,
+  defaultAccount,
+  type Provider,
+  providerState,
+} from '@latchkey/core'
+import { useEffect, useId, useRef, useState } from 'react'
 import { Avatar } from './avatar.tsx'
-import { ConnectControl, ConnectNotice, NoticeButton } from './connect-button.tsx'
+import { ConnectControl, type ConnectIntent, ConnectNotice, NoticeButton } from './connect-button.tsx'
 import { useKit } from './context.tsx'
-import { useProvider, useSnapshot } from './hooks.ts'
+import { useProvider, useProviderAccounts, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
+import { useKeptFocus } from './kept-focus.ts'
 import { LiveRegion } from './live-region.tsx'
 import { useMessages } from './messages.ts'
 import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
+import { useSpokenStatus } from './spoken-status.ts'
 
 export interface ConnectPromptProps {
   /**
@@ -42,6 +51,12 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const messages = useMessages()
   const { name } = provider
   const titleId = useId()
+  const card = useRef<HTMLElement>(null)
+  const [started, setStarted] = useState<ConnectIntent>()
+  const accounts = useProviderAccounts(provider.id)
+  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
+  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
+  useSpokenStatus(name, status, accounts, reason)
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
     (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
@@ -50,6 +65,8 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled =
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
+
+  useKeptFocus(card, `${status} ${reason} ${fulfilled}`)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -72,11 +89,17 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
   if (fulfilled && account) {
     return (
-      <article className={frame} aria-labelledby={titleId} data-status="connected" data-provider={provider.id}>
+      <article
+        ref={card}
+        className={frame}
+        aria-labelledby={titleId}
+        data-status="connected"
+        data-provider={provider.id}
+      >
         <div className="latchkey-head">
           {mark}
           <div className="latchkey-title">
-            <p id={titleId} className="latchkey-done">
+            <p id={titleId} className="latchkey-done" tabIndex={-1}>
               {messages.promptConnected(name, account.label)}
             </p>
           </div>
@@ -92,7 +115,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
   return (
-    <article className={frame} aria-labelledby={titleId} data-status="disconnected" data-provider={provider.id}>
+    <article
+      ref={card}
+      className={frame}
+      aria-labelledby={titleId}
+      data-status={status === 'connecting' ? status : 'disconnected'}
+      data-provider={provider.id}
+    >
       <div className="latchkey-head">
         {mark}
         <div className="latchkey-title">
@@ -114,7 +143,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.resumeShort}
           </button>
         ) : ready ? (
-          <ConnectControl provider={provider} {...intent} />
+          <ConnectControl provider={provider} onStart={setStarted} {...intent} />
         ) : (
           <span className="latchkey-bone" aria-hidden="true" />
         )}
@@ -127,7 +156,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           </div>
         )}
       </div>
-      <ConnectNotice provider={provider} {...intent} />
+      <ConnectNotice provider={provider} {...intent} {...started} />
       {waiting && (
         <div className="latchkey-later">
           <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>

@@ -13,9 +13,10 @@ import {
   useState,
 } from 'react'
 import { Card } from './account-card.tsx'
-import { firstStop, NoticeButton, themeAround } from './connect-button.tsx'
+import { NoticeButton, themeAround } from './connect-button.tsx'
 import { useLatchkey } from './context.tsx'
 import { useProviders, useSnapshot } from './hooks.ts'
+import { firstStop } from './kept-focus.ts'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { useMessages } from './messages.ts'

@@ -21,6 +21,11 @@ interface SharedProps {
   keep?: () => unknown
   /** Called once with what `keep` gave, when the page is back. */
   onReturn?: (kept: unknown) => void
+  /**
+   * Asks what an agent may do before a window opens: sensitive scopes are not preselected, those of `requiredScopes`
+   * are fixed, and the others can be left out. Default: false, the provider's own page asks.
+   */
+  consent?: boolean
   /** Brand marks by provider id, in place of or beside the built-in ones. */
   icons?: Readonly<Record<string, ReactNode>>
 }
@@ -38,6 +43,8 @@ interface Kit {
   icons: Readonly<Record<string, ReactNode>>
   /** What should come back when the page is left. */
   keep: () => unknown
+  /** Whether a person is asked before a window opens. */
+  consent: boolean
 }
 
 const KitContext = createContext<Kit | undefined>(undefined)
@@ -60,7 +67,17 @@ function once<T>(create: () => T): () => T {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, ...options } = props
+  const {
+    children,
+    client: given,
+    tokens,
+    messages,
+    keep,
+    onReturn,
+    consent = false,
+    icons = NO_ICONS,
+    ...options
+  } = props
   const [own] = useState(() => once(() => createLatchkey(options as LatchkeyOptions)))
   const client = given ?? own()
 
@@ -105,8 +122,8 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   }, [client, tokens])
 
   const kit = useMemo(
-    () => ({ client, messages, icons, keep: () => asked.current.keep?.() }),
-    [client, messages, icons],
+    () => ({ client, messages, icons, consent, keep: () => asked.current.keep?.() }),
+    [client, messages, icons, consent],
   )
   return (
     <QueryClientProvider client={outerQueries ?? ownQueries()}>

@@ -1,6 +1,7 @@
 'use client'
 import type { CardStatus, Custody, ErrorCode, LatchkeyError, Reason, RevokedToken } from '@latchkey/core'
 import { useKit } from './context.tsx'
+import type { laterEnglish } from './later-messages.ts'
 
 /** The words of an account's or a card's status. */
 type StatusWords = Record<CardStatus, string>
@@ -223,6 +224,9 @@ export const english = {
   deleteRegistrationShort: 'Delete',
   deleteRegistration: (host: string) => `Delete the registration at ${host}`,
 
+  rotateShort: 'Replace key',
+  rotate: (name: string, account?: string) => `Replace key of ${named(name, account)}`,
+
   /** Spoken when something changes; never shown. */
   spoken: {
     found: (count: number) => (count === 1 ? '1 result.' : `${count} results.`),
@@ -240,35 +244,38 @@ export const english = {
   },
 }
 
-/** The catalogue of every visible or spoken sentence. */
-export type Messages = typeof english
+/** The sentences of the first load. */
+export type FirstMessages = typeof english
+
+/** The catalogue of every visible or spoken sentence: {@link english}, and `laterEnglish` of what is loaded on intent. */
+export type Messages = typeof english & typeof laterEnglish
 
 /** A catalogue to lay over the English one: any part of it, one level deep. */
 export type MessageOverrides = {
   [Key in keyof Messages]?: Messages[Key] extends (...args: never[]) => string ? Messages[Key] : Partial<Messages[Key]>
 }
 
-const merged = new WeakMap<MessageOverrides, Messages>()
+const merged = new WeakMap<MessageOverrides, FirstMessages>()
 
 /** English, with an app's own words in place of it where there are any. The same object for the same words. */
-export function withEnglish(overrides: MessageOverrides | undefined): Messages {
+export function withEnglish(overrides: MessageOverrides | undefined): FirstMessages {
   if (!overrides) return english
   let messages = merged.get(overrides)
   if (!messages) {
     const groups = ['status', 'reasons', 'errors', 'custody', 'spoken'] as const
     const own = groups.map((group) => [group, { ...english[group], ...overrides[group] }])
-    messages = { ...english, ...overrides, ...Object.fromEntries(own) } as Messages
+    messages = { ...english, ...overrides, ...Object.fromEntries(own) } as typeof english
     merged.set(overrides, messages)
   }
   return messages
 }
 
 /** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
-export function useMessages(): Messages {
+export function useMessages(): FirstMessages {
   return withEnglish(useKit().messages)
 }
 
 /** An error's sentence in the app's words, or its own where the catalogue has none. */
-export function errorSentence(messages: Messages, error: LatchkeyError, name: string): string {
+export function errorSentence(messages: Pick<Messages, 'errors'>, error: LatchkeyError, name: string): string {
   return messages.errors[error.code]?.(name) ?? error.message
 }

@@ -35,7 +35,7 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
             {messages.promptPage(provider.name, host)}
           </p>
         </div>
-        <div className="latchkey-actions">
+        <div className="latchkey-actions latchkey-page">
           <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
             {messages.openPage(host)}
           </a>

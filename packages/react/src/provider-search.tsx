@@ -2,7 +2,7 @@
 import type { Account, Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import { useControllable } from './controllable.ts'
-import type { Messages } from './messages.ts'
+import type { FirstMessages } from './messages.ts'
 
 /** Without case and accents. */
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
@@ -27,7 +27,7 @@ export interface ProviderSearchProps {
   onFound: (found: ReadonlySet<Provider> | undefined) => void
   /** A provider's accounts as they are now. */
   accountsOf: (providerId: string) => readonly Account[]
-  messages: Messages
+  messages: FirstMessages
   /** Says it to people who listen. */
   announce: (text: string) => void
   /** Id of what it narrows down. */
