@@ -43,13 +43,29 @@ interface Kit {
 const KitContext = createContext<Kit | undefined>(undefined)
 const NO_ICONS = {}
 
-/** Runs at its first call only: StrictMode calls state initializers twice, and the second client would be left over. */
+/** Runs at its first call only. */
 function once<T>(create: () => T): () => T {
   let made: { value: T } | undefined
   return () => {
     made ??= { value: create() }
     return made.value
   }
+}
+
+const fresh = new WeakMap<object, LatchkeyClient>()
+
+/**
+ * The client for a mount. StrictMode mounts twice in one tick with the same props, and React 18 keeps nothing of the
+ * first time: the second is given the first one's client, instead of leaving that one over.
+ */
+function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
+  let client = fresh.get(props)
+  if (!client) {
+    client = createLatchkey(options)
+    fresh.set(props, client)
+    queueMicrotask(() => fresh.delete(props))
+  }
+  return client
 }
 
 /**
@@ -61,7 +77,7 @@ function once<T>(create: () => T): () => T {
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
   const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, ...options } = props
-  const [own] = useState(() => once(() => createLatchkey(options as LatchkeyOptions)))
+  const [own] = useState(() => once(() => createOnce(props, options as LatchkeyOptions)))
   const client = given ?? own()
 
   const outerQueries = useContext(QueryClientContext)
