@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'react-18',
           provide: { react: '18.3.' },
-          include: ['packages/react/src/**/*.test.{ts,tsx}'],
+          include: ['packages/react/src/**/*.test.tsx'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -4,6 +4,7 @@ import { type ComponentPropsWithoutRef, forwardRef, type ReactNode, useId, useRe
 import { AccountCard } from './account-card.tsx'
 import { firstStop, NoticeButton, themeAround } from './connect-button.tsx'
 import { useAccounts, useDisconnect, useProviders, useSnapshot } from './hooks.ts'
+import { KeptBoxes } from './kept-boxes.tsx'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { useMessages } from './messages.ts'
@@ -37,6 +38,7 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
       ref={ref}
       className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
     >
+      <KeptBoxes />
       <LiveRegion>
         <h2 id={headingId} className="latchkey-heading">
           {title ?? messages.title}

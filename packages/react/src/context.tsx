@@ -23,6 +23,11 @@ interface SharedProps {
   onReturn?: (kept: unknown) => void
   /** Brand marks by provider id, in place of or beside the built-in ones. */
   icons?: Readonly<Record<string, ReactNode>>
+  /**
+   * The nonce of the page's content security policy, for the one inline script in a panel's server HTML. Without it
+   * such a policy stops the script, and the cards grow when the accounts are read.
+   */
+  nonce?: string
 }
 
 /** Either a client that the app made, or the options to make one of. */
@@ -38,6 +43,7 @@ interface Kit {
   icons: Readonly<Record<string, ReactNode>>
   /** What should come back when the page is left. */
   keep: () => unknown
+  nonce: string | undefined
 }
 
 const KitContext = createContext<Kit | undefined>(undefined)
@@ -76,7 +82,7 @@ function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, ...options } = props
+  const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, nonce, ...options } = props
   const [own] = useState(() => once(() => createOnce(props, options as LatchkeyOptions)))
   const client = given ?? own()
 
@@ -121,8 +127,8 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   }, [client, tokens])
 
   const kit = useMemo(
-    () => ({ client, messages, icons, keep: () => asked.current.keep?.() }),
-    [client, messages, icons],
+    () => ({ client, messages, icons, nonce, keep: () => asked.current.keep?.() }),
+    [client, messages, icons, nonce],
   )
   return (
     <QueryClientProvider client={outerQueries ?? ownQueries()}>

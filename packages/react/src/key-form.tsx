@@ -155,6 +155,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
 
   const errorId = `${baseId}-error`
   const hintId = `${baseId}-hint`
+  const fileHintId = provider.file && hintId
   const cautionsId = `${baseId}-cautions`
   return (
     <form
@@ -206,11 +207,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
             readOnly={busy}
             aria-invalid={problem?.field === field.name || undefined}
             aria-describedby={
-              [
-                problem?.field === field.name && errorId,
-                index === 0 && provider.file && hintId,
-                index === 0 && cautionsId,
-              ]
+              [problem?.field === field.name && errorId, index === 0 && fileHintId, index === 0 && cautionsId]
                 .filter(Boolean)
                 .join(' ') || undefined
             }
