@@ -86,27 +86,34 @@ interface CardFacts {
   defaultId: string | undefined
 }
 
+/** A selector of a card's facts that answers with its last answer while they are the same ones. */
+function cardFacts(providerId: string): (snapshot: Snapshot) => CardFacts {
+  let last: CardFacts | undefined
+  return (snapshot) => {
+    const status = cardStatus(snapshot, providerId)
+    const reason = cardReason(snapshot, providerId, status)
+    const state = providerState(snapshot, providerId)
+    const accounts = accountsOf(snapshot, providerId)
+    const defaultId = defaultAccount(snapshot, providerId)?.id
+    const same =
+      last?.status === status &&
+      last.reason === reason &&
+      last.state === state &&
+      last.defaultId === defaultId &&
+      last.accounts.length === accounts.length &&
+      last.accounts.every((account, index) => account === accounts[index])
+    if (!last || !same) last = { status, reason, state, accounts, defaultId }
+    return last
+  }
+}
+
 function useCardFacts(providerId: string): CardFacts {
-  const select = useMemo(() => {
-    let last: CardFacts | undefined
-    return (snapshot: Snapshot): CardFacts => {
-      const status = cardStatus(snapshot, providerId)
-      const reason = cardReason(snapshot, providerId, status)
-      const state = providerState(snapshot, providerId)
-      const accounts = accountsOf(snapshot, providerId)
-      const defaultId = defaultAccount(snapshot, providerId)?.id
-      const same =
-        last?.status === status &&
-        last.reason === reason &&
-        last.state === state &&
-        last.defaultId === defaultId &&
-        last.accounts.length === accounts.length &&
-        last.accounts.every((account, index) => account === accounts[index])
-      if (!last || !same) last = { status, reason, state, accounts, defaultId }
-      return last
-    }
-  }, [providerId])
-  return useSnapshot(select)
+  return useSnapshot(useMemo(() => cardFacts(providerId), [providerId]))
+}
+
+function hand<T>(node: T | null, ref: ForwardedRef<T> | undefined) {
+  if (typeof ref === 'function') ref(node)
+  else if (ref) ref.current = node
 }
 
 /** An account that was disconnected here, and what became of its access. */
@@ -139,8 +146,7 @@ export const Card = memo(function Card(props: CardProps) {
   const setCard = useCallback(
     (node: HTMLElement | null) => {
       card.current = node
-      if (typeof forwardedRef === 'function') forwardedRef(node)
-      else if (forwardedRef) forwardedRef.current = node
+      hand(node, forwardedRef)
     },
     [forwardedRef],
   )

@@ -84,7 +84,6 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
   const limit = useLimit(providers.length)
   const line = description === undefined ? messages.description : description
 
-  let room = limit
   return (
     <section
       aria-labelledby={headingId}
@@ -112,9 +111,8 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
           />
         )}
         <div id={cardsId}>
-          {sections.map(({ title, providers: members }) => {
-            const mounted = members.slice(0, room)
-            room -= mounted.length
+          {sections.map(({ title, providers: members, before }) => {
+            const mounted = members.slice(0, Math.max(0, limit - before))
             const heading = title && `${cardsId}-${title}`
             return (
               <div key={title ?? ''} hidden={found && !members.some((provider) => found.has(provider))}>
@@ -161,6 +159,8 @@ function SearchPlace(props: Omit<ProviderSearchProps, 'client' | 'messages' | 'a
 interface Section {
   title?: 'groupConnected' | 'groupAvailable'
   providers: readonly Provider[]
+  /** How many providers the sections before it have. */
+  before: number
 }
 
 /**
@@ -171,15 +171,15 @@ function useSections(providers: readonly Provider[], grouped: boolean): readonly
   const client = useLatchkey()
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   return useMemo(() => {
-    if (!grouped || !ready) return [{ providers }]
+    if (!grouped || !ready) return [{ providers, before: 0 }]
     const snapshot = client.getSnapshot()
     const isConnected = ({ id }: Provider) => accountsOf(snapshot, id).length > 0
     const connected = providers.filter(isConnected)
-    if (connected.length === 0 || connected.length === providers.length) return [{ providers }]
+    if (connected.length === 0 || connected.length === providers.length) return [{ providers, before: 0 }]
     const available = providers.filter((provider) => !isConnected(provider))
     return [
-      { title: 'groupConnected', providers: connected },
-      { title: 'groupAvailable', providers: available },
+      { title: 'groupConnected', providers: connected, before: 0 },
+      { title: 'groupAvailable', providers: available, before: connected.length },
     ]
   }, [client, providers, grouped, ready])
 }
