@@ -39,7 +39,7 @@ import { useProvider, useSnapshot } from './hooks.ts'
 import { Dots } from './icons.tsx'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { descriptionOf, useLanguage, useMessages } from './messages.ts'
 import { cardReason, SubjectContext } from './subject.tsx'
 
 // Part of what the question before a disconnect has loaded already.
@@ -181,6 +181,7 @@ export const Card = memo(function Card(props: CardProps) {
         aria-busy={status === 'loading' || undefined}
         {...rest}
         ref={setCard}
+        {...useLanguage()}
         className={['latchkey latchkey-card', className].filter(Boolean).join(' ')}
         data-status={status}
         data-provider={provider.id}
@@ -197,7 +198,7 @@ export const Card = memo(function Card(props: CardProps) {
                 <p className="latchkey-line">{several ? messages.accountCount(accounts.length) : account.label}</p>
               )
             ) : (
-              <p className="latchkey-line">{provider.description}</p>
+              <p className="latchkey-line">{descriptionOf(messages, provider)}</p>
             )}
           </div>
           {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}

@@ -7,7 +7,7 @@ import { useKit } from './context.tsx'
 import { useProvider, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { LiveRegion } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { descriptionOf, useLanguage, useMessages } from './messages.ts'
 import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
 
@@ -40,6 +40,7 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
   const { client, icons } = useKit()
   const messages = useMessages()
+  const language = useLanguage()
   const { name } = provider
   const titleId = useId()
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
@@ -72,7 +73,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
   if (fulfilled && account) {
     return (
-      <article className={frame} aria-labelledby={titleId} data-status="connected" data-provider={provider.id}>
+      <article
+        {...language}
+        className={frame}
+        aria-labelledby={titleId}
+        data-status="connected"
+        data-provider={provider.id}
+      >
         <div className="latchkey-head">
           {mark}
           <div className="latchkey-title">
@@ -92,7 +99,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
   return (
-    <article className={frame} aria-labelledby={titleId} data-status="disconnected" data-provider={provider.id}>
+    <article
+      {...language}
+      className={frame}
+      aria-labelledby={titleId}
+      data-status="disconnected"
+      data-provider={provider.id}
+    >
       <div className="latchkey-head">
         {mark}
         <div className="latchkey-title">
@@ -100,7 +113,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.promptTitle(name, tool)}
           </p>
           {wanted.length === 0 && (
-            <p className="latchkey-line">{paused ? messages.pausedPrompt : provider.description}</p>
+            <p className="latchkey-line">{paused ? messages.pausedPrompt : descriptionOf(messages, provider)}</p>
           )}
         </div>
         {ready && paused ? (

@@ -18,7 +18,7 @@ import { useProviders, useSnapshot } from './hooks.ts'
 import { KeptBoxes } from './kept-boxes.tsx'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { useLanguage, useMessages } from './messages.ts'
 import type { ProviderSearchProps } from './provider-search.tsx'
 
 const useSearch = later(async () => (await import('./provider-search.tsx')).ProviderSearch)
@@ -87,6 +87,7 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
   return (
     <section
       aria-labelledby={headingId}
+      {...useLanguage()}
       {...props}
       ref={ref}
       className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}

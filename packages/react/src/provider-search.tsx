@@ -2,14 +2,14 @@
 import { type Account, accountsOf, type LatchkeyClient, type Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import { useControllable } from './controllable.ts'
-import type { Messages } from './messages.ts'
+import { descriptionOf, type Messages } from './messages.ts'
 
 /** Without case and accents. */
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
-function matches(provider: Provider, accounts: readonly Account[], query: string): boolean {
-  const own = [provider.name, provider.id, provider.description]
+function matches(provider: Provider, messages: Messages, accounts: readonly Account[], query: string): boolean {
+  const own = [provider.name, provider.id, descriptionOf(messages, provider)]
   const text = plain(
     [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
   )
@@ -57,8 +57,10 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const found = useMemo(() => {
     if (!wanted) return undefined
     const snapshot = client.getSnapshot()
-    return new Set(providers.filter((provider) => matches(provider, accountsOf(snapshot, provider.id), wanted)))
-  }, [client, providers, wanted])
+    return new Set(
+      providers.filter((provider) => matches(provider, messages, accountsOf(snapshot, provider.id), wanted)),
+    )
+  }, [client, messages, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
     if (!found) return

@@ -53,7 +53,7 @@ export function Registrations({ className }: RegistrationsProps) {
             </p>
             {expires !== undefined && (
               <p className="latchkey-line">
-                {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString())}
+                {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString(messages.locale))}
               </p>
             )}
             <button
