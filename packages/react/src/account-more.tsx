@@ -62,7 +62,7 @@ export function AccountMore(props: AccountMoreProps) {
       <ConnectControl
         provider={provider}
         kind="secondary"
-        className="latchkey-add"
+        className="latchkey-another"
         words={[messages.addAnother(name), messages.addAnother(name)]}
         onStart={onStart}
         onConnected={(outcome) => {

@@ -318,7 +318,13 @@ export function themeAround(node: Element | null): string | undefined {
 }
 
 /** Where a keyboard goes on in a card: connecting or cancelling that, else disconnecting, else its heading. */
-const STOPS = ['.latchkey-connect', '[data-tone=quiet] button', '.latchkey-disconnect', '.latchkey-name']
+const STOPS = [
+  '.latchkey-connect',
+  '[data-tone=quiet] button',
+  '.latchkey-disconnect',
+  '.latchkey-dots',
+  '.latchkey-name',
+]
 
 export function firstStop(...places: (Element | null | undefined)[]): HTMLElement | undefined {
   for (const place of places) {

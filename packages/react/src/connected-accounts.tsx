@@ -93,6 +93,7 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
       className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
       data-layout={layout}
       data-density={density}
+      data-long={many || undefined}
     >
       <KeptBoxes />
       <LiveRegion>
@@ -200,9 +201,10 @@ function NotPersistent() {
   const losing = useSnapshot((snapshot) => Object.keys(snapshot.accounts).length > 0)
   return (
     <div className="latchkey-warning">
-      <p>
-        {messages.notPersistent} {messages.notPersistentHint}
-      </p>
+      <div>
+        <p>{messages.notPersistent}</p>
+        <p>{messages.notPersistentHint}</p>
+      </div>
       {!losing && <NoticeButton onClick={() => location.reload()}>{messages.reload}</NoticeButton>}
     </div>
   )

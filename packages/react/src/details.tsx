@@ -56,7 +56,7 @@ export function Details({
       </div>
       {account.scopes.length > 0 && (
         <div>
-          <dt>{messages.factAccess}</dt>
+          {!brief && <dt>{messages.factAccess}</dt>}
           <dd>
             {!brief && <Account.Scopes className="latchkey-scopes" />}
             <button
