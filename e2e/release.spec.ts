@@ -58,7 +58,7 @@ test('packed packages are sound', () => {
 })
 
 test('the public API is as its report says', () => {
-  test.setTimeout(180_000)
+  test.setTimeout(300_000)
   const { status, stderr } = spawnSync('node', ['.setup/api.mjs', '--check'], { cwd: root, encoding: 'utf8' })
   expect(stderr).toBe('')
   expect(status).toBe(0)
