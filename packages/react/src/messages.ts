@@ -282,7 +282,7 @@ export function useMessages(): Messages {
 /** The attributes that tell of the words' language: for the outermost element of a component. */
 export function useLanguage(): { lang: string | undefined; dir: 'ltr' | 'rtl' | undefined } {
   const { locale, dir } = useMessages()
-  return { lang: locale && new Intl.Locale(locale).language, dir }
+  return { lang: locale?.split('-', 1)[0], dir }
 }
 
 /** What a provider says of itself, in the words to use here. */
