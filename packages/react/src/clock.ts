@@ -1,10 +1,11 @@
 'use client'
 import { useCallback, useSyncExternalStore } from 'react'
 
+/** A unit is used from where its rounding ends the smaller one: 59 minutes and 40 seconds are an hour, not 60 minutes. */
 const UNITS = [
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
+  ['day', 86_400_000, 1_800_000],
+  ['hour', 3_600_000, 30_000],
+  ['minute', 60_000, 500],
 ] as const
 
 const SOON = 120_000
@@ -18,7 +19,7 @@ function relativeTime(milliseconds: number, locale: string | undefined): string 
     format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' })
     formats.set(locale, format)
   }
-  const [unit, size] = UNITS.find((entry) => Math.abs(milliseconds) >= entry[1]) ?? ['second', 1000]
+  const [unit, size] = UNITS.find((entry) => Math.abs(milliseconds) >= entry[1] - entry[2]) ?? ['second', 1000]
   return format.format(Math.round(milliseconds / size), unit)
 }
 

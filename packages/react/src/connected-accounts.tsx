@@ -5,6 +5,7 @@ import {
   forwardRef,
   type ReactNode,
   startTransition,
+  useCallback,
   useEffect,
   useId,
   useMemo,
@@ -147,9 +148,11 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
 })
 
 /** Keeps the box's place until its code is there, so that nothing moves. */
-function SearchPlace(props: Omit<ProviderSearchProps, 'client' | 'messages' | 'announce'>) {
+function SearchPlace(props: Omit<ProviderSearchProps, 'accountsOf' | 'messages' | 'announce'>) {
   const [Search, loadSearch] = useSearch()
-  const kit = { client: useLatchkey(), messages: useMessages(), announce: useAnnounce() }
+  const client = useLatchkey()
+  const accounts = useCallback((id: string) => accountsOf(client.getSnapshot(), id), [client])
+  const kit = { accountsOf: accounts, messages: useMessages(), announce: useAnnounce() }
   const { onFound } = props
   useEffect(() => {
     loadSearch()

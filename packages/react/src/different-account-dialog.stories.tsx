@@ -68,6 +68,6 @@ export const PutOff: Story = {
 
 /** Nothing to ask, nothing there. */
 export const Silent: Story = {
-  parameters: { fake: { accounts: [octocat] } },
+  parameters: { fake: { states: { github: { status: 'idle', error: null, changed: null } } } },
   play: async () => expect(screen.queryByRole('dialog')).toBeNull(),
 }

@@ -1,15 +1,15 @@
 'use client'
-import { type Account, accountsOf, type LatchkeyClient, type Provider } from '@latchkey/core'
+import type { Account, Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import { useControllable } from './controllable.ts'
-import { descriptionOf, type Messages } from './messages.ts'
+import type { Messages } from './messages.ts'
 
 /** Without case and accents. */
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
 function matches(provider: Provider, messages: Messages, accounts: readonly Account[], query: string): boolean {
-  const own = [provider.name, provider.id, descriptionOf(messages, provider)]
+  const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
   const text = plain(
     [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
   )
@@ -25,7 +25,8 @@ export interface ProviderSearchProps {
   onQueryChange: ((query: string) => void) | undefined
   /** Called with the providers that match, or undefined while everything does. */
   onFound: (found: ReadonlySet<Provider> | undefined) => void
-  client: LatchkeyClient
+  /** A provider's accounts as they are now. */
+  accountsOf: (providerId: string) => readonly Account[]
   messages: Messages
   /** Says it to people who listen. */
   announce: (text: string) => void
@@ -44,7 +45,7 @@ export function ProviderSearch(props: ProviderSearchProps) {
     defaultQuery = '',
     onQueryChange,
     onFound,
-    client,
+    accountsOf,
     messages,
     announce,
     controls,
@@ -56,11 +57,8 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const wanted = useDeferredValue(query.trim())
   const found = useMemo(() => {
     if (!wanted) return undefined
-    const snapshot = client.getSnapshot()
-    return new Set(
-      providers.filter((provider) => matches(provider, messages, accountsOf(snapshot, provider.id), wanted)),
-    )
-  }, [client, messages, providers, wanted])
+    return new Set(providers.filter((provider) => matches(provider, messages, accountsOf(provider.id), wanted)))
+  }, [accountsOf, messages, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
     if (!found) return
