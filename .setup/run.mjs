@@ -9,6 +9,7 @@ const tasks = {
   demo: ['x:demo'],
   storybook: ['x:storybook'],
   size: ['x:size'],
+  api: ['x:api'],
   bench: ['x:bench'],
   engines: ['x:engines'],
   scoreboard: ['x:scoreboard'],

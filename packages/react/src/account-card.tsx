@@ -17,9 +17,7 @@ import {
   type ForwardedRef,
   forwardRef,
   memo,
-  type RefObject,
   useCallback,
-  useEffect,
   useId,
   useMemo,
   useRef,
@@ -30,10 +28,11 @@ import { AccountRow } from './account-row.tsx'
 import { ConnectControl, type ConnectIntent, ConnectNotice, Notice, NoticeButton } from './connect-button.tsx'
 import { useProvider, useSnapshot } from './hooks.ts'
 import { Dots } from './icons.tsx'
-import { firstStop } from './kept-focus.ts'
+import { useKeptFocus } from './kept-focus.ts'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { descriptionOf, useLanguage, useMessages } from './messages.ts'
+import { useSpokenStatus } from './spoken-status.ts'
 import { cardReason, SubjectContext } from './subject.tsx'
 
 // Part of what the question before a disconnect has loaded already.
@@ -80,27 +79,34 @@ interface CardFacts {
   defaultId: string | undefined
 }
 
+/** A selector of a card's facts that answers with its last answer while they are the same ones. */
+function cardFacts(providerId: string): (snapshot: Snapshot) => CardFacts {
+  let last: CardFacts | undefined
+  return (snapshot) => {
+    const status = cardStatus(snapshot, providerId)
+    const reason = cardReason(snapshot, providerId, status)
+    const state = providerState(snapshot, providerId)
+    const accounts = accountsOf(snapshot, providerId)
+    const defaultId = defaultAccount(snapshot, providerId)?.id
+    const same =
+      last?.status === status &&
+      last.reason === reason &&
+      last.state === state &&
+      last.defaultId === defaultId &&
+      last.accounts.length === accounts.length &&
+      last.accounts.every((account, index) => account === accounts[index])
+    if (!last || !same) last = { status, reason, state, accounts, defaultId }
+    return last
+  }
+}
+
 function useCardFacts(providerId: string): CardFacts {
-  const select = useMemo(() => {
-    let last: CardFacts | undefined
-    return (snapshot: Snapshot): CardFacts => {
-      const status = cardStatus(snapshot, providerId)
-      const reason = cardReason(snapshot, providerId, status)
-      const state = providerState(snapshot, providerId)
-      const accounts = accountsOf(snapshot, providerId)
-      const defaultId = defaultAccount(snapshot, providerId)?.id
-      const same =
-        last?.status === status &&
-        last.reason === reason &&
-        last.state === state &&
-        last.defaultId === defaultId &&
-        last.accounts.length === accounts.length &&
-        last.accounts.every((account, index) => account === accounts[index])
-      if (!last || !same) last = { status, reason, state, accounts, defaultId }
-      return last
-    }
-  }, [providerId])
-  return useSnapshot(select)
+  return useSnapshot(useMemo(() => cardFacts(providerId), [providerId]))
+}
+
+function hand<T>(node: T | null, ref: ForwardedRef<T> | undefined) {
+  if (typeof ref === 'function') ref(node)
+  else if (ref) ref.current = node
 }
 
 /** An account that was disconnected here, and what became of its access. */
@@ -133,8 +139,7 @@ export const Card = memo(function Card(props: CardProps) {
   const setCard = useCallback(
     (node: HTMLElement | null) => {
       card.current = node
-      if (typeof forwardedRef === 'function') forwardedRef(node)
-      else if (forwardedRef) forwardedRef.current = node
+      hand(node, forwardedRef)
     },
     [forwardedRef],
   )
@@ -169,6 +174,7 @@ export const Card = memo(function Card(props: CardProps) {
         aria-busy={status === 'loading' || undefined}
         {...rest}
         ref={setCard}
+        {...useLanguage()}
         className={['latchkey latchkey-card', className].filter(Boolean).join(' ')}
         data-status={status}
         data-provider={provider.id}
@@ -185,7 +191,7 @@ export const Card = memo(function Card(props: CardProps) {
                 <p className="latchkey-line">{several ? messages.accountCount(accounts.length) : account.label}</p>
               )
             ) : (
-              <p className="latchkey-line">{provider.description}</p>
+              <p className="latchkey-line">{descriptionOf(messages, provider)}</p>
             )}
           </div>
           {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}
@@ -252,58 +258,3 @@ export const Card = memo(function Card(props: CardProps) {
     </SubjectContext.Provider>
   )
 })
-
-// Where the keyboard was last, for all cards of the page: afterwards a removed node does not say where it had been.
-let last: { card: Element | null; place: Element } | undefined
-let followers = 0
-
-function follow({ target }: FocusEvent) {
-  const node = target as Element
-  last = { card: node.closest('.latchkey-card'), place: node.closest('.latchkey-account') ?? node }
-}
-
-/** Keeps the focus in its row, else in the card, when the button that had it went away with its state. */
-function useKeptFocus(card: RefObject<HTMLElement | null>, situation: string) {
-  useEffect(() => {
-    if (followers++ === 0) document.addEventListener('focusin', follow)
-    return () => {
-      if (--followers === 0) document.removeEventListener('focusin', follow)
-    }
-  }, [])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the situation is what may have taken the button away.
-  useEffect(() => {
-    const { activeElement, body } = document
-    if (!last?.card || last.card !== card.current || (activeElement && activeElement !== body)) return
-    firstStop(last.place.isConnected ? last.place : undefined, card.current)?.focus()
-  }, [card, situation])
-}
-
-/** Says what became of the card, whenever it becomes something else. */
-function useSpokenStatus(
-  name: string,
-  status: CardStatus,
-  accounts: readonly AccountFacts[],
-  reason: string | undefined,
-) {
-  const { spoken, status: words } = useMessages()
-  const announce = useAnnounce()
-  const label = accounts[accounts.length - 1]?.label ?? ''
-  const last = useRef({ status, reason })
-  useEffect(() => {
-    const before = last.current
-    last.current = { status, reason }
-    if (before.status === 'loading' || (before.status === status && before.reason === reason)) return
-    if (status === 'connecting')
-      announce(
-        reason === 'popup_closed'
-          ? spoken.windowClosed(name)
-          : reason === 'embedded'
-            ? spoken.embedded(name)
-            : spoken.connecting(name),
-      )
-    else if (reason === 'popup_blocked') announce(spoken.windowBlocked(name))
-    else if (reason === 'access_denied') announce(spoken.denied(name))
-    else if (status === 'connected') announce(spoken.connected(name, label))
-    else if (status !== 'disconnected' && status !== 'loading') announce(spoken.attention(name, words[status]))
-  }, [status, reason, name, label, announce, spoken, words])
-}

@@ -15,7 +15,7 @@ import { useProvider, useProviderAccounts, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { useKeptFocus } from './kept-focus.ts'
 import { LiveRegion } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { descriptionOf, useLanguage, useMessages } from './messages.ts'
 import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
 import { useSpokenStatus } from './spoken-status.ts'
@@ -49,6 +49,7 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
   const { client, icons } = useKit()
   const messages = useMessages()
+  const language = useLanguage()
   const { name } = provider
   const titleId = useId()
   const card = useRef<HTMLElement>(null)
@@ -91,6 +92,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     return (
       <article
         ref={card}
+        {...language}
         className={frame}
         aria-labelledby={titleId}
         data-status="connected"
@@ -116,6 +118,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   }
   return (
     <article
+      {...language}
       ref={card}
       className={frame}
       aria-labelledby={titleId}
@@ -129,7 +132,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.promptTitle(name, tool)}
           </p>
           {wanted.length === 0 && (
-            <p className="latchkey-line">{paused ? messages.pausedPrompt : provider.description}</p>
+            <p className="latchkey-line">{paused ? messages.pausedPrompt : descriptionOf(messages, provider)}</p>
           )}
         </div>
         {ready && paused ? (

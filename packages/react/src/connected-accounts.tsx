@@ -16,10 +16,11 @@ import { Card } from './account-card.tsx'
 import { NoticeButton, themeAround } from './connect-button.tsx'
 import { useLatchkey } from './context.tsx'
 import { useProviders, useSnapshot } from './hooks.ts'
+import { KeptBoxes } from './kept-boxes.tsx'
 import { firstStop } from './kept-focus.ts'
 import { later } from './later.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { useLanguage, useMessages } from './messages.ts'
 import type { ProviderSearchProps } from './provider-search.tsx'
 
 const useSearch = later(async () => (await import('./provider-search.tsx')).ProviderSearch)
@@ -85,10 +86,10 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
   const limit = useLimit(providers.length)
   const line = description === undefined ? messages.description : description
 
-  let room = limit
   return (
     <section
       aria-labelledby={headingId}
+      {...useLanguage()}
       {...props}
       ref={ref}
       className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
@@ -96,6 +97,7 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
       data-density={density}
       data-long={many || undefined}
     >
+      <KeptBoxes />
       <LiveRegion>
         <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>
           {title ?? messages.title}
@@ -113,9 +115,8 @@ export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>
           />
         )}
         <div id={cardsId}>
-          {sections.map(({ title, providers: members }) => {
-            const mounted = members.slice(0, room)
-            room -= mounted.length
+          {sections.map(({ title, providers: members, before }) => {
+            const mounted = members.slice(0, Math.max(0, limit - before))
             const heading = title && `${cardsId}-${title}`
             return (
               <div key={title ?? ''} hidden={found && !members.some((provider) => found.has(provider))}>
@@ -164,6 +165,8 @@ function SearchPlace(props: Omit<ProviderSearchProps, 'accountsOf' | 'messages' 
 interface Section {
   title?: 'groupConnected' | 'groupAvailable'
   providers: readonly Provider[]
+  /** How many providers the sections before it have. */
+  before: number
 }
 
 /**
@@ -174,15 +177,15 @@ function useSections(providers: readonly Provider[], grouped: boolean): readonly
   const client = useLatchkey()
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   return useMemo(() => {
-    if (!grouped || !ready) return [{ providers }]
+    if (!grouped || !ready) return [{ providers, before: 0 }]
     const snapshot = client.getSnapshot()
     const isConnected = ({ id }: Provider) => accountsOf(snapshot, id).length > 0
     const connected = providers.filter(isConnected)
-    if (connected.length === 0 || connected.length === providers.length) return [{ providers }]
+    if (connected.length === 0 || connected.length === providers.length) return [{ providers, before: 0 }]
     const available = providers.filter((provider) => !isConnected(provider))
     return [
-      { title: 'groupConnected', providers: connected },
-      { title: 'groupAvailable', providers: available },
+      { title: 'groupConnected', providers: connected, before: 0 },
+      { title: 'groupAvailable', providers: available, before: connected.length },
     ]
   }, [client, providers, grouped, ready])
 }

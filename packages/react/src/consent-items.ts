@@ -1,6 +1,7 @@
 'use client'
 import type { OAuthProvider } from '@latchkey/core'
 import { useState } from 'react'
+import { meaningOf, useMessages } from './messages.ts'
 
 /** One thing that an agent may be allowed to do. */
 export interface ConsentItem {
@@ -36,6 +37,7 @@ export interface UseConsent {
 
 /** See `useConsent`. */
 export function useConsentItems({ provider, asked = provider.scopes, granted = [] }: UseConsentOptions): UseConsent {
+  const messages = useMessages()
   const [choices, setChoices] = useState<Readonly<Record<string, boolean>>>({})
   const items = [...new Set([...granted, ...asked])].map((scope): ConsentItem => {
     const meaning = Object.hasOwn(provider.scopeMeanings, scope) ? provider.scopeMeanings[scope] : undefined
@@ -43,7 +45,7 @@ export function useConsentItems({ provider, asked = provider.scopes, granted = [
     const required = provider.requiredScopes?.includes(scope)
     const kind = granted.includes(scope) ? 'granted' : required ? 'required' : 'optional'
     const chosen = kind !== 'optional' || (choices[scope] ?? !sensitive)
-    return { scope, label: meaning?.label ?? scope, access: meaning?.access, sensitive, kind, chosen }
+    return { scope, label: meaningOf(messages, provider, scope), access: meaning?.access, sensitive, kind, chosen }
   })
   const chosen = items.filter((item) => item.chosen)
   return {

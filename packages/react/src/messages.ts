@@ -1,5 +1,5 @@
 'use client'
-import type { CardStatus, Custody, ErrorCode, LatchkeyError, Reason, RevokedToken } from '@latchkey/core'
+import type { CardStatus, Custody, ErrorCode, LatchkeyError, Provider, Reason, RevokedToken } from '@latchkey/core'
 import { useKit } from './context.tsx'
 import type { laterEnglish } from './later-messages.ts'
 
@@ -60,10 +60,20 @@ const custody: Record<Custody, string> = {
 
 const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
+/** The reader's English: dates are not written alike wherever English is read. */
+function readersEnglish(): string {
+  const tags = typeof navigator === 'undefined' ? [] : (navigator.languages ?? [])
+  return tags.find((tag) => /^en\b/i.test(tag)) ?? 'en'
+}
+
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
-  /** How dates and times are written: a BCP 47 tag. Default: as the browser does. */
-  locale: undefined as string | undefined,
+  /** The language of the words, which dates and durations are written in too: a BCP 47 tag. */
+  locale: readersEnglish() as string | undefined,
+  /** The writing direction of the words. Default: that of the page. */
+  dir: undefined as 'ltr' | 'rtl' | undefined,
+  /** Words for what providers say of themselves in English, by provider id: the description, and scopes' meanings. */
+  providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,
   status,
   /** Why an account or provider has its status. */
   reasons,
@@ -262,9 +272,10 @@ export function withEnglish(overrides: MessageOverrides | undefined): FirstMessa
   if (!overrides) return english
   let messages = merged.get(overrides)
   if (!messages) {
-    const groups = ['status', 'reasons', 'errors', 'custody', 'spoken'] as const
+    const groups = ['status', 'reasons', 'errors', 'custody', 'registrationMethods', 'spoken'] as const
     const own = groups.map((group) => [group, { ...english[group], ...overrides[group] }])
-    messages = { ...english, ...overrides, ...Object.fromEntries(own) } as typeof english
+    // Words of an unknown language are not said to be English.
+    messages = { ...english, locale: undefined, ...overrides, ...Object.fromEntries(own) } as FirstMessages
     merged.set(overrides, messages)
   }
   return messages
@@ -273,6 +284,23 @@ export function withEnglish(overrides: MessageOverrides | undefined): FirstMessa
 /** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
 export function useMessages(): FirstMessages {
   return withEnglish(useKit().messages)
+}
+
+/** The attributes that tell of the words' language: for the outermost element of a component. */
+export function useLanguage(): { lang: string | undefined; dir: 'ltr' | 'rtl' | undefined } {
+  const { locale, dir } = useMessages()
+  return { lang: locale?.split('-', 1)[0], dir }
+}
+
+/** What a provider says of itself, in the words to use here. */
+export function descriptionOf(messages: Pick<Messages, 'providers'>, provider: Provider): string | undefined {
+  return messages.providers[provider.id]?.description ?? provider.description
+}
+
+/** What a scope means, in the words to use here; the scope's own name where nobody says. */
+export function meaningOf(messages: Pick<Messages, 'providers'>, provider: Provider, scope: string): string {
+  const meanings = provider.kind === 'api-key' ? undefined : provider.scopeMeanings
+  return messages.providers[provider.id]?.scopes?.[scope] ?? meanings?.[scope]?.label ?? scope
 }
 
 /** An error's sentence in the app's words, or its own where the catalogue has none. */

@@ -8,8 +8,8 @@ import type { FirstMessages } from './messages.ts'
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
-function matches(provider: Provider, accounts: readonly Account[], query: string): boolean {
-  const own = [provider.name, provider.id, provider.description]
+function matches(provider: Provider, messages: FirstMessages, accounts: readonly Account[], query: string): boolean {
+  const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
   const text = plain(
     [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
   )
@@ -57,8 +57,8 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const wanted = useDeferredValue(query.trim())
   const found = useMemo(() => {
     if (!wanted) return undefined
-    return new Set(providers.filter((provider) => matches(provider, accountsOf(provider.id), wanted)))
-  }, [accountsOf, providers, wanted])
+    return new Set(providers.filter((provider) => matches(provider, messages, accountsOf(provider.id), wanted)))
+  }, [accountsOf, messages, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
     if (!found) return

@@ -1,6 +1,7 @@
 'use client'
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
 import { type ReactNode, useEffect, useRef } from 'react'
+import { useLanguage } from './messages.ts'
 
 export interface Answer {
   label: string
@@ -50,7 +51,7 @@ export function QuestionDialog({
   return (
     <Root open onOpenChange={(open) => !open && !busy && onClose()}>
       <Portal>
-        <div className="latchkey latchkey-layer" data-theme={theme}>
+        <div className="latchkey latchkey-layer" {...useLanguage()} data-theme={theme}>
           <Overlay className="latchkey-overlay" />
           <Content
             className="latchkey-dialog"

@@ -82,7 +82,7 @@ function List({ className }: RegistrationsProps) {
               </p>
               {expires !== undefined && (
                 <p className="latchkey-line">
-                  {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString())}
+                  {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString(messages.locale))}
                 </p>
               )}
               <button
