@@ -3,7 +3,9 @@ import { addresses, card, closing, conversation, expect, expectConnected, open, 
 
 const first = Number(new URL(addresses.mcp).port)
 const at = (offset: number) => `http://127.0.0.1:${first + offset}`
-const servers = { notes: at(0), files: at(2), ledger: at(3), archive: at(4) }
+const servers = { notes: at(0), files: at(2), ledger: at(3), archive: at(4), better: at(6), shelf: at(7) }
+/** Those that take a client which was registered before. */
+const clients: Record<string, string> = { files: 'files-app', shelf: 'shelf-app' }
 
 const backDoor = (server: keyof typeof servers, path: string) =>
   fetch(`${servers[server]}/__sandbox/${path}`, { method: 'POST', body: '{}' })
@@ -17,7 +19,7 @@ const json = (names: (keyof typeof servers)[]) =>
     mcpServers: Object.fromEntries(
       names.map((name) => [
         name,
-        { url: `${servers[name]}/mcp`, ...(name === 'files' && { auth: { type: 'oauth2', clientId: 'files-app' } }) },
+        { url: `${servers[name]}/mcp`, ...(clients[name] && { auth: { type: 'oauth2', clientId: clients[name] } }) },
       ]),
     ),
   })
@@ -105,4 +107,56 @@ test('a server that forbids browsers is connected through the broker', async ({ 
   await expectConnected(page, 'archive')
   await say(page, 'Search archive')
   await expect(conversation(page)).toContainText('10 July 1843')
+})
+
+test('the same at a second authorization server, which others wrote: better-auth', async ({ page }) => {
+  await open(page)
+  await add(page, ['better', 'shelf'])
+
+  // From the card: a client id from before, which is all that this one takes.
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
+  await expectConnected(page, 'shelf')
+  await say(page, 'List books')
+  await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
+
+  // From the chat: the app registers itself.
+  await say(page, 'Use better')
+  await allow(page, () => prompt(page, 'better').getByRole('button', { name: 'Connect better' }).click())
+  await expectConnected(page, 'better')
+  await say(page, 'Recall notes')
+  await expect(conversation(page)).toContainText('Behind better-auth')
+  for (const words of ['Registered before', 'Registered itself']) await expect(page.getByText(words)).toBeVisible()
+
+  // More scope, asked for in the chat.
+  await say(page, 'Write note')
+  await expect(prompt(page, 'better').last()).toContainText('mcp:write')
+  await allow(page, () =>
+    prompt(page, 'better')
+      .last()
+      .getByRole('button', { name: /^(Re)?connect better/i })
+      .click(),
+  )
+  await expect(conversation(page)).toContainText('A note was written')
+
+  // Kept: no window, no prompt.
+  await page.reload()
+  await expectConnected(page, 'better', 'shelf')
+  let popups = 0
+  page.on('popup', () => {
+    popups += 1
+  })
+  await say(page, 'Recall notes')
+  await expect(conversation(page)).toContainText('Behind better-auth')
+  await say(page, 'Write note')
+  await expect(conversation(page)).toContainText('A note was written')
+  await say(page, 'List books')
+  await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
+  expect(popups).toBe(0)
+
+  // Revoked at the server: chat and card say so, the other stays.
+  await backDoor('better', 'revoke-all')
+  await say(page, 'Recall better notes')
+  await expect(prompt(page, 'better')).toContainText('is needed')
+  await expect(card(page, 'better')).toHaveAttribute('data-status', 'needs-reconnect')
+  await expectConnected(page, 'shelf')
 })

@@ -4,7 +4,7 @@ import { type KaggleStandIn, startKaggle } from './kaggle.ts'
 import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
 export type { Client, OAuthStandIn, Policy } from './authorization-server.ts'
-export { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
+export { type BetterAuthOptions, type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'

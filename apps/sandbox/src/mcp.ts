@@ -1,4 +1,5 @@
 import type { ClientMetadata } from 'oidc-provider'
+import { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 import { type McpServerOptions, type McpStandIn, startMcpServer } from './mcp-server.ts'
 
 /** What the servers' one CIMD client is, as its https document would say. */
@@ -26,7 +27,11 @@ export interface McpSandbox {
   archive: McpStandIn
   /** Kaggle's MCP server. */
   kaggleMcp: McpStandIn
-  all: McpStandIn[]
+  /** Takes dynamic registration, at a second authorization server that others wrote. Wants more scope for one tool. */
+  better: BetterAuthStandIn
+  /** Takes one client that was registered before, at another of that kind. */
+  shelf: BetterAuthStandIn
+  all: (McpStandIn | BetterAuthStandIn)[]
   close(): Promise<void>
 }
 
@@ -118,7 +123,29 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
       list_datasets: read('List datasets', 'Lists datasets on Kaggle.', '- ada/bernoulli-numbers'),
     },
   })
-  const all = [notes, tickets, files, ledger, archive, kaggleMcp]
+  const better = await startBetterAuth({
+    id: 'better',
+    name: 'Better Notes',
+    port: port === 0 ? 0 : next++,
+    tools: {
+      recall_notes: read('Recall notes', 'Recalls the notes of the person.', '- Behind better-auth'),
+      write_note: {
+        title: 'Write a note',
+        description: 'Writes a note. Needs more access than reading.',
+        scope: 'mcp:write',
+        answer: () => 'A note was written.',
+      },
+    },
+  })
+  const shelf = await startBetterAuth({
+    id: 'shelf',
+    name: 'Better Shelf',
+    port: port === 0 ? 0 : next++,
+    registration: 'static',
+    redirectUris,
+    tools: { list_books: read('List books', 'Lists the books of the person.', '- Sketch of the Analytical Engine') },
+  })
+  const all = [notes, tickets, files, ledger, archive, kaggleMcp, better, shelf]
   return {
     notes,
     tickets,
@@ -126,6 +153,8 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     ledger,
     archive,
     kaggleMcp,
+    better,
+    shelf,
     all,
     async close() {
       await Promise.all(all.map((server) => server.close()))

@@ -46,8 +46,8 @@ const sandbox = await startSandbox({
 })
 
 const mcpPort = Number(env.MCP_PORT ?? 4110)
-// The first of six ports in a row; any six where one of them is taken.
-const mcpPorts = await Promise.all(Array.from({ length: 6 }, (_, at) => freePort(mcpPort + at)))
+// The first of eight ports in a row; any eight where one of them is taken.
+const mcpPorts = await Promise.all(Array.from({ length: 8 }, (_, at) => freePort(mcpPort + at)))
 const mcpSandbox = await startMcpSandbox({
   appOrigins: origins,
   port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
@@ -62,7 +62,9 @@ const mcp = {
           server.id,
           {
             url: server.mcp,
-            ...(server === mcpSandbox.files && { auth: { type: 'oauth2', clientId: server.clientId } }),
+            ...((server === mcpSandbox.files || server === mcpSandbox.shelf) && {
+              auth: { type: 'oauth2', clientId: server.clientId },
+            }),
           },
         ]),
       ),
