@@ -20,7 +20,7 @@ import {
   type ResolveOptions,
 } from './custodian.ts'
 import { clientsFromEnv, providersFromEnv } from './env.ts'
-import type { McpProxy } from './mcp.ts'
+import { MCP_HEADERS, type McpProxy } from './mcp.ts'
 import { apiUrl, callApi } from './proxy.ts'
 import { parseConnectedAccounts } from './references.ts'
 import type { Vault } from './vault.ts'
@@ -274,6 +274,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   }
 
   const app = new Hono<Env>({ getPath: routeOf })
+  const exposed = ['retry-after', ...(options.mcp ? MCP_HEADERS : [])].join(', ')
 
   app.use(async (c, next) => {
     await next()
@@ -285,7 +286,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     if (origin === undefined || !allowedOrigins.includes(origin)) return
     headers.set('access-control-allow-origin', origin)
     headers.set('access-control-allow-credentials', 'true')
-    headers.set('access-control-expose-headers', 'retry-after')
+    headers.set('access-control-expose-headers', exposed)
     if (c.req.method === 'OPTIONS') {
       headers.set('access-control-allow-methods', vault ? 'GET, POST, DELETE' : 'GET, POST')
       headers.set('access-control-allow-headers', `content-type, ${BROKER_HEADER}`)
@@ -328,7 +329,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   app.post('*', guard)
 
   const { mcp } = options
-  if (mcp) app.post('/mcp', (c) => mcp(c.var.body))
+  if (mcp) app.post('/mcp', (c) => mcp(c.var.body, { signal: c.req.raw.signal }))
 
   /** The routes that take a raw secret do so only where it is the browser's to keep. */
   function mediated<P extends Provider>(provider: P): P {

@@ -275,6 +275,143 @@ describe("the broker's /mcp route", () => {
     expect((await ask({ url: target.origin }, {})).status).toBe(401)
   })
 
+  /** A server whose stream is written by the test, and which says when somebody has left it. */
+  async function streaming() {
+    let write: (text: string) => boolean = () => false
+    let drained = () => {}
+    let end = () => {}
+    let begun = () => {}
+    let left = () => {}
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const leaves = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const target = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      response.on('close', left)
+      response.on('drain', () => drained())
+      write = (text) => response.write(text)
+      end = () => response.end()
+      begun()
+    })
+    return {
+      ...target,
+      begins,
+      leaves,
+      write: (text: string) => write(text),
+      end: () => end(),
+      onDrain: (then: () => void) => {
+        drained = then
+      },
+    }
+  }
+  const accept = { accept: 'application/json, text/event-stream' }
+  const textOf = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+    const { done, value } = await reader.read()
+    return done ? undefined : new TextDecoder().decode(value)
+  }
+
+  it('hands events on as they come, before the answer ends', async () => {
+    const target = await streaming()
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin], timeout: 300 }))
+    const response = await ask({ url: target.origin, headers: accept })
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    const reader = response.body!.getReader()
+    await target.begins
+    target.write('data: 1\n\n')
+    expect(await textOf(reader)).toBe('data: 1\n\n')
+    // Longer than an answer may take: each event is a sign of life.
+    for (const at of [2, 3, 4]) {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      target.write(`data: ${at}\n\n`)
+      expect(await textOf(reader)).toBe(`data: ${at}\n\n`)
+    }
+    target.end()
+    expect(await textOf(reader)).toBeUndefined()
+  })
+
+  it('leaves the server when the page leaves: by its request, or by what it reads', async () => {
+    const first = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [first.origin] })
+    const reader = (await brokerFor(proxy)({ url: first.origin, headers: accept })).body!.getReader()
+    first.write('data: 1\n\n')
+    await textOf(reader)
+    await reader.cancel()
+    await first.leaves
+
+    const second = await streaming()
+    const control = new AbortController()
+    const other = createMcpProxy({ dangerouslyAllowOrigins: [second.origin] })
+    const answer = await other({ url: second.origin, headers: accept }, { signal: control.signal })
+    control.abort()
+    await second.leaves
+    await expect(answer.text()).rejects.toThrow(GuardError)
+  })
+
+  it('case 136: a stream that is silent, endless or longer than its time is cut', async () => {
+    const idle = await streaming()
+    const allow = { dangerouslyAllowOrigins: [idle.origin] }
+    const silent = await createMcpProxy({ ...allow, streams: { idle: 100 } })({ url: idle.origin, headers: accept })
+    await expect(silent.text()).rejects.toThrow(GuardError)
+    await idle.leaves
+
+    const long = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const timer = setInterval(() => response.write('data: x\n\n'), 20)
+      response.on('close', () => clearInterval(timer))
+    })
+    for (const streams of [{ maxBytes: 100 }, { lifetime: 150 }]) {
+      const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], streams })
+      await expect((await proxy({ url: long.origin, headers: accept })).text()).rejects.toThrow(GuardError)
+    }
+    // Whoever did not ask for a stream is given none: it is cut as any other answer.
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], timeout: 200 })
+    expect((await proxy({ url: long.origin, headers: { accept: 'application/json' } })).status).toBe(502)
+  })
+
+  it('reads no faster than the page does', async () => {
+    const target = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [target.origin] })
+    const reader = (await proxy({ url: target.origin, headers: accept })).body!.getReader()
+    await target.begins
+    const piece = 'x'.repeat(1024 * 1024)
+    let written = 0
+    // Until the sockets between are full, which no sum of their buffers can put off for long.
+    while (written < 12) {
+      const full = new Promise<'full'>((resolve) => setTimeout(() => resolve('full'), 300))
+      const more = new Promise<'more'>((resolve) => target.onDrain(() => resolve('more')))
+      written += 1
+      if (!target.write(piece) && (await Promise.race([full, more])) === 'full') break
+    }
+    expect(written).toBeLessThan(12)
+    // And on it goes once somebody reads.
+    const drains = new Promise<void>((resolve) => target.onDrain(resolve))
+    let read = 0
+    while (read < (written - 1) * piece.length) read += (await reader.read()).value?.byteLength ?? Infinity
+    await drains
+    await reader.cancel()
+  })
+
+  it("case 128: two sessions' streams of one server never meet", async () => {
+    const target = await listen((request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'adas' })
+      response.write(`data: ${request.headers.authorization ?? 'nobody'}\n\n`)
+    })
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
+    const headers = { ...accept, authorization: 'Bearer adas', 'mcp-session-id': 'adas' }
+    const hers = (await ask({ url: target.origin, headers })).body!.getReader()
+    // While hers is open, somebody else asks for the same.
+    const his = (await ask({ url: target.origin, headers: accept }, { cookie: 'session=grace' })).body!.getReader()
+    expect(await textOf(hers)).toBe('data: Bearer adas\n\n')
+    expect(await textOf(his)).toBe('data: nobody\n\n')
+    expect(target.requests[1]?.headers).not.toHaveProperty('mcp-session-id')
+    await hers.cancel()
+    await his.cancel()
+  })
+
   it('is not there unless the app asks for it', async () => {
     const broker = createBroker({ providers: [], clients: {}, allowedOrigins: [origin], authenticate: () => true })
     const headers = { 'content-type': 'application/json', origin, 'latchkey-request': '1' }

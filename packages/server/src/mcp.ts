@@ -3,13 +3,15 @@ import { readChallenge } from '@latchkey/core/mcp'
 import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './fetch-guard.ts'
 import { AuthorizationRequired, requireIdentity } from './identities.ts'
 
-/** Answers the broker's `/mcp` route. */
-export type McpProxy = (body: Record<string, unknown>) => Promise<Response>
+/** Answers the broker's `/mcp` route. The signal ends what is asked when the page leaves. */
+export type McpProxy = (body: Record<string, unknown>, options?: { signal?: AbortSignal }) => Promise<Response>
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
 /** What may travel to a server. Never a cookie, and nothing that this process knows. */
 const REQUEST_HEADERS = /^(accept|authorization|content-type|last-event-id|mcp-[a-z-]+)$/
 const RESPONSE_HEADERS = ['www-authenticate', 'mcp-session-id', 'retry-after', 'location']
+/** What a page of another origin than the broker's has to be allowed to read. */
+export const MCP_HEADERS = ['latchkey-mcp', 'www-authenticate', 'mcp-session-id', 'location']
 /** Types that no browser takes for a page. */
 const TYPES = /^(application\/(json|[\w.+-]+\+json|x-www-form-urlencoded)|text\/event-stream)\s*(;|$)/i
 
@@ -19,11 +21,12 @@ const refused = () =>
 
 /**
  * The `/mcp` route of a broker: asks MCP servers and their authorization servers for pages that may not (CORS). It
- * keeps nothing between two requests and adds no credential: what is asked is exactly what the page sent.
+ * keeps nothing between two requests and adds no credential: what is asked is exactly what the page sent. Event streams
+ * pass through as they come, within the `streams` limits.
  */
 export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } = {}): McpProxy {
   const fetch = options.fetch ?? createGuardedFetch(options)
-  return async ({ url, method = 'GET', headers = {}, body }) => {
+  return async ({ url, method = 'GET', headers = {}, body }, { signal } = {}) => {
     if (
       typeof url !== 'string' ||
       typeof method !== 'string' ||
@@ -42,7 +45,12 @@ export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } 
     }
     let answer: Response
     try {
-      answer = await fetch(url, { method, headers: sent, ...(body !== undefined && { body }) })
+      answer = await fetch(url, {
+        method,
+        headers: sent,
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      })
     } catch {
       return refused()
     }
@@ -52,6 +60,8 @@ export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } 
       'latchkey-mcp': '1',
       'content-type': TYPES.test(type) ? type : 'application/octet-stream',
       'content-security-policy': "default-src 'none'; sandbox",
+      // For proxies that would collect a stream before they hand it on.
+      'x-accel-buffering': 'no',
     })
     for (const name of RESPONSE_HEADERS) {
       const value = answer.headers.get(name)
