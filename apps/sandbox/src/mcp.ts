@@ -31,7 +31,8 @@ export interface McpSandbox {
   better: BetterAuthStandIn
   /** Takes one client that was registered before, at another of that kind. */
   shelf: BetterAuthStandIn
-  all: (McpStandIn | BetterAuthStandIn)[]
+  /** All of the strict server's. */
+  all: McpStandIn[]
   close(): Promise<void>
 }
 
@@ -145,7 +146,7 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     redirectUris,
     tools: { list_books: read('List books', 'Lists the books of the person.', '- Sketch of the Analytical Engine') },
   })
-  const all = [notes, tickets, files, ledger, archive, kaggleMcp, better, shelf]
+  const all = [notes, tickets, files, ledger, archive, kaggleMcp]
   return {
     notes,
     tickets,
@@ -157,7 +158,7 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     shelf,
     all,
     async close() {
-      await Promise.all(all.map((server) => server.close()))
+      await Promise.all([...all, better, shelf].map((server) => server.close()))
     },
   }
 }

@@ -57,7 +57,8 @@ export function createMcp(keeper: Keeper) {
 
   /**
    * A server that forbids browsers is asked through the broker. What may be sent twice is sent again that way; a token
-   * request is not: a refresh token may be used up by the answer that the browser hid. It goes where discovery went.
+   * request is not: a refresh token may be used up by the answer that the browser hid. Neither is a tool's call, which
+   * may have been heard. They go where discovery, or a session's beginning, went.
    */
   function askFor({ id, name, mcp: { via } }: McpProvider): Ask {
     return async (url, init) => {
@@ -67,9 +68,7 @@ export function createMcp(keeper: Keeper) {
         return await fetch(url, init)
       } catch (cause) {
         if (!(cause instanceof TypeError)) throw cause
-        const repeatable =
-          init?.method !== 'POST' || new Headers(init.headers).get('content-type') === 'application/json'
-        if (broker && repeatable) {
+        if (broker && isRepeatable(init)) {
           const answer = await throughBroker(url, init)
           closed.add(origin)
           return answer
@@ -269,6 +268,8 @@ export function createMcp(keeper: Keeper) {
     registrations,
     discover,
     bind,
+    /** The way to a server: directly, or through the broker where it forbids browsers. */
+    ask: askFor,
     /** Where people come back to: what registrations are made for. */
     get redirectUri(): string {
       const uri = keeper.options.redirectUri ?? (broker ? `${broker}/callback` : '/')
@@ -285,5 +286,15 @@ export function createMcp(keeper: Keeper) {
         refresh: (token) => whileKnown(provider, client, () => endpoint.refresh(token)),
       }
     },
+  }
+}
+
+function isRepeatable(init: RequestInit | undefined): boolean {
+  if (init?.method !== 'POST') return true
+  if (new Headers(init.headers).get('content-type') !== 'application/json') return false
+  try {
+    return JSON.parse(String(init.body)).method !== 'tools/call'
+  } catch {
+    return false
   }
 }

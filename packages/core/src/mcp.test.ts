@@ -156,6 +156,57 @@ describe('the SDKs', () => {
   })
 })
 
+describe('a server that forbids browsers', () => {
+  /** A page that a server's origin does not answer, and a broker that asks for it. */
+  function closedTo(origin: string) {
+    const real = globalThis.fetch
+    const asked: { url: string; method: string; body?: string }[] = []
+    const broker = `${ORIGIN}/api/latchkey`
+    // A window goes where a page's fetch may not.
+    let windows = 0
+    person.visit = (url) => {
+      windows += 1
+      return agree(url).finally(() => {
+        windows -= 1
+      })
+    }
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const url = String(input instanceof Request ? input.url : input)
+      if (url === `${broker}/mcp`) {
+        const { url: target, ...rest } = JSON.parse(String(init?.body))
+        asked.push({ url: target, ...rest })
+        const answer = await real(target, { ...rest, redirect: 'manual' })
+        const headers = new Headers(answer.headers)
+        headers.set('latchkey-mcp', '1')
+        return new Response(answer.body, { status: answer.status, headers })
+      }
+      if (windows === 0 && new URL(url).origin === origin) throw new TypeError('Failed to fetch')
+      return real(input, init)
+    })
+    return { broker, asked }
+  }
+  const methods = (asked: { body?: string }[]) =>
+    asked.flatMap(({ body }) => (body?.startsWith('{') ? [JSON.parse(body).method] : []))
+
+  it('is signed in to and called through the broker, its tools too', async () => {
+    const { broker, asked } = closedTo(sandbox.archive.url)
+    const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
+    expect(await call(client, sandbox.archive, 'search_archive')).toContain('10 July 1843')
+    expect(methods(asked)).toContain('tools/call')
+    expect(cardStatus(client.getSnapshot(), 'archive')).toBe('connected')
+  })
+
+  it('a call that may have been heard is not made again', async () => {
+    const { broker, asked } = closedTo(sandbox.archive.url)
+    const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
+    const fetch = mcpFetch(client, 'archive', asks)
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' } }
+    const lost = fetch(sandbox.archive.mcp, { ...init, body: '{"jsonrpc":"2.0","id":1,"method":"tools/call"}' })
+    expect(await failure(lost)).toMatchObject({ code: 'network', next: 'retry' })
+    expect(asked).toEqual([])
+  })
+})
+
 describe('more scope', () => {
   it('is asked for with what was there before, and the call goes on', async () => {
     const client = open(sandbox.ledger)

@@ -52,13 +52,14 @@ const mcpSandbox = await startMcpSandbox({
   appOrigins: origins,
   port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
 })
+const mcpServers = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
 const mcp = {
-  origins: mcpSandbox.all.map(({ url }) => url),
+  origins: mcpServers.map(({ url }) => url),
   clientMetadataUrl: CLIENT_METADATA_URL,
   example: JSON.stringify(
     {
       mcpServers: Object.fromEntries(
-        mcpSandbox.all.map((server) => [
+        mcpServers.map((server) => [
           server.id,
           {
             url: server.mcp,
