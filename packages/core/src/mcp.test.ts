@@ -446,6 +446,9 @@ describe('the mcpServers JSON', () => {
     [{ a: { url: 'https://mcp.example/', auth: { clientSecret: 'x' } } }, 'mcpServers.a.auth.clientSecret: a browser'],
     [{ a: { command: 'npx', args: [1] } }, 'mcpServers.a.args.0: expected a string'],
     [{ a: { command: 'npx', env: { A: 1 } } }, 'mcpServers.a.env.A: expected a string'],
+    [{ a: { command: `\${A_TOKEN}` } }, 'mcpServers.a.command: an account would be seen here'],
+    [{ a: { command: 'npx', args: ['-y', `--t=\${A_TOKEN}`] } }, 'mcpServers.a.args.1: an account would be seen'],
+    [{ a: { url: `https://mcp.example/?t=\${A_TOKEN}` } }, 'mcpServers.a.url: an account would be seen here'],
   ])('%j: the message names the path', (config, message) => {
     expect(() => mcpServers(config)).toThrow(message)
   })

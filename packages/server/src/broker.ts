@@ -20,7 +20,7 @@ import {
   type ResolveOptions,
 } from './custodian.ts'
 import { clientsFromEnv, providersFromEnv } from './env.ts'
-import { MCP_HEADERS, type McpProxy } from './mcp.ts'
+import { MCP_HEADERS, type McpProxy } from './mcp-proxy.ts'
 import { apiUrl, callApi } from './proxy.ts'
 import { parseConnectedAccounts } from './references.ts'
 import type { Vault } from './vault.ts'

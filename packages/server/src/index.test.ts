@@ -9,6 +9,7 @@ it('exports these names', () => {
       "AuthenticatedMcpClient",
       "AuthorizationRequired",
       "GuardError",
+      "McpCommand",
       "ServiceCredentials",
       "Skill",
       "bindIdentities",
