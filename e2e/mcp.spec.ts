@@ -1,9 +1,30 @@
 import type { Page } from '@playwright/test'
-import { addresses, card, closing, conversation, expect, expectConnected, open, panel, say, test } from './demo.ts'
+import {
+  addresses,
+  card,
+  closing,
+  conversation,
+  expect,
+  expectConnected,
+  open,
+  panel,
+  say,
+  test,
+  throughPopup,
+} from './demo.ts'
 
 const first = Number(new URL(addresses.mcp).port)
 const at = (offset: number) => `http://127.0.0.1:${first + offset}`
-const servers = { notes: at(0), files: at(2), ledger: at(3), archive: at(4), better: at(6), shelf: at(7) }
+const servers = {
+  notes: at(0),
+  tickets: at(1),
+  files: at(2),
+  ledger: at(3),
+  archive: at(4),
+  kaggle: at(5),
+  better: at(6),
+  shelf: at(7),
+}
 /** Those that take a client which was registered before. */
 const clients: Record<string, string> = { files: 'files-app', shelf: 'shelf-app' }
 
@@ -14,23 +35,24 @@ test.beforeEach(async () => {
   for (const server of Object.keys(servers) as (keyof typeof servers)[]) await backDoor(server, 'reset')
 })
 
-const json = (names: (keyof typeof servers)[]) =>
+const json = (names: (keyof typeof servers)[], called?: string) =>
   JSON.stringify({
     mcpServers: Object.fromEntries(
       names.map((name) => [
-        name,
+        called ?? name,
         { url: `${servers[name]}/mcp`, ...(clients[name] && { auth: { type: 'oauth2', clientId: clients[name] } }) },
       ]),
     ),
   })
 
-async function add(page: Page, names: (keyof typeof servers)[]) {
-  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names))
+/** Pastes the JSON; one server can be called otherwise than here. */
+async function add(page: Page, names: (keyof typeof servers)[], called?: string) {
+  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names, called))
   await page.getByRole('button', { name: 'Continue' }).click()
   // Every real host is shown before anybody is asked.
   for (const name of names) await expect(page.getByText(new URL(servers[name]).host, { exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Add', exact: true }).click()
-  for (const name of names) await expect(card(page, name)).toBeVisible()
+  for (const name of names) await expect(card(page, called ?? name)).toBeVisible()
 }
 
 async function allow(page: Page, start: () => Promise<void>) {
@@ -159,4 +181,94 @@ test('the same at a second authorization server, which others wrote: better-auth
   await expect(prompt(page, 'better')).toContainText('is needed')
   await expect(card(page, 'better')).toHaveAttribute('data-status', 'needs-reconnect')
   await expectConnected(page, 'shelf')
+})
+
+for (const { form, name, id, tool, page: words, answer } of [
+  {
+    form: 'in its result (2026-07-28)',
+    name: 'kaggle-mcp',
+    id: 'kaggle',
+    tool: 'Join competition',
+    page: 'Accept the rules',
+    answer: 'You are in: Titanic.',
+  },
+  {
+    form: 'with the error -32042 (2025-11-25)',
+    name: 'tickets',
+    id: 'tickets',
+    tool: 'Print tickets',
+    page: 'Allow this printer',
+    answer: 'One page was printed.',
+  },
+] as const) {
+  test(`a server that asks for a page ${form}: its host is shown, and the call goes on after the visit`, async ({
+    page,
+  }) => {
+    const { host } = new URL(servers[id])
+    await open(page)
+    await add(page, [id], name)
+    await allow(page, () =>
+      panel(page)
+        .getByRole('button', { name: `Connect ${name}` })
+        .click(),
+    )
+    await expectConnected(page, name)
+
+    const windows: string[] = []
+    page.context().on('page', (opened) => windows.push(opened.url()))
+    await say(page, tool)
+    const asked = prompt(page, name).last()
+    await expect(asked).toContainText(host)
+    const link = asked.getByRole('link', { name: host })
+    await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
+    // Nothing is opened, and nothing goes on, before the person has pressed.
+    expect(windows).toEqual([])
+    await expect(conversation(page)).not.toContainText(answer)
+
+    // "I have done this" without having done it: the server is not taken in, and asks again.
+    const [request] = await Promise.all([
+      page.waitForRequest((one) => one.url().endsWith('/api/chat')),
+      asked.getByRole('button', { name: /done/i }).click(),
+    ])
+    await (await request.response())?.finished()
+    await expect(prompt(page, name).last().getByRole('button', { name: /done/i })).toBeVisible()
+    await expect(conversation(page)).not.toContainText(answer)
+
+    const [popup] = await Promise.all([page.waitForEvent('popup'), prompt(page, name).last().getByRole('link').click()])
+    await expect(popup.getByRole('heading', { name: words })).toBeVisible()
+    expect(await popup.evaluate(() => window.opener)).toBeNull()
+    await popup.getByRole('button', { name: 'I agree' }).click()
+    await expect(popup.getByRole('heading', { name: 'Done' })).toBeVisible()
+    await popup.close()
+    await prompt(page, name).last().getByRole('button', { name: /done/i }).click()
+    await expect(conversation(page)).toContainText(answer)
+  })
+}
+
+test("a program beside the agent runs with the person's account, and asks for it", async ({ page }) => {
+  await open(page)
+  await say(page, 'Survey projects')
+  // Until somebody has connected, all that is known of it is its name.
+  await say(page, 'Use the projects')
+  const asked = conversation(page).locator('.latchkey-prompt[data-provider="github"]').last()
+  await throughPopup(page, () => asked.getByRole('button', { name: 'Connect GitHub' }).click(), 'The Octocat')
+  await expectConnected(page, 'github')
+  await say(page, 'Survey projects')
+  await expect(conversation(page)).toContainText('projects says:')
+  await expect(conversation(page)).toContainText('octocat/')
+})
+
+test('a page that names a command is refused', async ({ page }) => {
+  await open(page)
+  const status = await page.evaluate(async () => {
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }
+    const server = { id: 'evil', name: 'evil', url: 'https://mcp.example/', command: 'touch', args: ['/tmp/evil'] }
+    const response = await fetch('/api/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'chat', messages: [message], mcpServers: [server] }),
+    })
+    return response.status
+  })
+  expect(status).toBe(400)
 })

@@ -57,7 +57,9 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     token_endpoint_auth_method: 'none',
   }
   let next = port
-  const start = (server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors'>) =>
+  const start = (
+    server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors' | 'modern'>,
+  ) =>
     startMcpServer({
       ...server,
       port: port === 0 ? 0 : next++,
@@ -78,7 +80,13 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     name: 'Sandbox Tickets',
     hue: 25,
     registration: 'dynamic',
-    tools: { list_tickets: read('List tickets', 'Lists open tickets.', '- T-12: Mill jams on wet days') },
+    tools: {
+      list_tickets: read('List tickets', 'Lists open tickets.', '- T-12: Mill jams on wet days'),
+      print_tickets: {
+        ...read('Print tickets', 'Prints the open tickets.', 'One page was printed.'),
+        page: 'Allow this printer',
+      },
+    },
   })
   const files = await start({
     id: 'files',
@@ -115,7 +123,12 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     name: 'Sandbox Kaggle MCP',
     hue: 210,
     registration: 'dynamic',
+    modern: true,
     tools: {
+      join_competition: {
+        ...read('Join a competition', 'Joins the Titanic competition.', 'You are in: Titanic.'),
+        page: 'Accept the rules',
+      },
       search_competitions: read(
         'Search competitions',
         'Searches competitions on Kaggle.',

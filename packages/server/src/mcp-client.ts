@@ -48,6 +48,8 @@ export interface McpSessionOptions {
 
 interface Call {
   wanted?: ConnectRequest
+  /** Pages that this request has said yes to: a server that asks again was not convinced. */
+  accepted: Set<string>
 }
 
 /** The request that a server's question belongs to: it arrives on that request's own stream. */
@@ -64,9 +66,12 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
   })
   client.setRequestHandler('elicitation/create', ({ params }) => {
     const request = readConnectRequest(params, { provider: id, ...(url && { server: url }) })
-    if (request?.url && visited.includes(request.url)) return { action: 'accept' as const }
-    // No page is ever opened from here: the person is shown whose it is, and opens it.
     const call = calls.getStore()
+    if (request?.url && visited.includes(request.url) && call && !call.accepted.has(request.url)) {
+      call.accepted.add(request.url)
+      return { action: 'accept' as const }
+    }
+    // No page is ever opened from here: the person is shown whose it is, and opens it.
     if (request && call) call.wanted ??= request
     return { action: 'cancel' as const }
   })
@@ -74,7 +79,7 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
   return {
     client,
     async run(toolName, request) {
-      const call: Call = {}
+      const call: Call = { accepted: new Set() }
       let error: unknown
       try {
         const result = await calls.run(call, () => request(client))

@@ -3,10 +3,12 @@ import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import { CLIENT_METADATA_URL, type OAuthStandIn, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
+import { mcpServers } from '@latchkey/core/mcp'
+import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
+import { createProviders } from '../providers.ts'
 import { createApp } from './app.ts'
 import { createColleague } from './colleague.ts'
 import { chooseModel } from './model.ts'
@@ -52,14 +54,14 @@ const mcpSandbox = await startMcpSandbox({
   appOrigins: origins,
   port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
 })
-const mcpServers = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
+const mcpStandIns = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
 const mcp = {
-  origins: mcpServers.map(({ url }) => url),
+  origins: mcpStandIns.map(({ url }) => url),
   clientMetadataUrl: CLIENT_METADATA_URL,
   example: JSON.stringify(
     {
       mcpServers: Object.fromEntries(
-        mcpServers.map((server) => [
+        mcpStandIns.map((server) => [
           server.id,
           {
             url: server.mcp,
@@ -88,6 +90,19 @@ const baseUrls = {
   kaggle: env.KAGGLE === 'real' ? undefined : sandbox.kaggle.url,
 }
 
+/** What runs beside the agent. The reference is filled in for each call, with the account of whom it is for. */
+const mcpConfig = mcpServers({
+  projects: {
+    command: process.execPath,
+    args: [PROJECTS_MCP],
+    env: {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to an account.
+      GITHUB_TOKEN: '${GITHUB_TOKEN}',
+      GITHUB_API_URL: createProviders(baseUrls).github.apiBaseUrl,
+    },
+  },
+})
+
 const agent = chooseModel(env)
 
 /** CUSTODY=vault keeps accounts here. Without a choice of store they are in memory, under a key that is made up now. */
@@ -111,6 +126,7 @@ const app = createApp({
   vault,
   sessionSecret,
   mcp,
+  mcpConfig,
 })
 const api = getRequestListener(app.fetch)
 
