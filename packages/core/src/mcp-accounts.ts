@@ -10,9 +10,16 @@ import {
   type McpDiscovery,
   selectScopes,
 } from './mcp-discovery.ts'
+import { cleanName } from './mcp-servers.ts'
 import type { McpProvider, OAuthProvider } from './provider.ts'
-import { createRegistrations, expired, type RegisteredClient, type RegisterOptions } from './registration.ts'
-import { authorizationServer, BROKER_HEADER, type TokenEndpoint } from './token.ts'
+import {
+  createRegistrations,
+  expired,
+  type RegisteredClient,
+  type RegisterOptions,
+  type Registration,
+} from './registration.ts'
+import { authorizationServer, BROKER_HEADER, type Profile, type TokenEndpoint } from './token.ts'
 
 /** What a server is asked for: a new authorization, or more of one that has an issuer and a resource. */
 export interface At {
@@ -37,6 +44,8 @@ export function createMcp(keeper: Keeper) {
   const { broker, storage, prefix, app } = keeper.options
   const registrations = createRegistrations({ storage, prefix })
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
+  /** What servers call themselves, by provider id. */
+  const names = new Map<string, string | undefined>()
   /** Origins that do not answer browsers. */
   const closed = new Set<string>()
 
@@ -198,7 +207,9 @@ export function createMcp(keeper: Keeper) {
     const before = had?.issuer === discovery.server.issuer ? had.scopes : []
     const wanted =
       provider.scopes.length > 0 && !challenge?.scope ? provider.scopes : selectScopes(discovery, challenge)
-    return [...new Set([...wanted, ...(scopes ?? []), ...before])]
+    // Whose account it is concerns the authorization server: no challenge of the resource names these.
+    const person = provider.scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+    return [...new Set([...wanted, ...person, ...(scopes ?? []), ...before])]
   }
 
   async function bind(provider: McpProvider, at: At): Promise<Bound> {
@@ -223,29 +234,13 @@ export function createMcp(keeper: Keeper) {
       const challenge = await complete(provider, at.challenge)
       const discovery = await discoverMcp(provider, askFor(provider), challenge)
       ;({ resource, server } = discovery)
+      names.set(provider.id, discovery.name)
       issuer = server.issuer
       servers.set(issuer, Promise.resolve(server))
       scopes = scopesFor(provider, discovery, { ...at, challenge })
       client = await clientAt(provider, server, at.redirectUri ?? '')
     }
-    return {
-      client,
-      provider: {
-        ...provider,
-        kind: 'oauth',
-        issuer,
-        // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
-        baseUrl: new URL(server.authorization_endpoint).origin,
-        // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
-        server: { ...server, userinfo_endpoint: undefined },
-        client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },
-        scopes,
-        resource,
-        ...(scopes.includes('offline_access') && {
-          authorizationParams: { ...provider.authorizationParams, prompt: 'consent' },
-        }),
-      },
-    }
+    return { client, provider: boundMcp(provider, { server, client, scopes, resource }) }
   }
 
   /** A client that its server has deleted: it is forgotten here too, and so is what was granted to it. */
@@ -262,6 +257,25 @@ export function createMcp(keeper: Keeper) {
         cause: error,
       })
     }
+  }
+
+  /**
+   * Whose account it is: the person that an ID token names, else what the server calls itself. Somebody else's words
+   * either way; a picture would be loaded from wherever they say.
+   */
+  async function whoIs(provider: McpProvider, { avatar: _, url: __, ...person }: Profile = {}): Promise<Profile> {
+    const { subject, ...words } = person
+    const shown = Object.entries(words).flatMap(([field, value]) => (value ? [[field, cleanName(value)]] : []))
+    if (shown.length === 0) {
+      // A redirect came back to a page that has not asked yet.
+      if (!names.has(provider.id)) {
+        const found = await discoverMcp(provider, askFor(provider)).catch(() => undefined)
+        names.set(provider.id, found?.name)
+      }
+      const name = names.get(provider.id)
+      if (name) shown.push(['name', name])
+    }
+    return { ...(subject && { subject }), ...Object.fromEntries(shown) }
   }
 
   return {
@@ -282,10 +296,43 @@ export function createMcp(keeper: Keeper) {
       const endpoint = authorizationServer(bound, { client_id, client_secret, fetch: askFor(provider) as typeof fetch })
       return {
         ...endpoint,
-        redeem: (grant) => whileKnown(provider, client, () => endpoint.redeem(grant)),
+        async redeem(grant) {
+          const answer = await whileKnown(provider, client, () => endpoint.redeem(grant))
+          return { ...answer, profile: await whoIs(provider, answer.profile) }
+        },
         refresh: (token) => whileKnown(provider, client, () => endpoint.refresh(token)),
       }
     },
+  }
+}
+
+/**
+ * An MCP server's provider with its authorization server, client, resource and scopes filled in: one that any OAuth code
+ * can use.
+ */
+export function boundMcp(
+  provider: McpProvider,
+  {
+    server,
+    client,
+    scopes,
+    resource,
+  }: { server: McpAuthorizationServer; client: Registration; scopes: readonly string[]; resource?: string | undefined },
+): OAuthProvider {
+  return {
+    ...provider,
+    kind: 'oauth',
+    issuer: server.issuer,
+    // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
+    baseUrl: new URL(server.authorization_endpoint).origin,
+    // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
+    server: { ...server, userinfo_endpoint: undefined },
+    client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },
+    scopes: [...scopes],
+    resource,
+    ...(scopes.includes('offline_access') && {
+      authorizationParams: { ...provider.authorizationParams, prompt: 'consent' },
+    }),
   }
 }
 

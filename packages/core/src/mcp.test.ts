@@ -118,7 +118,7 @@ describe('the SDKs', () => {
     const agent = new OldClient({ name: 'agent', version: '1' })
     const fetch = mcpFetch(client, 'tickets', asks)
     await agent.connect(new OldTransport(new URL(sandbox.tickets.mcp), { fetch }))
-    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['list_tickets'])
+    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['list_tickets', 'print_tickets'])
     await agent.close()
   })
 
@@ -132,7 +132,7 @@ describe('the SDKs', () => {
     }
     await expect(attempt()).rejects.toThrow(/unauthorized/i)
     const agent = await attempt()
-    expect((await agent.listTools()).tools).toHaveLength(1)
+    expect((await agent.listTools()).tools).toHaveLength(2)
     await agent.close()
     expect(await authProvider.tokens()).not.toHaveProperty('refresh_token')
     expect(person.visited).toHaveLength(1)
@@ -153,6 +153,19 @@ describe('the SDKs', () => {
     await fetch(`${sandbox.tickets.url}/other`)
     expect(sandbox.notes.log.at(-1)?.headers.authorization).toBeUndefined()
     expect(sandbox.tickets.log.at(-1)?.headers.authorization).toBeUndefined()
+  })
+})
+
+describe('what an account is called', () => {
+  it('as the server calls itself, where it says nothing of a person', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const client = page.client({ providers: [mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })] })
+    await client.connect('tickets')
+    expect(account(client)).toMatchObject({ label: 'Sandbox Tickets', name: 'Sandbox Tickets', subject: undefined })
+    // A refresh brings no name, and takes none away.
+    await client.reportInvalidToken(account(client).id)
+    expect(tokenRequests(sandbox.tickets, 'refresh_token')).toHaveLength(1)
+    expect(account(client).label).toBe('Sandbox Tickets')
   })
 })
 

@@ -12,6 +12,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as oauth from 'oauth4webapi'
+import type { TokenRequest, TokenSource } from './agent-context.ts'
 import {
   type AgentPolicy,
   type Custodian,
@@ -37,12 +38,22 @@ export interface VaultAccess<Session> {
    * @param who the request of the run, or its session.
    */
   resolveAccounts(who: Request | Session, references: unknown, options?: ResolveOptions): Promise<Identity[]>
+  /**
+   * Tokens out of the vault for {@link AgentContext.fromVault}, which asks for them when a tool runs: fresh ones, for this
+   * agent, each use in the audit log.
+   */
+  tokenSource(options?: TokenSourceOptions): TokenSource
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
   deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
   refreshDue(aheadSeconds?: number): Promise<number>
   /** Stops the background. */
   close(): void
+}
+
+export interface TokenSourceOptions extends ResolveOptions {
+  /** Default: `default`. */
+  tenant?: string
 }
 
 /** Whose accounts a session works with. */
@@ -495,6 +506,13 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const session = who instanceof Request ? await authenticate(who) : who
       if (!custodian || !session) return []
       return custodian.resolve(ownerOf(session), parseConnectedAccounts(references), about)
+    },
+    tokenSource({ tenant = 'default', ...about }: TokenSourceOptions = {}) {
+      return {
+        async getToken(user: string, provider: string, request: TokenRequest = {}) {
+          return custodian?.token({ user, tenant }, provider, request, about)
+        },
+      }
     },
     async deleteUser({ user, tenant = 'default' }: VaultOwner) {
       return custodian ? custodian.deleteUser({ user, tenant }) : {}

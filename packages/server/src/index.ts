@@ -13,6 +13,7 @@ export {
   type BrokerClient,
   type BrokerOptions,
   createBroker,
+  type TokenSourceOptions,
   type VaultAccess,
   type VaultOwner,
 } from './broker.ts'
@@ -66,6 +67,7 @@ export {
 } from './mcp-client.ts'
 export { McpCommand, type McpCommandOptions, type ResolveMcpServersOptions, resolveMcpServers } from './mcp-command.ts'
 export { createMcpProxy, type McpProxy } from './mcp-proxy.ts'
+export { type McpVaultOptions, mcpForVault } from './mcp-vault.ts'
 export { createRedactor, type Redactor, secretsOf } from './redact.ts'
 export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './references.ts'
 export {

@@ -239,7 +239,13 @@ export class AuthenticatedMcpClient {
       if (response.status !== 401) return response
       await response.body?.cancel()
       const refused = held.accessToken
-      if (!renewed) held = await this.#token(true)
+      if (!renewed) {
+        held = await this.#token(true).catch((error) => {
+          throw error instanceof AuthorizationRequired
+            ? new AuthorizationRequired({ ...error.request, ...about })
+            : error
+        })
+      }
       if (renewed || held.accessToken === refused) throw new AuthorizationRequired(about)
     }
   }

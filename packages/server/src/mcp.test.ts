@@ -430,12 +430,27 @@ describe('an MCP server used for the person', () => {
   /** A token of one server, the long way: by its own pages. */
   async function tokenOf(server: McpSandbox['files'], scope = 'mcp:read'): Promise<string> {
     server.setPolicy({ auto: true })
+    let client_id = server.clientId
+    if (server.id !== 'files') {
+      const registered = await fetch(`${server.url}/reg`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          application_type: 'native',
+          redirect_uris: ['http://localhost:4999/callback'],
+          response_types: ['code'],
+          grant_types: ['authorization_code'],
+          token_endpoint_auth_method: 'none',
+        }),
+      })
+      client_id = ((await registered.json()) as { client_id: string }).client_id
+    }
     const verifier = 'v'.repeat(43)
     const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
     const redirect_uri = 'http://localhost:4999/callback'
     const query = new URLSearchParams({
       response_type: 'code',
-      client_id: server.clientId,
+      client_id,
       redirect_uri,
       scope,
       resource: server.mcp,
@@ -448,7 +463,7 @@ describe('an MCP server used for the person', () => {
       body: new URLSearchParams({
         grant_type: 'authorization_code',
         code: url.searchParams.get('code') ?? '',
-        client_id: server.clientId,
+        client_id,
         redirect_uri,
         code_verifier: verifier,
         resource: server.mcp,
@@ -507,5 +522,67 @@ describe('an MCP server used for the person', () => {
       withIdentities([{ provider: 'files', accessToken: 'x' }], () => client.listTools()),
     ).rejects.toMatchObject({ code: 'network' })
     expect(sandbox.files.log).toHaveLength(before)
+  })
+
+  it("case 128: a server's session is its person's alone", async () => {
+    const seen: [string | undefined, string | undefined, string | undefined][] = []
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params } = JSON.parse(body)
+      const { authorization, 'mcp-session-id': session } = request.headers as Record<string, string | undefined>
+      seen.push([method, authorization, session])
+      const result = {
+        initialize: {
+          protocolVersion: params?.protocolVersion,
+          capabilities: { tools: {} },
+          serverInfo: { name: 's', version: '1' },
+        },
+        'tools/list': { tools: [] },
+      }[method as string]
+      if (id === undefined) response.writeHead(202).end()
+      else {
+        response
+          .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': `of ${authorization}` })
+          .end(
+            JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: '' } }) }),
+          )
+      }
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const client = new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch })
+    for (const person of ['ada', 'grace', 'ada']) {
+      await withIdentities([{ provider: 's', accessToken: person }], () => client.listTools())
+    }
+    expect(seen.filter(([method]) => method === 'initialize')).toHaveLength(3)
+    for (const [, authorization, session] of seen) {
+      if (session) expect(session).toBe(`of ${authorization}`)
+    }
+    expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
+  })
+
+  describe.each([
+    ['in its result (2026-07-28)', 'kaggleMcp', 'join_competition', 'You are in'],
+    ['with the error -32042 (2025-11-25)', 'tickets', 'print_tickets', 'One page was printed'],
+  ] as const)('a page that a server asks for %s', (_form, name, tool, answer) => {
+    it('becomes a request that shows where it is, and the call goes on once the person was there', async () => {
+      const server = sandbox[name]
+      await server.reset()
+      const accessToken = await tokenOf(server)
+      const identities = [{ provider: server.id, accessToken }]
+      const call = (visited: string[]) => {
+        const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [server.url] })
+        const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp }, { fetch, visited })
+        return withIdentities(identities, () => client.callTool(tool))
+      }
+      const url = `${server.url}/pages/${tool}`
+      const request = await asked(call([]))
+      expect(request).toMatchObject({ provider: server.id, mode: 'url', url, toolName: tool })
+      // Saying so does not make it so, and another page is not this one.
+      expect(await asked(call([url]))).toMatchObject({ url })
+      await fetch(url, { method: 'POST' })
+      if (name === 'kaggleMcp') expect(await asked(call([`${url}/other`]))).toMatchObject({ url })
+      expect((await call([url])).content[0]?.text).toContain(answer)
+    })
   })
 })
