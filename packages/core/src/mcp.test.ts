@@ -13,7 +13,7 @@ import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprot
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../fixtures/mcp-page.ts'
 import { cardStatus, type ErrorCode, type LatchkeyClient, LatchkeyError, type LatchkeyOptions } from './index.ts'
-import { mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport } from './mcp.ts'
+import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport } from './mcp.ts'
 
 let sandbox: McpSandbox
 let person: { visit: Visit; visited: string[] }
@@ -153,6 +153,28 @@ describe('the SDKs', () => {
     await fetch(`${sandbox.tickets.url}/other`)
     expect(sandbox.notes.log.at(-1)?.headers.authorization).toBeUndefined()
     expect(sandbox.tickets.log.at(-1)?.headers.authorization).toBeUndefined()
+  })
+})
+
+describe('a server that registers nobody', () => {
+  it('is connected with a client id that the person got there, kept for its issuer', async () => {
+    sandbox.files.setPolicy({ auto: true })
+    const client = page.client({ providers: [mcp({ id: 'files', url: sandbox.files.mcp })] })
+    expect(await failure(client.connect('files'))).toMatchObject({ code: 'not_configured', next: 'configure' })
+    expect(person.visited).toEqual([])
+    const { registrations, redirectUri, discover } = await client.mcp()
+    const [provider] = client.providers
+    const { server } = await discover(provider as McpProvider)
+    await registrations.remember({
+      issuer: server.issuer,
+      client_id: sandbox.files.clientId,
+      method: 'pre-registered',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [redirectUri],
+    })
+    expect(await client.connect('files')).toMatchObject({ status: 'connected' })
+    expect(new URL(person.visited[0]!).searchParams.get('client_id')).toBe(sandbox.files.clientId)
+    expect(await registrations.list()).toMatchObject([{ issuer: server.issuer, method: 'pre-registered' }])
   })
 })
 
