@@ -561,6 +561,54 @@ describe('an MCP server used for the person', () => {
     expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
   })
 
+  it('a page that a server asks for while it answers (2025-11-25) belongs to the call it came with', async () => {
+    const waiting = new Map<string, (answer: { action?: string }) => void>()
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params, result } = JSON.parse(body)
+      const json = (answer: object) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }))
+      if (method === 'initialize') {
+        const capabilities = { tools: {} }
+        json({ result: { protocolVersion: '2025-11-25', capabilities, serverInfo: { name: 's', version: '1' } } })
+      } else if (method === 'tools/call') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        const say = (message: object) => response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)
+        let text = 'plain'
+        if (params.name === 'paged') {
+          const url = 'https://pages.example/agree'
+          say({
+            id: `e${id}`,
+            method: 'elicitation/create',
+            params: { mode: 'url', message: 'Agree', url, elicitationId: '1' },
+          })
+          text = (await new Promise<{ action?: string }>((resolve) => waiting.set(`e${id}`, resolve))).action ?? ''
+        }
+        say({ id, result: { content: [{ type: 'text', text }] } })
+        response.end()
+      } else if (method === undefined) {
+        waiting.get(id)?.(result)
+        response.writeHead(202).end()
+      } else if (id === undefined) response.writeHead(202).end()
+      else json({ error: { code: -32601, message: 'Unknown' } })
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const clientFor = (visited: string[]) =>
+      new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch, visited })
+    const identities = [{ provider: 's', accessToken: 'ada' }]
+    await withIdentities(identities, async () => {
+      const client = clientFor([])
+      const [paged, plain] = await Promise.all([asked(client.callTool('paged')), client.callTool('plain')])
+      expect(paged).toMatchObject({ mode: 'url', url: 'https://pages.example/agree', toolName: 'paged' })
+      expect(plain.content).toEqual([{ type: 'text', text: 'plain' }])
+      const { content } = await clientFor(['https://pages.example/agree']).callTool('paged')
+      expect(content).toEqual([{ type: 'text', text: 'accept' }])
+    })
+  })
+
   describe.each([
     ['in its result (2026-07-28)', 'kaggleMcp', 'join_competition', 'You are in'],
     ['with the error -32042 (2025-11-25)', 'tickets', 'print_tickets', 'One page was printed'],
