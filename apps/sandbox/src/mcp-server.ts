@@ -33,6 +33,8 @@ export interface McpServerOptions {
   clientDocuments?: Record<string, ClientMetadata>
   /** Answers no page of another origin. */
   noCors?: true
+  /** Its metadata does not say what it is called. */
+  nameless?: true
   /** Speaks the protocol of 2026-07-28 beside that of 2025: asks in a result instead of with the error -32042. */
   modern?: true
   /** Seconds; default: an hour. */
@@ -183,7 +185,12 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
 
   const resourceMetadata = `${issuer}/.well-known/oauth-protected-resource/mcp`
   app.get('/.well-known/oauth-protected-resource/mcp', (c) =>
-    c.json({ resource, authorization_servers: [issuer], scopes_supported: ['mcp:read'], resource_name: name }),
+    c.json({
+      resource,
+      authorization_servers: [issuer],
+      scopes_supported: ['mcp:read'],
+      ...(!options.nameless && { resource_name: name }),
+    }),
   )
 
   const refuse = (status: 401 | 403, parameters: Record<string, string>) => {

@@ -58,7 +58,7 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
   }
   let next = port
   const start = (
-    server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors' | 'modern'>,
+    server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors' | 'modern' | 'nameless'>,
   ) =>
     startMcpServer({
       ...server,
@@ -91,6 +91,7 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
   const files = await start({
     id: 'files',
     name: 'Sandbox Files',
+    nameless: true,
     hue: 260,
     registration: 'static',
     tools: { list_files: read('List files', 'Lists files.', '- engine.txt\n- bernoulli.csv') },

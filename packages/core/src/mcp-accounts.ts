@@ -8,6 +8,7 @@ import {
   discoverMcp,
   type McpAuthorizationServer,
   type McpDiscovery,
+  readText,
   selectScopes,
 } from './mcp-discovery.ts'
 import { cleanName } from './mcp-servers.ts'
@@ -19,7 +20,7 @@ import {
   type RegisterOptions,
   type Registration,
 } from './registration.ts'
-import { authorizationServer, BROKER_HEADER, type Profile, type TokenEndpoint } from './token.ts'
+import { authorizationServer, BROKER_HEADER, type Profile, type TokenAnswer, type TokenEndpoint } from './token.ts'
 
 /** What a server is asked for: a new authorization, or more of one that has an issuer and a resource. */
 export interface At {
@@ -122,9 +123,8 @@ export function createMcp(keeper: Keeper) {
     return found
   }
 
-  /** What the server says to somebody without a token. */
-  async function probe(provider: McpProvider): Promise<Challenge | undefined> {
-    const { url } = provider.mcp
+  /** The first request of MCP, as somebody with a token or without. */
+  function initialize(provider: McpProvider, token?: string): Promise<Response> {
     const request = {
       jsonrpc: '2.0',
       id: 1,
@@ -135,19 +135,40 @@ export function createMcp(keeper: Keeper) {
         clientInfo: { name: app?.client_name ?? 'Latchkey', version: '0' },
       },
     }
+    return askFor(provider)(provider.mcp.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(request),
+      redirect: 'manual',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(token ? 3_000 : 10_000),
+    })
+  }
+
+  /** What the server says to somebody without a token. */
+  async function probe(provider: McpProvider): Promise<Challenge | undefined> {
     try {
-      const response = await askFor(provider)(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-        body: JSON.stringify(request),
-        redirect: 'manual',
-        credentials: 'omit',
-        signal: AbortSignal.timeout(10_000),
-      })
+      const response = await initialize(provider)
       await response.body?.cancel()
       return response.status === 401 ? readChallenge(response.headers) : undefined
     } catch {
       // Its metadata has a place of its own: that is asked next, and what fails there is told.
+      return undefined
+    }
+  }
+
+  /** What the server calls itself to those who are signed in. An account can do without it. */
+  async function titleOf(provider: McpProvider, token: string): Promise<string | undefined> {
+    try {
+      const text = await readText(await initialize(provider, token))
+      const { title, name } = JSON.parse(/^(?:data: ?)?(\{.*)$/m.exec(text)?.[1] ?? '').result.serverInfo
+      const words = title || name
+      return typeof words === 'string' && words ? cleanName(words) : undefined
+    } catch {
       return undefined
     }
   }
@@ -263,8 +284,8 @@ export function createMcp(keeper: Keeper) {
    * Whose account it is: the person that an ID token names, else what the server calls itself. Somebody else's words
    * either way; a picture would be loaded from wherever they say.
    */
-  async function whoIs(provider: McpProvider, { avatar: _, url: __, ...person }: Profile = {}): Promise<Profile> {
-    const { subject, ...words } = person
+  async function whoIs(provider: McpProvider, { token, profile = {} }: TokenAnswer): Promise<Profile> {
+    const { subject, avatar: _, url: __, ...words } = profile
     const shown = Object.entries(words).flatMap(([field, value]) => (value ? [[field, cleanName(value)]] : []))
     if (shown.length === 0) {
       // A redirect came back to a page that has not asked yet.
@@ -272,7 +293,7 @@ export function createMcp(keeper: Keeper) {
         const found = await discoverMcp(provider, askFor(provider)).catch(() => undefined)
         names.set(provider.id, found?.name)
       }
-      const name = names.get(provider.id)
+      const name = names.get(provider.id) ?? (await titleOf(provider, token.access_token))
       if (name) shown.push(['name', name])
     }
     return { ...(subject && { subject }), ...Object.fromEntries(shown) }
@@ -298,7 +319,7 @@ export function createMcp(keeper: Keeper) {
         ...endpoint,
         async redeem(grant) {
           const answer = await whileKnown(provider, client, () => endpoint.redeem(grant))
-          return { ...answer, profile: await whoIs(provider, answer.profile) }
+          return { ...answer, profile: await whoIs(provider, answer) }
         },
         refresh: (token) => whileKnown(provider, client, () => endpoint.refresh(token)),
       }

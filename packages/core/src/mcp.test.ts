@@ -191,6 +191,19 @@ describe('what an account is called', () => {
   })
 })
 
+it('an account is called as its server says to those who are signed in, where its metadata says nothing', async () => {
+  sandbox.files.setPolicy({ auto: true })
+  const { mcp: url, clientId } = sandbox.files
+  const client = page.client({ providers: [mcp({ id: 'files', name: 'Mine', url, clientId })] })
+  await client.connect('files')
+  expect(account(client)).toMatchObject({ label: 'Sandbox Files', status: 'connected' })
+  // A server that does not say is no reason not to connect.
+  await client.disconnect(account(client).id)
+  sandbox.files.addFaults('/mcp', [{ status: 401 }, { status: 500 }])
+  await client.connect('files')
+  expect(account(client)).toMatchObject({ label: 'Mine', status: 'connected' })
+})
+
 describe('a server that forbids browsers', () => {
   /** A page that a server's origin does not answer, and a broker that asks for it. */
   function closedTo(origin: string) {
