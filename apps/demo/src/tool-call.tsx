@@ -19,7 +19,7 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
   // A page on this machine is shown for a server that is configured to be there, and for no other.
   const server = client.providers.find(({ id }) => id === toolMetadata?.provider)
   const request = readConnectRequest(output, isMcp(server) ? { server: server.mcp.url } : {})
-  const words = request ? WORDS.waiting : WORDS[state]
+  const words = request ? (request.url ? WORDS.page : WORDS.waiting) : WORDS[state]
   // A tool that works with a service account is nobody's: it has no provider of the page's.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const call = (
@@ -73,6 +73,7 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
 
 const WORDS = {
   waiting: 'Needs an account',
+  page: 'Needs a visit',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
   'approval-requested': 'Waiting for approval',

@@ -155,7 +155,7 @@ export const visitPage = (brand: Brand, words: string, isDone: boolean): Html =>
     words,
     isDone
       ? html`<h1>Done</h1><p>You can close this window and go back to the chat.</p>`
-      : html`<h1>${words}</h1><form method="post"><div class="answer"><button class="main">I agree</button></div></form>`,
+      : html`<h1>${words}</h1><p>The agent in your chat waits for this.</p><form method="post"><div class="answer"><button class="main">I agree</button></div></form>`,
   )
 
 export const errorPage = (brand: Brand, message: string): Html =>
