@@ -14,7 +14,7 @@ import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { errorSentence, useMessages } from './messages.ts'
 
 const useForm = later(async () => (await import('./key-form.tsx')).KeyForm)
-const useQuestion = later(async () => (await import('./question-dialog.tsx')).QuestionDialog)
+const useDifferent = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 /** What a connect is about. */
 export interface ConnectIntent {
@@ -263,11 +263,10 @@ const asked = new WeakSet<Change>()
 /** Somebody else signed in than the account that was connected again: asks what to do about it. */
 function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
   const { from, to } = changed
-  const { client } = useKit()
   const messages = useMessages()
   const announce = useAnnounce()
   const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
-  const [Dialog, loadDialog] = useQuestion()
+  const [Dialog, loadDialog] = useDifferent()
   const trigger = useRef<HTMLButtonElement>(null)
   const ask = useCallback(() => {
     loadDialog()
@@ -280,11 +279,6 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
     ask()
   }, [changed, ask, announce, messages])
 
-  const answer = (choice: 'keep-both' | 'replace' | 'cancel') => () => {
-    setAsking(undefined)
-    // What fails is in the provider's state, where the card shows it.
-    client.resolveChange(provider.id, choice).catch(() => {})
-  }
   return (
     <>
       <Notice
@@ -307,14 +301,8 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
       </Notice>
       {asking && Dialog && (
         <Dialog
-          firm
-          title={messages.changedTitle(to.label)}
-          body={messages.changedBody(from.label, to.label)}
-          answers={[
-            { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
-            { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
-            { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
-          ]}
+          provider={provider.id}
+          changed={changed}
           theme={asking.theme}
           onClose={() => setAsking(undefined)}
           onClosed={() => (trigger.current ?? firstStop(asking.home))?.focus()}
@@ -330,7 +318,13 @@ export function themeAround(node: Element | null): string | undefined {
 }
 
 /** Where a keyboard goes on in a card: connecting or cancelling that, else disconnecting, else its heading. */
-const STOPS = ['.latchkey-connect', '[data-tone=quiet] button', '.latchkey-disconnect', 'h3']
+const STOPS = [
+  '.latchkey-connect',
+  '[data-tone=quiet] button',
+  '.latchkey-disconnect',
+  '.latchkey-dots',
+  '.latchkey-name',
+]
 
 export function firstStop(...places: (Element | null | undefined)[]): HTMLElement | undefined {
   for (const place of places) {

@@ -7,13 +7,19 @@ test('the public names', () => {
     [
       "Account",
       "AccountCard",
+      "AccountDetails",
+      "AccountSwitcher",
       "AddMcpServer",
       "ApiKeyForm",
       "ConnectButton",
       "ConnectPrompt",
       "ConnectedAccounts",
+      "DifferentAccountDialog",
+      "DisconnectDialog",
+      "ExpiryLabel",
       "LatchkeyProvider",
       "Registrations",
+      "StatusBadge",
       "useAccount",
       "useAccounts",
       "useAgentAccounts",
@@ -27,16 +33,22 @@ test('the public names', () => {
   `)
   expect(Object.keys(surface.Account).sort()).toMatchInlineSnapshot(`
     [
+      "Avatar",
       "Connect",
       "Disconnect",
       "Expiry",
       "Icon",
       "Identity",
       "Name",
+      "Option",
+      "RawScopes",
+      "Reason",
       "Reconnect",
       "Root",
       "Scopes",
+      "Since",
       "Status",
+      "Switcher",
     ]
   `)
   expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`

@@ -26,6 +26,10 @@ const reasons: ReasonWords = {
   secret_unavailable: () => 'This browser can no longer read what it kept.',
   offline: (name) => `You are offline. ${name} is used again when you are back.`,
   unverified: () => 'Not checked yet',
+  access_denied: (name) => `You said no at ${name}.`,
+  popup_blocked: () => 'Your browser blocked the window.',
+  popup_closed: () => 'The window seems to be closed.',
+  embedded: (name) => `${name} may not reach this app inside of another page.`,
 }
 
 const errors: ErrorWords = {
@@ -57,6 +61,8 @@ const named = (name: string, account?: string) => `${name}${account ? ` (${accou
 
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
+  /** How dates and times are written: a BCP 47 tag. Default: as the browser does. */
+  locale: undefined as string | undefined,
   status,
   /** Why an account or provider has its status. */
   reasons,
@@ -68,6 +74,15 @@ export const english = {
   title: 'Connected Accounts',
   description: 'Connect the accounts your agent works with. You can disconnect them at any time.',
   notPersistent: 'This browser keeps nothing: accounts last until this page closes.',
+  notPersistentHint: 'Allow this site to store data, then reload.',
+  reload: 'Reload',
+  noProviders: 'There is nothing to connect here yet.',
+  search: 'Search',
+  clearSearch: 'Clear search',
+  found: (count: number, all: number) => `${count} of ${all}`,
+  noMatch: (query: string) => `Nothing matches “${query}”.`,
+  groupConnected: 'Connected',
+  groupAvailable: 'Available',
 
   connectShort: 'Connect',
   connect: (name: string) => `Connect ${name}`,
@@ -89,6 +104,10 @@ export const english = {
   isDefault: 'Default',
   makeDefaultShort: 'Use by default',
   makeDefault: (account: string) => `Use by default: ${account}`,
+  switcher: (name: string) => `${name} account to use by default`,
+  /** On a provider's one-line form, when there are several. */
+  accountCount: (count: number) => `${count} accounts`,
+  details: (name: string) => `Details of ${name}`,
   missing: (name: string) => `Not granted at ${name}:`,
   grantShort: 'Grant access',
   grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
@@ -117,6 +136,20 @@ export const english = {
   access: (name: string) => `What your agent may do at ${name}`,
   sensitive: 'Sensitive',
   expires: (when: string) => `Expires ${when}`,
+  expired: (when: string) => `Expired ${when}`,
+  renews: (when: string) => `Renewed by itself ${when}`,
+  renewsOnUse: 'Renewed by itself when it is used next',
+  endless: 'Until you disconnect it',
+
+  /** The facts about an account. */
+  factAccount: 'Account',
+  factSince: 'Connected',
+  factUntil: 'Access',
+  factAccess: 'May do',
+  profile: (name: string) => `Profile at ${name}`,
+  rawScopesShort: 'Scope names',
+  rawScopes: (name: string) => `Scope names at ${name}`,
+  extraScope: 'Not asked for',
 
   keyForm: (name: string) => `Connect ${name} with a key`,
   getApiKey: 'Get API Key',
@@ -134,6 +167,9 @@ export const english = {
     `Your agent loses access to ${account} at once. The access is removed from this app and ended at ${name} where ${name} allows it.`,
   disconnectKeyBody: (name: string, account: string) =>
     `Your agent loses access to ${account} at once. The key is removed from this app; it stays valid at ${name} until you revoke it there.`,
+  disconnecting: 'Disconnecting…',
+  disconnectedTitle: (name: string) => `${name} is disconnected`,
+  done: 'Done',
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) =>
     `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
@@ -189,6 +225,7 @@ export const english = {
 
   /** Spoken when something changes; never shown. */
   spoken: {
+    found: (count: number) => (count === 1 ? '1 result.' : `${count} results.`),
     connecting: (name: string) => `Connecting ${name}.`,
     connected: (name: string, account: string) => `${name}: now connected as ${account}.`,
     attention: (name: string, word: string) => `${name}: ${word}.`,
