@@ -27,6 +27,7 @@ it('exports these names', () => {
       "isPublicAddress",
       "keysFromEnv",
       "localKeys",
+      "mcpForVault",
       "memoryStore",
       "migratePostgres",
       "parseConnectedAccounts",
