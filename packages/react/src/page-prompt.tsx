@@ -1,5 +1,5 @@
 'use client'
-import { type Account, defaultAccount, type Provider } from '@latchkey/core'
+import { type Account, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
 import { useId } from 'react'
 import { useKit } from './context.tsx'
 import { useSnapshot } from './hooks.ts'
@@ -8,7 +8,7 @@ import { useMessages } from './messages.ts'
 
 interface PagePromptProps {
   provider: Provider
-  /** https: `readConnectRequest` lets nothing else through. */
+  /** https, or of the server's own origin where that is on this machine; anything else is not shown. */
   url: string
   onConnected?: (account: Account) => void
   className?: string
@@ -20,7 +20,7 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
   const messages = useMessages()
   const titleId = useId()
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, provider.id))
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') return null
+  if (!isPageOf(url, 'mcp' in provider ? provider.mcp.url : undefined)) return null
   const { host } = new URL(url)
   return (
     <article
