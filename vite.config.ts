@@ -13,7 +13,11 @@ export default defineConfig({
         plugins: [react()],
         test: {
           name: 'unit',
-          include: ['{packages,apps}/*/src/**/*.test.{ts,tsx}', '.storybook/docs/*.test.{ts,tsx}'],
+          include: [
+            '{packages,apps}/*/src/**/*.test.{ts,tsx}',
+            'packages/react/examples/*.test.tsx',
+            '.storybook/docs/*.test.{ts,tsx}',
+          ],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -1,0 +1,22 @@
+import { AgentContext, bindIdentities, takeIdentities } from '@latchkey/server'
+import {
+  convertToModelMessages,
+  createUIMessageStreamResponse,
+  type LanguageModel,
+  streamText,
+  toUIMessageStream,
+} from 'ai'
+import { createListRepos } from './agent-context.ts'
+
+/** On the server: the chat, whose tools act for the person who asks. */
+export async function chat(request: Request, userId: string, model: LanguageModel): Promise<Response> {
+  // First of all the tokens leave the body. What remains can be logged and stored.
+  const { identities, body } = takeIdentities(await request.json())
+  const messages = await convertToModelMessages(body.messages as Parameters<typeof convertToModelMessages>[0])
+
+  return AgentContext.fromIdentities(identities, { userId }).run(() => {
+    const { stream } = streamText({ model, messages, tools: { list_repos: createListRepos() } })
+    // The answer is read after this function has returned: bound, its tools keep the accounts of this request.
+    return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) }))
+  })
+}
