@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 const tasks = {
   demo: ['x:demo'],
   storybook: ['x:storybook'],
+  'storybook:build': ['x:storybook-build'],
   size: ['x:size'],
   bench: ['x:bench'],
   engines: ['x:engines'],

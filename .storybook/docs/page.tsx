@@ -3,6 +3,7 @@ import { type PropsWithChildren, useEffect, useState } from 'react'
 import { GLOBALS_UPDATED, SET_GLOBALS } from 'storybook/internal/core-events'
 import { addons } from 'storybook/preview-api'
 import { dark, light } from '../theme.ts'
+import './page.css'
 
 /** What the toolbar has chosen before it says anything: it is in the address of the page. */
 const chosenFirst = () =>

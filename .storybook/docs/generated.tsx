@@ -1,0 +1,143 @@
+// Tables that are made of the code, so that no guide can say anything else than it.
+import type { Provider } from '@latchkey/core'
+import type { ReactNode } from 'react'
+import parts from '../../packages/react/src/account.tsx?raw'
+import styles from '../../packages/react/src/styles.css?raw'
+import { EQUALS, THEIRS, type Theirs } from './agent-runtimes.ts'
+
+interface TableProps {
+  head: readonly string[]
+  rows: readonly { key: string; cells: readonly ReactNode[] }[]
+}
+
+function Table({ head, rows }: TableProps) {
+  return (
+    <div className="docs-table">
+      <table>
+        <thead>
+          <tr>
+            {head.map((title) => (
+              <th key={title}>{title}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ key, cells }) => (
+            <tr key={key}>
+              {cells.map((cell, index) => (
+                <td key={head[index]}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+/** Scopes of a provider, and what its card says of each. */
+export function Scopes({ provider }: { provider: Provider }) {
+  if (provider.kind === 'api-key') return null
+  const rows = Object.entries(provider.scopeMeanings).map(([scope, { label, sensitive }]) => ({
+    key: scope,
+    cells: [
+      <code key="scope">{scope}</code>,
+      label,
+      provider.scopes.includes(scope) ? 'Asked for by default' : '',
+      sensitive ? 'Sensitive' : '',
+    ],
+  }))
+  return <Table head={['Scope', 'The card says', '', ' ']} rows={rows} />
+}
+
+/** Custom properties by block: what is set for light and everywhere, and what for dark. */
+function variables(): { name: string; light: string; dark: string }[] {
+  const light = new Map<string, string>()
+  const dark = new Map<string, string>()
+  for (const [, selector = '', body = ''] of styles.matchAll(/([^{}]+)\{([^{}]*)\}/g)) {
+    const isDark = /\[data-theme="dark"\]\s*$/.test(selector)
+    const isLight = /(^|[\s,]):root(\s|,|$)/.test(selector)
+    if (!isDark && !isLight) continue
+    for (const [, name = '', value = ''] of body.matchAll(/(--latchkey-[\w-]+):\s*([^;]+);/g)) {
+      const values = isDark ? dark : light
+      if (!values.has(name)) values.set(name, value.replace(/\s+/g, ' ').trim())
+    }
+  }
+  return [...light].map(([name, value]) => ({ name, light: value, dark: dark.get(name) ?? '' }))
+}
+
+function Value({ value }: { value: string }) {
+  if (!value) return null
+  return (
+    <span className="docs-value">
+      {/^(#|rgb|hsl|oklch)/.test(value) && <span className="docs-swatch" style={{ background: value }} />}
+      <code>{value}</code>
+    </span>
+  )
+}
+
+/** Every variable of styles.css. */
+export function Variables() {
+  const rows = variables().map(({ name, light, dark }) => ({
+    key: name,
+    cells: [
+      <code key="name">{name}</code>,
+      <Value key="light" value={light} />,
+      <Value key="dark" value={dark === light ? '' : dark} />,
+    ],
+  }))
+  return <Table head={['Variable', 'Light', 'Dark']} rows={rows} />
+}
+
+/** Text with `code` in it, as docstrings have it. */
+function Text({ children }: { children: string }) {
+  return children
+    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .split(/(`[^`]+`)/)
+    .map((piece) => (piece.startsWith('`') ? <code key={piece}>{piece.slice(1, -1)}</code> : piece))
+}
+
+/** Every part under `Account`, with its docstring. */
+export function Parts() {
+  const found = [...parts.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export const (\w+) = forwardRef/g)]
+  const rows = found.map(([, doc = '', name = '']) => ({
+    key: name,
+    cells: [
+      <code key="name">Account.{name}</code>,
+      <Text key="doc">
+        {doc
+          .replace(/^\s*\*/gm, '')
+          .replace(/\s+/g, ' ')
+          .trim()}
+      </Text>,
+    ],
+  }))
+  return <Table head={['Part', 'What it is']} rows={rows} />
+}
+
+const short = (entry: string) => entry.replace('@latchkey/', '')
+
+/** What takes the place of each name of agent-runtimes, for one group of them. */
+export function Equals({ group }: { group: keyof typeof THEIRS }) {
+  const rows = THEIRS[group].map((theirs: Theirs) => {
+    const { ours, how } = EQUALS[theirs]
+    return {
+      key: theirs,
+      cells: [
+        <code key="theirs">{theirs}</code>,
+        ours.length === 0
+          ? 'nothing'
+          : ours.map((equal) => {
+              const [entry = '', name = ''] = equal.split(' ')
+              return (
+                <div key={equal} className="docs-equal">
+                  <code>{name}</code> <small>{short(entry)}</small>
+                </div>
+              )
+            }),
+        <Text key="how">{how}</Text>,
+      ],
+    }
+  })
+  return <Table head={['agent-runtimes', 'Latchkey', 'How']} rows={rows} />
+}
