@@ -3,7 +3,12 @@ import remarkGfm from 'remark-gfm'
 
 export default {
   framework: '@storybook/react-vite',
-  stories: ['./docs/*.mdx', './docs/*.stories.tsx', '../packages/react/src/**/*.stories.tsx'],
+  stories: [
+    './docs/*.mdx',
+    { directory: './docs', files: '*.stories.tsx', titlePrefix: 'Components' },
+    { directory: '../packages/react/src', files: '**/*.stories.tsx', titlePrefix: 'Components' },
+  ],
+  staticDirs: ['./public'],
   addons: [
     // Tables in guides are GitHub's Markdown.
     {

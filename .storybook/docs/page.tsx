@@ -1,9 +1,12 @@
 import { DocsContainer, type DocsContainerProps } from '@storybook/addon-docs/blocks'
-import { type PropsWithChildren, useEffect, useState } from 'react'
+import { createContext, type PropsWithChildren, useEffect, useState } from 'react'
 import { GLOBALS_UPDATED, SET_GLOBALS } from 'storybook/internal/core-events'
 import { addons } from 'storybook/preview-api'
 import { dark, light } from '../theme.ts'
 import './page.css'
+
+/** Whether the page is dark. */
+export const Dark = createContext(false)
 
 /** What the toolbar has chosen before it says anything: it is in the address of the page. */
 const chosenFirst = () =>
@@ -25,5 +28,10 @@ export function Page(props: PropsWithChildren<DocsContainerProps>) {
   useEffect(() => {
     document.documentElement.dataset.theme = theme
   }, [theme])
-  return <DocsContainer {...props} theme={theme === 'dark' ? dark : light} />
+  const isDark = theme === 'dark'
+  return (
+    <Dark.Provider value={isDark}>
+      <DocsContainer {...props} theme={isDark ? dark : light} />
+    </Dark.Provider>
+  )
 }

@@ -2,10 +2,11 @@ import { github, gmail, kaggle } from '@latchkey/core/providers'
 import { createBroker } from '@latchkey/server'
 import { Hono } from 'hono'
 
+type Env = Readonly<Record<string, string | undefined>>
 /** Your own way to say who asks: a session, a user id, or null for nobody. */
-export type Authenticate = (request: Request) => Promise<string | null>
+type Authenticate = (request: Request) => Promise<string | null>
 
-export function createServer(authenticate: Authenticate, env: Readonly<Record<string, string | undefined>>): Hono {
+export function createServer(authenticate: Authenticate, env: Env = process.env): Hono {
   const broker = createBroker({
     providers: [github(), gmail(), kaggle()],
     clients: {

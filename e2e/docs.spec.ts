@@ -1,0 +1,70 @@
+// Every page of documentation of the built Storybook, in the light and in the dark: it renders, nothing of it fails, and
+// the page of a component has its props.
+import { expect, type Page, test } from '@playwright/test'
+import { type Storybook, storybook } from './storybook.ts'
+
+let book: Storybook
+test.beforeAll(async () => {
+  test.setTimeout(300_000)
+  book = await storybook()
+})
+test.afterAll(() => book?.close())
+
+/** What a page complains about, and what it asked for in vain. */
+function complaints(page: Page): string[] {
+  const found: string[] = []
+  page.on('console', (message) => message.type() === 'error' && found.push(message.text()))
+  page.on('pageerror', (error) => found.push(String(error)))
+  page.on('response', (response) => response.status() >= 400 && found.push(`${response.status()} ${response.url()}`))
+  return found
+}
+
+for (const theme of ['light', 'dark']) {
+  test(`every page opens without an error, ${theme}`, async ({ page }) => {
+    const pages = book.entries.filter(({ type }) => type === 'docs')
+    expect(pages.filter(({ title }) => title.startsWith('Guides/')).length).toBeGreaterThanOrEqual(12)
+    test.setTimeout(30_000 + pages.length * 15_000)
+    const found = complaints(page)
+    for (const { id, title } of pages) {
+      await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs&globals=theme:${theme}`)
+      const content = page.locator('#storybook-docs .sbdocs-content')
+      await expect(content.locator('h1').first(), title).toBeVisible()
+      await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
+      // What is wrong with one story stands in its place.
+      await expect(content.getByText(/Something went wrong rendering|No story found|error rendering/i)).toHaveCount(0)
+      if (title.startsWith('Components/')) await expect(content.getByText('Loading...')).toHaveCount(0)
+      expect(found, title).toEqual([])
+    }
+  })
+}
+
+test('the page of each component has its props, every one of them explained', async ({ page }) => {
+  const pages = book.entries.filter(({ type, title }) => type === 'docs' && title.startsWith('Components/'))
+  test.setTimeout(30_000 + pages.length * 15_000)
+  const unexplained: string[] = []
+  for (const { id, title } of pages) {
+    await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs`)
+    await expect(page.locator('#storybook-docs h1').first(), title).toBeVisible()
+    for (const row of await page.locator('.docblock-argstable-body > tr').all()) {
+      const [name, description] = await row.locator('td').allInnerTexts()
+      if (!/[a-z]{2}.* /.test((description ?? '').split('\n')[0] ?? '')) unexplained.push(`${title}: ${name}`)
+    }
+  }
+  expect(unexplained).toEqual([])
+})
+
+test('no link of a guide leads nowhere', async ({ page }) => {
+  const ids = book.entries.map(({ id }) => id)
+  const lost: string[] = []
+  for (const { id, title } of book.entries.filter((entry) => entry.title.startsWith('Guides/'))) {
+    await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs`)
+    await expect(page.locator('#storybook-docs h1').first()).toBeVisible()
+    const hrefs = await page
+      .locator('.sbdocs-content a[href*="path=/docs/"]')
+      .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))
+    lost.push(
+      ...hrefs.filter((href) => !ids.includes(href.split('/docs/')[1] ?? '')).map((href) => `${title}: ${href}`),
+    )
+  }
+  expect(lost).toEqual([])
+})
