@@ -38,18 +38,34 @@ for (const theme of ['light', 'dark']) {
   })
 }
 
-test('the page of each component has its props, every one of them explained', async ({ page }) => {
-  const pages = book.entries.filter(({ type, title }) => type === 'docs' && title.startsWith('Components/'))
-  test.setTimeout(30_000 + pages.length * 15_000)
-  const unexplained: string[] = []
-  for (const { id, title } of pages) {
-    await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs`)
-    await expect(page.locator('#storybook-docs h1').first(), title).toBeVisible()
-    for (const row of await page.locator('.docblock-argstable-body > tr').all()) {
-      const [name, description] = await row.locator('td').allInnerTexts()
-      if (!/[a-z]{2}.* /.test((description ?? '').split('\n')[0] ?? '')) unexplained.push(`${title}: ${name}`)
+interface ExtractedStory {
+  title: string
+  argTypes: Record<string, { description?: string }>
+}
+
+test('every prop of a component is explained on its page', async ({ page }) => {
+  const [first] = book.entries.filter(({ type }) => type === 'story')
+  await page.goto(`${book.url}/iframe.html?id=${first?.id}&viewMode=story`)
+  await page.waitForFunction(() => '__STORYBOOK_PREVIEW__' in window)
+  const stories = await page.evaluate(async () => {
+    const { __STORYBOOK_PREVIEW__: preview } = window as unknown as {
+      __STORYBOOK_PREVIEW__: { ready(): Promise<void>; extract(): Promise<Record<string, ExtractedStory>> }
     }
-  }
+    await preview.ready()
+    const all = Object.values(await preview.extract())
+    return all.map(({ title, argTypes }) => ({
+      title,
+      props: Object.entries(argTypes).map(([name, { description }]) => ({ name, description })),
+    }))
+  })
+  const props = new Map(stories.map((story) => [story.title, story.props]))
+  // What is read from the sources is there at all.
+  expect(props.get('Components/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['title', 'description']),
+  )
+  const unexplained = [...props].flatMap(([title, all]) =>
+    all.filter(({ description }) => !description?.trim()).map(({ name }) => `${title}: ${name}`),
+  )
   expect(unexplained).toEqual([])
 })
 

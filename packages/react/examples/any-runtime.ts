@@ -1,6 +1,10 @@
 import type { LatchkeyClient } from '@latchkey/core'
 
-/** A `fetch` for a runtime that takes one: each request gets the accounts of its moment, in its body. */
+/**
+ * A `fetch` for a runtime that takes one: each request gets the accounts of its moment, in its body.
+ *
+ * AG-UI: `new HttpAgent({ url, fetch: withIdentities(client, 'assistant', url) })`
+ */
 export function withIdentities(client: LatchkeyClient, agent: string, endpoint: string): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)

@@ -36,6 +36,7 @@ const HOUR = 3_600_000
 export interface AccountCardProps {
   /** Provider id. */
   provider: string
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -2,6 +2,7 @@ import { LatchkeyError } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { AccountCard } from './account-card.tsx'
+import { ApiKeyForm } from './api-key-form.tsx'
 import { LatchkeyProvider } from './context.tsx'
 import { createFakeClient, type FakeClientOptions } from './testing.ts'
 
@@ -9,6 +10,7 @@ import { createFakeClient, type FakeClientOptions } from './testing.ts'
 const meta = {
   title: 'ApiKeyForm',
   component: AccountCard,
+  subcomponents: { ApiKeyForm },
   args: { provider: 'kaggle' },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (

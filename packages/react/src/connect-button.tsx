@@ -50,6 +50,7 @@ export type ConnectControlProps = ConnectIntent & {
   kind?: 'primary' | 'secondary' | 'quiet'
   /** The visible word and the accessible name. Default: those of connecting, or of connecting again. */
   words?: readonly [visible: string, name: string]
+  /** Added to the classes of the outermost element. */
   className?: string
   /** Called in the click that starts it. */
   onStart?: (intent: ConnectIntent) => void

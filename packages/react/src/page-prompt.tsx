@@ -11,6 +11,7 @@ interface PagePromptProps {
   /** https: `readConnectRequest` lets nothing else through. */
   url: string
   onConnected?: (account: Account) => void
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -5,6 +5,7 @@ import { useLatchkey } from './context.tsx'
 import { useMessages } from './messages.ts'
 
 export interface RegistrationsProps {
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -1,3 +1,4 @@
+import { github, gmail } from '@latchkey/core/providers'
 import { createBroker, takeConnectedAccounts, type Vault, withIdentities } from '@latchkey/server'
 
 interface Session {
@@ -9,6 +10,7 @@ interface Session {
 export const createVaultBroker = (vault: Vault, authenticate: (request: Request) => Promise<Session | null>) =>
   createBroker({
     vault,
+    providers: [github(), gmail()],
     authenticate,
     owner: ({ id, userId }) => ({ user: userId, session: id }),
     allowedOrigins: ['https://app.example'],

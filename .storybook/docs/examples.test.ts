@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 
-const panel = readFileSync(new URL('../../packages/react/examples/headless.tsx', import.meta.url), 'utf8')
+const read = (file: string) => readFileSync(new URL(`../../packages/react/${file}`, import.meta.url), 'utf8')
+const panel = read('examples/headless.tsx')
 
 it('the headless panel is short, and made of parts and hooks only', () => {
   expect(panel.trim().split('\n').length).toBeLessThanOrEqual(60)
@@ -16,4 +17,11 @@ it('the headless panel is short, and made of parts and hooks only', () => {
     react: 'FormEvent',
   })
   expect(panel).not.toMatch(/className|style=|latchkey-/)
+})
+
+it.each(['theme.css', 'shadcn.css'])('%s sets variables that there are', (file) => {
+  const known = new Set(read('src/styles.css').match(/--latchkey-[\w-]+(?=:)/g))
+  const set = read(`examples/${file}`).match(/--latchkey-[\w-]+(?=:)/g) ?? []
+  expect(set.length).toBeGreaterThan(5)
+  expect(set.filter((name) => !known.has(name))).toEqual([])
 })
