@@ -89,12 +89,15 @@ export function Variables() {
   return <Table head={['Variable', 'Light', 'Dark']} rows={rows} />
 }
 
-/** Text with `code` in it, as docstrings have it. */
+/** Calls, elements and what stands in backticks. */
+const CODE = /(`[^`]+`|<[A-Z][^>]*>|\{[\w.]+\}[\w/]*|[\w.]+\([^()]*\)[\w?.]*)/
+
+/** Text with code in it, as docstrings and one-liners have it. */
 function Text({ children }: { children: string }) {
   return children
     .replace(/\{@link (\w+)\}/g, '`$1`')
-    .split(/(`[^`]+`)/)
-    .map((piece) => (piece.startsWith('`') ? <code key={piece}>{piece.slice(1, -1)}</code> : piece))
+    .split(CODE)
+    .map((piece, index) => (index % 2 ? <code key={piece}>{piece.replaceAll('`', '')}</code> : piece))
 }
 
 /** Every part under `Account`, with its docstring. */
