@@ -43,7 +43,7 @@ export function Scopes({ provider }: { provider: Provider }) {
     cells: [
       <code key="scope">{scope}</code>,
       label,
-      provider.scopes.includes(scope) ? 'Asked for by default' : '',
+      provider.scopes.includes(scope) ? 'By default' : '',
       sensitive ? 'Sensitive' : '',
     ],
   }))
