@@ -161,9 +161,10 @@ function mutants(only) {
           original.replace(search, () => replace),
         )
         const generated = prepare && run('pnpm', prepare)
-        const [{ runner, file: from }] = before
-        const after =
-          test(runner, [number], [runner === 'vitest' ? path.relative(scratch, from) : from]).get(number) ?? []
+        const [{ runner }] = before
+        const files = new Set(before.filter((one) => one.runner === runner).map(({ file: from }) => from))
+        const from = [...files].map((name) => (runner === 'vitest' ? path.relative(scratch, name) : name))
+        const after = test(runner, [number], from).get(number) ?? []
         if (generated && generated.status !== 0) verdict = `could not be prepared: ${generated.stderr}`
         else if (after.length === 0) verdict = 'stopped the tests from running'
         else verdict = after.some(({ failed }) => failed) ? 'red' : 'STILL GREEN'

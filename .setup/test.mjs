@@ -1,4 +1,4 @@
-// All tests, in the order in which they are cheap: types, lint, unit, stories, e2e. Runs every step even when one
+// All tests, in the order in which they are cheap: types, lint, unit, stories, looks, e2e. Runs every step even when one
 // fails, and closes with `N passed, N failed`.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -26,6 +26,7 @@ for (const [name, command, args, env] of [
     'pnpm',
     ['run', 'x:stories', '--reporter=default', '--reporter=json', `--outputFile=${report('stories')}`],
   ],
+  ['looks', 'pnpm', ['run', 'x:looks', '--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: report('looks') }],
   ['e2e', 'pnpm', ['run', 'x:e2e', '--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: report('e2e') }],
 ]) {
   console.log(`\n> ${name}`)

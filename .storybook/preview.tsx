@@ -1,4 +1,6 @@
 import type { Preview } from '@storybook/react-vite'
+import '@fontsource-variable/inter'
+import '@fontsource-variable/noto-sans-arabic'
 import '../packages/react/src/styles.css'
 import { Page } from './docs/page.tsx'
 import './preview.css'
@@ -52,7 +54,10 @@ export default {
       document.documentElement.dataset.theme = globals.theme
       document.documentElement.dir = globals.dir
       return (
-        <div style={{ inlineSize: globals.width === 'full' ? '100%' : globals.width, maxInlineSize: '100%' }}>
+        <div
+          data-width={globals.width}
+          style={{ inlineSize: globals.width === 'full' ? '100%' : globals.width, maxInlineSize: '100%' }}
+        >
           <Story />
         </div>
       )

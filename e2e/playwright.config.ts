@@ -1,6 +1,7 @@
 import { defineConfig } from '@playwright/test'
 import { launchOptions } from '../.setup/browser.mjs'
 import { addressesOf, type Custody } from './demo.ts'
+import { ofStorybook } from './storybook.config.ts'
 
 /** The same demo, with its ports and whoever keeps tokens and keys. */
 function serve(custody: Custody) {
@@ -47,7 +48,7 @@ export default defineConfig<{ custody: Custody }>({
   projects: [
     {
       name: 'chromium',
-      testIgnore: 'vault.spec.ts',
+      testIgnore: ['vault.spec.ts', ...ofStorybook],
       use: { baseURL: addressesOf('browser').app, custody: 'browser' },
     },
     // The same job, with the accounts on the server.

@@ -23,7 +23,7 @@ export interface StorybookEntry {
 export interface Storybook {
   /** Without a slash at its end. One page is at `/iframe.html?id=…&viewMode=docs`, or `viewMode=story`. */
   url: string
-  entries: StorybookEntry[]
+  entries: readonly StorybookEntry[]
   close(): Promise<void>
 }
 
@@ -45,19 +45,28 @@ function isFresh(): boolean {
   return Math.max(...places.map((place) => changed(path.join(root, place)))) < statSync(stamp).mtimeMs
 }
 
-/** Builds Storybook if anything is newer than the last build, and serves it on a free port until `close()`. */
-export async function storybook(): Promise<Storybook> {
+/** Builds Storybook if anything is newer than the last build, and says what is in it. */
+export function buildStorybook(): readonly StorybookEntry[] {
   if (!isFresh()) {
     const start = new Date()
     const { status } = spawnSync('pnpm', ['run', 'x:storybook-build'], {
       cwd: root,
-      stdio: 'inherit',
+      stdio: ['ignore', 'ignore', 'inherit'],
       shell: process.platform === 'win32',
     })
     if (status !== 0) throw new Error('Storybook does not build: see its output above')
     writeFileSync(stamp, '')
     utimesSync(stamp, start, start)
   }
+  const { entries } = JSON.parse(readFileSync(path.join(built, 'index.json'), 'utf8')) as {
+    entries: Record<string, StorybookEntry>
+  }
+  return Object.values(entries)
+}
+
+/** Builds Storybook if it must, and serves it on a free port until `close()`. */
+export async function storybook(): Promise<Storybook> {
+  const entries = buildStorybook()
   const server = await preview({
     configFile: false,
     root,
@@ -67,8 +76,5 @@ export async function storybook(): Promise<Storybook> {
     preview: { host: '127.0.0.1', port: 0 },
   })
   const { port } = server.httpServer.address() as { port: number }
-  const { entries } = JSON.parse(readFileSync(path.join(built, 'index.json'), 'utf8')) as {
-    entries: Record<string, StorybookEntry>
-  }
-  return { url: `http://127.0.0.1:${port}`, entries: Object.values(entries), close: () => server.close() }
+  return { url: `http://127.0.0.1:${port}`, entries, close: () => server.close() }
 }

@@ -1,0 +1,17 @@
+// What is tested in the built Storybook alone, without the demo and its servers.
+import { defineConfig } from '@playwright/test'
+import { launchOptions } from '../.setup/browser.mjs'
+
+/** The files of these tests. */
+export const ofStorybook = ['docs.spec.ts', 'looks.spec.ts']
+
+export default defineConfig({
+  testDir: '.',
+  testMatch: ofStorybook,
+  outputDir: '.results',
+  workers: 1,
+  timeout: 90_000,
+  expect: { timeout: 20_000 },
+  forbidOnly: true,
+  use: { launchOptions },
+})
