@@ -84,3 +84,12 @@ test('no link of a guide leads nowhere', async ({ page }) => {
   }
   expect(lost).toEqual([])
 })
+
+test('every part has its line in the guide', async ({ page }) => {
+  await page.goto(`${book.url}/iframe.html?id=guides-headless--docs&viewMode=docs`)
+  const parts = page.locator('.docs-table tr', { has: page.getByText(/^Account\./) })
+  await expect(parts.first()).toBeVisible()
+  const lines = await parts.locator('td:last-child').allInnerTexts()
+  expect(lines.length).toBeGreaterThanOrEqual(10)
+  expect(lines.filter((line) => line.trim() === '')).toEqual([])
+})

@@ -1,7 +1,7 @@
 // Tables that are made of the code, so that no guide can say anything else than it.
 import type { Provider } from '@latchkey/core'
+import { Account } from '@latchkey/react'
 import type { ReactNode } from 'react'
-import parts from '../../packages/react/src/account.tsx?raw'
 import styles from '../../packages/react/src/styles.css?raw'
 import { EQUALS, THEIRS, type Theirs } from './agent-runtimes.ts'
 
@@ -100,21 +100,33 @@ function Text({ children }: { children: string }) {
     .map((piece, index) => (index % 2 ? <code key={piece}>{piece.replaceAll('`', '')}</code> : piece))
 }
 
-/** Every part under `Account`, with its docstring. */
+const sources = import.meta.glob<string>(['../../packages/react/src/*.tsx', '!**/*.test.tsx', '!**/*.stories.tsx'], {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+})
+
+/** The docstring of a part, from whichever file it is in. */
+function docOf(part: string): string {
+  const DOC = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|function) ${part}\\b`)
+  const found = Object.values(sources).find((source) => DOC.test(source))
+  const [, doc = ''] = DOC.exec(found ?? '') ?? []
+  return doc
+    .replace(/^\s*\*/gm, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+}
+
+/** Every part under `Account`, in the order in which a card has them, with its docstring. */
 export function Parts() {
-  const found = [...parts.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export const (\w+) = forwardRef/g)]
-  const rows = found.map(([, doc = '', name = '']) => ({
-    key: name,
-    cells: [
-      <code key="name">Account.{name}</code>,
-      <Text key="doc">
-        {doc
-          .replace(/^\s*\*/gm, '')
-          .replace(/\s+/g, ' ')
-          .trim()}
-      </Text>,
-    ],
-  }))
+  const order = ['Root', 'Icon', 'Name', 'Identity', 'Avatar', 'Status', 'Reason', 'Expiry', 'Scopes']
+  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length)
+  const rows = Object.keys(Account)
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((name) => ({
+      key: name,
+      cells: [<code key="name">Account.{name}</code>, <Text key="doc">{docOf(name)}</Text>],
+    }))
   return <Table head={['Part', 'What it is']} rows={rows} />
 }
 
