@@ -24,7 +24,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           provide: { react: '19.' },
-          include: ['packages/*/src/**/*.test.{ts,tsx}', 'apps/*/src/**/*.test.{ts,tsx}'],
+          include: [
+            '{packages,apps}/*/src/**/*.test.{ts,tsx}',
+            'packages/react/examples/*.test.tsx',
+            '.storybook/docs/*.test.{ts,tsx}',
+          ],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 const tasks = {
   demo: ['x:demo'],
   storybook: ['x:storybook'],
+  'storybook:build': ['x:storybook-build'],
   size: ['x:size'],
   api: ['x:api'],
   bench: ['x:bench'],

@@ -2,13 +2,37 @@ import type { Preview } from '@storybook/react-vite'
 import '@fontsource-variable/inter'
 import '@fontsource-variable/noto-sans-arabic'
 import '../packages/react/src/styles.css'
+import { Page } from './docs/page.tsx'
 import './preview.css'
 
 export default {
+  tags: ['autodocs'],
   parameters: {
     a11y: { test: 'error' },
-    controls: { disable: true },
+    controls: { expanded: true, exclude: ['ref', 'key'] },
+    docs: { container: Page, toc: { headingSelector: 'h2', title: 'On this page' } },
     layout: 'padded',
+    options: {
+      storySort: {
+        order: [
+          'Guides',
+          [
+            'Getting started',
+            'Providers',
+            'Set up',
+            ['GitHub', 'Gmail', 'Kaggle'],
+            'Theming',
+            'Headless',
+            'Agent runtimes',
+            'Server',
+            'Security and custody',
+            'Testing',
+            'Migrating from agent-runtimes',
+          ],
+          'Components',
+        ],
+      },
+    },
   },
   globalTypes: {
     theme: {

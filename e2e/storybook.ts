@@ -8,6 +8,9 @@ const built = path.join(root, '.storybook', 'dist')
 /** Written when a build has ended well, with the time of its start: what was edited in between is newer. */
 const stamp = path.join(built, '.built')
 
+/** What stories and guides are made of. */
+const PACKAGES = ['packages/core', 'packages/react', 'packages/server/examples', 'packages/spiffe/examples']
+
 /** A story or a page of documentation, as Storybook's own index lists it. */
 export interface StorybookEntry {
   id: string
@@ -38,10 +41,7 @@ function isFresh(): boolean {
   if (!existsSync(stamp)) return false
   // The folder of the build lies in `.storybook`, so that folder's own time says nothing: its members do.
   const settings = readdirSync(path.join(root, '.storybook')).filter((name) => name !== 'dist')
-  const places = [...settings.map((name) => `.storybook/${name}`), 'packages/core/src', 'packages/react/src'].concat(
-    'package.json',
-    'pnpm-lock.yaml',
-  )
+  const places = [...settings.map((name) => `.storybook/${name}`), ...PACKAGES, 'pnpm-lock.yaml']
   return Math.max(...places.map((place) => changed(path.join(root, place)))) < statSync(stamp).mtimeMs
 }
 

@@ -7,6 +7,7 @@ import { useLaterMessages } from './later-messages.ts'
 export interface AddMcpServerProps {
   /** What the person agreed to. Add `providers` to those of the page, and hand `servers` to the agent. */
   onAdd: (added: McpServers) => void
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -10,6 +10,7 @@ import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing
 const meta = {
   title: 'ApiKeyForm',
   component: AccountCard,
+  subcomponents: { ApiKeyForm },
   args: { provider: 'kaggle' },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (

@@ -28,6 +28,7 @@ export interface ConnectPromptProps {
   request: ConnectRequest
   /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
   onConnected?: (account: Account) => void
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -11,6 +11,7 @@ interface PagePromptProps {
   /** https, or of the server's own origin where that is on this machine; anything else is not shown. */
   url: string
   onConnected?: (account: Account) => void
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -10,6 +10,7 @@ import { LiveRegion, useAnnounce } from './live-region.tsx'
 const useQuestion = later(async () => (await import('./on-intent.tsx')).QuestionDialog)
 
 export interface RegistrationsProps {
+  /** Added to the classes of the outermost element. */
   className?: string
 }
 

@@ -1,11 +1,24 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import type { Account } from '@latchkey/core'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createContext, createListRepos } from '../examples/agent-context.ts'
+import { runCode } from '../examples/code-mode.ts'
 import { config, serversOf } from '../examples/mcp-servers.ts'
+import { createServer } from '../examples/mount.ts'
 import { createGetMetrics } from '../examples/service-credentials.ts'
 import { listDatasets } from '../examples/skill.ts'
-import { AgentContext, AuthorizationRequired, resolveMcpServers } from './index.ts'
+import { createVaultBroker, run } from '../examples/vault.ts'
+import {
+  AgentContext,
+  AuthorizationRequired,
+  createVault,
+  currentIdentities,
+  localKeys,
+  memoryStore,
+  resolveMcpServers,
+} from './index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -96,3 +109,66 @@ it.skipIf(spawnSync('python3', ['--version']).status !== 0)(
     )
   },
 )
+
+it('example: a server with a broker', async () => {
+  const app = createServer(async () => null, { GITHUB_CLIENT_ID: 'app', GITHUB_CLIENT_SECRET: 'CANARY_secret' })
+  const known = await app.request('https://app.example/api/latchkey/providers')
+  const text = await known.text()
+  expect(JSON.parse(text)).toMatchObject({
+    providers: expect.arrayContaining([{ id: 'github', client_id: 'app', mode: 'mediate' }]),
+  })
+  expect(text).not.toContain('CANARY')
+  const callback = await app.request('https://app.example/api/latchkey/callback?code=x&state=y')
+  expect([callback.status, callback.headers.get('content-type')]).toEqual([200, 'text/html; charset=UTF-8'])
+  const nobody = await app.request('https://app.example/api/latchkey/token', {
+    method: 'POST',
+    headers: { origin: 'https://app.example', 'content-type': 'application/json', 'latchkey-request': '1' },
+    body: '{}',
+  })
+  expect(nobody.status).toBe(401)
+})
+
+it('example: a run whose accounts are in the vault', async () => {
+  const vault = createVault({ store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
+  const id = `github.${'a'.repeat(22)}`
+  const account: Account = {
+    id,
+    provider: 'github',
+    issuer: 'https://github.com/login/oauth',
+    label: 'octocat',
+    scopes: ['read:user'],
+    missingScopes: [],
+    status: 'connected',
+    renewable: false,
+    connectedAt: 0,
+    rev: 0,
+  }
+  const token = { access_token: 'CANARY_AT', token_type: 'bearer' as const, issuer: account.issuer }
+  await vault.save({ user: 'ada', tenant: 'default' }, id, () => ({ account, secret: { token } }))
+  const runOf = async (userId: string) => {
+    const broker = createVaultBroker(vault, async () => ({ id: 'session', userId }))
+    const body = JSON.stringify({
+      text: 'hello',
+      connectedAccounts: [{ provider: 'github', accountId: id, status: 'connected', scopes: [] }],
+    })
+    const request = new Request('https://app.example/run', { method: 'POST', body })
+    try {
+      return await run(request, broker, async (rest) => [rest, currentIdentities().map((one) => one.accessToken)])
+    } finally {
+      broker.close()
+    }
+  }
+  expect(await runOf('ada')).toEqual([{ text: 'hello' }, ['CANARY_AT']])
+  expect(await runOf('mallory')).toEqual([{ text: 'hello' }, []])
+})
+
+it('example: code that a model wrote, and the account that it lacks', async () => {
+  const ctx = new AgentContext({ userId: 'ada', oauthTokens: {} })
+  expect(await ctx.run(() => runCode('return 6 * 7'))).toBe(42)
+  expect(
+    await ctx.run(() => runCode('return (await fetch("https://api.github.com/user/repos")).status')),
+  ).toMatchObject({
+    status: 'paused',
+    requests: [{ type: 'authorization_required', provider: 'github' }],
+  })
+})

@@ -1,0 +1,158 @@
+// Tables that are made of the code, so that no guide can say anything else than it.
+import type { Provider } from '@latchkey/core'
+import { Account } from '@latchkey/react'
+import type { ReactNode } from 'react'
+import styles from '../../packages/react/src/styles.css?raw'
+import { EQUALS, THEIRS, type Theirs } from './agent-runtimes.ts'
+
+interface TableProps {
+  head: readonly string[]
+  rows: readonly { key: string; cells: readonly ReactNode[] }[]
+}
+
+function Table({ head, rows }: TableProps) {
+  return (
+    <div className="docs-table">
+      <table>
+        <thead>
+          <tr>
+            {head.map((title) => (
+              <th key={title}>{title}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ key, cells }) => (
+            <tr key={key}>
+              {cells.map((cell, index) => (
+                <td key={head[index]}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+/** Scopes of a provider, and what its card says of each. */
+export function Scopes({ provider }: { provider: Provider }) {
+  if (provider.kind === 'api-key') return null
+  const rows = Object.entries(provider.scopeMeanings).map(([scope, { label, sensitive }]) => ({
+    key: scope,
+    cells: [
+      <code key="scope">{scope}</code>,
+      label,
+      provider.scopes.includes(scope) ? 'By default' : '',
+      sensitive ? 'Sensitive' : '',
+    ],
+  }))
+  return <Table head={['Scope', 'The card says', '', ' ']} rows={rows} />
+}
+
+/** Custom properties by block: what is set for light and everywhere, and what for dark. */
+function variables(): { name: string; light: string; dark: string }[] {
+  const light = new Map<string, string>()
+  const dark = new Map<string, string>()
+  for (const [, selector = '', body = ''] of styles.matchAll(/([^{}]+)\{([^{}]*)\}/g)) {
+    const isDark = /\[data-theme="dark"\]\s*$/.test(selector)
+    const isLight = /(^|[\s,]):root(\s|,|$)/.test(selector)
+    if (!isDark && !isLight) continue
+    for (const [, name = '', value = ''] of body.matchAll(/(--latchkey-[\w-]+):\s*([^;]+);/g)) {
+      const values = isDark ? dark : light
+      if (!values.has(name)) values.set(name, value.replace(/\s+/g, ' ').trim())
+    }
+  }
+  return [...light].map(([name, value]) => ({ name, light: value, dark: dark.get(name) ?? '' }))
+}
+
+function Value({ value }: { value: string }) {
+  if (!value) return null
+  return (
+    <span className="docs-value">
+      {/^(#|rgb|hsl|oklch)/.test(value) && <span className="docs-swatch" style={{ background: value }} />}
+      <code>{value}</code>
+    </span>
+  )
+}
+
+/** Every variable of styles.css. */
+export function Variables() {
+  const rows = variables().map(({ name, light, dark }) => ({
+    key: name,
+    cells: [
+      <code key="name">{name}</code>,
+      <Value key="light" value={light} />,
+      <Value key="dark" value={dark === light ? '' : dark} />,
+    ],
+  }))
+  return <Table head={['Variable', 'Light', 'Dark']} rows={rows} />
+}
+
+/** Calls, elements and what stands in backticks. */
+const CODE = /(`[^`]+`|<[A-Z][^>]*>|\{[\w.]+\}[\w/]*|[\w.]+\([^()]*\)[\w?.]*)/
+
+/** Text with code in it, as docstrings and one-liners have it. */
+function Text({ children }: { children: string }) {
+  return children
+    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .split(CODE)
+    .map((piece, index) => (index % 2 ? <code key={piece}>{piece.replaceAll('`', '')}</code> : piece))
+}
+
+const sources = import.meta.glob<string>(['../../packages/react/src/*.tsx', '!**/*.test.tsx', '!**/*.stories.tsx'], {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+})
+
+/** The docstring of a part, from whichever file it is in. */
+function docOf(part: string): string {
+  const DOC = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|function) ${part}\\b`)
+  const found = Object.values(sources).find((source) => DOC.test(source))
+  const [, doc = ''] = DOC.exec(found ?? '') ?? []
+  return doc
+    .replace(/^\s*\*/gm, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+}
+
+/** Every part under `Account`, in the order in which a card has them, with its docstring. */
+export function Parts() {
+  const order = ['Root', 'Icon', 'Name', 'Identity', 'Avatar', 'Status', 'Reason', 'Expiry', 'Scopes']
+  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length)
+  const rows = Object.keys(Account)
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((name) => ({
+      key: name,
+      cells: [<code key="name">Account.{name}</code>, <Text key="doc">{docOf(name)}</Text>],
+    }))
+  return <Table head={['Part', 'What it is']} rows={rows} />
+}
+
+const short = (entry: string) => entry.replace('@latchkey/', '')
+
+/** What takes the place of each name of agent-runtimes, for one group of them. */
+export function Equals({ group }: { group: keyof typeof THEIRS }) {
+  const rows = THEIRS[group].map((theirs: Theirs) => {
+    const { ours, how } = EQUALS[theirs]
+    return {
+      key: theirs,
+      cells: [
+        <code key="theirs">{theirs}</code>,
+        ours.length === 0
+          ? 'nothing'
+          : ours.map((equal) => {
+              const [entry = '', name = ''] = equal.split(' ')
+              return (
+                <div key={equal} className="docs-equal">
+                  <code>{name}</code> <small>{short(entry)}</small>
+                </div>
+              )
+            }),
+        <Text key="how">{how}</Text>,
+      ],
+    }
+  })
+  return <Table head={['agent-runtimes', 'Latchkey', 'How']} rows={rows} />
+}

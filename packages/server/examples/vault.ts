@@ -1,0 +1,30 @@
+import { github, gmail } from '@latchkey/core/providers'
+import { createBroker, takeConnectedAccounts, type Vault, withIdentities } from '@latchkey/server'
+
+interface Session {
+  id: string
+  userId: string
+}
+
+/** A broker that keeps tokens and keys itself. In the app: `vault: vaultFromEnv()`. */
+export const createVaultBroker = (vault: Vault, authenticate: (request: Request) => Promise<Session | null>) =>
+  createBroker({
+    vault,
+    providers: [github(), gmail()],
+    authenticate,
+    owner: ({ id, userId }) => ({ user: userId, session: id }),
+    allowedOrigins: ['https://app.example'],
+    // What each agent may be given at all, whatever a run asks for.
+    agents: { assistant: { providers: ['github', 'gmail'] } },
+  })
+
+/** A run of the agent: its request names accounts, and holds no token. */
+export async function run<Answer>(
+  request: Request,
+  broker: ReturnType<typeof createVaultBroker>,
+  answer: (body: Record<string, unknown>) => Promise<Answer>,
+): Promise<Answer> {
+  const { connectedAccounts, body } = takeConnectedAccounts(await request.json())
+  const identities = await broker.resolveAccounts(request, connectedAccounts, { agent: 'assistant' })
+  return withIdentities(identities, () => answer(body))
+}
