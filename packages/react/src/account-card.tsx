@@ -36,7 +36,7 @@ import { useSpokenStatus } from './spoken-status.ts'
 import { cardReason, SubjectContext } from './subject.tsx'
 
 // Part of what the question before a disconnect has loaded already.
-const useReceipt = later(async () => (await import('./on-intent.tsx')).Receipt)
+const useReceipt = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).Receipt)
 
 interface CardLook {
   /**
@@ -58,8 +58,11 @@ export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'childr
  * One provider's card: connect, see who is connected and what was granted, reconnect, disconnect. Renders an `article`
  * with `data-status` (a `CardStatus`) and `data-provider`; nothing for a provider that the page does not know.
  */
-export const AccountCard = memo(
-  forwardRef<HTMLElement, AccountCardProps>(function AccountCard({ provider: providerId, ...props }, ref) {
+export const AccountCard = /* @__PURE__ */ memo(
+  /* @__PURE__ */ forwardRef<HTMLElement, AccountCardProps>(function AccountCard(
+    { provider: providerId, ...props },
+    ref,
+  ) {
     const provider = useProvider(providerId)
     if (!provider) return null
     return (
@@ -123,7 +126,7 @@ export type CardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
   }
 
 /** The card of a provider that is at hand already; announces through the `LiveRegion` around it. */
-export const Card = memo(function Card(props: CardProps) {
+export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const { provider, layout = 'card', headingLevel = 3, forwardedRef, className, ...rest } = props
   const messages = useMessages()
   const { name } = provider

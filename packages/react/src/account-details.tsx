@@ -4,7 +4,7 @@ import type { DetailsProps } from './details.tsx'
 import { later } from './later.ts'
 import { About, type AboutProps } from './subject.tsx'
 
-const useDetails = later(async () => (await import('./on-intent.tsx')).Details)
+const useDetails = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).Details)
 
 export type AccountDetailsProps = DetailsProps & AboutProps
 
@@ -12,7 +12,7 @@ export type AccountDetailsProps = DetailsProps & AboutProps
  * The facts about an account: who, since when, what was granted in plain words and, on demand, as the provider spells
  * it, and until when. Renders a `dl` once its code is loaded, or nothing without an account.
  */
-export const AccountDetails = forwardRef<HTMLDListElement, AccountDetailsProps>(function AccountDetails(
+export const AccountDetails = /* @__PURE__ */ forwardRef<HTMLDListElement, AccountDetailsProps>(function AccountDetails(
   { provider, accountId, ...props },
   ref,
 ) {

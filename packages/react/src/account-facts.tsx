@@ -5,7 +5,7 @@ import { useMessages } from './messages.ts'
 import { type PartProps, useSubject } from './subject.tsx'
 
 /** Since when the account is connected, as a date. Renders a `time`, or nothing without an account. */
-export const Since = forwardRef<HTMLTimeElement, PartProps<'time'>>(function Since(
+export const Since = /* @__PURE__ */ forwardRef<HTMLTimeElement, PartProps<'time'>>(function Since(
   { asChild, children, ...props },
   ref,
 ) {
@@ -25,7 +25,7 @@ export const Since = forwardRef<HTMLTimeElement, PartProps<'time'>>(function Sin
  * The scopes as the provider spells them. Renders a `ul` with a `code` per scope (`data-extra` on those that nobody
  * asked for), or nothing when the account has no scopes.
  */
-export const RawScopes = forwardRef<HTMLUListElement, PartProps<'ul'>>(function RawScopes(
+export const RawScopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul'>>(function RawScopes(
   { asChild, children, ...props },
   ref,
 ) {

@@ -12,8 +12,8 @@ import { useMessages } from './messages.ts'
 import { ScopeItems } from './scope-items.tsx'
 import { type Subject, SubjectContext } from './subject.tsx'
 
-const useQuestion = later(async () => (await import('./on-intent.tsx')).DisconnectQuestion)
-const useMore = later(async () => (await import('./on-intent.tsx')).AccountMore)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DisconnectQuestion)
+const useMore = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).AccountMore)
 
 const HOUR = 3_600_000
 

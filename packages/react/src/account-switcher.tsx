@@ -14,18 +14,17 @@ export type AccountSwitcherProps = Omit<SwitcherProps, 'asChild' | 'children'> &
  * choose. An account that cannot be used says so, and can be chosen all the same: it is used once it works again.
  * Renders a `div` with the role `radiogroup`; a `ConnectButton` while there is no account.
  */
-export const AccountSwitcher = forwardRef<HTMLDivElement, AccountSwitcherProps>(function AccountSwitcher(
-  { provider, ...props },
-  ref,
-) {
-  return (
-    <About provider={provider}>
-      <Choices {...props} ref={ref} />
-    </About>
-  )
-})
+export const AccountSwitcher = /* @__PURE__ */ forwardRef<HTMLDivElement, AccountSwitcherProps>(
+  function AccountSwitcher({ provider, ...props }, ref) {
+    return (
+      <About provider={provider}>
+        <Choices {...props} ref={ref} />
+      </About>
+    )
+  },
+)
 
-const Choices = forwardRef<HTMLDivElement, Omit<AccountSwitcherProps, 'provider'>>(function Choices(
+const Choices = /* @__PURE__ */ forwardRef<HTMLDivElement, Omit<AccountSwitcherProps, 'provider'>>(function Choices(
   { className, ...props },
   ref,
 ) {

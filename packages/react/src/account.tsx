@@ -27,7 +27,7 @@ export type RootProps = PartProps<'div'> & {
  * One account, or the place where one will be. Renders a `div` with `data-status` (a {@link CardStatus}) and
  * `data-provider`; nothing for a provider that the page does not know.
  */
-export const Root = forwardRef<HTMLDivElement, RootProps>(function Root(
+export const Root = /* @__PURE__ */ forwardRef<HTMLDivElement, RootProps>(function Root(
   { provider: providerId, accountId, asChild, ...props },
   ref,
 ) {
@@ -42,7 +42,10 @@ export const Root = forwardRef<HTMLDivElement, RootProps>(function Root(
 })
 
 /** The provider's brand mark. Renders a `span`; children take the mark's place. */
-export const Icon = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Icon({ asChild, children, ...props }, ref) {
+export const Icon = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Icon(
+  { asChild, children, ...props },
+  ref,
+) {
   const { provider } = useSubject('Icon')
   const { icons } = useKit()
   const Node = asChild ? Slot : 'span'
@@ -54,7 +57,10 @@ export const Icon = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Icon
 })
 
 /** The provider's name. Renders a `span`. */
-export const Name = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Name({ asChild, children, ...props }, ref) {
+export const Name = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Name(
+  { asChild, children, ...props },
+  ref,
+) {
   const { provider } = useSubject('Name')
   const Node = asChild ? Slot : 'span'
   return (
@@ -65,7 +71,7 @@ export const Name = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Name
 })
 
 /** Who is connected. Renders a `span`, or nothing without an account. */
-export const Identity = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Identity(
+export const Identity = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Identity(
   { asChild, children, ...props },
   ref,
 ) {
@@ -83,7 +89,7 @@ export const Identity = forwardRef<HTMLSpanElement, PartProps<'span'>>(function 
  * What the account was granted, in plain words. Renders a `ul` with an `li` per scope (`data-sensitive` on those), or
  * nothing when the account has no scopes.
  */
-export const Scopes = forwardRef<HTMLUListElement, PartProps<'ul'>>(function Scopes(
+export const Scopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul'>>(function Scopes(
   { asChild, children, ...props },
   ref,
 ) {
@@ -99,7 +105,7 @@ export const Scopes = forwardRef<HTMLUListElement, PartProps<'ul'>>(function Sco
 })
 
 /** The status word. Renders a `span` with `data-status`. */
-export const Status = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Status(
+export const Status = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Status(
   { asChild, children, ...props },
   ref,
 ) {
@@ -114,7 +120,7 @@ export const Status = forwardRef<HTMLSpanElement, PartProps<'span'>>(function St
 })
 
 /** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
-export const Reason = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
+export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
   { asChild, children, ...props },
   ref,
 ) {
@@ -132,7 +138,7 @@ export const Reason = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Re
 })
 
 /** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
-export const Avatar = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Avatar(
+export const Avatar = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Avatar(
   { asChild, children, ...props },
   ref,
 ) {
@@ -155,7 +161,7 @@ export type ExpiryProps = PartProps<'time'> & {
 }
 
 /** When an account's access ends, kept up to date. Renders a `time`, or nothing when there is nothing to say. */
-export const Expiry = forwardRef<HTMLTimeElement, ExpiryProps>(function Expiry(
+export const Expiry = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryProps>(function Expiry(
   { asChild, children, when = 'expiring', ...props },
   ref,
 ) {
@@ -179,7 +185,7 @@ export const Expiry = forwardRef<HTMLTimeElement, ExpiryProps>(function Expiry(
 })
 
 /** Connects an account in the click's own tick. Renders a `button` with `data-status`. */
-export const Connect = forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(
+export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(
   { asChild, children, onClick, onPointerEnter, onFocus, ...props },
   ref,
 ) {
@@ -203,7 +209,7 @@ export const Connect = forwardRef<HTMLButtonElement, PartProps<'button'>>(functi
 })
 
 /** Connects the account again, in the click's own tick. Renders a `button`, or nothing without an account. */
-export const Reconnect = forwardRef<HTMLButtonElement, PartProps<'button'>>(function Reconnect(
+export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Reconnect(
   { asChild, children, onClick, onPointerEnter, onFocus, ...props },
   ref,
 ) {
@@ -237,7 +243,7 @@ export type DisconnectProps = PartProps<'button'> & {
  * Disconnects the account at once; to ask first, prevent the click and call `useDisconnect` yourself. Renders a
  * `button`, or nothing without an account.
  */
-export const Disconnect = forwardRef<HTMLButtonElement, DisconnectProps>(function Disconnect(
+export const Disconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, DisconnectProps>(function Disconnect(
   { asChild, children, onClick, onDisconnected, ...props },
   ref,
 ) {

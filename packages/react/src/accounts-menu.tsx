@@ -9,7 +9,7 @@ import { later } from './later.ts'
 import { useLaterMessages } from './later-messages.ts'
 import { LiveRegion } from './live-region.tsx'
 
-const usePopover = later(async () => (await import('./popover.tsx')).Popover)
+const usePopover = /* @__PURE__ */ later(async () => (await import('./popover.tsx')).Popover)
 
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
   /** The agent whose next message it is about; see `useAgentAccounts`. */
@@ -24,7 +24,7 @@ export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'childr
  *
  * It is a popover and not a menu: forms and notices of a connect have no place inside of a `role="menu"`.
  */
-export const AccountsMenu = forwardRef<HTMLButtonElement, AccountsMenuProps>(function AccountsMenu(
+export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, AccountsMenuProps>(function AccountsMenu(
   { agent, onManage, className, onClick, onPointerEnter, onFocus, ...props },
   ref,
 ) {

@@ -17,10 +17,10 @@ import { later } from './later.ts'
 import { useAnnounce } from './live-region.tsx'
 import { errorSentence, useMessages } from './messages.ts'
 
-const useForm = later(async () => (await import('./key-form.tsx')).KeyForm)
-const useConsentQuestion = later(async () => (await import('./on-intent.tsx')).ConsentQuestion)
-const useClientIdForm = later(async () => (await import('./on-intent.tsx')).ClientIdForm)
-const useDifferent = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
+const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.tsx')).KeyForm)
+const useConsentQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).ConsentQuestion)
+const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).ClientIdForm)
+const useDifferent = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 /** What a connect is about. */
 export interface ConnectIntent {

@@ -23,8 +23,8 @@ import { LiveRegion, useAnnounce } from './live-region.tsx'
 import { useLanguage, useMessages } from './messages.ts'
 import type { ProviderSearchProps } from './provider-search.tsx'
 
-const useSearch = later(async () => (await import('./provider-search.tsx')).ProviderSearch)
-const useDisconnectAll = later(async () => (await import('./on-intent.tsx')).DisconnectAll)
+const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.tsx')).ProviderSearch)
+const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DisconnectAll)
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8
@@ -57,96 +57,98 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
 /**
  * The panel: a region named by its heading, with a card per provider, and where their secrets rest. Renders a `section`.
  */
-export const ConnectedAccounts = forwardRef<HTMLElement, ConnectedAccountsProps>(function ConnectedAccounts(
-  {
-    title,
-    description,
-    layout = 'list',
-    density,
-    search,
-    groups,
-    query,
-    defaultQuery,
-    onQueryChange,
-    className,
-    ...props
-  },
-  ref,
-) {
-  const messages = useMessages()
-  const providers = useProviders()
-  const persistence = useSnapshot((snapshot) => snapshot.persistence)
-  const [found, setFound] = useState<ReadonlySet<Provider>>()
-  const headingId = useId()
-  const cardsId = useId()
-  const inline = layout === 'inline'
-  const many = providers.length > MANY
-  const searchable = (search ?? many) && providers.length > 0
-  const sections = useSections(providers, groups ?? (many && !inline))
-  const limit = useLimit(providers.length)
-  const line = description === undefined ? messages.description : description
+export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, ConnectedAccountsProps>(
+  function ConnectedAccounts(
+    {
+      title,
+      description,
+      layout = 'list',
+      density,
+      search,
+      groups,
+      query,
+      defaultQuery,
+      onQueryChange,
+      className,
+      ...props
+    },
+    ref,
+  ) {
+    const messages = useMessages()
+    const providers = useProviders()
+    const persistence = useSnapshot((snapshot) => snapshot.persistence)
+    const [found, setFound] = useState<ReadonlySet<Provider>>()
+    const headingId = useId()
+    const cardsId = useId()
+    const inline = layout === 'inline'
+    const many = providers.length > MANY
+    const searchable = (search ?? many) && providers.length > 0
+    const sections = useSections(providers, groups ?? (many && !inline))
+    const limit = useLimit(providers.length)
+    const line = description === undefined ? messages.description : description
 
-  return (
-    <section
-      aria-labelledby={headingId}
-      {...useLanguage()}
-      {...props}
-      ref={ref}
-      className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
-      data-layout={layout}
-      data-density={density}
-      data-long={many || undefined}
-    >
-      <KeptBoxes />
-      <LiveRegion>
-        <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>
-          {title ?? messages.title}
-        </h2>
-        {line && !inline && <p className="latchkey-description">{line}</p>}
-        {persistence === 'unavailable' && <NotPersistent />}
-        {searchable && (
-          <SearchPlace
-            providers={providers}
-            query={query}
-            defaultQuery={defaultQuery}
-            onQueryChange={onQueryChange}
-            onFound={setFound}
-            controls={cardsId}
-          />
-        )}
-        <div id={cardsId}>
-          {sections.map(({ title, providers: members, before }) => {
-            const mounted = members.slice(0, Math.max(0, limit - before))
-            const heading = title && `${cardsId}-${title}`
-            return (
-              <div key={title ?? ''} hidden={found && !members.some((provider) => found.has(provider))}>
-                {title && (
-                  <h3 id={heading} className="latchkey-group">
-                    {messages[title]}
-                  </h3>
-                )}
-                <ul
-                  className="latchkey-cards"
-                  aria-labelledby={heading}
-                  data-many={providers.length > FIRST || undefined}
-                >
-                  {mounted.map((provider) => (
-                    // Hidden, not gone: what was typed into a form or is under way there outlives a search.
-                    <li key={provider.id} hidden={found && !found.has(provider)}>
-                      <Card provider={provider} layout={inline ? 'inline' : 'card'} headingLevel={title ? 4 : 3} />
-                    </li>
-                  ))}
-                </ul>
-              </div>
-            )
-          })}
-        </div>
-        {providers.length === 0 && <p className="latchkey-empty">{messages.noProviders}</p>}
-        {!inline && <Foot />}
-      </LiveRegion>
-    </section>
-  )
-})
+    return (
+      <section
+        aria-labelledby={headingId}
+        {...useLanguage()}
+        {...props}
+        ref={ref}
+        className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
+        data-layout={layout}
+        data-density={density}
+        data-long={many || undefined}
+      >
+        <KeptBoxes />
+        <LiveRegion>
+          <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>
+            {title ?? messages.title}
+          </h2>
+          {line && !inline && <p className="latchkey-description">{line}</p>}
+          {persistence === 'unavailable' && <NotPersistent />}
+          {searchable && (
+            <SearchPlace
+              providers={providers}
+              query={query}
+              defaultQuery={defaultQuery}
+              onQueryChange={onQueryChange}
+              onFound={setFound}
+              controls={cardsId}
+            />
+          )}
+          <div id={cardsId}>
+            {sections.map(({ title, providers: members, before }) => {
+              const mounted = members.slice(0, Math.max(0, limit - before))
+              const heading = title && `${cardsId}-${title}`
+              return (
+                <div key={title ?? ''} hidden={found && !members.some((provider) => found.has(provider))}>
+                  {title && (
+                    <h3 id={heading} className="latchkey-group">
+                      {messages[title]}
+                    </h3>
+                  )}
+                  <ul
+                    className="latchkey-cards"
+                    aria-labelledby={heading}
+                    data-many={providers.length > FIRST || undefined}
+                  >
+                    {mounted.map((provider) => (
+                      // Hidden, not gone: what was typed into a form or is under way there outlives a search.
+                      <li key={provider.id} hidden={found && !found.has(provider)}>
+                        <Card provider={provider} layout={inline ? 'inline' : 'card'} headingLevel={title ? 4 : 3} />
+                      </li>
+                    ))}
+                  </ul>
+                </div>
+              )
+            })}
+          </div>
+          {providers.length === 0 && <p className="latchkey-empty">{messages.noProviders}</p>}
+          {!inline && <Foot />}
+        </LiveRegion>
+      </section>
+    )
+  },
+)
 
 /** Keeps the box's place until its code is there, so that nothing moves. */
 function SearchPlace(props: Omit<ProviderSearchProps, 'accountsOf' | 'messages' | 'announce'>) {

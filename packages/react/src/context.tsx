@@ -53,7 +53,7 @@ interface Kit {
   nonce: string | undefined
 }
 
-const KitContext = createContext<Kit | undefined>(undefined)
+const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefined)
 const NO_ICONS = {}
 
 /** Runs at its first call only. */

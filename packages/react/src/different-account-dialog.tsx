@@ -6,7 +6,7 @@ import { useControllable } from './controllable.ts'
 import { useSnapshot } from './hooks.ts'
 import { later } from './later.ts'
 
-const useQuestion = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 export interface DifferentAccountDialogProps {
   /** Provider id. */

@@ -7,7 +7,7 @@ import { useControllable } from './controllable.ts'
 import { later } from './later.ts'
 import { About, type AboutProps, useSubject } from './subject.tsx'
 
-const useQuestion = later(async () => (await import('./on-intent.tsx')).DisconnectQuestion)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DisconnectQuestion)
 
 export type DisconnectDialogProps = AboutProps & {
   /** A button that opens it. Without one, `open` does. */

@@ -9,7 +9,7 @@ export type ExpiryLabelProps = Omit<Account.ExpiryProps, 'asChild' | 'children'>
  * When an account's access ends or is renewed, ticking: "Expires in 4 minutes". Renders a `time`, or nothing for an
  * account that does not say. All labels of a page share one timer.
  */
-export const ExpiryLabel = forwardRef<HTMLTimeElement, ExpiryLabelProps>(function ExpiryLabel(
+export const ExpiryLabel = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryLabelProps>(function ExpiryLabel(
   { provider, accountId, when = 'known', className, ...props },
   ref,
 ) {

@@ -1,7 +1,7 @@
 'use client'
 import { createContext, type ReactNode, useCallback, useContext, useRef } from 'react'
 
-const AnnounceContext = createContext<((text: string) => void) | undefined>(undefined)
+const AnnounceContext = /* @__PURE__ */ createContext<((text: string) => void) | undefined>(undefined)
 
 /** One polite live region for everything inside. Nested ones use the outermost, so a panel speaks with one voice. */
 export function LiveRegion({ children }: { children: ReactNode }) {

@@ -7,7 +7,7 @@ import { later } from './later.ts'
 import { useLaterMessages } from './later-messages.ts'
 import { LiveRegion, useAnnounce } from './live-region.tsx'
 
-const useQuestion = later(async () => (await import('./on-intent.tsx')).QuestionDialog)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).QuestionDialog)
 
 export interface RegistrationsProps {
   /** Added to the classes of the outermost element. */

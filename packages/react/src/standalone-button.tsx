@@ -38,7 +38,7 @@ export type ConnectButtonProps = ConnectIntent &
  * no, an error, a key form. Renders a `button` with `data-status` (a `CardStatus`), to which ref, class and further
  * props go, and below it what there is to say. Nothing for a provider that the page does not know.
  */
-export const ConnectButton = forwardRef<HTMLButtonElement, ConnectButtonProps>(function ConnectButton(
+export const ConnectButton = /* @__PURE__ */ forwardRef<HTMLButtonElement, ConnectButtonProps>(function ConnectButton(
   { provider: providerId, ...props },
   ref,
 ) {

@@ -13,7 +13,7 @@ export type StatusBadgeProps = Omit<PartProps<'span'>, 'asChild' | 'children'> &
  * An account's status: its word in its colour, after a shape of its own, so that it needs no colour to be told apart.
  * Without `accountId` the provider's card status. Renders a `span`; the word is in a `span` with `data-status`.
  */
-export const StatusBadge = forwardRef<HTMLSpanElement, StatusBadgeProps>(function StatusBadge(
+export const StatusBadge = /* @__PURE__ */ forwardRef<HTMLSpanElement, StatusBadgeProps>(function StatusBadge(
   { provider, accountId, withReason, className, ...props },
   ref,
 ) {

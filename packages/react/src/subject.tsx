@@ -33,7 +33,7 @@ export interface Subject {
   reason: Reason | undefined
 }
 
-export const SubjectContext = createContext<Subject | undefined>(undefined)
+export const SubjectContext = /* @__PURE__ */ createContext<Subject | undefined>(undefined)
 
 export function useSubject(part: string): Subject {
   const subject = useContext(SubjectContext)

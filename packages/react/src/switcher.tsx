@@ -14,7 +14,7 @@ interface Choice {
   choose: (accountId: string) => void
 }
 
-const ChoiceContext = createContext<Choice | undefined>(undefined)
+const ChoiceContext = /* @__PURE__ */ createContext<Choice | undefined>(undefined)
 
 export type SwitcherProps = PartProps<'div'> & {
   /** Account id. Default: the provider's default account, which choosing then changes. */
@@ -29,7 +29,7 @@ export type SwitcherProps = PartProps<'div'> & {
  *
  * @see https://www.w3.org/WAI/ARIA/apg/patterns/radio/
  */
-export const Switcher = forwardRef<HTMLDivElement, SwitcherProps>(function Switcher(
+export const Switcher = /* @__PURE__ */ forwardRef<HTMLDivElement, SwitcherProps>(function Switcher(
   { asChild, value, onValueChange, onKeyDown, ...props },
   ref,
 ) {
@@ -75,18 +75,17 @@ function moveChoice(event: KeyboardEvent<HTMLDivElement>) {
 }
 
 /** One account of an `Account.Switcher`. Renders a `button` with the role `radio` and `data-state` checked or unchecked. */
-export const Option = forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(function Option(
-  { accountId, ...props },
-  ref,
-) {
-  return (
-    <About accountId={accountId}>
-      <Radio {...props} accountId={accountId} ref={ref} />
-    </About>
-  )
-})
+export const Option = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(
+  function Option({ accountId, ...props }, ref) {
+    return (
+      <About accountId={accountId}>
+        <Radio {...props} accountId={accountId} ref={ref} />
+      </About>
+    )
+  },
+)
 
-const Radio = forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(function Radio(
+const Radio = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(function Radio(
   { asChild, accountId, children, onClick, ...props },
   ref,
 ) {
