@@ -10,6 +10,7 @@ const tasks = {
   storybook: ['x:storybook'],
   'storybook:build': ['x:storybook-build'],
   size: ['x:size'],
+  api: ['x:api'],
   bench: ['x:bench'],
   engines: ['x:engines'],
   scoreboard: ['x:scoreboard'],

@@ -106,6 +106,22 @@ test('unticking a provider takes it out of the next request', async ({ page }) =
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
 })
 
+test('the menu beside the message box leaves an account out, and connects one that is missing', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  const menu = page.getByRole('button', { name: 'Accounts: the next message carries GitHub' })
+  await menu.click()
+  const list = page.getByRole('dialog', { name: 'Used for the next message' })
+  await throughPopup(page, () => list.getByRole('button', { name: 'Connect Gmail' }).click(), 'Ada Lovelace')
+  await list.getByRole('checkbox', { name: /GitHub/ }).uncheck()
+  await page.keyboard.press('Escape')
+  await expect(page.getByRole('button', { name: 'Accounts: the next message carries Gmail' })).toBeFocused()
+  expect(carried(await say(page, 'Search my mail for invoices'))).toEqual(['gmail'])
+  await page.getByRole('button', { name: /^Accounts: / }).click()
+  await list.getByRole('button', { name: 'Manage accounts' }).click()
+  await expect(page.getByRole('region', { name: 'Agent configuration' })).toBeFocused()
+})
+
 test('a tool without its account asks for it in the chat, and goes on once it is there', async ({ page }) => {
   const repository = unheardOf('repo')
   await backDoor('github', 'repositories', { owner: 'octocat', name: repository })

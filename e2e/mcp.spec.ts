@@ -1,9 +1,32 @@
 import type { Page } from '@playwright/test'
-import { addresses, card, closing, conversation, expect, expectConnected, open, panel, say, test } from './demo.ts'
+import {
+  addresses,
+  card,
+  closing,
+  conversation,
+  expect,
+  expectConnected,
+  open,
+  panel,
+  say,
+  test,
+  throughPopup,
+} from './demo.ts'
 
 const first = Number(new URL(addresses.mcp).port)
 const at = (offset: number) => `http://127.0.0.1:${first + offset}`
-const servers = { notes: at(0), files: at(2), ledger: at(3), archive: at(4) }
+const servers = {
+  notes: at(0),
+  tickets: at(1),
+  files: at(2),
+  ledger: at(3),
+  archive: at(4),
+  kaggle: at(5),
+  better: at(6),
+  shelf: at(7),
+}
+/** Those that take a client which was registered before. */
+const clients: Record<string, string> = { files: 'files-app', shelf: 'shelf-app' }
 
 const backDoor = (server: keyof typeof servers, path: string) =>
   fetch(`${servers[server]}/__sandbox/${path}`, { method: 'POST', body: '{}' })
@@ -12,23 +35,24 @@ test.beforeEach(async () => {
   for (const server of Object.keys(servers) as (keyof typeof servers)[]) await backDoor(server, 'reset')
 })
 
-const json = (names: (keyof typeof servers)[]) =>
+const json = (names: (keyof typeof servers)[], called?: string) =>
   JSON.stringify({
     mcpServers: Object.fromEntries(
       names.map((name) => [
-        name,
-        { url: `${servers[name]}/mcp`, ...(name === 'files' && { auth: { type: 'oauth2', clientId: 'files-app' } }) },
+        called ?? name,
+        { url: `${servers[name]}/mcp`, ...(clients[name] && { auth: { type: 'oauth2', clientId: clients[name] } }) },
       ]),
     ),
   })
 
-async function add(page: Page, names: (keyof typeof servers)[]) {
-  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names))
+/** Pastes the JSON; one server can be called otherwise than here. */
+async function add(page: Page, names: (keyof typeof servers)[], called?: string) {
+  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names, called))
   await page.getByRole('button', { name: 'Continue' }).click()
   // Every real host is shown before anybody is asked.
   for (const name of names) await expect(page.getByText(new URL(servers[name]).host, { exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Add', exact: true }).click()
-  for (const name of names) await expect(card(page, name)).toBeVisible()
+  for (const name of names) await expect(card(page, called ?? name)).toBeVisible()
 }
 
 async function allow(page: Page, start: () => Promise<void>) {
@@ -105,4 +129,146 @@ test('a server that forbids browsers is connected through the broker', async ({ 
   await expectConnected(page, 'archive')
   await say(page, 'Search archive')
   await expect(conversation(page)).toContainText('10 July 1843')
+})
+
+test('the same at a second authorization server, which others wrote: better-auth', async ({ page }) => {
+  await open(page)
+  await add(page, ['better', 'shelf'])
+
+  // From the card: a client id from before, which is all that this one takes.
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
+  await expectConnected(page, 'shelf')
+  await say(page, 'List books')
+  await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
+
+  // From the chat: the app registers itself.
+  await say(page, 'Use better')
+  await allow(page, () => prompt(page, 'better').getByRole('button', { name: 'Connect better' }).click())
+  await expectConnected(page, 'better')
+  await say(page, 'Recall notes')
+  await expect(conversation(page)).toContainText('Behind better-auth')
+  for (const words of ['Registered before', 'Registered itself']) await expect(page.getByText(words)).toBeVisible()
+
+  // More scope, asked for in the chat.
+  await say(page, 'Write note')
+  await expect(prompt(page, 'better').last()).toContainText('mcp:write')
+  await allow(page, () =>
+    prompt(page, 'better')
+      .last()
+      .getByRole('button', { name: /^(Re)?connect better/i })
+      .click(),
+  )
+  await expect(conversation(page)).toContainText('A note was written')
+
+  // Kept: no window, no prompt.
+  await page.reload()
+  await expectConnected(page, 'better', 'shelf')
+  let popups = 0
+  page.on('popup', () => {
+    popups += 1
+  })
+  await say(page, 'Recall notes')
+  await expect(conversation(page)).toContainText('Behind better-auth')
+  await say(page, 'Write note')
+  await expect(conversation(page)).toContainText('A note was written')
+  await say(page, 'List books')
+  await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
+  expect(popups).toBe(0)
+
+  // Revoked at the server: chat and card say so, the other stays.
+  await backDoor('better', 'revoke-all')
+  await say(page, 'Recall better notes')
+  await expect(prompt(page, 'better')).toContainText('is needed')
+  await expect(card(page, 'better')).toHaveAttribute('data-status', 'needs-reconnect')
+  await expectConnected(page, 'shelf')
+})
+
+for (const { form, name, id, tool, page: words, answer } of [
+  {
+    form: 'in its result (2026-07-28)',
+    name: 'kaggle-mcp',
+    id: 'kaggle',
+    tool: 'Join competition',
+    page: 'Accept the rules',
+    answer: 'You are in: Titanic.',
+  },
+  {
+    form: 'with the error -32042 (2025-11-25)',
+    name: 'tickets',
+    id: 'tickets',
+    tool: 'Print tickets',
+    page: 'Allow this printer',
+    answer: 'One page was printed.',
+  },
+] as const) {
+  test(`a server that asks for a page ${form}: its host is shown, and the call goes on after the visit`, async ({
+    page,
+  }) => {
+    const { host } = new URL(servers[id])
+    await open(page)
+    await add(page, [id], name)
+    await allow(page, () =>
+      panel(page)
+        .getByRole('button', { name: `Connect ${name}` })
+        .click(),
+    )
+    await expectConnected(page, name)
+
+    const windows: string[] = []
+    page.context().on('page', (opened) => windows.push(opened.url()))
+    await say(page, tool)
+    const asked = prompt(page, name).last()
+    await expect(asked).toContainText(host)
+    const link = asked.getByRole('link', { name: host })
+    await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
+    // Nothing is opened, and nothing goes on, before the person has pressed.
+    expect(windows).toEqual([])
+    await expect(conversation(page)).not.toContainText(answer)
+
+    // "I have done this" without having done it: the server is not taken in, and asks again.
+    const [request] = await Promise.all([
+      page.waitForRequest((one) => one.url().endsWith('/api/chat')),
+      asked.getByRole('button', { name: /done/i }).click(),
+    ])
+    await (await request.response())?.finished()
+    await expect(prompt(page, name).last().getByRole('button', { name: /done/i })).toBeVisible()
+    await expect(conversation(page)).not.toContainText(answer)
+
+    const [popup] = await Promise.all([page.waitForEvent('popup'), prompt(page, name).last().getByRole('link').click()])
+    await expect(popup.getByRole('heading', { name: words })).toBeVisible()
+    expect(await popup.evaluate(() => window.opener)).toBeNull()
+    await popup.getByRole('button', { name: 'I agree' }).click()
+    await expect(popup.getByRole('heading', { name: 'Done' })).toBeVisible()
+    await popup.close()
+    await prompt(page, name).last().getByRole('button', { name: /done/i }).click()
+    await expect(conversation(page)).toContainText(answer)
+  })
+}
+
+test("a program beside the agent runs with the person's account, and asks for it", async ({ page }) => {
+  await open(page)
+  await say(page, 'Survey projects')
+  // Until somebody has connected, all that is known of it is its name.
+  await say(page, 'Use the projects')
+  const asked = conversation(page).locator('.latchkey-prompt[data-provider="github"]').last()
+  await throughPopup(page, () => asked.getByRole('button', { name: 'Connect GitHub' }).click(), 'The Octocat')
+  await expectConnected(page, 'github')
+  await say(page, 'Survey projects')
+  await expect(conversation(page)).toContainText('projects says:')
+  await expect(conversation(page)).toContainText('octocat/')
+})
+
+test('a page that names a command is refused', async ({ page }) => {
+  await open(page)
+  const status = await page.evaluate(async () => {
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }
+    const server = { id: 'evil', name: 'evil', url: 'https://mcp.example/', command: 'touch', args: ['/tmp/evil'] }
+    const response = await fetch('/api/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'chat', messages: [message], mcpServers: [server] }),
+    })
+    return response.status
+  })
+  expect(status).toBe(400)
 })

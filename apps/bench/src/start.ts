@@ -1,8 +1,9 @@
-// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench spiffe` · `npm run bench vault`
+// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench render` · `npm run bench spiffe` · `npm run bench vault`
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
 import { launchOptions } from '../../../.setup/browser.mjs'
 import { median, read } from './read.ts'
+import { PROVIDERS, render } from './render.ts'
 import { CALLERS, startStorms, storm, TABS } from './storm.ts'
 
 const { values, positionals } = parseArgs({
@@ -53,6 +54,25 @@ async function reads(): Promise<boolean> {
   }
 }
 
+async function renders(): Promise<boolean> {
+  const browser = await chromium.launch(launchOptions)
+  try {
+    const { times, cards, commits, touched } = await render(browser)
+    console.log(`render: ${PROVIDERS} providers in the panel, beside a plain React list of the same markup`)
+    console.log('milliseconds until painted, median of interleaved rounds; ratio: median of the rounds’ ratios')
+    for (const [what, { panel, plain }] of Object.entries(times)) {
+      const ratio = median(panel.map((value, round) => value / (plain[round] ?? Number.NaN)))
+      const [a, b] = [panel, plain].map((values) => median(values).toFixed(1).padStart(8))
+      console.log(`  ${what.padEnd(18)} panel ${a}   list ${b}   x ${ratio.toFixed(2)}`)
+    }
+    console.log(`  one change renders ${cards} of ${PROVIDERS} cards in ${commits} commit (one in one)`)
+    console.log(`  and touches ${touched} DOM nodes (at most 3)`)
+    return cards === 1 && commits === 1 && touched > 0 && touched <= 3
+  } finally {
+    await browser.close()
+  }
+}
+
 /** A bench that is a program of its own: it prints, and sets the exit code when it is not content. */
 async function program(name: string): Promise<boolean> {
   // Its own arguments begin after the name that chose it.
@@ -64,6 +84,7 @@ async function program(name: string): Promise<boolean> {
 const benches: Record<string, () => Promise<boolean>> = {
   storm: storms,
   read: reads,
+  render: renders,
   spiffe: () => program('spiffe'),
   vault: () => program('vault'),
 }

@@ -25,7 +25,7 @@ interface AgentConfigurationProps {
 export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAddServers }: AgentConfigurationProps) {
   return (
     // Hidden, not gone: a key that is half typed in stays.
-    <section id={id} className="configuration" aria-label="Agent configuration" hidden={hidden}>
+    <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
       <div className="agent">
         <span className="agent-mark" aria-hidden="true">
           A

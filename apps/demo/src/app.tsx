@@ -11,7 +11,7 @@ const PANEL_ID = 'agent-configuration'
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. */
 export function App({ providers, config }: { providers: Provider[]; config: Config }) {
-  const [open, toggle] = usePanel()
+  const [open, toggle, show] = usePanel()
   const [servers, setServers] = useState(loadServers)
   const draft = useRef<Draft>(null)
   return (
@@ -38,7 +38,14 @@ export function App({ providers, config }: { providers: Provider[]; config: Conf
           </button>
         </header>
         <main data-panel={open ? 'open' : 'closed'}>
-          <Chat draft={draft} />
+          <Chat
+            draft={draft}
+            onManage={() => {
+              show()
+              // Once it is there.
+              requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
+            }}
+          />
           <AgentConfiguration
             id={PANEL_ID}
             model={config.model}
@@ -64,7 +71,9 @@ function usePanel() {
   const wide = useSyncExternalStore(onWideChange, () => wideQuery.matches)
   const [beside, setBeside] = useState(true)
   const [inPlace, setInPlace] = useState(false)
-  return wide ? ([beside, () => setBeside(!beside)] as const) : ([inPlace, () => setInPlace(!inPlace)] as const)
+  return wide
+    ? ([beside, () => setBeside(!beside), () => setBeside(true)] as const)
+    : ([inPlace, () => setInPlace(!inPlace), () => setInPlace(true)] as const)
 }
 
 function KeyMark() {

@@ -18,11 +18,12 @@ const SUGGESTIONS = [
 ]
 
 /** The conversation with the agent. */
-export function Chat({ draft }: { draft: Ref<Draft> }) {
+export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
   const client = useLatchkey()
   // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
   const [transport] = useState(() => {
     const identities = identitiesBody(client, { agent: AGENT_ID })
+    // Only where it is and what it is called: a server runs no command that a page names.
     const chatBody = async () => ({
       ...(await identities()),
       mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
@@ -36,13 +37,15 @@ export function Chat({ draft }: { draft: Ref<Draft> }) {
 
   // Two tools can wait for one account: whoever comes first runs them all again, once.
   const resumed = useRef<string>(undefined)
-  const resume = async (messageId: string) => {
+  const resume = async (messageId: string, visitedPage?: string) => {
     if (resumed.current === messageId) return
     resumed.current = messageId
     // The button that was pressed goes away with the answer that asked for it.
     if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
     await stop()
-    await regenerate()
+    // A server that asks for a page can ask for it again: an answer is given anew each time the person has been there.
+    if (visitedPage) resumed.current = undefined
+    await regenerate({ body: visitedPage ? { visitedPages: [visitedPage] } : {} })
   }
 
   // A new question does not wait for the answer to the old one.
@@ -62,7 +65,7 @@ export function Chat({ draft }: { draft: Ref<Draft> }) {
             key={message.id}
             message={message}
             // An answer in the middle of the conversation is history: it is not given again.
-            onAccountReady={message === messages.at(-1) ? () => resume(message.id) : undefined}
+            onAccountReady={message === messages.at(-1) ? (page) => resume(message.id, page) : undefined}
           />
         ))}
         {status === 'submitted' && (
@@ -79,7 +82,7 @@ export function Chat({ draft }: { draft: Ref<Draft> }) {
           </div>
         )}
       </div>
-      <Composer draft={draft} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+      <Composer draft={draft} onManage={onManage} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
     </section>
   )
 }

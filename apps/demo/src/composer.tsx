@@ -1,3 +1,4 @@
+import { AccountsMenu } from '@latchkey/react'
 import {
   type FormEvent,
   type KeyboardEvent,
@@ -7,6 +8,7 @@ import {
   useImperativeHandle,
   useState,
 } from 'react'
+import { AGENT_ID } from './agent.ts'
 
 /** What is typed and not sent yet: to keep it while the page is left. */
 export interface Draft {
@@ -16,6 +18,8 @@ export interface Draft {
 
 interface ComposerProps {
   draft: Ref<Draft>
+  /** Shows the panel with all accounts. */
+  onManage: () => void
   suggestions: string[]
   busy: boolean
   onSend: (text: string) => void
@@ -23,7 +27,7 @@ interface ComposerProps {
 }
 
 /** Where a message is written. Enter sends it, also while an answer is still coming; Shift and Enter begin a new line. */
-export function Composer({ draft, suggestions, busy, onSend, onStop }: ComposerProps) {
+export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
   useImperativeHandle(draft, () => ({ text, restore: setText }), [text])
@@ -65,6 +69,7 @@ export function Composer({ draft, suggestions, busy, onSend, onStop }: ComposerP
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
         />
+        <AccountsMenu agent={AGENT_ID} className="carried" onManage={onManage} />
         {/* One button that changes, so the focus stays where it is. */}
         <button type="submit" className="send" aria-label={busy ? 'Stop' : 'Send'} onClick={busy ? stop : undefined}>
           <svg className="line-icon" viewBox="0 0 24 24" aria-hidden="true">

@@ -4,8 +4,8 @@ import { ToolCall } from './tool-call.tsx'
 
 interface MessageProps {
   message: AgentMessage
-  /** Called when an account that a tool waited for can be used. */
-  onAccountReady: (() => void) | undefined
+  /** Called when an account that a tool waited for can be used, or with the page that it wanted to be visited. */
+  onAccountReady: ((visitedPage?: string) => void) | undefined
 }
 
 /** One message: what was said, and the tools that were called on the way. */

@@ -1,5 +1,6 @@
 import { readConnectRequest } from '@latchkey/core'
-import { Account } from '@latchkey/react'
+import { isMcp } from '@latchkey/core/mcp'
+import { Account, useLatchkey } from '@latchkey/react'
 import type { DynamicToolUIPart, ToolUIPart } from 'ai'
 import { useState } from 'react'
 import { AccountNeeded } from './account-needed.tsx'
@@ -7,15 +8,18 @@ import type { AgentTools } from './server/tools.ts'
 
 interface ToolCallProps {
   part: ToolUIPart<AgentTools> | DynamicToolUIPart
-  onAccountReady: (() => void) | undefined
+  onAccountReady: ((visitedPage?: string) => void) | undefined
 }
 
 /** A tool that was called: which, with what, on whose account, and what it answered. */
 export function ToolCall({ part, onAccountReady }: ToolCallProps) {
   const [open, setOpen] = useState(false)
   const { title, toolMetadata, state, input, output, errorText } = part
-  const request = readConnectRequest(output)
-  const words = request ? WORDS.waiting : WORDS[state]
+  const client = useLatchkey()
+  // A page on this machine is shown for a server that is configured to be there, and for no other.
+  const server = client.providers.find(({ id }) => id === toolMetadata?.provider)
+  const request = readConnectRequest(output, isMcp(server) ? { server: server.mcp.url } : {})
+  const words = request ? (request.url ? WORDS.page : WORDS.waiting) : WORDS[state]
   // A tool that works with a service account is nobody's: it has no provider of the page's.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const call = (
@@ -62,13 +66,14 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
       ) : (
         <article className="tool">{call}</article>
       )}
-      {request && <AccountNeeded request={request} onReady={onAccountReady} />}
+      {request && <AccountNeeded request={request} onReady={onAccountReady && (() => onAccountReady(request.url))} />}
     </>
   )
 }
 
 const WORDS = {
   waiting: 'Needs an account',
+  page: 'Needs a visit',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
   'approval-requested': 'Waiting for approval',

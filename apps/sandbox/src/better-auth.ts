@@ -6,17 +6,33 @@ import { betterAuth } from 'better-auth'
 import { memoryAdapter } from 'better-auth/adapters/memory'
 import { jwt } from 'better-auth/plugins'
 import { z } from 'zod'
-import { type LogEntry, openServer } from './stand-in.ts'
+import type { McpTool } from './mcp-server.ts'
+import { createStandIn, openServer, type StandIn } from './stand-in.ts'
+
+export interface BetterAuthOptions {
+  /** 0, the default, takes any free port. */
+  port?: number
+  /** Short and lowercase. */
+  id?: string
+  name?: string
+  /** Default: one that lists notes. */
+  tools?: Record<string, McpTool>
+  /** How clients come to be known here: it has no client ID metadata documents. Default: they register themselves. */
+  registration?: 'dynamic' | 'static'
+  /** Of the client that a static registration is for. */
+  redirectUris?: string[]
+}
 
 /** An MCP server behind an authorization server that is not oidc-provider: better-auth, with an issuer that has a path. */
-export interface BetterAuthStandIn {
-  url: string
-  mcp: string
-  issuer: string
-  log: LogEntry[]
+export interface BetterAuthStandIn extends StandIn {
+  readonly id: string
+  readonly name: string
+  readonly mcp: string
+  readonly issuer: string
+  /** The client id of a static registration. */
+  readonly clientId: string
   /** Ends every grant. */
   revokeAll(): void
-  close(): Promise<void>
 }
 
 const TABLES = [
@@ -35,10 +51,24 @@ const TABLES = [
 ]
 const PERSON = { email: 'ada@example.com', password: randomBytes(12).toString('hex'), name: 'Ada Lovelace' }
 
-export async function startBetterAuth({ port = 0 } = {}): Promise<BetterAuthStandIn> {
-  const { app, url, log, close } = await openServer(port)
+const NOTES: McpTool = {
+  title: 'List notes',
+  description: 'Lists notes.',
+  scope: 'mcp:read',
+  answer: () => '- Behind better-auth',
+}
+
+/** An MCP server (official SDK, streamable HTTP, stateless) whose people sign in at better-auth. */
+export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<BetterAuthStandIn> {
+  const { port = 0, id = 'better', name = 'Better Notes', registration = 'dynamic', redirectUris = [] } = options
+  const { tools = { list_notes: NOTES } } = options
+  const open = await openServer(port)
+  const { app, url } = open
+  const clientId = `${id}-app`
   const resource = `${url}/mcp`
   const issuer = `${url}/api/auth`
+  /** Access tokens of grants that have not ended. */
+  const live = new Set<string>()
   const tables: Record<string, unknown[]> = Object.fromEntries(TABLES.map((name) => [name, []]))
   const auth = betterAuth({
     baseURL: url,
@@ -49,14 +79,17 @@ export async function startBetterAuth({ port = 0 } = {}): Promise<BetterAuthStan
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
     logger: { disabled: true },
+    // Browsers send the cookies of one port to all others.
+    advanced: { cookiePrefix: id },
     plugins: [
       jwt({ jwt: { issuer, audience: resource } }),
       oauthProvider({
         loginPage: '/login',
         consentPage: '/consent',
         scopes: ['openid', 'offline_access', 'mcp:read', 'mcp:write'],
-        allowDynamicClientRegistration: true,
-        allowUnauthenticatedClientRegistration: true,
+        allowDynamicClientRegistration: registration === 'dynamic',
+        allowUnauthenticatedClientRegistration: registration === 'dynamic',
+        ...(registration === 'static' && { generateClientId: () => clientId }),
         enforcePerClientResources: false,
         resources: [{ identifier: resource }],
         // Its types do not allow for exactOptionalPropertyTypes.
@@ -68,12 +101,46 @@ export async function startBetterAuth({ port = 0 } = {}): Promise<BetterAuthStan
     auth as unknown as Parameters<typeof oauthProviderAuthServerMetadata>[0],
   )
 
+  if (registration === 'static') {
+    const { headers } = await auth.api.signInEmail({ body: PERSON, returnHeaders: true })
+    const cookie = headers
+      .getSetCookie()
+      .map((one) => one.split(';')[0])
+      .join('; ')
+    await (auth.api as unknown as AdminApi).adminCreateOAuthClient({
+      headers: { cookie },
+      body: {
+        client_name: 'Latchkey demo',
+        application_type: 'native',
+        redirect_uris: redirectUris,
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+      },
+    })
+  }
+
+  const cors = {
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': 'www-authenticate, mcp-session-id',
+  }
   app.use(async (c, next) => {
+    if (c.req.path.startsWith('/__sandbox/')) return next()
+    if (c.req.method === 'OPTIONS') {
+      return new Response(null, {
+        status: 204,
+        headers: {
+          ...cors,
+          'access-control-allow-methods': 'GET, POST, PUT, DELETE',
+          'access-control-allow-headers': c.req.header('access-control-request-headers') ?? '*',
+        },
+      })
+    }
     await next()
-    c.res.headers.set('access-control-allow-origin', '*')
+    for (const [header, value] of Object.entries(cors)) c.res.headers.set(header, value)
   })
   app.get('/.well-known/oauth-protected-resource/mcp', (c) =>
-    c.json({ resource, authorization_servers: [issuer], scopes_supported: ['mcp:read'] }),
+    c.json({ resource, authorization_servers: [issuer], scopes_supported: ['mcp:read'], resource_name: name }),
   )
   app.get('/.well-known/oauth-authorization-server/api/auth', (c) => metadata(c.req.raw))
 
@@ -103,26 +170,35 @@ export async function startBetterAuth({ port = 0 } = {}): Promise<BetterAuthStan
     return c.redirect(said.url ?? said.redirect_uri ?? '/', 303)
   })
 
+  const refuse = (status: 401 | 403, parameters: string) =>
+    new Response(null, {
+      status,
+      headers: {
+        'www-authenticate': `Bearer ${parameters}, resource_metadata="${url}/.well-known/oauth-protected-resource/mcp"`,
+      },
+    })
   app.all('/mcp', async (c) => {
     const token = /^bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    const payload = token && (await auth.api.verifyJWT({ body: { token, issuer } }).catch(() => undefined))?.payload
-    if (!payload || ![payload.aud].flat().includes(resource)) {
-      return new Response(null, {
-        status: 401,
-        headers: {
-          'www-authenticate': `Bearer scope="mcp:read", resource_metadata="${url}/.well-known/oauth-protected-resource/mcp"`,
-        },
-      })
+    // A JWT outlives its grant, so the server looks up the ones that were given out.
+    const payload =
+      token && live.has(token)
+        ? (await auth.api.verifyJWT({ body: { token, issuer } }).catch(() => undefined))?.payload
+        : undefined
+    if (!payload || ![payload.aud].flat().includes(resource)) return refuse(401, 'scope="mcp:read"')
+    const body = c.req.method === 'POST' ? await c.req.json().catch(() => undefined) : undefined
+    const tool = body?.method === 'tools/call' ? tools[body.params?.name] : undefined
+    if (tool && !String(payload.scope).split(' ').includes(tool.scope)) {
+      return refuse(403, `error="insufficient_scope", scope="${tool.scope}"`)
     }
-    const server = new McpServer({ name: 'Better Notes', version: '1.0.0' })
-    server.registerTool('list_notes', { description: 'Lists notes.', inputSchema: z.object({}) }, () => ({
-      content: [{ type: 'text', text: '- Behind better-auth' }],
-    }))
+    const server = new McpServer({ name, version: '1.0.0' })
+    for (const [toolName, { title, description, answer }] of Object.entries(tools)) {
+      server.registerTool(toolName, { title, description, inputSchema: z.object({}) }, () => ({
+        content: [{ type: 'text', text: answer() }],
+      }))
+    }
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
     await server.connect(transport)
-    return transport.handleRequest(c.req.raw, {
-      parsedBody: c.req.method === 'POST' ? await c.req.json() : undefined,
-    })
+    return transport.handleRequest(c.req.raw, { parsedBody: body })
   })
   app.all('/api/auth/*', async (c) => {
     // The log has read the body.
@@ -130,18 +206,32 @@ export async function startBetterAuth({ port = 0 } = {}): Promise<BetterAuthStan
     const headers = new Headers(c.req.raw.headers)
     // As a browser says when it goes somewhere: what only fetches is told the next address as JSON.
     if (c.req.path.endsWith('/authorize')) headers.set('sec-fetch-mode', 'navigate')
-    return auth.handler(new Request(c.req.url, { method: c.req.method, headers, body }))
+    const answer = await auth.handler(new Request(c.req.url, { method: c.req.method, headers, body }))
+    if (answer.ok && c.req.path.endsWith('/token')) {
+      const { access_token } = (await answer.clone().json()) as { access_token?: string }
+      if (access_token) live.add(access_token)
+    }
+    return answer
   })
 
-  return {
-    url,
-    mcp: resource,
-    issuer,
-    log,
-    revokeAll() {
-      tables.oauthRefreshToken!.length = 0
-      tables.oauthConsent!.length = 0
-    },
-    close,
+  const revokeAll = () => {
+    live.clear()
+    tables.oauthRefreshToken!.length = 0
+    tables.oauthConsent!.length = 0
   }
+  app.post('/__sandbox/revoke-all', (c) => {
+    revokeAll()
+    return c.json({})
+  })
+  const standIn = createStandIn(open, {
+    isLive: async (value) => live.has(value),
+    revoke: async (value) => live.delete(value),
+    reset: revokeAll,
+  })
+  return Object.assign(standIn, { id, name, mcp: resource, issuer, clientId, revokeAll })
+}
+
+/** What its types leave out, since the plug-in's own do not fit. */
+interface AdminApi {
+  adminCreateOAuthClient(request: { headers: HeadersInit; body: Record<string, unknown> }): Promise<unknown>
 }

@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { type GitHubStandIn, startGitHub } from './github.ts'
 import { type GoogleStandIn, startGoogle } from './google.ts'
 import { type KaggleStandIn, startKaggle } from './kaggle.ts'
 import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
 export type { Client, OAuthStandIn, Policy } from './authorization-server.ts'
-export { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
+export { type BetterAuthOptions, type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'
@@ -13,6 +14,9 @@ export { CLIENT_METADATA_URL, type McpSandbox, type McpSandboxOptions, startMcpS
 export type { McpStandIn, McpTool } from './mcp-server.ts'
 export type { MetricsStandIn, ServiceClient } from './metrics.ts'
 export type { Fault, LogEntry, StandIn } from './stand-in.ts'
+
+/** A program: an MCP server on stdio, which reads GITHUB_TOKEN and GITHUB_API_URL. */
+export const PROJECTS_MCP = fileURLToPath(new URL('./projects-mcp.ts', import.meta.url))
 
 export interface SandboxOptions {
   /** Origins of the applications that may be sent back to, such as `http://localhost:5173`. */

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import { UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js'
+import { createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server'
 import { type AdapterPayload, type ClientMetadata, errors, interactionPolicy, Provider } from 'oidc-provider'
 import { z } from 'zod'
 import { askProvider, getSigningKey, memoryAdapter } from './authorization-server.ts'
-import { type Brand, consentPage, errorPage } from './pages.ts'
+import { type Brand, consentPage, errorPage, visitPage } from './pages.ts'
 import { type AppContext, createStandIn, openServer, readObject, type StandIn } from './stand-in.ts'
 
 /** One tool of a stand-in: what it answers, and the scope that it wants. */
@@ -13,6 +15,8 @@ export interface McpTool {
   description: string
   scope: 'mcp:read' | 'mcp:write'
   answer: () => string
+  /** What the person has to agree to on a page of the server's own before it answers (URL-mode elicitation). */
+  page?: string
 }
 
 export interface McpServerOptions {
@@ -29,6 +33,10 @@ export interface McpServerOptions {
   clientDocuments?: Record<string, ClientMetadata>
   /** Answers no page of another origin. */
   noCors?: true
+  /** Its metadata does not say what it is called. */
+  nameless?: true
+  /** Speaks the protocol of 2026-07-28 beside that of 2025: asks in a result instead of with the error -32042. */
+  modern?: true
   /** Seconds; default: an hour. */
   accessTtl?: number
 }
@@ -177,7 +185,12 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
 
   const resourceMetadata = `${issuer}/.well-known/oauth-protected-resource/mcp`
   app.get('/.well-known/oauth-protected-resource/mcp', (c) =>
-    c.json({ resource, authorization_servers: [issuer], scopes_supported: ['mcp:read'], resource_name: name }),
+    c.json({
+      resource,
+      authorization_servers: [issuer],
+      scopes_supported: ['mcp:read'],
+      ...(!options.nameless && { resource_name: name }),
+    }),
   )
 
   const refuse = (status: 401 | 403, parameters: Record<string, string>) => {
@@ -191,6 +204,36 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     )
   }
 
+  /** Tools whose page the person has agreed on. */
+  const agreed = new Set<string>()
+  const pageOf = (toolName: string) => `${issuer}/pages/${toolName}`
+  app.get('/pages/:tool', async (c) => {
+    const toolName = c.req.param('tool')
+    const page = options.tools[toolName]?.page
+    return page ? c.html(await visitPage(brand, page, agreed.has(toolName))) : c.notFound()
+  })
+  app.post('/pages/:tool', (c) => {
+    agreed.add(c.req.param('tool'))
+    return c.redirect(c.req.path, 303)
+  })
+  const modern =
+    options.modern &&
+    createMcpHandler(() => {
+      const server = new ModernServer({ name, version: '1.0.0' })
+      for (const [toolName, { title, description, answer, page }] of Object.entries(options.tools)) {
+        server.registerTool(toolName, { title, description, inputSchema: z.object({}) }, (_input, ctx) => {
+          const accepted = ctx.mcpReq.inputResponses?.page as { action?: string } | undefined
+          if (page && !(agreed.has(toolName) && accepted?.action === 'accept')) {
+            return inputRequired({
+              inputRequests: { page: inputRequired.elicitUrl({ message: page, url: pageOf(toolName) }) },
+            })
+          }
+          return { content: [{ type: 'text', text: answer() }] }
+        })
+      }
+      return server
+    })
+
   app.all('/mcp', async (c) => {
     const value = /^bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     if (!value) return refuse(401, { scope: 'mcp:read' })
@@ -202,11 +245,17 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     const tool = body?.method === 'tools/call' ? options.tools[body.params?.name] : undefined
     const has = (token.scope ?? '').split(' ')
     if (tool && !has.includes(tool.scope)) return refuse(403, { error: 'insufficient_scope', scope: tool.scope })
+    if (modern) return modern.fetch(c.req.raw, { parsedBody: body })
     const server = new McpServer({ name, version: '1.0.0' })
-    for (const [toolName, { title, description, answer }] of Object.entries(options.tools)) {
-      server.registerTool(toolName, { title, description, inputSchema: z.object({}) }, () => ({
-        content: [{ type: 'text', text: answer() }],
-      }))
+    for (const [toolName, { title, description, answer, page }] of Object.entries(options.tools)) {
+      server.registerTool(toolName, { title, description, inputSchema: z.object({}) }, () => {
+        if (page && !agreed.has(toolName)) {
+          throw new UrlElicitationRequiredError([
+            { mode: 'url', message: page, url: pageOf(toolName), elicitationId: toolName },
+          ])
+        }
+        return { content: [{ type: 'text', text: answer() }] }
+      })
     }
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
     await server.connect(transport)
@@ -299,6 +348,7 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     },
     reset() {
       policy = {}
+      agreed.clear()
       lifetime.seconds = accessTtl
       store.clear()
       for (const key of Object.keys(metadata)) delete metadata[key]

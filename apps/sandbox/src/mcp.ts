@@ -1,4 +1,5 @@
 import type { ClientMetadata } from 'oidc-provider'
+import { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 import { type McpServerOptions, type McpStandIn, startMcpServer } from './mcp-server.ts'
 
 /** What the servers' one CIMD client is, as its https document would say. */
@@ -26,6 +27,11 @@ export interface McpSandbox {
   archive: McpStandIn
   /** Kaggle's MCP server. */
   kaggleMcp: McpStandIn
+  /** Takes dynamic registration, at a second authorization server that others wrote. Wants more scope for one tool. */
+  better: BetterAuthStandIn
+  /** Takes one client that was registered before, at another of that kind. */
+  shelf: BetterAuthStandIn
+  /** All of the strict server's. */
   all: McpStandIn[]
   close(): Promise<void>
 }
@@ -51,7 +57,9 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     token_endpoint_auth_method: 'none',
   }
   let next = port
-  const start = (server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors'>) =>
+  const start = (
+    server: Pick<McpServerOptions, 'id' | 'name' | 'hue' | 'tools' | 'registration' | 'noCors' | 'modern' | 'nameless'>,
+  ) =>
     startMcpServer({
       ...server,
       port: port === 0 ? 0 : next++,
@@ -72,11 +80,18 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     name: 'Sandbox Tickets',
     hue: 25,
     registration: 'dynamic',
-    tools: { list_tickets: read('List tickets', 'Lists open tickets.', '- T-12: Mill jams on wet days') },
+    tools: {
+      list_tickets: read('List tickets', 'Lists open tickets.', '- T-12: Mill jams on wet days'),
+      print_tickets: {
+        ...read('Print tickets', 'Prints the open tickets.', 'One page was printed.'),
+        page: 'Allow this printer',
+      },
+    },
   })
   const files = await start({
     id: 'files',
     name: 'Sandbox Files',
+    nameless: true,
     hue: 260,
     registration: 'static',
     tools: { list_files: read('List files', 'Lists files.', '- engine.txt\n- bernoulli.csv') },
@@ -109,7 +124,12 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     name: 'Sandbox Kaggle MCP',
     hue: 210,
     registration: 'dynamic',
+    modern: true,
     tools: {
+      join_competition: {
+        ...read('Join a competition', 'Joins the Titanic competition.', 'You are in: Titanic.'),
+        page: 'Accept the rules',
+      },
       search_competitions: read(
         'Search competitions',
         'Searches competitions on Kaggle.',
@@ -117,6 +137,28 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
       ),
       list_datasets: read('List datasets', 'Lists datasets on Kaggle.', '- ada/bernoulli-numbers'),
     },
+  })
+  const better = await startBetterAuth({
+    id: 'better',
+    name: 'Better Notes',
+    port: port === 0 ? 0 : next++,
+    tools: {
+      recall_notes: read('Recall notes', 'Recalls the notes of the person.', '- Behind better-auth'),
+      write_note: {
+        title: 'Write a note',
+        description: 'Writes a note. Needs more access than reading.',
+        scope: 'mcp:write',
+        answer: () => 'A note was written.',
+      },
+    },
+  })
+  const shelf = await startBetterAuth({
+    id: 'shelf',
+    name: 'Better Shelf',
+    port: port === 0 ? 0 : next++,
+    registration: 'static',
+    redirectUris,
+    tools: { list_books: read('List books', 'Lists the books of the person.', '- Sketch of the Analytical Engine') },
   })
   const all = [notes, tickets, files, ledger, archive, kaggleMcp]
   return {
@@ -126,9 +168,11 @@ export async function startMcpSandbox(options: McpSandboxOptions): Promise<McpSa
     ledger,
     archive,
     kaggleMcp,
+    better,
+    shelf,
     all,
     async close() {
-      await Promise.all(all.map((server) => server.close()))
+      await Promise.all([...all, better, shelf].map((server) => server.close()))
     },
   }
 }

@@ -148,6 +148,16 @@ ${scopes.map(({ name, words, optional }, index) =>
 <footer>You go back to ${returnsTo} afterwards.</footer>`,
   )
 
+/** A page that a person visits because a server asked for it, beside any sign-in. */
+export const visitPage = (brand: Brand, words: string, isDone: boolean): Html =>
+  layout(
+    brand,
+    words,
+    isDone
+      ? html`<h1>Done</h1><p>You can close this window and go back to the chat.</p>`
+      : html`<h1>${words}</h1><p>The agent in your chat waits for this.</p><form method="post"><div class="answer"><button class="main">I agree</button></div></form>`,
+  )
+
 export const errorPage = (brand: Brand, message: string): Html =>
   layout(
     brand,

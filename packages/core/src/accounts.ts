@@ -123,11 +123,25 @@ export function defaultAccount(snapshot: Snapshot, providerId: string): Account 
   return accountsOf(snapshot, providerId)[0]
 }
 
-/** A provider's accounts, oldest first. */
-export function accountsOf(snapshot: Snapshot, providerId: string): Account[] {
-  return Object.values(snapshot.accounts)
-    .filter((account) => account.provider === providerId)
-    .sort((a, b) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id))
+const byProvider = new WeakMap<Snapshot['accounts'], Map<string, Account[]>>()
+const NONE: readonly Account[] = []
+
+/** A provider's accounts, oldest first. Sorted once per change: with many providers every card asks. */
+export function accountsOf({ accounts }: Snapshot, providerId: string): readonly Account[] {
+  let index = byProvider.get(accounts)
+  if (!index) {
+    index = new Map()
+    const oldestFirst = Object.values(accounts).sort(
+      (a, b) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id),
+    )
+    for (const account of oldestFirst) {
+      const list = index.get(account.provider)
+      if (list) list.push(account)
+      else index.set(account.provider, [account])
+    }
+    byProvider.set(accounts, index)
+  }
+  return index.get(providerId) ?? NONE
 }
 
 /** A card's `data-status`: `connecting` if so, else its worst account's word, else `disconnected`. */

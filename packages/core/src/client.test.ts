@@ -439,6 +439,18 @@ describe('keys', () => {
     expect(accounts(client)).toEqual([account])
   })
 
+  it('replaces the key of the one that was meant, of several accounts without a name', async () => {
+    const client = keys({ broker: undefined })
+    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'one' } })
+    await client.connect('kaggle', { apiKey: { username: 'grace', key: 'two' } })
+    const [ada, grace] = accounts(client).sort((a, b) => a.label.localeCompare(b.label))
+    const outcome = await client.reconnect(grace!.id, { apiKey: { key: KEY } })
+    expect(outcome).toMatchObject({ status: 'connected', account: { id: grace!.id } })
+    expect(await client.getToken({ accountId: grace!.id })).toBe(KEY)
+    expect(await client.getToken({ accountId: ada!.id })).toBe('one')
+    expect(accounts(client)).toHaveLength(2)
+  })
+
   it('keeps two unchecked accounts apart when their usernames say so', async () => {
     const client = keys({ broker: undefined })
     await client.connect('kaggle', { apiKey: { username: 'ada', key: 'one' } })

@@ -584,6 +584,19 @@ describe('answers', () => {
     expect(await token(ada.id)).not.toBe(await token(grace.id))
   })
 
+  it('asks for chosen scopes alone when another account is meant, and not for those of the one that is there', async () => {
+    const { latchkey } = await connected()
+    const popups = openPopups()
+    const scopesOf = async (at: number) => new URL(await popups[at]!.at()).searchParams.get('scope')
+    const another = latchkey.connect('acme', { scopes: ['repo'], another: true })
+    expect(await scopesOf(0)).toBe('repo')
+    latchkey.cancel('acme')
+    await another
+    void latchkey.connect('acme', { scopes: ['repo'] })
+    expect(await scopesOf(1)).toBe('repo read')
+    latchkey.cancel('acme')
+  })
+
   it('case 28: somebody else behind a reconnect is told, and nothing is changed', async () => {
     const { latchkey, account } = await connected()
     const token = await latchkey.getToken('acme')

@@ -31,6 +31,8 @@ export interface ConnectOptions {
   apiKey?: KeyFields
   /** The account to reconnect. */
   accountId?: string
+  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
+  another?: boolean
   /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. Default: `popup`. */
   mode?: 'popup' | 'tab' | 'redirect'
   /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
@@ -82,9 +84,13 @@ export function createConnecting(
   const changes = new Map<string, { from: Account; found: Found }>()
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
-  function wanted(provider: OAuthProvider, { scopes, accountId }: ConnectOptions): readonly string[] {
+  function wanted(provider: OAuthProvider, { scopes, accountId, another }: ConnectOptions): readonly string[] {
     const snapshot = store.getState()
-    const account = accountId ? snapshot.accounts[accountId] : scopes && defaultAccount(snapshot, provider.id)
+    const account = accountId
+      ? snapshot.accounts[accountId]
+      : scopes && !another
+        ? defaultAccount(snapshot, provider.id)
+        : undefined
     const asked = scopes ? parseScope(provider, scopes.join(' ')) : provider.scopes
     return [...new Set([...asked, ...(account?.scopes ?? [])])]
   }
@@ -104,7 +110,8 @@ export function createConnecting(
       throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
     }
     // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
-    const another = !connect.accountId && !connect.scopes && defaultAccount(store.getState(), provider.id) !== undefined
+    const { another: meant = !connect.scopes } = connect
+    const another = meant && !connect.accountId && defaultAccount(store.getState(), provider.id) !== undefined
     const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const bound = await renewal.bind(provider, { ...connect, redirectUri: flow.redirectUri })
     const asked = {
@@ -220,17 +227,19 @@ export function createConnecting(
     provider: Provider,
     profile: Profile | undefined,
     secret: Secret,
-    { granted: scopes = [], scopes: asked = scopes, reason, began }: Adoption,
+    { granted: scopes = [], scopes: asked = scopes, accountId: meant, reason, began }: Adoption,
   ): Promise<Found> {
     const issuer = secret.token?.issuer ?? provider.issuer
     const known = facts(provider, profile, secret)
     const { subject } = known
-    const nameless = Object.values(store.getState().accounts).find(
-      (account) =>
-        account.provider === provider.id &&
-        account.subject === undefined &&
-        (account.username ?? known.username) === known.username,
-    )
+    const { accounts } = store.getState()
+    const target = accounts[meant ?? '']
+    const isNameless = (account: Account | undefined) =>
+      account?.provider === provider.id &&
+      account.subject === undefined &&
+      // A key that names nobody belongs to whom it was meant for.
+      ((account === target && known.username === undefined) || (account.username ?? known.username) === known.username)
+    const nameless = [target, ...Object.values(accounts)].find(isNameless)
     const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
     const extra = scopes.filter((scope) => !asked.includes(scope))
     const missing = asked.filter((scope) => !scopes.includes(scope))

@@ -75,9 +75,20 @@ export function parseIdentities(value: unknown): Identity[] {
   return [...found.values()]
 }
 
-/** A page that a person's click may open: https, where a browser shows whose it is. */
-const isPage = (value: unknown): value is string =>
-  isText(value) && URL.canParse(value) && new URL(value).protocol === 'https:'
+/**
+ * Whether a person's click may open a page for an MCP server: https, where a browser shows whose it is, or one of the
+ * server's own origin where that is configured to be on this machine.
+ *
+ * @param server the configured URL of the MCP server.
+ */
+export function isPageOf(value: unknown, server?: string): value is string {
+  if (!isText(value) || !URL.canParse(value)) return false
+  const { protocol, origin, hostname, username, password } = new URL(value)
+  if (username || password) return false
+  if (protocol === 'https:') return true
+  const own = server !== undefined && URL.canParse(server) && new URL(server).origin === origin
+  return protocol === 'http:' && own && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+}
 
 /** MCP's error for "the person has to visit a page first". @see MCP 2025-11-25 "URL Elicitation Required" */
 const URL_ELICITATION_REQUIRED = -32042
@@ -94,7 +105,11 @@ const objectsIn = (value: unknown): Record<string, unknown>[] =>
  * URL-mode elicitation in any of its forms: the parameters of an `elicitation/create` request, the request itself, a
  * 2026-07-28 result with `inputRequests`, and the error -32042.
  */
-function readElicitation(value: Record<string, unknown>, provider: string): ConnectRequest | null {
+function readElicitation(
+  value: Record<string, unknown>,
+  provider: string,
+  server: string | undefined,
+): ConnectRequest | null {
   const { code, data, params, inputRequests, mode, url, message, elicitationId } = value
   const inner =
     code === URL_ELICITATION_REQUIRED
@@ -102,10 +117,10 @@ function readElicitation(value: Record<string, unknown>, provider: string): Conn
       : [...objectsIn(inputRequests), ...objectsIn([params])]
   for (const one of inner) {
     const { params: nested = one } = one
-    const found = readElicitation({ ...(nested as object), params: undefined }, provider)
+    const found = readElicitation({ ...(nested as object), params: undefined }, provider, server)
     if (found) return found
   }
-  if (mode !== 'url' || !isPage(url)) return null
+  if (mode !== 'url' || !isPageOf(url, server)) return null
   return {
     type: 'authorization_required',
     provider,
@@ -118,9 +133,13 @@ function readElicitation(value: Record<string, unknown>, provider: string): Conn
 
 /**
  * Recognises a {@link ConnectRequest} in a tool's answer, as an object or as JSON text; null for anything else. With
- * the id of an MCP server's provider it recognises that server's URL-mode elicitation, too.
+ * the id of an MCP server's provider it recognises that server's URL-mode elicitation, too. Pages are https; only with
+ * `server`, its configured URL, may they be on this machine, where that is.
  */
-export function readConnectRequest(value: unknown, from: { provider?: string } = {}): ConnectRequest | null {
+export function readConnectRequest(
+  value: unknown,
+  from: { provider?: string; server?: string } = {},
+): ConnectRequest | null {
   let request = value
   if (typeof value === 'string' && value.length < 10_000 && value.includes('authorization_required')) {
     try {
@@ -130,7 +149,7 @@ export function readConnectRequest(value: unknown, from: { provider?: string } =
     }
   }
   if (typeof request !== 'object' || request === null) return null
-  const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider)
+  const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider, from.server)
   if (elicitation) return elicitation
   const { type, provider, scopes, accountId, toolName, toolCallId, message, mode, url, elicitationId } =
     request as Record<string, unknown>
@@ -143,7 +162,7 @@ export function readConnectRequest(value: unknown, from: { provider?: string } =
     ...(isText(toolName) && { toolName }),
     ...(isText(toolCallId) && { toolCallId }),
     ...(isText(message) && { message }),
-    ...(mode === 'url' && isPage(url) && { mode, url: new URL(url).href }),
+    ...(mode === 'url' && isPageOf(url, from.server) && { mode, url: new URL(url).href }),
     ...(isText(elicitationId) && { elicitationId }),
   }
 }

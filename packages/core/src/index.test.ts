@@ -18,6 +18,7 @@ it('exports these names', () => {
       "defaultAccount",
       "defineProvider",
       "envName",
+      "isPageOf",
       "keyScheme",
       "localStorageStore",
       "memoryStore",

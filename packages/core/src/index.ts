@@ -24,7 +24,7 @@ export {
 } from './client.ts'
 export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connecting.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
-export { type ConnectRequest, type Identity, parseIdentities, readConnectRequest } from './identities.ts'
+export { type ConnectRequest, type Identity, isPageOf, parseIdentities, readConnectRequest } from './identities.ts'
 export type { LatchkeyOptions } from './keeper.ts'
 export {
   type ApiKeyOptions,

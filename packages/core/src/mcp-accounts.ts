@@ -8,11 +8,19 @@ import {
   discoverMcp,
   type McpAuthorizationServer,
   type McpDiscovery,
+  readText,
   selectScopes,
 } from './mcp-discovery.ts'
+import { cleanName } from './mcp-servers.ts'
 import type { McpProvider, OAuthProvider } from './provider.ts'
-import { createRegistrations, expired, type RegisteredClient, type RegisterOptions } from './registration.ts'
-import { authorizationServer, BROKER_HEADER, type TokenEndpoint } from './token.ts'
+import {
+  createRegistrations,
+  expired,
+  type RegisteredClient,
+  type RegisterOptions,
+  type Registration,
+} from './registration.ts'
+import { authorizationServer, BROKER_HEADER, type Profile, type TokenAnswer, type TokenEndpoint } from './token.ts'
 
 /** What a server is asked for: a new authorization, or more of one that has an issuer and a resource. */
 export interface At {
@@ -37,6 +45,8 @@ export function createMcp(keeper: Keeper) {
   const { broker, storage, prefix, app } = keeper.options
   const registrations = createRegistrations({ storage, prefix })
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
+  /** What servers call themselves, by provider id. */
+  const names = new Map<string, string | undefined>()
   /** Origins that do not answer browsers. */
   const closed = new Set<string>()
 
@@ -57,7 +67,8 @@ export function createMcp(keeper: Keeper) {
 
   /**
    * A server that forbids browsers is asked through the broker. What may be sent twice is sent again that way; a token
-   * request is not: a refresh token may be used up by the answer that the browser hid. It goes where discovery went.
+   * request is not: a refresh token may be used up by the answer that the browser hid. Neither is a tool's call, which
+   * may have been heard. They go where discovery, or a session's beginning, went.
    */
   function askFor({ id, name, mcp: { via } }: McpProvider): Ask {
     return async (url, init) => {
@@ -67,9 +78,7 @@ export function createMcp(keeper: Keeper) {
         return await fetch(url, init)
       } catch (cause) {
         if (!(cause instanceof TypeError)) throw cause
-        const repeatable =
-          init?.method !== 'POST' || new Headers(init.headers).get('content-type') === 'application/json'
-        if (broker && repeatable) {
+        if (broker && isRepeatable(init)) {
           const answer = await throughBroker(url, init)
           closed.add(origin)
           return answer
@@ -114,9 +123,8 @@ export function createMcp(keeper: Keeper) {
     return found
   }
 
-  /** What the server says to somebody without a token. */
-  async function probe(provider: McpProvider): Promise<Challenge | undefined> {
-    const { url } = provider.mcp
+  /** The first request of MCP, as somebody with a token or without. */
+  function initialize(provider: McpProvider, token?: string): Promise<Response> {
     const request = {
       jsonrpc: '2.0',
       id: 1,
@@ -127,19 +135,40 @@ export function createMcp(keeper: Keeper) {
         clientInfo: { name: app?.client_name ?? 'Latchkey', version: '0' },
       },
     }
+    return askFor(provider)(provider.mcp.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(request),
+      redirect: 'manual',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(token ? 3_000 : 10_000),
+    })
+  }
+
+  /** What the server says to somebody without a token. */
+  async function probe(provider: McpProvider): Promise<Challenge | undefined> {
     try {
-      const response = await askFor(provider)(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-        body: JSON.stringify(request),
-        redirect: 'manual',
-        credentials: 'omit',
-        signal: AbortSignal.timeout(10_000),
-      })
+      const response = await initialize(provider)
       await response.body?.cancel()
       return response.status === 401 ? readChallenge(response.headers) : undefined
     } catch {
       // Its metadata has a place of its own: that is asked next, and what fails there is told.
+      return undefined
+    }
+  }
+
+  /** What the server calls itself to those who are signed in. An account can do without it. */
+  async function titleOf(provider: McpProvider, token: string): Promise<string | undefined> {
+    try {
+      const text = await readText(await initialize(provider, token))
+      const { title, name } = JSON.parse(/^(?:data: ?)?(\{.*)$/m.exec(text)?.[1] ?? '').result.serverInfo
+      const words = title || name
+      return typeof words === 'string' && words ? cleanName(words) : undefined
+    } catch {
       return undefined
     }
   }
@@ -199,7 +228,9 @@ export function createMcp(keeper: Keeper) {
     const before = had?.issuer === discovery.server.issuer ? had.scopes : []
     const wanted =
       provider.scopes.length > 0 && !challenge?.scope ? provider.scopes : selectScopes(discovery, challenge)
-    return [...new Set([...wanted, ...(scopes ?? []), ...before])]
+    // Whose account it is concerns the authorization server: no challenge of the resource names these.
+    const person = provider.scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+    return [...new Set([...wanted, ...person, ...(scopes ?? []), ...before])]
   }
 
   async function bind(provider: McpProvider, at: At): Promise<Bound> {
@@ -224,29 +255,13 @@ export function createMcp(keeper: Keeper) {
       const challenge = await complete(provider, at.challenge)
       const discovery = await discoverMcp(provider, askFor(provider), challenge)
       ;({ resource, server } = discovery)
+      names.set(provider.id, discovery.name)
       issuer = server.issuer
       servers.set(issuer, Promise.resolve(server))
       scopes = scopesFor(provider, discovery, { ...at, challenge })
       client = await clientAt(provider, server, at.redirectUri ?? '')
     }
-    return {
-      client,
-      provider: {
-        ...provider,
-        kind: 'oauth',
-        issuer,
-        // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
-        baseUrl: new URL(server.authorization_endpoint).origin,
-        // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
-        server: { ...server, userinfo_endpoint: undefined },
-        client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },
-        scopes,
-        resource,
-        ...(scopes.includes('offline_access') && {
-          authorizationParams: { ...provider.authorizationParams, prompt: 'consent' },
-        }),
-      },
-    }
+    return { client, provider: boundMcp(provider, { server, client, scopes, resource }) }
   }
 
   /** A client that its server has deleted: it is forgotten here too, and so is what was granted to it. */
@@ -265,10 +280,31 @@ export function createMcp(keeper: Keeper) {
     }
   }
 
+  /**
+   * Whose account it is: the person that an ID token names, else what the server calls itself. Somebody else's words
+   * either way; a picture would be loaded from wherever they say.
+   */
+  async function whoIs(provider: McpProvider, { token, profile = {} }: TokenAnswer): Promise<Profile> {
+    const { subject, avatar: _, url: __, ...words } = profile
+    const shown = Object.entries(words).flatMap(([field, value]) => (value ? [[field, cleanName(value)]] : []))
+    if (shown.length === 0) {
+      // A redirect came back to a page that has not asked yet.
+      if (!names.has(provider.id)) {
+        const found = await discoverMcp(provider, askFor(provider)).catch(() => undefined)
+        names.set(provider.id, found?.name)
+      }
+      const name = names.get(provider.id) ?? (await titleOf(provider, token.access_token))
+      if (name) shown.push(['name', name])
+    }
+    return { ...(subject && { subject }), ...Object.fromEntries(shown) }
+  }
+
   return {
     registrations,
     discover,
     bind,
+    /** The way to a server: directly, or through the broker where it forbids browsers. */
+    ask: askFor,
     /** Where people come back to: what registrations are made for. */
     get redirectUri(): string {
       const uri = keeper.options.redirectUri ?? (broker ? `${broker}/callback` : '/')
@@ -281,9 +317,52 @@ export function createMcp(keeper: Keeper) {
       const endpoint = authorizationServer(bound, { client_id, client_secret, fetch: askFor(provider) as typeof fetch })
       return {
         ...endpoint,
-        redeem: (grant) => whileKnown(provider, client, () => endpoint.redeem(grant)),
+        async redeem(grant) {
+          const answer = await whileKnown(provider, client, () => endpoint.redeem(grant))
+          return { ...answer, profile: await whoIs(provider, answer) }
+        },
         refresh: (token) => whileKnown(provider, client, () => endpoint.refresh(token)),
       }
     },
+  }
+}
+
+/**
+ * An MCP server's provider with its authorization server, client, resource and scopes filled in: one that any OAuth code
+ * can use.
+ */
+export function boundMcp(
+  provider: McpProvider,
+  {
+    server,
+    client,
+    scopes,
+    resource,
+  }: { server: McpAuthorizationServer; client: Registration; scopes: readonly string[]; resource?: string | undefined },
+): OAuthProvider {
+  return {
+    ...provider,
+    kind: 'oauth',
+    issuer: server.issuer,
+    // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
+    baseUrl: new URL(server.authorization_endpoint).origin,
+    // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
+    server: { ...server, userinfo_endpoint: undefined },
+    client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },
+    scopes: [...scopes],
+    resource,
+    ...(scopes.includes('offline_access') && {
+      authorizationParams: { ...provider.authorizationParams, prompt: 'consent' },
+    }),
+  }
+}
+
+function isRepeatable(init: RequestInit | undefined): boolean {
+  if (init?.method !== 'POST') return true
+  if (new Headers(init.headers).get('content-type') !== 'application/json') return false
+  try {
+    return JSON.parse(String(init.body)).method !== 'tools/call'
+  } catch {
+    return false
   }
 }

@@ -15,6 +15,7 @@ export interface McpAuthOptions {
    * Default: nobody is asked, and the call fails with `login_required` or `insufficient_scope`.
    */
   authorize?: (request: ConnectRequest, connect: () => Promise<ConnectOutcome>) => Promise<unknown>
+  /** Default: the global one, or the broker where the server forbids browsers. */
   fetch?: typeof globalThis.fetch
 }
 
@@ -184,15 +185,17 @@ function goesTo(provider: McpProvider, input: string | URL | Request): boolean {
 const repeatable = (init: RequestInit | undefined) => init?.body === undefined || typeof init.body === 'string'
 
 /** A fetch that handles what a transport leaves to it: step-up only where the transport has its own 401 handling. */
-function fetchOf(auth: Auth, fetch: typeof globalThis.fetch, all: boolean): typeof globalThis.fetch {
+function fetchOf(client: Client, auth: Auth, given: McpAuthOptions['fetch'], all: boolean): typeof globalThis.fetch {
   return async (input, init) => {
-    if (input instanceof Request || !goesTo(auth.provider(), input)) return fetch(input, init)
+    const provider = auth.provider()
+    if (input instanceof Request || !goesTo(provider, input)) return (given ?? globalThis.fetch)(input, init)
+    const fetch = given ?? (await client.mcp()).ask(provider)
     const operation = operationOf(init)
     for (let refusals = 0; ; ) {
       const headers = new Headers(init?.headers)
       const token = all || refusals > 0 ? await auth.token() : undefined
       if (token) headers.set('authorization', `Bearer ${token}`)
-      const response = await fetch(input, { redirect: 'error', ...init, headers })
+      const response = await fetch(String(input), { redirect: 'error', ...init, headers })
       const challenge = insufficient(response)
       if (challenge && repeatable(init)) {
         await response.body?.cancel()
@@ -216,7 +219,7 @@ function fetchOf(auth: Auth, fetch: typeof globalThis.fetch, all: boolean): type
  */
 export function mcpFetch(client: Client, providerId: string, options: McpAuthOptions = {}): typeof globalThis.fetch {
   const auth = createAuth(client, providerId, options)
-  return fetchOf(auth, options.fetch ?? ((input, init) => globalThis.fetch(input, init)), true)
+  return fetchOf(client, auth, options.fetch, true)
 }
 
 /**
@@ -238,7 +241,7 @@ export function mcpTransport(
       },
       onUnauthorized: ({ response }) => auth.unauthorized(readChallenge(response.headers), handed),
     },
-    fetch: fetchOf(auth, options.fetch ?? ((input, init) => globalThis.fetch(input, init)), false),
+    fetch: fetchOf(client, auth, options.fetch, false),
   }
 }
 

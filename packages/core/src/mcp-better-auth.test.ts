@@ -57,3 +57,16 @@ it('registers, signs in, calls a tool, refreshes, and says when it was revoked',
   expect(await client.reconnect(account!.id)).toMatchObject({ status: 'connected' })
   expect(Object.keys(client.getSnapshot().accounts)).toHaveLength(1)
 })
+
+it('is called by the person that the ID token names, where `openid` was granted', async () => {
+  const client = page.client({ providers: [mcp({ id: 'better', url: server.mcp, scopes: ['openid', 'mcp:read'] })] })
+  await client.connect('better')
+  const [account] = Object.values(client.getSnapshot().accounts)
+  expect(account?.subject).toMatch(/./)
+  expect(account).toMatchObject({ issuer: server.issuer, status: 'connected' })
+  // Whoever reads the token's claims asks nobody else about them.
+  expect(server.log.filter(({ path }) => path.includes('userinfo'))).toEqual([])
+  // Again: the same person is the same account.
+  await client.connect('better')
+  expect(Object.keys(client.getSnapshot().accounts)).toEqual([account?.id])
+})

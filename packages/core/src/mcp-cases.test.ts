@@ -3,7 +3,7 @@ import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSa
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../fixtures/mcp-page.ts'
 import { readChallenge } from './challenge.ts'
-import { type ConnectOutcome, LatchkeyError, memoryStore, readConnectRequest } from './index.ts'
+import { type ConnectOutcome, isPageOf, LatchkeyError, memoryStore, readConnectRequest } from './index.ts'
 import {
   type Ask,
   checkClientMetadata,
@@ -422,8 +422,9 @@ describe('what servers write', () => {
     ['<img src=x onerror=alert(1)>', 'img src=x onerror=alert(1)'],
     ['x'.repeat(500), 'x'.repeat(64)],
     ['\u200b', 'MCP server'],
-  ])('case 146: the name %j is shown as clean text', (name, shown) => {
+  ])('case 146: the name %j is shown as clean text', async (name, shown) => {
     expect(cleanName(name)).toBe(shown)
+    expect((await discover({ ...RESOURCE, resource_name: name })).name).toBe(shown)
     // And beside it always the host that it really is.
     expect(mcp({ id: 'm', name, url: SERVER })).toMatchObject({ name: shown, description: 'mcp.example' })
   })
@@ -452,8 +453,27 @@ describe('URL-mode elicitation', () => {
     expect(readConnectRequest(value)).toBeNull()
   })
 
-  it.each(['javascript:alert(1)', 'http://acme.example/', 'data:text/html,x'])('%s is not opened', (url) => {
+  it.each([
+    'javascript:alert(1)',
+    'http://acme.example/',
+    'data:text/html,x',
+    'https://user:pass@acme.example/',
+    'http://127.0.0.1:4110/page',
+  ])('%s is not opened', (url) => {
     expect(readConnectRequest({ ...page, url }, { provider: 'notes' })).toBeNull()
     expect(readConnectRequest({ ...request, url })).not.toHaveProperty('url')
+    expect(readConnectRequest({ ...page, url }, { provider: 'notes', server: 'https://notes.example/mcp' })).toBeNull()
+  })
+
+  it('a page on this machine is opened for the server that is configured to be there, and for no other', () => {
+    const url = 'http://127.0.0.1:4110/page'
+    const here = { provider: 'notes', server: 'http://127.0.0.1:4110/mcp' }
+    expect(readConnectRequest({ ...page, url }, here)).toMatchObject({ url })
+    expect(readConnectRequest({ ...request, url }, here)).toMatchObject({ url, mode: 'url' })
+    for (const server of ['http://127.0.0.1:4111/mcp', 'http://localhost:4110/mcp', 'http://notes.example/mcp']) {
+      expect(readConnectRequest({ ...page, url }, { provider: 'notes', server })).toBeNull()
+    }
+    // Nor is plain http ever, because a configuration says so.
+    expect(isPageOf('http://notes.example/page', 'http://notes.example/mcp')).toBe(false)
   })
 })

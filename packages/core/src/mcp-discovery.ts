@@ -2,6 +2,7 @@ import { type Challenge, scopeNames } from './challenge.ts'
 import type { ResolvedServer } from './discovery.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { hostKind } from './hosts.ts'
+import { cleanName } from './mcp-servers.ts'
 import type { McpProvider } from './provider.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
@@ -21,6 +22,8 @@ export interface McpDiscovery {
   server: McpAuthorizationServer
   /** Scopes the resource knows. Absent: it does not say. */
   scopes?: string[]
+  /** What the server calls itself: its own words, made safe to show. @see RFC 9728 §2 */
+  name?: string
 }
 
 /** Asks for one document; a fetch of its own, since some servers answer only another server. */
@@ -125,6 +128,7 @@ interface ResourceMetadata {
   resource: string
   issuers: string[]
   scopes?: string[]
+  name?: string
 }
 
 /** Protected resource metadata: where the challenge says, else below the server's path, else at the root. */
@@ -154,11 +158,12 @@ async function protectedResource(
     if (!same(document.resource, expected)) throw unsafe(provider, 'says that it is another server.')
     const issuers = list(document.authorization_servers)
     if (issuers.length === 0) throw unsafe(provider, 'names no authorization server.')
-    const scopes = document.scopes_supported
+    const { scopes_supported: scopes, resource_name: name } = document
     return {
       resource: document.resource as string,
       issuers,
       ...(Array.isArray(scopes) && { scopes: list(scopes) }),
+      ...(typeof name === 'string' && name && { name: cleanName(name) }),
     }
   }
   return undefined
@@ -236,7 +241,8 @@ export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: C
     const issuer = metadata.issuers[0]!
     const server = await authorizationServerMetadata(provider, issuer, ask)
     if (!server) throw unsafe(provider, 'has an authorization server that does not describe itself.')
-    return { resource: metadata.resource, server, scopes: metadata.scopes }
+    const { resource, scopes, name } = metadata
+    return { resource, server, scopes, ...(name && { name }) }
   }
   // Before 2025-06-18 a server was its own authorization server, at the root of its origin.
   const { origin } = new URL(provider.mcp.url)

@@ -159,15 +159,17 @@ function readEntry(id: string, name: string, value: Record<string, unknown>, pat
   const references = [...referencesIn(env, `${path}.env`), ...referencesIn(headers, `${path}.headers`)]
   if (command !== undefined) {
     if (typeof command !== 'string' || !command) throw wrong(`${path}.command`, 'expected the name of a program.')
+    noReference(command, `${path}.command`)
     const args = value.args ?? []
     if (!Array.isArray(args)) throw wrong(`${path}.args`, 'expected a list of strings.')
     args.forEach((arg, at) => {
       if (typeof arg !== 'string') throw wrong(`${path}.args.${at}`, 'expected a string.')
+      noReference(arg, `${path}.args.${at}`)
     })
-    const more = referencesIn(Object.fromEntries(args.map((arg, at) => [at, arg])), `${path}.args`)
-    return { id, name, kind: 'command', command, args, env, references: [...references, ...more] }
+    return { id, name, kind: 'command', command, args, env, references }
   }
   if (typeof url !== 'string') throw wrong(`${path}.url`, 'expected the URL of the server.')
+  noReference(url, `${path}.url`)
   const address = httpUrl(url, `${path}.url`).href
   if (auth !== undefined && auth !== null && !isObject(auth)) {
     throw wrong(`${path}.auth`, 'expected { "type": "oauth2" }, or null for a server without a login.')
@@ -215,6 +217,11 @@ function strings(value: unknown, path: string): Record<string, string> {
 }
 
 const REFERENCE = /\$\{(?:env:)?([A-Za-z_]\w*)(?::-[^}]*)?\}/g
+
+/** Arguments are in every process list, addresses in every log. */
+function noReference(value: string, path: string) {
+  if (value.match(REFERENCE)) throw wrong(path, 'an account would be seen here. Refer to it in "env" or "headers".')
+}
 
 function* referencesIn(values: Record<string, string>, path: string): Generator<McpReference> {
   for (const [name, value] of Object.entries(values)) {

@@ -13,7 +13,7 @@ import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprot
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../fixtures/mcp-page.ts'
 import { cardStatus, type ErrorCode, type LatchkeyClient, LatchkeyError, type LatchkeyOptions } from './index.ts'
-import { mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport } from './mcp.ts'
+import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport } from './mcp.ts'
 
 let sandbox: McpSandbox
 let person: { visit: Visit; visited: string[] }
@@ -118,7 +118,7 @@ describe('the SDKs', () => {
     const agent = new OldClient({ name: 'agent', version: '1' })
     const fetch = mcpFetch(client, 'tickets', asks)
     await agent.connect(new OldTransport(new URL(sandbox.tickets.mcp), { fetch }))
-    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['list_tickets'])
+    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['list_tickets', 'print_tickets'])
     await agent.close()
   })
 
@@ -132,7 +132,7 @@ describe('the SDKs', () => {
     }
     await expect(attempt()).rejects.toThrow(/unauthorized/i)
     const agent = await attempt()
-    expect((await agent.listTools()).tools).toHaveLength(1)
+    expect((await agent.listTools()).tools).toHaveLength(2)
     await agent.close()
     expect(await authProvider.tokens()).not.toHaveProperty('refresh_token')
     expect(person.visited).toHaveLength(1)
@@ -153,6 +153,105 @@ describe('the SDKs', () => {
     await fetch(`${sandbox.tickets.url}/other`)
     expect(sandbox.notes.log.at(-1)?.headers.authorization).toBeUndefined()
     expect(sandbox.tickets.log.at(-1)?.headers.authorization).toBeUndefined()
+  })
+})
+
+describe('a server that registers nobody', () => {
+  it('is connected with a client id that the person got there, kept for its issuer', async () => {
+    sandbox.files.setPolicy({ auto: true })
+    const client = page.client({ providers: [mcp({ id: 'files', url: sandbox.files.mcp })] })
+    expect(await failure(client.connect('files'))).toMatchObject({ code: 'not_configured', next: 'configure' })
+    expect(person.visited).toEqual([])
+    const { registrations, redirectUri, discover } = await client.mcp()
+    const [provider] = client.providers
+    const { server } = await discover(provider as McpProvider)
+    await registrations.remember({
+      issuer: server.issuer,
+      client_id: sandbox.files.clientId,
+      method: 'pre-registered',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [redirectUri],
+    })
+    expect(await client.connect('files')).toMatchObject({ status: 'connected' })
+    expect(new URL(person.visited[0]!).searchParams.get('client_id')).toBe(sandbox.files.clientId)
+    expect(await registrations.list()).toMatchObject([{ issuer: server.issuer, method: 'pre-registered' }])
+  })
+})
+
+describe('what an account is called', () => {
+  it('as the server calls itself, where it says nothing of a person', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const client = page.client({ providers: [mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })] })
+    await client.connect('tickets')
+    expect(account(client)).toMatchObject({ label: 'Sandbox Tickets', name: 'Sandbox Tickets', subject: undefined })
+    // A refresh brings no name, and takes none away.
+    await client.reportInvalidToken(account(client).id)
+    expect(tokenRequests(sandbox.tickets, 'refresh_token')).toHaveLength(1)
+    expect(account(client).label).toBe('Sandbox Tickets')
+  })
+})
+
+it('an account is called as its server says to those who are signed in, where its metadata says nothing', async () => {
+  sandbox.files.setPolicy({ auto: true })
+  const { mcp: url, clientId } = sandbox.files
+  const client = page.client({ providers: [mcp({ id: 'files', name: 'Mine', url, clientId })] })
+  await client.connect('files')
+  expect(account(client)).toMatchObject({ label: 'Sandbox Files', status: 'connected' })
+  // A server that does not say is no reason not to connect.
+  await client.disconnect(account(client).id)
+  sandbox.files.addFaults('/mcp', [{ status: 401 }, { status: 500 }])
+  await client.connect('files')
+  expect(account(client)).toMatchObject({ label: 'Mine', status: 'connected' })
+})
+
+describe('a server that forbids browsers', () => {
+  /** A page that a server's origin does not answer, and a broker that asks for it. */
+  function closedTo(origin: string) {
+    const real = globalThis.fetch
+    const asked: { url: string; method: string; body?: string }[] = []
+    const broker = `${ORIGIN}/api/latchkey`
+    // A window goes where a page's fetch may not.
+    let windows = 0
+    person.visit = (url) => {
+      windows += 1
+      return agree(url).finally(() => {
+        windows -= 1
+      })
+    }
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const url = String(input instanceof Request ? input.url : input)
+      if (url === `${broker}/mcp`) {
+        const { url: target, ...rest } = JSON.parse(String(init?.body))
+        asked.push({ url: target, ...rest })
+        const answer = await real(target, { ...rest, redirect: 'manual' })
+        const headers = new Headers(answer.headers)
+        headers.set('latchkey-mcp', '1')
+        return new Response(answer.body, { status: answer.status, headers })
+      }
+      if (windows === 0 && new URL(url).origin === origin) throw new TypeError('Failed to fetch')
+      return real(input, init)
+    })
+    return { broker, asked }
+  }
+  const methods = (asked: { body?: string }[]) =>
+    asked.flatMap(({ body }) => (body?.startsWith('{') ? [JSON.parse(body).method] : []))
+
+  it('is signed in to and called through the broker, its tools too', async () => {
+    const { broker, asked } = closedTo(sandbox.archive.url)
+    const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
+    expect(await call(client, sandbox.archive, 'search_archive')).toContain('10 July 1843')
+    expect(methods(asked)).toContain('tools/call')
+    expect(cardStatus(client.getSnapshot(), 'archive')).toBe('connected')
+  })
+
+  it('a call that may have been heard is not made again', async () => {
+    const { broker, asked } = closedTo(sandbox.archive.url)
+    const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
+    const fetch = mcpFetch(client, 'archive', asks)
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' } }
+    const lost = fetch(sandbox.archive.mcp, { ...init, body: '{"jsonrpc":"2.0","id":1,"method":"tools/call"}' })
+    expect(await failure(lost)).toMatchObject({ code: 'network', next: 'retry' })
+    expect(asked).toEqual([])
   })
 })
 
@@ -395,6 +494,9 @@ describe('the mcpServers JSON', () => {
     [{ a: { url: 'https://mcp.example/', auth: { clientSecret: 'x' } } }, 'mcpServers.a.auth.clientSecret: a browser'],
     [{ a: { command: 'npx', args: [1] } }, 'mcpServers.a.args.0: expected a string'],
     [{ a: { command: 'npx', env: { A: 1 } } }, 'mcpServers.a.env.A: expected a string'],
+    [{ a: { command: `\${A_TOKEN}` } }, 'mcpServers.a.command: an account would be seen here'],
+    [{ a: { command: 'npx', args: ['-y', `--t=\${A_TOKEN}`] } }, 'mcpServers.a.args.1: an account would be seen'],
+    [{ a: { url: `https://mcp.example/?t=\${A_TOKEN}` } }, 'mcpServers.a.url: an account would be seen here'],
   ])('%j: the message names the path', (config, message) => {
     expect(() => mcpServers(config)).toThrow(message)
   })

@@ -67,6 +67,8 @@ export interface OAuthProvider extends ProviderBase {
   }
   /** Scopes asked for unless `connect` names others. */
   scopes: readonly string[]
+  /** Those of them that a person who is asked first cannot leave out. Default: none. */
+  requiredScopes?: readonly string[]
   /** Every scope's meaning, by its canonical name. */
   scopeMeanings: Readonly<Record<string, ScopeMeaning>>
   /** What separates scopes in the request. Default: a space. @see RFC 6749 §3.3 */
@@ -114,8 +116,17 @@ export const isMcp = (provider: Provider | undefined): provider is McpProvider =
 export interface KeyField {
   name: string
   label: string
-  /** Masked, and never shown again. */
+  /** Masked while it is typed, unless the person asks to see it, and never shown again. */
   secret?: true
+  /** Default: `text`. `url` takes an https URL; `multiline` takes JSON of several lines, and keeps it in one. */
+  type?: 'text' | 'url' | 'select' | 'multiline'
+  /** What a `select` offers. */
+  options?: readonly { value: string; label: string }[]
+  placeholder?: string
+  /** A regular expression that the whole value must match. */
+  pattern?: string
+  /** A line below the field. */
+  help?: string
 }
 
 /** One kind of credential a provider takes, told apart by the shape of the primary field. */
@@ -225,6 +236,8 @@ export interface OAuthFactoryOptions {
   clientId?: string
   /** Scopes to ask for. Default: the provider's least useful set. */
   scopes?: readonly string[]
+  /** Those that the app is of no use without. Default: the scopes that tell who the account belongs to. */
+  requiredScopes?: readonly string[]
   /** Moves authorization server, token, API and profile hosts together: a self-hosted service or a test server. */
   baseUrl?: string
   name?: string
@@ -245,6 +258,8 @@ export interface OAuthOptions {
   /** Default: `none`, a public client that talks to the token endpoint itself. Any other needs a broker. */
   tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
   scopes?: readonly string[]
+  /** Those of them that the app is of no use without. Default: none. */
+  requiredScopes?: readonly string[]
   scopeMeanings?: OAuthProvider['scopeMeanings']
   scopeSeparator?: ' ' | ','
   authorizationParams?: OAuthProvider['authorizationParams']
@@ -279,6 +294,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     },
     client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
     scopes: options.scopes ?? [],
+    requiredScopes: options.requiredScopes,
     scopeMeanings: options.scopeMeanings ?? {},
     scopeSeparator: options.scopeSeparator,
     authorizationParams: options.authorizationParams,
@@ -298,6 +314,8 @@ export interface OidcOptions {
   tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
   /** Default: `openid profile email`. */
   scopes?: readonly string[]
+  /** Those of them that the app is of no use without. Default: `openid`. */
+  requiredScopes?: readonly string[]
   scopeMeanings?: OAuthProvider['scopeMeanings']
   authorizationParams?: OAuthProvider['authorizationParams']
   apiBaseUrl?: string
@@ -338,6 +356,7 @@ export function oidc(options: OidcOptions): OAuthProvider {
     server: { issuer: options.issuer },
     client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
     scopes: options.scopes ?? ['openid', 'profile', 'email'],
+    requiredScopes: options.requiredScopes ?? ['openid'],
     scopeMeanings: { ...OIDC_SCOPES, ...options.scopeMeanings },
     authorizationParams: options.authorizationParams,
     manageUrl: options.manageUrl,

@@ -219,7 +219,11 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
   const forResource = (resource = provider.resource) =>
     resource ? { ...request, additionalParameters: { resource } } : request
 
-  async function answer(server: ResolvedServer, token: oauth.TokenEndpointResponse): Promise<TokenAnswer> {
+  async function answer(
+    server: ResolvedServer,
+    token: oauth.TokenEndpointResponse,
+    claims?: oauth.IDToken,
+  ): Promise<TokenAnswer> {
     const { access_token, token_type, expires_in, refresh_token, scope } = token
     const { resource } = provider
     return {
@@ -232,7 +236,9 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         issuer: server.issuer,
         ...(resource && { resource }),
       },
-      profile: await profileOf(provider, server, access_token, { fetch, signal }),
+      profile: profileSource(provider, server)
+        ? await profileOf(provider, server, access_token, { fetch, signal })
+        : claims && pickProfile(claims, OIDC_PROFILE_FIELDS),
     }
   }
 
@@ -265,14 +271,16 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         const token = await oauth.processAuthorizationCodeResponse(server, client, answered, {
           expectedNonce: (id_token && nonce) || oauth.expectNoNonce,
         })
+        let claims: oauth.IDToken | undefined
         if (id_token && server.jwks_uri) {
           await oauth.validateApplicationLevelSignature(server, answered, {
             ...request,
             [oauth.customFetch]: (url: string, init: RequestInit) =>
               fetch(url, { ...init, signal, redirect: 'manual' }),
           })
+          claims = oauth.getValidatedIdTokenClaims(token)
         }
-        return answer(server, token)
+        return answer(server, token, claims)
       }),
     refresh: (token) =>
       attempt(async (server) => {

@@ -9,9 +9,9 @@ import { createFakeClient, fakeAccount } from './testing.ts'
 
 afterEach(cleanup)
 
-const { Icon: _icon, Root, ...partsOfRoot } = Account
+const { Icon: _icon, Option: _option, Root, ...partsOfRoot } = Account
 const parts = { ...partsOfRoot, Icon: _icon }
-const account = fakeAccount({ status: 'expiring', expiresAt: Date.now() + 3_600_000 })
+const account = fakeAccount({ status: 'expiring', reason: 'unverified', expiresAt: Date.now() + 3_600_000 })
 
 test.each(Object.keys(parts) as (keyof typeof parts)[])('%s is one node, with ref, class and asChild', (name) => {
   const Part = parts[name] as typeof Account.Name

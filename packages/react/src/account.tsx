@@ -1,59 +1,20 @@
 'use client'
-import {
-  type Account,
-  type CardStatus,
-  cardStatus,
-  type DisconnectReceipt,
-  type Provider,
-  providerState,
-} from '@latchkey/core'
+import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import {
-  type ComponentPropsWithoutRef,
-  createContext,
-  type ElementType,
-  forwardRef,
-  type SyntheticEvent,
-  useContext,
-  useEffect,
-  useState,
-} from 'react'
+import { forwardRef } from 'react'
+import { Face } from './avatar.tsx'
+import { useRelativeTime } from './clock.ts'
 import { useKit } from './context.tsx'
-import { neverRejecting, useAccount, useConnect, useProvider, useSnapshot } from './hooks.ts'
+import { neverRejecting, useConnect } from './hooks.ts'
 import { brandMark } from './icons.tsx'
 import { useMessages } from './messages.ts'
 import { ScopeItems } from './scope-items.tsx'
+import { after, type PartProps, SubjectContext, useSubject, useSubjectOf } from './subject.tsx'
 
-/** Props of a part: those of its element, and `asChild` to put the part on an element of your own. */
-export type PartProps<Tag extends ElementType> = ComponentPropsWithoutRef<Tag> & {
-  /** Renders the one child in place of the part's own element. */
-  asChild?: boolean
-}
-
-interface Subject {
-  provider: Provider
-  account: Account | undefined
-  status: CardStatus
-}
-
-const SubjectContext = createContext<Subject | undefined>(undefined)
-
-function useSubject(part: string): Subject {
-  const subject = useContext(SubjectContext)
-  if (!subject) throw new Error(`Latchkey: <Account.${part}> must be inside of <Account.Root provider="…">.`)
-  return subject
-}
-
-/** Their handler first; ours only unless they prevented it. */
-function after<Event extends SyntheticEvent>(
-  theirs: ((event: Event) => void) | undefined,
-  ours: (event: Event) => void,
-): (event: Event) => void {
-  return (event) => {
-    theirs?.(event)
-    if (!event.defaultPrevented) ours(event)
-  }
-}
+// Parts that nothing shows at first sight have modules of their own, so the panel can load them later.
+export { RawScopes, Since } from './account-facts.tsx'
+export { Option, Switcher, type SwitcherProps } from './switcher.tsx'
+export type { PartProps }
 
 export type RootProps = PartProps<'div'> & {
   /** Provider id. */
@@ -70,18 +31,12 @@ export const Root = forwardRef<HTMLDivElement, RootProps>(function Root(
   { provider: providerId, accountId, asChild, ...props },
   ref,
 ) {
-  const provider = useProvider(providerId)
-  const account = useAccount(accountId ?? providerId)
-  const status = useSnapshot((snapshot): CardStatus => {
-    const busy = providerState(snapshot, providerId).status
-    if (!accountId || busy !== 'idle') return cardStatus(snapshot, providerId)
-    return snapshot.accounts[accountId]?.status ?? 'disconnected'
-  })
-  if (!provider) return null
+  const subject = useSubjectOf(providerId, accountId)
+  if (!subject) return null
   const Node = asChild ? Slot : 'div'
   return (
-    <SubjectContext.Provider value={{ provider, account, status }}>
-      <Node {...props} ref={ref} data-status={status} data-provider={providerId} />
+    <SubjectContext.Provider value={subject}>
+      <Node {...props} ref={ref} data-status={subject.status} data-provider={providerId} />
     </SubjectContext.Provider>
   )
 })
@@ -158,44 +113,67 @@ export const Status = forwardRef<HTMLSpanElement, PartProps<'span'>>(function St
   )
 })
 
-const UNITS = [
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
-] as const
-
-function relativeTime(milliseconds: number): string {
-  const [unit, size] = UNITS.find((entry) => Math.abs(milliseconds) >= entry[1]) ?? ['second', 1000]
-  return new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }).format(Math.round(milliseconds / size), unit)
-}
-
-/** Milliseconds until then, kept up to date: by the second in the last two minutes, else four times a minute. */
-function useTimeLeft(ends = 0): number {
-  const [, tick] = useState(0)
-  const left = ends - Date.now()
-  const pace = left < 120_000 ? 1000 : 15_000
-  useEffect(() => {
-    if (ends === 0) return
-    const timer = setInterval(() => tick((count) => count + 1), pace)
-    return () => clearInterval(timer)
-  }, [ends, pace])
-  return left
-}
-
-/** When an account that cannot be renewed ends, kept up to date. Renders a `time`, or nothing unless it is expiring. */
-export const Expiry = forwardRef<HTMLTimeElement, PartProps<'time'>>(function Expiry(
+/** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
+export const Reason = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
   { asChild, children, ...props },
+  ref,
+) {
+  const { provider, status, reason } = useSubject('Reason')
+  const messages = useMessages()
+  const sentence =
+    children ?? (status === 'paused' ? messages.paused : reason && messages.reasons[reason]?.(provider.name))
+  if (!sentence) return null
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref} data-reason={reason}>
+      {sentence}
+    </Node>
+  )
+})
+
+/** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
+export const Avatar = forwardRef<HTMLSpanElement, PartProps<'span'>>(function Avatar(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { account } = useSubject('Avatar')
+  if (!account) return null
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref}>
+      {children ?? <Face account={account} />}
+    </Node>
+  )
+})
+
+export type ExpiryProps = PartProps<'time'> & {
+  /**
+   * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
+   * access ends or is renewed. Default: `expiring`.
+   */
+  when?: 'expiring' | 'known'
+}
+
+/** When an account's access ends, kept up to date. Renders a `time`, or nothing when there is nothing to say. */
+export const Expiry = forwardRef<HTMLTimeElement, ExpiryProps>(function Expiry(
+  { asChild, children, when = 'expiring', ...props },
   ref,
 ) {
   const { account } = useSubject('Expiry')
   const messages = useMessages()
-  const ends = account?.status === 'expiring' ? account.expiresAt : undefined
-  const left = useTimeLeft(ends)
+  const ends = when === 'known' || account?.status === 'expiring' ? account?.expiresAt : undefined
+  const words = useRelativeTime(ends, messages.locale)
   if (ends === undefined) return null
+  const over = ends <= Date.now()
+  const sentence = account?.renewable
+    ? over
+      ? messages.renewsOnUse
+      : messages.renews(words)
+    : (over ? messages.expired : messages.expires)(words)
   const Node = asChild ? Slot : 'time'
   return (
     <Node dateTime={new Date(ends).toISOString()} {...props} ref={ref}>
-      {children ?? messages.expires(relativeTime(left))}
+      {children ?? sentence}
     </Node>
   )
 })

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { mcp } from '@latchkey/core/mcp'
-import { cleanup, render, screen } from '@testing-library/react'
+import { cleanup, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectPrompt, LatchkeyProvider, Registrations } from './index.ts'
@@ -53,6 +53,8 @@ it('lists registrations by their real host, and deletes one', async () => {
   expect(screen.getByText('abc')).toBeTruthy()
   expect(screen.getByText(/Secret expires/)).toBeTruthy()
   await userEvent.click(screen.getByRole('button', { name: 'Delete the registration at as.example' }))
+  const dialog = await screen.findByRole('dialog', { name: 'Delete the registration at as.example?' })
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Delete' }))
   expect(await screen.findByText('This app is not registered anywhere.')).toBeTruthy()
 })
 
@@ -78,4 +80,27 @@ it('a page that a server wants visited is linked by its host, and opened by the 
   const link = screen.getByRole('link', { name: 'Open acme.example' })
   expect(link.getAttribute('href')).toBe('https://acme.example/connect?x=1')
   expect(link.getAttribute('rel')).toBe('noopener noreferrer')
+})
+
+it('a token in the JSON of a server stays in the field: it is in nothing that React holds', async () => {
+  const onAdd = vi.fn()
+  const { container } = show(<AddMcpServer onAdd={onAdd} />)
+  const field = screen.getByRole<HTMLTextAreaElement>('textbox')
+  await userEvent.click(field)
+  await userEvent.paste('{"search":{"url":"https://search.example/mcp","headers":{"authorization":"Bearer h1dden"}}}')
+  await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
+  expect(screen.getByText('search.example')).toBeTruthy()
+  const seen = new Set<unknown>()
+  const holds = (value: unknown): boolean => {
+    if (typeof value === 'string') return value.includes('h1dden')
+    if (typeof value !== 'object' || value === null || value instanceof Node || seen.has(value)) return false
+    seen.add(value)
+    return Object.values(value).some(holds)
+  }
+  const root = Object.keys(container).find((name) => name.startsWith('__reactContainer$')) ?? ''
+  expect(holds((container as unknown as Record<string, unknown>)[root])).toBe(false)
+  expect(container.innerHTML).not.toContain('h1dden')
+  await userEvent.click(screen.getByRole('button', { name: 'Add' }))
+  expect(onAdd.mock.lastCall?.[0].servers[0].headers).toEqual({ authorization: 'Bearer h1dden' })
+  expect(field.value).toBe('')
 })

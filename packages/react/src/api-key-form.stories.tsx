@@ -1,10 +1,10 @@
-import { LatchkeyError } from '@latchkey/core'
+import { apiKey, LatchkeyError } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { AccountCard } from './account-card.tsx'
 import { ApiKeyForm } from './api-key-form.tsx'
 import { LatchkeyProvider } from './context.tsx'
-import { createFakeClient, type FakeClientOptions } from './testing.ts'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
 
 /** A key, or a whole credential file, in the card that asked for it. */
 const meta = {
@@ -156,3 +156,200 @@ export const NotAKeyFile: Story = {
     await expect(card.getByLabelText('Kaggle API key')).toHaveValue('')
   },
 }
+
+/** The key can be looked at while it is typed, and is hidden again as soon as the field is left. */
+export const Revealed: Story = {
+  play: async ({ canvas }) => {
+    const key = await open(canvas)
+    await userEvent.type(key, 'KGAT_0123')
+    const reveal = canvas.getByRole('button', { name: 'Show what is typed' })
+    await expect(reveal).toHaveAttribute('aria-pressed', 'false')
+    await expect(reveal).toHaveAccessibleDescription('Kaggle API key')
+    await userEvent.tab()
+    await expect(reveal).toHaveFocus()
+    await userEvent.keyboard(' ')
+    await expect(reveal).toHaveAttribute('aria-pressed', 'true')
+    await expect(key).toHaveAttribute('type', 'text')
+    await expect(key).toHaveValue('KGAT_0123')
+    await expect(key).not.toHaveAttribute('value')
+    await userEvent.tab()
+    await expect(key).toHaveAttribute('type', 'password')
+    await expect(reveal).toHaveAttribute('aria-pressed', 'false')
+    await userEvent.click(reveal)
+    await expect(key).toHaveFocus()
+    await expect(key).toHaveAttribute('type', 'text')
+  },
+}
+
+export const RevealedDark: Story = { ...Revealed, globals: { theme: 'dark' } }
+
+const ofFields = (provider: ReturnType<typeof apiKey>, rest: Partial<Story> = {}): Story => ({
+  parameters: { fake: { providers: [provider] } },
+  render: (_, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ApiKeyForm provider={provider} onCancel={() => {}} />
+    </LatchkeyProvider>
+  ),
+  ...rest,
+})
+
+const tracker = apiKey({
+  id: 'tracker',
+  name: 'Tracker',
+  keyUrl: 'https://tracker.example/keys',
+  apiBaseUrl: 'https://api.tracker.example',
+  fields: [
+    { name: 'token', label: 'API token', secret: true },
+    { name: 'email', label: 'Email address', placeholder: 'you@example.com', pattern: '[^@ ]+@[^@ ]+' },
+  ],
+  schemes: [{ fields: ['token', 'email'], authorization: { scheme: 'Basic', username: 'email', password: 'token' } }],
+})
+
+/** A pair for HTTP Basic. */
+export const BasicPair: Story = ofFields(tracker, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(canvas.getByLabelText('API token'), 's3cret')
+    const email = canvas.getByRole('textbox', { name: 'Email address' })
+    await userEvent.type(email, 'nobody{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Email address: this does not look right.')
+    await expect(email).toHaveFocus()
+    await userEvent.type(email, '@example.com{Enter}')
+    await waitFor(() => expect(connect).toHaveBeenCalledOnce())
+    await expect(connect).toHaveBeenCalledWith('tracker', { apiKey: { token: 's3cret', email: 'nobody@example.com' } })
+  },
+})
+
+const search = apiKey({
+  id: 'search',
+  name: 'Search',
+  keyUrl: 'https://search.example/keys',
+  apiBaseUrl: 'https://search.example',
+  fields: [
+    { name: 'key', label: 'API key', secret: true },
+    {
+      name: 'host',
+      label: 'Host',
+      type: 'url',
+      placeholder: 'https://my-cluster.example.com',
+      help: 'Where your own cluster answers.',
+    },
+  ],
+})
+
+/** A key, and the host that it is for. */
+export const KeyAndHost: Story = ofFields(search, {
+  play: async ({ canvas }) => {
+    await userEvent.type(canvas.getByLabelText('API key'), 'k')
+    const host = canvas.getByRole('textbox', { name: 'Host' })
+    await expect(host).toHaveAccessibleDescription('Where your own cluster answers.')
+    await userEvent.type(host, 'http://my-cluster.example.com{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('begins with https://')
+  },
+})
+
+const maps = apiKey({
+  id: 'maps',
+  name: 'Maps',
+  keyUrl: 'https://maps.example/keys',
+  apiBaseUrl: 'https://maps.example',
+  fields: [
+    { name: 'key', label: 'API key', secret: true, placeholder: 'mk_…', pattern: 'mk_\\w+' },
+    {
+      name: 'region',
+      label: 'Region',
+      type: 'select',
+      placeholder: 'Choose a region',
+      options: [
+        { value: 'eu', label: 'Europe' },
+        { value: 'us', label: 'United States' },
+      ],
+    },
+  ],
+})
+
+/** A key, and a choice. */
+export const KeyAndRegion: Story = ofFields(maps, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(canvas.getByLabelText('API key'), 'mk_1{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Enter your Region.')
+    await userEvent.selectOptions(canvas.getByRole('combobox', { name: 'Region' }), 'eu')
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
+    await waitFor(() => expect(connect).toHaveBeenCalledWith('maps', { apiKey: { key: 'mk_1', region: 'eu' } }))
+  },
+})
+
+export const KeyAndRegionDark: Story = ofFields(maps, { globals: { theme: 'dark' } })
+
+const warehouse = apiKey({
+  id: 'warehouse',
+  name: 'Warehouse',
+  keyUrl: 'https://warehouse.example/keys',
+  apiBaseUrl: 'https://warehouse.example',
+  fields: [{ name: 'account', label: 'Service account', secret: true, type: 'multiline' }],
+  cautions: ['A service account acts without a person. Give it no more roles than the agent needs.'],
+})
+
+/** Several lines of JSON are kept in one; the file can be dropped, or chosen. */
+export const ServiceAccount: Story = ofFields(warehouse, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const field = canvas.getByRole('textbox', { name: 'Service account' })
+    await userEvent.click(field)
+    await userEvent.paste('{\n  "type": "service_account",')
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
+    await expect(canvas.getByRole('alert')).toHaveTextContent('This is not the whole Service account.')
+    await expect(getComputedStyle(field).getPropertyValue('-webkit-text-security')).toBe('disc')
+    const connect = spyOn(client, 'connect')
+    await userEvent.upload(
+      canvas.getByLabelText('Choose file', { selector: 'input' }),
+      new File(['{\n  "type": "service_account",\n  "private_key": "-----BEGIN\\n"\n}\n'], 'account.json'),
+    )
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect' })).toHaveFocus())
+    await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(connect).toHaveBeenCalledOnce())
+    await expect(connect).toHaveBeenCalledWith('warehouse', {
+      apiKey: { account: '{"type":"service_account","private_key":"-----BEGIN\\n"}' },
+    })
+  },
+})
+
+export const ServiceAccountDark: Story = ofFields(warehouse, { globals: { theme: 'dark' } })
+
+const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
+
+/** The key that is there stays in use until the new one is verified. */
+export const Rotates: Story = {
+  parameters: { fake: { accounts: [kaggler] } },
+  render: (_, { loaded: { client } }) => (
+    <LatchkeyProvider client={client}>
+      <ApiKeyForm provider={client.providers[2]} accountId={kaggler.id} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, loaded: { client } }) => {
+    const reconnect = spyOn(client, 'reconnect')
+    await expect(canvas.getByRole('form', { name: 'Replace the key of adal at Kaggle' })).toBeVisible()
+    await expect(canvas.getByText('The key of adal stays in use until the new one is checked.')).toBeVisible()
+    await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
+    await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
+    await waitFor(() => expect(reconnect).toHaveBeenCalledWith(kaggler.id, { apiKey: { key: 'KGAT_new' } }))
+    await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('')
+  },
+}
+
+/** Nobody could say whose the new key is: nothing is changed. */
+export const NotRotated: Story = {
+  ...Rotates,
+  parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const reconnect = spyOn(client, 'reconnect')
+    await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new{Enter}')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent(
+      'could not check this key now, so nothing was changed',
+    )
+    await expect(reconnect).not.toHaveBeenCalled()
+    await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('KGAT_new')
+  },
+}
+
+export const NotRotatedDark: Story = { ...NotRotated, globals: { theme: 'dark' } }

@@ -8,7 +8,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { AccountCard } from './account-card.tsx'
 import { ApiKeyForm } from './api-key-form.tsx'
 import { LatchkeyProvider } from './context.tsx'
-import { createFakeClient, type FakeClientOptions } from './testing.ts'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
 
 afterEach(cleanup)
 
@@ -158,4 +158,88 @@ test('Escape closes the form of a card and no more than that', async () => {
   expect(screen.queryByLabelText('Kaggle API key')).toBeNull()
   expect(document.activeElement).toBe(button)
   expect(outer).not.toHaveBeenCalled()
+})
+
+/** Every attribute of every node, because a value can stand in one without being shown. */
+const attributes = (container: HTMLElement) =>
+  [...container.querySelectorAll('*')].flatMap((node) => [...node.attributes].map(({ value }) => value)).join('\n')
+
+test('a key that is looked at is in the field alone, and hidden again on leaving it and on submitting it', async () => {
+  const logged = (['log', 'info', 'warn', 'error', 'debug'] as const).map((level) =>
+    vi.spyOn(console, level).mockImplementation(() => {}),
+  )
+  const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
+  const { container, key } = setup({ verifyKey: () => promise })
+  await userEvent.type(key, KEY)
+  const reveal = screen.getByRole('button', { name: 'Show what is typed' })
+  const shown = () => [key.type, reveal.getAttribute('aria-pressed')]
+  const clean = () => {
+    expect(attributes(container)).not.toContain(KEY)
+    expect(reactTree(container)).not.toContain(KEY)
+  }
+  expect(shown()).toEqual(['password', 'false'])
+
+  await userEvent.click(reveal)
+  expect(shown()).toEqual(['text', 'true'])
+  expect(key.value).toBe(KEY)
+  clean()
+  // To another window: the browser tells of the blur without saying where to.
+  act(() => key.blur())
+  expect(shown()).toEqual(['password', 'false'])
+
+  await userEvent.click(reveal)
+  await userEvent.click(screen.getByLabelText('Kaggle username'))
+  expect(shown()).toEqual(['password', 'false'])
+
+  await userEvent.click(reveal)
+  expect(document.activeElement).toBe(key)
+  await userEvent.type(screen.getByLabelText('Kaggle username'), 'adal')
+  await userEvent.click(reveal)
+  await userEvent.keyboard('{Enter}')
+  expect(screen.getByRole('button', { name: 'Checking…' })).toBeTruthy()
+  expect(shown()).toEqual(['password', 'false'])
+  clean()
+  await act(async () => resolve({ status: 'verified', username: 'adal' }))
+  clean()
+  for (const spy of logged) {
+    expect(JSON.stringify(spy.mock.calls)).not.toContain(KEY)
+    spy.mockRestore()
+  }
+})
+
+test('a key is replaced only once the new one is verified, and leaves no trace on the way', async () => {
+  const account = fakeAccount({ provider: 'kaggle', username: 'adal' })
+  const answers: (KeyVerdict | LatchkeyError)[] = [
+    new LatchkeyError('invalid_token', 'Refused.'),
+    { status: 'unchecked' },
+    { status: 'verified', username: 'adal' },
+  ]
+  const client = createFakeClient({
+    accounts: [account],
+    verifyKey: async () => {
+      const answer = answers.shift()
+      if (!answer || answer instanceof LatchkeyError) throw answer
+      return answer
+    },
+  })
+  const reconnect = vi.spyOn(client, 'reconnect')
+  const { container } = render(
+    <LatchkeyProvider client={client}>
+      <ApiKeyForm provider={provider} accountId={account.id} />
+    </LatchkeyProvider>,
+  )
+  const NEW = 'KGAT_thenewone'
+  const key = screen.getByLabelText<HTMLInputElement>('Kaggle API key')
+  await userEvent.type(key, `${NEW}{Enter}`)
+  expect(screen.getByRole('alert').textContent).toMatch(/did not accept this key/)
+  await userEvent.keyboard('{Enter}')
+  expect(screen.getByRole('alert').textContent).toMatch(/nothing was changed/)
+  expect(reconnect).not.toHaveBeenCalled()
+  expect(client.getSnapshot().accounts[account.id]).toBe(account)
+  expect(reactTree(container)).not.toContain(NEW)
+  await userEvent.keyboard('{Enter}')
+  expect(reconnect).toHaveBeenCalledExactlyOnceWith(account.id, { apiKey: { key: NEW } })
+  expect(key.value).toBe('')
+  expect(reactTree(container)).not.toContain(NEW)
+  expect(container.innerHTML).not.toContain(NEW)
 })

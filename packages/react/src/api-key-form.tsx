@@ -4,7 +4,10 @@ import { KeyForm } from './key-form.tsx'
 
 export interface ApiKeyFormProps {
   provider: ApiKeyProvider
-  /** The account whose key is replaced. Default: a new account. */
+  /**
+   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
+   * check does not take the place of one whose owner is known. Default: a new account.
+   */
   accountId?: string
   id?: string
   /** For a form that opens at a click: its first field takes the focus. */
@@ -16,12 +19,16 @@ export interface ApiKeyFormProps {
 }
 
 /**
- * Takes an API key, or a whole credential file pasted or dropped, asks the provider about it, and connects. A refused
- * key stays in the form. Inputs are uncontrolled and read on submit: a key is never in React state, props or caches.
+ * Takes an API key with all fields that the provider's data names, or a whole credential file pasted or dropped, asks the provider about it, and connects. A refused
+ * key stays in the form. Secret fields can be looked at until they are left. Inputs are uncontrolled and read on submit: a key is never in React state, props or caches.
  *
  * A component of its own, and not another name of the form, because the panel loads the form on intent and bundlers
  * keep nothing out of the first load that index.ts exports directly.
  */
 export function ApiKeyForm(props: ApiKeyFormProps) {
-  return <KeyForm {...props} />
+  return (
+    <div className="latchkey latchkey-stack">
+      <KeyForm {...props} />
+    </div>
+  )
 }

@@ -3,16 +3,20 @@ import type { Account } from '@latchkey/core'
 import { useState } from 'react'
 
 /** A person's picture, or their first letter while it cannot be shown. Decorative: the name is beside it. */
-export function Avatar({ account }: { account: Account }) {
+export function Face({ account }: { account: Account }) {
   const [broken, setBroken] = useState<string>()
   const { avatar } = account
+  if (!avatar || avatar === broken) {
+    return <span aria-hidden="true">{(account.name ?? account.label).slice(0, 1).toUpperCase()}</span>
+  }
+  return <img alt="" src={avatar} referrerPolicy="no-referrer" onError={() => setBroken(avatar)} />
+}
+
+/** The same in its frame. */
+export function Avatar({ account }: { account: Account }) {
   return (
     <span className="latchkey-avatar">
-      {avatar && avatar !== broken ? (
-        <img alt="" src={avatar} referrerPolicy="no-referrer" onError={() => setBroken(avatar)} />
-      ) : (
-        <span aria-hidden="true">{(account.name ?? account.label).slice(0, 1).toUpperCase()}</span>
-      )}
+      <Face account={account} />
     </span>
   )
 }

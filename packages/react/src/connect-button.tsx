@@ -2,19 +2,25 @@
 import {
   type ConnectOptions,
   type ConnectOutcome,
+  defaultAccount,
+  type OAuthProvider,
   type Provider,
   type ProviderState,
   providerState,
 } from '@latchkey/core'
-import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
+import { type MouseEvent, type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
 import { useKit } from './context.tsx'
-import { type ConnectResult, neverRejecting, useConnect, useProvider, useSnapshot } from './hooks.ts'
+import { type ConnectResult, neverRejecting, useConnect, useSnapshot } from './hooks.ts'
+import { brandMark } from './icons.tsx'
+import { firstStop } from './kept-focus.ts'
 import { later } from './later.ts'
-import { LiveRegion, useAnnounce } from './live-region.tsx'
+import { useAnnounce } from './live-region.tsx'
 import { errorSentence, useMessages } from './messages.ts'
 
 const useForm = later(async () => (await import('./key-form.tsx')).KeyForm)
-const useQuestion = later(async () => (await import('./question-dialog.tsx')).QuestionDialog)
+const useConsentQuestion = later(async () => (await import('./on-intent.tsx')).ConsentQuestion)
+const useClientIdForm = later(async () => (await import('./on-intent.tsx')).ClientIdForm)
+const useDifferent = later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
 
 /** What a connect is about. */
 export interface ConnectIntent {
@@ -24,20 +30,23 @@ export interface ConnectIntent {
   accountLabel?: string
   /** Scopes to ask for. Default: the provider's. */
   scopes?: readonly string[]
+  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
+  another?: boolean
   /** Called when an account was connected here. */
   onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
 }
 
 /** Starts the intent's flow in this very tick. */
-function useStart(provider: Provider, { accountId, scopes, onConnected }: ConnectIntent) {
+function useStart(provider: Provider, { accountId, scopes, another, onConnected }: ConnectIntent) {
   const { client, keep } = useKit()
-  return (mode?: ConnectOptions['mode']): Promise<ConnectResult> => {
+  return (mode?: ConnectOptions['mode'], chosen = scopes, other = another): Promise<ConnectResult> => {
     const options = mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })
+    const named = { ...(other && { another: other }), scopes: chosen, accountId }
     const result = neverRejecting(
       () =>
-        accountId && !scopes
+        accountId && !chosen
           ? client.reconnect(accountId, options)
-          : client.connect(provider.id, scopes || accountId ? { ...options, scopes, accountId } : options),
+          : client.connect(provider.id, chosen || accountId ? { ...options, ...named } : options),
       provider.id,
     )
     result.then((outcome) => outcome.status === 'connected' && onConnected?.(outcome))
@@ -45,30 +54,129 @@ function useStart(provider: Provider, { accountId, scopes, onConnected }: Connec
   }
 }
 
-export type ConnectControlProps = ConnectIntent & {
-  provider: Provider
-  kind?: 'primary' | 'secondary' | 'quiet'
-  /** The visible word and the accessible name. Default: those of connecting, or of connecting again. */
-  words?: readonly [visible: string, name: string]
-  /** Added to the classes of the outermost element. */
-  className?: string
+/** What there is to decide before a window opens. Nothing when the app does not want it asked, or all was agreed before. */
+function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent, wanted: boolean | undefined) {
+  const { consent } = useKit()
+  // Scopes without an account are added to the default one: that is how the client understands it.
+  const account = useSnapshot((snapshot) =>
+    accountId ? snapshot.accounts[accountId] : scopes && defaultAccount(snapshot, provider.id),
+  )
+  if (!(wanted ?? consent) || provider.kind === 'api-key') return {}
+  const granted = account?.scopes ?? []
+  const asked = scopes ?? (account ? granted : provider.scopes)
+  if (asked.some((scope) => !granted.includes(scope)))
+    return { question: { provider, asked, granted, account: account?.label } }
+  // What was left out before is not asked for again behind a person's back.
+  return { scopes: account && granted.length > 0 ? granted : undefined }
+}
+
+export interface ControlOptions {
+  /** Asks what the agent may do before the window opens. Default: what the LatchkeyProvider says. */
+  consent?: boolean
   /** Called in the click that starts it. */
   onStart?: (intent: ConnectIntent) => void
 }
 
-/** The button, and for providers of kind `api-key` the form that it opens in place. */
-export function ConnectControl(props: ConnectControlProps) {
-  const { provider, kind = 'primary', words, className = 'latchkey-connect', onStart, ...intent } = props
-  const messages = useMessages()
-  const { status, error, prepare } = useConnect(provider.id)
+/** What a connect button does: its handlers and ARIA, and the dialog or form that it opens. */
+export function useConnectControl(provider: Provider, intent: ConnectIntent, { consent, onStart }: ControlOptions) {
+  const { icons } = useKit()
+  const { status, prepare } = useConnect(provider.id)
   const start = useStart(provider, intent)
+  const { question, scopes } = useConsentFor(provider, intent, consent)
   const [Form, loadForm] = useForm()
+  const [Consent, loadConsent] = useConsentQuestion()
   const [open, setOpen] = useState(false)
-  const button = useRef<HTMLButtonElement>(null)
+  const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
+  const button = useRef<HTMLElement>(undefined)
   const formId = useId()
   const takesKey = provider.kind === 'api-key'
+
+  const foresee = () => {
+    prepare()
+    if (takesKey) loadForm()
+    if (question) loadConsent()
+  }
+  const press = ({ currentTarget }: MouseEvent<HTMLElement>) => {
+    button.current = currentTarget
+    // Where a window is open already, the client brings it to the front.
+    if (question && status !== 'connecting') {
+      loadConsent()
+      return setAsking({ theme: themeAround(currentTarget), home: currentTarget.closest('.latchkey') })
+    }
+    onStart?.(scopes ? { ...intent, scopes } : intent)
+    if (!takesKey) return void start(undefined, scopes)
+    loadForm()
+    setOpen(!open)
+  }
+  const agree = (chosen: readonly string[]) => {
+    setAsking(undefined)
+    // Without an account and scopes of its own it was one more that was meant, and it still is.
+    const another = !intent.accountId && !intent.scopes
+    onStart?.({ ...intent, scopes: chosen, another })
+    void start(undefined, chosen, another)
+  }
+  // The button may have given way to what became of it.
+  const refocus = (home?: Element | null) => (button.current?.isConnected ? button.current : firstStop(home))?.focus()
+  return {
+    open,
+    props: {
+      'aria-haspopup': question && ('dialog' as const),
+      'aria-expanded': takesKey ? open : undefined,
+      'aria-controls': takesKey && open ? formId : undefined,
+      onPointerEnter: foresee,
+      onFocus: foresee,
+      onClick: press,
+    },
+    below: (
+      <>
+        {takesKey && open && Form && (
+          <Form
+            id={formId}
+            provider={provider}
+            accountId={intent.accountId}
+            focusOnMount
+            onConnected={(outcome) => {
+              setOpen(false)
+              intent.onConnected?.(outcome)
+            }}
+            onCancel={() => {
+              setOpen(false)
+              refocus()
+            }}
+          />
+        )}
+        {asking && question && Consent && (
+          <Consent
+            {...question}
+            mark={brandMark(provider.id, provider.name, icons)}
+            theme={asking.theme}
+            onContinue={agree}
+            onClose={() => setAsking(undefined)}
+            onClosed={() => refocus(asking.home)}
+          />
+        )}
+      </>
+    ),
+  }
+}
+
+export type ConnectControlProps = ConnectIntent &
+  ControlOptions & {
+    provider: Provider
+    kind?: 'primary' | 'secondary' | 'quiet'
+    /** The visible word and the accessible name. Default: those of connecting, or of connecting again. */
+    words?: readonly [visible: string, name: string]
+    className?: string
+  }
+
+/** The button of a card, and what it opens. */
+export function ConnectControl(props: ConnectControlProps) {
+  const { provider, kind = 'primary', words, className = 'latchkey-connect', consent, onStart, ...intent } = props
+  const messages = useMessages()
+  const { status, error } = useConnect(provider.id)
+  const control = useConnectControl(provider, intent, { consent, onStart })
   // The way on is in the notice while a window is open; a form stays, and says so itself.
-  if (status === 'connecting' && !takesKey) return null
+  if (status === 'connecting' && provider.kind !== 'api-key') return null
   if (error?.code === 'not_configured') return null
 
   const [visible, name] =
@@ -76,49 +184,18 @@ export function ConnectControl(props: ConnectControlProps) {
     (intent.accountId === undefined
       ? [messages.connectShort, messages.connect(provider.name)]
       : [messages.reconnectShort, messages.reconnect(provider.name, intent.accountLabel)])
-  const foresee = () => {
-    prepare()
-    if (takesKey) loadForm()
-  }
-  const close = () => {
-    setOpen(false)
-    button.current?.focus()
-  }
-  const onConnected: ConnectIntent['onConnected'] = (outcome) => {
-    setOpen(false)
-    intent.onConnected?.(outcome)
-  }
   return (
     <>
       <button
-        ref={button}
         type="button"
         className={`latchkey-button ${className}`}
-        data-kind={open ? 'secondary' : kind}
+        data-kind={control.open ? 'secondary' : kind}
         aria-label={name}
-        aria-expanded={takesKey ? open : undefined}
-        aria-controls={takesKey && open ? formId : undefined}
-        onPointerEnter={foresee}
-        onFocus={foresee}
-        onClick={() => {
-          onStart?.(intent)
-          if (!takesKey) return void start()
-          loadForm()
-          setOpen(!open)
-        }}
+        {...control.props}
       >
         {visible}
       </button>
-      {takesKey && open && Form && (
-        <Form
-          id={formId}
-          provider={provider}
-          accountId={intent.accountId}
-          focusOnMount
-          onConnected={onConnected}
-          onCancel={close}
-        />
-      )}
+      {control.below}
     </>
   )
 }
@@ -236,7 +313,14 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   if (reason === 'access_denied' || error?.code === 'access_denied') {
     return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
   }
-  if (error?.code === 'not_configured') return <Notice>{messages.notConfiguredHint(name)}</Notice>
+  if (error?.code === 'not_configured') {
+    // A server that registers nobody by itself may still know this app: by an id that somebody has.
+    return provider.kind === 'mcp' && !provider.client.client_id ? (
+      <ClientIdNotice provider={provider} onSaved={() => start()} />
+    ) : (
+      <Notice>{messages.notConfiguredHint(name)}</Notice>
+    )
+  }
   if (!error || error.code === 'cancelled') return null
   const { next } = error
   const byWindow = provider.kind !== 'api-key'
@@ -246,6 +330,18 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
       {errorSentence(messages, error, name)}
       {error.detail && <span className="latchkey-detail">{messages.serverSaid(name, error.detail)}</span>}
     </Notice>
+  )
+}
+
+/** Asks for the client id of this app at a server that registers nobody by itself. */
+function ClientIdNotice({ provider, onSaved }: { provider: OAuthProvider; onSaved: () => void }) {
+  const messages = useMessages()
+  const [Form, loadForm] = useClientIdForm()
+  useEffect(loadForm, [loadForm])
+  return Form ? (
+    <Form provider={provider} onSaved={onSaved} />
+  ) : (
+    <Notice>{messages.notConfiguredHint(provider.name)}</Notice>
   )
 }
 
@@ -264,11 +360,10 @@ const asked = new WeakSet<Change>()
 /** Somebody else signed in than the account that was connected again: asks what to do about it. */
 function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
   const { from, to } = changed
-  const { client } = useKit()
   const messages = useMessages()
   const announce = useAnnounce()
   const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
-  const [Dialog, loadDialog] = useQuestion()
+  const [Dialog, loadDialog] = useDifferent()
   const trigger = useRef<HTMLButtonElement>(null)
   const ask = useCallback(() => {
     loadDialog()
@@ -281,11 +376,6 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
     ask()
   }, [changed, ask, announce, messages])
 
-  const answer = (choice: 'keep-both' | 'replace' | 'cancel') => () => {
-    setAsking(undefined)
-    // What fails is in the provider's state, where the card shows it.
-    client.resolveChange(provider.id, choice).catch(() => {})
-  }
   return (
     <>
       <Notice
@@ -308,14 +398,8 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
       </Notice>
       {asking && Dialog && (
         <Dialog
-          firm
-          title={messages.changedTitle(to.label)}
-          body={messages.changedBody(from.label, to.label)}
-          answers={[
-            { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
-            { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
-            { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
-          ]}
+          provider={provider.id}
+          changed={changed}
           theme={asking.theme}
           onClose={() => setAsking(undefined)}
           onClosed={() => (trigger.current ?? firstStop(asking.home))?.focus()}
@@ -328,19 +412,6 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
 /** The `data-theme` around a node. */
 export function themeAround(node: Element | null): string | undefined {
   return node?.closest<HTMLElement>('[data-theme]')?.dataset.theme
-}
-
-/** Where a keyboard goes on in a card: connecting or cancelling that, else disconnecting, else its heading. */
-const STOPS = ['.latchkey-connect', '[data-tone=quiet] button', '.latchkey-disconnect', 'h3']
-
-export function firstStop(...places: (Element | null | undefined)[]): HTMLElement | undefined {
-  for (const place of places) {
-    for (const stop of STOPS) {
-      const found = place?.querySelector<HTMLElement>(stop)
-      if (found) return found
-    }
-  }
-  return undefined
 }
 
 interface NoticeProps {
@@ -374,27 +445,5 @@ export function NoticeButton(props: { label?: string; onClick: () => void; child
     >
       {props.children}
     </button>
-  )
-}
-
-export type ConnectButtonProps = ConnectIntent & {
-  /** Provider id. */
-  provider: string
-}
-
-/**
- * A button that connects an account of one provider, with all that can follow from it: waiting, a blocked window, a
- * key form. Renders nothing for a provider that the page does not know.
- */
-export function ConnectButton({ provider: providerId, ...intent }: ConnectButtonProps) {
-  const provider = useProvider(providerId)
-  if (!provider) return null
-  return (
-    <LiveRegion>
-      <div className="latchkey latchkey-stack">
-        <ConnectControl provider={provider} {...intent} />
-        <ConnectNotice provider={provider} {...intent} />
-      </div>
-    </LiveRegion>
   )
 }

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
-import { expect, fn, userEvent } from 'storybook/test'
+import { expect, fn, screen, userEvent, waitFor, within } from 'storybook/test'
 import { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
 import { LatchkeyProvider } from './context.tsx'
 import { usePendingRequests } from './hooks.ts'
@@ -14,6 +14,8 @@ const meta = {
     request: { type: 'authorization_required', provider: 'github', toolName: 'list_issues' },
     onConnected: fn(),
   },
+  argTypes: { request: { control: 'object' } },
+  parameters: { controls: { disable: false } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -128,4 +130,72 @@ function Pending({ onConnected }: Pick<ConnectPromptProps, 'onConnected'>) {
   return usePendingRequests().map((request) => (
     <ConnectPrompt key={request.provider} request={request} onConnected={onConnected} />
   ))
+}
+
+export const AsksForMoreDark: Story = {
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  globals: { theme: 'dark' },
+}
+
+/** By keyboard: the focus goes from the button to the way out, and on to what came of it. */
+export const Connecting: Story = {
+  parameters: { fake: { outcomes: { github: 'pending' } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    await userEvent.tab()
+    await userEvent.keyboard('{Enter}')
+    await expect(canvas.getByRole('article')).toHaveAttribute('data-status', 'connecting')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.')
+    client.settle('github', 'connected')
+    await waitFor(() => expect(canvas.getByText('GitHub is connected as octocat')).toHaveFocus())
+  },
+}
+
+export const Blocked: Story = {
+  parameters: { fake: { outcomes: { github: 'blocked' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByRole('button', { name: 'Open in a new tab' })).toBeVisible()
+  },
+}
+
+export const Denied: Story = {
+  parameters: { fake: { outcomes: { github: 'denied' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+  },
+}
+
+export const FailedDark: Story = {
+  parameters: { fake: { outcomes: { github: new LatchkeyError('network', 'GitHub could not be reached.') } } },
+  globals: { theme: 'dark' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('could not be reached')
+  },
+}
+
+/** Where the app asks first, a tool's sensitive wish is not granted by a click too many. */
+export const AsksFirst: Story = {
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client} consent>
+      <ConnectPrompt {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await expect(dialog.getByRole('checkbox', { name: /all your repositories/ })).not.toBeChecked()
+    await userEvent.click(dialog.getByRole('checkbox', { name: /all your repositories/ }))
+    await userEvent.click(dialog.getByRole('button', { name: 'Continue to GitHub' }))
+    await waitFor(() =>
+      expect(args.onConnected).toHaveBeenCalledWith(
+        expect.objectContaining({ scopes: ['read:user', 'user:email', 'repo', 'gist'] }),
+      ),
+    )
+  },
 }

@@ -1,15 +1,24 @@
 'use client'
-import { type Account, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
-import { useEffect, useId, useRef } from 'react'
+import {
+  type Account,
+  type ConnectRequest,
+  cardStatus,
+  defaultAccount,
+  type Provider,
+  providerState,
+} from '@latchkey/core'
+import { useEffect, useId, useRef, useState } from 'react'
 import { Avatar } from './avatar.tsx'
-import { ConnectControl, ConnectNotice, NoticeButton } from './connect-button.tsx'
+import { ConnectControl, type ConnectIntent, ConnectNotice, NoticeButton } from './connect-button.tsx'
 import { useKit } from './context.tsx'
-import { useProvider, useSnapshot } from './hooks.ts'
+import { useProvider, useProviderAccounts, useSnapshot } from './hooks.ts'
 import { brandMark } from './icons.tsx'
+import { useKeptFocus } from './kept-focus.ts'
 import { LiveRegion } from './live-region.tsx'
-import { useMessages } from './messages.ts'
+import { descriptionOf, useLanguage, useMessages } from './messages.ts'
 import { PagePrompt } from './page-prompt.tsx'
 import { ScopeItems } from './scope-items.tsx'
+import { useSpokenStatus } from './spoken-status.ts'
 
 export interface ConnectPromptProps {
   /**
@@ -41,8 +50,15 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
   const { client, icons } = useKit()
   const messages = useMessages()
+  const language = useLanguage()
   const { name } = provider
   const titleId = useId()
+  const card = useRef<HTMLElement>(null)
+  const [started, setStarted] = useState<ConnectIntent>()
+  const accounts = useProviderAccounts(provider.id)
+  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
+  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
+  useSpokenStatus(name, status, accounts, reason)
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
     (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
@@ -51,6 +67,8 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled =
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
+
+  useKeptFocus(card, `${status} ${reason} ${fulfilled}`)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -73,11 +91,18 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
   if (fulfilled && account) {
     return (
-      <article className={frame} aria-labelledby={titleId} data-status="connected" data-provider={provider.id}>
+      <article
+        ref={card}
+        {...language}
+        className={frame}
+        aria-labelledby={titleId}
+        data-status="connected"
+        data-provider={provider.id}
+      >
         <div className="latchkey-head">
           {mark}
           <div className="latchkey-title">
-            <p id={titleId} className="latchkey-done">
+            <p id={titleId} className="latchkey-done" tabIndex={-1}>
               {messages.promptConnected(name, account.label)}
             </p>
           </div>
@@ -93,7 +118,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
   return (
-    <article className={frame} aria-labelledby={titleId} data-status="disconnected" data-provider={provider.id}>
+    <article
+      {...language}
+      ref={card}
+      className={frame}
+      aria-labelledby={titleId}
+      data-status={status === 'connecting' ? status : 'disconnected'}
+      data-provider={provider.id}
+    >
       <div className="latchkey-head">
         {mark}
         <div className="latchkey-title">
@@ -101,7 +133,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.promptTitle(name, tool)}
           </p>
           {wanted.length === 0 && (
-            <p className="latchkey-line">{paused ? messages.pausedPrompt : provider.description}</p>
+            <p className="latchkey-line">{paused ? messages.pausedPrompt : descriptionOf(messages, provider)}</p>
           )}
         </div>
         {ready && paused ? (
@@ -115,7 +147,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
             {messages.resumeShort}
           </button>
         ) : ready ? (
-          <ConnectControl provider={provider} {...intent} />
+          <ConnectControl provider={provider} onStart={setStarted} {...intent} />
         ) : (
           <span className="latchkey-bone" aria-hidden="true" />
         )}
@@ -128,7 +160,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           </div>
         )}
       </div>
-      <ConnectNotice provider={provider} {...intent} />
+      <ConnectNotice provider={provider} {...intent} {...started} />
       {waiting && (
         <div className="latchkey-later">
           <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>

@@ -1,9 +1,10 @@
-import { LatchkeyError } from '@latchkey/core'
+import { LatchkeyError, oauth } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import type { Meta, StoryObj } from '@storybook/react-vite'
-import { expect, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import type { CSSProperties } from 'react'
+import { expect, fn, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 import { LatchkeyProvider } from './context.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from './testing.ts'
@@ -13,6 +14,15 @@ const meta = {
   title: 'ConnectedAccounts',
   component: ConnectedAccounts,
   tags: ['autodocs'],
+  argTypes: {
+    layout: { control: 'inline-radio', options: ['list', 'grid', 'inline'] },
+    density: { control: 'inline-radio', options: ['comfortable', 'compact'] },
+    search: { control: 'boolean' },
+    groups: { control: 'boolean' },
+    title: { control: 'text' },
+    description: { control: 'text' },
+  },
+  parameters: { controls: { disable: false } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -66,91 +76,6 @@ export const Connected: Story = {
     await expect(canvas.getByText('API Key')).toBeVisible()
     await expect(canvas.getByText('Read all your email').parentElement).toHaveTextContent('Sensitive')
     await expect(canvas.getByText('Kept in this browser, sealed.')).toBeVisible()
-  },
-}
-
-export const Waiting: Story = {
-  parameters: { fake: { outcomes: { github: 'pending' }, accounts: [ada] } },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    const card = canvas.getByRole('article', { name: 'GitHub' })
-    await expect(card).toHaveAttribute('data-status', 'connecting')
-    await expect(within(card).getByText(/^Waiting for GitHub/)).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
-  },
-}
-
-/** By keyboard from the first button to a connected account, and back out of one. */
-export const ByKeyboard: Story = {
-  parameters: { fake: { outcomes: { github: 'pending' } } },
-  play: async ({ canvas, loaded: { client } }) => {
-    await userEvent.tab()
-    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus()
-    await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
-    await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
-    await userEvent.keyboard('{Enter}')
-    client.settle('github', octocat)
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.')
-  },
-}
-
-export const WindowClosed: Story = {
-  parameters: { fake: { states: { github: { status: 'connecting', reason: 'popup_closed' } } } },
-  play: async ({ canvas }) => {
-    await expect(canvas.getByText('Did you close the window?')).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
-  },
-}
-
-export const WindowBlocked: Story = {
-  parameters: { fake: { outcomes: { github: 'blocked' } } },
-  play: async ({ canvas, loaded: { client } }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
-    const connect = spyOn(client, 'connect')
-    await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
-    await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
-    await userEvent.click(await canvas.findByRole('button', { name: 'Open in this tab' }))
-    await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'redirect' })
-    await expect(await canvas.findByRole('button', { name: 'Connect GitHub' })).toBeVisible()
-  },
-}
-
-/** The link works in this browser only, where the app waits for its answer. */
-export const LinkCopied: Story = {
-  parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
-  play: async ({ canvas, loaded: { client } }) => {
-    const write = spyOn(navigator.clipboard, 'write').mockResolvedValue()
-    await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
-    await expect(await canvas.findByText('Link copied. Open it in this browser.')).toBeVisible()
-    const item = write.mock.lastCall?.[0][0]
-    await expect(await (await item?.getType('text/plain'))?.text()).toBe('https://github.example/authorize')
-    await expect(client.getSnapshot().providers.github?.status).toBe('connecting')
-    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
-    write.mockRestore()
-  },
-}
-
-export const LinkNotCopied: Story = {
-  parameters: LinkCopied.parameters,
-  play: async ({ canvas, loaded: { client } }) => {
-    spyOn(client, 'connectLink').mockRejectedValue(new LatchkeyError('network', 'GitHub could not be reached.'))
-    await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
-    await expect(await canvas.findByText('The link could not be copied.')).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Open in this tab' })).toBeVisible()
-  },
-}
-
-export const Denied: Story = {
-  parameters: { fake: { outcomes: { github: 'denied' } } },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
-    await expect(canvas.queryByRole('alert')).toBeNull()
   },
 }
 
@@ -225,141 +150,6 @@ const hubot = fakeAccount({
   connectedAt: octocat.connectedAt + 1,
   scopes: ['read:user', 'repo'],
 })
-const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: octocat.connectedAt + 2 })
-
-/** Actions name their account when a provider has several, and one of them is used by default. */
-export const SeveralAccounts: Story = {
-  parameters: { fake: { accounts: [octocat, { ...hubot, status: 'needs-reconnect', reason: 'expired' }] } },
-  play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toBeVisible()
-    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'needs-reconnect')
-    await expect(canvas.getByText('Default')).toBeVisible()
-    const more = canvas.getByRole('button', { name: 'More for GitHub (hubot)' })
-    await userEvent.click(more)
-    await expect(more).toHaveAttribute('aria-expanded', 'true')
-    await userEvent.click(canvas.getByRole('button', { name: 'Use by default: hubot' }))
-    await expect(canvas.getByText('Default').parentElement).toHaveTextContent('Hubot')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toHaveFocus())
-  },
-}
-
-export const AddingAnother: Story = {
-  parameters: { fake: { accounts: [octocat], outcomes: { github: hubot } } },
-  play: async ({ canvas, loaded: { client } }) => {
-    const connect = spyOn(client, 'connect')
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Add another GitHub account' }))
-    await expect(connect).toHaveBeenCalledWith('github', undefined)
-    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (hubot)' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
-  },
-}
-
-/** GitHub signs in whoever is signed in there: that may be the same person again. */
-export const AddingTheSame: Story = {
-  parameters: { fake: { accounts: [octocat] } },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Add another GitHub account' }))
-    await expect(await canvas.findByText(/^octocat is connected already/)).toBeVisible()
-    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
-    await expect(canvas.queryByText(/^octocat is connected already/)).toBeNull()
-  },
-}
-
-export const AddingAnotherKey: Story = {
-  parameters: { fake: { accounts: [kaggler] } },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for Kaggle' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Add another Kaggle account' }))
-    await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toHaveFocus())
-  },
-}
-
-/** A reconnect comes back as somebody else: nothing changes until it is answered, and Escape only puts it off. */
-export const SomebodyElse: Story = {
-  parameters: {
-    fake: { accounts: [{ ...octocat, status: 'needs-reconnect', reason: 'revoked' }], outcomes: { github: mona } },
-  },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
-    const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
-    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Keep both' })).toHaveFocus())
-    await userEvent.click(dialog.parentElement?.firstElementChild as Element)
-    await expect(dialog).toBeInTheDocument()
-    await userEvent.keyboard('{Escape}')
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-    await expect(canvas.getByText(/^You signed in as mona, not as octocat/)).toBeVisible()
-    await userEvent.click(canvas.getByRole('button', { name: 'Choose' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Replace octocat' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await expect(canvas.getByText('mona')).toBeVisible()
-    await expect(canvas.queryByText('octocat')).toBeNull()
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-  },
-}
-
-/** After a redirect there was no click: the question is there by itself. */
-export const SomebodyElseReturned: Story = {
-  parameters: {
-    fake: {
-      accounts: [octocat],
-      states: {
-        github: {
-          status: 'idle',
-          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
-          changed: { from: octocat, to: mona },
-        },
-      },
-    },
-  },
-  play: async () => {
-    const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
-    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Replace octocat' })).toBeVisible())
-  },
-}
-
-export const SomebodyElseKept: Story = {
-  parameters: SomebodyElse.parameters,
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Keep both' }))
-    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (octocat)' })).toBeVisible()
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-  },
-}
-
-export const SomebodyElseCancelled: Story = {
-  parameters: SomebodyElse.parameters,
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
-    const dialog = within(await screen.findByRole('dialog'))
-    await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toHaveFocus())
-    await expect(canvas.queryByText(/mona/)).toBeNull()
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-  },
-}
-
-export const Paused: Story = {
-  parameters: { fake: { accounts: [octocat] } },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Pause GitHub' }))
-    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'paused')
-    await expect(canvas.getByText('Your agent does not use this account until you resume it.')).toBeVisible()
-    const resume = canvas.getByRole('button', { name: 'Resume GitHub' })
-    await waitFor(() => expect(resume).toHaveFocus())
-    await userEvent.keyboard('{Enter}')
-    await expect(canvas.getByText('Connected')).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Pause GitHub' }))
-    await expect(canvas.getByText('Paused')).toBeVisible()
-  },
-}
 
 /** What was asked for and not granted, in the provider's words, and the way to grant it after all. */
 export const NotAllGranted: Story = {
@@ -382,52 +172,6 @@ export const NotAllGranted: Story = {
     })
     await waitFor(() => expect(canvas.queryByText('Not granted at GitHub:')).toBeNull())
     await expect(canvas.getByText('Not granted at Gmail:')).toBeVisible()
-  },
-}
-
-export const Offline: Story = {
-  parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
-  play: async ({ canvas }) => {
-    await expect(canvas.getByText('You are offline. GitHub is used again when you are back.')).toBeVisible()
-    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
-  },
-}
-
-export const Expiring: Story = {
-  parameters: {
-    fake: { accounts: [{ ...octocat, status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 }] },
-  },
-  play: async ({ canvas }) => {
-    await expect(canvas.getByText('Expires in 4 minutes')).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
-  },
-}
-
-/** Inside of a page of another site the answer may never arrive: the app is better off in a tab of its own. */
-export const Embedded: Story = {
-  parameters: { fake: { states: { github: { status: 'connecting', reason: 'embedded' } } } },
-  play: async ({ canvas }) => {
-    const link = canvas.getByRole('link', { name: 'Open the app in its own tab' })
-    await expect(link).toHaveAttribute('href', location.href)
-    await expect(link).toHaveAttribute('target', '_blank')
-    await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
-    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
-  },
-}
-
-/** GitHub wants a client secret, and here is no server to keep one. */
-export const NotConfigured: Story = {
-  parameters: {
-    fake: {
-      states: {
-        github: { status: 'idle', error: new LatchkeyError('not_configured', 'GitHub needs a client secret.') },
-      },
-    },
-  },
-  play: async ({ canvas }) => {
-    await expect(canvas.getByText('Not configured')).toBeVisible()
-    await expect(canvas.queryByRole('button', { name: 'Connect GitHub' })).toBeNull()
   },
 }
 
@@ -476,51 +220,6 @@ export const OtherWords: Story = {
   },
 }
 
-/** Asks first, says what became of the access, and leaves the keyboard where it can go on. */
-export const Disconnecting: Story = {
-  parameters: { fake: { accounts: [octocat] } },
-  play: async ({ canvas }) => {
-    const disconnect = canvas.getByRole('button', { name: 'Disconnect GitHub' })
-    await userEvent.click(disconnect)
-    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
-    await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
-    await waitFor(() => expect(disconnect).toHaveFocus())
-    await userEvent.keyboard('{Enter}')
-    const again = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
-    await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('Access revoked at GitHub (access token).')).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
-    await expect(canvas.getByRole('status')).toHaveTextContent('GitHub is disconnected, and its access revoked.')
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-  },
-}
-
-export const RemovedButNotRevoked: Story = {
-  parameters: {
-    fake: {
-      accounts: [octocat],
-      receipts: {
-        github: {
-          status: 'removed',
-          manageUrl: 'https://github.com/settings/applications',
-          error: new LatchkeyError('network', 'GitHub could not be reached.'),
-        },
-      },
-    },
-  },
-  play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub' }))
-    const dialog = within(await screen.findByRole('dialog'))
-    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText(/^Removed here. GitHub could not be told: /)).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Do it at GitHub' })).toHaveAttribute(
-      'href',
-      'https://github.com/settings/applications',
-    )
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-  },
-}
-
 /** All at once, after one question: each account gets its own receipt. */
 export const DisconnectingAll: Story = {
   parameters: {
@@ -558,17 +257,247 @@ export const KeptForTheTab = custody('session', 'Kept in this tab until you clos
 export const KeptOnTheServer = custody('vault', 'Kept on the server, encrypted.')
 export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
 
-export const DisconnectingOneOfSeveral: Story = {
-  parameters: { fake: { accounts: [octocat, hubot] } },
+const SERVICES =
+  'Airtable Asana Bitbucket Box Calendly ClickUp Confluence Discord Dropbox Figma GitLab HubSpot Jira Linear Mailchimp Miro Notion Pipedrive Salesforce Slack Stripe Trello Zendesk Zoom Zürich'.split(
+    ' ',
+  )
+const many = SERVICES.map((name) =>
+  oauth({
+    id: name
+      .normalize('NFD')
+      .replace(/\P{ASCII}/gu, '')
+      .toLowerCase(),
+    name,
+    issuer: 'https://login.example',
+    authorizationEndpoint: 'https://login.example/authorize',
+    tokenEndpoint: 'https://login.example/token',
+    apiBaseUrl: 'https://api.example',
+  }),
+)
+const mine = [
+  fakeAccount({ provider: 'linear', username: 'grace', name: 'Grace Hopper', scopes: [] }),
+  fakeAccount({
+    provider: 'slack',
+    username: 'grace',
+    name: 'Grace Hopper',
+    scopes: [],
+    status: 'needs-reconnect',
+    reason: 'revoked',
+  }),
+]
+
+/** With more providers than fit on a screen, a box to find one and two groups come by themselves. */
+export const Many: Story = {
+  parameters: { fake: { providers: many, accounts: mine } },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub (hubot)' }))
-    const dialog = within(await screen.findByRole('dialog'))
-    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
-    await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
-    await expect(canvas.queryByText(/^hubot/)).toBeNull()
-    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    await expect(within(canvas.getByRole('list', { name: 'Connected' })).getAllByRole('article')).toHaveLength(2)
+    await expect(within(canvas.getByRole('list', { name: 'Available' })).getAllByRole('article')).toHaveLength(
+      many.length - 2,
+    )
+    await expect(await canvas.findByRole('searchbox', { name: 'Search' })).toBeVisible()
+  },
+}
+
+/** A word finds a provider or the person connected there; Escape brings everything back and keeps the focus. */
+export const Searching: Story = {
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    const box = await canvas.findByRole('searchbox', { name: 'Search' })
+    await userEvent.type(box, 'hopper sl')
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(1))
+    await expect(canvas.getByRole('article', { name: 'Slack' })).toBeVisible()
+    await expect(canvas.getByText('1 of 25')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('1 result.'))
+    await userEvent.keyboard('{Escape}')
+    await expect(box).toHaveValue('')
+    await expect(box).toHaveFocus()
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
+    await userEvent.type(box, 'zurich')
+    await waitFor(() => expect(canvas.getByRole('article')).toHaveAccessibleName('Zürich'))
+  },
+}
+
+/** What is under way in a card outlives a search that hides it. */
+export const SearchKeepsForms: Story = {
+  parameters: { fake: { providers: [...many, kaggle()] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    const key = await canvas.findByLabelText('Kaggle API key')
+    await userEvent.type(key, 'KGAT_half')
+    const box = await canvas.findByRole('searchbox')
+    await userEvent.type(box, 'figma')
+    await waitFor(() => expect(key).not.toBeVisible())
+    await userEvent.clear(box)
+    await waitFor(() => expect(key).toBeVisible())
+    await expect(key).toHaveValue('KGAT_half')
+  },
+}
+
+export const NoMatch: Story = {
+  args: { defaultQuery: 'fax' },
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Nothing matches “fax”.')).toBeVisible()
+    await expect(canvas.queryByRole('article')).toBeNull()
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('0 results.'))
+    await userEvent.click(canvas.getByRole('button', { name: 'Clear search' }))
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
+    await expect(canvas.getByRole('searchbox')).toHaveFocus()
+  },
+}
+
+/** An app may hold what is searched for. */
+export const SearchHeldByTheApp: Story = {
+  args: { query: 'git', onQueryChange: fn() },
+  parameters: Many.parameters,
+  play: async ({ canvas, args }) => {
+    await waitFor(() => expect(canvas.getByRole('article')).toHaveAccessibleName('GitLab'))
+    await userEvent.type(canvas.getByRole('searchbox'), 'x')
+    await expect(args.onQueryChange).toHaveBeenLastCalledWith('gitx')
+    await expect(canvas.getByRole('searchbox')).toHaveValue('git')
+  },
+}
+
+/** A card stays where it is when it connects; the groups are those of when the panel opened. */
+export const StaysInItsGroup: Story = {
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Figma' }))
+    const available = within(canvas.getByRole('list', { name: 'Available' }))
+    await expect(await available.findByRole('button', { name: 'Disconnect Figma' })).toHaveFocus()
+  },
+}
+
+export const NoProviders: Story = {
+  parameters: { fake: { providers: [] } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('There is nothing to connect here yet.')).toBeVisible()
+    await expect(canvas.queryByRole('searchbox')).toBeNull()
+  },
+}
+
+/** Storage refuses, and there is nothing to lose: reloading may help once the browser allows it. */
+export const StorageUnavailable: Story = {
+  parameters: { fake: { persistence: 'unavailable' } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('Allow this site to store data, then reload.')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reload' })).toBeVisible()
+  },
+}
+
+const mixed = [
+  octocat,
+  { ...ada, status: 'expiring' as const, renewable: false, expiresAt: Date.now() + 5 * 60_000 },
+  { ...kaggler, status: 'error' as const, reason: 'invalid_token' as const },
+]
+
+export const Grid: Story = {
+  args: { layout: 'grid' },
+  globals: { width: 'full' },
+  parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 4)], accounts: mixed } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getAllByRole('article')).toHaveLength(7)
+  },
+}
+
+/** In a composer or a row of settings: one line each, and words only for what is wrong. */
+export const Inline: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 2)], accounts: mixed } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('region', { name: 'Connected Accounts' })).toBeVisible()
+    await expect(canvas.getByText('octocat')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reconnect Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Connect Airtable' })).toBeVisible()
+    await expect(canvas.queryByText(/^Kept/)).toBeNull()
+  },
+}
+
+export const InlineLoading: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { status: 'loading' } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getAllByRole('article')).toHaveLength(3)
+  },
+}
+
+export const InlineWithForm: Story = {
+  args: { layout: 'inline' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toHaveFocus())
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveFocus())
+  },
+}
+
+export const Compact: Story = {
+  args: { density: 'compact' },
+  parameters: { fake: { accounts: mixed } },
+  play: async ({ canvas }) => {
+    for (const button of canvas.getAllByRole('button')) {
+      const { width, height } = button.getBoundingClientRect()
+      await expect(Math.min(width, height)).toBeGreaterThanOrEqual(24)
+    }
+  },
+}
+
+// The tokens of shadcn/ui's "neutral" theme, as its Tailwind 4 template has them, with a smaller radius to be seen.
+const lightTokens = {
+  '--radius': '0.375rem',
+  '--background': 'oklch(1 0 0)',
+  '--foreground': 'oklch(0.145 0 0)',
+  '--card': 'oklch(1 0 0)',
+  '--card-foreground': 'oklch(0.145 0 0)',
+  '--popover': 'oklch(1 0 0)',
+  '--popover-foreground': 'oklch(0.145 0 0)',
+  '--primary': 'oklch(0.205 0 0)',
+  '--primary-foreground': 'oklch(0.985 0 0)',
+  '--muted': 'oklch(0.97 0 0)',
+  '--muted-foreground': 'oklch(0.556 0 0)',
+  '--accent': 'oklch(0.97 0 0)',
+  '--accent-foreground': 'oklch(0.205 0 0)',
+  '--destructive': 'oklch(0.577 0.245 27.325)',
+  '--border': 'oklch(0.922 0 0)',
+  '--input': 'oklch(0.922 0 0)',
+  '--ring': 'oklch(0.708 0 0)',
+} as CSSProperties
+const darkTokens = {
+  ...lightTokens,
+  '--background': 'oklch(0.145 0 0)',
+  '--foreground': 'oklch(0.985 0 0)',
+  '--card': 'oklch(0.205 0 0)',
+  '--card-foreground': 'oklch(0.985 0 0)',
+  '--popover': 'oklch(0.205 0 0)',
+  '--popover-foreground': 'oklch(0.985 0 0)',
+  '--primary': 'oklch(0.922 0 0)',
+  '--primary-foreground': 'oklch(0.205 0 0)',
+  '--muted': 'oklch(0.269 0 0)',
+  '--muted-foreground': 'oklch(0.708 0 0)',
+  '--accent': 'oklch(0.269 0 0)',
+  '--accent-foreground': 'oklch(0.985 0 0)',
+  '--destructive': 'oklch(0.704 0.191 22.216)',
+  '--border': 'oklch(1 0 0 / 10%)',
+  '--input': 'oklch(1 0 0 / 15%)',
+  '--ring': 'oklch(0.556 0 0)',
+} as CSSProperties
+
+/** shadcn/ui's own tokens, taken over by `@latchkey/react/shadcn.css`. */
+export const Shadcn: Story = {
+  parameters: { fake: { accounts: mixed } },
+  render: (args, { loaded, globals }) => (
+    <div
+      className={globals.theme === 'dark' ? 'dark' : undefined}
+      style={globals.theme === 'dark' ? darkTokens : lightTokens}
+    >
+      <link rel="stylesheet" href={new URL('./shadcn.css', import.meta.url).href} />
+      <LatchkeyProvider client={loaded.client}>
+        <ConnectedAccounts {...args} />
+      </LatchkeyProvider>
+    </div>
+  ),
+  play: async ({ canvas }) => {
+    const card = canvas.getByRole('article', { name: 'GitHub' })
+    await waitFor(() => expect(getComputedStyle(card).borderRadius).toBe('6px'))
   },
 }

@@ -7,8 +7,8 @@ import { act, cleanup, render, renderHook, screen } from '@testing-library/react
 import { userEvent } from '@testing-library/user-event'
 import { type ReactNode, StrictMode } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ConnectButton } from './connect-button.tsx'
 import { LatchkeyProvider, useLatchkey } from './context.tsx'
+import { ConnectButton } from './standalone-button.tsx'
 import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
 
 vi.mock('@latchkey/core', async (original) => ({ ...(await original<object>()), createLatchkey: vi.fn() }))

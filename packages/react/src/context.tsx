@@ -21,8 +21,18 @@ interface SharedProps {
   keep?: () => unknown
   /** Called once with what `keep` gave, when the page is back. */
   onReturn?: (kept: unknown) => void
+  /**
+   * Asks what an agent may do before a window opens: sensitive scopes are not preselected, those of `requiredScopes`
+   * are fixed, and the others can be left out. Default: false, the provider's own page asks.
+   */
+  consent?: boolean
   /** Brand marks by provider id, in place of or beside the built-in ones. */
   icons?: Readonly<Record<string, ReactNode>>
+  /**
+   * The nonce of the page's content security policy, for the one inline script in a panel's server HTML. Without it
+   * such a policy stops the script, and the cards grow when the accounts are read.
+   */
+  nonce?: string
 }
 
 /** Either a client that the app made, or the options to make one of. */
@@ -38,18 +48,37 @@ interface Kit {
   icons: Readonly<Record<string, ReactNode>>
   /** What should come back when the page is left. */
   keep: () => unknown
+  /** Whether a person is asked before a window opens. */
+  consent: boolean
+  nonce: string | undefined
 }
 
 const KitContext = createContext<Kit | undefined>(undefined)
 const NO_ICONS = {}
 
-/** Runs at its first call only: StrictMode calls state initializers twice, and the second client would be left over. */
+/** Runs at its first call only. */
 function once<T>(create: () => T): () => T {
   let made: { value: T } | undefined
   return () => {
     made ??= { value: create() }
     return made.value
   }
+}
+
+const fresh = new WeakMap<object, LatchkeyClient>()
+
+/**
+ * The client for a mount. StrictMode mounts twice in one tick with the same props, and React 18 keeps nothing of the
+ * first time: the second is given the first one's client, instead of leaving that one over.
+ */
+function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
+  let client = fresh.get(props)
+  if (!client) {
+    client = createLatchkey(options)
+    fresh.set(props, client)
+    queueMicrotask(() => fresh.delete(props))
+  }
+  return client
 }
 
 /**
@@ -60,8 +89,19 @@ function once<T>(create: () => T): () => T {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const { children, client: given, tokens, messages, keep, onReturn, icons = NO_ICONS, ...options } = props
-  const [own] = useState(() => once(() => createLatchkey(options as LatchkeyOptions)))
+  const {
+    children,
+    client: given,
+    tokens,
+    messages,
+    keep,
+    onReturn,
+    consent = false,
+    nonce,
+    icons = NO_ICONS,
+    ...options
+  } = props
+  const [own] = useState(() => once(() => createOnce(props, options as LatchkeyOptions)))
   const client = given ?? own()
 
   const outerQueries = useContext(QueryClientContext)
@@ -105,8 +145,8 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   }, [client, tokens])
 
   const kit = useMemo(
-    () => ({ client, messages, icons, keep: () => asked.current.keep?.() }),
-    [client, messages, icons],
+    () => ({ client, messages, icons, consent, nonce, keep: () => asked.current.keep?.() }),
+    [client, messages, icons, consent, nonce],
   )
   return (
     <QueryClientProvider client={outerQueries ?? ownQueries()}>

@@ -4,6 +4,7 @@ import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { Profiler, type ReactNode } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
 import { AccountCard } from './account-card.tsx'
+import { ConnectedAccounts } from './connected-accounts.tsx'
 import { LatchkeyProvider } from './context.tsx'
 import {
   useAccount,
@@ -146,4 +147,28 @@ test('one account that changes renders one card', () => {
   rendered.length = 0
   act(() => client.setAccount({ ...kaggler, status: 'needs-reconnect', reason: 'invalid_token' }))
   expect([...new Set(rendered)]).toEqual(['kaggle'])
+})
+
+test('an account that gets another name changes its words and nothing else', () => {
+  const client = createFakeClient({ accounts: [fakeAccount(), kaggler] })
+  const commits: string[] = []
+  const { container } = render(
+    <LatchkeyProvider client={client}>
+      <Profiler id="panel" onRender={(panel) => commits.push(panel)}>
+        <ConnectedAccounts />
+      </Profiler>
+    </LatchkeyProvider>,
+  )
+  const observer = new MutationObserver(() => {})
+  observer.observe(container, { subtree: true, childList: true, attributes: true, characterData: true })
+  commits.length = 0
+  act(() => client.setAccount(fakeAccount({ name: 'Mona Lisa' })))
+  const touched = observer.takeRecords().flatMap(({ type, target, addedNodes, removedNodes }) => {
+    return type === 'childList' ? [...addedNodes, ...removedNodes] : [target]
+  })
+  observer.disconnect()
+  expect(container.textContent).toContain('Mona Lisa')
+  expect(commits).toEqual(['panel'])
+  expect(new Set(touched).size).toBeGreaterThan(0)
+  expect(new Set(touched).size).toBeLessThanOrEqual(3)
 })

@@ -34,8 +34,8 @@ export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
 }
 
 /** A selector of lists that answers with its last list while the items are the same ones. */
-function steady<T>(select: (snapshot: Snapshot) => T[]): (snapshot: Snapshot) => readonly T[] {
-  let last: T[] = []
+function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
+  let last: readonly T[] = []
   return (snapshot) => {
     const next = select(snapshot)
     if (next.length !== last.length || next.some((item, index) => item !== last[index])) last = next

@@ -1,6 +1,7 @@
 'use client'
-import type { CardStatus, Custody, ErrorCode, LatchkeyError, Reason, RevokedToken } from '@latchkey/core'
+import type { CardStatus, Custody, ErrorCode, LatchkeyError, Provider, Reason, RevokedToken } from '@latchkey/core'
 import { useKit } from './context.tsx'
+import type { laterEnglish } from './later-messages.ts'
 
 /** The words of an account's or a card's status. */
 type StatusWords = Record<CardStatus, string>
@@ -26,6 +27,10 @@ const reasons: ReasonWords = {
   secret_unavailable: () => 'This browser can no longer read what it kept.',
   offline: (name) => `You are offline. ${name} is used again when you are back.`,
   unverified: () => 'Not checked yet',
+  access_denied: (name) => `You said no at ${name}.`,
+  popup_blocked: () => 'Your browser blocked the window.',
+  popup_closed: () => 'The window seems to be closed.',
+  embedded: (name) => `${name} may not reach this app inside of another page.`,
 }
 
 const errors: ErrorWords = {
@@ -55,8 +60,20 @@ const custody: Record<Custody, string> = {
 
 const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
+/** The reader's English: dates are not written alike wherever English is read. */
+function readersEnglish(): string {
+  const tags = typeof navigator === 'undefined' ? [] : (navigator.languages ?? [])
+  return tags.find((tag) => /^en\b/i.test(tag)) ?? 'en'
+}
+
 /** Every sentence a person can see or hear, in English. `name` is a provider's name. */
 export const english = {
+  /** The language of the words, which dates and durations are written in too: a BCP 47 tag. */
+  locale: readersEnglish() as string | undefined,
+  /** The writing direction of the words. Default: that of the page. */
+  dir: undefined as 'ltr' | 'rtl' | undefined,
+  /** Words for what providers say of themselves in English, by provider id: the description, and scopes' meanings. */
+  providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,
   status,
   /** Why an account or provider has its status. */
   reasons,
@@ -68,6 +85,15 @@ export const english = {
   title: 'Connected Accounts',
   description: 'Connect the accounts your agent works with. You can disconnect them at any time.',
   notPersistent: 'This browser keeps nothing: accounts last until this page closes.',
+  notPersistentHint: 'Allow this site to store data, then reload.',
+  reload: 'Reload',
+  noProviders: 'There is nothing to connect here yet.',
+  search: 'Search',
+  clearSearch: 'Clear search',
+  found: (count: number, all: number) => `${count} of ${all}`,
+  noMatch: (query: string) => `Nothing matches “${query}”.`,
+  groupConnected: 'Connected',
+  groupAvailable: 'Available',
 
   connectShort: 'Connect',
   connect: (name: string) => `Connect ${name}`,
@@ -89,6 +115,10 @@ export const english = {
   isDefault: 'Default',
   makeDefaultShort: 'Use by default',
   makeDefault: (account: string) => `Use by default: ${account}`,
+  switcher: (name: string) => `${name} account to use by default`,
+  /** On a provider's one-line form, when there are several. */
+  accountCount: (count: number) => `${count} accounts`,
+  details: (name: string) => `Details of ${name}`,
   missing: (name: string) => `Not granted at ${name}:`,
   grantShort: 'Grant access',
   grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
@@ -117,6 +147,20 @@ export const english = {
   access: (name: string) => `What your agent may do at ${name}`,
   sensitive: 'Sensitive',
   expires: (when: string) => `Expires ${when}`,
+  expired: (when: string) => `Expired ${when}`,
+  renews: (when: string) => `Renewed by itself ${when}`,
+  renewsOnUse: 'Renewed by itself when it is used next',
+  endless: 'Until you disconnect it',
+
+  /** The facts about an account. */
+  factAccount: 'Account',
+  factSince: 'Connected',
+  factUntil: 'Access',
+  factAccess: 'May do',
+  profile: (name: string) => `Profile at ${name}`,
+  rawScopesShort: 'Scope names',
+  rawScopes: (name: string) => `Scope names at ${name}`,
+  extraScope: 'Not asked for',
 
   keyForm: (name: string) => `Connect ${name} with a key`,
   getApiKey: 'Get API Key',
@@ -134,6 +178,9 @@ export const english = {
     `Your agent loses access to ${account} at once. The access is removed from this app and ended at ${name} where ${name} allows it.`,
   disconnectKeyBody: (name: string, account: string) =>
     `Your agent loses access to ${account} at once. The key is removed from this app; it stays valid at ${name} until you revoke it there.`,
+  disconnecting: 'Disconnecting…',
+  disconnectedTitle: (name: string) => `${name} is disconnected`,
+  done: 'Done',
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) =>
     `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
@@ -187,8 +234,12 @@ export const english = {
   deleteRegistrationShort: 'Delete',
   deleteRegistration: (host: string) => `Delete the registration at ${host}`,
 
+  rotateShort: 'Replace key',
+  rotate: (name: string, account?: string) => `Replace key of ${named(name, account)}`,
+
   /** Spoken when something changes; never shown. */
   spoken: {
+    found: (count: number) => (count === 1 ? '1 result.' : `${count} results.`),
     connecting: (name: string) => `Connecting ${name}.`,
     connected: (name: string, account: string) => `${name}: now connected as ${account}.`,
     attention: (name: string, word: string) => `${name}: ${word}.`,
@@ -203,35 +254,56 @@ export const english = {
   },
 }
 
-/** The catalogue of every visible or spoken sentence. */
-export type Messages = typeof english
+/** The sentences of the first load. */
+export type FirstMessages = typeof english
+
+/** The catalogue of every visible or spoken sentence: {@link english}, and `laterEnglish` of what is loaded on intent. */
+export type Messages = typeof english & typeof laterEnglish
 
 /** A catalogue to lay over the English one: any part of it, one level deep. */
 export type MessageOverrides = {
   [Key in keyof Messages]?: Messages[Key] extends (...args: never[]) => string ? Messages[Key] : Partial<Messages[Key]>
 }
 
-const merged = new WeakMap<MessageOverrides, Messages>()
+const merged = new WeakMap<MessageOverrides, FirstMessages>()
 
 /** English, with an app's own words in place of it where there are any. The same object for the same words. */
-export function withEnglish(overrides: MessageOverrides | undefined): Messages {
+export function withEnglish(overrides: MessageOverrides | undefined): FirstMessages {
   if (!overrides) return english
   let messages = merged.get(overrides)
   if (!messages) {
-    const groups = ['status', 'reasons', 'errors', 'custody', 'spoken'] as const
+    const groups = ['status', 'reasons', 'errors', 'custody', 'registrationMethods', 'spoken'] as const
     const own = groups.map((group) => [group, { ...english[group], ...overrides[group] }])
-    messages = { ...english, ...overrides, ...Object.fromEntries(own) } as Messages
+    // Words of an unknown language are not said to be English.
+    messages = { ...english, locale: undefined, ...overrides, ...Object.fromEntries(own) } as FirstMessages
     merged.set(overrides, messages)
   }
   return messages
 }
 
 /** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
-export function useMessages(): Messages {
+export function useMessages(): FirstMessages {
   return withEnglish(useKit().messages)
 }
 
+/** The attributes that tell of the words' language: for the outermost element of a component. */
+export function useLanguage(): { lang: string | undefined; dir: 'ltr' | 'rtl' | undefined } {
+  const { locale, dir } = useMessages()
+  return { lang: locale?.split('-', 1)[0], dir }
+}
+
+/** What a provider says of itself, in the words to use here. */
+export function descriptionOf(messages: Pick<Messages, 'providers'>, provider: Provider): string | undefined {
+  return messages.providers[provider.id]?.description ?? provider.description
+}
+
+/** What a scope means, in the words to use here; the scope's own name where nobody says. */
+export function meaningOf(messages: Pick<Messages, 'providers'>, provider: Provider, scope: string): string {
+  const meanings = provider.kind === 'api-key' ? undefined : provider.scopeMeanings
+  return messages.providers[provider.id]?.scopes?.[scope] ?? meanings?.[scope]?.label ?? scope
+}
+
 /** An error's sentence in the app's words, or its own where the catalogue has none. */
-export function errorSentence(messages: Messages, error: LatchkeyError, name: string): string {
+export function errorSentence(messages: Pick<Messages, 'errors'>, error: LatchkeyError, name: string): string {
   return messages.errors[error.code]?.(name) ?? error.message
 }

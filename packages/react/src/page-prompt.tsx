@@ -1,5 +1,5 @@
 'use client'
-import { type Account, defaultAccount, type Provider } from '@latchkey/core'
+import { type Account, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
 import { useId } from 'react'
 import { useKit } from './context.tsx'
 import { useSnapshot } from './hooks.ts'
@@ -8,7 +8,7 @@ import { useMessages } from './messages.ts'
 
 interface PagePromptProps {
   provider: Provider
-  /** https: `readConnectRequest` lets nothing else through. */
+  /** https, or of the server's own origin where that is on this machine; anything else is not shown. */
   url: string
   onConnected?: (account: Account) => void
   /** Added to the classes of the outermost element. */
@@ -21,7 +21,7 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
   const messages = useMessages()
   const titleId = useId()
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, provider.id))
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') return null
+  if (!isPageOf(url, 'mcp' in provider ? provider.mcp.url : undefined)) return null
   const { host } = new URL(url)
   return (
     <article
@@ -36,7 +36,7 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
             {messages.promptPage(provider.name, host)}
           </p>
         </div>
-        <div className="latchkey-actions">
+        <div className="latchkey-actions latchkey-page">
           <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
             {messages.openPage(host)}
           </a>

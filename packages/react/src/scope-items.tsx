@@ -1,6 +1,6 @@
 'use client'
 import type { Provider } from '@latchkey/core'
-import { useMessages } from './messages.ts'
+import { meaningOf, useMessages } from './messages.ts'
 
 /** A list's items for scopes: the provider's words, or the scope's own name where it gives none. */
 export function ScopeItems({ provider, scopes }: { provider: Provider; scopes: readonly string[] }) {
@@ -8,7 +8,7 @@ export function ScopeItems({ provider, scopes }: { provider: Provider; scopes: r
   const meanings = provider.kind === 'api-key' ? {} : provider.scopeMeanings
   return scopes.map((scope) => (
     <li key={scope} data-sensitive={meanings[scope]?.sensitive}>
-      <span>{meanings[scope]?.label ?? scope}</span>
+      <span>{meaningOf(messages, provider, scope)}</span>
       {meanings[scope]?.sensitive && <em>{messages.sensitive}</em>}
     </li>
   ))

@@ -2,12 +2,25 @@
 import { createLatchkey } from '@latchkey/core'
 import { github, kaggle } from '@latchkey/core/providers'
 import { act } from '@testing-library/react'
-import { StrictMode } from 'react'
+import { StrictMode, version } from 'react'
+import { version as domVersion } from 'react-dom'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, inject, test, vi } from 'vitest'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 import { LatchkeyProvider } from './context.tsx'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** How the version begins of the React that a project is about. */
+    react: string
+  }
+}
+
+test('these tests run on the React that they are said to run on', () => {
+  expect([version, domVersion]).toEqual([version, version])
+  expect(version.startsWith(inject('react'))).toBe(true)
+})
 
 afterEach(() => {
   vi.restoreAllMocks()

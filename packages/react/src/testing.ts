@@ -49,6 +49,8 @@ export interface FakeClientOptions {
   receipts?: Readonly<Record<string, DisconnectReceipt>>
   /** This app at the authorization servers of MCP servers. Default: nowhere. */
   registrations?: readonly Registration[]
+  /** The authorization server of every MCP server. Default: `https://login.example`. */
+  issuer?: string
 }
 
 /** A client without network and storage, for stories and tests. Its methods are plain functions: spy on them freely. */
@@ -113,6 +115,11 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
   const fakeRegistrations = {
     list: async () => registrations,
     forget,
+    async remember(registration: Registration) {
+      registrations = [...registrations.filter(({ issuer }) => issuer !== registration.issuer), registration]
+      for (const listener of [...registrationListeners]) listener()
+      return registration
+    },
     async delete(issuer: string) {
       await forget(issuer)
       return { status: 'deleted' }
@@ -121,6 +128,12 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       registrationListeners.add(listener)
       return () => registrationListeners.delete(listener)
     },
+  }
+
+  const fakeMcp = {
+    registrations: fakeRegistrations,
+    redirectUri: 'https://app.example/callback',
+    discover: async () => ({ server: { issuer: options.issuer ?? 'https://login.example' } }),
   }
 
   const set = (part: Partial<Snapshot>) => {
@@ -279,7 +292,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       providers = next
       set({})
     },
-    mcp: async () => ({ registrations: fakeRegistrations }) as unknown as Mcp,
+    mcp: async () => fakeMcp as unknown as Mcp,
     getSnapshot: () => snapshot,
     subscribe,
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),

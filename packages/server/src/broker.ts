@@ -12,6 +12,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as oauth from 'oauth4webapi'
+import type { TokenRequest, TokenSource } from './agent-context.ts'
 import {
   type AgentPolicy,
   type Custodian,
@@ -20,7 +21,7 @@ import {
   type ResolveOptions,
 } from './custodian.ts'
 import { clientsFromEnv, providersFromEnv } from './env.ts'
-import type { McpProxy } from './mcp.ts'
+import { MCP_HEADERS, type McpProxy } from './mcp-proxy.ts'
 import { apiUrl, callApi } from './proxy.ts'
 import { parseConnectedAccounts } from './references.ts'
 import type { Vault } from './vault.ts'
@@ -37,12 +38,22 @@ export interface VaultAccess<Session> {
    * @param who the request of the run, or its session.
    */
   resolveAccounts(who: Request | Session, references: unknown, options?: ResolveOptions): Promise<Identity[]>
+  /**
+   * Tokens out of the vault for {@link AgentContext.fromVault}, which asks for them when a tool runs: fresh ones, for this
+   * agent, each use in the audit log.
+   */
+  tokenSource(options?: TokenSourceOptions): TokenSource
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
   deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
   refreshDue(aheadSeconds?: number): Promise<number>
   /** Stops the background. */
   close(): void
+}
+
+export interface TokenSourceOptions extends ResolveOptions {
+  /** Default: `default`. */
+  tenant?: string
 }
 
 /** Whose accounts a session works with. */
@@ -274,6 +285,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   }
 
   const app = new Hono<Env>({ getPath: routeOf })
+  const exposed = ['retry-after', ...(options.mcp ? MCP_HEADERS : [])].join(', ')
 
   app.use(async (c, next) => {
     await next()
@@ -285,7 +297,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     if (origin === undefined || !allowedOrigins.includes(origin)) return
     headers.set('access-control-allow-origin', origin)
     headers.set('access-control-allow-credentials', 'true')
-    headers.set('access-control-expose-headers', 'retry-after')
+    headers.set('access-control-expose-headers', exposed)
     if (c.req.method === 'OPTIONS') {
       headers.set('access-control-allow-methods', vault ? 'GET, POST, DELETE' : 'GET, POST')
       headers.set('access-control-allow-headers', `content-type, ${BROKER_HEADER}`)
@@ -328,7 +340,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   app.post('*', guard)
 
   const { mcp } = options
-  if (mcp) app.post('/mcp', (c) => mcp(c.var.body))
+  if (mcp) app.post('/mcp', (c) => mcp(c.var.body, { signal: c.req.raw.signal }))
 
   /** The routes that take a raw secret do so only where it is the browser's to keep. */
   function mediated<P extends Provider>(provider: P): P {
@@ -494,6 +506,13 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const session = who instanceof Request ? await authenticate(who) : who
       if (!custodian || !session) return []
       return custodian.resolve(ownerOf(session), parseConnectedAccounts(references), about)
+    },
+    tokenSource({ tenant = 'default', ...about }: TokenSourceOptions = {}) {
+      return {
+        async getToken(user: string, provider: string, request: TokenRequest = {}) {
+          return custodian?.token({ user, tenant }, provider, request, about)
+        },
+      }
     },
     async deleteUser({ user, tenant = 'default' }: VaultOwner) {
       return custodian ? custodian.deleteUser({ user, tenant }) : {}

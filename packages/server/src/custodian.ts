@@ -19,6 +19,7 @@ import {
   type Verification,
   verifyKey,
 } from '@latchkey/core/token'
+import type { OAuthToken, TokenRequest } from './agent-context.ts'
 import type { AccountReference } from './references.ts'
 import type { Owner } from './store.ts'
 import { traced } from './telemetry.ts'
@@ -157,7 +158,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     const fresh = Object.entries(answer.token).filter(([, value]) => value !== undefined)
     const token = { ...old, ...Object.fromEntries(fresh) }
     const expiresAt = endOf(answer)
-    const profile = answer.profile?.subject === account.subject ? answer.profile : account
+    const profile = (answer.profile?.subject === account.subject && answer.profile) || account
     const scopes = granted(oauthOf(provider), answer, account.scopes)
     return {
       account: {
@@ -244,6 +245,35 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     return toIdentity(provider, opened)
   }
 
+  /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
+  async function check(owner: Owner, id: string): Promise<Account | undefined> {
+    const opened = await vault.open(owner, id)
+    if (!opened) return undefined
+    const { account, secret } = opened
+    try {
+      if (account.reason === 'unverified') return (await checkKey(owner, opened)).account
+      if (account.status !== 'connected') return account
+      if (secret.token?.refresh_token) {
+        const fresh = (held: Opened) => held.account.rev !== account.rev || held.account.status !== 'connected'
+        const discard = async (late: Opened) => {
+          if (late.secret.token) await endpointOf(oauthOf(account.provider)).revoke(late.secret.token)
+        }
+        await vault.renew(owner, id, { fresh, refresh: (held) => refresh(owner, held), discard })
+      } else {
+        const provider = providers.get(account.provider)
+        if (provider?.kind === 'api-key' && secret.fields) {
+          // A key that the provider still takes was refused for another reason.
+          await verifyKey(provider, secret.fields, { fetch: fetchFor() }).catch(() =>
+            vault.mark(owner, id, 'needs-reconnect', 'invalid_token'),
+          )
+        } else await vault.mark(owner, id, 'needs-reconnect', 'revoked')
+      }
+    } catch {
+      // The account's word says what became of it.
+    }
+    return vault.find(owner, id)
+  }
+
   async function disconnect(owner: Owner, id: string): Promise<Disconnection | undefined> {
     const removed = await vault.remove(owner, id)
     if (!removed) return undefined
@@ -324,34 +354,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       const profile = verdict.status === 'verified' ? verdict.profile : undefined
       return adopt(owner, provider, profile, [], { fields }, { expected, reason: profile ? undefined : 'unverified' })
     },
-    /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
-    async check(owner: Owner, id: string): Promise<Account | undefined> {
-      const opened = await vault.open(owner, id)
-      if (!opened) return undefined
-      const { account, secret } = opened
-      try {
-        if (account.reason === 'unverified') return (await checkKey(owner, opened)).account
-        if (account.status !== 'connected') return account
-        if (secret.token?.refresh_token) {
-          const fresh = (held: Opened) => held.account.rev !== account.rev || held.account.status !== 'connected'
-          const discard = async (late: Opened) => {
-            if (late.secret.token) await endpointOf(oauthOf(account.provider)).revoke(late.secret.token)
-          }
-          await vault.renew(owner, id, { fresh, refresh: (held) => refresh(owner, held), discard })
-        } else {
-          const provider = providers.get(account.provider)
-          if (provider?.kind === 'api-key' && secret.fields) {
-            // A key that the provider still takes was refused for another reason.
-            await verifyKey(provider, secret.fields, { fetch: fetchFor() }).catch(() =>
-              vault.mark(owner, id, 'needs-reconnect', 'invalid_token'),
-            )
-          } else await vault.mark(owner, id, 'needs-reconnect', 'revoked')
-        }
-      } catch {
-        // The account's word says what became of it.
-      }
-      return vault.find(owner, id)
-    },
+    check,
     /** The identities behind references. What this user, agent or audience may not have is left out, and logged. */
     async resolve(owner: Owner, references: readonly AccountReference[], options: ResolveOptions): Promise<Identity[]> {
       // One per provider, as a request carries them: the last one wins.
@@ -360,6 +363,40 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       return found.filter((one) => one !== undefined)
     },
     identity,
+    /** What a tool of this user runs with: the account that was connected last, of those that can be used. */
+    async token(
+      owner: Owner,
+      provider: string,
+      { forceRefresh }: TokenRequest,
+      options: ResolveOptions,
+    ): Promise<OAuthToken | undefined> {
+      const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
+      const usable = accounts.filter(({ status }) => status === 'connected' || status === 'expiring')
+      const account = usable.sort((one, other) => other.connectedAt - one.connectedAt)[0]
+      if (!account) return undefined
+      if (forceRefresh) {
+        const after = await check(owner, account.id)
+        if (after?.status !== 'connected') return undefined
+        if (after.renewable && after.rev === account.rev) {
+          const { id, label } = account
+          // It was refused and nobody could say whether that is for good: no reason to sign in again.
+          throw new LatchkeyError('temporarily_unavailable', `${label} could not be renewed right now.`, {
+            provider,
+            account: id,
+          })
+        }
+      }
+      const found = await identity(owner, { provider, accountId: account.id }, options)
+      if (!found) return undefined
+      const { accessToken, scopes, expiresAt, accountId, fields } = found
+      return {
+        access_token: accessToken,
+        ...(scopes && { scopes }),
+        ...(expiresAt !== undefined && { expiresAt }),
+        ...(accountId && { accountId }),
+        ...(fields && { fields }),
+      }
+    },
     /** The header that carries an account's secret to its own API. */
     headerOf(provider: Provider, { secret }: Opened): { name: string; value: string } {
       if (secret.token) return { name: 'authorization', value: `Bearer ${secret.token.access_token}` }

@@ -62,7 +62,7 @@ it('example: MCP servers that are configured with references to accounts', async
     userId: 'ada',
     oauthTokens: { github: { access_token: 'CANARY_AT_github' }, kaggle: { access_token: 'KGAT_CANARY' } },
   })
-  expect(await serversOf(ctx)).toEqual({
+  expect(await serversOf(ctx)).toMatchObject({
     github: { ...config.mcpServers.github, env: { GITHUB_TOKEN: 'CANARY_AT_github' } },
     datasets: { ...config.mcpServers.datasets, headers: { Authorization: 'Bearer KGAT_CANARY' } },
   })
@@ -76,15 +76,16 @@ it('example: MCP servers that are configured with references to accounts', async
 it('a reference where it would be seen or sent in the clear is refused', async () => {
   const context = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: 'CANARY' } } })
   const reference = `\${GITHUB_TOKEN}`
-  for (const entry of [
-    { command: 'x', args: [`--token=${reference}`] },
-    { command: reference },
-    { url: `https://mcp.example/?token=${reference}` },
-    { url: 'http://mcp.example/', headers: { Authorization: reference } },
-    { command: 'x', env: { A: `\${HOME}` } },
-    { command: 'x', env: { A: `\${KAGGLE_KEY_OF_NOBODY}` } },
-  ]) {
-    await expect(resolveMcpServers({ mcpServers: { x: entry } }, { context })).rejects.toMatchObject({ code: 'misuse' })
+  for (const [entry, path] of [
+    [{ command: 'x', args: [`--token=${reference}`] }, 'mcpServers.x.args.0: '],
+    [{ command: reference }, 'mcpServers.x.command: '],
+    [{ url: `https://mcp.example/?token=${reference}` }, 'mcpServers.x.url: '],
+    [{ url: 'http://mcp.example/', headers: { Authorization: reference } }, 'mcpServers.x.url: '],
+    [{ command: 'x', env: { A: `\${HOME}` } }, 'mcpServers.x.env.A: '],
+    [{ command: 'x', env: { A: `\${KAGGLE_KEY_OF_NOBODY}` } }, 'mcpServers.x.env.A: '],
+  ] as const) {
+    const refused = resolveMcpServers({ mcpServers: { x: entry } }, { context })
+    await expect(refused).rejects.toMatchObject({ code: 'misuse', message: expect.stringContaining(path) })
   }
   const local = { url: 'http://127.0.0.1:1/', headers: { Authorization: `Bearer ${reference}` } }
   expect(await resolveMcpServers({ mcpServers: { x: local } }, { context })).toMatchObject({

@@ -11,9 +11,20 @@ export interface GuardOptions {
   dangerouslyAllowOrigins?: readonly string[]
   /** Default: the system's resolver. */
   lookup?: typeof systemLookup
-  /** The whole exchange, in milliseconds. Default: 10 000. */
+  /** The whole exchange, in milliseconds; of an event stream, the time until it begins. Default: 10 000. */
   timeout?: number
   /** Bytes of an answer's body. Default: 256 kB. */
+  maxBytes?: number
+  /** What ends an event stream, which is handed on as it comes. It is one only where the request accepts one. */
+  streams?: StreamLimits
+}
+
+export interface StreamLimits {
+  /** Milliseconds without a byte. Default: 120 000. */
+  idle?: number
+  /** Milliseconds from the first byte to the last. Default: an hour. */
+  lifetime?: number
+  /** Bytes of the whole stream. Default: 16 MB. */
   maxBytes?: number
 }
 
@@ -21,6 +32,8 @@ export interface GuardOptions {
 export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 const MAX_HOPS = 3
+const STREAMS = { idle: 120_000, lifetime: 3_600_000, maxBytes: 16 * 1024 * 1024 }
+const EVENT_STREAM = /^\s*text\/event-stream\s*(;|$)/i
 const PORTS = ['', '8443']
 
 /** Every address that is not a place on the public network. @see RFC 6890 */
@@ -78,10 +91,12 @@ export class GuardError extends Error {
 /**
  * Makes a fetch that cannot be turned against the network it runs in: addresses are checked after the URL is parsed,
  * names are resolved once and connected to as they were checked, redirects are followed by hand, and answers end at a
- * size and a time. What fails, fails as {@link GuardError}.
+ * size and a time. Answers are read to their end first; event streams that were asked for (`accept`) are handed on as
+ * they come, no faster than they are read. What fails, fails as {@link GuardError}.
  */
 export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   const { dangerouslyAllowOrigins = [], lookup = systemLookup, timeout = 10_000, maxBytes = 256 * 1024 } = options
+  const limits = { ...STREAMS, ...options.streams }
 
   const check = (url: URL): { allowed: boolean } => {
     const allowed = dangerouslyAllowOrigins.includes(url.origin)
@@ -134,9 +149,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     })
   }
 
-  async function bodyOf(message: IncomingMessage): Promise<Buffer> {
-    const encoding = message.headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') throw new GuardError()
+  async function bodyOf(message: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
     const chunks: Buffer[] = []
     let size = 0
     for await (const chunk of message) {
@@ -144,12 +157,53 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       if (size > maxBytes) throw new GuardError()
       chunks.push(chunk as Buffer)
     }
-    return Buffer.concat(chunks)
+    return new Uint8Array(Buffer.concat(chunks))
+  }
+
+  /** The body of a stream, asked for piece by piece: who reads slowly slows the server down, who leaves ends it. */
+  function streamOf(message: IncomingMessage): ReadableStream<Uint8Array> {
+    const pieces = message[Symbol.asyncIterator]()
+    const end = () => message.destroy(new GuardError())
+    const lifetime = setTimeout(end, limits.lifetime)
+    lifetime.unref()
+    let left = limits.maxBytes
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const idle = setTimeout(end, limits.idle)
+          try {
+            const { done, value } = await pieces.next()
+            if (done) {
+              clearTimeout(lifetime)
+              controller.close()
+              return
+            }
+            left -= value.byteLength
+            if (left < 0) throw new GuardError()
+            controller.enqueue(new Uint8Array(value))
+          } catch {
+            clearTimeout(lifetime)
+            message.destroy()
+            controller.error(new GuardError())
+          } finally {
+            clearTimeout(idle)
+          }
+        },
+        cancel() {
+          clearTimeout(lifetime)
+          message.destroy()
+        },
+      },
+      // Nothing is read ahead of the consumer.
+      { highWaterMark: 0 },
+    )
   }
 
   return async (input, init = {}) => {
-    const time = AbortSignal.timeout(timeout)
-    const signal = init.signal ? AbortSignal.any([init.signal, time]) : time
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), timeout)
+    const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
+    const streams = new Headers(init.headers).get('accept')?.includes('text/event-stream')
     let message: IncomingMessage | undefined
     try {
       let url = new URL(input)
@@ -159,9 +213,12 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
         const { statusCode = 502, headers } = message
         const redirect = [301, 302, 303, 307, 308].includes(statusCode) ? headers.location : undefined
         if (redirect === undefined) {
-          const body = await bodyOf(message)
+          const encoding = headers['content-encoding']
+          if (encoding !== undefined && encoding !== 'identity') throw new GuardError()
           const empty = statusCode === 204 || statusCode === 304 || statusCode < 200
-          return new Response(empty ? null : new Uint8Array(body), {
+          const body =
+            streams && EVENT_STREAM.test(headers['content-type'] ?? '') ? streamOf(message) : await bodyOf(message)
+          return new Response(empty ? null : body, {
             status: statusCode,
             headers: Object.entries(headers).flatMap(([name, value]) =>
               [value ?? []].flat().map((one): [string, string] => [name, one]),
@@ -178,6 +235,8 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     } catch {
       message?.destroy()
       throw new GuardError()
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

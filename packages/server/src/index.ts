@@ -13,6 +13,7 @@ export {
   type BrokerClient,
   type BrokerOptions,
   createBroker,
+  type TokenSourceOptions,
   type VaultAccess,
   type VaultOwner,
 } from './broker.ts'
@@ -37,7 +38,14 @@ export {
 } from './egress.ts'
 export { clientsFromEnv, providersFromEnv } from './env.ts'
 export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './envelope.ts'
-export { createGuardedFetch, GuardError, type GuardedFetch, type GuardOptions, isPublicAddress } from './fetch-guard.ts'
+export {
+  createGuardedFetch,
+  GuardError,
+  type GuardedFetch,
+  type GuardOptions,
+  isPublicAddress,
+  type StreamLimits,
+} from './fetch-guard.ts'
 export {
   AuthorizationRequired,
   bindIdentities,
@@ -53,18 +61,13 @@ export {
 export {
   AuthenticatedMcpClient,
   type AuthenticatedMcpClientOptions,
-  createMcpProxy,
-  type McpProxy,
   type McpTarget,
   type McpTool,
   type McpToolResult,
-} from './mcp.ts'
-export {
-  type McpServerEntry,
-  type McpServersConfig,
-  type ResolveMcpServersOptions,
-  resolveMcpServers,
-} from './mcp-servers.ts'
+} from './mcp-client.ts'
+export { McpCommand, type McpCommandOptions, type ResolveMcpServersOptions, resolveMcpServers } from './mcp-command.ts'
+export { createMcpProxy, type McpProxy } from './mcp-proxy.ts'
+export { type McpVaultOptions, mcpForVault } from './mcp-vault.ts'
 export { createRedactor, type Redactor, secretsOf } from './redact.ts'
 export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './references.ts'
 export {

@@ -275,6 +275,143 @@ describe("the broker's /mcp route", () => {
     expect((await ask({ url: target.origin }, {})).status).toBe(401)
   })
 
+  /** A server whose stream is written by the test, and which says when somebody has left it. */
+  async function streaming() {
+    let write: (text: string) => boolean = () => false
+    let drained = () => {}
+    let end = () => {}
+    let begun = () => {}
+    let left = () => {}
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const leaves = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const target = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      response.on('close', left)
+      response.on('drain', () => drained())
+      write = (text) => response.write(text)
+      end = () => response.end()
+      begun()
+    })
+    return {
+      ...target,
+      begins,
+      leaves,
+      write: (text: string) => write(text),
+      end: () => end(),
+      onDrain: (then: () => void) => {
+        drained = then
+      },
+    }
+  }
+  const accept = { accept: 'application/json, text/event-stream' }
+  const textOf = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+    const { done, value } = await reader.read()
+    return done ? undefined : new TextDecoder().decode(value)
+  }
+
+  it('hands events on as they come, before the answer ends', async () => {
+    const target = await streaming()
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin], timeout: 300 }))
+    const response = await ask({ url: target.origin, headers: accept })
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    const reader = response.body!.getReader()
+    await target.begins
+    target.write('data: 1\n\n')
+    expect(await textOf(reader)).toBe('data: 1\n\n')
+    // Longer than an answer may take: each event is a sign of life.
+    for (const at of [2, 3, 4]) {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      target.write(`data: ${at}\n\n`)
+      expect(await textOf(reader)).toBe(`data: ${at}\n\n`)
+    }
+    target.end()
+    expect(await textOf(reader)).toBeUndefined()
+  })
+
+  it('leaves the server when the page leaves: by its request, or by what it reads', async () => {
+    const first = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [first.origin] })
+    const reader = (await brokerFor(proxy)({ url: first.origin, headers: accept })).body!.getReader()
+    first.write('data: 1\n\n')
+    await textOf(reader)
+    await reader.cancel()
+    await first.leaves
+
+    const second = await streaming()
+    const control = new AbortController()
+    const other = createMcpProxy({ dangerouslyAllowOrigins: [second.origin] })
+    const answer = await other({ url: second.origin, headers: accept }, { signal: control.signal })
+    control.abort()
+    await second.leaves
+    await expect(answer.text()).rejects.toThrow(GuardError)
+  })
+
+  it('case 136: a stream that is silent, endless or longer than its time is cut', async () => {
+    const idle = await streaming()
+    const allow = { dangerouslyAllowOrigins: [idle.origin] }
+    const silent = await createMcpProxy({ ...allow, streams: { idle: 100 } })({ url: idle.origin, headers: accept })
+    await expect(silent.text()).rejects.toThrow(GuardError)
+    await idle.leaves
+
+    const long = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const timer = setInterval(() => response.write('data: x\n\n'), 20)
+      response.on('close', () => clearInterval(timer))
+    })
+    for (const streams of [{ maxBytes: 100 }, { lifetime: 150 }]) {
+      const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], streams })
+      await expect((await proxy({ url: long.origin, headers: accept })).text()).rejects.toThrow(GuardError)
+    }
+    // Whoever did not ask for a stream is given none: it is cut as any other answer.
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], timeout: 200 })
+    expect((await proxy({ url: long.origin, headers: { accept: 'application/json' } })).status).toBe(502)
+  })
+
+  it('reads no faster than the page does', async () => {
+    const target = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [target.origin] })
+    const reader = (await proxy({ url: target.origin, headers: accept })).body!.getReader()
+    await target.begins
+    const piece = 'x'.repeat(1024 * 1024)
+    let written = 0
+    // Until the sockets between are full, which no sum of their buffers can put off for long.
+    while (written < 12) {
+      const full = new Promise<'full'>((resolve) => setTimeout(() => resolve('full'), 300))
+      const more = new Promise<'more'>((resolve) => target.onDrain(() => resolve('more')))
+      written += 1
+      if (!target.write(piece) && (await Promise.race([full, more])) === 'full') break
+    }
+    expect(written).toBeLessThan(12)
+    // And on it goes once somebody reads.
+    const drains = new Promise<void>((resolve) => target.onDrain(resolve))
+    let read = 0
+    while (read < (written - 1) * piece.length) read += (await reader.read()).value?.byteLength ?? Infinity
+    await drains
+    await reader.cancel()
+  })
+
+  it("case 128: two sessions' streams of one server never meet", async () => {
+    const target = await listen((request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'adas' })
+      response.write(`data: ${request.headers.authorization ?? 'nobody'}\n\n`)
+    })
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
+    const headers = { ...accept, authorization: 'Bearer adas', 'mcp-session-id': 'adas' }
+    const hers = (await ask({ url: target.origin, headers })).body!.getReader()
+    // While hers is open, somebody else asks for the same.
+    const his = (await ask({ url: target.origin, headers: accept }, { cookie: 'session=grace' })).body!.getReader()
+    expect(await textOf(hers)).toBe('data: Bearer adas\n\n')
+    expect(await textOf(his)).toBe('data: nobody\n\n')
+    expect(target.requests[1]?.headers).not.toHaveProperty('mcp-session-id')
+    await hers.cancel()
+    await his.cancel()
+  })
+
   it('is not there unless the app asks for it', async () => {
     const broker = createBroker({ providers: [], clients: {}, allowedOrigins: [origin], authenticate: () => true })
     const headers = { 'content-type': 'application/json', origin, 'latchkey-request': '1' }
@@ -293,12 +430,27 @@ describe('an MCP server used for the person', () => {
   /** A token of one server, the long way: by its own pages. */
   async function tokenOf(server: McpSandbox['files'], scope = 'mcp:read'): Promise<string> {
     server.setPolicy({ auto: true })
+    let client_id = server.clientId
+    if (server.id !== 'files') {
+      const registered = await fetch(`${server.url}/reg`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          application_type: 'native',
+          redirect_uris: ['http://localhost:4999/callback'],
+          response_types: ['code'],
+          grant_types: ['authorization_code'],
+          token_endpoint_auth_method: 'none',
+        }),
+      })
+      client_id = ((await registered.json()) as { client_id: string }).client_id
+    }
     const verifier = 'v'.repeat(43)
     const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
     const redirect_uri = 'http://localhost:4999/callback'
     const query = new URLSearchParams({
       response_type: 'code',
-      client_id: server.clientId,
+      client_id,
       redirect_uri,
       scope,
       resource: server.mcp,
@@ -311,7 +463,7 @@ describe('an MCP server used for the person', () => {
       body: new URLSearchParams({
         grant_type: 'authorization_code',
         code: url.searchParams.get('code') ?? '',
-        client_id: server.clientId,
+        client_id,
         redirect_uri,
         code_verifier: verifier,
         resource: server.mcp,
@@ -370,5 +522,115 @@ describe('an MCP server used for the person', () => {
       withIdentities([{ provider: 'files', accessToken: 'x' }], () => client.listTools()),
     ).rejects.toMatchObject({ code: 'network' })
     expect(sandbox.files.log).toHaveLength(before)
+  })
+
+  it("case 128: a server's session is its person's alone", async () => {
+    const seen: [string | undefined, string | undefined, string | undefined][] = []
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params } = JSON.parse(body)
+      const { authorization, 'mcp-session-id': session } = request.headers as Record<string, string | undefined>
+      seen.push([method, authorization, session])
+      const result = {
+        initialize: {
+          protocolVersion: params?.protocolVersion,
+          capabilities: { tools: {} },
+          serverInfo: { name: 's', version: '1' },
+        },
+        'tools/list': { tools: [] },
+      }[method as string]
+      if (id === undefined) response.writeHead(202).end()
+      else {
+        response
+          .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': `of ${authorization}` })
+          .end(
+            JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: '' } }) }),
+          )
+      }
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const client = new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch })
+    for (const person of ['ada', 'grace', 'ada']) {
+      await withIdentities([{ provider: 's', accessToken: person }], () => client.listTools())
+    }
+    expect(seen.filter(([method]) => method === 'initialize')).toHaveLength(3)
+    for (const [, authorization, session] of seen) {
+      if (session) expect(session).toBe(`of ${authorization}`)
+    }
+    expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
+  })
+
+  it('a page that a server asks for while it answers (2025-11-25) belongs to the call it came with', async () => {
+    const waiting = new Map<string, (answer: { action?: string }) => void>()
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params, result } = JSON.parse(body)
+      const json = (answer: object) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }))
+      if (method === 'initialize') {
+        const capabilities = { tools: {} }
+        json({ result: { protocolVersion: '2025-11-25', capabilities, serverInfo: { name: 's', version: '1' } } })
+      } else if (method === 'tools/call') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        const say = (message: object) => response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)
+        let text = 'plain'
+        if (params.name === 'paged') {
+          const url = 'https://pages.example/agree'
+          say({
+            id: `e${id}`,
+            method: 'elicitation/create',
+            params: { mode: 'url', message: 'Agree', url, elicitationId: '1' },
+          })
+          text = (await new Promise<{ action?: string }>((resolve) => waiting.set(`e${id}`, resolve))).action ?? ''
+        }
+        say({ id, result: { content: [{ type: 'text', text }] } })
+        response.end()
+      } else if (method === undefined) {
+        waiting.get(id)?.(result)
+        response.writeHead(202).end()
+      } else if (id === undefined) response.writeHead(202).end()
+      else json({ error: { code: -32601, message: 'Unknown' } })
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const clientFor = (visited: string[]) =>
+      new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch, visited })
+    const identities = [{ provider: 's', accessToken: 'ada' }]
+    await withIdentities(identities, async () => {
+      const client = clientFor([])
+      const [paged, plain] = await Promise.all([asked(client.callTool('paged')), client.callTool('plain')])
+      expect(paged).toMatchObject({ mode: 'url', url: 'https://pages.example/agree', toolName: 'paged' })
+      expect(plain.content).toEqual([{ type: 'text', text: 'plain' }])
+      const { content } = await clientFor(['https://pages.example/agree']).callTool('paged')
+      expect(content).toEqual([{ type: 'text', text: 'accept' }])
+    })
+  })
+
+  describe.each([
+    ['in its result (2026-07-28)', 'kaggleMcp', 'join_competition', 'You are in'],
+    ['with the error -32042 (2025-11-25)', 'tickets', 'print_tickets', 'One page was printed'],
+  ] as const)('a page that a server asks for %s', (_form, name, tool, answer) => {
+    it('becomes a request that shows where it is, and the call goes on once the person was there', async () => {
+      const server = sandbox[name]
+      await server.reset()
+      const accessToken = await tokenOf(server)
+      const identities = [{ provider: server.id, accessToken }]
+      const call = (visited: string[]) => {
+        const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [server.url] })
+        const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp }, { fetch, visited })
+        return withIdentities(identities, () => client.callTool(tool))
+      }
+      const url = `${server.url}/pages/${tool}`
+      const request = await asked(call([]))
+      expect(request).toMatchObject({ provider: server.id, mode: 'url', url, toolName: tool })
+      // Saying so does not make it so, and another page is not this one.
+      expect(await asked(call([url]))).toMatchObject({ url })
+      await fetch(url, { method: 'POST' })
+      if (name === 'kaggleMcp') expect(await asked(call([`${url}/other`]))).toMatchObject({ url })
+      expect((await call([url])).content[0]?.text).toContain(answer)
+    })
   })
 })

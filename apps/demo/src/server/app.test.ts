@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { mcpServers } from '@latchkey/core/mcp'
+import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys } from '@latchkey/server'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createApp } from './app.ts'
@@ -145,6 +146,63 @@ test('messages that are none are refused', async () => {
     body: JSON.stringify({ messages: [{ role: 'user' }] }),
   })
   expect(response.status).toBe(400)
+})
+
+test('a page names MCP servers by their URL: with a command beside it, nothing is run', async () => {
+  const asked = async (server: object) => {
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }
+    const response = await app.request('/api/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin, cookie },
+      body: JSON.stringify({ id: 'chat', messages: [message], mcpServers: [{ id: 'x', name: 'x', ...server }] }),
+    })
+    return response.status
+  }
+  expect(await asked({ url: 'https://127.0.0.1:1/mcp' })).toBe(200)
+  for (const server of [
+    { command: 'touch', args: ['x'] },
+    { url: 'https://127.0.0.1:1/mcp', command: 'touch' },
+    { url: 'https://127.0.0.1:1/mcp', env: { A: '1' } },
+    { url: 'file:///etc/passwd' },
+  ]) {
+    expect(await asked(server)).toBe(400)
+  }
+})
+
+test('a command of the server’s own runs with the account of the request, and asks for it without', async () => {
+  const withCommand = createApp({
+    origins: [origin],
+    baseUrls: {},
+    clients: {},
+    agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
+    mcpConfig: mcpServers({
+      projects: {
+        command: process.execPath,
+        args: [PROJECTS_MCP],
+        env: { GITHUB_TOKEN: `\${GITHUB_TOKEN}`, GITHUB_API_URL: `${sandbox.github.url}/api/v3` },
+      },
+    }),
+  })
+  const session = (await withCommand.request('/api/config')).headers.get('set-cookie')?.split(';')[0] ?? ''
+  const chat = async (text: string, identities?: object[]) => {
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text }] }
+    const response = await withCommand.request('/api/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin, cookie: session },
+      body: JSON.stringify({ id: 'chat', messages: [message], identities }),
+    })
+    return response.text()
+  }
+  expect(outputs(await chat('Use the projects'))).toMatchObject([
+    { type: 'authorization_required', provider: 'github' },
+  ])
+  const accessToken = await githubToken()
+  const stream = await chat('Survey projects', [{ provider: 'github', accessToken, accountId: 'github.1' }])
+  expect(outputs(stream)).toMatchObject([{ accountId: 'github.1', text: expect.stringContaining('octocat/') }])
+  expect(stream).not.toContain(accessToken)
+  expect(JSON.stringify(process.env)).not.toContain(accessToken)
+  // What its tools are is known by now; whose account they run with is asked each time.
+  expect(outputs(await chat('Survey projects'))).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
 })
 
 test('a skill runs with the account it declares', async () => {

@@ -1,3 +1,4 @@
+import type { McpServers } from '@latchkey/core/mcp'
 import {
   AgentContext,
   type BrokerClient,
@@ -22,7 +23,7 @@ import { csrf } from 'hono/csrf'
 import { AGENT_ID, type AgentMessage, type Config } from '../agent.ts'
 import { type BaseUrls, createProviders } from '../providers.ts'
 import type { Colleague } from './colleague.ts'
-import { createMcpTools, readServers } from './mcp-tools.ts'
+import { createCommands, createMcpTools, readMcpRequest } from './mcp-tools.ts'
 import type { AgentModel } from './model.ts'
 import { createSessions } from './session.ts'
 import { createTools, type MetricsService } from './tools.ts'
@@ -44,6 +45,8 @@ export interface AppOptions {
   sessionSecret?: string
   /** The stand-in MCP servers, which are on this machine and would not be asked otherwise. */
   mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
+  /** `mcpServers` of this server's own: its `command` entries are run here. Never what a page sends. */
+  mcpConfig?: McpServers
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
@@ -61,6 +64,7 @@ export function createApp({
   vault,
   sessionSecret,
   mcp,
+  mcpConfig,
 }: AppOptions): Hono {
   const app = new Hono()
   const providers = createProviders(baseUrls)
@@ -72,6 +76,7 @@ export function createApp({
 
   const guard = { dangerouslyAllowOrigins: mcp?.origins ?? [] }
   const guardedFetch = createGuardedFetch(guard)
+  const commands = mcpConfig ? createCommands(mcpConfig) : []
 
   const broker = createBroker({
     providers: Object.values(providers),
@@ -108,11 +113,13 @@ export function createApp({
     const identities = [...sent, ...kept]
     const chat = await safeValidateUIMessages<AgentMessage>({ messages: body.messages, tools })
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
+    const mcpRequest = readMcpRequest(body)
+    if (!mcpRequest) return c.json({ message: 'MCP servers are named by their URL, and nothing else.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
 
     // An app with users passes theirs.
     return AgentContext.fromIdentities(identities, { userId }).run(async () => {
-      const all = { ...tools, ...(await createMcpTools(readServers(body.mcpServers), guardedFetch)) }
+      const all = { ...tools, ...(await createMcpTools(mcpRequest, commands, guardedFetch)) }
       const { stream } = streamText({
         model: agent.model,
         instructions: INSTRUCTIONS,

@@ -1,38 +1,96 @@
-import { AuthenticatedMcpClient, AuthorizationRequired, type GuardedFetch, getIdentity } from '@latchkey/server'
+import type { McpServers } from '@latchkey/core/mcp'
+import {
+  AuthenticatedMcpClient,
+  AuthorizationRequired,
+  type GuardedFetch,
+  getIdentity,
+  McpCommand,
+  type McpTool,
+} from '@latchkey/server'
 import { dynamicTool, jsonSchema, type ToolSet } from 'ai'
 import { z } from 'zod'
 
-const Servers = z
-  .array(z.object({ id: z.string().regex(/^[a-z0-9-]{1,64}$/), name: z.string().max(64), url: z.url().max(2048) }))
-  .max(16)
-  .catch([])
+// Strict: a request that names a command, or anything else than a place on the network, is refused. Whoever names a
+// command runs it, so commands come from this server's own configuration only (createCommands).
+const Request = z.object({
+  mcpServers: z
+    .array(
+      z.strictObject({
+        id: z.string().regex(/^[a-z0-9-]{1,64}$/),
+        name: z.string().max(64),
+        url: z.url({ protocol: /^https?$/ }).max(2048),
+      }),
+    )
+    .max(16)
+    .default([]),
+  /** Pages of MCP servers that the person says to have visited. */
+  visitedPages: z.array(z.url().max(2048)).max(16).default([]),
+})
 
-/** The MCP servers that a chat request names: somebody else's addresses, so they are asked by the guarded fetch only. */
-export const readServers = (value: unknown) => Servers.parse(value)
+/** What a chat request says of MCP servers: somebody else's addresses, which are asked by the guarded fetch only. */
+export const readMcpRequest = (body: unknown) => Request.safeParse(body).data
+
+/** The programs that this server's own configuration names; `${GITHUB_TOKEN}` becomes the person's in each call. */
+export const createCommands = ({ servers }: McpServers) =>
+  servers.filter(({ kind }) => kind === 'command').map((entry) => new McpCommand(entry))
+
+interface Source {
+  id: string
+  name: string
+  /** The provider whose account it works with. */
+  account: string
+  /** The provider's name. */
+  accountName: string
+  client: Pick<AuthenticatedMcpClient, 'listTools' | 'callTool'>
+}
+
+/** Tools of programs are the same for everybody: asked for once. */
+const listed = new WeakMap<McpCommand, McpTool[]>()
 
 /**
- * The tools of the request's MCP servers, called as the person. One that nobody is signed in to has one tool, which
- * asks for the sign-in.
+ * The tools of the request's MCP servers and of the server's own commands, called as the person. One whose account is
+ * missing has one tool, which asks for it.
  */
-export async function createMcpTools(servers: z.infer<typeof Servers>, fetch: GuardedFetch): Promise<ToolSet> {
+export async function createMcpTools(
+  { mcpServers, visitedPages }: NonNullable<ReturnType<typeof readMcpRequest>>,
+  commands: readonly McpCommand[],
+  fetch: GuardedFetch,
+): Promise<ToolSet> {
+  const sources = [
+    ...mcpServers.map((server): Source => {
+      const client = new AuthenticatedMcpClient(server, { fetch, visited: visitedPages })
+      return { ...server, account: server.id, accountName: server.name, client }
+    }),
+    ...commands.map((command): Source => {
+      const [account = command.id] = command.accounts
+      const listTools = async () => {
+        const tools = listed.get(command) ?? (await command.listTools())
+        listed.set(command, tools)
+        return tools
+      }
+      const callTool: Source['client']['callTool'] = (...call) => command.callTool(...call)
+      return { id: command.id, name: command.name, account, accountName: account, client: { listTools, callTool } }
+    }),
+  ]
   const all = await Promise.all(
-    servers.map(async (server): Promise<[string, ToolSet[string]][]> => {
-      const { id, name } = server
-      const client = new AuthenticatedMcpClient(server, { fetch })
+    sources.map(async ({ id, name, account, accountName, client }): Promise<[string, ToolSet[string]][]> => {
       const describe = (toolName: string, title: string, description: string, schema?: object) => {
         const tool = dynamicTool({
           title,
           description,
-          metadata: { provider: id },
+          metadata: { provider: account },
           inputSchema: jsonSchema(schema ?? { type: 'object', properties: {} }),
           execute: async (input) => {
             try {
               const { content } = await client.callTool(toolName, (input ?? {}) as Record<string, unknown>)
               const text = content.map((part) => part.text ?? '').join('\n')
-              return { accountId: getIdentity(id)?.accountId, text }
+              return { accountId: getIdentity(account)?.accountId, text }
             } catch (error) {
               if (!(error instanceof AuthorizationRequired)) throw error
-              return { ...error.request, message: `This needs your ${name} account.` }
+              const message = error.request.url
+                ? `${name} has a page for you first.`
+                : `This needs your ${accountName} account.`
+              return { ...error.request, message }
             }
           },
         })
@@ -45,7 +103,7 @@ export async function createMcpTools(servers: z.infer<typeof Servers>, fetch: Gu
         )
       } catch (error) {
         if (!(error instanceof AuthorizationRequired)) return []
-        return [describe('connect', name, `Asks the person to sign in to ${name}, whose tools can be used then.`)]
+        return [describe('connect', name, `Asks the person to connect ${accountName}, for the tools of ${name}.`)]
       }
     }),
   )

@@ -126,8 +126,11 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   if (output.type === 'error-text') return `That did not work: ${output.value}`
   const value = output.type === 'json' ? output.value : null
   const request = readConnectRequest(value)
-  if (request)
-    return `${request.message ?? `This needs an account: ${request.provider}.`} I will carry on as soon as I have it.`
+  if (request) {
+    const words = request.message ?? `This needs an account: ${request.provider}.`
+    const isPage = (value as { mode?: unknown }).mode === 'url'
+    return `${words} I will carry on ${isPage ? 'once you have been there' : 'as soon as I have it'}.`
+  }
   const { text } = value as { text?: unknown }
   if (toolName.includes('__') && typeof text === 'string') return `${toolName.split('__')[0]} says:\n${text}`
   const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>

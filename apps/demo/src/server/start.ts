@@ -3,10 +3,12 @@ import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import { CLIENT_METADATA_URL, type OAuthStandIn, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
+import { mcpServers } from '@latchkey/core/mcp'
+import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
+import { createProviders } from '../providers.ts'
 import { createApp } from './app.ts'
 import { createColleague } from './colleague.ts'
 import { chooseModel } from './model.ts'
@@ -46,23 +48,26 @@ const sandbox = await startSandbox({
 })
 
 const mcpPort = Number(env.MCP_PORT ?? 4110)
-// The first of six ports in a row; any six where one of them is taken.
-const mcpPorts = await Promise.all(Array.from({ length: 6 }, (_, at) => freePort(mcpPort + at)))
+// The first of eight ports in a row; any eight where one of them is taken.
+const mcpPorts = await Promise.all(Array.from({ length: 8 }, (_, at) => freePort(mcpPort + at)))
 const mcpSandbox = await startMcpSandbox({
   appOrigins: origins,
   port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
 })
+const mcpStandIns = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
 const mcp = {
-  origins: mcpSandbox.all.map(({ url }) => url),
+  origins: mcpStandIns.map(({ url }) => url),
   clientMetadataUrl: CLIENT_METADATA_URL,
   example: JSON.stringify(
     {
       mcpServers: Object.fromEntries(
-        mcpSandbox.all.map((server) => [
+        mcpStandIns.map((server) => [
           server.id,
           {
             url: server.mcp,
-            ...(server === mcpSandbox.files && { auth: { type: 'oauth2', clientId: server.clientId } }),
+            ...((server === mcpSandbox.files || server === mcpSandbox.shelf) && {
+              auth: { type: 'oauth2', clientId: server.clientId },
+            }),
           },
         ]),
       ),
@@ -84,6 +89,19 @@ const baseUrls = {
   gmail: gmail.baseUrl,
   kaggle: env.KAGGLE === 'real' ? undefined : sandbox.kaggle.url,
 }
+
+/** What runs beside the agent. The reference is filled in for each call, with the account of whom it is for. */
+const mcpConfig = mcpServers({
+  projects: {
+    command: process.execPath,
+    args: [PROJECTS_MCP],
+    env: {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to an account.
+      GITHUB_TOKEN: '${GITHUB_TOKEN}',
+      GITHUB_API_URL: createProviders(baseUrls).github.apiBaseUrl,
+    },
+  },
+})
 
 const agent = chooseModel(env)
 
@@ -108,6 +126,7 @@ const app = createApp({
   vault,
   sessionSecret,
   mcp,
+  mcpConfig,
 })
 const api = getRequestListener(app.fetch)
 

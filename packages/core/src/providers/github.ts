@@ -28,6 +28,7 @@ export function github(options: OAuthFactoryOptions = {}): OAuthProvider {
     },
     client: { client_id: options.clientId, token_endpoint_auth_method: 'client_secret_post' },
     scopes: options.scopes ?? ['read:user', 'user:email'],
+    requiredScopes: options.requiredScopes ?? ['read:user'],
     scopeMeanings: {
       'read:user': { label: 'See your profile', access: 'read' },
       'user:email': { label: 'See your email addresses', access: 'read' },

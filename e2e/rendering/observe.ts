@@ -1,0 +1,35 @@
+// Runs before anything of the app: it writes down what a person would see move or change.
+
+export interface Seen {
+  /** Layout shifts of anything in the panel, and of what stands below it. */
+  shifts: { value: number; moved: string[] }[]
+  /** The words that each card's `data-status` went through, by provider. */
+  words: Record<string, string[]>
+  /** What React could only recover from. */
+  recovered: string[]
+}
+
+const seen: Seen = { shifts: [], words: {}, recovered: [] }
+Object.assign(globalThis, { seen })
+
+interface LayoutShift extends PerformanceEntry {
+  value: number
+  sources: { node: Node | null }[]
+}
+
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries() as LayoutShift[]) {
+    const nodes = entry.sources.map(({ node }) => (node instanceof Element ? node : node?.parentElement))
+    const moved = nodes.flatMap((node) => (node?.closest('.latchkey, #below') ? [node.outerHTML.slice(0, 120)] : []))
+    if (moved.length > 0) seen.shifts.push({ value: entry.value, moved })
+  }
+}).observe({ type: 'layout-shift', buffered: true })
+
+new MutationObserver(() => {
+  for (const card of document.querySelectorAll<HTMLElement>('.latchkey-card')) {
+    const { provider = '', status = '' } = card.dataset
+    seen.words[provider] ??= []
+    const words = seen.words[provider]
+    if (words.at(-1) !== status) words.push(status)
+  }
+}).observe(document, { subtree: true, childList: true, attributeFilter: ['data-status'] })

@@ -1,0 +1,83 @@
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+import { describe, expect, test } from 'vitest'
+import { laterEnglish } from '../later-messages.ts'
+import { english, type Messages } from '../messages.ts'
+import { arabic } from './ar.ts'
+import { german } from './de.ts'
+
+const NAMES = ['GitHub', 'octocat', 'hubot']
+const SETTINGS = ['locale', 'dir', 'providers']
+
+/** Every sentence by its key, said of the same names and numbers. */
+function sentences(catalogue: Messages): Record<string, string> {
+  const counted = (key: string) => /found|accountCount|disconnectAllBody|addServerAsk|disconnectedAll/.test(key)
+  const say = (key: string, words: unknown): [string, string][] => {
+    if (typeof words === 'string') return [[key, words]]
+    if (typeof words === 'function') {
+      const args =
+        key === 'revoked' ? ['GitHub', ['access_token', 'refresh_token'], 'octocat'] : counted(key) ? [3, 7] : NAMES
+      return [[key, words(...args)]]
+    }
+    return Object.entries(words as object).flatMap(([name, inner]) => say(`${key}.${name}`, inner))
+  }
+  const said = Object.entries(catalogue).filter(([key]) => !SETTINGS.includes(key))
+  return Object.fromEntries(said.flatMap(([key, words]) => say(key, words)))
+}
+
+const inEnglish = sentences({ ...laterEnglish, ...english })
+
+describe.each([
+  ['German', german, 'ltr'],
+  ['Arabic', arabic, 'rtl'],
+] as const)('%s', (_language, catalogue, dir) => {
+  const said = sentences(catalogue)
+
+  test('has a sentence for each of the English ones', () => {
+    expect(Object.keys(inEnglish).filter((key) => !said[key]?.trim())).toEqual([])
+    expect(catalogue.dir).toBe(dir)
+    expect(Intl.getCanonicalLocales(catalogue.locale)).toEqual([catalogue.locale])
+  })
+
+  test('says none of them in English, and leaves out no name', () => {
+    for (const [key, sentence] of Object.entries(inEnglish)) {
+      // Of names alone there is nothing to say in another language.
+      const ownWords = NAMES.reduce((text, name) => text.replaceAll(name, ''), sentence)
+      if (/\p{L}/u.test(ownWords)) expect(said[key], key).not.toBe(sentence)
+      for (const name of NAMES) expect([key, said[key]?.includes(name)]).toEqual([key, sentence.includes(name)])
+    }
+    const words = /\b(the|your|you|not|with|this|and|of|to|is|from|account|key|window)\b/i
+    expect(Object.entries(said).filter(([, sentence]) => words.test(sentence))).toEqual([])
+  })
+
+  test('says what each provider and scope means', () => {
+    for (const provider of [github(), gmail(), kaggle()]) {
+      const own = catalogue.providers[provider.id]
+      expect(own?.description).toBeTruthy()
+      if (provider.kind === 'oauth') expect(Object.keys(own?.scopes ?? {})).toEqual(Object.keys(provider.scopeMeanings))
+    }
+  })
+})
+
+test('both catalogues have the same sentences', () => {
+  expect(Object.keys(sentences(arabic)).sort()).toEqual(Object.keys(sentences(german)).sort())
+})
+
+test('Arabic is written in Arabic: other scripts only in names and terms', () => {
+  const terms = /GitHub|octocat|hubot|access_token|API|MCP|URL|JSON|mcpServers|https/g
+  const latin = Object.entries(sentences(arabic)).filter(([, sentence]) => /[a-z]/i.test(sentence.replace(terms, '')))
+  expect(latin).toEqual([])
+})
+
+test('numbers take the form that the language has for them', () => {
+  expect([1, 2].map(german.accountCount)).toEqual(['1 Konto', '2 Konten'])
+  expect([0, 1, 2, 3, 11, 100].map((count) => arabic.accountCount(count).replace(/[\d٠-٩]+ /, '# '))).toEqual([
+    'لا حسابات',
+    'حساب واحد',
+    'حسابان',
+    '# حسابات',
+    '# حسابًا',
+    '# حساب',
+  ])
+})
