@@ -225,8 +225,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'The panel: a card per provider, with Disconnect all. Put it under LatchkeyProvider and pass nothing.',
   },
   IdentityMenu: {
-    ours: ['@latchkey/react ConnectedAccounts', '@latchkey/react Account'],
-    how: 'Put the panel into the menu or popover of your design system, or build the menu from the parts.',
+    ours: ['@latchkey/react AccountsMenu'],
+    how: 'A button that opens the list of what goes with the next message; missing accounts are connected there.',
   },
   IdentityCard: {
     ours: ['@latchkey/react AccountCard'],
@@ -241,15 +241,12 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: CALLBACK_PAGE,
   },
   getTokenStatus: {
-    ours: ['@latchkey/core Account.status', '@latchkey/core Account.expiresAt'],
+    ours: ['@latchkey/react StatusBadge', '@latchkey/core Account.status'],
     how: 'An account has its word already, kept up to date: expiring only when nothing can refresh it.',
   },
-  formatDuration: {
-    ours: ['@latchkey/react Account.Expiry'],
-    how: 'Renders a time element in the words of the browser.',
-  },
+  formatDuration: { ours: ['@latchkey/react ExpiryLabel'], how: 'Renders a time element in the words of the browser.' },
   formatExpirationStatus: {
-    ours: ['@latchkey/react Account.Expiry', '@latchkey/react Messages.expires'],
+    ours: ['@latchkey/react ExpiryLabel', '@latchkey/react Messages.expires'],
     how: 'Live text; its sentence is in the catalogue.',
   },
 
@@ -266,17 +263,11 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     ours: ['@latchkey/react ConnectButtonProps.scopes'],
     how: 'For this button; github({ scopes }) for all. What was granted already is asked for again with them.',
   },
-  'IdentityButtonProps.disabled': {
-    ours: ['@latchkey/react Account.Connect'],
-    how: 'The part is a button: it takes disabled, and every other attribute.',
-  },
-  'IdentityButtonProps.size': {
-    ours: ['@latchkey/react Account.Connect'],
-    how: 'Put the part on a button of your design system with asChild.',
-  },
+  'IdentityButtonProps.disabled': { ours: ['@latchkey/react ConnectButtonProps.disabled'], how: 'The same.' },
+  'IdentityButtonProps.size': { ours: ['@latchkey/react ConnectButtonProps.size'], how: 'The same words.' },
   'IdentityButtonProps.variant': {
-    ours: ['@latchkey/react Account.Connect', '@latchkey/react Account.Icon'],
-    how: 'Compose it: icon alone, name alone, or both, inside of the part.',
+    ours: ['@latchkey/react ConnectButtonProps.variant'],
+    how: 'The same words; asChild for a button of your own.',
   },
   'IdentityButtonProps.onConnect': {
     ours: ['@latchkey/react ConnectButtonProps.onConnected'],
@@ -288,15 +279,12 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'IdentityButtonProps.onError': { ours: ['@latchkey/react UseConnect.error'], how: ERRORS_SHOWN },
   'IdentityConnectProps.providers': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
-  'IdentityConnectProps.layout': {
-    ours: ['@latchkey/react AccountCard'],
-    how: 'The panel follows the width of its container. For a grid of your own, lay out AccountCards.',
-  },
+  'IdentityConnectProps.layout': { ours: ['@latchkey/react ConnectedAccountsProps.layout'], how: 'The same words.' },
   'IdentityConnectProps.showHeader': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: PANEL_HEADING },
   'IdentityConnectProps.title': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: 'The same.' },
   'IdentityConnectProps.size': {
-    ours: [],
-    how: 'No prop: set the --latchkey-* variables around the panel. See Theming.',
+    ours: ['@latchkey/react ConnectedAccountsProps.density'],
+    how: "'compact' takes less room; a data-density around the panel does the same.",
   },
   'IdentityConnectProps.showDescriptions': {
     ours: ['@latchkey/core OAuthFactoryOptions.description'],
@@ -313,8 +301,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   'IdentityMenuProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityMenuProps.onDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityMenuProps.disabled': {
-    ours: [],
-    how: 'It is the state of your own menu button.',
+    ours: ['@latchkey/react AccountsMenuProps.disabled'],
+    how: 'It is a button: it takes every attribute of one.',
   },
   'AgentIdentityProps.providers': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
   'AgentIdentityProps.title': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: 'The same.' },
@@ -327,7 +315,10 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     ours: ['@latchkey/react ConnectedAccountsProps.description'],
     how: 'The same.',
   },
-  'AgentIdentityProps.showExpirationDetails': { ours: ['@latchkey/react Account.Expiry'], how: ALWAYS_SHOWN },
+  'AgentIdentityProps.showExpirationDetails': {
+    ours: ['@latchkey/react ExpiryLabel'],
+    how: 'The card says when an account ends whenever that matters; the label says it anywhere.',
+  },
   'AgentIdentityProps.allowReconnect': { ours: ['@latchkey/react Account.Reconnect'], how: ALWAYS_SHOWN },
   'AgentIdentityProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'AgentIdentityProps.onDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
@@ -337,7 +328,10 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'Pass the provider id; the card shows all of its accounts.',
   },
   'IdentityCardProps.providerConfig': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
-  'IdentityCardProps.showExpirationDetails': { ours: ['@latchkey/react Account.Expiry'], how: ALWAYS_SHOWN },
+  'IdentityCardProps.showExpirationDetails': {
+    ours: ['@latchkey/react ExpiryLabel'],
+    how: 'The card says when an account ends whenever that matters; the label says it anywhere.',
+  },
   'IdentityCardProps.allowReconnect': { ours: ['@latchkey/react Account.Reconnect'], how: ALWAYS_SHOWN },
   'IdentityCardProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityCardProps.onDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
@@ -528,7 +522,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   IdentityButtonProps: { ours: ['@latchkey/react ConnectButtonProps'], how: 'See its props above.' },
   IdentityConnectProps: { ours: ['@latchkey/react ConnectedAccountsProps'], how: 'See its props above.' },
-  IdentityMenuProps: { ours: ['@latchkey/react ConnectedAccountsProps'], how: 'See its props above.' },
+  IdentityMenuProps: { ours: ['@latchkey/react AccountsMenuProps'], how: 'See its props above.' },
   AgentIdentityProps: { ours: ['@latchkey/react ConnectedAccountsProps'], how: 'See its props above.' },
   IdentityCardProps: { ours: ['@latchkey/react AccountCardProps'], how: 'See its props above.' },
   OAuthCallbackProps: { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },

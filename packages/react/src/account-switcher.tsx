@@ -4,10 +4,13 @@ import * as Account from './account.tsx'
 import { useProviderAccounts } from './hooks.ts'
 import { useMessages } from './messages.ts'
 import { ConnectButton } from './standalone-button.tsx'
-import { About, type AboutProps, useSubject } from './subject.tsx'
+import { About, useSubject } from './subject.tsx'
 import { Option, Switcher, type SwitcherProps } from './switcher.tsx'
 
-export type AccountSwitcherProps = Omit<SwitcherProps, 'asChild' | 'children'> & Pick<AboutProps, 'provider'>
+export type AccountSwitcherProps = Omit<SwitcherProps, 'asChild' | 'children'> & {
+  /** Provider id. */
+  provider: string
+}
 
 /**
  * Which of a provider's accounts is used: its default account or, with `value`, what the app makes of it. Arrow keys

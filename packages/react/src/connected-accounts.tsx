@@ -51,6 +51,7 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
   query?: string
   /** Default: nothing. */
   defaultQuery?: string
+  /** Called with every change of what is searched for. */
   onQueryChange?: (query: string) => void
 }
 

@@ -17,6 +17,7 @@ export interface ConsentItem {
 }
 
 export interface UseConsentOptions {
+  /** Where the account will come from. */
   provider: OAuthProvider
   /** Scopes to ask for. Default: the provider's. */
   asked?: readonly string[]

@@ -11,6 +11,7 @@ export type DetailsProps = Omit<ComponentPropsWithoutRef<'dl'>, 'children'> & {
   rawScopes?: boolean
   /** Default: false. */
   defaultRawScopes?: boolean
+  /** Called when the person shows or hides them. */
   onRawScopesChange?: (shown: boolean) => void
   /** Leaves out who it is and what was granted, where both stand beside it already. Default: false. */
   brief?: boolean

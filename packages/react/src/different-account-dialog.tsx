@@ -11,9 +11,11 @@ const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent
 export interface DifferentAccountDialogProps {
   /** Provider id. */
   provider: string
+  /** Whether it is open, where the app decides that. Default: it decides by itself. */
   open?: boolean
   /** Default: true, so it asks as soon as there is something to ask. */
   defaultOpen?: boolean
+  /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
   /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
   onClosed?: () => void

@@ -12,9 +12,11 @@ const useQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent
 export type DisconnectDialogProps = AboutProps & {
   /** A button that opens it. Without one, `open` does. */
   children?: ReactNode
+  /** Whether it is open, where the app decides that. Default: it decides by itself. */
   open?: boolean
   /** Default: false. */
   defaultOpen?: boolean
+  /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
   /** Called with what became of the access at the provider. */
   onDisconnected?: (receipt: DisconnectReceipt) => void

@@ -3,7 +3,14 @@ import { forwardRef } from 'react'
 import * as Account from './account.tsx'
 import { About, type AboutProps } from './subject.tsx'
 
-export type ExpiryLabelProps = Omit<Account.ExpiryProps, 'asChild' | 'children'> & AboutProps
+export type ExpiryLabelProps = Omit<Account.ExpiryProps, 'asChild' | 'children' | 'when'> &
+  AboutProps & {
+    /**
+     * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
+     * access ends or is renewed. Default: `known`.
+     */
+    when?: Account.ExpiryProps['when']
+  }
 
 /**
  * When an account's access ends or is renewed, ticking: "Expires in 4 minutes". Renders a `time`, or nothing for an

@@ -1,7 +1,9 @@
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, fn, screen, userEvent, within } from 'storybook/test'
+import { LatchkeyProvider } from './context.tsx'
 import { english } from './messages.ts'
 import { QuestionDialog } from './question-dialog.tsx'
+import { createFakeClient } from './testing.ts'
 
 const disconnect = fn()
 
@@ -9,6 +11,13 @@ const disconnect = fn()
 const meta = {
   title: 'QuestionDialog',
   component: QuestionDialog,
+  decorators: [
+    (Story) => (
+      <LatchkeyProvider client={createFakeClient()}>
+        <Story />
+      </LatchkeyProvider>
+    ),
+  ],
   args: {
     title: english.disconnectTitle('GitHub'),
     body: english.disconnectBody('GitHub', 'octocat'),

@@ -26,6 +26,7 @@ export type ConnectButtonProps = ConnectIntent &
     variant?: 'full' | 'compact' | 'icon'
     /** Default: `medium`. */
     size?: 'small' | 'medium' | 'large'
+    /** How much weight the button has on its page. Default: `primary`. */
     kind?: 'primary' | 'secondary' | 'quiet'
     /** Puts the button on the one child, with that child's look and words. */
     asChild?: boolean
