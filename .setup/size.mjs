@@ -1,9 +1,10 @@
 // `npm run size`: minified + gzip bytes that a browser downloads, peers external, before and after the first intent
-// (hover, focus or click on Connect). Bundled from source by esbuild, with code splitting as an app's bundler does it.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+// (hover, focus or click on Connect). Bundled from source by Vite, as most apps do it.
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { build, transformSync } from 'esbuild'
+import { transformSync } from 'esbuild'
+import { build } from 'vite'
 
 const root = path.join(import.meta.dirname, '..')
 const external = ['react', 'react-dom', 'react/jsx-runtime', '@tanstack/react-query']
@@ -23,49 +24,45 @@ export { mcpServers, mcpFetch } from '${from('core/src/mcp.ts')}'`,
   'panel (with the above)': `export { LatchkeyProvider, ConnectedAccounts } from '${from('react/src/index.ts')}'`,
 }
 
-const folder = mkdtempSync(path.join(root, 'node_modules', '.size-'))
 const kb = (bytes) => `${(bytes / 1000).toFixed(2).padStart(6)} kB`
 const gzip = (text) => gzipSync(text, { level: 9 }).length
 console.log(`${''.padEnd(24)} before intent   in all`)
-try {
-  for (const [name, contents] of Object.entries(entries)) {
-    const { metafile, outputFiles } = await build({
-      stdin: { contents, resolveDir: root, sourcefile: 'entry.ts' },
-      outdir: folder,
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      minify: true,
+for (const [name, code] of Object.entries(entries)) {
+  const { output } = await build({
+    configFile: false,
+    root,
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === 'virtual:entry' ? id : undefined),
+        load: (id) => (id === 'virtual:entry' ? code : undefined),
+      },
+    ],
+    build: {
       write: false,
-      metafile: true,
-      jsx: 'automatic',
-      external,
-      platform: 'browser',
-      logLevel: 'error',
-    })
-    const bytes = (file) => gzip(outputFiles.find((output) => output.path.endsWith(path.basename(file))).contents)
-    const now = new Set()
-    const visit = (file) => {
-      if (now.has(file) || !metafile.outputs[file]) return
-      now.add(file)
-      for (const { path: next, kind } of metafile.outputs[file].imports) if (kind === 'import-statement') visit(next)
-    }
-    visit(Object.keys(metafile.outputs).find((file) => file.endsWith('stdin.js')))
-    const sum = (files) => [...files].reduce((total, file) => total + bytes(file), 0)
-    console.log(`${name.padEnd(24)} ${kb(sum(now)).padStart(13)} ${kb(sum(Object.keys(metafile.outputs))).padStart(8)}`)
-    if (process.argv.includes('--files')) {
-      for (const file of Object.keys(metafile.outputs)) {
-        console.log(`    ${now.has(file) ? 'now  ' : 'later'} ${kb(bytes(file))} ${path.basename(file)}`)
-        const inputs = Object.entries(metafile.outputs[file].inputs).sort(
-          (a, b) => b[1].bytesInOutput - a[1].bytesInOutput,
-        )
-        for (const [input, { bytesInOutput }] of inputs.slice(0, 12))
-          console.log(`          ${kb(bytesInOutput)} ${input}`)
-      }
+      modulePreload: false,
+      rollupOptions: { input: 'virtual:entry', preserveEntrySignatures: 'strict', external },
+    },
+  })
+  const chunks = new Map(output.filter(({ type }) => type === 'chunk').map((chunk) => [chunk.fileName, chunk]))
+  const now = new Set()
+  const visit = (file) => {
+    if (now.has(file) || !chunks.has(file)) return
+    now.add(file)
+    chunks.get(file).imports.forEach(visit)
+  }
+  for (const { isEntry, fileName } of chunks.values()) if (isEntry) visit(fileName)
+  const sum = (files) => [...files].reduce((total, file) => total + gzip(chunks.get(file).code), 0)
+  console.log(`${name.padEnd(24)} ${kb(sum(now)).padStart(13)} ${kb(sum(chunks.keys())).padStart(8)}`)
+  if (!process.argv.includes('--files')) continue
+  for (const { fileName, code: text, modules } of chunks.values()) {
+    console.log(`    ${now.has(fileName) ? 'now  ' : 'later'} ${kb(gzip(text))} ${path.basename(fileName)}`)
+    const largest = Object.entries(modules).sort(([, a], [, b]) => b.renderedLength - a.renderedLength)
+    for (const [id, { renderedLength }] of largest.slice(0, 12)) {
+      console.log(`          ${kb(renderedLength)} ${path.relative(root, id)}, not minified`)
     }
   }
-  const css = transformSync(readFileSync(from('react/src/styles.css'), 'utf8'), { loader: 'css', minify: true }).code
-  console.log(`${'styles.css'.padEnd(24)} ${kb(gzip(css)).padStart(13)}`)
-} finally {
-  rmSync(folder, { recursive: true })
 }
+const css = transformSync(readFileSync(from('react/src/styles.css'), 'utf8'), { loader: 'css', minify: true }).code
+console.log(`${'styles.css'.padEnd(24)} ${kb(gzip(css)).padStart(13)}`)
