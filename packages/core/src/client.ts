@@ -23,6 +23,13 @@ export interface IdentityOptions {
   providers?: readonly string[]
 }
 
+/** A token by its provider id, and until when it is handed out without another look. Milliseconds since the epoch. */
+interface Answer {
+  target: string
+  token: Promise<string>
+  until: number
+}
+
 /** Seconds a token must still live to be handed out. */
 const MIN_VALIDITY = 60
 
@@ -305,7 +312,11 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
 
   /** Tokens by provider, true of this very snapshot: nearly every read is one of them. */
-  let answered = { snapshot: store.getState(), tokens: new Map<string, { token: Promise<string>; until: number }>() }
+  let answered: { snapshot: Snapshot; tokens: Map<string, Answer>; latest: Answer | undefined } = {
+    snapshot: store.getState(),
+    tokens: new Map(),
+    latest: undefined,
+  }
 
   /** The providers that an agent may use. */
   const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
@@ -421,16 +432,23 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     },
     getToken(target, tokenOptions) {
       const snapshot = store.getState()
-      if (answered.snapshot !== snapshot) answered = { snapshot, tokens: new Map() }
+      if (answered.snapshot !== snapshot) answered = { snapshot, tokens: new Map(), latest: undefined }
+      const { latest } = answered
+      // The same token again and again, as a run with many calls reads it.
+      if (target === latest?.target && tokenOptions === undefined && latest.until > Date.now()) return latest.token
       const plain = typeof target === 'string' && !tokenOptions ? target : undefined
       const known = plain && answered.tokens.get(plain)
-      if (known && known.until > Date.now()) return known.token
+      if (known && known.until > Date.now()) {
+        answered.latest = known
+        return known.token
+      }
       return (async () => {
         const { account, secret } = await ask(target, tokenOptions)
         const token = primary(keeper.find(account.provider), secret)
         if (plain && answered.snapshot === store.getState()) {
           const until = (secret.fields ? undefined : secret.expiresAt) ?? Number.POSITIVE_INFINITY
-          answered.tokens.set(plain, { token: Promise.resolve(token), until: until - MIN_VALIDITY * 1000 })
+          const answer = { target: plain, token: Promise.resolve(token), until: until - MIN_VALIDITY * 1000 }
+          answered.tokens.set(plain, answer)
         }
         return token
       })()
