@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { backDoor, connectKaggle, conversation, expect, open, say, test, throughPopup } from './demo.ts'
 
 test('a skill, code and a service account: each answer says whose account it used', async ({ page }) => {
   await open(page)
   await connectKaggle(page)
-  test.skip(spawnSync('python3', ['--version']).status !== 0, 'The skill is written in Python.')
   await say(page, 'Run the datasets skill')
   await expect(conversation(page)).toContainText('adalovelace/')
   await expect(conversation(page)).toContainText('as adalovelace')
