@@ -16,9 +16,9 @@ const entries = {
 export { github, gmail, kaggle } from '${from('core/src/providers/index.ts')}'`,
   'headless + hooks': `export { LatchkeyProvider, useLatchkey, useAccounts, useAccount, useConnect, useDisconnect, useToken, useIdentities, useAgentAccounts } from '${from('react/src/index.ts')}'`,
   // The protocol alone, as the two entries after it have it: discovery, registration, challenges, auth providers.
-  'core/mcp': `export * from '${from('core/src/mcp.ts')}'`,
+  'core/mcp': `export * from '${from('core/src/mcp/index.ts')}'`,
   'core/mcp + connect path': `export { createLatchkey } from '${from('core/src/index.ts')}'
-export { mcpServers, mcpFetch } from '${from('core/src/mcp.ts')}'`,
+export { mcpServers, mcpFetch } from '${from('core/src/mcp/index.ts')}'`,
   'use-mcp': `export * from 'use-mcp'`,
   'MCP SDK 1.x client/auth': `export * from '@modelcontextprotocol/sdk/client/auth.js'`,
   'panel (with the above)': `export { LatchkeyProvider, ConnectedAccounts } from '${from('react/src/index.ts')}'`,

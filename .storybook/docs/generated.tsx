@@ -100,7 +100,7 @@ function Text({ children }: { children: string }) {
     .map((piece, index) => (index % 2 ? <code key={piece}>{piece.replaceAll('`', '')}</code> : piece))
 }
 
-const sources = import.meta.glob<string>(['../../packages/react/src/*.tsx', '!**/*.test.tsx', '!**/*.stories.tsx'], {
+const sources = import.meta.glob<string>(['../../packages/react/src/**/*.tsx', '!**/*.test.tsx', '!**/*.stories.tsx'], {
   query: '?raw',
   import: 'default',
   eager: true,
@@ -110,7 +110,8 @@ const sources = import.meta.glob<string>(['../../packages/react/src/*.tsx', '!**
 function docOf(part: string): string {
   const DOC = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|function) ${part}\\b`)
   const found = Object.values(sources).find((source) => DOC.test(source))
-  const [, doc = ''] = DOC.exec(found ?? '') ?? []
+  if (!found) throw new Error(`No file under packages/react/src documents Account.${part}.`)
+  const [, doc = ''] = DOC.exec(found) ?? []
   return doc
     .replace(/^\s*\*/gm, '')
     .replace(/\s+/g, ' ')

@@ -8,7 +8,7 @@ export function emitCallback() {
   const folder = new URL('../', import.meta.url)
   const built = buildSync({
     stdin: {
-      contents: `import { callback } from './popup.ts'\ncallback()`,
+      contents: `import { callback } from './connect/popup.ts'\ncallback()`,
       resolveDir: new URL('src', folder).pathname,
     },
     bundle: true,
@@ -33,7 +33,7 @@ export const callbackScriptHash = ${JSON.stringify(hash)}
   return {
     html,
     module,
-    files: { html: new URL('callback.html', folder), module: new URL('src/callback-page.ts', folder) },
+    files: { html: new URL('callback.html', folder), module: new URL('src/connect/callback-page.ts', folder) },
   }
 }
 

@@ -4,9 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { acme, connect, failure } from '../fixtures/acme.ts'
 import { eventually, freshPage, locks, readableStorage, storageEvent } from '../fixtures/page.ts'
 import { ADA, CANARY, GRACE, type StandIn, startStandIn } from '../fixtures/stand-in.ts'
+import { openDatabase } from './accounts/seal.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
-import { openDatabase } from './seal.ts'
 
 let server: StandIn
 const BOTH = ['refresh_token', 'access_token']

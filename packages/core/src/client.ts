@@ -1,14 +1,14 @@
-import { type Account, defaultAccount, type Snapshot } from './accounts.ts'
-import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connecting.ts'
+import { createKeeper, type LatchkeyOptions, lives } from './accounts/account-store.ts'
+import type { DisconnectReceipt } from './accounts/refresh.ts'
+import type { Secret } from './accounts/secret-store.ts'
+import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connect/connect.ts'
+import type { RequestOutcome } from './connect/pending-requests.ts'
+import { closeWindow, flows, openWindow } from './connect/popup.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
-import { createKeeper, type LatchkeyOptions, lives } from './keeper.ts'
-import type { Mcp } from './mcp-accounts.ts'
-import { closeWindow, flows, openWindow } from './popup.ts'
+import type { Mcp } from './mcp/accounts.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
-import type { DisconnectReceipt } from './renewal.ts'
-import type { RequestOutcome } from './requests.ts'
-import type { Secret } from './secrets.ts'
+import { type Account, defaultAccount, type Snapshot } from './snapshot.ts'
 
 /** A key's verdict. `unchecked`: nobody could say, so the key is kept and tried at first use. */
 export interface KeyVerdict {
@@ -141,14 +141,14 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const keeper = createKeeper(options)
   const { store, records, secrets } = keeper
   const running = new Map<string, Running>()
-  const mcp = once(async () => (await import('./mcp-accounts.ts')).createMcp(keeper))
-  const renewal = once(async () => (await import('./renewal.ts')).createRenewal(keeper, mcp))
-  const vault = once(async () => (await import('./vault.ts')).createVaultClient(keeper))
+  const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(keeper))
+  const renewal = once(async () => (await import('./accounts/refresh.ts')).createRenewal(keeper, mcp))
+  const vault = once(async () => (await import('./protocol/vault-client.ts')).createVaultClient(keeper))
   const connecting = once(async () =>
-    (await import('./connecting.ts')).createConnecting(keeper, await renewal(), running, vault),
+    (await import('./connect/connect.ts')).createConnecting(keeper, await renewal(), running, vault),
   )
 
-  const requests = once(async () => (await import('./requests.ts')).createRequests(keeper))
+  const requests = once(async () => (await import('./connect/pending-requests.ts')).createRequests(keeper))
 
   /** A provider whose client has a secret cannot be used by a browser alone. */
   const missing = (provider: Provider): LatchkeyError | undefined =>
@@ -286,7 +286,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
   const channel = openChannel(`${keeper.prefix}:signout`, () => void signedOut(false))
 
-  const upkeep = once(async () => (await import('./upkeep.ts')).createUpkeep(keeper, renewal))
+  const upkeep = once(async () => (await import('./accounts/refresh-scheduler.ts')).createUpkeep(keeper, renewal))
   let unwatch: (() => void) | undefined
   /** Keeps accounts fresh from the first one on, while somebody is subscribed. */
   const tend = () => {
@@ -307,7 +307,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   /** Accounts of agent-runtimes, which this kit takes the place of. */
   const takeOver = async () => {
     if (localStorage.getItem('datalayer-agent-identities') === null) return
-    const [{ importIdentities }, { adopt }] = await Promise.all([import('./import.ts'), connecting()])
+    const [{ importIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connecting()])
     await keeper.secrets.exclusive('import', () => importIdentities(keeper, adopt))
   }
 

@@ -1,5 +1,5 @@
 // No page here: this is also how a server sees the package.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { expect, it, vi } from 'vitest'
 import * as core from './index.ts'
 import { github } from './providers/github.ts'
@@ -77,20 +77,29 @@ it('judges a card by its worst account', () => {
 
 it('the eager part names no protocol library: that is loaded on intent', () => {
   const eager = new Set<string>()
+  const base = new URL('./', import.meta.url)
   const visit = (file: string) => {
     if (eager.has(file)) return
     eager.add(file)
-    const source = readFileSync(new URL(file, import.meta.url), 'utf8')
+    const source = readFileSync(new URL(file, base), 'utf8')
     for (const [statement, path] of source.matchAll(/^(?:import|export)\s[^'"]*?from '(.+?)'/gms)) {
       if (/^(?:import|export) type/.test(statement)) continue
-      if (path?.startsWith('./')) visit(path)
+      if (path?.startsWith('.')) visit(new URL(path, new URL(file, base)).pathname.replace(base.pathname, './'))
       else eager.add(path ?? '')
     }
   }
   visit('./index.ts')
   expect([...eager].filter((name) => !name.startsWith('./'))).toEqual(['zustand/vanilla'])
-  for (const lazy of ['authorization', 'token', 'discovery', 'connecting', 'renewal'])
+  for (const lazy of [
+    'connect/authorization',
+    'protocol/token-endpoint',
+    'protocol/discovery',
+    'connect/connect',
+    'accounts/refresh',
+  ]) {
+    expect(existsSync(new URL(`${lazy}.ts`, base))).toBe(true)
     expect(eager).not.toContain(`./${lazy}.ts`)
+  }
 })
 
 it('gives an AI SDK transport its body, without an empty list', async () => {

@@ -1,18 +1,7 @@
 // The public surface of @latchkey/core: named exports only, by hand.
-export {
-  type Account,
-  type AccountStatus,
-  accountsOf,
-  type CardStatus,
-  type Custody,
-  cardStatus,
-  defaultAccount,
-  LOADING,
-  type ProviderState,
-  providerState,
-  type Reason,
-  type Snapshot,
-} from './accounts.ts'
+
+export type { LatchkeyOptions } from './accounts/account-store.ts'
+export type { DisconnectReceipt } from './accounts/refresh.ts'
 export {
   type AccountReference,
   createLatchkey,
@@ -22,10 +11,11 @@ export {
   type TokenOptions,
   type TokenTarget,
 } from './client.ts'
-export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connecting.ts'
+export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
+export type { RequestOutcome } from './connect/pending-requests.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
 export { type ConnectRequest, type Identity, isPageOf, parseIdentities, readConnectRequest } from './identities.ts'
-export type { LatchkeyOptions } from './keeper.ts'
+export type { RevokedToken } from './protocol/token-endpoint.ts'
 export {
   type ApiKeyOptions,
   type ApiKeyProvider,
@@ -47,7 +37,18 @@ export {
   readKeyFile,
   type ScopeMeaning,
 } from './provider.ts'
-export type { DisconnectReceipt } from './renewal.ts'
-export type { RequestOutcome } from './requests.ts'
+export {
+  type Account,
+  type AccountStatus,
+  accountsOf,
+  type CardStatus,
+  type Custody,
+  cardStatus,
+  defaultAccount,
+  LOADING,
+  type ProviderState,
+  providerState,
+  type Reason,
+  type Snapshot,
+} from './snapshot.ts'
 export { localStorageStore, memoryStore, type StateStorage, sessionStorageStore } from './storage.ts'
-export type { RevokedToken } from './token.ts'

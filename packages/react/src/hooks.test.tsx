@@ -3,9 +3,6 @@ import { LatchkeyError } from '@latchkey/core'
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { Profiler, type ReactNode } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
-import { AccountCard } from './account-card.tsx'
-import { ConnectedAccounts } from './connected-accounts.tsx'
-import { LatchkeyProvider } from './context.tsx'
 import {
   useAccount,
   useAccounts,
@@ -15,6 +12,9 @@ import {
   useIdentities,
   useToken,
 } from './hooks.ts'
+import { AccountCard } from './panel/account-card.tsx'
+import { ConnectedAccounts } from './panel/connected-accounts.tsx'
+import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
 
 afterEach(cleanup)

@@ -20,7 +20,7 @@ import {
   type TokenTarget,
 } from '@latchkey/core'
 import { useCallback, useMemo, useSyncExternalStore } from 'react'
-import { useLatchkey } from './context.tsx'
+import { useLatchkey } from './provider.tsx'
 
 /** One part of the snapshot. `select` must return the same reference for the same facts. */
 export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {

@@ -7,8 +7,8 @@ import { version as domVersion } from 'react-dom'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
 import { afterEach, expect, inject, test, vi } from 'vitest'
-import { ConnectedAccounts } from './connected-accounts.tsx'
-import { LatchkeyProvider } from './context.tsx'
+import { ConnectedAccounts } from './panel/connected-accounts.tsx'
+import { LatchkeyProvider } from './provider.tsx'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -2,7 +2,7 @@ import type { Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
-import type { BrokerClient } from './broker.ts'
+import type { BrokerClient } from './broker/broker.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -1,22 +1,5 @@
 // The public surface of @latchkey/server: named exports only, by hand.
-export {
-  AgentContext,
-  type AgentContextOptions,
-  AgentToken,
-  type OAuthToken,
-  type TokenRequest,
-  type TokenSource,
-} from './agent-context.ts'
-export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
-export {
-  type Broker,
-  type BrokerClient,
-  type BrokerOptions,
-  createBroker,
-  type TokenSourceOptions,
-  type VaultAccess,
-  type VaultOwner,
-} from './broker.ts'
+
 export {
   type CodeMode,
   type CodeModeOptions,
@@ -25,27 +8,15 @@ export {
   type CodeTool,
   createCodeMode,
   type UsedAccount,
-} from './code-mode.ts'
-export type { AgentPolicy, Disconnection, ResolveOptions } from './custodian.ts'
+} from './agent/code/code-mode.ts'
 export {
-  createEgress,
-  type Egress,
-  type EgressInit,
-  type EgressOptions,
-  type EgressRule,
-  type OnUse,
-  type UseEntry,
-} from './egress.ts'
-export { clientsFromEnv, providersFromEnv } from './env.ts'
-export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './envelope.ts'
-export {
-  createGuardedFetch,
-  GuardError,
-  type GuardedFetch,
-  type GuardOptions,
-  isPublicAddress,
-  type StreamLimits,
-} from './fetch-guard.ts'
+  AgentContext,
+  type AgentContextOptions,
+  AgentToken,
+  type OAuthToken,
+  type TokenRequest,
+  type TokenSource,
+} from './agent/context.ts'
 export {
   AuthorizationRequired,
   bindIdentities,
@@ -57,29 +28,77 @@ export {
   requireIdentity,
   takeIdentities,
   withIdentities,
-} from './identities.ts'
+} from './agent/identities.ts'
 export {
   AuthenticatedMcpClient,
   type AuthenticatedMcpClientOptions,
   type McpTarget,
   type McpTool,
   type McpToolResult,
-} from './mcp-client.ts'
-export { McpCommand, type McpCommandOptions, type ResolveMcpServersOptions, resolveMcpServers } from './mcp-command.ts'
-export { createMcpProxy, type McpProxy } from './mcp-proxy.ts'
-export { type McpVaultOptions, mcpForVault } from './mcp-vault.ts'
-export { createRedactor, type Redactor, secretsOf } from './redact.ts'
-export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './references.ts'
+} from './agent/mcp/client.ts'
+export {
+  McpCommand,
+  type McpCommandOptions,
+  type ResolveMcpServersOptions,
+  resolveMcpServers,
+} from './agent/mcp/command.ts'
+export { type McpVaultOptions, mcpForVault } from './agent/mcp/vault.ts'
+export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './agent/references.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
   type ServiceTokenRequest,
-} from './service-credentials.ts'
-export { type RunSkillOptions, Skill, type SkillLimits, type SkillManifest, type SkillResult } from './skills.ts'
-export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from './store.ts'
-export { memoryStore } from './store-memory.ts'
-export { migratePostgres, type PostgresOptions, postgresStore } from './store-postgres.ts'
-export { sqliteStore } from './store-sqlite.ts'
-export { createVault, type Opened, type Vault, type VaultOptions, type VaultSecret, vaultFromEnv } from './vault.ts'
-export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
-export { type ToolAccount, type WithAccountOptions, withAccount } from './with-account.ts'
+} from './agent/service-credentials.ts'
+export {
+  type RunSkillOptions,
+  Skill,
+  type SkillLimits,
+  type SkillManifest,
+  type SkillResult,
+} from './agent/skills/skills.ts'
+export { type ToolAccount, type WithAccountOptions, withAccount } from './agent/with-account.ts'
+export {
+  type Broker,
+  type BrokerClient,
+  type BrokerOptions,
+  createBroker,
+  type TokenSourceOptions,
+  type VaultAccess,
+  type VaultOwner,
+} from './broker/broker.ts'
+export { createMcpProxy, type McpProxy } from './broker/mcp-proxy.ts'
+export { clientsFromEnv, providersFromEnv } from './env.ts'
+export {
+  createEgress,
+  type Egress,
+  type EgressInit,
+  type EgressOptions,
+  type EgressRule,
+  type OnUse,
+  type UseEntry,
+} from './outbound/egress.ts'
+export {
+  createGuardedFetch,
+  GuardError,
+  type GuardedFetch,
+  type GuardOptions,
+  isPublicAddress,
+  type StreamLimits,
+} from './outbound/guarded-fetch.ts'
+export { createRedactor, type Redactor, secretsOf } from './outbound/redact.ts'
+export { memoryStore } from './stores/memory.ts'
+export { migratePostgres, type PostgresOptions, postgresStore } from './stores/postgres.ts'
+export { sqliteStore } from './stores/sqlite.ts'
+export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from './stores/store.ts'
+export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './vault/audit.ts'
+export type { AgentPolicy, Disconnection, ResolveOptions } from './vault/custodian.ts'
+export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './vault/seal.ts'
+export {
+  createVault,
+  type Opened,
+  type Vault,
+  type VaultOptions,
+  type VaultSecret,
+  vaultFromEnv,
+} from './vault/vault.ts'
+export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './vault/webhooks.ts'

@@ -1,17 +1,24 @@
 import type https from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
-import { type Address, type ChannelOptions, SecureChannel } from './channel.ts'
-import { SpiffeError } from './errors.ts'
-import { grpcCredentials } from './grpc.ts'
-import { type GetJwtSvidOptions, JwtSource } from './jwt-source.ts'
-import type { JwtSvid } from './jwt-svid.ts'
-import { type Listener, type ListenOptions, listen } from './listener.ts'
-import { type Authorizer, SpiffeId } from './spiffe-id.ts'
-import { type AgentOptions, type ConnectOptions, type Connector, connect, httpsAgent, undiciConnector } from './tls.ts'
-import { WorkloadApiClient, type WorkloadApiOptions } from './workload-api.ts'
-import { X509Source } from './x509-source.ts'
-import type { X509Svid } from './x509-svid.ts'
+import { type Address, type ChannelOptions, SecureChannel } from './channel/channel.ts'
+import { type Listener, type ListenOptions, listen } from './channel/listener.ts'
+import { grpcCredentials } from './grpc/grpc.ts'
+import { SpiffeError } from './ids/errors.ts'
+import { type Authorizer, SpiffeId } from './ids/spiffe-id.ts'
+import type { JwtSvid } from './jwt/svid.ts'
+import {
+  type AgentOptions,
+  type ConnectOptions,
+  type Connector,
+  connect,
+  httpsAgent,
+  undiciConnector,
+} from './tls/tls.ts'
+import { WorkloadApiClient, type WorkloadApiOptions } from './workload/client.ts'
+import { type GetJwtSvidOptions, JwtSource } from './workload/jwt-source.ts'
+import { X509Source } from './workload/x509-source.ts'
+import type { X509Svid } from './x509/svid.ts'
 
 export interface SpiffeIdentityOptions extends WorkloadApiOptions {
   /** Where an agent listens. Default: nothing is known, and each channel is told its address. */

@@ -1,22 +1,5 @@
 // The public surface of @latchkey/spiffe: named exports only, by hand.
-export { Bundle, type BundleContents, type BundleProvider, BundleSet, firstOf } from './bundle.ts'
-export { BundleSource } from './bundle-source.ts'
-export {
-  type Certificate,
-  type CertificateKeyUsage,
-  readCertificate,
-  readCertificates,
-  readPem,
-} from './certificate.ts'
-export {
-  type Address,
-  type AgentRequest,
-  type ChannelOptions,
-  type RequestOptions,
-  SecureChannel,
-} from './channel.ts'
-export { ENDPOINT_VARIABLE, parseEndpoint } from './endpoint.ts'
-export { SpiffeError, type SpiffeErrorCode, type SpiffeErrorOptions } from './errors.ts'
+export { Bundle, type BundleContents, type BundleProvider, BundleSet, firstOf } from './bundles/bundle.ts'
 export {
   bundleHandler,
   type EndpointProfile,
@@ -26,13 +9,18 @@ export {
   type ServeBundleOptions,
   serveBundle,
   type WatchBundleOptions,
-} from './federation.ts'
-export { type GrpcServing, grpcCredentials, serveGrpc } from './grpc.ts'
+} from './bundles/federation.ts'
+export {
+  type Address,
+  type AgentRequest,
+  type ChannelOptions,
+  type RequestOptions,
+  SecureChannel,
+} from './channel/channel.ts'
+export { type IncomingRequest, type Listener, type ListenOptions, listen } from './channel/listener.ts'
+export { type GrpcServing, grpcCredentials, serveGrpc } from './grpc/grpc.ts'
 export { SpiffeIdentity, type SpiffeIdentityOptions } from './identity.ts'
-export { type GetJwtSvidOptions, JwtSource, type JwtSourceOptions } from './jwt-source.ts'
-export { JwtSvid, readJwtSvid, type VerifyJwtOptions, verifyJwtSvid } from './jwt-svid.ts'
-export { type IncomingRequest, type Listener, type ListenOptions, listen } from './listener.ts'
-export { Source, SourceErrorEvent, type SourceOptions, Updating } from './source.ts'
+export { SpiffeError, type SpiffeErrorCode, type SpiffeErrorOptions } from './ids/errors.ts'
 export {
   type Authorizer,
   authorizeAny,
@@ -41,7 +29,8 @@ export {
   authorizeOneOf,
   parseTrustDomain,
   SpiffeId,
-} from './spiffe-id.ts'
+} from './ids/spiffe-id.ts'
+export { JwtSvid, readJwtSvid, type VerifyJwtOptions, verifyJwtSvid } from './jwt/svid.ts'
 export {
   type AgentOptions,
   type ConnectOptions,
@@ -55,7 +44,8 @@ export {
   type SvidServer,
   tlsOptions,
   undiciConnector,
-} from './tls.ts'
+} from './tls/tls.ts'
+export { BundleSource } from './workload/bundle-source.ts'
 export {
   type Backoff,
   type JwtSvidParams,
@@ -64,6 +54,16 @@ export {
   WorkloadApiClient,
   type WorkloadApiOptions,
   type X509Context,
-} from './workload-api.ts'
-export { type X509Provider, X509Source, type X509SourceOptions } from './x509-source.ts'
-export { idFromCertificate, type VerifiedX509Svid, type VerifyOptions, verifyX509Svid, X509Svid } from './x509-svid.ts'
+} from './workload/client.ts'
+export { ENDPOINT_VARIABLE, parseEndpoint } from './workload/endpoint.ts'
+export { type GetJwtSvidOptions, JwtSource, type JwtSourceOptions } from './workload/jwt-source.ts'
+export { Source, SourceErrorEvent, type SourceOptions, Updating } from './workload/source.ts'
+export { type X509Provider, X509Source, type X509SourceOptions } from './workload/x509-source.ts'
+export {
+  type Certificate,
+  type CertificateKeyUsage,
+  readCertificate,
+  readCertificates,
+  readPem,
+} from './x509/certificate.ts'
+export { idFromCertificate, type VerifiedX509Svid, type VerifyOptions, verifyX509Svid, X509Svid } from './x509/svid.ts'

@@ -1,5 +1,5 @@
 'use client'
-import type { Messages } from '../messages.ts'
+import type { Messages } from './en.ts'
 import { pluralOf } from './plural.ts'
 
 const GOOGLE = 'https://www.googleapis.com/auth/'

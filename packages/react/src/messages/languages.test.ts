@@ -2,10 +2,10 @@ import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { describe, expect, test } from 'vitest'
-import { laterEnglish } from '../later-messages.ts'
-import { english, type Messages } from '../messages.ts'
 import { arabic } from './ar.ts'
 import { german } from './de.ts'
+import { laterEnglish } from './en.lazy.ts'
+import { english, type Messages } from './en.ts'
 
 const NAMES = ['GitHub', 'octocat', 'hubot']
 const SETTINGS = ['locale', 'dir', 'providers']

@@ -30,11 +30,11 @@ import {
   Version,
 } from '@peculiar/asn1-x509'
 import { SignJWT } from 'jose'
-import { Bundle } from '../bundle.ts'
-import { type Certificate as ReadCertificate, readCertificate } from '../certificate.ts'
-import { parseTrustDomain, SpiffeId } from '../spiffe-id.ts'
-import type { JwtSvidMessage, X509SvidMessage } from '../workload-messages.ts'
-import { X509Svid } from '../x509-svid.ts'
+import { Bundle } from '../bundles/bundle.ts'
+import { parseTrustDomain, SpiffeId } from '../ids/spiffe-id.ts'
+import type { JwtSvidMessage, X509SvidMessage } from '../workload/messages.ts'
+import { type Certificate as ReadCertificate, readCertificate } from '../x509/certificate.ts'
+import { X509Svid } from '../x509/svid.ts'
 
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 const COMMON_NAME = '2.5.4.3'

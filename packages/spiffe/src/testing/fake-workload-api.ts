@@ -10,7 +10,7 @@ import {
   type ServerWritableStream,
   status,
 } from '@grpc/grpc-js'
-import type { Bundle } from '../bundle.ts'
+import type { Bundle } from '../bundles/bundle.ts'
 import {
   type Codec,
   emptyRequest,
@@ -27,7 +27,7 @@ import {
   type X509SvidMessage,
   x509BundlesResponse,
   x509SvidResponse,
-} from '../workload-messages.ts'
+} from '../workload/messages.ts'
 
 type Rpc = keyof typeof RPC
 type StreamRpc = 'x509Svid' | 'x509Bundles' | 'jwtBundles'

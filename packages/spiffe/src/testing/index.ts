@@ -7,6 +7,6 @@ export {
   type X509SvidMessage,
   type X509SvidResponse,
   x509SvidResponse,
-} from '../workload-messages.ts'
+} from '../workload/messages.ts'
 export { FakeCa, type IssueOptions, type JwtOptions } from './fake-ca.ts'
 export { type FakeCall, FakeWorkloadApi, type FakeWorkloadApiOptions } from './fake-workload-api.ts'

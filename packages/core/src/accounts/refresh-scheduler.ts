@@ -1,0 +1,139 @@
+import { type Account, nextWord, withAccount, wordAt } from '../snapshot.ts'
+import type { Keeper } from './account-store.ts'
+import type { Renewal } from './refresh.ts'
+import type { Row } from './secret-store.ts'
+
+/** A refresh comes at this part of a token's life, and this long before its end, whichever is earlier. */
+const PART = 0.8
+const AHEAD = 60_000
+/** The shortest time between two refreshes, whatever a server says about the life of its tokens. */
+const PAUSE = 30_000
+/** Longer than storage takes to reach another tab. */
+const SWEEP_AFTER = 60_000
+/** The longest that a timer of a browser can run. */
+const LONGEST = 2 ** 31 - 1
+
+/**
+ * Keeps accounts fresh, and their words true, while somebody looks: one timer to the next thing that happens. Loaded
+ * when the first account is seen.
+ */
+export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
+  const { store, records, database } = keeper
+  /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
+  const spread = new Map<string, number>()
+  const attempts = new Map<string, number>()
+  const under = new Set<string>()
+  let loaded: Renewal | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let running = false
+
+  const visible = () => document.visibilityState === 'visible'
+
+  /** When to refresh this account next; Infinity for one that is not refreshed by itself. */
+  function dueAt({ id, provider, status, reason, renewable, expiresAt, issuedAt, connectedAt, rev }: Account) {
+    if (status !== 'connected' || !renewable || expiresAt === undefined || under.has(id))
+      return Number.POSITIVE_INFINITY
+    // The app may not know this provider any more.
+    const kind = keeper.providers.find((known) => known.id === provider)?.kind
+    if (!kind || kind === 'api-key') return Number.POSITIVE_INFINITY
+    const began = Math.min(issuedAt ?? connectedAt, expiresAt)
+    const life = expiresAt - began
+    const share = spread.get(`${id} ${rev}`) ?? Math.random()
+    spread.set(`${id} ${rev}`, share)
+    const ideal = Math.min(began + life * PART, expiresAt - AHEAD) - share * Math.min(10_000, life * 0.02)
+    // For lack of a network no server was asked.
+    if (reason === 'offline') return Math.max(ideal, loaded?.waitsUntil(id) ?? 0)
+    return Math.max(ideal, began + PAUSE, (attempts.get(id) ?? 0) + PAUSE, loaded?.waitsUntil(id) ?? 0)
+  }
+
+  async function refresh(account: Account) {
+    under.add(account.id)
+    attempts.set(account.id, Date.now())
+    try {
+      loaded ??= await renewal()
+      // Another tab may have been first: then its token, which ends later, is enough.
+      const left = ((account.expiresAt ?? 0) - Date.now()) / 1000 + 1
+      await loaded.renew(account, Math.max(60, left))
+    } catch {
+      // The account says why, and the wait says when to try again.
+    } finally {
+      under.delete(account.id)
+      // A wait is the better reason not to try at once than the time of the last try.
+      if (loaded && loaded.waitsUntil(account.id) > Date.now()) attempts.delete(account.id)
+      plan()
+    }
+  }
+
+  /** Does what is due, and comes back for the next. */
+  function plan() {
+    clearTimeout(timer)
+    timer = undefined
+    if (!running) return
+    const now = Date.now()
+    let next = Number.POSITIVE_INFINITY
+    let snapshot = store.getState()
+    for (const account of Object.values(snapshot.accounts)) {
+      const word = wordAt(account, now)
+      if (word !== account) snapshot = withAccount(snapshot, word)
+      next = Math.min(next, nextWord(word, now))
+      if (!visible() || navigator.onLine === false) continue
+      const due = dueAt(word)
+      if (due <= now) void refresh(word)
+      else next = Math.min(next, due)
+    }
+    if (snapshot !== store.getState()) {
+      // Comes back here by the subscription.
+      store.setState(snapshot)
+      return
+    }
+    if (next < Number.POSITIVE_INFINITY) timer = setTimeout(plan, Math.min(Math.max(next - now, 0), LONGEST))
+  }
+
+  /**
+   * Rows whose account is gone, marks of disconnected ones among them: noted at one start, removed at a later one. Not
+   * at once, because another tab's account may not have arrived here.
+   */
+  async function sweep() {
+    const now = Date.now()
+    for (const id of (await database?.keys('secrets')) ?? []) {
+      if (store.getState().accounts[id] || (await records.has(id))) continue
+      await database?.change<Row>('secrets', id, (row) =>
+        row?.orphan !== undefined && now - row.orphan > SWEEP_AFTER ? undefined : row && { orphan: now, ...row },
+      )
+    }
+  }
+
+  const look = () => {
+    if (!visible()) return
+    // A tab that was frozen may have missed what others did.
+    keeper.read()
+    plan()
+  }
+  const online = async () => {
+    loaded ??= await renewal().catch(() => undefined)
+    loaded?.online()
+    plan()
+  }
+
+  return {
+    /** @returns what ends it. */
+    start(): () => void {
+      running = true
+      const unfollow = store.subscribe(plan)
+      document.addEventListener('visibilitychange', look)
+      addEventListener('focus', look)
+      addEventListener('online', online)
+      // What cannot be read now is swept another time.
+      sweep().catch(() => {})
+      plan()
+      return () => {
+        running = false
+        unfollow()
+        clearTimeout(timer)
+        document.removeEventListener('visibilitychange', look)
+        removeEventListener('focus', look)
+        removeEventListener('online', online)
+      }
+    },
+  }
+}

@@ -1,0 +1,172 @@
+import { type ErrorCode, LatchkeyError } from '../errors.ts'
+import type { Token } from '../protocol/token-endpoint.ts'
+import type { KeyFields } from '../provider.ts'
+import type { Account } from '../snapshot.ts'
+import type { Database, Seal } from './seal.ts'
+
+/** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
+export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
+
+/** After a failed refresh: nobody tries again before `until`. */
+export interface Wait {
+  /** When it failed. */
+  at: number
+  until: number
+  failures: number
+  code: ErrorCode
+}
+
+/** What all tabs have to know of an account before they use its secret. */
+export interface Notes {
+  paused?: boolean
+  wait?: Wait
+  /** When a start first found it without its account. */
+  orphan?: number
+}
+
+/** A secret and its version. */
+export interface Held extends Notes {
+  rev: number
+  secret: Secret
+}
+
+/** In IndexedDB; `sealed: null` says that the account was disconnected at this version, an empty one that its grant ended. */
+export interface Row extends Notes {
+  rev: number
+  sealed: string | null
+}
+
+export interface SecretsOptions {
+  prefix: string
+  seal: Seal
+  /** Says which secret is newest, for all tabs. Absent where the storage belongs to one tab. */
+  database?: Database
+  /** The copy in storage, read only when the database has no row. */
+  copy(accountId: string): Promise<string | undefined>
+}
+
+/**
+ * Secrets by account. localStorage reaches another tab later than a Web Lock does, so inside the lock only IndexedDB is
+ * believed about which secret is newest.
+ */
+export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) {
+  const memory = new Map<string, Pick<Held, 'rev' | 'secret'>>()
+  const waiting = new Map<string, Promise<unknown>>()
+  // A sealed secret moved under another account, issuer, provider or person does not open.
+  const context = ({ id, provider, issuer }: Account) => [prefix, provider, issuer, id].join('\n')
+
+  async function open(account: Account, sealed: string | null | undefined, rev: number): Promise<Held | undefined> {
+    const text = sealed ? await seal.unseal(sealed, context(account)) : undefined
+    if (text === undefined) return undefined
+    try {
+      const held = { rev, secret: JSON.parse(text) as Secret }
+      memory.set(account.id, held)
+      return held
+    } catch {
+      return undefined
+    }
+  }
+
+  return {
+    /** The secret in memory, unless storage says that there is a newer one. */
+    peek(account: Account): Secret | undefined {
+      const held = memory.get(account.id)
+      return held && held.rev >= account.rev ? held.secret : undefined
+    },
+    /**
+     * The newest secret; undefined when it cannot be unsealed, null when it was taken away on purpose.
+     *
+     * @throws LatchkeyError `storage_unavailable` when the database refuses and memory has none.
+     */
+    async read(account: Account): Promise<Held | undefined | null> {
+      const held = memory.get(account.id)
+      let row: Row | undefined
+      try {
+        row = await database?.get<Row>('secrets', account.id)
+      } catch (cause) {
+        if (held) return held
+        throw new LatchkeyError('storage_unavailable', 'This browser refuses to read what it kept.', {
+          account: account.id,
+          cause,
+        })
+      }
+      if (row?.sealed === null) {
+        memory.delete(account.id)
+        return null
+      }
+      if (!row) return held ?? open(account, await copy(account.id), account.rev)
+      const found = held?.rev === row.rev ? held : await open(account, row.sealed, row.rev)
+      return found && { ...found, paused: row.paused, wait: row.wait }
+    },
+    /**
+     * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
+     * go with it, unless others are given.
+     */
+    async write(account: Account, secret: Secret, notes?: Notes): Promise<{ rev: number; sealed: string } & Notes> {
+      const sealed = await seal.seal(JSON.stringify(secret), context(account))
+      const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
+      const row = await database?.change<Row>('secrets', account.id, (old) => ({
+        paused: old?.paused,
+        ...notes,
+        rev: Math.max(old?.rev ?? 0, known) + 1,
+        sealed,
+      }))
+      const rev = row?.rev ?? known + 1
+      memory.set(account.id, { rev, secret })
+      return { rev, sealed, paused: row && row.paused === true }
+    },
+    /** Notes something beside a secret, under the lock. Storage of one tab keeps no notes. */
+    async note(accountId: string, notes: Notes): Promise<void> {
+      await database?.change<Row>('secrets', accountId, (row) => row && { ...row, ...notes })
+    },
+    /** Keeps a secret for this page only. */
+    hold(account: Account, secret: Secret): number {
+      const rev = account.rev + 1
+      memory.set(account.id, { rev, secret })
+      return rev
+    },
+    /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
+    async remove(account: Account, what: 'gone' | 'ended' = 'gone'): Promise<void> {
+      const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
+      memory.delete(account.id)
+      await database?.change<Row>('secrets', account.id, (row) => ({
+        ...(what === 'ended' && { paused: row?.paused }),
+        rev: Math.max(row?.rev ?? 0, known) + 1,
+        sealed: what === 'gone' ? null : '',
+      }))
+    },
+    /** What all tabs know of an account without a secret. */
+    async mark(accountId: string): Promise<'gone' | 'ended' | undefined> {
+      const row = await database?.get<Row>('secrets', accountId).catch(() => undefined)
+      return row?.sealed === null ? 'gone' : row?.sealed === '' ? 'ended' : undefined
+    },
+    /** Lets go of everything this page holds. */
+    forget(): void {
+      memory.clear()
+      seal.forget()
+    },
+    /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
+    exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
+      const name = `${prefix}:${accountId}`
+      const alone = (run = act) => {
+        const turn = (waiting.get(name) ?? Promise.resolve()).then(run, run)
+        waiting.set(name, turn)
+        turn.catch(() => {})
+        return turn
+      }
+      if (!database) return alone()
+      if (!globalThis.navigator?.locks)
+        return alone(async () => (await import('./lease.ts')).underLease(database, name, act))
+      let began = false
+      const turn = navigator.locks.request(name, () => {
+        began = true
+        return act()
+      }) as Promise<T>
+      // Where storage is forbidden, so are locks: then there is no other tab to wait for.
+      return turn.catch((error) => {
+        if (began) throw error
+        return alone()
+      })
+    },
+  }
+}

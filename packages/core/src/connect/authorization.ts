@@ -1,0 +1,143 @@
+import * as oauth from 'oauth4webapi'
+import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { resolveServer } from '../protocol/discovery.ts'
+import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
+
+/** One authorization under way: what its response is checked against. Kept by `state`, used once. */
+export interface Flow {
+  /** Provider id. */
+  provider: string
+  /** @see RFC 6749 §10.12 */
+  state: string
+  /** @see RFC 7636 §4.1 */
+  code_verifier: string
+  /** Binds the ID token to this request, where one is asked for. @see OpenID Connect Core 1.0 §3.1.2.1 */
+  nonce?: string
+  issuer: string
+  redirect_uri: string
+  client_id: string
+  /** Scopes asked for. */
+  scopes: readonly string[]
+  /** What the tokens will be for. @see RFC 8707 §2 */
+  resource?: string
+  mode: 'popup' | 'redirect'
+  /** The account that is connected again. */
+  accountId?: string
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  /** Where a redirect flow goes back to: a path of the app's own origin. */
+  returnTo?: string
+  /** Whose flow it is, when several people of the app share a tab. */
+  prefix?: string
+  /** What the app wants back when a redirect has returned. */
+  keep?: unknown
+  /** The query of the authorization response, left by the callback page for a redirect flow. */
+  response?: string
+}
+
+export interface AuthorizationRequest {
+  url: string
+  flow: Flow
+}
+
+/**
+ * Builds the Authorization Request: code flow, PKCE S256, a random state. Reserved parameters always win over the
+ * provider's further ones and over the endpoint's own query.
+ *
+ * @throws LatchkeyError when discovery fails or the endpoint is not a URL that may be opened.
+ * @see RFC 6749 §4.1.1 · RFC 7636 §4.3
+ */
+export async function authorizationRequest(
+  provider: OAuthProvider,
+  options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId' | 'prefix' | 'keep'>,
+  /** Asks which account, instead of taking the one that is signed in there. */
+  choose = false,
+): Promise<AuthorizationRequest> {
+  const server = await resolveServer(provider)
+  if (!isAllowedUrl(provider, server.authorization_endpoint)) {
+    throw new LatchkeyError('misuse', `${provider.name} names an address to sign in at that must not be opened.`, {
+      provider: provider.id,
+      next: 'none',
+    })
+  }
+  const flow: Flow = {
+    ...options,
+    provider: provider.id,
+    issuer: server.issuer,
+    ...(provider.resource && { resource: provider.resource }),
+    state: oauth.generateRandomState(),
+    code_verifier: oauth.generateRandomCodeVerifier(),
+    ...(options.scopes.includes('openid') && { nonce: oauth.generateRandomNonce() }),
+    startedAt: Date.now(),
+  }
+  const url = new URL(server.authorization_endpoint)
+  const parameters = {
+    ...provider.authorizationParams,
+    ...(choose && provider.chooserParams),
+    ...(flow.nonce && { nonce: flow.nonce }),
+    ...(flow.scopes.length > 0 && { scope: flow.scopes.join(provider.scopeSeparator ?? ' ') }),
+    response_type: 'code',
+    client_id: flow.client_id,
+    redirect_uri: flow.redirect_uri,
+    ...(flow.resource && { resource: flow.resource }),
+    state: flow.state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(flow.code_verifier),
+    code_challenge_method: 'S256',
+  }
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return { url: url.href, flow }
+}
+
+/**
+ * Judges the Authorization Response. State first, then the issuer, and only then what it says, an error included:
+ * another server's words are not shown.
+ *
+ * @returns parameters that {@link TokenEndpoint.redeem} accepts.
+ * @throws LatchkeyError `state_mismatch`, `issuer_mismatch`, `access_denied`, `malformed_response` or the server's code.
+ * @see RFC 6749 §4.1.2 · RFC 9207 §2.4
+ */
+export async function authorizationResponse(
+  provider: OAuthProvider,
+  flow: Flow,
+  parameters: URLSearchParams,
+): Promise<URLSearchParams> {
+  const about = { provider: provider.id, next: 'connect' } as const
+  const server = await resolveServer(provider)
+  for (const name of ['state', 'code', 'iss', 'error']) {
+    if (parameters.getAll(name).length > 1) {
+      throw new LatchkeyError('malformed_response', `The answer from ${provider.name} says "${name}" twice.`, about)
+    }
+  }
+  if (parameters.get('state') !== flow.state) {
+    throw new LatchkeyError('state_mismatch', `The answer does not belong to this request to ${provider.name}.`, about)
+  }
+  const iss = parameters.get('iss')
+  if (
+    flow.issuer !== server.issuer ||
+    (iss === null ? server.authorization_response_iss_parameter_supported : iss !== flow.issuer)
+  ) {
+    throw new LatchkeyError(
+      'issuer_mismatch',
+      `The answer does not come from ${provider.name}, so it was not used.`,
+      about,
+    )
+  }
+  try {
+    const valid = oauth.validateAuthResponse(server, { client_id: flow.client_id }, parameters, flow.state)
+    if (!valid.get('code')) throw new TypeError('no code')
+    return valid
+  } catch (error) {
+    if (!(error instanceof oauth.AuthorizationResponseError)) {
+      throw new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {
+        ...about,
+        cause: error,
+      })
+    }
+    const code = codeFromServer(error.error, 'server_error')
+    throw new LatchkeyError(
+      code,
+      code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`,
+      { ...about, detail: error.error_description, cause: error },
+    )
+  }
+}

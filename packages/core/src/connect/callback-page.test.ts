@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { emitCallback } from '../../scripts/callback.ts'
+import { callbackPage, callbackScriptHash } from './callback-page.ts'
+
+it('is what popup.ts says, in both of its files', () => {
+  const { html, module, files } = emitCallback()
+  expect(readFileSync(files.html, 'utf8')).toBe(html)
+  expect(readFileSync(files.module, 'utf8')).toBe(module)
+  expect(callbackPage).toBe(html)
+})
+
+it('is under 1 kB, names no other place, sends no Referer, and its script has the hash that it is served with', () => {
+  expect(Buffer.byteLength(callbackPage)).toBeLessThan(1000)
+  expect(callbackPage).not.toMatch(/https?:|\/\/|src=|href=/)
+  expect(callbackPage).toContain('<meta name="referrer" content="no-referrer">')
+  const scripts = [...callbackPage.matchAll(/<script>(.*?)<\/script>/gs)].map(([, script]) => script ?? '')
+  expect(scripts).toHaveLength(1)
+  expect(callbackScriptHash).toBe(`sha256-${createHash('sha256').update(scripts[0]!).digest('base64')}`)
+  // Text of a server is never made into elements.
+  expect(callbackPage).not.toMatch(/innerHTML|insertAdjacent|document\.write|eval/)
+})

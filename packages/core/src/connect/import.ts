@@ -1,0 +1,108 @@
+import type { Keeper } from '../accounts/account-store.ts'
+import { parseScope } from '../provider.ts'
+import type { Account } from '../snapshot.ts'
+import type { Connecting } from './connect.ts'
+
+/** Where agent-runtimes keeps identities, with their tokens as plain text. */
+const OLD_KEY = 'datalayer-agent-identities'
+
+type Fields = Record<string, unknown>
+
+const object = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && value.length <= 16_384 ? value : undefined
+
+/**
+ * Takes over the accounts of agent-runtimes, once: those of configured providers that have none here. Then the old
+ * entry is removed, whatever was in it: its plaintext tokens must not stay.
+ */
+export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<Account[]> {
+  const { records, store } = keeper
+  const raw = localStorage.getItem(OLD_KEY)
+  if (raw === null) return []
+  const found: Account[] = []
+  try {
+    if (!(await records.has('imported'))) {
+      const began = keeper.epoch
+      for (const identity of identitiesOf(raw)) {
+        const provider = keeper.providers.find(({ id }) => id === identity.provider)
+        const has = Object.values(store.getState().accounts).some((account) => account.provider === provider?.id)
+        if (!provider || has) continue
+        found.push(await one(identity, provider, began))
+      }
+      await records.mark('imported')
+    }
+  } finally {
+    // Kept only where the accounts live in this page alone: then another start finds them again.
+    if (store.getState().persistence === 'available') localStorage.removeItem(OLD_KEY)
+  }
+  return found
+
+  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<Account> {
+    const { token, profile } = identity
+    if (provider.kind === 'api-key') {
+      const fields = { [provider.fields[0]?.name ?? 'key']: token.accessToken }
+      return adopt(provider, profile, { fields }, { began, reason: 'unverified' })
+    }
+    const scopes = parseScope(provider, token.scopes.join(' '))
+    const secret = {
+      token: {
+        access_token: token.accessToken,
+        token_type: 'bearer',
+        refresh_token: token.refreshToken,
+        issuer: provider.server.issuer,
+      },
+      expiresAt: token.expiresAt,
+    }
+    // What was asked for was kept there as granted, so nothing is known to be missing.
+    return adopt(provider, profile, secret, { began, scopes, granted: scopes })
+  }
+}
+
+interface Old {
+  provider: string
+  token: { accessToken: string; refreshToken?: string; expiresAt?: number; scopes: string[] }
+  profile?: { subject?: string; username?: string; name?: string; email?: string; avatar?: string; url?: string }
+}
+
+/** zustand's persist wraps the state; a Map became an array of entries, or an object. */
+function identitiesOf(raw: string): Old[] {
+  let state: Fields
+  try {
+    state = object(object(JSON.parse(raw)).state)
+  } catch {
+    return []
+  }
+  const { identities } = state
+  const list = Array.isArray(identities)
+    ? identities.map((entry) => (Array.isArray(entry) ? { provider: entry[0], ...object(entry[1]) } : object(entry)))
+    : Object.entries(object(identities)).map(([provider, entry]) => ({ provider, ...object(entry) }))
+  return list.slice(0, 100).flatMap((entry: Fields) => {
+    const { accessToken, refreshToken, expiresAt, scopes } = object(entry.token)
+    const provider = text(entry.provider)
+    const access = text(accessToken)
+    if (!provider || !access) return []
+    const { id, username, name, email, avatarUrl, profileUrl } = object(entry.userInfo)
+    const subject = typeof id === 'number' ? String(id) : text(id)
+    const granted = Array.isArray(scopes) ? scopes : Array.isArray(entry.scopes) ? entry.scopes : []
+    const web = (url: unknown) => (/^https?:\/\//i.test(text(url) ?? '') ? text(url) : undefined)
+    return {
+      provider,
+      token: {
+        accessToken: access,
+        refreshToken: text(refreshToken),
+        expiresAt: typeof expiresAt === 'number' && Number.isFinite(expiresAt) ? expiresAt : undefined,
+        scopes: granted.flatMap((scope) => text(scope) ?? []),
+      },
+      profile: {
+        subject,
+        username: text(username),
+        name: text(name),
+        email: text(email),
+        avatar: web(avatarUrl),
+        url: web(profileUrl),
+      },
+    }
+  })
+}

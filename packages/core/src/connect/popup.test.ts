@@ -1,0 +1,60 @@
+// @vitest-environment jsdom
+import { afterEach, expect, it, vi } from 'vitest'
+import { eventually, freshPage, visitCallback } from '../../fixtures/page.ts'
+import { listen } from './popup.ts'
+
+afterEach(freshPage)
+
+it('takes the code out of the address before anything else, passes the query on, and closes when heard', async () => {
+  const query = '?code=c&state=s1&error_description=%3Cimg%20src%3Dx%3E'
+  const heard = new Promise<string>((resolve) => listen('s1', resolve))
+  const page = visitCallback(query)
+  expect(page.address).toEqual(['/callback'])
+  expect(await heard).toBe(query)
+  await eventually(() => expect(page).toMatchObject({ closed: true, text: 'Done. You can close this window.' }))
+})
+
+it('repeats until somebody listens', async () => {
+  const page = visitCallback('?code=c&state=s2')
+  expect(page.closed).toBe(false)
+  // Only now: the app was still loading.
+  const heard = new Promise<string>((resolve) => listen('s2', resolve))
+  expect(await heard).toBe('?code=c&state=s2')
+  await eventually(() => expect(page.closed).toBe(true))
+})
+
+it('says what to do when nobody does for ten seconds', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout'] })
+  const page = visitCallback('?code=c&state=s3')
+  vi.advanceTimersByTime(9_999)
+  expect(page.text).toBe('')
+  vi.advanceTimersByTime(1)
+  expect(page).toMatchObject({ closed: false, text: 'Return to the app in this browser.' })
+})
+
+it('leaves the answer for a redirect flow in the record that it belongs to, and nowhere else', () => {
+  const flow = { provider: 'a', mode: 'redirect', returnTo: '/chat?x=1' }
+  sessionStorage.setItem('latchkey:flow:s4', JSON.stringify(flow))
+  sessionStorage.setItem('latchkey:flow:s5', JSON.stringify(flow))
+  const page = visitCallback('?code=c&state=s4', { session: sessionStorage })
+  expect(page.replaced).toBe(`${location.origin}/chat?x=1`)
+  expect(JSON.parse(sessionStorage.getItem('latchkey:flow:s4')!)).toEqual({ ...flow, response: '?code=c&state=s4' })
+  expect(JSON.parse(sessionStorage.getItem('latchkey:flow:s5')!)).toEqual(flow)
+})
+
+it('survives a sessionStorage that is garbage or forbidden', async () => {
+  const sessions = [
+    { getItem: () => 'garbage', setItem: () => {} },
+    {
+      getItem: () => {
+        throw new Error('denied')
+      },
+      setItem: () => {},
+    },
+  ]
+  for (const [at, session] of sessions.entries()) {
+    const heard = new Promise<string>((resolve) => listen(`s6${at}`, resolve))
+    visitCallback(`?code=c&state=s6${at}`, { session })
+    expect(await heard).toContain('code=c')
+  }
+})

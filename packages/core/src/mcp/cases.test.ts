@@ -1,0 +1,479 @@
+// The scoreboard's cases as MCP servers can try them, against oidc-provider or against documents that lie.
+import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
+import { type ConnectOutcome, isPageOf, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
+import { discoverMcp } from './discovery.ts'
+import {
+  type Ask,
+  checkClientMetadata,
+  checkClientMetadataUrl,
+  cleanName,
+  createRegistrations,
+  type McpAuthorizationServer,
+  mcp,
+  mcpFetch,
+} from './index.ts'
+import { readChallenge } from './www-authenticate.ts'
+
+let sandbox: McpSandbox
+let person: { visit: Visit; visited: string[] }
+let page: ReturnType<typeof openPage>
+
+const agree: Visit = async (url) => {
+  const end = await createHeadlessBrowser().open(url)
+  return end.url.href.startsWith(REDIRECT_URI) ? end.url.href : undefined
+}
+
+beforeAll(async () => {
+  sandbox = await startMcpSandbox({ appOrigins: [ORIGIN], callbackPath: '/callback' })
+})
+afterAll(() => sandbox.close())
+beforeEach(() => {
+  person = { visit: agree, visited: [] }
+  page = openPage(person)
+  for (const server of sandbox.all) server.setPolicy({ auto: true })
+})
+afterEach(async () => {
+  for (const server of sandbox.all) await server.reset()
+})
+
+const failure = (promise: Promise<unknown>): Promise<LatchkeyError> =>
+  promise.then(
+    () => {
+      throw new Error('It did not fail.')
+    },
+    (error) => {
+      if (error instanceof LatchkeyError) return error
+      throw error
+    },
+  )
+
+const open = () => page.client({ providers: [mcp({ id: 'tickets', name: 'Tickets', url: sandbox.tickets.mcp })] })
+const tokenRequests = () => sandbox.all.flatMap(({ log }) => log.filter(({ path }) => path === '/token'))
+
+/** Connects, with the answer changed on its way back. */
+function answered(change: (answer: URLSearchParams) => void) {
+  person.visit = async (url) => {
+    const answer = new URL((await agree(url))!)
+    change(answer.searchParams)
+    return answer.href
+  }
+  return open().connect('tickets')
+}
+
+const HOST = 'https://mcp.example'
+const SERVER = `${HOST}/mcp`
+const AS = 'https://as.example'
+const RESOURCE = { resource: SERVER, authorization_servers: [AS], scopes_supported: ['read'] }
+const METADATA = {
+  issuer: AS,
+  authorization_endpoint: `${AS}/authorize`,
+  token_endpoint: `${AS}/token`,
+  registration_endpoint: `${AS}/register`,
+  code_challenge_methods_supported: ['S256'],
+}
+
+/** A world of documents, by URL; everything that was asked is in the list. */
+function world(documents: Record<string, unknown>): { ask: Ask; asked: string[] } {
+  const asked: string[] = []
+  return {
+    asked,
+    async ask(url) {
+      asked.push(url)
+      const document = documents[url]
+      return document === undefined ? new Response(null, { status: 404 }) : Response.json(document)
+    },
+  }
+}
+const discover = (resource: object = RESOURCE, metadata: object = METADATA, url = SERVER) => {
+  const { ask, asked } = world({
+    [`${HOST}/.well-known/oauth-protected-resource/mcp`]: resource,
+    [`${AS}/.well-known/oauth-authorization-server`]: metadata,
+  })
+  return Object.assign(discoverMcp(mcp({ id: 'm', name: 'M', url }), ask), { asked })
+}
+
+describe('the authorization request and its answer', () => {
+  it('the honest world is believed', async () => {
+    expect(await discover()).toMatchObject({ resource: SERVER, server: METADATA, scopes: ['read'] })
+  })
+
+  it.each([undefined, ['plain'], 'S256', []])(
+    'case 9: metadata that lists %j for PKCE is refused, and the window not sent anywhere',
+    async (methods) => {
+      await expect(discover(RESOURCE, { ...METADATA, code_challenge_methods_supported: methods })).rejects.toThrow(
+        'PKCE',
+      )
+      sandbox.tickets.metadata.code_challenge_methods_supported = methods
+      expect((await failure(open().connect('tickets'))).message).toContain('PKCE')
+      expect(person.visited).toEqual([])
+    },
+  )
+
+  it('case 11: an answer that names another issuer reaches no token endpoint', async () => {
+    const error = await failure(answered((answer) => answer.set('iss', 'https://evil.example')))
+    expect(error.code).toBe('issuer_mismatch')
+    expect(tokenRequests()).toEqual([])
+  })
+
+  it('case 12: iss that is promised must come; not promised it may be absent, but never wrong', async () => {
+    expect((await failure(answered((answer) => answer.delete('iss')))).code).toBe('issuer_mismatch')
+    sandbox.tickets.metadata.authorization_response_iss_parameter_supported = undefined
+    expect((await failure(answered((answer) => answer.set('iss', 'https://evil.example')))).code).toBe(
+      'issuer_mismatch',
+    )
+    expect(await answered((answer) => answer.delete('iss'))).toMatchObject({ status: 'connected' })
+  })
+
+  it.each([
+    ['a slash more', (iss: string) => `${iss}/`],
+    ['another case', (iss: string) => iss.replace('http', 'HTTP')],
+    ['an escaped character', (iss: string) => iss.replace('127.0.0.1', '127%2E0.0.1')],
+  ])('case 13: an iss with %s is another issuer', async (_name, change) => {
+    const error = await failure(answered((answer) => answer.set('iss', change(answer.get('iss')!))))
+    expect(error.code).toBe('issuer_mismatch')
+    expect(tokenRequests()).toEqual([])
+  })
+
+  it('case 14: the words of an error are not shown when another issuer says them', async () => {
+    const error = await failure(
+      answered((answer) => {
+        answer.delete('code')
+        answer.set('error', 'server_error')
+        answer.set('error_description', 'Call 555-0199 to go on')
+        answer.set('iss', 'https://evil.example')
+      }),
+    )
+    expect(error.code).toBe('issuer_mismatch')
+    expect(JSON.stringify(error)).not.toContain('555')
+  })
+
+  it('case 15: an issuer with a path is taken as it is written, and its origin is not it', async () => {
+    const issuer = 'https://as.example/login/oauth'
+    const at = (said: string) => {
+      const { ask } = world({
+        [`${HOST}/.well-known/oauth-protected-resource/mcp`]: { ...RESOURCE, authorization_servers: [issuer] },
+        'https://as.example/.well-known/oauth-authorization-server/login/oauth': { ...METADATA, issuer: said },
+      })
+      return discoverMcp(mcp({ id: 'm', url: SERVER }), ask)
+    }
+    expect((await at(issuer)).server.issuer).toBe(issuer)
+    expect((await failure(at(AS))).code).toBe('issuer_mismatch')
+  })
+
+  it('case 16: a server that lends the sign-in page of another never gets its codes', async () => {
+    // Its metadata names the honest authorization endpoint, and a token endpoint of its own.
+    const { notes, tickets } = sandbox
+    tickets.metadata.authorization_endpoint = `${notes.url}/auth`
+    tickets.metadata.registration_endpoint = undefined
+    tickets.metadata.client_id_metadata_document_supported = true
+    // The honest server would not give a code for the resource of another; suppose that it did.
+    person.visit = async (url) => {
+      const honest = new URL(url)
+      honest.searchParams.set('resource', notes.mcp)
+      return agree(honest.href)
+    }
+    const client = page.client({
+      providers: [mcp({ id: 'tickets', url: tickets.mcp })],
+      app: { clientMetadataUrl: CLIENT_METADATA_URL },
+    })
+    const error = await failure(client.connect('tickets'))
+    expect(error.code).toBe('issuer_mismatch')
+    expect(person.visited[0]).toContain(notes.url)
+    expect(tokenRequests()).toEqual([])
+  })
+
+  it.each([
+    'javascript:alert(1)',
+    ' java\nscript:alert(1)',
+    '\u0001javascript:alert(1)',
+    'data:text/html,x',
+    'blob:https://as.example/x',
+    'http://as.example/authorize',
+    'https://user:pass@as.example/authorize',
+  ])('case 25: an authorization endpoint of %j is refused', async (authorization_endpoint) => {
+    await expect(discover(RESOURCE, { ...METADATA, authorization_endpoint })).rejects.toThrow('not safe')
+    sandbox.tickets.metadata.authorization_endpoint = authorization_endpoint
+    await failure(open().connect('tickets'))
+    expect(person.visited).toEqual([])
+  })
+})
+
+describe('discovery', () => {
+  it.each([`${AS}/`, 'https://AS.example', 'https://evil.example', undefined])(
+    'case 138: metadata with the issuer %j is not that of the issuer asked for',
+    async (issuer) => {
+      expect((await failure(discover(RESOURCE, { ...METADATA, issuer }))).code).toBe('issuer_mismatch')
+    },
+  )
+
+  it.each(['https://evil.example/mcp', `${HOST}/other`, HOST, `${SERVER}?x=1`, undefined])(
+    'case 139: metadata for the resource %j is not that of this server',
+    async (resource) => {
+      await expect(discover({ ...RESOURCE, resource })).rejects.toThrow('another server')
+    },
+  )
+
+  it('case 139: a resource above the server is accepted where the app says so, and only that one', async () => {
+    const { ask } = world({
+      [`${HOST}/.well-known/oauth-protected-resource/mcp`]: { ...RESOURCE, resource: HOST },
+      [`${AS}/.well-known/oauth-authorization-server`]: METADATA,
+    })
+    expect(await discoverMcp(mcp({ id: 'm', url: SERVER, resource: HOST }), ask)).toMatchObject({ resource: HOST })
+    expect(() => mcp({ id: 'm', url: SERVER, resource: 'https://evil.example' })).toThrow('m.auth.resource')
+  })
+
+  it.each([
+    ['token_endpoint', 'http://169.254.169.254/latest'],
+    ['registration_endpoint', 'https://10.0.0.1/register'],
+    ['jwks_uri', 'https://192.168.1.1/jwks'],
+    ['revocation_endpoint', 'https://[::1]/revoke'],
+    ['token_endpoint', 'https://localhost/token'],
+    ['token_endpoint', 'https://2130706433/token'],
+  ])('case 140: a %s of %s is refused', async (name, url) => {
+    await expect(discover(RESOURCE, { ...METADATA, [name]: url })).rejects.toThrow('not safe')
+  })
+
+  it('case 140: an authorization server or metadata at a private address is not asked', async () => {
+    const found = discover({ ...RESOURCE, authorization_servers: ['https://10.1.2.3'] })
+    await expect(found).rejects.toThrow('must not be asked')
+    expect(found.asked).toHaveLength(1)
+    const { ask, asked } = world({})
+    const challenge = { resource_metadata: 'http://169.254.169.254/prm' }
+    await expect(discoverMcp(mcp({ id: 'm', url: SERVER }), ask, challenge)).rejects.toThrow('must not be asked')
+    expect(asked).toEqual([])
+  })
+
+  it('case 141: a server that moves to another issuer gets nothing of what the old one gave', async () => {
+    const { tickets, ledger } = sandbox
+    const client = open()
+    await client.connect('tickets')
+    const before = await (await client.mcp()).registrations.find(tickets.url)
+    const token = await client.getToken('tickets')
+    // From now on the server names another authorization server, and wants its tokens.
+    const real = globalThis.fetch
+    globalThis.fetch = async (input, init) => {
+      const url = String(input)
+      if (url.startsWith(`${tickets.url}/.well-known/oauth-protected-resource`))
+        return Response.json({ resource: tickets.mcp, authorization_servers: [ledger.url], scopes_supported: [] })
+      return url === tickets.mcp && new Headers(init?.headers).has('authorization')
+        ? new Response(null, { status: 401 })
+        : real(input, init)
+    }
+    try {
+      tickets.log.length = 0
+      const fetch = mcpFetch(client, 'tickets', {
+        authorize: (_request, connect): Promise<ConnectOutcome> => connect(),
+        fetch: (input, init) => globalThis.fetch(input, init),
+      })
+      await fetch(tickets.mcp, { method: 'POST', body: '{}' }).catch(() => {})
+    } finally {
+      globalThis.fetch = real
+    }
+    // It was asked, and registered with anew, ...
+    expect(ledger.log.map(({ path }) => path)).toContain('/reg')
+    // ... and neither client, nor token, nor refresh token of the old one was shown to it.
+    expect(JSON.stringify(ledger.log)).not.toContain(before?.client_id)
+    expect(JSON.stringify(ledger.log)).not.toContain(token)
+    expect(ledger.log.filter(({ body }) => body.includes('refresh_token='))).toEqual([])
+    expect(tickets.log.filter(({ path }) => path === '/token')).toEqual([])
+  })
+
+  it('case 141: a client id that was configured is used at its own issuer only', async () => {
+    const client = page.client({ providers: [mcp({ id: 'files', url: sandbox.files.mcp, clientId: 'files-app' })] })
+    const { registrations } = await client.mcp()
+    await registrations.remember({
+      issuer: 'https://former.example',
+      client_id: 'files-app',
+      method: 'pre-registered',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [REDIRECT_URI],
+    })
+    expect(await failure(client.connect('files'))).toMatchObject({ code: 'not_configured', next: 'configure' })
+    expect(person.visited).toEqual([])
+  })
+})
+
+describe('registration', () => {
+  const server = METADATA as unknown as McpAuthorizationServer
+  const registrations = () => createRegistrations({ storage: memoryStore() })
+  const answers = (...list: object[]) => {
+    const sent: Record<string, unknown>[] = []
+    const ask: Ask = async (_url, init) => {
+      sent.push(JSON.parse(String(init?.body)))
+      return Response.json(list.length > 1 ? list.shift() : list[0], { status: 201 })
+    }
+    return { ask, sent }
+  }
+
+  it.each([
+    ['no client id', {}],
+    ['an empty one', { client_id: '' }],
+    ['a huge one', { client_id: 'x'.repeat(3000) }],
+    ['a line break in it', { client_id: 'a\r\nx: y' }],
+    ['other redirect URIs', { client_id: 'a', redirect_uris: ['https://evil.example/'] }],
+    [
+      'a secret that has expired',
+      {
+        client_id: 'a',
+        client_secret: 's',
+        token_endpoint_auth_method: 'client_secret_post',
+        client_secret_expires_at: 1,
+      },
+    ],
+    ['a secret with a line break', { client_id: 'a', client_secret: 's\n' }],
+    ['an unknown method', { client_id: 'a', token_endpoint_auth_method: 'private_key_jwt' }],
+  ])('case 142: an answer with %s is refused', async (_name, answer) => {
+    const { ask } = answers(answer)
+    const store = registrations()
+    expect((await failure(store.register(server, { redirectUri: REDIRECT_URI, ask }))).code).toBe('malformed_response')
+    expect(await store.list()).toEqual([])
+  })
+
+  it('case 142: a secret that expires later is replaced by registering once more', async () => {
+    const store = registrations()
+    const soon = Math.floor(Date.now() / 1000) + 120
+    const secret = { token_endpoint_auth_method: 'client_secret_post', client_secret: 's' }
+    const { ask, sent } = answers({ client_id: 'one', ...secret, client_secret_expires_at: soon }, { client_id: 'two' })
+    const get = () => store.getOrCreate(server, { redirectUri: REDIRECT_URI, ask })
+    expect((await get()).client_id).toBe('one')
+    expect((await get()).client_id).toBe('one')
+    const known = await store.find(AS)
+    await store.remember({ ...known!, client_secret_expires_at: soon - 120 })
+    expect((await get()).client_id).toBe('two')
+    expect(sent).toHaveLength(2)
+    expect(sent[0]).toMatchObject({ application_type: 'native', grant_types: ['authorization_code', 'refresh_token'] })
+  })
+
+  it('case 143: a hundred connects make one registration', async () => {
+    const store = registrations()
+    const { ask, sent } = answers({ client_id: 'one' })
+    const all = await Promise.all(
+      Array.from({ length: 100 }, () => store.getOrCreate(server, { redirectUri: REDIRECT_URI, ask })),
+    )
+    expect(new Set(all.map(({ client_id }) => client_id))).toEqual(new Set(['one']))
+    expect(sent).toHaveLength(1)
+  })
+
+  it.each([
+    ['http://app.example/client.json', 'https'],
+    ['https://app.example', 'a path'],
+    ['https://app.example/a/../client.json', '..'],
+    ['https://app.example/%2e%2e/client.json', '..'],
+    ['https://app.example/client.json#x', 'fragment'],
+    ['https://user@app.example/client.json', 'credentials'],
+    ['client.json', 'URL'],
+  ])('case 144: %s cannot be the URL of a client metadata document', (url, words) => {
+    expect(() => checkClientMetadataUrl(url)).toThrow(words)
+  })
+
+  it.each([
+    ['another client_id', { client_id: 'https://app.example/other.json' }, 'its own URL'],
+    ['no name', { client_name: undefined }, 'client_name'],
+    ['another redirect URI', { redirect_uris: ['https://app.example/'] }, 'redirect_uris'],
+    ['a secret', { client_secret: 's' }, 'no secret'],
+    ['a method with a secret', { token_endpoint_auth_method: 'client_secret_basic' }, 'no secret'],
+  ])('case 144: a client metadata document with %s is refused', async (_name, change, words) => {
+    const url = 'https://app.example/client.json'
+    const document = { client_id: url, client_name: 'App', redirect_uris: [REDIRECT_URI] }
+    const serve =
+      (status: number, json: object): Ask =>
+      async (_url, init) => {
+        expect(init?.credentials).toBe('omit')
+        return Response.json(json, { status })
+      }
+    await checkClientMetadata(url, REDIRECT_URI, serve(200, document))
+    await expect(checkClientMetadata(url, REDIRECT_URI, serve(200, { ...document, ...change }))).rejects.toThrow(words)
+    await expect(checkClientMetadata(url, REDIRECT_URI, serve(302, document))).rejects.toThrow('status 200')
+  })
+})
+
+describe('what servers write', () => {
+  it.each([
+    ['64 kB of one value', `Bearer scope="${'x'.repeat(65_536)}"`],
+    ['64 kB of quotes', `Bearer ${'"\\'.repeat(32_768)}`],
+    ['64 kB of equals signs', `Bearer a${'='.repeat(65_536)}`],
+    ['64 kB of commas', `Bearer ${','.repeat(65_536)}`],
+    ['fifty challenges', Array.from({ length: 50 }, (_, at) => `S${at} realm="x", Bearer error="e${at}"`).join(', ')],
+    ['nested quotes', 'Bearer scope="a \\"b\\" c", realm="\\\\", error="insufficient_scope'],
+  ])('case 145: %s takes no time and throws nothing', (_name, header) => {
+    const started = performance.now()
+    readChallenge(new Headers({ 'www-authenticate': header }))
+    expect(performance.now() - started).toBeLessThan(50)
+  })
+
+  it('case 145: what an honest server writes is read, in any spelling', () => {
+    const read = (header: string) => readChallenge(new Headers({ 'www-authenticate': header }))
+    expect(
+      read('Basic realm="x", BEARER Scope="a b", resource_metadata="https://m.example/prm", error=invalid_token'),
+    ).toEqual({
+      scope: 'a b',
+      resource_metadata: 'https://m.example/prm',
+      error: 'invalid_token',
+    })
+    expect(read('Negotiate abc==, Bearer')).toEqual({})
+    expect(read('Basic realm="Bearer scope=x"')).toBeUndefined()
+  })
+
+  it.each([
+    ['\u202egro.elgoog\u202c Mail', 'gro.elgoog Mail'],
+    ['Goo\u200bgle\u0000', 'Google'],
+    ['<img src=x onerror=alert(1)>', 'img src=x onerror=alert(1)'],
+    ['x'.repeat(500), 'x'.repeat(64)],
+    ['\u200b', 'MCP server'],
+  ])('case 146: the name %j is shown as clean text', async (name, shown) => {
+    expect(cleanName(name)).toBe(shown)
+    expect((await discover({ ...RESOURCE, resource_name: name })).name).toBe(shown)
+    // And beside it always the host that it really is.
+    expect(mcp({ id: 'm', name, url: SERVER })).toMatchObject({ name: shown, description: 'mcp.example' })
+  })
+})
+
+describe('URL-mode elicitation', () => {
+  const page = { mode: 'url', message: 'Sign in to Acme', url: 'https://acme.example/connect', elicitationId: 'e1' }
+  const request = {
+    type: 'authorization_required',
+    provider: 'notes',
+    message: 'Sign in to Acme',
+    mode: 'url',
+    url: 'https://acme.example/connect',
+    elicitationId: 'e1',
+  }
+  it.each([
+    ['the parameters of elicitation/create', page],
+    ['elicitation/create itself', { method: 'elicitation/create', params: page }],
+    ['the error -32042', { code: -32042, message: 'Needed', data: { elicitations: [page] } }],
+    [
+      'a result that wants input (2026-07-28)',
+      { inputRequests: { k: { method: 'elicitation/create', params: page } } },
+    ],
+  ])('%s becomes a ConnectRequest of the server', (_name, value) => {
+    expect(readConnectRequest(value, { provider: 'notes' })).toEqual(request)
+    expect(readConnectRequest(value)).toBeNull()
+  })
+
+  it.each([
+    'javascript:alert(1)',
+    'http://acme.example/',
+    'data:text/html,x',
+    'https://user:pass@acme.example/',
+    'http://127.0.0.1:4110/page',
+  ])('%s is not opened', (url) => {
+    expect(readConnectRequest({ ...page, url }, { provider: 'notes' })).toBeNull()
+    expect(readConnectRequest({ ...request, url })).not.toHaveProperty('url')
+    expect(readConnectRequest({ ...page, url }, { provider: 'notes', server: 'https://notes.example/mcp' })).toBeNull()
+  })
+
+  it('a page on this machine is opened for the server that is configured to be there, and for no other', () => {
+    const url = 'http://127.0.0.1:4110/page'
+    const here = { provider: 'notes', server: 'http://127.0.0.1:4110/mcp' }
+    expect(readConnectRequest({ ...page, url }, here)).toMatchObject({ url })
+    expect(readConnectRequest({ ...request, url }, here)).toMatchObject({ url, mode: 'url' })
+    for (const server of ['http://127.0.0.1:4111/mcp', 'http://localhost:4110/mcp', 'http://notes.example/mcp']) {
+      expect(readConnectRequest({ ...page, url }, { provider: 'notes', server })).toBeNull()
+    }
+    // Nor is plain http ever, because a configuration says so.
+    expect(isPageOf('http://notes.example/page', 'http://notes.example/mcp')).toBe(false)
+  })
+})

@@ -1,0 +1,259 @@
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import type { ResolvedServer } from '../protocol/discovery.ts'
+import type { McpProvider } from '../provider.ts'
+import { hostKind } from '../urls.ts'
+import { cleanName } from './config.ts'
+import { type Challenge, scopeNames } from './www-authenticate.ts'
+
+/** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
+export type McpAuthorizationServer = ResolvedServer & {
+  registration_endpoint?: string
+  scopes_supported?: string[]
+  token_endpoint_auth_methods_supported?: string[]
+  client_id_metadata_document_supported?: boolean
+  /** It publishes no metadata: endpoints are the defaults of MCP 2025-03-26. */
+  legacy?: true
+}
+
+/** What an MCP server says about who may use it. */
+export interface McpDiscovery {
+  /** The resource identifier, exactly as published. @see RFC 8707 §2 */
+  resource: string
+  server: McpAuthorizationServer
+  /** Scopes the resource knows. Absent: it does not say. */
+  scopes?: string[]
+  /** What the server calls itself: its own words, made safe to show. @see RFC 9728 §2 */
+  name?: string
+}
+
+/** Asks for one document; a fetch of its own, since some servers answer only another server. */
+export type Ask = (url: string, init?: RequestInit) => Promise<Response>
+
+const TIMEOUT = 10_000
+const MAX_DOCUMENT = 256 * 1024
+
+/** Whether a URL out of a document may be used: https, or loopback where the MCP server itself is on loopback. */
+export function isSafeUrl(provider: McpProvider, value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > 2048 || !URL.canParse(value)) return false
+  const url = new URL(value)
+  if (url.username || url.password || url.hash) return false
+  const kind = hostKind(url.hostname)
+  const own = new URL(provider.mcp.url)
+  if (kind === 'public') return url.protocol === 'https:'
+  if (kind === 'loopback' && hostKind(own.hostname) === 'loopback')
+    return url.protocol === 'http:' || url.protocol === 'https:'
+  return url.origin === own.origin
+}
+
+const unsafe = (provider: McpProvider, what: string) =>
+  new LatchkeyError('malformed_response', `${provider.name} ${what}`, { provider: provider.id, next: 'none' })
+
+/** A JSON object; undefined when there is none at this address. @throws LatchkeyError when nobody can say. */
+export async function readDocument(
+  provider: McpProvider,
+  url: string,
+  ask: Ask,
+): Promise<Record<string, unknown> | undefined> {
+  let response: Response
+  let text: string
+  try {
+    response = await ask(url, {
+      headers: { accept: 'application/json' },
+      redirect: 'error',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(TIMEOUT),
+    })
+    text = await readText(response)
+  } catch (error) {
+    throw asLatchkeyError(error, 'network', `${provider.name} could not be reached to learn where to sign in.`, {
+      provider: provider.id,
+    })
+  }
+  if (response.status >= 500 || response.status === 429) {
+    throw new LatchkeyError('temporarily_unavailable', `${provider.name} is not available right now.`, {
+      provider: provider.id,
+    })
+  }
+  if (!response.ok) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // A page where a document should be: an app's catch-all route.
+  }
+  return undefined
+}
+
+/** A body of bounded size. */
+export async function readText(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  if (!reader) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.byteLength
+    if (size > MAX_DOCUMENT) {
+      await reader.cancel()
+      throw new LatchkeyError('malformed_response', 'The answer was too large.')
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+const wellKnown = (name: string, { origin, pathname }: URL) =>
+  `${origin}/.well-known/${name}${pathname === '/' ? '' : pathname.replace(/\/$/, '')}`
+
+/** Where an issuer's metadata can be, in the order in which it is asked for. @see RFC 8414 §3.1, §5 · OIDC Discovery §4 */
+export function metadataUrls(issuer: string): string[] {
+  const url = new URL(issuer)
+  const inserted = [wellKnown('oauth-authorization-server', url), wellKnown('openid-configuration', url)]
+  return url.pathname === '/'
+    ? inserted
+    : [...inserted, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`]
+}
+
+/** An MCP server's own identifier: its URL, without what cannot be part of one. @see RFC 8707 §2 */
+export function resourceOf(url: string): string {
+  const { origin, pathname, search } = new URL(url)
+  return pathname === '/' && !search ? origin : origin + pathname + search
+}
+
+const same = (one: unknown, other: string) =>
+  typeof one === 'string' && (one === other || (URL.canParse(one) && `${one}/` === other) || one === `${other}/`)
+
+interface ResourceMetadata {
+  resource: string
+  issuers: string[]
+  scopes?: string[]
+  name?: string
+}
+
+/** Protected resource metadata: where the challenge says, else below the server's path, else at the root. */
+async function protectedResource(
+  provider: McpProvider,
+  challenge: Challenge | undefined,
+  ask: Ask,
+): Promise<ResourceMetadata | undefined> {
+  const { url } = provider.mcp
+  const own = resourceOf(url)
+  const { origin } = new URL(url)
+  const named = challenge?.resource_metadata
+  if (named !== undefined && !isSafeUrl(provider, named)) {
+    throw unsafe(provider, 'names an address for its metadata that must not be asked.')
+  }
+  const places = named
+    ? [{ at: named, resource: own }]
+    : [
+        { at: wellKnown('oauth-protected-resource', new URL(url)), resource: own },
+        { at: `${origin}/.well-known/oauth-protected-resource`, resource: origin },
+      ]
+  for (const { at, resource } of places) {
+    const document = await readDocument(provider, at, ask)
+    if (!document) continue
+    const expected = provider.mcp.resource ?? resource
+    // The identifier it was asked under, and no other: tokens would be made out for somebody else. RFC 9728 §3.3
+    if (!same(document.resource, expected)) throw unsafe(provider, 'says that it is another server.')
+    const issuers = list(document.authorization_servers)
+    if (issuers.length === 0) throw unsafe(provider, 'names no authorization server.')
+    const { scopes_supported: scopes, resource_name: name } = document
+    return {
+      resource: document.resource as string,
+      issuers,
+      ...(Array.isArray(scopes) && { scopes: list(scopes) }),
+      ...(typeof name === 'string' && name && { name: cleanName(name) }),
+    }
+  }
+  return undefined
+}
+
+const list = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string').slice(0, 100) : []
+
+/**
+ * An authorization server's metadata, by its issuer. Its `issuer` must be the one asked for, to the letter, and PKCE
+ * S256 must be listed: a server that does not list it may ignore it.
+ *
+ * @returns undefined when it publishes none.
+ * @see RFC 8414 §3.3 · RFC 7636 · MCP "Authorization Code Protection"
+ */
+export async function authorizationServerMetadata(
+  provider: McpProvider,
+  issuer: string,
+  ask: Ask,
+): Promise<McpAuthorizationServer | undefined> {
+  if (!isSafeUrl(provider, issuer)) throw unsafe(provider, 'names an authorization server that must not be asked.')
+  const { discoveryUrl } = provider.mcp
+  const urls = metadataUrls(issuer)
+  for (const url of discoveryUrl && urls.includes(discoveryUrl) ? [discoveryUrl] : urls) {
+    const document = await readDocument(provider, url, ask)
+    if (!document) continue
+    if (document.issuer !== issuer) {
+      throw new LatchkeyError('issuer_mismatch', `${provider.name} is described by somebody else.`, {
+        provider: provider.id,
+        next: 'none',
+      })
+    }
+    if (!list(document.code_challenge_methods_supported).includes('S256')) {
+      throw unsafe(provider, 'does not protect sign-ins with PKCE (S256), which MCP requires.')
+    }
+    return checkEndpoints(provider, document as unknown as McpAuthorizationServer)
+  }
+  return undefined
+}
+
+function checkEndpoints(provider: McpProvider, server: McpAuthorizationServer): McpAuthorizationServer {
+  const needed = [server.authorization_endpoint, server.token_endpoint]
+  const further = [
+    server.registration_endpoint,
+    server.revocation_endpoint,
+    server.userinfo_endpoint,
+    server.jwks_uri,
+  ].filter((url) => url !== undefined)
+  for (const url of [...needed, ...further]) {
+    if (!isSafeUrl(provider, url)) throw unsafe(provider, 'describes itself in a way that is not safe to use.')
+  }
+  return server
+}
+
+/** The endpoints of a server that publishes no metadata. @see MCP 2025-03-26 "Fallbacks for Servers without Metadata" */
+export function defaultServer(issuer: string): McpAuthorizationServer {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    registration_endpoint: `${issuer}/register`,
+    legacy: true,
+  }
+}
+
+/**
+ * Finds out where an MCP server's tokens come from.
+ *
+ * @throws LatchkeyError when it is away, or describes itself in a way that is not safe to use.
+ * @see MCP 2026-07-28 "Authorization Server Discovery" · RFC 9728 §3
+ */
+export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: Challenge): Promise<McpDiscovery> {
+  const metadata = await protectedResource(provider, challenge, ask)
+  if (metadata) {
+    const issuer = metadata.issuers[0]!
+    const server = await authorizationServerMetadata(provider, issuer, ask)
+    if (!server) throw unsafe(provider, 'has an authorization server that does not describe itself.')
+    const { resource, scopes, name } = metadata
+    return { resource, server, scopes, ...(name && { name }) }
+  }
+  // Before 2025-06-18 a server was its own authorization server, at the root of its origin.
+  const { origin } = new URL(provider.mcp.url)
+  const issuer = provider.mcp.issuer ?? origin
+  const server = await authorizationServerMetadata(provider, issuer, ask)
+  return { resource: resourceOf(provider.mcp.url), server: server ?? defaultServer(origin) }
+}
+
+/** Scopes to ask for: the challenge's, else all the resource knows, else none. @see MCP "Scope Selection Strategy" */
+export function selectScopes(discovery: McpDiscovery, challenge: Challenge | undefined): string[] {
+  const wanted = challenge?.scope ? scopeNames(challenge.scope) : (discovery.scopes ?? [])
+  const lasting = discovery.server.scopes_supported?.includes('offline_access') ? ['offline_access'] : []
+  return [...new Set([...wanted, ...lasting])]
+}

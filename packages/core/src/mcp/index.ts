@@ -1,0 +1,49 @@
+// The public surface of @latchkey/core/mcp: named exports only, by hand.
+
+export { isMcp, type McpProvider } from '../provider.ts'
+export type { At, Mcp } from './accounts.ts'
+export {
+  type McpAuthOptions,
+  type McpAuthProvider,
+  type McpOAuthClientProvider,
+  mcpAuthProvider,
+  mcpFetch,
+  mcpOAuthClientProvider,
+  mcpTransport,
+} from './client.ts'
+export {
+  cleanName,
+  fillReferences,
+  type McpOptions,
+  type McpReference,
+  type McpServerAuth,
+  type McpServerConfig,
+  type McpServerEntry,
+  type McpServers,
+  mcp,
+  mcpServers,
+} from './config.ts'
+export {
+  type Ask,
+  authorizationServerMetadata,
+  discoverMcp,
+  type McpAuthorizationServer,
+  type McpDiscovery,
+  metadataUrls,
+} from './discovery.ts'
+export {
+  type AppMetadata,
+  type AuthMethod,
+  checkClientMetadata,
+  checkClientMetadataUrl,
+  createRegistrations,
+  type RegisteredClient,
+  type RegisterOptions,
+  type Registration,
+  type RegistrationMethod,
+  type RegistrationSupport,
+  type Registrations,
+  type RegistrationsOptions,
+  supports,
+} from './registration.ts'
+export { type Challenge, parseChallenges, readChallenge } from './www-authenticate.ts'

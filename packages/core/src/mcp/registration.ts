@@ -1,0 +1,400 @@
+import { keySeal, openDatabase, plainSeal } from '../accounts/seal.ts'
+import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
+import { localStorageStore, type StateStorage } from '../storage.ts'
+import { hostKind } from '../urls.ts'
+import { type Ask, type McpAuthorizationServer, readText } from './discovery.ts'
+
+/** How this app introduces itself. @see RFC 7591 §2 */
+export interface AppMetadata {
+  /** Default: "Latchkey". */
+  client_name?: string
+  client_uri?: string
+  logo_uri?: string
+  contacts?: readonly string[]
+  /**
+   * URL of this app's client ID metadata document, used as its client id where the server supports that.
+   *
+   * @see OAuth Client ID Metadata Document
+   */
+  clientMetadataUrl?: string
+}
+
+export type AuthMethod = 'none' | 'client_secret_post' | 'client_secret_basic'
+
+/** How a client id came to be. */
+export type RegistrationMethod = 'pre-registered' | 'metadata-document' | 'dynamic'
+
+/** This app at one authorization server: facts only. Belongs to `issuer` and is shown to no other. */
+export interface Registration {
+  issuer: string
+  client_id: string
+  method: RegistrationMethod
+  token_endpoint_auth_method: AuthMethod
+  redirect_uris: readonly string[]
+  /** Seconds since the epoch. */
+  client_id_issued_at?: number
+  /** Seconds since the epoch; absent: never. */
+  client_secret_expires_at?: number
+  /** Where it can be read, changed and deleted. @see RFC 7592 §3 */
+  registration_client_uri?: string
+  /** The server publishes no metadata: MCP 2025-03-26. */
+  legacy?: true
+}
+
+/** A registration with what proves it. Never shown, never in a snapshot. */
+export interface RegisteredClient extends Registration {
+  client_secret?: string
+  registration_access_token?: string
+}
+
+export interface RegisterOptions {
+  redirectUri: string
+  app?: AppMetadata
+  /** Scopes the client may ask for; most servers ignore it. */
+  scope?: string
+  /** What the server is called in errors. */
+  name?: string
+  provider?: string
+  ask?: Ask
+}
+
+export interface RegistrationsOptions {
+  storage?: StateStorage
+  prefix?: string
+}
+
+/** Which ways of getting a client id a server supports. */
+export interface RegistrationSupport {
+  metadataDocument: boolean
+  dynamic: boolean
+}
+
+const SECRETS = ['client_secret', 'registration_access_token'] as const
+const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
+
+/** Dynamic client registration and its upkeep, keyed by issuer. @see RFC 7591 · RFC 7592 */
+export type Registrations = ReturnType<typeof createRegistrations>
+
+export function createRegistrations(options: RegistrationsOptions = {}) {
+  const { storage = localStorageStore(), prefix = 'latchkey' } = options
+  const seal = storage.secrets === 'plain' ? plainSeal : keySeal(openDatabase(prefix))
+  const keyOf = (issuer: string) => `${prefix}:registration:${issuer}`
+  const context = (issuer: string) => `${prefix}\nregistration\n${issuer}`
+  const pending = new Map<string, Promise<RegisteredClient>>()
+  const listeners = new Set<() => void>()
+  const indexKey = `${prefix}:registrations`
+
+  async function issuers(): Promise<string[]> {
+    try {
+      const names: unknown = JSON.parse((await storage.getItem(indexKey)) ?? '[]')
+      return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []
+    } catch {
+      return []
+    }
+  }
+
+  async function write(client: RegisteredClient): Promise<RegisteredClient> {
+    const { client_secret, registration_access_token, ...facts } = client
+    const secret = { client_secret, registration_access_token }
+    const sealed = SECRETS.some((name) => secret[name])
+      ? await seal.seal(JSON.stringify(secret), context(client.issuer))
+      : undefined
+    await storage.setItem(keyOf(client.issuer), JSON.stringify({ v: 1, facts, sealed }))
+    await storage.setItem(indexKey, JSON.stringify([...new Set([...(await issuers()), client.issuer])]))
+    for (const listener of listeners) listener()
+    return client
+  }
+
+  /** This app's registration at an issuer, with its secret. */
+  async function find(issuer: string): Promise<RegisteredClient | undefined> {
+    try {
+      const { v, facts, sealed } = JSON.parse((await storage.getItem(keyOf(issuer))) ?? 'null')
+      if (v !== 1 || facts.issuer !== issuer || !PRINTABLE.test(facts.client_id)) return undefined
+      if (!sealed) return facts
+      const secret = await seal.unseal(sealed, context(issuer))
+      // Without its secret a registration is worth nothing: a new one is made.
+      return secret === undefined ? undefined : { ...facts, ...JSON.parse(secret) }
+    } catch {
+      return undefined
+    }
+  }
+
+  async function forget(issuer: string): Promise<void> {
+    await storage.removeItem(keyOf(issuer))
+    await storage.setItem(indexKey, JSON.stringify((await issuers()).filter((name) => name !== issuer)))
+    for (const listener of listeners) listener()
+  }
+
+  /** One at a time for this app, so that many connects at once make one registration. */
+  function alone<T>(issuer: string, act: () => Promise<T>): Promise<T> {
+    const locks = storage.scope === 'tab' ? undefined : globalThis.navigator?.locks
+    return locks ? (locks.request(keyOf(issuer), act) as Promise<T>) : act()
+  }
+
+  const registrations = {
+    supports,
+    find,
+    forget,
+    /** Keeps a registration made elsewhere: in the server's console, or by a metadata document. */
+    remember: write,
+    /** @throws LatchkeyError with the server's code when it refuses. */
+    async register(server: McpAuthorizationServer, register: RegisterOptions): Promise<RegisteredClient> {
+      return write(await requestRegistration(server, register))
+    },
+    /** Sends the app's metadata again, which also renews an expiring secret. @see RFC 7592 §2.2 */
+    async update(issuer: string, register: RegisterOptions): Promise<RegisteredClient> {
+      const old = await find(issuer)
+      if (!old?.registration_client_uri || !old.registration_access_token) {
+        throw new LatchkeyError('misuse', `The registration at ${issuer} cannot be changed: the server offers no way.`)
+      }
+      return write(await requestRegistration({ issuer } as McpAuthorizationServer, register, old))
+    },
+    /** Deletes the registration at the server, where it offers that, and here in every case. @see RFC 7592 §2.3 */
+    async delete(issuer: string, ask: Ask = globalThis.fetch): Promise<{ status: 'deleted' | 'forgotten' }> {
+      const old = await find(issuer)
+      await forget(issuer)
+      if (!old?.registration_client_uri || !old.registration_access_token) return { status: 'forgotten' }
+      try {
+        const { ok, status } = await ask(old.registration_client_uri, {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${old.registration_access_token}` },
+          redirect: 'error',
+          credentials: 'omit',
+        })
+        // 401: it was deleted there before. RFC 7592 §2.3
+        return { status: ok || status === 401 || status === 404 ? 'deleted' : 'forgotten' }
+      } catch {
+        return { status: 'forgotten' }
+      }
+    },
+    /** The registration at this server, made by the best way it supports when there is none, or when it has expired. */
+    getOrCreate(server: McpAuthorizationServer, register: RegisterOptions): Promise<RegisteredClient> {
+      const { issuer } = server
+      const under = pending.get(issuer)
+      if (under) return under
+      const made = alone(issuer, async () => {
+        const known = await find(issuer)
+        if (known && fits(known, register.redirectUri)) return known
+        const url = register.app?.clientMetadataUrl
+        if (url && supports(server).metadataDocument) {
+          return write({
+            issuer,
+            client_id: checkClientMetadataUrl(url),
+            method: 'metadata-document',
+            token_endpoint_auth_method: 'none',
+            redirect_uris: [register.redirectUri],
+          })
+        }
+        if (supports(server).dynamic) return registrations.register(server, register)
+        throw new LatchkeyError(
+          'not_configured',
+          `${register.name ?? issuer} takes only apps that were registered with it before. Register this app there and add its client id.`,
+          { provider: register.provider, next: 'configure' },
+        )
+      }).finally(() => pending.delete(issuer))
+      pending.set(issuer, made)
+      return made
+    },
+    /** Every registration's facts. */
+    async list(): Promise<Registration[]> {
+      const found = await Promise.all((await issuers()).map(find))
+      return found.flatMap((client) => {
+        if (!client) return []
+        const { client_secret: _secret, registration_access_token: _token, ...facts } = client
+        return [facts]
+      })
+    },
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+  return registrations
+}
+
+/** Which ways of getting a client id this server supports. */
+export function supports(server: McpAuthorizationServer): RegistrationSupport {
+  return {
+    metadataDocument: server.client_id_metadata_document_supported === true,
+    dynamic: server.registration_endpoint !== undefined,
+  }
+}
+
+const fits = ({ redirect_uris, method, ...client }: RegisteredClient, redirectUri: string) =>
+  !expired(client) && (method === 'pre-registered' || redirect_uris.includes(redirectUri))
+
+/** A minute early: it should last until the token endpoint has seen it. */
+export const expired = ({ client_secret_expires_at }: Pick<Registration, 'client_secret_expires_at'>): boolean =>
+  client_secret_expires_at !== undefined && (client_secret_expires_at - 60) * 1000 <= Date.now()
+
+/** What this app tells a server about itself. @see RFC 7591 §2 · OpenID Connect Dynamic Client Registration §2 */
+function metadata(server: McpAuthorizationServer, { redirectUri, app, scope }: RegisterOptions) {
+  const { clientMetadataUrl: _url, client_name = 'Latchkey', ...rest } = app ?? {}
+  const { hostname, protocol } = new URL(redirectUri)
+  const methods = server.token_endpoint_auth_methods_supported
+  const ours = ['none', 'client_secret_basic', 'client_secret_post'] as const
+  return {
+    ...rest,
+    client_name,
+    redirect_uris: [redirectUri],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: methods ? (ours.find((method) => methods.includes(method)) ?? 'none') : 'none',
+    application_type: protocol === 'https:' && hostKind(hostname) !== 'loopback' ? 'web' : 'native',
+    ...(scope && { scope }),
+  }
+}
+
+async function requestRegistration(
+  server: McpAuthorizationServer,
+  options: RegisterOptions,
+  old?: RegisteredClient,
+): Promise<RegisteredClient> {
+  const { ask = globalThis.fetch, provider, name = server.issuer } = options
+  const asked = old
+    ? {
+        ...metadata(server, options),
+        token_endpoint_auth_method: old.token_endpoint_auth_method,
+        client_id: old.client_id,
+      }
+    : metadata(server, options)
+  const about = { provider, next: 'retry' } as const
+  let response: Response
+  let answer: Record<string, unknown>
+  try {
+    response = await ask(old?.registration_client_uri ?? server.registration_endpoint ?? '', {
+      method: old ? 'PUT' : 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(old && { authorization: `Bearer ${old.registration_access_token}` }),
+      },
+      body: JSON.stringify(asked),
+      redirect: 'error',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(10_000),
+    })
+    const text = await readText(response)
+    answer = parseObject(text)
+  } catch (error) {
+    throw asLatchkeyError(error, 'network', `${name} could not be reached to register this app.`, about)
+  }
+  if (!response.ok) {
+    const code =
+      response.status >= 500 || response.status === 429
+        ? 'temporarily_unavailable'
+        : codeFromServer(answer.error, 'unauthorized_client')
+    throw new LatchkeyError(code, `${name} does not register this app: ${code}.`, {
+      ...about,
+      detail: typeof answer.error_description === 'string' ? answer.error_description : undefined,
+    })
+  }
+  return checkAnswer(answer, asked, server, old, about)
+}
+
+/** Believes an answer only where it says what was asked for. @see RFC 7591 §3.2.1 */
+function checkAnswer(
+  answer: Record<string, unknown>,
+  asked: ReturnType<typeof metadata>,
+  server: McpAuthorizationServer,
+  old: RegisteredClient | undefined,
+  about: { provider?: string; next: 'retry' },
+): RegisteredClient {
+  const refuse = (what: string) =>
+    new LatchkeyError('malformed_response', `The registration at ${server.issuer} ${what}.`, about)
+  const { client_id, client_secret, redirect_uris = asked.redirect_uris } = answer
+  if (typeof client_id !== 'string' || !PRINTABLE.test(client_id)) throw refuse('has no usable client id')
+  if (old && client_id !== old.client_id) throw refuse('came back as another')
+  if (
+    !Array.isArray(redirect_uris) ||
+    (redirect_uris.length > 0 && asked.redirect_uris.some((uri) => !redirect_uris.includes(uri)))
+  ) {
+    throw refuse('sends people to another address')
+  }
+  if (client_secret !== undefined && client_secret !== null && client_secret !== '') {
+    if (typeof client_secret !== 'string' || !PRINTABLE.test(client_secret)) throw refuse('has no usable secret')
+  }
+  const method = answer.token_endpoint_auth_method ?? asked.token_endpoint_auth_method
+  if (method !== 'none' && method !== 'client_secret_post' && method !== 'client_secret_basic') {
+    throw refuse('asks for a way to authenticate that is not known here')
+  }
+  const secret = typeof client_secret === 'string' && client_secret !== '' ? client_secret : old?.client_secret
+  if (method !== 'none' && !secret) throw refuse('has no secret')
+  const expires = Number(answer.client_secret_expires_at) || undefined
+  const uri = answer.registration_client_uri ?? old?.registration_client_uri
+  const token = answer.registration_access_token ?? old?.registration_access_token
+  // Its token goes there: to the server that gave it, and nowhere else.
+  const managed =
+    typeof uri === 'string' &&
+    typeof token === 'string' &&
+    URL.canParse(uri) &&
+    PRINTABLE.test(token) &&
+    new URL(uri).origin === new URL(old?.registration_client_uri ?? server.registration_endpoint ?? '').origin
+  const client: RegisteredClient = {
+    issuer: server.issuer,
+    client_id,
+    method: 'dynamic',
+    token_endpoint_auth_method: method,
+    redirect_uris: asked.redirect_uris,
+    ...(Number.isFinite(answer.client_id_issued_at) && { client_id_issued_at: Number(answer.client_id_issued_at) }),
+    ...(method !== 'none' && expires !== undefined && { client_secret_expires_at: expires }),
+    ...(method !== 'none' && { client_secret: secret }),
+    ...(managed && { registration_client_uri: uri, registration_access_token: token }),
+    ...(server.legacy && { legacy: true as const }),
+  }
+  if (expired(client)) throw refuse('has expired already')
+  return client
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Checks the URL of this app's own client ID metadata document. @throws LatchkeyError `misuse` */
+export function checkClientMetadataUrl(value: string): string {
+  const wrong = (what: string) => new LatchkeyError('misuse', `clientMetadataUrl ${what}.`, { next: 'configure' })
+  if (!URL.canParse(value)) throw wrong('is not a URL')
+  const url = new URL(value)
+  if (url.protocol !== 'https:') throw wrong('must be https')
+  if (url.username || url.password || value.includes('@')) throw wrong('must hold no credentials')
+  if (value.includes('#')) throw wrong('must have no fragment')
+  if (url.pathname === '/') throw wrong('must have a path')
+  if (/\/(\.|%2e){1,2}(\/|$)/i.test(value.slice('https://'.length))) throw wrong('must have no "." or ".." in its path')
+  return value
+}
+
+/**
+ * Reads this app's client ID metadata document as an authorization server would, and says what is wrong with it.
+ *
+ * @throws LatchkeyError `misuse` with the mistake.
+ * @see OAuth Client ID Metadata Document §4
+ */
+export async function checkClientMetadata(
+  url: string,
+  redirectUri: string,
+  ask: Ask = globalThis.fetch,
+): Promise<void> {
+  checkClientMetadataUrl(url)
+  const wrong = (what: string) => new LatchkeyError('misuse', `The document at ${url} ${what}.`, { next: 'configure' })
+  const response = await ask(url, {
+    headers: { accept: 'application/json' },
+    credentials: 'omit',
+    redirect: 'manual',
+    signal: AbortSignal.timeout(10_000),
+  })
+  if (response.status !== 200) throw wrong('is not there without a session or a redirect (status 200)')
+  const document = parseObject(await readText(response))
+  if (document.client_id !== url) throw wrong('must name its own URL as client_id')
+  if (typeof document.client_name !== 'string') throw wrong('needs a client_name')
+  const uris = document.redirect_uris
+  if (!Array.isArray(uris) || !uris.includes(redirectUri)) throw wrong(`must list ${redirectUri} in redirect_uris`)
+  const method = document.token_endpoint_auth_method
+  if (document.client_secret !== undefined || (typeof method === 'string' && method.startsWith('client_secret'))) {
+    throw wrong('must hold no secret, and use no method that needs one')
+  }
+}

@@ -1,0 +1,163 @@
+// @vitest-environment jsdom
+
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { eventually, freshPage, openPopups, readableStorage, visitCallback } from '../../fixtures/page.ts'
+import { type Account, createLatchkey, type LatchkeyClient } from '../index.ts'
+import { github } from '../providers/github.ts'
+import { kaggle } from '../providers/kaggle.ts'
+import { identitiesBody } from '../runtimes/ai-sdk.ts'
+
+const KEY = `KGAT_${'7'.repeat(32)}`
+const ID = `github.${'a'.repeat(22)}`
+const KAGGLE_ID = `kaggle.${'b'.repeat(22)}`
+
+const fact = (id: string, change: Partial<Account> = {}): Account => ({
+  id,
+  provider: id.split('.')[0] ?? '',
+  issuer: 'https://issuer.example',
+  subject: '1',
+  label: 'ada',
+  scopes: ['read:user'],
+  missingScopes: [],
+  status: 'connected',
+  renewable: true,
+  expiresAt: 1,
+  custody: 'vault',
+  connectedAt: 1,
+  rev: 7,
+  ...change,
+})
+
+/** A broker that keeps accounts, and what it was sent. */
+function vaultBroker() {
+  const kept = new Map<string, Account>()
+  const sent: { route: string; body: Record<string, unknown> | undefined }[] = []
+  const faults: Record<string, () => Response | Promise<Response>> = {}
+  const fetch = async (input: string | URL, init: RequestInit = {}) => {
+    const route = `${init.method ?? 'GET'} ${String(input).replace('/api/latchkey/', '')}`
+    const body = init.body ? JSON.parse(String(init.body)) : undefined
+    sent.push({ route, body })
+    const fault = faults[route]
+    if (fault) return fault()
+    const id = route.split('/').at(-1) ?? ''
+    if (route === 'GET providers') {
+      const providers = [
+        { id: 'github', client_id: 'app', mode: 'vault' },
+        { id: 'kaggle', mode: 'vault' },
+      ]
+      return Response.json({ providers })
+    }
+    if (route === 'POST flows') return Response.json({ url: 'https://github.com/authorize?state=s1', state: 's1' })
+    if (route === 'POST flows/s1') kept.set(ID, fact(ID))
+    if (route === 'POST flows/s1') return Response.json({ account: fact(ID) })
+    if (route === 'GET accounts') return Response.json({ accounts: [...kept.values()] })
+    if (route === 'POST accounts') kept.set(KAGGLE_ID, fact(KAGGLE_ID, { renewable: false, expiresAt: undefined }))
+    if (route === 'POST accounts') return Response.json({ account: kept.get(KAGGLE_ID) })
+    const account = kept.get(id)
+    if (!account) return Response.json({ error: 'invalid_request' }, { status: 404 })
+    if (init.method !== 'DELETE') return Response.json({ account })
+    kept.delete(id)
+    return Response.json({ status: 'revoked' })
+  }
+  vi.stubGlobal('fetch', fetch)
+  return { kept, sent, faults }
+}
+
+let broker: ReturnType<typeof vaultBroker>
+let client: LatchkeyClient
+
+beforeEach(() => {
+  broker = vaultBroker()
+  client = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
+})
+afterEach(async () => {
+  vi.unstubAllGlobals()
+  await freshPage()
+})
+
+async function connectGitHub() {
+  const popups = openPopups()
+  const outcome = client.connect('github')
+  await popups[0]?.at()
+  visitCallback('?code=CANARY_CODE&state=s1')
+  expect(await outcome).toMatchObject({ status: 'connected', account: { id: ID } })
+}
+
+it('connects through the server: verifier and tokens are never here', async () => {
+  await connectGitHub()
+  expect(broker.sent.map(({ route }) => route)).toEqual(['GET providers', 'POST flows', 'POST flows/s1'])
+  expect(broker.sent[1]?.body).toMatchObject({
+    provider: 'github',
+    redirect_uri: `${location.origin}/api/latchkey/callback`,
+  })
+  expect(broker.sent[2]?.body).toEqual({ response: '?code=CANARY_CODE&state=s1' })
+  expect(client.getSnapshot().accounts[ID]).toMatchObject({ custody: 'vault', label: 'ada', status: 'connected' })
+  // The end of its token is the server's to watch.
+  expect(client.getSnapshot().accounts[ID]).not.toHaveProperty('expiresAt')
+  expect(await readableStorage()).not.toContain('CANARY')
+  await expect(client.getToken('github')).rejects.toMatchObject({ code: 'misuse' })
+  expect(await client.getIdentities()).toEqual([])
+  // A reload shows it at once.
+  const again = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
+  expect(again.getSnapshot().accounts[ID]?.status).toBe('connected')
+})
+
+it('an agent gets references to what it may use, and to nothing else', async () => {
+  await connectGitHub()
+  await client.connect('kaggle', { apiKey: { key: KEY } })
+  const body = identitiesBody(client, { agent: 'assistant' })
+  const reference = { provider: 'github', accountId: ID, status: 'connected', scopes: ['read:user'] }
+  expect(await body()).toEqual({ connectedAccounts: [reference, expect.objectContaining({ accountId: KAGGLE_ID })] })
+  client.setIncluded('assistant', 'kaggle', false)
+  expect(await body()).toEqual({ connectedAccounts: [reference] })
+  broker.kept.set(ID, fact(ID, { status: 'needs-reconnect', reason: 'revoked' }))
+  expect(await body()).toEqual({})
+  expect(client.getSnapshot().accounts[ID]?.status).toBe('needs-reconnect')
+})
+
+it('a key is sent once and kept nowhere here; while nobody knows who keeps it, it stays in the form', async () => {
+  broker.faults['GET providers'] = () => Promise.reject(new TypeError('offline'))
+  await expect(client.connect('kaggle', { apiKey: { key: KEY } })).rejects.toMatchObject({ code: 'network' })
+  delete broker.faults['GET providers']
+  expect(await client.verifyKey('kaggle', { key: KEY })).toEqual({ status: 'unchecked' })
+  expect(JSON.stringify(broker.sent)).not.toContain(KEY)
+  broker.faults['POST accounts'] = () => Response.json({ error: 'invalid_token', message: 'No.' }, { status: 400 })
+  await expect(client.connect('kaggle', { apiKey: { key: KEY } })).rejects.toMatchObject({
+    code: 'invalid_token',
+    next: 'edit-key',
+  })
+  delete broker.faults['POST accounts']
+  broker.sent.length = 0
+  await client.connect('kaggle', { apiKey: { key: KEY } })
+  expect(broker.sent.filter(({ body }) => JSON.stringify(body ?? {}).includes(KEY)).map(({ route }) => route)).toEqual([
+    'POST accounts',
+  ])
+  expect(await readableStorage()).not.toContain(KEY)
+})
+
+it('a disconnect is the server’s, and what it ended elsewhere goes here too', async () => {
+  await connectGitHub()
+  expect(await client.disconnect(ID)).toEqual({ status: 'revoked' })
+  expect(client.getSnapshot().accounts).toEqual({})
+  await connectGitHub()
+  broker.kept.clear()
+  client.subscribe(() => {})
+  await eventually(() => expect(client.getSnapshot().accounts).toEqual({}))
+})
+
+it('another browser of the same person learns of accounts at start, when it is told who keeps them', async () => {
+  broker.kept.set(ID, fact(ID))
+  const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })
+  other.subscribe(() => {})
+  await eventually(() => expect(other.getSnapshot().accounts[ID]?.label).toBe('ada'))
+  expect(await other.getConnectedAccounts()).toMatchObject([{ accountId: ID }])
+})
+
+it('an account that an API refused gets the word that the server found for it', async () => {
+  await connectGitHub()
+  broker.kept.set(ID, fact(ID, { status: 'needs-reconnect', reason: 'revoked' }))
+  expect(await client.reportInvalidToken(ID)).toMatchObject({ status: 'needs-reconnect' })
+  broker.kept.clear()
+  await expect(client.reportInvalidToken(ID)).rejects.toMatchObject({ code: 'login_required' })
+  expect(client.getSnapshot().accounts).toEqual({})
+})

@@ -1,0 +1,143 @@
+import type { Keeper } from '../accounts/account-store.ts'
+import type { DisconnectReceipt } from '../accounts/refresh.ts'
+import type { AuthorizationRequest, authorizationRequest, Flow } from '../connect/authorization.ts'
+import { codeFromServer, LatchkeyError } from '../errors.ts'
+import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
+import type { Account } from '../snapshot.ts'
+import { BROKER_HEADER } from './token-endpoint.ts'
+
+/** A flow whose verifier is on the server: all that this browser has to know of it. */
+export interface VaultFlow extends Flow {
+  custody: 'vault'
+}
+
+export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
+
+/** Accounts whose secrets are on the server: this browser asks for what it wants done, and is told facts. */
+export type VaultClient = ReturnType<typeof createVaultClient>
+
+export function createVaultClient(keeper: Keeper) {
+  const { options, store } = keeper
+
+  async function call<T>(method: string, route: string, body?: object): Promise<T> {
+    let response: Response
+    let answer: { error?: unknown; message?: unknown } | undefined
+    try {
+      response = await fetch(`${options.broker}/${route}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          [BROKER_HEADER]: '1',
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        body: body && JSON.stringify(body),
+        redirect: 'error',
+      })
+      answer = await response.json().catch(() => undefined)
+    } catch (cause) {
+      throw new LatchkeyError('network', 'The app could not be reached. Check the connection and try again.', { cause })
+    }
+    if (response.ok && answer) return answer as T
+    // The server has ended it, or never had it.
+    if (response.status === 404 && route.startsWith('accounts/')) {
+      throw new LatchkeyError('login_required', 'This account is not connected any more.', { next: 'connect' })
+    }
+    const ours = ['not_configured', 'state_mismatch', 'issuer_mismatch', 'account_changed', 'malformed_response']
+    const said = String(answer?.error)
+    const fallback =
+      response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
+    const code = ours.includes(said) ? (said as LatchkeyError['code']) : codeFromServer(said, fallback)
+    const next = { invalid_token: 'edit-key', not_configured: 'configure', account_changed: 'reconnect' } as const
+    throw new LatchkeyError(
+      code,
+      typeof answer?.message === 'string' ? answer.message.slice(0, 300) : `The app's broker refused: ${code}.`,
+      { next: next[code as keyof typeof next] ?? 'retry' },
+    )
+  }
+
+  /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
+  async function keep(account: Account): Promise<Account> {
+    const { expiresAt, ...rest } = account
+    return keeper.keepVaulted({ ...rest, custody: 'vault', ...(!account.renewable && { expiresAt }) })
+  }
+
+  const vaulted = () => Object.values(store.getState().accounts).filter(({ custody }) => custody === 'vault')
+
+  /** Takes over what the server knows. Accounts that came here meanwhile stay. */
+  async function sync(): Promise<void> {
+    const before = vaulted()
+    const { accounts } = await call<{ accounts: Account[] }>('GET', 'accounts')
+    for (const account of accounts) {
+      if (keeper.providers.some(({ id }) => id === account.provider)) await keep(account)
+    }
+    const known = new Set(accounts.map(({ id }) => id))
+    for (const { id } of before) if (!known.has(id)) await keeper.forget(id)
+  }
+
+  return {
+    sync,
+    /** The Authorization Request, made by the server: its verifier never comes here. */
+    async request(
+      provider: OAuthProvider,
+      asked: Parameters<typeof authorizationRequest>[1],
+    ): Promise<AuthorizationRequest> {
+      const { redirect_uri, scopes, accountId } = asked
+      const body = { provider: provider.id, redirect_uri, scopes, accountId }
+      const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
+      const flow: VaultFlow = {
+        ...asked,
+        custody: 'vault',
+        provider: provider.id,
+        state,
+        code_verifier: '',
+        issuer: provider.issuer,
+        startedAt: Date.now(),
+      }
+      return { url, flow }
+    },
+    /** Hands the authorization response to the server, which validates and redeems it. */
+    async finish({ state }: VaultFlow, query: string): Promise<Account> {
+      const { account } = await call<{ account: Account }>('POST', `flows/${encodeURIComponent(state)}`, {
+        response: query,
+      })
+      return keep(account)
+    },
+    /** The one request that a secret is in: the key that a person entered, once. */
+    async connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<Account> {
+      const body = { provider: provider.id, fields, accountId }
+      const { account } = await call<{ account: Account }>('POST', 'accounts', body)
+      // The server may have found that an account without a name was this one.
+      if (accountId && accountId !== account.id) await sync().catch(() => {})
+      return keep(account)
+    },
+    /** An API refused the account, or nobody has tried it yet: the server finds out, and its word counts. */
+    async check({ id }: Account): Promise<Account> {
+      try {
+        const { account } = await call<{ account: Account }>('POST', `accounts/${id}`, {})
+        if (account.id !== id) await keeper.forget(id)
+        return await keep(account)
+      } catch (error) {
+        if (error instanceof LatchkeyError && error.code === 'login_required') await keeper.forget(id)
+        throw error
+      }
+    },
+    async disconnect({ id }: Account): Promise<DisconnectReceipt> {
+      const receipt = await call<
+        | Extract<DisconnectReceipt, { status: 'revoked' }>
+        | { status: 'removed'; manageUrl?: string; error?: unknown; message?: string }
+      >('DELETE', `accounts/${id}`)
+      if (receipt.status === 'revoked') return receipt
+      const { status, manageUrl, error, message } = receipt
+      if (!error) return { status, manageUrl }
+      const code = codeFromServer(error, 'temporarily_unavailable')
+      return { status, manageUrl, error: new LatchkeyError(code, message ?? 'The provider could not be told.') }
+    },
+    /** Brings facts up to date before an agent is told of them. */
+    async ready(): Promise<void> {
+      // What the server would refuse it refuses anyway; what it cannot be asked about goes as it is known.
+      await sync().catch(() => {})
+      const untried = vaulted().filter(({ reason }) => reason === 'unverified')
+      await Promise.all(untried.map((account) => this.check(account).catch(() => {})))
+    },
+  }
+}

@@ -1,0 +1,355 @@
+import { apiKey, LatchkeyError } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import { AccountCard } from '../panel/account-card.tsx'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { ApiKeyForm } from './api-key-form.tsx'
+
+/** A key, or a whole credential file, in the card that asked for it. */
+const meta = {
+  title: 'ApiKeyForm',
+  component: AccountCard,
+  subcomponents: { ApiKeyForm },
+  args: { provider: 'kaggle' },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <AccountCard {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof AccountCard>
+
+export default meta
+type Story = StoryObj<typeof meta>
+type Canvas = Parameters<NonNullable<Story['play']>>[0]['canvas']
+
+const open = async (canvas: Canvas) => {
+  await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+  const key = await canvas.findByLabelText('Kaggle API key')
+  await waitFor(() => expect(key).toHaveFocus())
+  return key
+}
+
+export const Open: Story = {
+  play: async ({ canvas }) => {
+    const key = await open(canvas)
+    await expect(key).toHaveAttribute('type', 'password')
+    await expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveAttribute('aria-expanded', 'true')
+    await expect(canvas.getByRole('link', { name: 'Get API Key' })).toHaveAttribute(
+      'href',
+      'https://www.kaggle.com/settings/account',
+    )
+    await expect(canvas.queryByRole('textbox', { name: 'Kaggle username' })).toBeNull()
+  },
+}
+
+/** Escape closes the form and gives the focus back. */
+export const ClosedByEscape: Story = {
+  play: async ({ canvas }) => {
+    await open(canvas)
+    await userEvent.keyboard('{Escape}')
+    const button = canvas.getByRole('button', { name: 'Connect Kaggle' })
+    await expect(button).toHaveFocus()
+    await expect(button).toHaveAttribute('aria-expanded', 'false')
+    await expect(canvas.queryByLabelText('Kaggle API key')).toBeNull()
+  },
+}
+
+/** An older key is sent with a username, so it is asked for; a new token is not. */
+export const LegacyKey: Story = {
+  play: async ({ canvas, loaded: { client } }) => {
+    const key = await open(canvas)
+    await userEvent.type(key, '0123456789abcdef0123456789abcdef')
+    const username = canvas.getByRole('textbox', { name: 'Kaggle username' })
+    await userEvent.type(username, 'adal')
+    const connect = spyOn(client, 'connect')
+    const verify = spyOn(client, 'verifyKey')
+    await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect Kaggle' })).toHaveFocus())
+    const fields = verify.mock.lastCall?.[1]
+    await expect(fields).toEqual({ key: '0123456789abcdef0123456789abcdef', username: 'adal' })
+    await expect(connect.mock.lastCall?.[1]).toHaveProperty('apiKey', fields)
+    await expect(canvas.getByText('API Key')).toBeVisible()
+  },
+}
+
+export const WholeFilePasted: Story = {
+  play: async ({ canvas, loaded: { client } }) => {
+    await open(canvas)
+    const connect = spyOn(client, 'connect')
+    await userEvent.paste('{\n  "username": "adal",\n  "key": "0123456789abcdef0123456789abcdef"\n}\n')
+    await expect(canvas.getByRole('textbox', { name: 'Kaggle username' })).toHaveValue('adal')
+    await expect(canvas.getByRole('button', { name: 'Connect' })).toHaveFocus()
+    await userEvent.keyboard('{Enter}')
+    await expect(await canvas.findByText('Connected')).toBeVisible()
+    await expect(connect).toHaveBeenCalledWith('kaggle', {
+      apiKey: { username: 'adal', key: '0123456789abcdef0123456789abcdef' },
+    })
+  },
+}
+
+export const WholeFileDropped: Story = {
+  play: async ({ canvas }) => {
+    const key = await open(canvas)
+    const files = new DataTransfer()
+    files.items.add(new File(['{"username":"adal","key":"0123456789abcdef"}'], 'kaggle.json'))
+    key.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: files }))
+    await waitFor(() => expect(canvas.getByRole('textbox', { name: 'Kaggle username' })).toHaveValue('adal'))
+  },
+}
+
+/** A refused key stays where it is, to be corrected. */
+export const Refused: Story = {
+  parameters: {
+    fake: {
+      verifyKey: async () => {
+        throw new LatchkeyError('invalid_token', 'Kaggle refused the key.', { next: 'edit-key' })
+      },
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    const key = await open(canvas)
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(key, 'KGAT_wrong{Enter}')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('Kaggle did not accept this key.')
+    await expect(key).toHaveValue('KGAT_wrong')
+    await expect(key).toHaveAttribute('aria-invalid', 'true')
+    await expect(key).toHaveAccessibleDescription(/Kaggle did not accept this key/)
+    await expect(key).toHaveFocus()
+    await expect(connect).not.toHaveBeenCalled()
+  },
+}
+
+export const Checking: Story = {
+  parameters: { fake: { verifyKey: () => new Promise(() => {}) } },
+  play: async ({ canvas }) => {
+    await userEvent.type(await open(canvas), 'KGAT_0123{Enter}')
+    const button = await canvas.findByRole('button', { name: 'Checking…' })
+    await expect(button).toHaveAttribute('aria-disabled', 'true')
+  },
+}
+
+/** Nobody could say whether the key is good: it is kept, and the card says so. */
+export const CouldNotBeChecked: Story = {
+  parameters: {
+    fake: {
+      verifyKey: async () => {
+        throw new LatchkeyError('network', 'Kaggle could not be reached.')
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.type(await open(canvas), 'KGAT_0123{Enter}')
+    await expect(await canvas.findByRole('button', { name: 'Disconnect Kaggle' })).toBeVisible()
+  },
+}
+
+export const NotAKeyFile: Story = {
+  play: async ({ canvas }) => {
+    await open(canvas)
+    await userEvent.paste('{ "token": 1 }')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('This is not a kaggle.json with a key in it.')
+    await userEvent.paste('first\nsecond')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('line breaks')
+    const card = within(canvas.getByRole('article'))
+    await expect(card.getByLabelText('Kaggle API key')).toHaveValue('')
+  },
+}
+
+/** The key can be looked at while it is typed, and is hidden again as soon as the field is left. */
+export const Revealed: Story = {
+  play: async ({ canvas }) => {
+    const key = await open(canvas)
+    await userEvent.type(key, 'KGAT_0123')
+    const reveal = canvas.getByRole('button', { name: 'Show what is typed' })
+    await expect(reveal).toHaveAttribute('aria-pressed', 'false')
+    await expect(reveal).toHaveAccessibleDescription('Kaggle API key')
+    await userEvent.tab()
+    await expect(reveal).toHaveFocus()
+    await userEvent.keyboard(' ')
+    await expect(reveal).toHaveAttribute('aria-pressed', 'true')
+    await expect(key).toHaveAttribute('type', 'text')
+    await expect(key).toHaveValue('KGAT_0123')
+    await expect(key).not.toHaveAttribute('value')
+    await userEvent.tab()
+    await expect(key).toHaveAttribute('type', 'password')
+    await expect(reveal).toHaveAttribute('aria-pressed', 'false')
+    await userEvent.click(reveal)
+    await expect(key).toHaveFocus()
+    await expect(key).toHaveAttribute('type', 'text')
+  },
+}
+
+export const RevealedDark: Story = { ...Revealed, globals: { theme: 'dark' } }
+
+const ofFields = (provider: ReturnType<typeof apiKey>, rest: Partial<Story> = {}): Story => ({
+  parameters: { fake: { providers: [provider] } },
+  render: (_, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ApiKeyForm provider={provider} onCancel={() => {}} />
+    </LatchkeyProvider>
+  ),
+  ...rest,
+})
+
+const tracker = apiKey({
+  id: 'tracker',
+  name: 'Tracker',
+  keyUrl: 'https://tracker.example/keys',
+  apiBaseUrl: 'https://api.tracker.example',
+  fields: [
+    { name: 'token', label: 'API token', secret: true },
+    { name: 'email', label: 'Email address', placeholder: 'you@example.com', pattern: '[^@ ]+@[^@ ]+' },
+  ],
+  schemes: [{ fields: ['token', 'email'], authorization: { scheme: 'Basic', username: 'email', password: 'token' } }],
+})
+
+/** A pair for HTTP Basic. */
+export const BasicPair: Story = ofFields(tracker, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(canvas.getByLabelText('API token'), 's3cret')
+    const email = canvas.getByRole('textbox', { name: 'Email address' })
+    await userEvent.type(email, 'nobody{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Email address: this does not look right.')
+    await expect(email).toHaveFocus()
+    await userEvent.type(email, '@example.com{Enter}')
+    await waitFor(() => expect(connect).toHaveBeenCalledOnce())
+    await expect(connect).toHaveBeenCalledWith('tracker', { apiKey: { token: 's3cret', email: 'nobody@example.com' } })
+  },
+})
+
+const search = apiKey({
+  id: 'search',
+  name: 'Search',
+  keyUrl: 'https://search.example/keys',
+  apiBaseUrl: 'https://search.example',
+  fields: [
+    { name: 'key', label: 'API key', secret: true },
+    {
+      name: 'host',
+      label: 'Host',
+      type: 'url',
+      placeholder: 'https://my-cluster.example.com',
+      help: 'Where your own cluster answers.',
+    },
+  ],
+})
+
+/** A key, and the host that it is for. */
+export const KeyAndHost: Story = ofFields(search, {
+  play: async ({ canvas }) => {
+    await userEvent.type(canvas.getByLabelText('API key'), 'k')
+    const host = canvas.getByRole('textbox', { name: 'Host' })
+    await expect(host).toHaveAccessibleDescription('Where your own cluster answers.')
+    await userEvent.type(host, 'http://my-cluster.example.com{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('begins with https://')
+  },
+})
+
+const maps = apiKey({
+  id: 'maps',
+  name: 'Maps',
+  keyUrl: 'https://maps.example/keys',
+  apiBaseUrl: 'https://maps.example',
+  fields: [
+    { name: 'key', label: 'API key', secret: true, placeholder: 'mk_…', pattern: 'mk_\\w+' },
+    {
+      name: 'region',
+      label: 'Region',
+      type: 'select',
+      placeholder: 'Choose a region',
+      options: [
+        { value: 'eu', label: 'Europe' },
+        { value: 'us', label: 'United States' },
+      ],
+    },
+  ],
+})
+
+/** A key, and a choice. */
+export const KeyAndRegion: Story = ofFields(maps, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(canvas.getByLabelText('API key'), 'mk_1{Enter}')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Enter your Region.')
+    await userEvent.selectOptions(canvas.getByRole('combobox', { name: 'Region' }), 'eu')
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
+    await waitFor(() => expect(connect).toHaveBeenCalledWith('maps', { apiKey: { key: 'mk_1', region: 'eu' } }))
+  },
+})
+
+export const KeyAndRegionDark: Story = ofFields(maps, { globals: { theme: 'dark' } })
+
+const warehouse = apiKey({
+  id: 'warehouse',
+  name: 'Warehouse',
+  keyUrl: 'https://warehouse.example/keys',
+  apiBaseUrl: 'https://warehouse.example',
+  fields: [{ name: 'account', label: 'Service account', secret: true, type: 'multiline' }],
+  cautions: ['A service account acts without a person. Give it no more roles than the agent needs.'],
+})
+
+/** Several lines of JSON are kept in one; the file can be dropped, or chosen. */
+export const ServiceAccount: Story = ofFields(warehouse, {
+  play: async ({ canvas, loaded: { client } }) => {
+    const field = canvas.getByRole('textbox', { name: 'Service account' })
+    await userEvent.click(field)
+    await userEvent.paste('{\n  "type": "service_account",')
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
+    await expect(canvas.getByRole('alert')).toHaveTextContent('This is not the whole Service account.')
+    await expect(getComputedStyle(field).getPropertyValue('-webkit-text-security')).toBe('disc')
+    const connect = spyOn(client, 'connect')
+    await userEvent.upload(
+      canvas.getByLabelText('Choose file', { selector: 'input' }),
+      new File(['{\n  "type": "service_account",\n  "private_key": "-----BEGIN\\n"\n}\n'], 'account.json'),
+    )
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect' })).toHaveFocus())
+    await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(connect).toHaveBeenCalledOnce())
+    await expect(connect).toHaveBeenCalledWith('warehouse', {
+      apiKey: { account: '{"type":"service_account","private_key":"-----BEGIN\\n"}' },
+    })
+  },
+})
+
+export const ServiceAccountDark: Story = ofFields(warehouse, { globals: { theme: 'dark' } })
+
+const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
+
+/** The key that is there stays in use until the new one is verified. */
+export const Rotates: Story = {
+  parameters: { fake: { accounts: [kaggler] } },
+  render: (_, { loaded: { client } }) => (
+    <LatchkeyProvider client={client}>
+      <ApiKeyForm provider={client.providers[2]} accountId={kaggler.id} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, loaded: { client } }) => {
+    const reconnect = spyOn(client, 'reconnect')
+    await expect(canvas.getByRole('form', { name: 'Replace the key of adal at Kaggle' })).toBeVisible()
+    await expect(canvas.getByText('The key of adal stays in use until the new one is checked.')).toBeVisible()
+    await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
+    await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
+    await waitFor(() => expect(reconnect).toHaveBeenCalledWith(kaggler.id, { apiKey: { key: 'KGAT_new' } }))
+    await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('')
+  },
+}
+
+/** Nobody could say whose the new key is: nothing is changed. */
+export const NotRotated: Story = {
+  ...Rotates,
+  parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const reconnect = spyOn(client, 'reconnect')
+    await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new{Enter}')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent(
+      'could not check this key now, so nothing was changed',
+    )
+    await expect(reconnect).not.toHaveBeenCalled()
+    await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('KGAT_new')
+  },
+}
+
+export const NotRotatedDark: Story = { ...NotRotated, globals: { theme: 'dark' } }

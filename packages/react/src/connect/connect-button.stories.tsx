@@ -1,0 +1,205 @@
+import { LatchkeyError } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions } from '../testing.ts'
+import { ConnectButton } from './connect-button.tsx'
+
+/** A button on its own, for a place that is no panel. What follows from a click stands below it. */
+const meta = {
+  title: 'ConnectButton',
+  component: ConnectButton,
+  args: { provider: 'github', variant: 'full', size: 'medium', kind: 'primary', consent: false, onConnected: fn() },
+  argTypes: {
+    provider: { control: 'inline-radio', options: ['github', 'gmail', 'kaggle'] },
+    variant: { control: 'inline-radio', options: ['full', 'compact', 'icon'] },
+    size: { control: 'inline-radio', options: ['small', 'medium', 'large'] },
+    kind: { control: 'inline-radio', options: ['primary', 'secondary', 'quiet'] },
+    consent: { control: 'boolean' },
+  },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConnectButton {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConnectButton>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const Full: Story = {
+  play: async ({ canvas, args }) => {
+    const button = canvas.getByRole('button', { name: 'Connect GitHub' })
+    await expect(button).toHaveTextContent('Connect GitHub')
+    await expect(button).toHaveAttribute('data-status', 'disconnected')
+    await userEvent.click(button)
+    await waitFor(() => expect(args.onConnected).toHaveBeenCalledOnce())
+    await expect(button).toHaveAttribute('data-status', 'connected')
+    await expect(button).toHaveFocus()
+    await expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.')
+  },
+}
+
+export const Compact: Story = {
+  args: { variant: 'compact' },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveTextContent(/^Connect$/)
+  },
+}
+
+export const Icon: Story = {
+  args: { variant: 'icon', kind: 'secondary' },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveTextContent('')
+  },
+}
+
+/** Every variant in every size and kind. */
+export const All: Story = {
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      {(['primary', 'secondary', 'quiet'] as const).map((kind) =>
+        (['small', 'medium', 'large'] as const).map((size) => (
+          <div key={kind + size} style={{ display: 'flex', flexWrap: 'wrap', gap: 12, marginBlockEnd: 12 }}>
+            {(['github', 'gmail', 'kaggle'] as const).map((provider, at) => {
+              const variant = (['full', 'compact', 'icon'] as const)[at]
+              return (
+                <div key={provider}>
+                  <ConnectButton {...args} kind={kind} size={size} provider={provider} variant={variant} />
+                </div>
+              )
+            })}
+          </div>
+        )),
+      )}
+    </LatchkeyProvider>
+  ),
+}
+
+export const AllDark: Story = { ...All, globals: { theme: 'dark' } }
+
+/** The button stays where it is; another click brings the window to the front. */
+export const Connecting: Story = {
+  parameters: { fake: { outcomes: { github: 'pending' } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    await userEvent.tab()
+    await userEvent.keyboard('{Enter}')
+    const button = canvas.getByRole('button', { name: 'Connecting GitHub.' })
+    await expect(button).toHaveAttribute('data-status', 'connecting')
+    await expect(button).toHaveFocus()
+    await expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.')
+    await userEvent.click(canvas.getByRole('button', { name: 'Cancel connecting GitHub' }))
+    const again = await canvas.findByRole('button', { name: 'Connect GitHub' })
+    await waitFor(() => expect(again).toHaveFocus())
+    await expect(again).toHaveAttribute('data-status', 'disconnected')
+    await userEvent.click(again)
+    await expect(client.getSnapshot().providers.github?.status).toBe('connecting')
+  },
+}
+
+export const Blocked: Story = {
+  parameters: { fake: { outcomes: { github: 'blocked' } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
+    await expect(canvas.getByRole('status')).toHaveTextContent('The GitHub window was blocked.')
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
+    await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
+  },
+}
+
+export const Denied: Story = {
+  parameters: { fake: { outcomes: { github: 'denied' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeEnabled()
+  },
+}
+
+export const Failed: Story = {
+  parameters: {
+    fake: {
+      outcomes: {
+        github: new LatchkeyError('server_error', 'GitHub had a problem.', { detail: 'upstream timeout' }),
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    const alert = await canvas.findByRole('alert')
+    await expect(alert).toHaveTextContent('GitHub had a problem. Try again in a moment.')
+    await expect(alert).toHaveTextContent('GitHub said: “upstream timeout”')
+    await expect(within(alert).getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
+  },
+}
+
+export const FailedDark: Story = { ...Failed, globals: { theme: 'dark' } }
+
+export const Loading: Story = {
+  parameters: { fake: { status: 'loading' } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeDisabled()
+  },
+}
+
+/** A key provider opens its form in place. */
+export const WithAKey: Story = {
+  args: { provider: 'kaggle' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await waitFor(async () => expect(await canvas.findByLabelText('Kaggle API key')).toHaveFocus())
+    await userEvent.keyboard('{Escape}')
+    await expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveFocus()
+  },
+}
+
+/** On an element of the app's own: its look and words stay, the rest is added. */
+export const AsChild: Story = {
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConnectButton {...args} asChild className="mine" data-testid="own">
+        <button type="button">Bring your repositories</button>
+      </ConnectButton>
+    </LatchkeyProvider>
+  ),
+  parameters: { fake: { outcomes: { github: 'pending' } } },
+  play: async ({ canvas }) => {
+    const button = canvas.getByRole('button', { name: 'Bring your repositories' })
+    await expect(button).toHaveClass('mine')
+    await expect(button).toHaveAttribute('data-testid', 'own')
+    await userEvent.click(button)
+    await expect(button).toHaveAttribute('data-status', 'connecting')
+  },
+}
+
+/** Asked first: the window opens in the click of the dialog, and an Escape opens none. */
+export const AsksFirst: Story = {
+  args: { consent: true },
+  parameters: { fake: { outcomes: { github: 'pending' } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const connect = spyOn(client, 'connect')
+    const button = canvas.getByRole('button', { name: 'Connect GitHub' })
+    await userEvent.click(button)
+    await screen.findByRole('dialog', { name: 'What may your agent do at GitHub?' })
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(button).toHaveFocus())
+    await expect(connect).not.toHaveBeenCalled()
+    await userEvent.click(button)
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('checkbox', { name: 'See your email addresses' }))
+    const next = dialog.getByRole('button', { name: 'Continue to GitHub' })
+    let inTheClick = false
+    const listen = () => {
+      inTheClick = connect.mock.calls.length === 1
+    }
+    next.ownerDocument.addEventListener('click', listen, { once: true })
+    await userEvent.click(next)
+    await expect(inTheClick).toBe(true)
+    await expect(connect).toHaveBeenCalledWith('github', { another: true, scopes: ['read:user'], accountId: undefined })
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connecting GitHub.' })).toHaveFocus())
+  },
+}

@@ -1,0 +1,131 @@
+'use client'
+import { cardStatus, type Provider, providerState } from '@latchkey/core'
+import { Slot } from '@radix-ui/react-slot'
+import {
+  type ComponentPropsWithoutRef,
+  type ForwardedRef,
+  forwardRef,
+  type SyntheticEvent,
+  useRef,
+  useState,
+} from 'react'
+import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { useMessages } from '../messages/en.ts'
+import { useSpokenStatus } from '../parts/spoken-status.ts'
+import { useKit } from '../provider.tsx'
+import { useKeptFocus } from '../ui/focus.ts'
+import { brandMark } from '../ui/icons.tsx'
+import { LiveRegion } from '../ui/live-region.tsx'
+import { type ConnectIntent, ConnectNotice, useConnectControl } from './connect-control.tsx'
+
+export type ConnectButtonProps = ConnectIntent &
+  Omit<ComponentPropsWithoutRef<'button'>, keyof ConnectIntent | 'type' | 'aria-label'> & {
+    /** Provider id. */
+    provider: string
+    /** `full`: mark and "Connect GitHub"; `compact`: "Connect"; `icon`: the mark. Default: `full`. */
+    variant?: 'full' | 'compact' | 'icon'
+    /** Default: `medium`. */
+    size?: 'small' | 'medium' | 'large'
+    /** How much weight the button has on its page. Default: `primary`. */
+    kind?: 'primary' | 'secondary' | 'quiet'
+    /** Puts the button on the one child, with that child's look and words. */
+    asChild?: boolean
+    /** Asks what the agent may do before the window opens. Default: what the LatchkeyProvider says. */
+    consent?: boolean
+  }
+
+/**
+ * A button that connects an account of one provider, with all that can follow from it: waiting, a blocked window, a
+ * no, an error, a key form. Renders a `button` with `data-status` (a `CardStatus`), to which ref, class and further
+ * props go, and below it what there is to say. Nothing for a provider that the page does not know.
+ */
+export const ConnectButton = /* @__PURE__ */ forwardRef<HTMLButtonElement, ConnectButtonProps>(function ConnectButton(
+  { provider: providerId, ...props },
+  ref,
+) {
+  const provider = useProvider(providerId)
+  if (!provider) return null
+  return (
+    <LiveRegion>
+      <StandaloneControl {...props} provider={provider} buttonRef={ref} />
+    </LiveRegion>
+  )
+})
+
+type StandaloneControlProps = Omit<ConnectButtonProps, 'provider'> & {
+  provider: Provider
+  buttonRef: ForwardedRef<HTMLButtonElement>
+}
+
+function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlProps) {
+  const { variant = 'full', size = 'medium', kind = 'primary', consent, asChild, className, children, ...rest } = props
+  const { accountId, accountLabel, scopes, another, onConnected, ...others } = rest
+  const messages = useMessages()
+  const { icons } = useKit()
+  const { name } = provider
+  const stack = useRef<HTMLDivElement>(null)
+  const accounts = useProviderAccounts(provider.id)
+  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
+  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
+  const [started, setStarted] = useState<ConnectIntent>()
+  const intent = { accountId, accountLabel, scopes, another, onConnected }
+  const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
+  useKeptFocus(stack, `${status} ${reason}`)
+  useSpokenStatus(name, status, accounts, reason)
+
+  const busy = status === 'connecting' && provider.kind !== 'api-key'
+  const again = accountId !== undefined
+  const label = again ? messages.reconnect(name, accountLabel) : messages.connect(name)
+  const short = again ? messages.reconnectShort : messages.connectShort
+  const look = asChild
+    ? { className }
+    : {
+        type: 'button' as const,
+        className: ['latchkey-button latchkey-connect', className].filter(Boolean).join(' '),
+        'data-kind': open ? 'secondary' : kind,
+        'data-size': size,
+        'data-variant': variant,
+      }
+  const Node = asChild ? Slot : 'button'
+  return (
+    <div ref={stack} className="latchkey latchkey-stack">
+      <Node
+        {...look}
+        // Words or an element of the app's own name it themselves.
+        aria-label={children === undefined ? (busy ? messages.spoken.connecting(name) : label) : undefined}
+        {...others}
+        {...ours}
+        ref={buttonRef}
+        disabled={others.disabled || status === 'loading'}
+        data-status={status}
+        data-provider={provider.id}
+        onPointerEnter={after(others.onPointerEnter, ours.onPointerEnter)}
+        onFocus={after(others.onFocus, ours.onFocus)}
+        onClick={after(others.onClick, ours.onClick)}
+      >
+        {children ?? (
+          <>
+            {busy && <span className="latchkey-spinner" aria-hidden="true" />}
+            {!busy && variant !== 'compact' && (
+              <span className="latchkey-button-mark">{brandMark(provider.id, name, icons)}</span>
+            )}
+            {variant !== 'icon' && (busy ? messages.status.connecting : variant === 'compact' ? short : label)}
+          </>
+        )}
+      </Node>
+      {below}
+      <ConnectNotice provider={provider} {...intent} {...started} />
+    </div>
+  )
+}
+
+/** Their handler first; ours only unless they prevented it. */
+function after<Event extends SyntheticEvent>(
+  theirs: ((event: Event) => void) | undefined,
+  ours: (event: Event) => void,
+) {
+  return (event: Event) => {
+    theirs?.(event)
+    if (!event.defaultPrevented) ours(event)
+  }
+}

@@ -1,0 +1,201 @@
+import { LatchkeyError } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, userEvent, waitFor, within } from 'storybook/test'
+import { usePendingRequests } from '../hooks.ts'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
+
+/** In the chat, where a tool lacked an account. */
+const meta = {
+  title: 'ConnectPrompt',
+  component: ConnectPrompt,
+  args: {
+    request: { type: 'authorization_required', provider: 'github', toolName: 'list_issues' },
+    onConnected: fn(),
+  },
+  argTypes: { request: { control: 'object' } },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConnectPrompt {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConnectPrompt>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const Asks: Story = {
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('article', { name: 'GitHub is needed to run list_issues' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  },
+}
+
+export const Connects: Story = {
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const ConnectedAlready: Story = {
+  parameters: { fake: { accounts: [fakeAccount()] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).not.toHaveBeenCalled()
+  },
+}
+
+/** Scopes are said in the provider's words; one that it does not know is not asked for. */
+export const AsksForMore: Story = {
+  parameters: { fake: { accounts: [fakeAccount()] } },
+  args: { request: { type: 'authorization_required', provider: 'github', scopes: ['repo', 'gist', 'evil:all'] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
+    await expect(canvas.queryByText(/evil/)).toBeNull()
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledWith(
+      expect.objectContaining({ scopes: ['read:user', 'user:email', 'repo', 'gist'] }),
+    )
+  },
+}
+
+/** A paused account needs no window to be used again. */
+export const Paused: Story = {
+  parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
+  play: async ({ canvas, args }) => {
+    await expect(canvas.getByText('You paused this account.')).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Resume GitHub' }))
+    await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const AsksForAKey: Story = {
+  args: { request: { type: 'authorization_required', provider: 'kaggle' } },
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await userEvent.type(await canvas.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
+    await expect(await canvas.findByText(/^Kaggle is connected as/)).toBeVisible()
+    await expect(args.onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const NotConfigured: Story = {
+  parameters: {
+    fake: { states: { github: { status: 'idle', error: new LatchkeyError('not_configured', 'No client secret.') } } },
+  },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('This app is not set up for GitHub yet.')).toBeVisible()
+    await expect(canvas.queryByRole('button')).toBeNull()
+  },
+}
+
+/** A tool may name anything: a provider that the page does not know is not asked for. */
+export const Unknown: Story = {
+  args: { request: { type: 'authorization_required', provider: 'evil', message: 'Type your password here' } },
+  play: async ({ canvasElement }) => {
+    await expect(canvasElement).toHaveTextContent('')
+  },
+}
+
+/** A tool of this page waits for the answer, and hears of a no. */
+export const CanBePutOff: Story = {
+  parameters: { fake: { requests: [{ type: 'authorization_required', provider: 'github', toolName: 'list_issues' }] } },
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <Pending {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, loaded: { client } }) => {
+    const no = canvas.getByRole('button', { name: 'Not now: GitHub' })
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+    await userEvent.click(no)
+    await expect(canvas.queryByRole('article')).toBeNull()
+    await expect(client.getSnapshot().requests).toEqual([])
+    const outcome = client.requestConnect({ type: 'authorization_required', provider: 'kaggle' })
+    await expect(await canvas.findByRole('button', { name: 'Connect Kaggle' })).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Not now: Kaggle' }))
+    await expect(await outcome).toEqual({ status: 'cancelled' })
+    void client.requestConnect({ type: 'authorization_required', provider: 'gmail', toolName: 'search_mail' })
+  },
+}
+
+function Pending({ onConnected }: Pick<ConnectPromptProps, 'onConnected'>) {
+  return usePendingRequests().map((request) => (
+    <ConnectPrompt key={request.provider} request={request} onConnected={onConnected} />
+  ))
+}
+
+export const AsksForMoreDark: Story = {
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  globals: { theme: 'dark' },
+}
+
+/** By keyboard: the focus goes from the button to the way out, and on to what came of it. */
+export const Connecting: Story = {
+  parameters: { fake: { outcomes: { github: 'pending' } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    await userEvent.tab()
+    await userEvent.keyboard('{Enter}')
+    await expect(canvas.getByRole('article')).toHaveAttribute('data-status', 'connecting')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.')
+    client.settle('github', 'connected')
+    await waitFor(() => expect(canvas.getByText('GitHub is connected as octocat')).toHaveFocus())
+  },
+}
+
+export const Blocked: Story = {
+  parameters: { fake: { outcomes: { github: 'blocked' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByRole('button', { name: 'Open in a new tab' })).toBeVisible()
+  },
+}
+
+export const Denied: Story = {
+  parameters: { fake: { outcomes: { github: 'denied' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+  },
+}
+
+export const FailedDark: Story = {
+  parameters: { fake: { outcomes: { github: new LatchkeyError('network', 'GitHub could not be reached.') } } },
+  globals: { theme: 'dark' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('could not be reached')
+  },
+}
+
+/** Where the app asks first, a tool's sensitive wish is not granted by a click too many. */
+export const AsksFirst: Story = {
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client} consent>
+      <ConnectPrompt {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas, args }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await expect(dialog.getByRole('checkbox', { name: /all your repositories/ })).not.toBeChecked()
+    await userEvent.click(dialog.getByRole('checkbox', { name: /all your repositories/ }))
+    await userEvent.click(dialog.getByRole('button', { name: 'Continue to GitHub' }))
+    await waitFor(() =>
+      expect(args.onConnected).toHaveBeenCalledWith(
+        expect.objectContaining({ scopes: ['read:user', 'user:email', 'repo', 'gist'] }),
+      ),
+    )
+  },
+}

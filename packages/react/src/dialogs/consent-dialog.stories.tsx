@@ -1,0 +1,106 @@
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, userEvent, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient } from '../testing.ts'
+import { ConsentDialog } from './consent-dialog.tsx'
+
+/** What the agent will be able to do, before the provider's own page asks. */
+const meta = {
+  title: 'ConsentDialog',
+  component: ConsentDialog,
+  args: {
+    provider: github(),
+    asked: ['read:user', 'user:email', 'gist', 'repo', 'workflow'],
+    theme: undefined,
+    onContinue: fn(),
+    onClose: fn(),
+  },
+  argTypes: {
+    asked: { control: 'check', options: Object.keys(github().scopeMeanings) },
+    granted: { control: 'check', options: Object.keys(github().scopeMeanings) },
+    account: { control: 'text' },
+  },
+  parameters: { controls: { disable: false } },
+  loaders: [() => ({ client: createFakeClient() })],
+  render: (args, { loaded, globals }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConsentDialog {...args} theme={globals.theme} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConsentDialog>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const dialog = async (name = 'GitHub') =>
+  within(await screen.findByRole('dialog', { name: `What may your agent do at ${name}?` }))
+
+/** Required ones are fixed, optional ones are ticked, and sensitive ones wait for a yes. */
+export const First: Story = {
+  play: async ({ args }) => {
+    const inside = await dialog()
+    await expect(inside.queryByRole('checkbox', { name: 'See your profile' })).toBeNull()
+    const needed = inside.getByRole('region', { name: 'Needed to connect' })
+    await expect(needed).toHaveTextContent('See your profile')
+    await expect(inside.getByRole('checkbox', { name: 'See your email addresses' })).toBeChecked()
+    const sensitive = inside.getByRole('checkbox', {
+      name: 'Read and change all your repositories, private ones too Sensitive',
+    })
+    await expect(sensitive).not.toBeChecked()
+    await expect(inside.getByRole('checkbox', { name: 'Change GitHub Actions workflows Sensitive' })).not.toBeChecked()
+
+    // By keyboard: the first choice has the focus.
+    await expect(inside.getByRole('checkbox', { name: 'See your email addresses' })).toHaveFocus()
+    await userEvent.keyboard(' ')
+    await userEvent.click(sensitive)
+    await userEvent.click(inside.getByRole('button', { name: 'Continue to GitHub' }))
+    await expect(args.onContinue).toHaveBeenCalledOnce()
+    await expect(args.onContinue).toHaveBeenCalledWith(['read:user', 'gist', 'repo'])
+  },
+}
+
+export const FirstDark: Story = { ...First, globals: { theme: 'dark' } }
+
+/** More than the account has: what it has is told apart from what is new. */
+export const Upgrade: Story = {
+  args: { asked: ['read:user', 'user:email', 'gist'], granted: ['read:user', 'user:email'], account: 'octocat' },
+  play: async ({ args }) => {
+    const inside = await dialog()
+    await expect(inside.getByRole('region', { name: 'Allowed already' })).toHaveTextContent('See your profile')
+    await expect(inside.getByRole('region', { name: 'New' })).toHaveTextContent('Create and change gists')
+    await expect(screen.getByRole('dialog')).toHaveAccessibleDescription(/more access to octocat/)
+    await userEvent.click(inside.getByRole('button', { name: 'Continue to GitHub' }))
+    await expect(args.onContinue).toHaveBeenCalledWith(['read:user', 'user:email', 'gist'])
+  },
+}
+
+/** The one new thing is sensitive: going on without it would change nothing. */
+export const NothingChosen: Story = {
+  args: { asked: ['repo'], granted: ['read:user'], account: 'octocat' },
+  play: async ({ args }) => {
+    const inside = await dialog()
+    const next = inside.getByRole('button', { name: 'Continue to GitHub' })
+    await expect(next).toHaveAttribute('aria-disabled', 'true')
+    await expect(next).toHaveAccessibleDescription('Choose what to allow first.')
+    await userEvent.click(next)
+    await expect(args.onContinue).not.toHaveBeenCalled()
+    await userEvent.click(inside.getByRole('checkbox'))
+    await userEvent.click(next)
+    await expect(args.onContinue).toHaveBeenCalledWith(['read:user', 'repo'])
+    await userEvent.click(inside.getByRole('checkbox'))
+  },
+}
+
+export const NothingChosenDark: Story = { ...NothingChosen, globals: { theme: 'dark' } }
+
+export const Gmail: Story = {
+  args: { provider: gmail(), asked: gmail().scopes },
+  play: async ({ args }) => {
+    const inside = await dialog('Gmail')
+    await expect(inside.getByRole('checkbox', { name: 'Read all your email Sensitive' })).not.toBeChecked()
+    await userEvent.keyboard('{Escape}')
+    await expect(args.onClose).toHaveBeenCalledOnce()
+  },
+}

@@ -1,0 +1,57 @@
+'use client'
+import type { OAuthProvider } from '@latchkey/core'
+import { useState } from 'react'
+import { meaningOf, useMessages } from '../messages/en.ts'
+
+/** One thing that an agent may be allowed to do. */
+export interface ConsentItem {
+  scope: string
+  /** In the provider's plain words, or the scope's name where it has none. */
+  label: string
+  access: 'read' | 'write' | undefined
+  sensitive: boolean
+  /** `granted`: allowed before; `required`: cannot be left out; `optional`: the person's choice. */
+  kind: 'granted' | 'required' | 'optional'
+  /** Whether it would be asked for. */
+  chosen: boolean
+}
+
+export interface UseConsentOptions {
+  /** Where the account will come from. */
+  provider: OAuthProvider
+  /** Scopes to ask for. Default: the provider's. */
+  asked?: readonly string[]
+  /** What the account was granted before. Default: nothing. */
+  granted?: readonly string[]
+}
+
+export interface UseConsent {
+  items: readonly ConsentItem[]
+  /** Chooses one of the optional items, or not. */
+  setChosen: (scope: string, chosen: boolean) => void
+  /**
+   * What to pass to `connect(provider, { scopes })`: all that was granted before, what is required, and what was chosen.
+   * Undefined while that is nothing new.
+   */
+  scopes: readonly string[] | undefined
+}
+
+/** See `useConsent`. */
+export function useConsentItems({ provider, asked = provider.scopes, granted = [] }: UseConsentOptions): UseConsent {
+  const messages = useMessages()
+  const [choices, setChoices] = useState<Readonly<Record<string, boolean>>>({})
+  const items = [...new Set([...granted, ...asked])].map((scope): ConsentItem => {
+    const meaning = Object.hasOwn(provider.scopeMeanings, scope) ? provider.scopeMeanings[scope] : undefined
+    const sensitive = meaning?.sensitive === true
+    const required = provider.requiredScopes?.includes(scope)
+    const kind = granted.includes(scope) ? 'granted' : required ? 'required' : 'optional'
+    const chosen = kind !== 'optional' || (choices[scope] ?? !sensitive)
+    return { scope, label: meaningOf(messages, provider, scope), access: meaning?.access, sensitive, kind, chosen }
+  })
+  const chosen = items.filter((item) => item.chosen)
+  return {
+    items,
+    setChosen: (scope, choice) => setChoices((others) => ({ ...others, [scope]: choice })),
+    scopes: chosen.some(({ kind }) => kind !== 'granted') ? chosen.map(({ scope }) => scope) : undefined,
+  }
+}

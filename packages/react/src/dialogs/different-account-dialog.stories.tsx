@@ -1,0 +1,73 @@
+import { LatchkeyError } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, userEvent, waitFor, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { DifferentAccountDialog } from './different-account-dialog.tsx'
+
+const octocat = fakeAccount()
+const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa' })
+
+/** Somebody else signed in than was to be connected again. */
+const meta = {
+  title: 'DifferentAccountDialog',
+  component: DifferentAccountDialog,
+  tags: ['autodocs'],
+  args: { provider: 'github', onOpenChange: fn() },
+  parameters: {
+    controls: { disable: false },
+    fake: {
+      accounts: [octocat],
+      states: {
+        github: {
+          status: 'idle',
+          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
+          changed: { from: octocat, to: mona },
+        },
+      },
+    },
+  },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <DifferentAccountDialog {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof DifferentAccountDialog>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const dialog = async () => within(await screen.findByRole('dialog', { name: 'You signed in as mona' }))
+const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+
+export const Asks: Story = {
+  play: async () => {
+    await waitFor(async () => expect((await dialog()).getByRole('button', { name: 'Keep both' })).toHaveFocus())
+  },
+}
+
+export const Replaces: Story = {
+  play: async ({ loaded: { client } }) => {
+    await userEvent.click((await dialog()).getByRole('button', { name: 'Replace octocat' }))
+    await gone()
+    await waitFor(() => expect(Object.keys(client.getSnapshot().accounts)).toEqual([mona.id]))
+  },
+}
+
+/** Escape puts the question off: nothing is decided. */
+export const PutOff: Story = {
+  play: async ({ args, loaded: { client } }) => {
+    await dialog()
+    await userEvent.keyboard('{Escape}')
+    await gone()
+    await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
+    await expect(client.getSnapshot().providers.github?.changed).toBeDefined()
+  },
+}
+
+/** Nothing to ask, nothing there. */
+export const Silent: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', error: null, changed: null } } } },
+  play: async () => expect(screen.queryByRole('dialog')).toBeNull(),
+}

@@ -1,0 +1,55 @@
+'use client'
+import { type ProviderState, providerState } from '@latchkey/core'
+import { useEffect, useState } from 'react'
+import { themeAround } from '../connect/connect-control.tsx'
+import { useSnapshot } from '../hooks.ts'
+import { useControllable } from '../ui/controllable.ts'
+import { later } from '../ui/lazy.ts'
+
+const useQuestion = /* @__PURE__ */ later(
+  async () => (await import('../connect/on-intent.tsx')).DifferentAccountQuestion,
+)
+
+export interface DifferentAccountDialogProps {
+  /** Provider id. */
+  provider: string
+  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  open?: boolean
+  /** Default: true, so it asks as soon as there is something to ask. */
+  defaultOpen?: boolean
+  /** Called when it opens or closes. */
+  onOpenChange?: (open: boolean) => void
+  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  onClosed?: () => void
+}
+
+/**
+ * Somebody else signed in than the account that was to be connected again: asks whether to keep both, replace the one
+ * by the other, or change nothing. Escape only puts the question off. Renders nothing while there is nothing to ask.
+ */
+export function DifferentAccountDialog(props: DifferentAccountDialogProps) {
+  const changed = useSnapshot((snapshot) => providerState(snapshot, props.provider).changed)
+  return changed && <Dialog {...props} changed={changed} />
+}
+
+function Dialog(props: DifferentAccountDialogProps & { changed: NonNullable<ProviderState['changed']> }) {
+  const { provider, changed, open, defaultOpen = true, onOpenChange, onClosed } = props
+  const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
+  const [Question, loadQuestion] = useQuestion()
+  const [marker, setMarker] = useState<HTMLElement | null>(null)
+  useEffect(loadQuestion, [loadQuestion])
+  return (
+    <>
+      <span ref={setMarker} hidden />
+      {shown && marker && Question && (
+        <Question
+          provider={provider}
+          changed={changed}
+          theme={themeAround(marker)}
+          onClose={() => setShown(false)}
+          onClosed={onClosed}
+        />
+      )}
+    </>
+  )
+}

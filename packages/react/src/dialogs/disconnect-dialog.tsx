@@ -1,0 +1,79 @@
+'use client'
+import type { DisconnectReceipt } from '@latchkey/core'
+import { Slot } from '@radix-ui/react-slot'
+import { type ReactNode, useEffect, useState } from 'react'
+import { themeAround } from '../connect/connect-control.tsx'
+import { About, type AboutProps, useSubject } from '../parts/context.tsx'
+import { useControllable } from '../ui/controllable.ts'
+import { later } from '../ui/lazy.ts'
+
+const useQuestion = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectQuestion)
+
+export type DisconnectDialogProps = AboutProps & {
+  /** A button that opens it. Without one, `open` does. */
+  children?: ReactNode
+  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  open?: boolean
+  /** Default: false. */
+  defaultOpen?: boolean
+  /** Called when it opens or closes. */
+  onOpenChange?: (open: boolean) => void
+  /** Called with what became of the access at the provider. */
+  onDisconnected?: (receipt: DisconnectReceipt) => void
+  /**
+   * `shown`: the dialog stays and says what became of the access. `left`: it closes at once and leaves that to
+   * `onDisconnected`. Default: `shown`.
+   */
+  receipt?: 'shown' | 'left'
+  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  onClosed?: () => void
+}
+
+/**
+ * Asks before an account is disconnected, and says what became of its access: "removed" is not "revoked". Renders its
+ * trigger and, while it is open, a modal dialog at the end of the body.
+ */
+export function DisconnectDialog({ provider, accountId, ...props }: DisconnectDialogProps) {
+  return (
+    <About provider={provider} accountId={accountId}>
+      <Dialog {...props} />
+    </About>
+  )
+}
+
+function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
+  const { children, open, defaultOpen = false, onOpenChange, onDisconnected, receipt = 'shown', onClosed } = props
+  const { provider, account } = useSubject('DisconnectDialog')
+  const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
+  const [Question, loadQuestion] = useQuestion()
+  const [marker, setMarker] = useState<HTMLElement | null>(null)
+  useEffect(() => {
+    if (shown) loadQuestion()
+  }, [shown, loadQuestion])
+  return (
+    <>
+      <span ref={setMarker} hidden />
+      {children !== undefined && (
+        <Slot
+          aria-haspopup="dialog"
+          onPointerEnter={loadQuestion}
+          onFocus={loadQuestion}
+          onClick={() => setShown(true)}
+        >
+          {children}
+        </Slot>
+      )}
+      {shown && marker && Question && (
+        <Question
+          provider={provider}
+          account={account}
+          receipt={receipt}
+          theme={themeAround(marker)}
+          onDisconnected={onDisconnected}
+          onClose={() => setShown(false)}
+          onClosed={onClosed}
+        />
+      )}
+    </>
+  )
+}

@@ -1,0 +1,48 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, userEvent, within } from 'storybook/test'
+import { english } from '../messages/en.ts'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient } from '../testing.ts'
+import { QuestionDialog } from './question-dialog.tsx'
+
+const disconnect = fn()
+
+/** The question before an account is disconnected, or when somebody else signed in. */
+const meta = {
+  title: 'QuestionDialog',
+  component: QuestionDialog,
+  decorators: [
+    (Story) => (
+      <LatchkeyProvider client={createFakeClient()}>
+        <Story />
+      </LatchkeyProvider>
+    ),
+  ],
+  args: {
+    title: english.disconnectTitle('GitHub'),
+    body: english.disconnectBody('GitHub', 'octocat'),
+    answers: [
+      { label: english.cancelShort, kind: 'secondary', choose: fn() },
+      { label: english.disconnectShort, kind: 'danger', choose: disconnect },
+    ],
+    theme: undefined,
+    onClose: fn(),
+    onClosed: fn(),
+  },
+} satisfies Meta<typeof QuestionDialog>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const BeforeDisconnecting: Story = {
+  play: async ({ args }) => {
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
+    // The harmless answer has the focus.
+    await expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus()
+    await userEvent.keyboard('{Escape}')
+    await expect(args.onClose).toHaveBeenCalledOnce()
+    await userEvent.tab()
+    await userEvent.keyboard('{Enter}')
+    await expect(disconnect).toHaveBeenCalledOnce()
+  },
+}

@@ -1,0 +1,244 @@
+import { LatchkeyError } from '@latchkey/core'
+import { mcp } from '@latchkey/core/mcp'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import { ConnectPrompt } from '../connect/connect-prompt.tsx'
+import { AccountCard } from '../panel/account-card.tsx'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions } from '../testing.ts'
+import { AddMcpServer } from './add-mcp-server.tsx'
+import { Registrations } from './registrations.tsx'
+
+const onAdd = fn()
+const onConnected = fn()
+const notes = mcp({ id: 'notes', name: 'Notes', url: 'https://notes.example/mcp' })
+
+/** MCP servers: added by hand, registered with, and what they ask of a person. */
+const meta = {
+  title: 'MCP servers',
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  beforeEach: () => {
+    onAdd.mockClear()
+    onConnected.mockClear()
+  },
+  decorators: [
+    (Story, { loaded }) => (
+      <LatchkeyProvider client={loaded.client}>
+        <Story />
+      </LatchkeyProvider>
+    ),
+  ],
+  render: () => <AddMcpServer onAdd={onAdd} />,
+} satisfies Meta
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const Add: Story = {
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('textbox', { name: 'Add an MCP server' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Continue' })).toBeDisabled()
+  },
+}
+
+/** Its name is what it says of itself; its host is what it is. Nothing was asked of it yet. */
+export const AddAsksFirst: Story = {
+  play: async ({ canvas }) => {
+    const field = canvas.getByRole('textbox')
+    await userEvent.click(field)
+    await userEvent.paste(
+      JSON.stringify({
+        mcpServers: {
+          GitHub: { url: 'https://evil.example/mcp' },
+          Docs: { url: 'https://docs.example/mcp', auth: null },
+          Search: { url: 'https://search.example/mcp', headers: { 'x-key': 'h1dden' } },
+          files: { command: 'npx', args: ['server-files'] },
+        },
+      }),
+    )
+    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
+    const question = canvas.getByRole('group', { name: 'Ask these 4 servers for a login?' })
+    await expect(within(question).getByText('evil.example')).toBeVisible()
+    await expect(within(question).getByText('Runs beside the agent')).toBeVisible()
+    await expect(question).not.toHaveTextContent('h1dden')
+    await expect(canvas.getByText('Ask these 4 servers for a login?')).toHaveFocus()
+    await expect(onAdd).not.toHaveBeenCalled()
+    // No is a way back to the text.
+    await userEvent.click(canvas.getByRole('button', { name: 'Cancel' }))
+    await waitFor(() => expect(field).toHaveFocus())
+    await expect(field).toHaveDisplayValue(/evil\.example/)
+    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
+  },
+}
+
+export const AddAsksFirstDark: Story = { ...AddAsksFirst, globals: { theme: 'dark' } }
+
+export const Added: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.type(canvas.getByRole('textbox'), 'https://notes.example/mcp')
+    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Add' }))
+    await expect(onAdd.mock.lastCall?.[0].providers[0].mcp.url).toBe('https://notes.example/mcp')
+    await waitFor(() => expect(canvas.getByRole('textbox')).toHaveFocus())
+    await expect(canvas.getByRole('textbox')).toHaveValue('')
+  },
+}
+
+export const AddRefused: Story = {
+  play: async ({ canvas }) => {
+    const field = canvas.getByRole('textbox')
+    await userEvent.type(field, 'http://notes.example/mcp')
+    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Expected https: http is for this machine only.')
+    await expect(field).toHaveAttribute('aria-invalid', 'true')
+    await expect(field).toHaveFocus()
+  },
+}
+
+export const AddRefusedDark: Story = { ...AddRefused, globals: { theme: 'dark' } }
+
+const registrations = [
+  {
+    issuer: 'https://login.example/tenant',
+    client_id: 'b7e3c1f0-5a55-4c8e-9d2a-1f6b2c3d4e5f',
+    method: 'dynamic',
+    token_endpoint_auth_method: 'client_secret_basic',
+    redirect_uris: ['https://app.example/callback'],
+    client_secret_expires_at: 2_000_000_000,
+  },
+  {
+    issuer: 'https://id.example',
+    client_id: 'https://app.example/client.json',
+    method: 'metadata-document',
+    token_endpoint_auth_method: 'none',
+    redirect_uris: ['https://app.example/callback'],
+  },
+  {
+    issuer: 'https://accounts.example',
+    client_id: 'latchkey-console',
+    method: 'pre-registered',
+    token_endpoint_auth_method: 'none',
+    redirect_uris: ['https://app.example/callback'],
+  },
+] as const
+
+export const RegistrationsOfThisApp: Story = {
+  render: () => <Registrations />,
+  parameters: { fake: { registrations } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('login.example')).toBeVisible()
+    const remove = canvas.getByRole('button', { name: 'Delete the registration at id.example' })
+    await userEvent.click(remove)
+    await screen.findByRole('dialog', { name: 'Delete the registration at id.example?' })
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(remove).toHaveFocus())
+    await userEvent.click(remove)
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Delete' }))
+    await waitFor(() => expect(canvas.queryByText('id.example')).toBeNull())
+    await expect(canvas.getByRole('status')).toHaveTextContent('The registration at id.example is deleted.')
+    await waitFor(() => expect(canvas.getByRole('heading')).toHaveFocus())
+  },
+}
+
+export const RegistrationsDark: Story = {
+  render: () => <Registrations />,
+  parameters: { fake: { registrations } },
+  globals: { theme: 'dark' },
+}
+
+export const NoRegistrations: Story = {
+  render: () => <Registrations />,
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('This app is not registered anywhere.')).toBeVisible()
+  },
+}
+
+/** A server that registers nobody by itself is given the id that somebody has of it, kept for its login server. */
+export const NeedsAClientId: Story = {
+  render: () => <AccountCard provider="notes" />,
+  parameters: {
+    fake: {
+      providers: [notes],
+      outcomes: { notes: 'pending' },
+      states: { notes: { status: 'idle', error: new LatchkeyError('not_configured', 'Takes registered apps only.') } },
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    const field = await canvas.findByRole('textbox', { name: 'Client ID' })
+    await expect(canvas.getByText(/Register this app at login\.example/)).toBeVisible()
+    await expect(canvas.getByText('https://app.example/callback')).toBeVisible()
+    const submit = canvas.getByRole('button', { name: 'Connect Notes' })
+    await userEvent.click(submit)
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Enter the client ID.')
+    await expect(field).toHaveFocus()
+    const connect = spyOn(client, 'connect')
+    await userEvent.type(field, 'app-at-notes{Enter}')
+    await expect(connect).toHaveBeenCalledOnce()
+    const { registrations: kept } = await client.mcp()
+    await expect(await kept.list()).toEqual([
+      expect.objectContaining({ issuer: 'https://login.example', client_id: 'app-at-notes', method: 'pre-registered' }),
+    ])
+    await expect(await canvas.findByRole('button', { name: 'Cancel connecting Notes' })).toBeVisible()
+  },
+}
+
+export const NeedsAClientIdDark: Story = {
+  render: NeedsAClientId.render,
+  parameters: NeedsAClientId.parameters,
+  globals: { theme: 'dark' },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('textbox', { name: 'Client ID' })).toBeVisible()
+  },
+}
+
+/** A page of the server's own: it is opened by the person only, and named by its host. */
+export const Page: Story = {
+  render: () => (
+    <ConnectPrompt
+      request={{
+        type: 'authorization_required',
+        provider: 'notes',
+        mode: 'url',
+        url: 'https://billing.notes.example/setup?plan=1',
+      }}
+      onConnected={onConnected}
+    />
+  ),
+  parameters: { fake: { providers: [notes] } },
+  play: async ({ canvas }) => {
+    const link = canvas.getByRole('link', { name: 'Open billing.notes.example' })
+    await expect(link).toHaveAttribute('target', '_blank')
+    await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.queryByRole('button')).toBeNull()
+  },
+}
+
+export const PageDone: Story = {
+  render: Page.render,
+  parameters: {
+    fake: {
+      providers: [notes],
+      accounts: [
+        {
+          id: 'notes.ada',
+          provider: 'notes',
+          issuer: 'https://login.example',
+          label: 'ada',
+          scopes: [],
+          missingScopes: [],
+          status: 'connected',
+          renewable: true,
+          connectedAt: 1,
+          rev: 1,
+        },
+      ],
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'I have done this' }))
+    await expect(onConnected).toHaveBeenCalledOnce()
+  },
+}
+
+export const PageDark: Story = { ...PageDone, globals: { theme: 'dark' } }

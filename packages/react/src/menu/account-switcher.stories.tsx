@@ -1,0 +1,107 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, userEvent } from 'storybook/test'
+import { Account } from '../index.ts'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { AccountSwitcher } from './account-switcher.tsx'
+
+/** Which of several accounts is used. */
+const meta = {
+  title: 'AccountSwitcher',
+  component: AccountSwitcher,
+  tags: ['autodocs'],
+  args: { provider: 'github' },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <AccountSwitcher {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof AccountSwitcher>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const octocat = fakeAccount({ connectedAt: 1 })
+const hubot = fakeAccount({ username: 'hubot', name: 'Hubot', connectedAt: 2, status: 'needs-reconnect' })
+const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: 3 })
+const three = { fake: { accounts: [octocat, hubot, mona] } }
+
+/** One Tab stop; arrows choose and go around; the choice is the default account everywhere. */
+export const ByKeyboard: Story = {
+  parameters: three,
+  play: async ({ canvas, loaded: { client } }) => {
+    const [first, second, third] = canvas.getAllByRole('radio') as [HTMLElement, HTMLElement, HTMLElement]
+    await expect(canvas.getByRole('radiogroup', { name: 'GitHub account to use by default' })).toBeVisible()
+    await expect(first).toBeChecked()
+    await userEvent.tab()
+    await expect(first).toHaveFocus()
+    await userEvent.keyboard('{ArrowDown}')
+    await expect(second).toHaveFocus()
+    await expect(second).toBeChecked()
+    await expect(first).not.toBeChecked()
+    await expect(client.getSnapshot().defaults.github).toBe(hubot.id)
+    await userEvent.keyboard('{ArrowRight}{ArrowDown}')
+    await expect(first).toHaveFocus()
+    await userEvent.keyboard('{ArrowUp}')
+    await expect(third).toBeChecked()
+    await userEvent.tab()
+    await expect(document.body).toHaveFocus()
+  },
+}
+
+/** Left and right follow the writing direction, as those of the browser's own radio buttons do. */
+export const RightToLeft: Story = {
+  globals: { dir: 'rtl' },
+  parameters: three,
+  play: async ({ canvas }) => {
+    const [first, second] = canvas.getAllByRole('radio') as [HTMLElement, HTMLElement]
+    await userEvent.click(first)
+    await userEvent.keyboard('{ArrowLeft}')
+    await expect(second).toBeChecked()
+    await userEvent.keyboard('{ArrowRight}')
+    await expect(first).toBeChecked()
+  },
+}
+
+/** With a `value` it says which account this chat uses, and the default one stays what it is. */
+export const HeldByTheApp: Story = {
+  args: { value: mona.id, onValueChange: fn() },
+  parameters: three,
+  play: async ({ canvas, args, loaded: { client } }) => {
+    await expect(canvas.getByRole('radio', { name: /Mona Lisa/ })).toBeChecked()
+    await userEvent.click(canvas.getByRole('radio', { name: /Hubot/ }))
+    await expect(args.onValueChange).toHaveBeenLastCalledWith(hubot.id)
+    await expect(canvas.getByRole('radio', { name: /Mona Lisa/ })).toBeChecked()
+    await expect(client.getSnapshot().defaults.github).toBeUndefined()
+  },
+}
+
+export const NoAccount: Story = {
+  play: async ({ canvas }) => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible(),
+}
+
+/** The same behaviour without any of the look. */
+export const Headless: Story = {
+  parameters: three,
+  render: (_args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <Account.Root provider="github">
+        <Account.Switcher asChild>
+          <fieldset style={{ display: 'flex', gap: 8 }}>
+            {[octocat, mona].map(({ id }) => (
+              <Account.Option key={id} accountId={id}>
+                <Account.Identity />
+              </Account.Option>
+            ))}
+          </fieldset>
+        </Account.Switcher>
+      </Account.Root>
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('radio', { name: 'mona' }))
+    await expect(canvas.getByRole('radio', { name: 'mona' })).toHaveAttribute('data-state', 'checked')
+  },
+}

@@ -1,0 +1,133 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, screen, userEvent, waitFor, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { AccountsMenu } from './accounts-menu.tsx'
+
+/** Which accounts go with the next message: beside a message box, or in a header. */
+const meta = {
+  title: 'AccountsMenu',
+  component: AccountsMenu,
+  args: { agent: 'assistant', onManage: fn() },
+  argTypes: { agent: { control: 'text' } },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <AccountsMenu {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof AccountsMenu>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const octocat = fakeAccount()
+const ada = fakeAccount({ provider: 'gmail', username: 'ada', label: 'ada@example.com', name: 'Ada Lovelace' })
+const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
+
+const open = async () => {
+  await userEvent.tab()
+  await userEvent.keyboard('{Enter}')
+  const list = await screen.findByRole('dialog', { name: 'Used for the next message' })
+  await waitFor(() => expect(list).toBeVisible())
+  return within(list)
+}
+
+/** By keyboard: opened, an account left out, closed again, and the focus is back. */
+export const Some: Story = {
+  parameters: { fake: { accounts: [octocat, ada] } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const list = await open()
+    const button = canvas.getByRole('button', { name: 'Accounts: the next message carries GitHub and Gmail' })
+    await expect(button).toHaveAttribute('data-carried', '2')
+    await expect(button).toHaveAttribute('aria-expanded', 'true')
+    const gmail = list.getByRole('checkbox', { name: /Gmail/ })
+    await waitFor(() => expect(list.getByRole('checkbox', { name: /GitHub/ })).toHaveFocus())
+    await userEvent.keyboard('{ArrowDown}')
+    await expect(gmail).toHaveFocus()
+    await userEvent.keyboard(' ')
+    await expect(gmail).not.toBeChecked()
+    await expect(client.getSnapshot().excluded).toEqual({ assistant: ['gmail'] })
+    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries GitHub' })).toBe(button)
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(button).toHaveFocus())
+    await expect(screen.queryByRole('dialog')).toBeNull()
+    await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
+  },
+}
+
+export const SomeDark: Story = { ...Some, globals: { theme: 'dark' } }
+
+export const None: Story = {
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries none' })).toHaveAttribute(
+      'data-carried',
+      '0',
+    )
+    const list = await open()
+    await expect(list.queryByRole('checkbox')).toBeNull()
+    await expect(list.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  },
+}
+
+/** What is missing is connected from here, and is ticked then. */
+export const Connects: Story = {
+  parameters: { fake: { accounts: [ada], outcomes: { github: 'pending' } } },
+  play: async ({ loaded: { client } }) => {
+    const list = await open()
+    await userEvent.click(list.getByRole('button', { name: 'Connect GitHub' }))
+    await waitFor(() => expect(list.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    client.settle('github', octocat)
+    await expect(await list.findByRole('checkbox', { name: /GitHub/ })).toBeChecked()
+  },
+}
+
+export const WithAKey: Story = {
+  parameters: { fake: { accounts: [octocat] } },
+  play: async () => {
+    const list = await open()
+    await userEvent.click(list.getByRole('button', { name: 'Connect Kaggle' }))
+    const key = await list.findByLabelText('Kaggle API key')
+    await waitFor(() => expect(key).toHaveFocus())
+    // Escape closes the form, and only then the list.
+    await userEvent.keyboard('{Escape}')
+    await expect(list.queryByLabelText('Kaggle API key')).toBeNull()
+    await expect(screen.getByRole('dialog')).toBeInTheDocument()
+    await userEvent.click(list.getByRole('button', { name: 'Connect Kaggle' }))
+    await list.findByLabelText('Kaggle API key')
+  },
+}
+
+export const NeedsAttention: Story = {
+  parameters: {
+    fake: {
+      accounts: [
+        { ...octocat, status: 'needs-reconnect', reason: 'revoked' },
+        { ...ada, status: 'paused' },
+        { ...kaggler, status: 'expiring', expiresAt: Date.now() + 3_600_000 },
+      ],
+    },
+  },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries Kaggle' })).toBeVisible()
+    const list = await open()
+    await expect(list.getByText('Needs reconnect')).toBeVisible()
+    await expect(list.getByText('Paused')).toBeVisible()
+    await expect(list.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
+  },
+}
+
+export const NeedsAttentionDark: Story = { ...NeedsAttention, globals: { theme: 'dark' } }
+
+/** The way to the panel: whoever opens it says where the focus goes on. */
+export const Manages: Story = {
+  parameters: { fake: { accounts: [octocat, ada, kaggler] } },
+  play: async ({ args }) => {
+    const list = await open()
+    await userEvent.click(list.getByRole('button', { name: 'Manage accounts' }))
+    await expect(args.onManage).toHaveBeenCalledOnce()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}

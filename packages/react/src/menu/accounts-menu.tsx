@@ -1,0 +1,96 @@
+'use client'
+import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
+import { themeAround } from '../connect/connect-control.tsx'
+import { useIdentities, useProviders } from '../hooks.ts'
+import { useLaterMessages } from '../messages/en.lazy.ts'
+import { AccountsList } from '../panel/accounts-list.tsx'
+import { useKit } from '../provider.tsx'
+import { brandMark } from '../ui/icons.tsx'
+import { later } from '../ui/lazy.ts'
+import { LiveRegion } from '../ui/live-region.tsx'
+
+const usePopover = /* @__PURE__ */ later(async () => (await import('../ui/popover.lazy.tsx')).Popover)
+
+export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
+  /** The agent whose next message it is about; see `useAgentAccounts`. */
+  agent: string
+  /** Leads to the panel: closes this and is called. Without it there is no such button. */
+  onManage?: () => void
+}
+
+/**
+ * Which accounts go with the next message, for a header or beside a message box: a `button` with `data-carried` (their
+ * number) that opens a list, where each can be left out, and missing ones connected.
+ *
+ * It is a popover and not a menu: forms and notices of a connect have no place inside of a `role="menu"`.
+ */
+export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, AccountsMenuProps>(function AccountsMenu(
+  { agent, onManage, className, onClick, onPointerEnter, onFocus, ...props },
+  ref,
+) {
+  const messages = useLaterMessages()
+  const { icons } = useKit()
+  const [Popover, loadPopover] = usePopover()
+  const [open, setOpen] = useState<{ theme: string | undefined; trigger: HTMLElement }>()
+  const listId = useId()
+  const { providers: ids } = useIdentities({ agent })
+  const carried = useProviders().filter(({ id }) => ids.includes(id))
+  const names = carried.map(({ name }) => name)
+  return (
+    <LiveRegion>
+      <span className="latchkey latchkey-accounts">
+        <button
+          type="button"
+          aria-label={messages.accountsMenuName(new Intl.ListFormat().format(names))}
+          {...props}
+          ref={ref}
+          className={['latchkey-button latchkey-accounts-button', className].filter(Boolean).join(' ')}
+          data-kind="secondary"
+          data-carried={carried.length}
+          aria-haspopup="dialog"
+          aria-expanded={open !== undefined}
+          aria-controls={open ? listId : undefined}
+          onPointerEnter={(event) => {
+            onPointerEnter?.(event)
+            loadPopover()
+          }}
+          onFocus={(event) => {
+            onFocus?.(event)
+            loadPopover()
+          }}
+          onClick={(event) => {
+            onClick?.(event)
+            if (event.defaultPrevented) return
+            loadPopover()
+            const trigger = event.currentTarget
+            setOpen(open ? undefined : { trigger, theme: themeAround(trigger) })
+          }}
+        >
+          {carried.length > 0 ? (
+            <span className="latchkey-accounts-marks">
+              {carried.slice(0, 4).map(({ id, name }) => (
+                <span key={id} className="latchkey-button-mark">
+                  {brandMark(id, name, icons)}
+                </span>
+              ))}
+            </span>
+          ) : null}
+          <span>{messages.accountsMenu}</span>
+          <svg className="latchkey-caret" viewBox="0 0 12 12" aria-hidden="true">
+            <path d="m3 4.5 3 3 3-3" fill="none" stroke="currentColor" strokeWidth="1.4" />
+          </svg>
+        </button>
+        {open && Popover && (
+          <AccountsList
+            id={listId}
+            agent={agent}
+            Popover={Popover}
+            {...open}
+            onManage={onManage}
+            onClose={() => setOpen(undefined)}
+          />
+        )}
+      </span>
+    </LiveRegion>
+  )
+})

@@ -1,0 +1,70 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, screen, userEvent, waitFor, within } from 'storybook/test'
+import { ConnectedAccounts } from '../panel/connected-accounts.tsx'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, fakeAccount } from '../testing.ts'
+import { arabic } from './ar.ts'
+import { german } from './de.ts'
+import type { MessageOverrides } from './en.ts'
+
+/**
+ * The panel in other languages: `<LatchkeyProvider messages={german}>`, with the catalogue of
+ * `@latchkey/react/messages/de` or `/ar`. A catalogue brings its own writing direction, and dates and durations follow it.
+ */
+const meta = {
+  title: 'Languages',
+  component: ConnectedAccounts,
+  loaders: [
+    () => {
+      const common = { label: 'octocat', scopes: ['read:user', 'repo'] }
+      const soon = Date.now() + 4 * 60_000
+      const octocat = fakeAccount({ ...common, status: 'expiring', renewable: false, expiresAt: soon })
+      const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
+      return { client: createFakeClient({ accounts: [octocat, kaggler] }) }
+    },
+  ],
+  render: (args, { loaded, parameters }) => (
+    <LatchkeyProvider client={loaded.client} messages={parameters.messages as MessageOverrides}>
+      <ConnectedAccounts {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConnectedAccounts>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+export const German: Story = {
+  parameters: { messages: german },
+  play: async ({ canvas }) => {
+    const panel = canvas.getByRole('region', { name: 'Verbundene Konten' })
+    await expect(panel).toHaveAttribute('lang', 'de')
+    const card = within(within(panel).getByRole('article', { name: 'GitHub' }))
+    await expect(card.getByText(/^Läuft in [34] Minuten ab$/)).toBeVisible()
+    await expect(card.getByText('Ihr Profil sehen')).toBeVisible()
+    await expect(within(panel).getByRole('button', { name: 'Gmail verbinden' })).toBeVisible()
+    await userEvent.click(card.getByRole('button', { name: 'GitHub trennen' }))
+    const dialog = await screen.findByRole('dialog', { name: 'GitHub trennen?' })
+    await expect(dialog.closest('[lang]')).toHaveAttribute('lang', 'de')
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Abbrechen' }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+export const Arabic: Story = {
+  parameters: { messages: arabic },
+  play: async ({ canvas }) => {
+    const panel = canvas.getByRole('region', { name: 'الحسابات المربوطة' })
+    await expect(panel).toHaveAttribute('lang', 'ar')
+    await expect(getComputedStyle(panel).direction).toBe('rtl')
+    const card = within(panel).getByRole('article', { name: 'GitHub' })
+    await expect(within(card).getByText(/^تنتهي الصلاحية خلال/)).toBeVisible()
+    const mark = card.querySelector('.latchkey-mark')?.getBoundingClientRect()
+    const name = within(card).getByText('GitHub').getBoundingClientRect()
+    await expect(mark?.left).toBeGreaterThanOrEqual(name.right)
+    await userEvent.click(within(card).getByRole('button', { name: arabic.disconnect('GitHub') }))
+    const dialog = await screen.findByRole('dialog')
+    await expect(getComputedStyle(dialog).direction).toBe('rtl')
+    await userEvent.click(within(dialog).getByRole('button', { name: 'إلغاء' }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}

@@ -1,0 +1,104 @@
+import { gmail } from '@latchkey/core/providers/gmail'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, fn, userEvent, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { AccountDetails } from './account-details.tsx'
+
+/** The facts about an account. */
+const meta = {
+  title: 'AccountDetails',
+  component: AccountDetails,
+  tags: ['autodocs'],
+  args: { provider: 'gmail' },
+  argTypes: { rawScopes: { control: 'boolean' }, brief: { control: 'boolean' } },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <AccountDetails {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof AccountDetails>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const ada = fakeAccount({
+  provider: 'gmail',
+  username: 'ada',
+  name: 'Ada Lovelace',
+  email: 'ada@example.com',
+  label: 'ada@example.com',
+  scopes: gmail().scopes,
+  connectedAt: Date.UTC(2026, 1, 3, 9, 30),
+})
+
+export const Renewable: Story = {
+  parameters: { fake: { accounts: [{ ...ada, expiresAt: Date.now() + 40 * 60_000 }] } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Ada Lovelace')).toBeVisible()
+    await expect(canvas.getByText('Read all your email')).toBeVisible()
+    await expect(canvas.getByText('Renewed by itself in 40 minutes')).toBeVisible()
+    await expect(canvas.getByText(/2026/)).toHaveAttribute('datetime', '2026-02-03T09:30:00.000Z')
+  },
+}
+
+export const ByKeyboard: Story = {
+  parameters: { fake: { accounts: [{ ...ada, extraScopes: ['openid'] }] } },
+  play: async ({ canvas }) => {
+    const toggle = await canvas.findByRole('button', { name: 'Scope names' })
+    await userEvent.tab()
+    await expect(toggle).toHaveFocus()
+    await userEvent.keyboard('{Enter}')
+    const raw = canvas.getByRole('list', { name: 'Scope names at Gmail' })
+    await expect(within(raw).getByText('openid').parentElement).toHaveAttribute('data-extra', 'true')
+    await expect(toggle).toHaveAttribute('aria-controls', raw.id)
+    await userEvent.keyboard(' ')
+    await expect(canvas.queryByRole('list', { name: 'Scope names at Gmail' })).toBeNull()
+    await expect(toggle).toHaveFocus()
+  },
+}
+
+/** With `rawScopes` the app decides what is shown. */
+export const HeldByTheApp: Story = {
+  args: { rawScopes: true, onRawScopesChange: fn() },
+  parameters: { fake: { accounts: [ada] } },
+  play: async ({ canvas, args }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Scope names' }))
+    await expect(args.onRawScopesChange).toHaveBeenLastCalledWith(false)
+    await expect(canvas.getByRole('list', { name: 'Scope names at Gmail' })).toBeVisible()
+  },
+}
+
+/** A key has no scopes and no end. */
+export const ApiKey: Story = {
+  args: { provider: 'kaggle' },
+  parameters: { fake: { accounts: [fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })] } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Until you disconnect it')).toBeVisible()
+    await expect(canvas.queryByRole('button')).toBeNull()
+  },
+}
+
+export const Brief: Story = {
+  args: { brief: true, provider: 'github' },
+  parameters: {
+    fake: {
+      accounts: [
+        fakeAccount({
+          url: 'https://github.com/octocat',
+          expiresAt: Date.now() - 60_000,
+          renewable: false,
+          status: 'needs-reconnect',
+          reason: 'expired',
+        }),
+      ],
+    },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Expired 1 minute ago')).toBeVisible()
+    await expect(canvas.queryByText('The Octocat')).toBeNull()
+    await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toBeVisible()
+  },
+}

@@ -1,0 +1,26 @@
+'use client'
+import { forwardRef, useEffect } from 'react'
+import { About, type AboutProps } from '../parts/context.tsx'
+import { later } from '../ui/lazy.ts'
+import type { DetailsProps } from './details.tsx'
+
+const useDetails = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).Details)
+
+export type AccountDetailsProps = DetailsProps & AboutProps
+
+/**
+ * The facts about an account: who, since when, what was granted in plain words and, on demand, as the provider spells
+ * it, and until when. Renders a `dl` once its code is loaded, or nothing without an account.
+ */
+export const AccountDetails = /* @__PURE__ */ forwardRef<HTMLDListElement, AccountDetailsProps>(function AccountDetails(
+  { provider, accountId, ...props },
+  ref,
+) {
+  const [Details, loadDetails] = useDetails()
+  useEffect(loadDetails, [loadDetails])
+  return (
+    <About provider={provider} accountId={accountId}>
+      {Details && <Details {...props} forwardedRef={ref} />}
+    </About>
+  )
+})

@@ -1,0 +1,503 @@
+import { LatchkeyError, oauth } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import type { CSSProperties } from 'react'
+import { expect, fn, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { ConnectedAccounts } from './connected-accounts.tsx'
+
+/** The panel: a card per provider, in every state that a person can meet. */
+const meta = {
+  title: 'ConnectedAccounts',
+  component: ConnectedAccounts,
+  tags: ['autodocs'],
+  argTypes: {
+    layout: { control: 'inline-radio', options: ['list', 'grid', 'inline'] },
+    density: { control: 'inline-radio', options: ['comfortable', 'compact'] },
+    search: { control: 'boolean' },
+    groups: { control: 'boolean' },
+    title: { control: 'text' },
+    description: { control: 'text' },
+  },
+  parameters: { controls: { disable: false } },
+  loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ConnectedAccounts {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ConnectedAccounts>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const picture = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" fill="#7c6cf0"/><circle cx="16" cy="12" r="6" fill="#fff"/><path d="M4 32a12 12 0 0 1 24 0z" fill="#fff"/></svg>',
+)}`
+const octocat = fakeAccount({ avatar: picture })
+const gmailScopes = gmail().scopes
+const ada = fakeAccount({
+  provider: 'gmail',
+  username: 'ada@example.com',
+  label: 'ada@example.com',
+  name: 'Ada Lovelace',
+  scopes: gmailScopes,
+})
+const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
+
+export const Disconnected: Story = {
+  play: async ({ canvas }) => {
+    const panel = canvas.getByRole('region', { name: 'Connected Accounts' })
+    for (const name of ['GitHub', 'Gmail', 'Kaggle']) {
+      await expect(within(panel).getByRole('button', { name: `Connect ${name}` })).toBeVisible()
+    }
+  },
+}
+
+export const Loading: Story = {
+  parameters: { fake: { status: 'loading' } },
+  play: async ({ canvas }) => {
+    const [card] = canvas.getAllByRole('article')
+    await expect(card).toHaveAttribute('data-status', 'loading')
+    await expect(canvas.queryByRole('button')).toBeNull()
+  },
+}
+
+export const Connected: Story = {
+  parameters: { fake: { accounts: [octocat, ada, kaggler] } },
+  play: async ({ canvas }) => {
+    const card = within(canvas.getByRole('article', { name: 'GitHub' }))
+    await expect(card.getByText('Connected')).toBeVisible()
+    await expect(card.getByText('octocat')).toBeVisible()
+    await expect(card.getByText('See your profile')).toBeVisible()
+    await expect(canvas.getByText('API Key')).toBeVisible()
+    await expect(canvas.getByText('Read all your email').parentElement).toHaveTextContent('Sensitive')
+    await expect(canvas.getByText('Kept in this browser, sealed.')).toBeVisible()
+  },
+}
+
+export const Failed: Story = {
+  parameters: {
+    fake: {
+      outcomes: {
+        gmail: new LatchkeyError('server_error', 'Gmail answered with an error.', { detail: 'backend unavailable' }),
+      },
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Gmail' }))
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('Gmail had a problem. Try again in a moment.')
+    await expect(canvas.getByRole('button', { name: 'Connect Gmail' })).toBeVisible()
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Try again with Gmail' }))
+    await expect(connect).toHaveBeenCalledOnce()
+    await expect(await canvas.findByRole('alert')).toBeVisible()
+  },
+}
+
+/** Every error has the button of its next action; one that only time helps has none. */
+export const EveryWayOn: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat],
+      states: {
+        github: { status: 'idle', error: new LatchkeyError('timeout', 'Too late.', { next: 'connect' }) },
+        gmail: { status: 'idle', error: new LatchkeyError('temporarily_unavailable', 'Busy.', { next: 'wait' }) },
+        kaggle: { status: 'idle', error: new LatchkeyError('invalid_token', 'Refused.', { next: 'edit-key' }) },
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    const card = (name: string) => within(canvas.getByRole('article', { name }))
+    await expect(card('GitHub').getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
+    await expect(within(card('Gmail').getByRole('alert')).queryByRole('button')).toBeNull()
+    await expect(card('Kaggle').getByRole('button', { name: 'Connect Kaggle' })).toBeVisible()
+  },
+}
+
+export const NeedsReconnect: Story = {
+  parameters: {
+    fake: {
+      accounts: [
+        { ...octocat, status: 'needs-reconnect', reason: 'revoked' },
+        { ...ada, status: 'expiring', renewable: false, expiresAt: Date.now() + 5 * 60_000 },
+        { ...kaggler, reason: 'unverified' },
+      ],
+      outcomes: { github: 'pending' },
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    const card = within(canvas.getByRole('article', { name: 'GitHub' }))
+    await expect(card.getByText('Needs reconnect')).toBeVisible()
+    await expect(card.getByText('Access was revoked at GitHub.')).toBeVisible()
+    await expect(canvas.getByText('Not checked yet')).toBeVisible()
+    await expect(canvas.getByText('Expires in 5 minutes')).toBeVisible()
+    const reconnect = spyOn(client, 'reconnect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await expect(reconnect).toHaveBeenCalledWith(octocat.id, undefined)
+    await expect(card.getByText(/^Waiting for GitHub/)).toBeVisible()
+    client.settle('github', 'cancelled')
+    await expect(await canvas.findByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
+  },
+}
+
+const hubot = fakeAccount({
+  username: 'hubot',
+  name: 'Hubot',
+  connectedAt: octocat.connectedAt + 1,
+  scopes: ['read:user', 'repo'],
+})
+
+/** What was asked for and not granted, in the provider's words, and the way to grant it after all. */
+export const NotAllGranted: Story = {
+  parameters: {
+    fake: {
+      accounts: [
+        { ...octocat, scopes: ['read:user'], missingScopes: ['user:email', 'repo'] },
+        { ...ada, scopes: ['openid', 'email'], missingScopes: ['https://www.googleapis.com/auth/gmail.readonly'] },
+      ],
+    },
+  },
+  play: async ({ canvas, loaded: { client } }) => {
+    await expect(canvas.getByText('Not granted at GitHub:')).toBeVisible()
+    await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
+    const connect = spyOn(client, 'connect')
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access at GitHub' }))
+    await expect(connect).toHaveBeenCalledWith('github', {
+      accountId: octocat.id,
+      scopes: ['read:user', 'user:email', 'repo'],
+    })
+    await waitFor(() => expect(canvas.queryByText('Not granted at GitHub:')).toBeNull())
+    await expect(canvas.getByText('Not granted at Gmail:')).toBeVisible()
+  },
+}
+
+export const NothingIsKept: Story = {
+  parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('This browser keeps nothing: accounts last until this page closes.')).toBeVisible()
+  },
+}
+
+/** A provider without a built-in mark gets its letter; a picture that does not load gives way to one. */
+export const OwnProvider: Story = {
+  parameters: {
+    fake: {
+      providers: [github(), { ...kaggle(), id: 'acme', name: 'Acme', description: 'Tickets and rockets' }],
+      accounts: [fakeAccount({ avatar: 'data:image/png;base64,broken' })],
+    },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('T', { exact: true })).toBeVisible()
+    await expect(canvas.getByText('A', { exact: true })).toBeVisible()
+  },
+}
+
+export const OtherWords: Story = {
+  args: { title: 'Verbundene Konten', description: null },
+  parameters: { fake: { accounts: [octocat] } },
+  render: (args, { loaded }) => (
+    <LatchkeyProvider
+      client={loaded.client}
+      messages={{
+        status: { connected: 'Verbunden' },
+        connectShort: 'Verbinden',
+        connect: (name) => `${name} verbinden`,
+        disconnectShort: 'Trennen',
+        disconnect: (name) => `${name} trennen`,
+      }}
+    >
+      <ConnectedAccounts {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('region', { name: 'Verbundene Konten' })).toBeVisible()
+    await expect(canvas.getByText('Verbunden')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Gmail verbinden' })).toBeVisible()
+  },
+}
+
+/** All at once, after one question: each account gets its own receipt. */
+export const DisconnectingAll: Story = {
+  parameters: {
+    fake: {
+      accounts: [octocat, hubot, ada, kaggler],
+      receipts: {
+        github: { status: 'revoked', tokens: ['refresh_token', 'access_token'] },
+        gmail: { status: 'removed', error: new LatchkeyError('server_error', 'Gmail answered with an error.') },
+        kaggle: { status: 'removed', manageUrl: 'https://www.kaggle.com/settings/account' },
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect all' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect all accounts?' }))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
+    await expect(
+      await canvas.findByText('octocat: access revoked at GitHub (refresh token and access token).'),
+    ).toBeVisible()
+    await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
+    await expect(canvas.getByText(/^Removed here: ada@example.com. Gmail could not be told/)).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'Do it at Kaggle' })).toBeVisible()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
+    await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
+  },
+}
+
+const custody = (word: string, sentence: string): Story => ({
+  parameters: { fake: { custody: word } },
+  play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
+})
+export const KeptPlain = custody('plain', 'Kept in this browser, as plain text.')
+export const KeptForTheTab = custody('session', 'Kept in this tab until you close it.')
+export const KeptOnTheServer = custody('vault', 'Kept on the server, encrypted.')
+export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
+
+const SERVICES =
+  'Airtable Asana Bitbucket Box Calendly ClickUp Confluence Discord Dropbox Figma GitLab HubSpot Jira Linear Mailchimp Miro Notion Pipedrive Salesforce Slack Stripe Trello Zendesk Zoom Zürich'.split(
+    ' ',
+  )
+const many = SERVICES.map((name) =>
+  oauth({
+    id: name
+      .normalize('NFD')
+      .replace(/\P{ASCII}/gu, '')
+      .toLowerCase(),
+    name,
+    issuer: 'https://login.example',
+    authorizationEndpoint: 'https://login.example/authorize',
+    tokenEndpoint: 'https://login.example/token',
+    apiBaseUrl: 'https://api.example',
+  }),
+)
+const mine = [
+  fakeAccount({ provider: 'linear', username: 'grace', name: 'Grace Hopper', scopes: [] }),
+  fakeAccount({
+    provider: 'slack',
+    username: 'grace',
+    name: 'Grace Hopper',
+    scopes: [],
+    status: 'needs-reconnect',
+    reason: 'revoked',
+  }),
+]
+
+/** With more providers than fit on a screen, a box to find one and two groups come by themselves. */
+export const Many: Story = {
+  parameters: { fake: { providers: many, accounts: mine } },
+  play: async ({ canvas }) => {
+    await expect(within(canvas.getByRole('list', { name: 'Connected' })).getAllByRole('article')).toHaveLength(2)
+    await expect(within(canvas.getByRole('list', { name: 'Available' })).getAllByRole('article')).toHaveLength(
+      many.length - 2,
+    )
+    await expect(await canvas.findByRole('searchbox', { name: 'Search' })).toBeVisible()
+  },
+}
+
+/** A word finds a provider or the person connected there; Escape brings everything back and keeps the focus. */
+export const Searching: Story = {
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    const box = await canvas.findByRole('searchbox', { name: 'Search' })
+    await userEvent.type(box, 'hopper sl')
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(1))
+    await expect(canvas.getByRole('article', { name: 'Slack' })).toBeVisible()
+    await expect(canvas.getByText('1 of 25')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('1 result.'))
+    await userEvent.keyboard('{Escape}')
+    await expect(box).toHaveValue('')
+    await expect(box).toHaveFocus()
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
+    await userEvent.type(box, 'zurich')
+    await waitFor(() => expect(canvas.getByRole('article')).toHaveAccessibleName('Zürich'))
+  },
+}
+
+/** What is under way in a card outlives a search that hides it. */
+export const SearchKeepsForms: Story = {
+  parameters: { fake: { providers: [...many, kaggle()] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    const key = await canvas.findByLabelText('Kaggle API key')
+    await userEvent.type(key, 'KGAT_half')
+    const box = await canvas.findByRole('searchbox')
+    await userEvent.type(box, 'figma')
+    await waitFor(() => expect(key).not.toBeVisible())
+    await userEvent.clear(box)
+    await waitFor(() => expect(key).toBeVisible())
+    await expect(key).toHaveValue('KGAT_half')
+  },
+}
+
+export const NoMatch: Story = {
+  args: { defaultQuery: 'fax' },
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Nothing matches “fax”.')).toBeVisible()
+    await expect(canvas.queryByRole('article')).toBeNull()
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('0 results.'))
+    await userEvent.click(canvas.getByRole('button', { name: 'Clear search' }))
+    await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
+    await expect(canvas.getByRole('searchbox')).toHaveFocus()
+  },
+}
+
+/** An app may hold what is searched for. */
+export const SearchHeldByTheApp: Story = {
+  args: { query: 'git', onQueryChange: fn() },
+  parameters: Many.parameters,
+  play: async ({ canvas, args }) => {
+    await waitFor(() => expect(canvas.getByRole('article')).toHaveAccessibleName('GitLab'))
+    await userEvent.type(canvas.getByRole('searchbox'), 'x')
+    await expect(args.onQueryChange).toHaveBeenLastCalledWith('gitx')
+    await expect(canvas.getByRole('searchbox')).toHaveValue('git')
+  },
+}
+
+/** A card stays where it is when it connects; the groups are those of when the panel opened. */
+export const StaysInItsGroup: Story = {
+  parameters: Many.parameters,
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Figma' }))
+    const available = within(canvas.getByRole('list', { name: 'Available' }))
+    await expect(await available.findByRole('button', { name: 'Disconnect Figma' })).toHaveFocus()
+  },
+}
+
+export const NoProviders: Story = {
+  parameters: { fake: { providers: [] } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('There is nothing to connect here yet.')).toBeVisible()
+    await expect(canvas.queryByRole('searchbox')).toBeNull()
+  },
+}
+
+/** Storage refuses, and there is nothing to lose: reloading may help once the browser allows it. */
+export const StorageUnavailable: Story = {
+  parameters: { fake: { persistence: 'unavailable' } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByText('Allow this site to store data, then reload.')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reload' })).toBeVisible()
+  },
+}
+
+const mixed = [
+  octocat,
+  { ...ada, status: 'expiring' as const, renewable: false, expiresAt: Date.now() + 5 * 60_000 },
+  { ...kaggler, status: 'error' as const, reason: 'invalid_token' as const },
+]
+
+export const Grid: Story = {
+  args: { layout: 'grid' },
+  globals: { width: 'full' },
+  parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 4)], accounts: mixed } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getAllByRole('article')).toHaveLength(7)
+  },
+}
+
+/** In a composer or a row of settings: one line each, and words only for what is wrong. */
+export const Inline: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 2)], accounts: mixed } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('region', { name: 'Connected Accounts' })).toBeVisible()
+    await expect(canvas.getByText('octocat')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Reconnect Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Connect Airtable' })).toBeVisible()
+    await expect(canvas.queryByText(/^Kept/)).toBeNull()
+  },
+}
+
+export const InlineLoading: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { status: 'loading' } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getAllByRole('article')).toHaveLength(3)
+  },
+}
+
+export const InlineWithForm: Story = {
+  args: { layout: 'inline' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toHaveFocus())
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveFocus())
+  },
+}
+
+export const Compact: Story = {
+  args: { density: 'compact' },
+  parameters: { fake: { accounts: mixed } },
+  play: async ({ canvas }) => {
+    for (const button of canvas.getAllByRole('button')) {
+      const { width, height } = button.getBoundingClientRect()
+      await expect(Math.min(width, height)).toBeGreaterThanOrEqual(24)
+    }
+  },
+}
+
+// The tokens of shadcn/ui's "neutral" theme, as its Tailwind 4 template has them, with a smaller radius to be seen.
+const lightTokens = {
+  '--radius': '0.375rem',
+  '--background': 'oklch(1 0 0)',
+  '--foreground': 'oklch(0.145 0 0)',
+  '--card': 'oklch(1 0 0)',
+  '--card-foreground': 'oklch(0.145 0 0)',
+  '--popover': 'oklch(1 0 0)',
+  '--popover-foreground': 'oklch(0.145 0 0)',
+  '--primary': 'oklch(0.205 0 0)',
+  '--primary-foreground': 'oklch(0.985 0 0)',
+  '--muted': 'oklch(0.97 0 0)',
+  '--muted-foreground': 'oklch(0.556 0 0)',
+  '--accent': 'oklch(0.97 0 0)',
+  '--accent-foreground': 'oklch(0.205 0 0)',
+  '--destructive': 'oklch(0.577 0.245 27.325)',
+  '--border': 'oklch(0.922 0 0)',
+  '--input': 'oklch(0.922 0 0)',
+  '--ring': 'oklch(0.708 0 0)',
+} as CSSProperties
+const darkTokens = {
+  ...lightTokens,
+  '--background': 'oklch(0.145 0 0)',
+  '--foreground': 'oklch(0.985 0 0)',
+  '--card': 'oklch(0.205 0 0)',
+  '--card-foreground': 'oklch(0.985 0 0)',
+  '--popover': 'oklch(0.205 0 0)',
+  '--popover-foreground': 'oklch(0.985 0 0)',
+  '--primary': 'oklch(0.922 0 0)',
+  '--primary-foreground': 'oklch(0.205 0 0)',
+  '--muted': 'oklch(0.269 0 0)',
+  '--muted-foreground': 'oklch(0.708 0 0)',
+  '--accent': 'oklch(0.269 0 0)',
+  '--accent-foreground': 'oklch(0.985 0 0)',
+  '--destructive': 'oklch(0.704 0.191 22.216)',
+  '--border': 'oklch(1 0 0 / 10%)',
+  '--input': 'oklch(1 0 0 / 15%)',
+  '--ring': 'oklch(0.556 0 0)',
+} as CSSProperties
+
+/** shadcn/ui's own tokens, taken over by `@latchkey/react/shadcn.css`. */
+export const Shadcn: Story = {
+  parameters: { fake: { accounts: mixed } },
+  render: (args, { loaded, globals }) => (
+    <div
+      className={globals.theme === 'dark' ? 'dark' : undefined}
+      style={globals.theme === 'dark' ? darkTokens : lightTokens}
+    >
+      <link rel="stylesheet" href={new URL('../shadcn.css', import.meta.url).href} />
+      <LatchkeyProvider client={loaded.client}>
+        <ConnectedAccounts {...args} />
+      </LatchkeyProvider>
+    </div>
+  ),
+  play: async ({ canvas }) => {
+    const card = canvas.getByRole('article', { name: 'GitHub' })
+    await waitFor(() => expect(getComputedStyle(card).borderRadius).toBe('6px'))
+  },
+}

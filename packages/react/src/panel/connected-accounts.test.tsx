@@ -1,0 +1,180 @@
+// @vitest-environment jsdom
+import { memoryStore } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
+import { StrictMode } from 'react'
+import { hydrateRoot } from 'react-dom/client'
+import { renderToString } from 'react-dom/server'
+import { afterEach, expect, test, vi } from 'vitest'
+import { ConnectPrompt } from '../connect/connect-prompt.tsx'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, fakeAccount } from '../testing.ts'
+import { ConnectedAccounts } from './connected-accounts.tsx'
+
+afterEach(cleanup)
+
+test('a server renders cards that load, and the browser takes over without a word', async () => {
+  const client = createFakeClient({ accounts: [fakeAccount()] })
+  const app = (
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>
+  )
+  const html = renderToString(app)
+  expect(html.match(/data-status="loading"/g)).toHaveLength(3)
+  expect(html).not.toContain('octocat')
+  const container = document.createElement('div')
+  container.innerHTML = html
+  document.body.append(container)
+  const complaint = vi.spyOn(console, 'error')
+  const root = await act(async () => hydrateRoot(container, app))
+  expect(complaint).not.toHaveBeenCalled()
+  expect(container.textContent).toContain('octocat')
+  await act(async () => root.unmount())
+  container.remove()
+})
+
+test('profiles an hour old are read again where the provider answers browsers, and only ids are cached', async () => {
+  const old = Date.now() - 2 * 3_600_000
+  const client = createFakeClient({
+    accounts: [
+      fakeAccount({ connectedAt: old }),
+      fakeAccount({ provider: 'gmail', username: 'ada@example.com' }),
+      fakeAccount({ provider: 'kaggle', connectedAt: old }),
+    ],
+  })
+  const refresh = vi.spyOn(client, 'refreshProfile')
+  const queries = new QueryClient()
+  render(
+    <QueryClientProvider client={queries}>
+      <LatchkeyProvider client={client}>
+        <ConnectedAccounts />
+      </LatchkeyProvider>
+    </QueryClientProvider>,
+  )
+  await waitFor(() => expect(refresh).toHaveBeenCalledExactlyOnceWith('github.octocat'))
+  const cached = queries.getQueryCache().getAll()
+  expect(cached.map(({ queryKey, state }) => [queryKey[2], state.data])).toEqual(
+    cached.map(({ queryKey }) => [queryKey[2], queryKey[2]]),
+  )
+})
+
+test('a provider that joins gets its card', () => {
+  const client = createFakeClient({ providers: [] })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts title="Accounts" description={null} />
+    </LatchkeyProvider>,
+  )
+  expect(screen.getByRole('region', { name: 'Accounts' }).querySelector('article')).toBeNull()
+  act(() => client.setProviders([github()]))
+  expect(screen.getByRole('article', { name: 'GitHub' })).toBeTruthy()
+})
+
+test('the real client: what needs a broker says so once, and a key is kept unchecked without one', async () => {
+  const complaint = vi.spyOn(console, 'error').mockImplementation(() => {})
+  render(
+    <StrictMode>
+      <LatchkeyProvider providers={[github(), kaggle()]} storage={memoryStore()}>
+        <ConnectedAccounts />
+      </LatchkeyProvider>
+    </StrictMode>,
+  )
+  expect(await screen.findByText('Not configured')).toBeTruthy()
+  expect(screen.queryByRole('button', { name: 'Connect GitHub' })).toBeNull()
+  expect(complaint).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('createBroker()'))
+  await userEvent.click(screen.getByRole('button', { name: 'Connect Kaggle' }))
+  await userEvent.type(await screen.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
+  expect(await screen.findByText('Not checked yet')).toBeTruthy()
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Disconnect Kaggle' })))
+  await userEvent.click(screen.getByRole('button', { name: 'Disconnect Kaggle' }))
+  await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+  expect(await screen.findByText(/^Removed here\. The key stays valid at Kaggle/)).toBeTruthy()
+  complaint.mockRestore()
+})
+
+test('receipts of all are there until they are dismissed, or the next account is', async () => {
+  const accounts = [fakeAccount(), fakeAccount({ provider: 'kaggle', username: 'adal' })]
+  const client = createFakeClient({ accounts, receipts: { kaggle: { status: 'removed' } } })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>,
+  )
+  const all = async () => {
+    await userEvent.click(screen.getByRole('button', { name: 'Disconnect all' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
+    expect(await screen.findByText('octocat: access revoked at GitHub (access token).')).toBeTruthy()
+    expect(screen.getByText(/^Removed here: adal\. The key stays valid/)).toBeTruthy()
+  }
+  await all()
+  expect(screen.queryByRole('button', { name: 'Disconnect all' })).toBeNull()
+  await userEvent.click(screen.getByRole('button', { name: 'Dismiss' }))
+  expect(screen.queryByText(/^octocat/)).toBeNull()
+  act(() => accounts.forEach(client.setAccount))
+  await all()
+  act(() => accounts.forEach(client.setAccount))
+  expect(screen.queryByText(/^octocat: access revoked/)).toBeNull()
+})
+
+test('where secrets rest is said once it is known', () => {
+  const client = createFakeClient({ status: 'loading' })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>,
+  )
+  expect(screen.queryByText(/^Kept/)).toBeNull()
+  act(() => client.set({ status: 'ready', custody: 'plain' }))
+  expect(screen.getByText('Kept in this browser, as plain text.')).toBeTruthy()
+  act(() => client.set({ persistence: 'unavailable' }))
+  expect(screen.getByText('Kept nowhere: accounts last until this page closes.')).toBeTruthy()
+})
+
+test('one surface asks about somebody else, however many there are', async () => {
+  const from = fakeAccount()
+  const client = createFakeClient({ accounts: [from] })
+  render(
+    <StrictMode>
+      <LatchkeyProvider client={client}>
+        <ConnectPrompt request={{ type: 'authorization_required', provider: 'github', scopes: ['repo'] }} />
+        <ConnectedAccounts />
+      </LatchkeyProvider>
+    </StrictMode>,
+  )
+  const resolve = vi.spyOn(client, 'resolveChange')
+  const changed = { from, to: fakeAccount({ username: 'mona' }) }
+  act(() => client.setState('github', { status: 'idle', changed }))
+  const dialogs = await screen.findAllByRole('dialog', { name: 'You signed in as mona' })
+  expect(dialogs).toHaveLength(1)
+  await userEvent.click(screen.getByRole('button', { name: 'Keep both' }))
+  expect(resolve).toHaveBeenCalledExactlyOnceWith('github', 'keep-both')
+  expect(screen.queryByRole('dialog')).toBeNull()
+  expect(screen.getByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeTruthy()
+})
+
+test('an expiry ticks, by the second at last', () => {
+  vi.useFakeTimers()
+  try {
+    const client = createFakeClient({
+      accounts: [fakeAccount({ status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 })],
+    })
+    render(
+      <LatchkeyProvider client={client}>
+        <ConnectedAccounts />
+      </LatchkeyProvider>,
+    )
+    expect(screen.getByText('Expires in 4 minutes')).toBeTruthy()
+    act(() => void vi.advanceTimersByTime(2 * 60_000))
+    expect(screen.getByText('Expires in 2 minutes')).toBeTruthy()
+    act(() => void vi.advanceTimersByTime(15_000))
+    act(() => void vi.advanceTimersByTime(65_000))
+    expect(screen.getByText('Expires in 40 seconds')).toBeTruthy()
+  } finally {
+    vi.useRealTimers()
+  }
+})

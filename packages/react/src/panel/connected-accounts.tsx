@@ -1,0 +1,277 @@
+'use client'
+import { accountsOf, type Provider } from '@latchkey/core'
+import {
+  type ComponentPropsWithoutRef,
+  forwardRef,
+  type ReactNode,
+  startTransition,
+  useCallback,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
+import { NoticeButton, themeAround } from '../connect/connect-control.tsx'
+import { useProviders, useSnapshot } from '../hooks.ts'
+import { useLanguage, useMessages } from '../messages/en.ts'
+import { useLatchkey } from '../provider.tsx'
+import { firstStop } from '../ui/focus.ts'
+import { later } from '../ui/lazy.ts'
+import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { Card } from './account-card.tsx'
+import { KeptBoxes } from './kept-boxes.tsx'
+import type { ProviderSearchProps } from './provider-search.tsx'
+
+const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.tsx')).ProviderSearch)
+const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectAll)
+
+/** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
+const MANY = 8
+/** How many cards the first render makes; more follow in time slices that typing and clicks go before. */
+const FIRST = 40
+
+export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, 'title' | 'children'> & {
+  /** Default: "Connected Accounts". */
+  title?: ReactNode
+  /** The line below the title; `null` for none. */
+  description?: ReactNode
+  /**
+   * `list`: a card below the other. `grid`: cards beside each other where there is room. `inline`: a strip of one-line
+   * cards for a composer or a row of settings; what else the panel says is left out there. Default: `list`.
+   */
+  layout?: 'list' | 'grid' | 'inline'
+  /** How much room things take; also a `data-density` of any element around it. Default: `comfortable`. */
+  density?: 'comfortable' | 'compact'
+  /** A box to find a provider, or the person connected there, by name. Default: with more than 8 providers. */
+  search?: boolean
+  /** Providers with accounts first, under headings. Default: with more than 8 providers, not when inline. */
+  groups?: boolean
+  /** What is searched for. */
+  query?: string
+  /** Default: nothing. */
+  defaultQuery?: string
+  /** Called with every change of what is searched for. */
+  onQueryChange?: (query: string) => void
+}
+
+/**
+ * The panel: a region named by its heading, with a card per provider, and where their secrets rest. Renders a `section`.
+ */
+export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, ConnectedAccountsProps>(
+  function ConnectedAccounts(
+    {
+      title,
+      description,
+      layout = 'list',
+      density,
+      search,
+      groups,
+      query,
+      defaultQuery,
+      onQueryChange,
+      className,
+      ...props
+    },
+    ref,
+  ) {
+    const messages = useMessages()
+    const providers = useProviders()
+    const persistence = useSnapshot((snapshot) => snapshot.persistence)
+    const [found, setFound] = useState<ReadonlySet<Provider>>()
+    const headingId = useId()
+    const cardsId = useId()
+    const inline = layout === 'inline'
+    const many = providers.length > MANY
+    const searchable = (search ?? many) && providers.length > 0
+    const sections = useSections(providers, groups ?? (many && !inline))
+    const limit = useLimit(providers.length)
+    const line = description === undefined ? messages.description : description
+
+    return (
+      <section
+        aria-labelledby={headingId}
+        {...useLanguage()}
+        {...props}
+        ref={ref}
+        className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
+        data-layout={layout}
+        data-density={density}
+        data-long={many || undefined}
+      >
+        <KeptBoxes />
+        <LiveRegion>
+          <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>
+            {title ?? messages.title}
+          </h2>
+          {line && !inline && <p className="latchkey-description">{line}</p>}
+          {persistence === 'unavailable' && <NotPersistent />}
+          {searchable && (
+            <SearchPlace
+              providers={providers}
+              query={query}
+              defaultQuery={defaultQuery}
+              onQueryChange={onQueryChange}
+              onFound={setFound}
+              controls={cardsId}
+            />
+          )}
+          <div id={cardsId}>
+            {sections.map(({ title, providers: members, before }) => {
+              const mounted = members.slice(0, Math.max(0, limit - before))
+              const heading = title && `${cardsId}-${title}`
+              return (
+                <div key={title ?? ''} hidden={found && !members.some((provider) => found.has(provider))}>
+                  {title && (
+                    <h3 id={heading} className="latchkey-group">
+                      {messages[title]}
+                    </h3>
+                  )}
+                  <ul
+                    className="latchkey-cards"
+                    aria-labelledby={heading}
+                    data-many={providers.length > FIRST || undefined}
+                  >
+                    {mounted.map((provider) => (
+                      // Hidden, not gone: what was typed into a form or is under way there outlives a search.
+                      <li key={provider.id} hidden={found && !found.has(provider)}>
+                        <Card provider={provider} layout={inline ? 'inline' : 'card'} headingLevel={title ? 4 : 3} />
+                      </li>
+                    ))}
+                  </ul>
+                </div>
+              )
+            })}
+          </div>
+          {providers.length === 0 && <p className="latchkey-empty">{messages.noProviders}</p>}
+          {!inline && <Foot />}
+        </LiveRegion>
+      </section>
+    )
+  },
+)
+
+/** Keeps the box's place until its code is there, so that nothing moves. */
+function SearchPlace(props: Omit<ProviderSearchProps, 'accountsOf' | 'messages' | 'announce'>) {
+  const [Search, loadSearch] = useSearch()
+  const client = useLatchkey()
+  const accounts = useCallback((id: string) => accountsOf(client.getSnapshot(), id), [client])
+  const kit = { accountsOf: accounts, messages: useMessages(), announce: useAnnounce() }
+  const { onFound } = props
+  useEffect(() => {
+    loadSearch()
+    return () => onFound(undefined)
+  }, [loadSearch, onFound])
+  return <div className="latchkey-search-place">{Search && <Search {...props} {...kit} />}</div>
+}
+
+interface Section {
+  title?: 'groupConnected' | 'groupAvailable'
+  providers: readonly Provider[]
+  /** How many providers the sections before it have. */
+  before: number
+}
+
+/**
+ * The providers as they are grouped when the panel opens. A card then stays where it is, whatever becomes of it: one that
+ * jumped away in the moment it connects would take the keyboard, and the eye, off what was just done.
+ */
+function useSections(providers: readonly Provider[], grouped: boolean): readonly Section[] {
+  const client = useLatchkey()
+  const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
+  return useMemo(() => {
+    if (!grouped || !ready) return [{ providers, before: 0 }]
+    const snapshot = client.getSnapshot()
+    const isConnected = ({ id }: Provider) => accountsOf(snapshot, id).length > 0
+    const connected = providers.filter(isConnected)
+    if (connected.length === 0 || connected.length === providers.length) return [{ providers, before: 0 }]
+    const available = providers.filter((provider) => !isConnected(provider))
+    return [
+      { title: 'groupConnected', providers: connected, before: 0 },
+      { title: 'groupAvailable', providers: available, before: connected.length },
+    ]
+  }, [client, providers, grouped, ready])
+}
+
+/** How many cards to render: few at first, the rest as soon as nothing more urgent is to be done. */
+function useLimit(count: number): number {
+  const [limit, setLimit] = useState(FIRST)
+  useEffect(() => {
+    if (limit < count) startTransition(() => setLimit(count))
+  }, [limit, count])
+  return limit
+}
+
+/** Storage refused. Reloading costs what was connected since, so it is offered while there is nothing to lose. */
+function NotPersistent() {
+  const messages = useMessages()
+  const losing = useSnapshot((snapshot) => Object.keys(snapshot.accounts).length > 0)
+  return (
+    <div className="latchkey-warning">
+      <div>
+        <p>{messages.notPersistent}</p>
+        <p>{messages.notPersistentHint}</p>
+      </div>
+      {!losing && <NoticeButton onClick={() => location.reload()}>{messages.reload}</NoticeButton>}
+    </div>
+  )
+}
+
+/** Where secrets rest, and the way out of everything at once. */
+function Foot() {
+  const messages = useMessages()
+  const several = useSnapshot(({ accounts }) => Object.keys(accounts).length > 1)
+  const custody = useSnapshot(({ status, persistence, custody }) => {
+    if (status === 'loading') return undefined
+    return persistence === 'unavailable' ? 'memory' : custody
+  })
+  const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
+  const [asking, setAsking] = useState<{ theme: string | undefined }>()
+  const trigger = useRef<HTMLButtonElement>(null)
+  const foot = useRef<HTMLDivElement>(null)
+  return (
+    <div ref={foot} className="latchkey-foot">
+      {DisconnectAll && (
+        <DisconnectAll
+          asking={asking}
+          onClose={() => setAsking(undefined)}
+          onClosed={() => (trigger.current ?? firstStop(foot.current?.parentElement))?.focus()}
+        />
+      )}
+      <p className="latchkey-custody">
+        {custody && (
+          <>
+            <svg viewBox="0 0 16 16" aria-hidden="true">
+              <path
+                d="M5 7V5a3 3 0 0 1 6 0v2m-7.5 0h9v6.5h-9z"
+                fill="none"
+                stroke="currentColor"
+                strokeWidth="1.4"
+                strokeLinejoin="round"
+              />
+            </svg>
+            {messages.custody[custody]}
+          </>
+        )}
+      </p>
+      {several && (
+        <button
+          ref={trigger}
+          type="button"
+          className="latchkey-button"
+          data-kind="quiet"
+          data-size="small"
+          aria-haspopup="dialog"
+          onPointerEnter={loadDisconnectAll}
+          onFocus={loadDisconnectAll}
+          onClick={({ currentTarget }) => {
+            loadDisconnectAll()
+            setAsking({ theme: themeAround(currentTarget) })
+          }}
+        >
+          {messages.disconnectAll}
+        </button>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,90 @@
+'use client'
+import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
+import { useMessages } from '../messages/en.ts'
+import * as Account from '../parts/account.tsx'
+import { RawScopes, Since } from '../parts/account-facts.tsx'
+import { useSubject } from '../parts/context.tsx'
+import { useControllable } from '../ui/controllable.ts'
+
+export type DetailsProps = Omit<ComponentPropsWithoutRef<'dl'>, 'children'> & {
+  /** Whether the scopes' own names are shown. */
+  rawScopes?: boolean
+  /** Default: false. */
+  defaultRawScopes?: boolean
+  /** Called when the person shows or hides them. */
+  onRawScopesChange?: (shown: boolean) => void
+  /** Leaves out who it is and what was granted, where both stand beside it already. Default: false. */
+  brief?: boolean
+}
+
+/** The list of an `AccountDetails`. */
+export function Details({
+  rawScopes,
+  defaultRawScopes = false,
+  onRawScopesChange,
+  brief,
+  className,
+  forwardedRef,
+  ...props
+}: DetailsProps & { forwardedRef?: ForwardedRef<HTMLDListElement> }) {
+  const { provider, account } = useSubject('Details')
+  const messages = useMessages()
+  const [raw, setRaw] = useControllable(rawScopes, defaultRawScopes, onRawScopesChange)
+  const rawId = useId()
+  if (!account) return null
+  const fullName = account.name ?? account.label
+  const handle = [account.username, account.email, account.label].find((word) => word && word !== fullName)
+  return (
+    <dl {...props} ref={forwardedRef} className={['latchkey latchkey-details', className].filter(Boolean).join(' ')}>
+      {!brief && (
+        <div>
+          <dt>{messages.factAccount}</dt>
+          <dd className="latchkey-identity">
+            <strong>{fullName}</strong>
+            {handle && <span className="latchkey-line">{handle}</span>}
+          </dd>
+        </div>
+      )}
+      <div>
+        <dt>{messages.factSince}</dt>
+        <dd>
+          <Since />
+        </dd>
+      </div>
+      <div>
+        <dt>{messages.factUntil}</dt>
+        <dd>{account.expiresAt === undefined ? messages.endless : <Account.Expiry when="known" />}</dd>
+      </div>
+      {account.scopes.length > 0 && (
+        <div>
+          {!brief && <dt>{messages.factAccess}</dt>}
+          <dd>
+            {!brief && <Account.Scopes className="latchkey-scopes" />}
+            <button
+              type="button"
+              className="latchkey-button latchkey-raw"
+              data-kind="quiet"
+              data-size="small"
+              aria-expanded={raw}
+              aria-controls={raw ? rawId : undefined}
+              onClick={() => setRaw(!raw)}
+            >
+              {messages.rawScopesShort}
+            </button>
+            {raw && <RawScopes id={rawId} className="latchkey-codes" />}
+          </dd>
+        </div>
+      )}
+      {account.url && (
+        <div>
+          <dt>{provider.name}</dt>
+          <dd>
+            <a className="latchkey-link" href={account.url} target="_blank" rel="noopener noreferrer">
+              {messages.profile(provider.name)}
+            </a>
+          </dd>
+        </div>
+      )}
+    </dl>
+  )
+}

@@ -1,0 +1,114 @@
+'use client'
+import type { Account, Provider } from '@latchkey/core'
+import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
+import type { FirstMessages } from '../messages/en.ts'
+import { useControllable } from '../ui/controllable.ts'
+
+/** Without case and accents. */
+const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
+
+/** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
+function matches(provider: Provider, messages: FirstMessages, accounts: readonly Account[], query: string): boolean {
+  const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
+  const text = plain(
+    [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
+  )
+  return plain(query)
+    .split(/\s+/)
+    .every((word) => text.includes(word))
+}
+
+export interface ProviderSearchProps {
+  providers: readonly Provider[]
+  query: string | undefined
+  defaultQuery: string | undefined
+  onQueryChange: ((query: string) => void) | undefined
+  /** Called with the providers that match, or undefined while everything does. */
+  onFound: (found: ReadonlySet<Provider> | undefined) => void
+  /** A provider's accounts as they are now. */
+  accountsOf: (providerId: string) => readonly Account[]
+  messages: FirstMessages
+  /** Says it to people who listen. */
+  announce: (text: string) => void
+  /** Id of what it narrows down. */
+  controls: string
+}
+
+/**
+ * The search box over many providers, with how many it leaves. Escape clears it. A module of its own: a panel of few
+ * providers does not load it. What it needs of the kit comes by props, so that the kit's modules are not split for it.
+ */
+export function ProviderSearch(props: ProviderSearchProps) {
+  const {
+    providers,
+    query: givenQuery,
+    defaultQuery = '',
+    onQueryChange,
+    onFound,
+    accountsOf,
+    messages,
+    announce,
+    controls,
+  } = props
+  const [query, setQuery] = useControllable(givenQuery, defaultQuery, onQueryChange)
+  const box = useRef<HTMLInputElement>(null)
+  const countId = useId()
+  // The box shows what is typed at once; the cards follow when there is time.
+  const wanted = useDeferredValue(query.trim())
+  const found = useMemo(() => {
+    if (!wanted) return undefined
+    return new Set(providers.filter((provider) => matches(provider, messages, accountsOf(provider.id), wanted)))
+  }, [accountsOf, messages, providers, wanted])
+  useEffect(() => {
+    startTransition(() => onFound(found))
+    if (!found) return
+    // Said when typing rests.
+    const rest = setTimeout(() => announce(messages.spoken.found(found.size)), 400)
+    return () => clearTimeout(rest)
+  }, [found, onFound, announce, messages])
+  const clear = () => {
+    setQuery('')
+    box.current?.focus()
+  }
+  return (
+    <>
+      <div className="latchkey-search">
+        <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.5" aria-hidden="true">
+          <circle cx="7" cy="7" r="4.2" />
+          <path d="m10.2 10.2 3.3 3.3" strokeLinecap="round" />
+        </svg>
+        <input
+          ref={box}
+          type="search"
+          className="latchkey-input"
+          aria-label={messages.search}
+          aria-controls={controls}
+          aria-describedby={countId}
+          placeholder={messages.search}
+          autoComplete="off"
+          spellCheck={false}
+          value={query}
+          onChange={({ currentTarget }) => setQuery(currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Escape' || !query) return
+            // A dialog around the panel stays: this Escape was for the box.
+            event.preventDefault()
+            event.stopPropagation()
+            clear()
+          }}
+        />
+        <span id={countId} className="latchkey-count">
+          {found && messages.found(found.size, providers.length)}
+        </span>
+      </div>
+      {found?.size === 0 && (
+        <div className="latchkey-empty">
+          <p>{messages.noMatch(wanted)}</p>
+          <button type="button" className="latchkey-button" data-kind="secondary" data-size="small" onClick={clear}>
+            {messages.clearSearch}
+          </button>
+        </div>
+      )}
+    </>
+  )
+}

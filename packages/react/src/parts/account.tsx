@@ -1,0 +1,266 @@
+'use client'
+import type { DisconnectReceipt } from '@latchkey/core'
+import { Slot } from '@radix-ui/react-slot'
+import { forwardRef } from 'react'
+import { neverRejecting, useConnect } from '../hooks.ts'
+import { useMessages } from '../messages/en.ts'
+import { useKit } from '../provider.tsx'
+import { Face } from '../ui/avatar.tsx'
+import { brandMark } from '../ui/icons.tsx'
+import { useRelativeTime } from '../ui/relative-time.ts'
+import { after, type PartProps, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
+import { ScopeItems } from './scope-items.tsx'
+
+// Parts that nothing shows at first sight have modules of their own, so the panel can load them later.
+export { RawScopes, Since } from './account-facts.tsx'
+export { Option, Switcher, type SwitcherProps } from './switcher.tsx'
+export type { PartProps }
+
+export type RootProps = PartProps<'div'> & {
+  /** Provider id. */
+  provider: string
+  /** Which of the provider's accounts. Default: its default account. */
+  accountId?: string
+}
+
+/**
+ * One account, or the place where one will be. Renders a `div` with `data-status` (a {@link CardStatus}) and
+ * `data-provider`; nothing for a provider that the page does not know.
+ */
+export const Root = /* @__PURE__ */ forwardRef<HTMLDivElement, RootProps>(function Root(
+  { provider: providerId, accountId, asChild, ...props },
+  ref,
+) {
+  const subject = useSubjectOf(providerId, accountId)
+  if (!subject) return null
+  const Node = asChild ? Slot : 'div'
+  return (
+    <SubjectContext.Provider value={subject}>
+      <Node {...props} ref={ref} data-status={subject.status} data-provider={providerId} />
+    </SubjectContext.Provider>
+  )
+})
+
+/** The provider's brand mark. Renders a `span`; children take the mark's place. */
+export const Icon = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Icon(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { provider } = useSubject('Icon')
+  const { icons } = useKit()
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref}>
+      {children ?? brandMark(provider.id, provider.name, icons)}
+    </Node>
+  )
+})
+
+/** The provider's name. Renders a `span`. */
+export const Name = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Name(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { provider } = useSubject('Name')
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref}>
+      {children ?? provider.name}
+    </Node>
+  )
+})
+
+/** Who is connected. Renders a `span`, or nothing without an account. */
+export const Identity = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Identity(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { account } = useSubject('Identity')
+  if (!account) return null
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref}>
+      {children ?? account.label}
+    </Node>
+  )
+})
+
+/**
+ * What the account was granted, in plain words. Renders a `ul` with an `li` per scope (`data-sensitive` on those), or
+ * nothing when the account has no scopes.
+ */
+export const Scopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul'>>(function Scopes(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { provider, account } = useSubject('Scopes')
+  const messages = useMessages()
+  if (!account?.scopes.length) return null
+  const Node = asChild ? Slot : 'ul'
+  return (
+    <Node aria-label={messages.access(provider.name)} {...props} ref={ref}>
+      {children ?? <ScopeItems provider={provider} scopes={account.scopes} />}
+    </Node>
+  )
+})
+
+/** The status word. Renders a `span` with `data-status`. */
+export const Status = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Status(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { status } = useSubject('Status')
+  const messages = useMessages()
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref} data-status={status}>
+      {children ?? messages.status[status]}
+    </Node>
+  )
+})
+
+/** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
+export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { provider, status, reason } = useSubject('Reason')
+  const messages = useMessages()
+  const sentence =
+    children ?? (status === 'paused' ? messages.paused : reason && messages.reasons[reason]?.(provider.name))
+  if (!sentence) return null
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref} data-reason={reason}>
+      {sentence}
+    </Node>
+  )
+})
+
+/** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
+export const Avatar = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Avatar(
+  { asChild, children, ...props },
+  ref,
+) {
+  const { account } = useSubject('Avatar')
+  if (!account) return null
+  const Node = asChild ? Slot : 'span'
+  return (
+    <Node {...props} ref={ref}>
+      {children ?? <Face account={account} />}
+    </Node>
+  )
+})
+
+export type ExpiryProps = PartProps<'time'> & {
+  /**
+   * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
+   * access ends or is renewed. Default: `expiring`.
+   */
+  when?: 'expiring' | 'known'
+}
+
+/** When an account's access ends, kept up to date. Renders a `time`, or nothing when there is nothing to say. */
+export const Expiry = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryProps>(function Expiry(
+  { asChild, children, when = 'expiring', ...props },
+  ref,
+) {
+  const { account } = useSubject('Expiry')
+  const messages = useMessages()
+  const ends = when === 'known' || account?.status === 'expiring' ? account?.expiresAt : undefined
+  const words = useRelativeTime(ends, messages.locale)
+  if (ends === undefined) return null
+  const over = ends <= Date.now()
+  const sentence = account?.renewable
+    ? over
+      ? messages.renewsOnUse
+      : messages.renews(words)
+    : (over ? messages.expired : messages.expires)(words)
+  const Node = asChild ? Slot : 'time'
+  return (
+    <Node dateTime={new Date(ends).toISOString()} {...props} ref={ref}>
+      {children ?? sentence}
+    </Node>
+  )
+})
+
+/** Connects an account in the click's own tick. Renders a `button` with `data-status`. */
+export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(
+  { asChild, children, onClick, onPointerEnter, onFocus, ...props },
+  ref,
+) {
+  const { provider, status } = useSubject('Connect')
+  const messages = useMessages()
+  const { connect, prepare } = useConnect(provider.id)
+  const Node = asChild ? Slot : 'button'
+  return (
+    <Node
+      type="button"
+      {...props}
+      ref={ref}
+      data-status={status}
+      onPointerEnter={after(onPointerEnter, prepare)}
+      onFocus={after(onFocus, prepare)}
+      onClick={after(onClick, () => connect())}
+    >
+      {children ?? messages.connect(provider.name)}
+    </Node>
+  )
+})
+
+/** Connects the account again, in the click's own tick. Renders a `button`, or nothing without an account. */
+export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Reconnect(
+  { asChild, children, onClick, onPointerEnter, onFocus, ...props },
+  ref,
+) {
+  const { provider, account, status } = useSubject('Reconnect')
+  const { client } = useKit()
+  const messages = useMessages()
+  const { prepare } = useConnect(provider.id)
+  if (!account) return null
+  const Node = asChild ? Slot : 'button'
+  return (
+    <Node
+      type="button"
+      {...props}
+      ref={ref}
+      data-status={status}
+      onPointerEnter={after(onPointerEnter, prepare)}
+      onFocus={after(onFocus, prepare)}
+      onClick={after(onClick, () => neverRejecting(() => client.reconnect(account.id), provider.id))}
+    >
+      {children ?? messages.reconnect(provider.name)}
+    </Node>
+  )
+})
+
+export type DisconnectProps = PartProps<'button'> & {
+  /** Called with what became of the access at the provider. */
+  onDisconnected?: (receipt: DisconnectReceipt) => void
+}
+
+/**
+ * Disconnects the account at once; to ask first, prevent the click and call `useDisconnect` yourself. Renders a
+ * `button`, or nothing without an account.
+ */
+export const Disconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, DisconnectProps>(function Disconnect(
+  { asChild, children, onClick, onDisconnected, ...props },
+  ref,
+) {
+  const { provider, account, status } = useSubject('Disconnect')
+  const { client } = useKit()
+  const messages = useMessages()
+  if (!account) return null
+  const Node = asChild ? Slot : 'button'
+  return (
+    <Node
+      type="button"
+      {...props}
+      ref={ref}
+      data-status={status}
+      onClick={after(onClick, () => client.disconnect(account.id).then(onDisconnected))}
+    >
+      {children ?? messages.disconnect(provider.name)}
+    </Node>
+  )
+})

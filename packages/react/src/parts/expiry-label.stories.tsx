@@ -1,0 +1,87 @@
+import type { Account } from '@latchkey/core'
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, waitFor } from 'storybook/test'
+import { LatchkeyProvider } from '../provider.tsx'
+import { createFakeClient, fakeAccount } from '../testing.ts'
+import { ExpiryLabel } from './expiry-label.tsx'
+
+/** Until when an account's access lasts, ticking. */
+const meta = {
+  title: 'ExpiryLabel',
+  component: ExpiryLabel,
+  tags: ['autodocs'],
+  args: { provider: 'github' },
+  argTypes: { when: { control: 'inline-radio', options: ['expiring', 'known'] } },
+  parameters: { controls: { disable: false } },
+  // Made when the story starts, so that its times are what they say.
+  loaders: [
+    ({ parameters }) => {
+      const { leaves, ...facts } = (parameters.account ?? {}) as Partial<Account> & { leaves?: number }
+      const expiresAt = leaves === undefined ? undefined : Date.now() + leaves
+      return { client: createFakeClient({ accounts: [fakeAccount({ renewable: false, expiresAt, ...facts })] }) }
+    },
+  ],
+  render: (args, { loaded, parameters }) => (
+    <LatchkeyProvider client={loaded.client} messages={parameters.messages}>
+      <ExpiryLabel {...args} />
+    </LatchkeyProvider>
+  ),
+} satisfies Meta<typeof ExpiryLabel>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+const reads =
+  (words: string | RegExp): Story['play'] =>
+  async ({ canvas }) =>
+    expect(canvas.getByText(words)).toBeVisible()
+
+export const InDays: Story = { parameters: { account: { leaves: 3 * 86_400_000 } }, play: reads('Expires in 3 days') }
+
+export const InHours: Story = { parameters: { account: { leaves: 2 * 3_600_000 } }, play: reads('Expires in 2 hours') }
+
+/** By the second in the last two minutes. */
+export const Ticking: Story = {
+  parameters: { account: { status: 'expiring', leaves: 30_000 } },
+  play: async ({ canvas }) => {
+    const label = canvas.getByText(/^Expires in \d+ seconds$/)
+    const first = label.textContent
+    await waitFor(() => expect(label).not.toHaveTextContent(first ?? ''), { timeout: 5000 })
+    await expect(label).toHaveAttribute('datetime')
+  },
+}
+
+export const Over: Story = {
+  parameters: { account: { status: 'needs-reconnect', reason: 'expired', leaves: -3 * 3_600_000 } },
+  play: reads('Expired 3 hours ago'),
+}
+
+export const Renewed: Story = {
+  parameters: { account: { renewable: true, leaves: 50 * 60_000 } },
+  play: reads('Renewed by itself in 50 minutes'),
+}
+
+export const RenewedOnUse: Story = {
+  parameters: { account: { renewable: true, leaves: -60_000 } },
+  play: reads('Renewed by itself when it is used next'),
+}
+
+/** An account that does not say when it ends has no label. */
+export const Unknown: Story = {
+  play: async ({ canvasElement }) => expect(canvasElement.querySelector('time')).toBeNull(),
+}
+
+/** `when="expiring"`: nothing until it matters. */
+export const OnlyWhenExpiring: Story = {
+  args: { when: 'expiring' },
+  parameters: { account: { leaves: 3_600_000 } },
+  play: async ({ canvasElement }) => expect(canvasElement.querySelector('time')).toBeNull(),
+}
+
+export const InGerman: Story = {
+  parameters: {
+    account: { leaves: 4 * 60_000 },
+    messages: { locale: 'de', expires: (when: string) => `Läuft ${when} ab` },
+  },
+  play: reads('Läuft in 4 Minuten ab'),
+}

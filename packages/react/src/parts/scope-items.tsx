@@ -1,0 +1,15 @@
+'use client'
+import type { Provider } from '@latchkey/core'
+import { meaningOf, useMessages } from '../messages/en.ts'
+
+/** A list's items for scopes: the provider's words, or the scope's own name where it gives none. */
+export function ScopeItems({ provider, scopes }: { provider: Provider; scopes: readonly string[] }) {
+  const messages = useMessages()
+  const meanings = provider.kind === 'api-key' ? {} : provider.scopeMeanings
+  return scopes.map((scope) => (
+    <li key={scope} data-sensitive={meanings[scope]?.sensitive}>
+      <span>{meaningOf(messages, provider, scope)}</span>
+      {meanings[scope]?.sensitive && <em>{messages.sensitive}</em>}
+    </li>
+  ))
+}

@@ -1,0 +1,146 @@
+// @vitest-environment jsdom
+import { createLatchkey, LatchkeyError } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/react-query'
+import { act, cleanup, render, renderHook, screen } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
+import { type ReactNode, StrictMode } from 'react'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ConnectButton } from './connect/connect-button.tsx'
+import { LatchkeyProvider, useLatchkey } from './provider.tsx'
+import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
+
+vi.mock('@latchkey/core', async (original) => ({ ...(await original<object>()), createLatchkey: vi.fn() }))
+
+let client: FakeClient
+
+beforeEach(() => {
+  client = createFakeClient({ providers: [github()] })
+  vi.mocked(createLatchkey).mockReset().mockReturnValue(client)
+})
+afterEach(cleanup)
+
+test('StrictMode, inline providers and renders make one client and tell it nothing', () => {
+  const setProviders = vi.spyOn(client, 'setProviders')
+  const app = (count: number) => (
+    <StrictMode>
+      <LatchkeyProvider providers={[github()]} broker="/api/latchkey">
+        {count}
+      </LatchkeyProvider>
+    </StrictMode>
+  )
+  const { rerender } = render(app(1))
+  rerender(app(2))
+  rerender(app(3))
+  expect(createLatchkey).toHaveBeenCalledOnce()
+  expect(vi.mocked(createLatchkey).mock.lastCall?.[0]).toMatchObject({ broker: '/api/latchkey' })
+  expect(setProviders).not.toHaveBeenCalled()
+})
+
+test('providers that really changed reach the client, and a flow under way goes on', () => {
+  const app = (providers: ReturnType<typeof github>[]) => (
+    <LatchkeyProvider providers={providers} broker="/api/latchkey" />
+  )
+  const { rerender } = render(app([github()]))
+  void client.connect('github')
+  const setProviders = vi.spyOn(client, 'setProviders')
+  rerender(app([github(), gmail()]))
+  expect(setProviders).toHaveBeenCalledOnce()
+  rerender(app([github(), gmail()]))
+  expect(setProviders).toHaveBeenCalledOnce()
+  expect(createLatchkey).toHaveBeenCalledOnce()
+  expect(client.getSnapshot().providers.github?.status).toBe('connecting')
+})
+
+test('what was typed comes back once after a redirect', async () => {
+  const kept = { text: 'half a sentence' }
+  vi.spyOn(client, 'handleRedirect').mockResolvedValue({ status: 'connected', account: fakeAccount(), kept })
+  const onReturn = vi.fn()
+  const app = () => (
+    <StrictMode>
+      <LatchkeyProvider client={client} onReturn={onReturn} />
+    </StrictMode>
+  )
+  const { rerender } = render(app())
+  await act(async () => {})
+  rerender(app())
+  await act(async () => {})
+  expect(onReturn).toHaveBeenCalledExactlyOnceWith(kept)
+})
+
+test('what is typed is asked for when the page is left', async () => {
+  client.setState('github', { status: 'idle', reason: 'popup_blocked' })
+  const connect = vi.spyOn(client, 'connect')
+  let typed = 'half'
+  const { rerender } = render(<Blocked keep={() => typed} />)
+  typed = 'half a sentence'
+  rerender(<Blocked keep={() => typed} />)
+  await userEvent.click(screen.getByRole('button', { name: 'Open in this tab' }))
+  expect(connect).toHaveBeenCalledExactlyOnceWith('github', { mode: 'redirect', keep: 'half a sentence' })
+})
+
+const Blocked = ({ keep }: { keep: () => unknown }) => (
+  <LatchkeyProvider client={client} keep={keep}>
+    <ConnectButton provider="github" />
+  </LatchkeyProvider>
+)
+
+test('an injected client is used as it is', () => {
+  const mine = createFakeClient()
+  const { result } = renderHook(useLatchkey, {
+    wrapper: ({ children }: { children: ReactNode }) => <LatchkeyProvider client={mine}>{children}</LatchkeyProvider>,
+  })
+  expect(result.current).toBe(mine)
+  expect(createLatchkey).not.toHaveBeenCalled()
+})
+
+test('outside of a provider the error says what to do', () => {
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  expect(() => renderHook(useLatchkey)).toThrow(/Wrap the app: <LatchkeyProvider/)
+})
+
+test("the app's QueryClient is used when there is one, and one is made when there is none", () => {
+  const app = new QueryClient()
+  const within = renderHook(useQueryClient, {
+    wrapper: ({ children }: { children: ReactNode }) => (
+      <QueryClientProvider client={app}>
+        <LatchkeyProvider client={client}>{children}</LatchkeyProvider>
+      </QueryClientProvider>
+    ),
+  })
+  expect(within.result.current).toBe(app)
+  const alone = renderHook(useQueryClient, {
+    wrapper: ({ children }: { children: ReactNode }) => <LatchkeyProvider client={client}>{children}</LatchkeyProvider>,
+  })
+  const first = alone.result.current
+  alone.rerender()
+  expect(alone.result.current).toBe(first)
+})
+
+test('a given token connects once, when storage was read, unless there is an account', async () => {
+  const mine = createFakeClient({ status: 'loading', accounts: [fakeAccount()] })
+  const connect = vi.spyOn(mine, 'connect')
+  const app = () => (
+    <StrictMode>
+      <LatchkeyProvider client={mine} tokens={{ kaggle: { key: 'KGAT_given' }, github: { key: 'unused' } }} />
+    </StrictMode>
+  )
+  const { rerender } = render(app())
+  expect(connect).not.toHaveBeenCalled()
+  await act(async () => mine.set({ status: 'ready' }))
+  rerender(app())
+  expect(connect.mock.calls).toEqual([['kaggle', { apiKey: { key: 'KGAT_given' } }]])
+  await act(async () => {
+    await mine.disconnect('kaggle.octocat')
+  })
+  expect(connect).toHaveBeenCalledOnce()
+})
+
+test('a given token that is refused ends in the state of its provider', async () => {
+  const refused = new LatchkeyError('invalid_token', 'Kaggle refused the key.')
+  const mine = createFakeClient({ outcomes: { kaggle: refused } })
+  render(<LatchkeyProvider client={mine} tokens={{ kaggle: { key: 'KGAT_old' } }} />)
+  await act(async () => {})
+  expect(mine.getSnapshot().providers.kaggle?.error).toBe(refused)
+})

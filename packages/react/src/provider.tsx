@@ -1,0 +1,176 @@
+'use client'
+import { createLatchkey, type KeyFields, type LatchkeyClient, type LatchkeyOptions } from '@latchkey/core'
+import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/react-query'
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
+import type { MessageOverrides } from './messages/en.ts'
+
+interface SharedProps {
+  children?: ReactNode
+  /**
+   * Keys that are given with the app's configuration: provider id → fields, as `providersFromConfig()` returns them.
+   * On mount each connects once, unless its provider has an account already; a failure shows on its card. A prop is
+   * a place where React keeps the value: give keys this way only where the configuration holds them anyway.
+   */
+  tokens?: Readonly<Record<string, KeyFields>>
+  /** Words to use in place of the English ones. */
+  messages?: MessageOverrides
+  /**
+   * What should come back when a connect leaves the page, such as typed text: JSON of at most 8 kB. Asked for in the
+   * click that leaves.
+   */
+  keep?: () => unknown
+  /** Called once with what `keep` gave, when the page is back. */
+  onReturn?: (kept: unknown) => void
+  /**
+   * Asks what an agent may do before a window opens: sensitive scopes are not preselected, those of `requiredScopes`
+   * are fixed, and the others can be left out. Default: false, the provider's own page asks.
+   */
+  consent?: boolean
+  /** Brand marks by provider id, in place of or beside the built-in ones. */
+  icons?: Readonly<Record<string, ReactNode>>
+  /**
+   * The nonce of the page's content security policy, for the one inline script in a panel's server HTML. Without it
+   * such a policy stops the script, and the cards grow when the accounts are read.
+   */
+  nonce?: string
+}
+
+/** Either a client that the app made, or the options to make one of. */
+export type LatchkeyProviderProps = SharedProps &
+  (
+    | ({ client: LatchkeyClient } & { [Option in keyof LatchkeyOptions]?: undefined })
+    | ({ client?: undefined } & LatchkeyOptions)
+  )
+
+interface Kit {
+  client: LatchkeyClient
+  messages: MessageOverrides | undefined
+  icons: Readonly<Record<string, ReactNode>>
+  /** What should come back when the page is left. */
+  keep: () => unknown
+  /** Whether a person is asked before a window opens. */
+  consent: boolean
+  nonce: string | undefined
+}
+
+const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefined)
+const NO_ICONS = {}
+
+/** Runs at its first call only. */
+function once<T>(create: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: create() }
+    return made.value
+  }
+}
+
+const fresh = new WeakMap<object, LatchkeyClient>()
+
+/**
+ * The client for a mount. StrictMode mounts twice in one tick with the same props, and React 18 keeps nothing of the
+ * first time: the second is given the first one's client, instead of leaving that one over.
+ */
+function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
+  let client = fresh.get(props)
+  if (!client) {
+    client = createLatchkey(options)
+    fresh.set(props, client)
+    queueMicrotask(() => fresh.delete(props))
+  }
+  return client
+}
+
+/**
+ * Gives the tree below it connected accounts. Pass `client`, or `providers` with `broker` and other
+ * {@link LatchkeyOptions}. One client lives as long as the mount: later changes of `providers` are handed to it
+ * (an array written inline is fine), later changes of other options are ignored; use a `key` for those.
+ *
+ * Queries run in the app's own QueryClient when there is one above, else in one of its own.
+ */
+export function LatchkeyProvider(props: LatchkeyProviderProps) {
+  const {
+    children,
+    client: given,
+    tokens,
+    messages,
+    keep,
+    onReturn,
+    consent = false,
+    nonce,
+    icons = NO_ICONS,
+    ...options
+  } = props
+  const [own] = useState(() => once(() => createOnce(props, options as LatchkeyOptions)))
+  const client = given ?? own()
+
+  const outerQueries = useContext(QueryClientContext)
+  const [ownQueries] = useState(() => once(() => new QueryClient()))
+
+  const asked = useRef({ keep, onReturn })
+  useEffect(() => {
+    asked.current = { keep, onReturn }
+  })
+  const returned = useRef<LatchkeyClient>(undefined)
+  useEffect(() => {
+    if (returned.current === client) return
+    returned.current = client
+    client.handleRedirect().then(
+      (outcome) => outcome?.kept !== undefined && asked.current.onReturn?.(outcome.kept),
+      () => {}, // The provider's card says how it ended.
+    )
+  }, [client])
+
+  const { providers } = options
+  useEffect(() => {
+    if (providers && JSON.stringify(providers) !== JSON.stringify(client.providers)) client.setProviders(providers)
+  }, [client, providers])
+
+  const givenOnce = useRef(new Set<string>())
+  useEffect(() => {
+    if (!tokens) return
+    const connectGiven = () => {
+      const { status, accounts } = client.getSnapshot()
+      if (status === 'loading') return
+      for (const [providerId, fields] of Object.entries(tokens)) {
+        if (givenOnce.current.has(providerId)) continue
+        givenOnce.current.add(providerId)
+        if (Object.values(accounts).some((account) => account.provider === providerId)) continue
+        // A failure is in the provider's state, where its card shows it.
+        client.connect(providerId, { apiKey: fields }).catch(() => {})
+      }
+    }
+    connectGiven()
+    return client.subscribe(connectGiven)
+  }, [client, tokens])
+
+  const kit = useMemo(
+    () => ({ client, messages, icons, consent, nonce, keep: () => asked.current.keep?.() }),
+    [client, messages, icons, consent, nonce],
+  )
+  return (
+    <QueryClientProvider client={outerQueries ?? ownQueries()}>
+      <KitContext.Provider value={kit}>{children}</KitContext.Provider>
+    </QueryClientProvider>
+  )
+}
+
+/** Client, own words and own marks of the nearest {@link LatchkeyProvider}. */
+export function useKit(): Kit {
+  const kit = useContext(KitContext)
+  if (!kit) {
+    throw new Error(
+      'Latchkey: no <LatchkeyProvider> above this component. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>…</LatchkeyProvider>.',
+    )
+  }
+  return kit
+}
+
+/**
+ * The client of the nearest {@link LatchkeyProvider}. Its identity does not change while that is mounted.
+ *
+ * @throws Error outside of a LatchkeyProvider.
+ */
+export function useLatchkey(): LatchkeyClient {
+  return useKit().client
+}

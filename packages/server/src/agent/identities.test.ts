@@ -1,0 +1,295 @@
+import { ReadableStream as NodeStream } from 'node:stream/web'
+import { setImmediate as turn } from 'node:timers/promises'
+import { apiKey, type Identity, readConnectRequest } from '@latchkey/core'
+import { kaggle } from '@latchkey/core/providers/kaggle'
+import { describe, expect, it } from 'vitest'
+import {
+  AuthorizationRequired,
+  bindIdentities,
+  currentIdentities,
+  getIdentity,
+  getIdentityEnv,
+  requireIdentity,
+  takeIdentities,
+  withIdentities,
+} from '../index.ts'
+
+const github = (accessToken: string): Identity => ({ provider: 'github', accessToken })
+const ada = [github('CANARY_AT_ada')]
+const bob = [github('CANARY_AT_bob')]
+const whose = () => getIdentity('github')?.accessToken ?? 'nobody'
+
+describe('takeIdentities', () => {
+  it('takes them from the top of the body (AG-UI, AI SDK)', () => {
+    const original = { messages: [{ id: '1' }], identities: ada, threadId: 't' }
+    const { identities, body } = takeIdentities(original)
+    expect(identities).toEqual(ada)
+    expect(body).toEqual({ messages: [{ id: '1' }], threadId: 't' })
+    expect(original.identities).toBe(ada)
+  })
+
+  it('takes them from params.metadata (A2A, ACP), and leaves the rest of it', () => {
+    const original = { method: 'message/send', params: { message: {}, metadata: { identities: ada, trace: 1 } } }
+    const { identities, body } = takeIdentities(original)
+    expect(identities).toEqual(ada)
+    expect(body).toEqual({ method: 'message/send', params: { message: {}, metadata: { trace: 1 } } })
+    expect(original.params.metadata.identities).toBe(ada)
+  })
+
+  it('removes both, and prefers the top', () => {
+    const { identities, body } = takeIdentities({ identities: ada, params: { metadata: { identities: bob } } })
+    expect(identities).toEqual(ada)
+    expect(JSON.stringify(body)).not.toContain('CANARY')
+  })
+
+  it('drops what is not well formed, and removes it all the same', () => {
+    for (const identities of [
+      null,
+      'CANARY',
+      [{ provider: 'github' }],
+      [{ provider: '../x', accessToken: 'CANARY' }],
+    ]) {
+      expect(takeIdentities({ identities })).toEqual({ identities: [], body: {} })
+      const nested = takeIdentities({ params: { metadata: { identities } } })
+      expect(nested).toEqual({ identities: [], body: { params: { metadata: {} } } })
+    }
+    for (const body of [undefined, null, 'text', 7, [ada]])
+      expect(takeIdentities(body)).toEqual({ identities: [], body })
+    for (const params of [null, [], 'x', { metadata: null }, { metadata: [] }]) {
+      expect(takeIdentities({ params }).body).toEqual({ params })
+    }
+    const { body } = takeIdentities(JSON.parse('{"__proto__":{"polluted":true},"identities":[]}'))
+    expect(Object.getPrototypeOf(body)).toBe(Object.prototype)
+  })
+})
+
+describe('scope', () => {
+  it('is empty outside, and nests', async () => {
+    expect(currentIdentities()).toEqual([])
+    await withIdentities(ada, async () => {
+      await turn()
+      withIdentities(bob, () => expect(whose()).toBe('CANARY_AT_bob'))
+      withIdentities([], () => expect(whose()).toBe('nobody'))
+      expect(currentIdentities()).toEqual(ada)
+    })
+    expect(whose()).toBe('nobody')
+    expect(getIdentity('__proto__')).toBeUndefined()
+  })
+
+  it('case 87: a hundred interleaved requests never see each other', async () => {
+    let running = 0
+    let most = 0
+    const request = (index: number) =>
+      withIdentities(index % 2 ? ada : bob, async () => {
+        most = Math.max(most, ++running)
+        const seen = new Set<string>()
+        for (let step = 0; step < 5 + (index % 7); step++) {
+          await (step % 2 ? turn() : Promise.resolve())
+          seen.add(whose())
+        }
+        running--
+        return [...seen]
+      })
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => request(index)))
+    expect(most).toBe(100)
+    expect(answers).toEqual(answers.map((_, index) => [index % 2 ? 'CANARY_AT_ada' : 'CANARY_AT_bob']))
+  })
+})
+
+/** Three values, and a clean-up that says on whose behalf it ran. */
+async function* run(log: string[] = []): AsyncGenerator<string> {
+  try {
+    for (let step = 0; step < 3; step++) {
+      await turn()
+      yield whose()
+    }
+  } finally {
+    log.push(whose())
+  }
+}
+
+/** The same as a stream. */
+const streamOf = (log?: string[]) => NodeStream.from(run(log)) as unknown as ReadableStream<string>
+
+async function collect(source: AsyncIterable<string>): Promise<string[]> {
+  const values: string[] = []
+  for await (const value of source) values.push(value)
+  return values
+}
+
+async function drain<T>(stream: ReadableStream<T>): Promise<T[]> {
+  const reader = stream.getReader()
+  const values: T[] = []
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return values
+    values.push(value)
+  }
+}
+
+const three = (value: string) => [value, value, value]
+
+describe('bindIdentities', () => {
+  it('is needed: what is read later otherwise runs on behalf of whoever reads it', async () => {
+    const source = withIdentities(ada, () => run())
+    expect(await withIdentities(bob, () => collect(source))).toEqual(three('CANARY_AT_bob'))
+    const stream = withIdentities(ada, () => streamOf())
+    expect(await drain(stream)).toContain('nobody')
+  })
+
+  it('keeps the user of a generator that is read outside, or in the scope of another', async () => {
+    const source = () => withIdentities(ada, () => bindIdentities(run()))
+    expect(await collect(source())).toEqual(three('CANARY_AT_ada'))
+    await withIdentities(bob, async () => {
+      for await (const value of source()) {
+        expect(value).toBe('CANARY_AT_ada')
+        expect(whose()).toBe('CANARY_AT_bob')
+      }
+    })
+  })
+
+  it('cleans a generator up on behalf of its user, and hands errors in and out', async () => {
+    const log: string[] = []
+    for await (const _ of withIdentities(ada, () => bindIdentities(run(log)))) break
+    const thrown = withIdentities(ada, () => bindIdentities(run(log)))
+    await thrown.next()
+    await expect(thrown.throw?.(new Error('stop'))).rejects.toThrow('stop')
+    expect(log).toEqual(['CANARY_AT_ada', 'CANARY_AT_ada'])
+    const plain = bindIdentities<string>({
+      [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: 1 }) }),
+    })
+    expect(await plain.return?.('end')).toEqual({ done: true, value: 'end' })
+    expect(() => plain.throw?.(new Error('stop'))).toThrow('stop')
+  })
+
+  it('keeps the user of a stream, its end, its failure and its cancelling', async () => {
+    const log: string[] = []
+    const bound = () => withIdentities(ada, () => bindIdentities(streamOf(log)))
+    expect(await withIdentities(bob, () => drain(bound()))).toEqual(three('CANARY_AT_ada'))
+    const reader = bound().getReader()
+    await reader.read()
+    await reader.cancel()
+    expect(log).toEqual(['CANARY_AT_ada', 'CANARY_AT_ada'])
+    const broken = new ReadableStream<string>({ pull: () => Promise.reject(new Error('broken')) })
+    await expect(drain(bindIdentities(broken))).rejects.toThrow('broken')
+  })
+
+  it('keeps the user of an answer, and everything else about it', async () => {
+    const answer = () =>
+      new Response(streamOf().pipeThrough(new TextEncoderStream()), { status: 201, headers: { x: 'y' } })
+    const bound = withIdentities(ada, () => bindIdentities(answer()))
+    expect([bound.status, bound.headers.get('x')]).toEqual([201, 'y'])
+    expect(await withIdentities(bob, () => bound.text())).toBe(three('CANARY_AT_ada').join(''))
+    const empty = new Response(null, { status: 204 })
+    expect(bindIdentities(empty)).toBe(empty)
+  })
+
+  it('case 87: a hundred interleaved streams keep their own user each', async () => {
+    const streams = Array.from({ length: 100 }, (_, index) =>
+      withIdentities(index % 2 ? ada : bob, () =>
+        index % 4 < 2 ? collect(bindIdentities(run())) : bindIdentities(streamOf()),
+      ),
+    )
+    const answers = await Promise.all(streams.map((one) => (one instanceof ReadableStream ? drain(one) : one)))
+    expect(answers).toEqual(answers.map((_, index) => three(index % 2 ? 'CANARY_AT_ada' : 'CANARY_AT_bob')))
+  })
+})
+
+describe('getIdentityEnv', () => {
+  const of = (provider: string, accessToken = 'CANARY', fields?: Record<string, string>): Identity => ({
+    provider,
+    accessToken,
+    ...(fields && { fields }),
+  })
+
+  it('knows the names that tools read', () => {
+    const names: Record<string, string[]> = {
+      github: ['GITHUB_TOKEN'],
+      gitlab: ['GITLAB_TOKEN'],
+      google: ['GOOGLE_ACCESS_TOKEN'],
+      gmail: ['GMAIL_TOKEN', 'GOOGLE_ACCESS_TOKEN'],
+      microsoft: ['AZURE_ACCESS_TOKEN'],
+      bitbucket: ['BITBUCKET_TOKEN'],
+      linkedin: ['LINKEDIN_ACCESS_TOKEN'],
+      huggingface: ['HF_TOKEN', 'HUGGINGFACE_TOKEN'],
+      slack: ['SLACK_TOKEN'],
+      notion: ['NOTION_TOKEN'],
+      'my-service': ['MY_SERVICE_TOKEN'],
+      constructor: ['CONSTRUCTOR_TOKEN'],
+    }
+    for (const [provider, expected] of Object.entries(names)) {
+      const env = getIdentityEnv([of(provider)])
+      expect(Object.keys(env).sort()).toEqual(expected)
+      expect(new Set(Object.values(env))).toEqual(new Set(['CANARY']))
+    }
+    expect(getIdentityEnv([])).toEqual({})
+  })
+
+  it("tells Kaggle's two kinds of key apart, with or without the provider at hand", () => {
+    for (const options of [{}, { providers: [kaggle()] }]) {
+      expect(getIdentityEnv([of('kaggle', 'KGAT_1', { username: 'ada' })], options)).toEqual({
+        KAGGLE_TOKEN: 'KGAT_1',
+        KAGGLE_API_TOKEN: 'KGAT_1',
+      })
+      expect(getIdentityEnv([of('kaggle', 'abc', { username: 'ada' })], options)).toEqual({
+        KAGGLE_TOKEN: 'abc',
+        KAGGLE_USERNAME: 'ada',
+        KAGGLE_KEY: 'abc',
+      })
+      expect(getIdentityEnv([of('kaggle', 'abc')], options)).toEqual({ KAGGLE_TOKEN: 'abc' })
+    }
+  })
+
+  it("uses a provider's own names, and gives a shared name to the one it belongs to", () => {
+    const weather = apiKey({
+      id: 'weather',
+      name: 'Weather',
+      keyUrl: 'https://weather.test/keys',
+      apiBaseUrl: 'https://api.weather.test',
+      envNames: ['WX_KEY', 'WEATHER'],
+    })
+    expect(getIdentityEnv([of('weather')], { providers: [weather] })).toEqual({ WX_KEY: 'CANARY', WEATHER: 'CANARY' })
+    const both = [of('google', 'of-google'), of('gmail', 'of-gmail')]
+    for (const identities of [both, both.toReversed()]) {
+      expect(getIdentityEnv(identities)).toEqual({ GOOGLE_ACCESS_TOKEN: 'of-google', GMAIL_TOKEN: 'of-gmail' })
+    }
+    expect(getIdentityEnv(both, { only: ['gmail'] })).toEqual({
+      GOOGLE_ACCESS_TOKEN: 'of-gmail',
+      GMAIL_TOKEN: 'of-gmail',
+    })
+  })
+
+  it('case 86: leaves nothing behind for the next run', () => {
+    const before = { ...process.env }
+    expect(withIdentities(ada, () => getIdentityEnv())).toEqual({ GITHUB_TOKEN: 'CANARY_AT_ada' })
+    expect(getIdentityEnv()).toEqual({})
+    expect(process.env).toEqual(before)
+  })
+})
+
+describe('requireIdentity', () => {
+  it('returns the identity, with the scopes it needs or none stated', () => {
+    const scoped = { ...github('a'), scopes: ['repo', 'gist'] }
+    withIdentities([scoped], () => expect(requireIdentity('github', { scopes: ['gist'] })).toBe(scoped))
+    withIdentities(ada, () => expect(requireIdentity('github', { scopes: ['repo'] })).toBe(ada[0]))
+  })
+
+  it('throws what a runtime can hand to the person as it is', () => {
+    const missing = () => requireIdentity('kaggle', { scopes: ['read'], toolName: 'list_datasets' })
+    expect(() => withIdentities(ada, missing)).toThrow(AuthorizationRequired)
+    const narrow = [{ ...github('a'), scopes: ['gist'] }]
+    expect(() => withIdentities(narrow, () => requireIdentity('github', { scopes: ['gist', 'repo'] }))).toThrow('repo')
+    try {
+      missing()
+    } catch (error) {
+      expect(readConnectRequest(JSON.stringify(error))).toEqual({
+        type: 'authorization_required',
+        provider: 'kaggle',
+        scopes: ['read'],
+        toolName: 'list_datasets',
+        message: 'Connect kaggle to continue (read).',
+      })
+    }
+    expect.assertions(3)
+  })
+})

@@ -1,0 +1,252 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import { readChallenge } from '@latchkey/core/mcp'
+import type { Client } from '@modelcontextprotocol/client'
+import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
+import { AgentContext, type TokenRequest } from '../context.ts'
+import { AuthorizationRequired, currentIdentities } from '../identities.ts'
+
+export interface McpTarget {
+  /** The id of the provider that its account belongs to. */
+  id: string
+  url: string
+  name?: string
+}
+
+export interface McpTool {
+  name: string
+  title?: string
+  description?: string
+  inputSchema: Record<string, unknown>
+}
+
+export interface McpToolResult {
+  content: { type: string; text?: string }[]
+  isError?: boolean
+  structuredContent?: unknown
+}
+
+/** What a server is talked to with: its official client, and what to make of its answers. */
+export interface McpSession {
+  client: Client
+  /** Runs one request; what the server wants of the person becomes {@link AuthorizationRequired}. */
+  run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T>
+}
+
+export interface McpSessionOptions {
+  /** The server, as a provider. */
+  id: string
+  name?: string | undefined
+  /** Its configured address, which says whether a page on this machine may be its own. */
+  url?: string
+  /** Pages that the person says to have visited: the server is told so, instead of the person being asked again. */
+  visited?: readonly string[] | undefined
+  clientInfo?: { name: string; version: string } | undefined
+  /** Whether to find out the server's protocol first. Default: it is asked as servers of 2025 are. */
+  negotiate?: boolean
+}
+
+interface Call {
+  wanted?: ConnectRequest
+  /** Pages that this request has said yes to: a server that asks again was not convinced. */
+  accepted: Set<string>
+}
+
+/** The request that a server's question belongs to: it arrives on that request's own stream. */
+const calls = new AsyncLocalStorage<Call>()
+
+/** Makes a session, not connected yet. The official client is loaded with the first. */
+export async function createMcpSession(options: McpSessionOptions): Promise<McpSession> {
+  const { id, name = id, url, visited = [], clientInfo = { name: 'latchkey', version: '0' }, negotiate } = options
+  const { Client } = await import('@modelcontextprotocol/client')
+  const client = new Client(clientInfo, {
+    capabilities: { elicitation: { url: {} } },
+    inputRequired: { maxRounds: 2 },
+    ...(negotiate && { versionNegotiation: { mode: 'auto' as const } }),
+  })
+  client.setRequestHandler('elicitation/create', ({ params }) => {
+    const request = readConnectRequest(params, { provider: id, ...(url && { server: url }) })
+    const call = calls.getStore()
+    if (request?.url && visited.includes(request.url) && call && !call.accepted.has(request.url)) {
+      call.accepted.add(request.url)
+      return { action: 'accept' as const }
+    }
+    // No page is ever opened from here: the person is shown whose it is, and opens it.
+    if (request && call) call.wanted ??= request
+    return { action: 'cancel' as const }
+  })
+
+  return {
+    client,
+    async run(toolName, request) {
+      const call: Call = { accepted: new Set() }
+      let error: unknown
+      try {
+        const result = await calls.run(call, () => request(client))
+        if (!call.wanted) return result
+      } catch (thrown) {
+        error = thrown
+      }
+      const wanted = call.wanted ?? wantedBy(error, { provider: id, ...(url && { server: url }) })
+      if (wanted) throw new AuthorizationRequired({ ...wanted, ...(toolName && { toolName }) })
+      throw readError(error, id, name)
+    },
+  }
+}
+
+/** The page that a request was refused for. @see MCP 2025-11-25 "URL Elicitation Required" */
+function wantedBy(error: unknown, from: { provider: string; server?: string }): ConnectRequest | null {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return null
+  return readConnectRequest({ code: error.code, data: 'data' in error ? error.data : undefined }, from)
+}
+
+/** Ours as it is; a server's own words are for the log of whoever runs it, not for a model. */
+function readError(error: unknown, provider: string, name: string): Error {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (one instanceof LatchkeyError || one instanceof AuthorizationRequired) return one
+  }
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  return typeof code === 'number'
+    ? new LatchkeyError('server_error', `${name} answered with error ${code}.`, { provider })
+    : new LatchkeyError('malformed_response', `${name} gave an answer that could not be understood.`, { provider })
+}
+
+export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
+
+export interface AuthenticatedMcpClientOptions {
+  /**
+   * The token to use; `forceRefresh` when the server refused the last one. Undefined: nobody is connected. Default: that
+   * of the agent context this runs in, from the request's identities or from a vault.
+   */
+  token?: (
+    request: TokenRequest,
+  ) => Promise<{ accessToken: string; scopes?: readonly string[]; accountId?: string } | undefined>
+  /** Used for every call to the server. Default: a guarded fetch, which asks public https addresses only. */
+  fetch?: GuardedFetch
+  /** URLs of pages of the server's own that the person says to have visited. */
+  visited?: readonly string[]
+  clientInfo?: { name: string; version: string }
+}
+
+interface Held {
+  accessToken: string
+  scopes: readonly string[]
+  accountId: string | undefined
+}
+
+/**
+ * Calls an MCP server's tools as the person that this request runs for. Each call looks for their token, attaches it,
+ * and has it renewed once when the server refuses it. A server that wants a login, more scope or a visit to a page
+ * becomes {@link AuthorizationRequired}, which the page turns into a button; connected there, the next call finds the
+ * account in the request's identities or in the vault.
+ */
+export class AuthenticatedMcpClient {
+  readonly #target: McpTarget
+  readonly #options: AuthenticatedMcpClientOptions
+  readonly #fetch: GuardedFetch
+  /** A session with the server is one person's, as they are in one request: no other is ever lent it. */
+  readonly #sessions = new WeakMap<object, Promise<McpSession>>()
+
+  constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
+    this.#target = target
+    this.#options = options
+    this.#fetch = options.fetch ?? createGuardedFetch()
+  }
+
+  /** @throws AuthorizationRequired */
+  async listTools(): Promise<McpTool[]> {
+    return this.#run(undefined, toolsOf)
+  }
+
+  /** @throws AuthorizationRequired */
+  async callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
+    return this.#run(toolName, (client) => client.callTool({ name, arguments: input }))
+  }
+
+  async #run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await (await this.#session()).run(toolName, request)
+    } catch (error) {
+      if (!(error instanceof AuthorizationRequired) || !toolName || error.request.toolName) throw error
+      throw new AuthorizationRequired({ ...error.request, toolName })
+    }
+  }
+
+  #session(): Promise<McpSession> {
+    const key = this.#options.token ?? currentIdentities()
+    const known = this.#sessions.get(key)
+    if (known) return known
+    const session = this.#connect()
+    this.#sessions.set(key, session)
+    session.catch(() => this.#sessions.delete(key))
+    return session
+  }
+
+  async #connect(): Promise<McpSession> {
+    const { visited, clientInfo } = this.#options
+    const [session, { StreamableHTTPClientTransport }] = await Promise.all([
+      createMcpSession({ ...this.#target, visited, clientInfo, negotiate: true }),
+      import('@modelcontextprotocol/client'),
+    ])
+    const transport = new StreamableHTTPClientTransport(new URL(this.#target.url), {
+      fetch: (url, init) => this.#ask(url, init),
+    })
+    await session.run(undefined, (client) => client.connect(transport))
+    return session
+  }
+
+  /** @throws AuthorizationRequired */
+  async #token(forceRefresh = false): Promise<Held> {
+    const { id } = this.#target
+    if (this.#options.token) {
+      const found = await this.#options.token({ forceRefresh })
+      if (!found) throw new AuthorizationRequired({ provider: id })
+      return { accessToken: found.accessToken, scopes: found.scopes ?? [], accountId: found.accountId }
+    }
+    const { access_token, scopes, accountId } = await AgentContext.current().getToken(id, { forceRefresh })
+    return { accessToken: access_token, scopes, accountId }
+  }
+
+  /** One HTTP request with the person's token, which goes to the server's own address and nowhere else. */
+  async #ask(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const { id, name = id } = this.#target
+    if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
+    // A stream of its own, beside those of the answers, would outlive the request that this runs for.
+    if (init.method === 'GET') return new Response(null, { status: 405 })
+    let held = await this.#token()
+    for (let renewed = false; ; renewed = true) {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${held.accessToken}`)
+      let response: Response
+      try {
+        response = await this.#fetch(url, { ...init, headers })
+      } catch {
+        throw new LatchkeyError('network', `${name} could not be reached.`, { provider: id })
+      }
+      if (response.status >= 500 || response.status === 429) {
+        await response.body?.cancel()
+        throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, {
+          provider: id,
+        })
+      }
+      const about = { provider: id, ...(held.accountId && { accountId: held.accountId }) }
+      const challenge = readChallenge(response.headers)
+      if (response.status === 403 && challenge?.error === 'insufficient_scope') {
+        await response.body?.cancel()
+        const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
+        throw new AuthorizationRequired({ ...about, scopes: [...new Set([...held.scopes, ...wanted])] })
+      }
+      if (response.status !== 401) return response
+      await response.body?.cancel()
+      const refused = held.accessToken
+      if (!renewed) {
+        held = await this.#token(true).catch((error) => {
+          throw error instanceof AuthorizationRequired
+            ? new AuthorizationRequired({ ...error.request, ...about })
+            : error
+        })
+      }
+      if (renewed || held.accessToken === refused) throw new AuthorizationRequired(about)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { mcpServers } from '@latchkey/core/mcp'
+import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { AgentContext, AuthorizationRequired, McpCommand, withIdentities } from '../../index.ts'
+
+let sandbox: Sandbox
+beforeAll(async () => {
+  sandbox = await startSandbox({ appOrigins: ['https://app.example'], callbackPath: '/cb' })
+})
+afterAll(() => sandbox.close())
+
+const TOKEN = 'CANARY_gho_1234567890'
+const commandOf = (entry: object, options = {}) => {
+  const [server] = mcpServers({ projects: entry }).servers
+  return new McpCommand(server!, options)
+}
+const env = { GITHUB_TOKEN: `\${GITHUB_TOKEN}` }
+
+/** A server in a few lines: it says which variables it has, on stdout as its answer and on stderr. */
+const SPY = `
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line)
+  if (id === undefined) return
+  process.stderr.write(JSON.stringify(process.env))
+  const answer = {
+    initialize: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'spy', version: '1' } },
+    'tools/list': { tools: [{ name: 'spy', inputSchema: { type: 'object' } }] },
+    'tools/call': { content: [{ type: 'text', text: JSON.stringify({ ...process.env, pid: process.pid }) }] },
+  }[method]
+  process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: answer }) + '\\n')
+})`
+const spy = { command: process.execPath, args: ['-e', SPY], env }
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+it("runs a program with the person's token, and lists and calls its tools", async () => {
+  const { github } = sandbox
+  github.setPolicy({ auto: true, user: 'mona' })
+  const redirect_uri = 'https://app.example/cb'
+  const query = new URLSearchParams({ client_id: github.client.client_id, redirect_uri, scope: 'read:user' })
+  const { url } = await createHeadlessBrowser().open(`${github.url}/login/oauth/authorize?${query}`)
+  const body = new URLSearchParams({ ...github.client, code: url.searchParams.get('code') ?? '' })
+  const answer = await fetch(`${github.url}/login/oauth/access_token`, { method: 'POST', body })
+  const accessToken = new URLSearchParams(await answer.text()).get('access_token') ?? ''
+  const projects = commandOf({
+    command: process.execPath,
+    args: [PROJECTS_MCP],
+    env: { ...env, GITHUB_API_URL: `${github.url}/api/v3` },
+  })
+  expect(projects.accounts).toEqual(['github'])
+  await withIdentities([{ provider: 'github', accessToken }], async () => {
+    expect((await projects.listTools()).map(({ name }) => name)).toEqual(['survey_projects'])
+    expect((await projects.callTool('survey_projects')).content[0]?.text).toContain('mona/')
+  })
+})
+
+it('the token is in the environment of that program and nowhere else', async () => {
+  const logged = (['log', 'error', 'warn'] as const).map((name) => vi.spyOn(console, name))
+  const written = vi.spyOn(process.stderr, 'write')
+  vi.stubEnv('A_SECRET_OF_OURS', 'CANARY_ours')
+  const command = commandOf(spy)
+  const run = (accessToken: string) =>
+    withIdentities([{ provider: 'github', accessToken }], () => command.callTool('spy'))
+  const [{ content }, other] = await Promise.all([run(TOKEN), run('CANARY_of_somebody_else')])
+  const seen = JSON.parse(content[0]?.text ?? '')
+  // It had the token, which was taken out of its answer.
+  expect(seen.GITHUB_TOKEN).toBe('[redacted]')
+  expect(seen).toHaveProperty('PATH')
+  expect(seen).not.toHaveProperty('A_SECRET_OF_OURS')
+  expect(JSON.stringify([content, other])).not.toContain('CANARY')
+  expect(JSON.stringify(process.env)).not.toContain(TOKEN)
+  expect(JSON.stringify([...logged, written].flatMap((spied) => spied.mock.calls))).not.toContain('CANARY')
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+  // And it has ended.
+  expect(() => process.kill(seen.pid, 0)).toThrow('ESRCH')
+})
+
+it('without the account nothing is started, and the person is asked for it', async () => {
+  // A program that would leave a trace: it cannot even be found.
+  const command = commandOf({ command: '/nowhere/program', env })
+  const context = new AgentContext({ userId: 'bob', oauthTokens: {} })
+  const error = await failure(context.run(() => command.callTool('spy')))
+  expect(error).toBeInstanceOf(AuthorizationRequired)
+  expect(JSON.parse(JSON.stringify(error))).toMatchObject({ type: 'authorization_required', provider: 'github' })
+  // With it, it is started, and that it cannot be says nothing of what it was given.
+  const held = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: TOKEN } } })
+  const failed = await failure(held.run(() => command.callTool('spy')))
+  expect(failed).toMatchObject({ code: 'not_configured', message: 'projects could not be started.' })
+  expect(JSON.stringify([failed, String(failed), (failed as Error).stack])).not.toContain(TOKEN)
+})
+
+it('a program that does not answer is ended', async () => {
+  const silent = commandOf({ command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] }, { timeout: 200 })
+  expect(await failure(silent.listTools())).toMatchObject({ code: 'not_configured' })
+})
+
+it('a reference to nothing, or an entry without a command, is no command', () => {
+  expect(() => commandOf({ command: 'x', env: { A: `\${HOME}` } })).toThrow('mcpServers.projects.env.A: ')
+  expect(() => commandOf({ url: 'https://mcp.example/' })).toThrow('mcpServers.projects: ')
+})

@@ -1,0 +1,140 @@
+import { LatchkeyError, type Provider } from '@latchkey/core'
+import { fillReferences, type McpReference, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
+import type { Client } from '@modelcontextprotocol/client'
+import { createRedactor, secretsOf } from '../../outbound/redact.ts'
+import { AgentContext } from '../context.ts'
+import { getIdentityEnv } from '../identities.ts'
+import { providerOfName } from '../token-names.ts'
+import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
+
+export interface ResolveMcpServersOptions {
+  /** Whose accounts are used. Default: those of the request this runs for. */
+  context?: AgentContext
+  /** Providers whose own variable names are known beside the well-known ones. */
+  providers?: readonly Provider[]
+}
+
+/**
+ * The entries of an `mcpServers` configuration with the person's accounts in place of `${GITHUB_TOKEN}` and the like, in
+ * `env` and `headers`. Made per person and connection: what comes out holds secrets, the configuration never does.
+ *
+ * @param config as `mcpServers` of `@latchkey/core/mcp` reads it.
+ * @throws AuthorizationRequired when an account is not connected.
+ * @throws LatchkeyError `misuse` that names the path of a mistake, such as a reference that is no account's.
+ */
+export async function resolveMcpServers(
+  config: unknown,
+  options: ResolveMcpServersOptions = {},
+): Promise<Record<string, McpServerEntry>> {
+  const resolved: Record<string, McpServerEntry> = {}
+  for (const entry of mcpServers(config).servers) resolved[entry.id] = (await fill(entry, options)).entry
+  return resolved
+}
+
+/** @throws LatchkeyError `misuse` for a variable that is no provider's. */
+function providerOf({ path, variable }: McpReference, providers: readonly Provider[]): string {
+  try {
+    return providerOfName(variable, providers)
+  } catch (error) {
+    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`, { next: 'configure' })
+  }
+}
+
+async function fill(
+  entry: McpServerEntry,
+  { context = AgentContext.current(), providers = [] }: ResolveMcpServersOptions,
+): Promise<{ entry: McpServerEntry; secrets: string[] }> {
+  const values: Record<string, string> = {}
+  const secrets: string[] = []
+  for (const reference of entry.references) {
+    const provider = providerOf(reference, providers)
+    const token = await context.getToken(provider, { toolName: entry.id })
+    const identity = token.toIdentity()
+    const value = getIdentityEnv([identity], { providers })[reference.variable]
+    if (value === undefined) {
+      const message = `${reference.path}: the ${provider} account has no ${reference.variable}.`
+      throw new LatchkeyError('misuse', message, { next: 'configure' })
+    }
+    values[reference.variable] = value
+    secrets.push(...secretsOf([identity], providers))
+  }
+  const filled = (record: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(record).map(([key, value]) => [key, fillReferences(value, values)]))
+  const { env, headers } = entry
+  return {
+    entry: { ...entry, ...(env && { env: filled(env) }), ...(headers && { headers: filled(headers) }) },
+    secrets,
+  }
+}
+
+export interface McpCommandOptions extends ResolveMcpServersOptions {
+  /** Folder to run in. Default: this process's. */
+  cwd?: string
+  /** Milliseconds that one answer may take. Default: 30 000. */
+  timeout?: number
+}
+
+/**
+ * An MCP server that runs here, as a child process: a `command` entry of the configuration of **this server**. Never
+ * make one of what a request names: whoever names a command runs it.
+ *
+ * Each call starts the program and ends it. It gets the person's accounts that its `env` refers to, a few variables that
+ * every program needs (the PATH, the home folder) and nothing else of this process; what it answers is cleaned of them.
+ */
+export class McpCommand {
+  readonly id: string
+  readonly name: string
+  /** Ids of the providers whose accounts it runs with. */
+  readonly accounts: readonly string[]
+  readonly #entry: McpServerEntry
+  readonly #options: McpCommandOptions
+
+  /** @throws LatchkeyError `misuse` for an entry without a command, or a reference that is no account's. */
+  constructor(entry: McpServerEntry, options: McpCommandOptions = {}) {
+    if (entry.kind !== 'command' || !entry.command) {
+      throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`, {
+        next: 'configure',
+      })
+    }
+    this.id = entry.id
+    this.name = entry.name
+    this.accounts = [...new Set(entry.references.map((one) => providerOf(one, options.providers ?? [])))]
+    this.#entry = entry
+    this.#options = options
+  }
+
+  /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
+  listTools(): Promise<McpTool[]> {
+    return this.#run(undefined, toolsOf)
+  }
+
+  /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
+  callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
+    return this.#run(toolName, (client, timeout) => client.callTool({ name, arguments: input }, { timeout }))
+  }
+
+  async #run<T>(toolName: string | undefined, request: (client: Client, timeout: number) => Promise<T>): Promise<T> {
+    const { cwd, timeout = 30_000 } = this.#options
+    const { entry, secrets } = await fill(this.#entry, this.#options)
+    const { id, name, command = '', args = [], env = {} } = entry
+    const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio')
+    const session = await createMcpSession({ id, name })
+    const transport = new StdioClientTransport({
+      command,
+      args: [...args],
+      env: { ...env },
+      // What it says there may be anything that it was given.
+      stderr: 'ignore',
+      ...(cwd && { cwd }),
+    })
+    const clean = createRedactor(secrets)
+    try {
+      await session.client.connect(transport, { timeout }).catch(() => {
+        throw new LatchkeyError('not_configured', `${name} could not be started.`, { next: 'configure' })
+      })
+      return clean.value(await session.run(toolName, (client) => request(client, timeout)))
+    } finally {
+      await transport.close()
+    }
+  }
+}

@@ -1,0 +1,636 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Server as NetServer } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  AuthenticatedMcpClient,
+  AuthorizationRequired,
+  createBroker,
+  createGuardedFetch,
+  createMcpProxy,
+  GuardError,
+  type GuardOptions,
+  withIdentities,
+} from '../../index.ts'
+
+const servers: (Server | NetServer)[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.close()
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  }
+})
+
+/** Whoever connects to this machine on the one further port that the guard lets through. */
+async function doorbell() {
+  const seen = { connections: 0 }
+  const server = new NetServer((socket) => {
+    seen.connections += 1
+    socket.destroy()
+  })
+  servers.push(server)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(8443, '127.0.0.1', resolve)
+  })
+  return seen
+}
+
+/** A server on loopback, and how often somebody connected to it. */
+async function listen(listener: RequestListener = (_request, response) => response.end('{}')) {
+  const seen: { connections: number; requests: { url?: string; headers: object; method?: string }[] } = {
+    connections: 0,
+    requests: [],
+  }
+  const server = createServer((request, response) => {
+    seen.requests.push({ url: request.url, headers: request.headers, method: request.method })
+    listener(request, response)
+  })
+  server.on('connection', () => {
+    seen.connections += 1
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return Object.assign(seen, { origin: `http://127.0.0.1:${port}`, port })
+}
+
+type Lookup = NonNullable<GuardOptions['lookup']>
+/** A resolver that answers with these addresses, one list per lookup. */
+function resolver(...answers: string[][]) {
+  const asked: string[] = []
+  const lookup = ((name: string, _options: object, callback: (error: null, found: object[]) => void) => {
+    const addresses = answers[Math.min(asked.length, answers.length - 1)]!
+    asked.push(name)
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    )
+  }) as unknown as Lookup
+  return { lookup, asked }
+}
+
+const refusal = async (promise: Promise<unknown>) => {
+  await expect(promise).rejects.toThrow(GuardError)
+}
+
+describe('the guarded fetch', () => {
+  it.each([
+    '10.0.0.1',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '127.0.0.1',
+    '127.9.9.9',
+    '0.0.0.0',
+    '100.64.0.1',
+    '169.254.169.254',
+    '[::1]',
+    '[fc00::1]',
+    '[fd12::1]',
+    '[fe80::1]',
+    '[::ffff:10.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[64:ff9b::a00:1]',
+    '[2002:a00:1::]',
+    '[::]',
+  ])('case 130: %s is refused before a socket is opened', async (host) => {
+    const target = await doorbell()
+    const { lookup, asked } = resolver(['127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup })(`https://${host}/`))
+    await refusal(createGuardedFetch({ lookup })(`https://${host}:8443/`))
+    expect(target.connections).toBe(0)
+    expect(asked).toEqual([])
+  })
+
+  it.each(['0x7f.1', '2130706433', '127.1', '①②⑦.⓪.⓪.①', 'localhost', 'localhost.', 'a.localhost', '0177.0.0.1'])(
+    'case 131: %s is this machine, however it is spelled',
+    async (host) => {
+      const { lookup, asked } = resolver(['93.184.216.34'])
+      await refusal(createGuardedFetch({ lookup })(`https://${host}/`))
+      expect(asked).toEqual([])
+    },
+  )
+
+  it.each([[['127.0.0.1']], [['127.0.0.1', '93.184.216.34']], [['::1']], [['::ffff:127.0.0.1']], [[]]])(
+    'case 132: a name that resolves to %j is refused',
+    async (addresses) => {
+      const target = await doorbell()
+      const { lookup, asked } = resolver(addresses)
+      await refusal(createGuardedFetch({ lookup })('https://mcp.example:8443/'))
+      expect(asked).toEqual(['mcp.example'])
+      expect(target.connections).toBe(0)
+    },
+  )
+
+  it('case 133: a name is looked up once, and connected to as it was checked', async () => {
+    const target = await listen()
+    // Public when it is checked, this machine afterwards.
+    const { lookup, asked } = resolver(['192.0.0.170'], ['127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup, timeout: 300 })(`https://mcp.example/`))
+    expect(asked).toHaveLength(1)
+    // Where the first answer may be used, that is where it connects, and there is no second lookup.
+    const allowed = resolver(['127.0.0.1'], ['127.0.0.2'])
+    const origin = `http://mcp.example:${target.port}`
+    const guarded = createGuardedFetch({ lookup: allowed.lookup, dangerouslyAllowOrigins: [origin] })
+    expect((await guarded(origin)).status).toBe(200)
+    expect(allowed.asked).toEqual(['mcp.example'])
+    expect(target.connections).toBe(1)
+  })
+
+  it.each([302, 307])('case 134: a %d to a private place is not followed', async (status) => {
+    const secret = await listen()
+    const target = await listen((_request, response) => response.writeHead(status, { location: secret.origin }).end())
+    await refusal(createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })(target.origin))
+    expect(target.connections).toBe(1)
+    expect(secret.connections).toBe(0)
+  })
+
+  it('case 134: three hops are followed, a fourth is not; none with a POST; and no token leaves its origin', async () => {
+    const other = await listen((_request, response) => response.end('there'))
+    const target = await listen((request, response) => {
+      const left = Number(request.url?.slice(1))
+      if (left > 0) response.writeHead(302, { location: `/${left - 1}` }).end()
+      else if (request.url === '/away') response.writeHead(302, { location: other.origin }).end()
+      else response.end('here')
+    })
+    const guarded = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin, other.origin] })
+    expect(await (await guarded(`${target.origin}/3`)).text()).toBe('here')
+    await refusal(guarded(`${target.origin}/4`))
+    await refusal(guarded(`${target.origin}/1`, { method: 'POST', body: 'code=x' }))
+    expect(await (await guarded(`${target.origin}/away`, { headers: { authorization: 'Bearer x' } })).text()).toBe(
+      'there',
+    )
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization')
+  })
+
+  it.each([
+    'file:///etc/passwd',
+    'ftp://mcp.example/',
+    'data:application/json,{}',
+    'http://mcp.example/',
+    'https://mcp.example:22/',
+    'https://mcp.example:25/',
+    'https://mcp.example:6379/',
+    'https://user:pass@mcp.example/',
+    'https://user@mcp.example/',
+  ])('case 135: %s is refused', async (url) => {
+    const { lookup, asked } = resolver(['93.184.216.34'])
+    await refusal(createGuardedFetch({ lookup })(url))
+    expect(asked).toEqual([])
+  })
+
+  it('case 136: an endless body, a packed one and a slow one are cut', async () => {
+    const endless = await listen((_request, response) => {
+      const timer = setInterval(() => response.write('x'.repeat(64 * 1024)), 1)
+      response.on('close', () => clearInterval(timer))
+    })
+    const packed = await listen((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'.repeat(10_000_000))),
+    )
+    const slow = await listen((_request, response) => {
+      const timer = setInterval(() => response.write('x'), 50)
+      response.on('close', () => clearInterval(timer))
+    })
+    const dangerouslyAllowOrigins = [endless.origin, packed.origin, slow.origin]
+    const guarded = createGuardedFetch({ dangerouslyAllowOrigins, timeout: 5_000 })
+    await refusal(guarded(endless.origin))
+    await refusal(guarded(packed.origin))
+    const started = Date.now()
+    await refusal(createGuardedFetch({ dangerouslyAllowOrigins, timeout: 300 })(slow.origin))
+    expect(Date.now() - started).toBeLessThan(3_000)
+  })
+})
+
+const origin = 'https://app.example'
+function brokerFor(mcp = createMcpProxy()) {
+  const broker = createBroker({
+    providers: [],
+    clients: {},
+    allowedOrigins: [origin],
+    authenticate: (request) => request.headers.get('cookie'),
+    mcp,
+  })
+  return (body: object, headers: Record<string, string> = { cookie: 'session=ada' }) =>
+    broker(
+      new Request(`${origin}/api/latchkey/mcp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin, 'latchkey-request': '1', ...headers },
+        body: JSON.stringify(body),
+      }),
+    )
+}
+
+describe("the broker's /mcp route", () => {
+  it('case 137: blocked, closed and too slow look alike', async () => {
+    const closed = await listen()
+    const slow = await listen(() => {})
+    const dead = new NetServer()
+    await new Promise<void>((resolve) => dead.listen(0, '127.0.0.1', resolve))
+    const deadOrigin = `http://127.0.0.1:${(dead.address() as AddressInfo).port}`
+    await new Promise((resolve) => dead.close(resolve))
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [slow.origin, deadOrigin], timeout: 200 }))
+    const answers = []
+    for (const url of [closed.origin, deadOrigin, slow.origin, 'file:///etc/passwd', 'nonsense', 'https://10.0.0.1/']) {
+      const response = await ask({ url })
+      answers.push([response.status, await response.text(), response.headers.get('latchkey-mcp')])
+    }
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect(answers[0]?.[0]).toBe(502)
+    expect(closed.connections).toBe(0)
+  })
+
+  it("case 128: one session's or client's authorization is never lent to another", async () => {
+    const target = await listen((request, response) =>
+      response
+        .writeHead(request.headers.authorization ? 200 : 401, {
+          'content-type': 'text/html',
+          'set-cookie': 'upstream=1',
+          'mcp-session-id': 's1',
+        })
+        .end('<script>1</script>'),
+    )
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
+    const headers = { authorization: 'Bearer adas', cookie: 'x=1', 'x-api-key': 'k' }
+    const first = await ask({ url: target.origin, headers })
+    expect(first.status).toBe(200)
+    expect(first.headers.get('set-cookie')).toBeNull()
+    // Nothing of it can be taken for a page of the app.
+    expect(first.headers.get('content-type')).toBe('application/octet-stream')
+    expect((await ask({ url: target.origin }, { cookie: 'session=grace' })).status).toBe(401)
+    expect((await ask({ url: target.origin })).status).toBe(401)
+    expect(target.requests.map(({ headers: sent }) => sent)).toEqual([
+      expect.objectContaining({ authorization: 'Bearer adas' }),
+      expect.not.objectContaining({ authorization: expect.anything() }),
+      expect.not.objectContaining({ authorization: expect.anything() }),
+    ])
+    for (const { headers: sent } of target.requests) {
+      expect(sent).not.toHaveProperty('cookie')
+      expect(sent).not.toHaveProperty('x-api-key')
+      expect(sent).not.toHaveProperty('mcp-session-id')
+    }
+    // And nobody uses it without a session of the app.
+    expect((await ask({ url: target.origin }, {})).status).toBe(401)
+  })
+
+  /** A server whose stream is written by the test, and which says when somebody has left it. */
+  async function streaming() {
+    let write: (text: string) => boolean = () => false
+    let drained = () => {}
+    let end = () => {}
+    let begun = () => {}
+    let left = () => {}
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const leaves = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const target = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      response.on('close', left)
+      response.on('drain', () => drained())
+      write = (text) => response.write(text)
+      end = () => response.end()
+      begun()
+    })
+    return {
+      ...target,
+      begins,
+      leaves,
+      write: (text: string) => write(text),
+      end: () => end(),
+      onDrain: (then: () => void) => {
+        drained = then
+      },
+    }
+  }
+  const accept = { accept: 'application/json, text/event-stream' }
+  const textOf = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+    const { done, value } = await reader.read()
+    return done ? undefined : new TextDecoder().decode(value)
+  }
+
+  it('hands events on as they come, before the answer ends', async () => {
+    const target = await streaming()
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin], timeout: 300 }))
+    const response = await ask({ url: target.origin, headers: accept })
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    const reader = response.body!.getReader()
+    await target.begins
+    target.write('data: 1\n\n')
+    expect(await textOf(reader)).toBe('data: 1\n\n')
+    // Longer than an answer may take: each event is a sign of life.
+    for (const at of [2, 3, 4]) {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      target.write(`data: ${at}\n\n`)
+      expect(await textOf(reader)).toBe(`data: ${at}\n\n`)
+    }
+    target.end()
+    expect(await textOf(reader)).toBeUndefined()
+  })
+
+  it('leaves the server when the page leaves: by its request, or by what it reads', async () => {
+    const first = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [first.origin] })
+    const reader = (await brokerFor(proxy)({ url: first.origin, headers: accept })).body!.getReader()
+    first.write('data: 1\n\n')
+    await textOf(reader)
+    await reader.cancel()
+    await first.leaves
+
+    const second = await streaming()
+    const control = new AbortController()
+    const other = createMcpProxy({ dangerouslyAllowOrigins: [second.origin] })
+    const answer = await other({ url: second.origin, headers: accept }, { signal: control.signal })
+    control.abort()
+    await second.leaves
+    await expect(answer.text()).rejects.toThrow(GuardError)
+  })
+
+  it('case 136: a stream that is silent, endless or longer than its time is cut', async () => {
+    const idle = await streaming()
+    const allow = { dangerouslyAllowOrigins: [idle.origin] }
+    const silent = await createMcpProxy({ ...allow, streams: { idle: 100 } })({ url: idle.origin, headers: accept })
+    await expect(silent.text()).rejects.toThrow(GuardError)
+    await idle.leaves
+
+    const long = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const timer = setInterval(() => response.write('data: x\n\n'), 20)
+      response.on('close', () => clearInterval(timer))
+    })
+    for (const streams of [{ maxBytes: 100 }, { lifetime: 150 }]) {
+      const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], streams })
+      await expect((await proxy({ url: long.origin, headers: accept })).text()).rejects.toThrow(GuardError)
+    }
+    // Whoever did not ask for a stream is given none: it is cut as any other answer.
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], timeout: 200 })
+    expect((await proxy({ url: long.origin, headers: { accept: 'application/json' } })).status).toBe(502)
+  })
+
+  it('reads no faster than the page does', async () => {
+    const target = await streaming()
+    const proxy = createMcpProxy({ dangerouslyAllowOrigins: [target.origin] })
+    const reader = (await proxy({ url: target.origin, headers: accept })).body!.getReader()
+    await target.begins
+    const piece = 'x'.repeat(1024 * 1024)
+    let written = 0
+    // Until the sockets between are full, which no sum of their buffers can put off for long.
+    while (written < 12) {
+      const full = new Promise<'full'>((resolve) => setTimeout(() => resolve('full'), 300))
+      const more = new Promise<'more'>((resolve) => target.onDrain(() => resolve('more')))
+      written += 1
+      if (!target.write(piece) && (await Promise.race([full, more])) === 'full') break
+    }
+    expect(written).toBeLessThan(12)
+    // And on it goes once somebody reads.
+    const drains = new Promise<void>((resolve) => target.onDrain(resolve))
+    let read = 0
+    while (read < (written - 1) * piece.length) read += (await reader.read()).value?.byteLength ?? Infinity
+    await drains
+    await reader.cancel()
+  })
+
+  it("case 128: two sessions' streams of one server never meet", async () => {
+    const target = await listen((request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'adas' })
+      response.write(`data: ${request.headers.authorization ?? 'nobody'}\n\n`)
+    })
+    const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
+    const headers = { ...accept, authorization: 'Bearer adas', 'mcp-session-id': 'adas' }
+    const hers = (await ask({ url: target.origin, headers })).body!.getReader()
+    // While hers is open, somebody else asks for the same.
+    const his = (await ask({ url: target.origin, headers: accept }, { cookie: 'session=grace' })).body!.getReader()
+    expect(await textOf(hers)).toBe('data: Bearer adas\n\n')
+    expect(await textOf(his)).toBe('data: nobody\n\n')
+    expect(target.requests[1]?.headers).not.toHaveProperty('mcp-session-id')
+    await hers.cancel()
+    await his.cancel()
+  })
+
+  it('is not there unless the app asks for it', async () => {
+    const broker = createBroker({ providers: [], clients: {}, allowedOrigins: [origin], authenticate: () => true })
+    const headers = { 'content-type': 'application/json', origin, 'latchkey-request': '1' }
+    const request = new Request(`${origin}/api/latchkey/mcp`, { method: 'POST', headers, body: '{}' })
+    expect((await broker(request)).status).toBe(404)
+  })
+})
+
+describe('an MCP server used for the person', () => {
+  let sandbox: McpSandbox
+  beforeAll(async () => {
+    sandbox = await startMcpSandbox({ appOrigins: ['http://localhost:4999'], callbackPath: '/callback' })
+  })
+  afterAll(() => sandbox.close())
+
+  /** A token of one server, the long way: by its own pages. */
+  async function tokenOf(server: McpSandbox['files'], scope = 'mcp:read'): Promise<string> {
+    server.setPolicy({ auto: true })
+    let client_id = server.clientId
+    if (server.id !== 'files') {
+      const registered = await fetch(`${server.url}/reg`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          application_type: 'native',
+          redirect_uris: ['http://localhost:4999/callback'],
+          response_types: ['code'],
+          grant_types: ['authorization_code'],
+          token_endpoint_auth_method: 'none',
+        }),
+      })
+      client_id = ((await registered.json()) as { client_id: string }).client_id
+    }
+    const verifier = 'v'.repeat(43)
+    const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
+    const redirect_uri = 'http://localhost:4999/callback'
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id,
+      redirect_uri,
+      scope,
+      resource: server.mcp,
+      code_challenge: Buffer.from(digest).toString('base64url'),
+      code_challenge_method: 'S256',
+    })
+    const { url } = await createHeadlessBrowser().open(`${server.url}/auth?${query}`)
+    const response = await fetch(`${server.url}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: url.searchParams.get('code') ?? '',
+        client_id,
+        redirect_uri,
+        code_verifier: verifier,
+        resource: server.mcp,
+      }),
+    })
+    return ((await response.json()) as { access_token: string }).access_token
+  }
+
+  const clientOf = ({ id, mcp, url }: McpSandbox['files']) =>
+    new AuthenticatedMcpClient({ id, url: mcp }, { fetch: createGuardedFetch({ dangerouslyAllowOrigins: [url] }) })
+  const asked = async (promise: Promise<unknown>) => {
+    const error = await promise.then(
+      () => undefined,
+      (thrown) => thrown,
+    )
+    expect(error).toBeInstanceOf(AuthorizationRequired)
+    return (error as AuthorizationRequired).request
+  }
+
+  it("lists and calls tools with the request's identity", async () => {
+    const accessToken = await tokenOf(sandbox.files)
+    const client = clientOf(sandbox.files)
+    await withIdentities([{ provider: 'files', accessToken }], async () => {
+      expect((await client.listTools()).map(({ name }) => name)).toEqual(['list_files'])
+      expect((await client.callTool('list_files')).content[0]?.text).toContain('engine.txt')
+    })
+  })
+
+  it('asks for the account where there is none, or its token is dead', async () => {
+    const client = clientOf(sandbox.files)
+    expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
+    const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1' }
+    expect(await asked(withIdentities([dead], () => client.callTool('list_files')))).toMatchObject({
+      type: 'authorization_required',
+      accountId: 'files.1',
+      toolName: 'list_files',
+    })
+  })
+
+  it('case 90: a token of one server is refused by another', async () => {
+    const accessToken = await tokenOf(sandbox.files)
+    const client = clientOf(sandbox.ledger)
+    // A host that mixes them up gets nowhere, and the server that it was not made out for says so.
+    const request = await asked(withIdentities([{ provider: 'ledger', accessToken }], () => client.listTools()))
+    expect(request.provider).toBe('ledger')
+    // By name, the identity of one server is never taken for another.
+    const before = sandbox.ledger.log.length
+    await asked(withIdentities([{ provider: 'files', accessToken }], () => client.listTools()))
+    expect(sandbox.ledger.log).toHaveLength(before)
+  })
+
+  it('never asks a private address on its own', async () => {
+    const client = new AuthenticatedMcpClient({ id: 'files', url: sandbox.files.mcp })
+    const before = sandbox.files.log.length
+    await expect(
+      withIdentities([{ provider: 'files', accessToken: 'x' }], () => client.listTools()),
+    ).rejects.toMatchObject({ code: 'network' })
+    expect(sandbox.files.log).toHaveLength(before)
+  })
+
+  it("case 128: a server's session is its person's alone", async () => {
+    const seen: [string | undefined, string | undefined, string | undefined][] = []
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params } = JSON.parse(body)
+      const { authorization, 'mcp-session-id': session } = request.headers as Record<string, string | undefined>
+      seen.push([method, authorization, session])
+      const result = {
+        initialize: {
+          protocolVersion: params?.protocolVersion,
+          capabilities: { tools: {} },
+          serverInfo: { name: 's', version: '1' },
+        },
+        'tools/list': { tools: [] },
+      }[method as string]
+      if (id === undefined) response.writeHead(202).end()
+      else {
+        response
+          .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': `of ${authorization}` })
+          .end(
+            JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: '' } }) }),
+          )
+      }
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const client = new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch })
+    for (const person of ['ada', 'grace', 'ada']) {
+      await withIdentities([{ provider: 's', accessToken: person }], () => client.listTools())
+    }
+    expect(seen.filter(([method]) => method === 'initialize')).toHaveLength(3)
+    for (const [, authorization, session] of seen) {
+      if (session) expect(session).toBe(`of ${authorization}`)
+    }
+    expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
+  })
+
+  it('a page that a server asks for while it answers (2025-11-25) belongs to the call it came with', async () => {
+    const waiting = new Map<string, (answer: { action?: string }) => void>()
+    const target = await listen(async (request, response) => {
+      let body = ''
+      for await (const piece of request) body += piece
+      const { id, method, params, result } = JSON.parse(body)
+      const json = (answer: object) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }))
+      if (method === 'initialize') {
+        const capabilities = { tools: {} }
+        json({ result: { protocolVersion: '2025-11-25', capabilities, serverInfo: { name: 's', version: '1' } } })
+      } else if (method === 'tools/call') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        const say = (message: object) => response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`)
+        let text = 'plain'
+        if (params.name === 'paged') {
+          const url = 'https://pages.example/agree'
+          say({
+            id: `e${id}`,
+            method: 'elicitation/create',
+            params: { mode: 'url', message: 'Agree', url, elicitationId: '1' },
+          })
+          text = (await new Promise<{ action?: string }>((resolve) => waiting.set(`e${id}`, resolve))).action ?? ''
+        }
+        say({ id, result: { content: [{ type: 'text', text }] } })
+        response.end()
+      } else if (method === undefined) {
+        waiting.get(id)?.(result)
+        response.writeHead(202).end()
+      } else if (id === undefined) response.writeHead(202).end()
+      else json({ error: { code: -32601, message: 'Unknown' } })
+    })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
+    const clientFor = (visited: string[]) =>
+      new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch, visited })
+    const identities = [{ provider: 's', accessToken: 'ada' }]
+    await withIdentities(identities, async () => {
+      const client = clientFor([])
+      const [paged, plain] = await Promise.all([asked(client.callTool('paged')), client.callTool('plain')])
+      expect(paged).toMatchObject({ mode: 'url', url: 'https://pages.example/agree', toolName: 'paged' })
+      expect(plain.content).toEqual([{ type: 'text', text: 'plain' }])
+      const { content } = await clientFor(['https://pages.example/agree']).callTool('paged')
+      expect(content).toEqual([{ type: 'text', text: 'accept' }])
+    })
+  })
+
+  describe.each([
+    ['in its result (2026-07-28)', 'kaggleMcp', 'join_competition', 'You are in'],
+    ['with the error -32042 (2025-11-25)', 'tickets', 'print_tickets', 'One page was printed'],
+  ] as const)('a page that a server asks for %s', (_form, name, tool, answer) => {
+    it('becomes a request that shows where it is, and the call goes on once the person was there', async () => {
+      const server = sandbox[name]
+      await server.reset()
+      const accessToken = await tokenOf(server)
+      const identities = [{ provider: server.id, accessToken }]
+      const call = (visited: string[]) => {
+        const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [server.url] })
+        const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp }, { fetch, visited })
+        return withIdentities(identities, () => client.callTool(tool))
+      }
+      const url = `${server.url}/pages/${tool}`
+      const request = await asked(call([]))
+      expect(request).toMatchObject({ provider: server.id, mode: 'url', url, toolName: tool })
+      // Saying so does not make it so, and another page is not this one.
+      expect(await asked(call([url]))).toMatchObject({ url })
+      await fetch(url, { method: 'POST' })
+      if (name === 'kaggleMcp') expect(await asked(call([`${url}/other`]))).toMatchObject({ url })
+      expect((await call([url])).content[0]?.text).toContain(answer)
+    })
+  })
+})

@@ -1,0 +1,172 @@
+// An MCP server whose accounts are in the vault, against the strict server: checked, asked for, kept, attached.
+import { randomBytes } from 'node:crypto'
+import { mcp } from '@latchkey/core/mcp'
+import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  AgentContext,
+  AuthenticatedMcpClient,
+  AuthorizationRequired,
+  createBroker,
+  createGuardedFetch,
+  createVault,
+  localKeys,
+  mcpForVault,
+} from '../../index.ts'
+
+const ORIGIN = 'https://app.example'
+const redirectUri = `${ORIGIN}/api/latchkey/callback`
+let sandbox: McpSandbox
+beforeAll(async () => {
+  sandbox = await startMcpSandbox({ appOrigins: [ORIGIN] })
+})
+afterAll(() => sandbox.close())
+
+/** An app of its own for each test. */
+async function open(server = sandbox.ledger) {
+  await server.reset()
+  server.setPolicy({ auto: true })
+  const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [server.url] })
+  const clientId = server === sandbox.files ? server.clientId : undefined
+  const found = await mcpForVault(mcp({ id: server.id, name: server.name, url: server.mcp, clientId }), {
+    redirectUri,
+    fetch,
+  })
+  const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
+  const broker = createBroker({
+    providers: [found.provider],
+    clients: { [server.id]: found.client },
+    authenticate: (request) => request.headers.get('cookie'),
+    allowedOrigins: [ORIGIN],
+    vault,
+    refreshAhead: false,
+  })
+  const call = async (user: string, path: string, body: object) => {
+    const response = await broker(
+      new Request(`${ORIGIN}/api/latchkey${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: ORIGIN, 'latchkey-request': '1', cookie: user },
+        body: JSON.stringify(body),
+      }),
+    )
+    const text = await response.text()
+    // The browser never sees what the vault keeps.
+    expect(text).not.toMatch(/access_token|refresh_token/)
+    return JSON.parse(text)
+  }
+  const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
+  const source = broker.tokenSource()
+  return {
+    server,
+    vault,
+    /** What the page's prompt does when it is pressed. */
+    async connect(user: string, request: { scopes?: readonly string[]; accountId?: string } = {}) {
+      const { url, state } = await call(user, '/flows', { provider: server.id, redirect_uri: redirectUri, ...request })
+      const { url: end } = await createHeadlessBrowser().open(url)
+      return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
+    },
+    async use(user: string, tool: string): Promise<string | undefined> {
+      const context = await AgentContext.fromVault(source, { userId: user })
+      return (await context.run(() => client.callTool(tool))).content[0]?.text
+    },
+    refreshes: () => server.log.filter(({ path, body }) => path === '/token' && body.includes('refresh_token&')).length,
+    tokens: () => server.log.flatMap(({ headers }) => /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? []),
+  }
+}
+
+const asked = async (promise: Promise<unknown>) => {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(AuthorizationRequired)
+  return (error as AuthorizationRequired).request
+}
+
+let app: Awaited<ReturnType<typeof open>>
+beforeEach(async () => {
+  app = await open()
+})
+
+describe('the four steps', () => {
+  it('asks for an account that is missing, keeps it, and attaches its token', async () => {
+    const before = app.server.log.length
+    expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ provider: 'ledger', toolName: 'read_ledger' })
+    // Nobody was asked without a token.
+    expect(app.server.log).toHaveLength(before)
+    const account = await app.connect('ada')
+    expect(account).toMatchObject({ provider: 'ledger', status: 'connected', custody: 'vault' })
+    expect(await app.use('ada', 'read_ledger')).toContain('1843')
+    // It is hers alone.
+    expect(await asked(app.use('grace', 'read_ledger'))).not.toHaveProperty('accountId')
+  })
+
+  it('more scope is asked for with what was there before', async () => {
+    const { id } = await app.connect('ada')
+    const request = await asked(app.use('ada', 'add_entry'))
+    expect(request).toMatchObject({ provider: 'ledger', accountId: id, toolName: 'add_entry' })
+    expect(request.scopes?.filter((scope) => scope.startsWith('mcp:'))).toEqual(['mcp:read', 'mcp:write'])
+    expect((await app.connect('ada', request)).id).toBe(id)
+    expect(await app.use('ada', 'add_entry')).toContain('was added')
+    // No refresh can widen a scope.
+    expect(app.refreshes()).toBe(0)
+  })
+
+  it('a client that was registered before is used as it is', async () => {
+    const files = await open(sandbox.files)
+    await files.connect('ada')
+    expect(await files.use('ada', 'list_files')).toContain('engine.txt')
+    expect(files.server.log.some(({ path }) => path === '/reg')).toBe(false)
+  })
+})
+
+describe('a token that the server refuses', () => {
+  it('is renewed once, and the call goes on', async () => {
+    await app.connect('ada')
+    await app.use('ada', 'read_ledger')
+    const refused = app.tokens().at(-1)!
+    await app.server.revoke(refused)
+    expect(await app.use('ada', 'read_ledger')).toContain('1843')
+    expect(app.refreshes()).toBe(1)
+    expect(app.tokens().at(-1)).not.toBe(refused)
+  })
+
+  it('is asked for anew when its grant has ended, and the account says so', async () => {
+    const { id } = await app.connect('ada')
+    app.server.revokeAll()
+    expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id, toolName: 'read_ledger' })
+    expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({ status: 'needs-reconnect' })
+  })
+
+  it('whose server refuses the new one too is asked for, after that one try', async () => {
+    const { id } = await app.connect('ada')
+    app.server.addFaults('/mcp', Array(8).fill({ status: 401 }))
+    expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id })
+    expect(app.refreshes()).toBe(1)
+  })
+
+  it('nobody signs in again because the authorization server is busy', async () => {
+    await app.connect('ada')
+    await app.use('ada', 'read_ledger')
+    await app.server.revoke(app.tokens().at(-1)!)
+    app.server.addFaults('/token', [{ status: 503 }])
+    await expect(app.use('ada', 'read_ledger')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+    // And when it is back, so is the account.
+    expect(await app.use('ada', 'read_ledger')).toContain('1843')
+  })
+})
+
+describe('an MCP server that is configured here', () => {
+  it('on a private address is not asked', async () => {
+    const before = sandbox.files.log.length
+    const found = mcpForVault(mcp({ id: 'files', url: sandbox.files.mcp }), { redirectUri })
+    await expect(found).rejects.toMatchObject({ code: 'network' })
+    expect(sandbox.files.log).toHaveLength(before)
+  })
+
+  it('whose client id belongs to another issuer is not given it', async () => {
+    const provider = mcp({ id: 'files', url: sandbox.files.mcp, clientId: 'x', issuer: 'https://other.example' })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [sandbox.files.url] })
+    await expect(mcpForVault(provider, { redirectUri, fetch })).rejects.toMatchObject({ code: 'not_configured' })
+  })
+})

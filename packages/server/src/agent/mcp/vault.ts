@@ -1,0 +1,86 @@
+import { LatchkeyError, memoryStore, type OAuthProvider } from '@latchkey/core'
+import {
+  type AppMetadata,
+  createRegistrations,
+  discoverMcp,
+  type McpProvider,
+  type Registrations,
+  readChallenge,
+} from '@latchkey/core/mcp'
+import { boundMcp, selectScopes } from '@latchkey/core/server'
+import type { BrokerClient } from '../../broker/broker.ts'
+import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
+
+export interface McpVaultOptions {
+  /** Where people come back to: `https://app.example/api/latchkey/callback`. */
+  redirectUri: string
+  /** How this app introduces itself where it registers. */
+  app?: AppMetadata
+  /** Where registrations are kept, with their secrets. Default: in this process, so each start registers again. */
+  registrations?: Registrations
+  /** Default: a guarded fetch, which asks public https addresses only. */
+  fetch?: GuardedFetch
+}
+
+/**
+ * An MCP server whose accounts are kept in the vault: finds out where its tokens come from and who this app is there, and
+ * answers with what `createBroker` takes. Done when the server starts; what the MCP server says is checked as in a page.
+ *
+ * ```ts
+ * const notes = await mcpForVault(mcp({ id: 'notes', url: 'https://notes.example/mcp' }), { redirectUri })
+ * createBroker({ providers: [notes.provider], clients: { notes: notes.client }, vault, … })
+ * ```
+ *
+ * @throws LatchkeyError when the server is away, or describes itself in a way that is not safe to use.
+ */
+export async function mcpForVault(
+  provider: McpProvider,
+  options: McpVaultOptions,
+): Promise<{ provider: OAuthProvider; client: BrokerClient }> {
+  const { redirectUri, app, fetch = createGuardedFetch() } = options
+  const { registrations = createRegistrations({ storage: memoryStore() }) } = options
+  const { id, name, mcp, client: configured } = provider
+  const challenge = await challengeOf(provider, fetch)
+  const discovery = await discoverMcp(provider, fetch, challenge)
+  const { server, resource } = discovery
+  if (configured.client_id && mcp.issuer && mcp.issuer !== server.issuer) {
+    throw new LatchkeyError('not_configured', `${name} has moved to another authorization server.`, {
+      provider: id,
+      next: 'configure',
+    })
+  }
+  const client = configured.client_id
+    ? await registrations.remember({
+        issuer: server.issuer,
+        client_id: configured.client_id,
+        method: 'pre-registered',
+        token_endpoint_auth_method: configured.token_endpoint_auth_method,
+        redirect_uris: [redirectUri],
+      })
+    : await registrations.getOrCreate(server, { redirectUri, name, provider: id, ask: fetch, ...(app && { app }) })
+  const scopes = provider.scopes.length > 0 ? provider.scopes : selectScopes(discovery, challenge)
+  return {
+    provider: boundMcp(provider, { server, client, scopes, resource }),
+    client: {
+      client_id: client.client_id,
+      ...(client.client_secret && { client_secret: client.client_secret }),
+    },
+  }
+}
+
+/** What the server says to somebody without a token. */
+async function challengeOf({ id, name, mcp }: McpProvider, fetch: GuardedFetch) {
+  const clientInfo = { name: 'latchkey', version: '0' }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
+  try {
+    const { headers } = await fetch(mcp.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
+      signal: AbortSignal.timeout(10_000),
+    })
+    return readChallenge(headers)
+  } catch (cause) {
+    throw new LatchkeyError('network', `${name} could not be reached.`, { provider: id, cause })
+  }
+}

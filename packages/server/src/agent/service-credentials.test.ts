@@ -1,0 +1,288 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { type Sandbox, startSandbox } from '@latchkey/sandbox'
+import { decodeJwt, decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, SignJWT } from 'jose'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ServiceCredentials, type ServiceCredentialsOptions } from '../index.ts'
+
+let sandbox: Sandbox
+const servers: Server[] = []
+beforeAll(async () => {
+  sandbox = await startSandbox({ appOrigins: ['https://app.example'] })
+})
+beforeEach(() => sandbox.metrics.reset())
+afterEach(() => {
+  vi.useRealTimers()
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+afterAll(() => sandbox.close())
+
+async function listen(answer: (request: IncomingMessage, response: ServerResponse, body: string) => void) {
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (piece) => {
+      body += piece
+    })
+    request.on('end', () => answer(request, response, body))
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function credentials(options: Partial<ServiceCredentialsOptions> = {}) {
+  const { client, url } = sandbox.metrics
+  return new ServiceCredentials({
+    clientId: client.client_id,
+    ...(!options.privateKey && !options.clientAssertion && { clientSecret: client.client_secret }),
+    issuer: url,
+    scopes: ['metrics.read'],
+    origins: [url],
+    ...options,
+  })
+}
+
+const tokenRequests = () => sandbox.metrics.log.filter(({ path }) => path === '/token')
+const api = () => `${sandbox.metrics.url}/api/metrics`
+
+describe('the token of a service account', () => {
+  it('case 125: 50 callers get one token, other scopes and resources get others, a 401 gets one more', async () => {
+    const service = credentials()
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => service.getToken()))
+    expect(new Set(tokens).size).toBe(1)
+    expect(tokenRequests()).toHaveLength(1)
+    const others = [
+      { scopes: ['metrics.write'] },
+      { scopes: ['metrics.read', 'metrics.write'] },
+      { resource: 'https://metrics.example' },
+      { scopes: [] },
+    ]
+    for (const other of others) tokens.push(await service.getToken(other), await service.getToken(other))
+    expect(new Set(tokens).size).toBe(5)
+    expect(await service.getToken({ scopes: ['metrics.write', 'metrics.read'] })).toBe(tokens[52])
+    expect(tokenRequests()).toHaveLength(5)
+    expect(tokenRequests().map(({ body }) => new URLSearchParams(body).get('scope'))).toEqual([
+      'metrics.read',
+      'metrics.write',
+      'metrics.read metrics.write',
+      'metrics.read',
+      null,
+    ])
+    // Another client, at the same issuer, shares nothing.
+    sandbox.metrics.addClient({
+      client_id: 'other',
+      client_secret: 'other-secret',
+      token_endpoint_auth_method: 'client_secret_basic',
+    })
+    expect(tokens).not.toContain(await credentials({ clientId: 'other', clientSecret: 'other-secret' }).getToken())
+
+    await sandbox.metrics.revoke(tokens[0] ?? '')
+    sandbox.metrics.log.length = 0
+    const answers = await Promise.all(Array.from({ length: 20 }, () => service.fetch(api())))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect(tokenRequests()).toHaveLength(1)
+  })
+
+  it('is renewed ahead of its end, and the old one is used while that fails', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const service = credentials()
+    const first = await service.getToken()
+    vi.setSystemTime(Date.now() + 539_000)
+    expect(await service.getToken()).toBe(first)
+    vi.setSystemTime(Date.now() + 2_000)
+    sandbox.metrics.addFaults('/token', [{ status: 503 }])
+    expect(await service.getToken()).toBe(first)
+    const second = await service.getToken()
+    expect(second).not.toBe(first)
+    vi.setSystemTime(Date.now() + 601_000)
+    sandbox.metrics.addFaults('/token', [{ drop: true }])
+    await expect(service.getToken()).rejects.toMatchObject({ code: 'network' })
+    // A failure is forgotten.
+    expect(await service.getToken()).not.toBe(second)
+  })
+
+  it('case 126: id and secret are form-encoded before they become HTTP Basic', async () => {
+    const form = (value: string) => decodeURIComponent(value.replaceAll('+', ' '))
+    const seen: unknown[] = []
+    const strict = await listen((request, response, body) => {
+      const [, sent = ''] = request.headers.authorization?.split(' ') ?? []
+      const [id = '', secret = '', ...more] = atob(sent).split(':')
+      seen.push([form(id), form(secret), more.length, body.includes('client_secret')])
+      response.setHeader('content-type', 'application/json').end('{"access_token":"x","token_type":"bearer"}')
+    })
+    const odd = { clientId: 'a:b é', clientSecret: 'a:b%+ é' }
+    expect(await credentials({ ...odd, tokenEndpoint: `${strict}/token` }).getToken()).toBe('x')
+    expect(seen).toEqual([[odd.clientId, odd.clientSecret, 0, false]])
+
+    // And a server that nobody here wrote.
+    const client = { client_id: 'a:b+c', client_secret: 'a:b%+ e' }
+    sandbox.metrics.addClient({ ...client, token_endpoint_auth_method: 'client_secret_basic' })
+    const options = { clientId: client.client_id, clientSecret: client.client_secret }
+    expect(await credentials(options).getToken()).toEqual(expect.any(String))
+  })
+
+  it('is sent in the body where that is asked for', async () => {
+    sandbox.metrics.addClient({
+      client_id: 'poster',
+      client_secret: 'a:b%+ e',
+      token_endpoint_auth_method: 'client_secret_post',
+    })
+    const options = { clientId: 'poster', clientSecret: 'a:b%+ e', authMethod: 'client_secret_post' as const }
+    expect(await credentials({ ...options, tokenEndpoint: `${sandbox.metrics.url}/token` }).getToken()).toBeTruthy()
+    expect(tokenRequests()[0]?.headers.authorization).toBeUndefined()
+    expect(sandbox.metrics.log.map(({ path }) => path)).toEqual(['/token'])
+  })
+
+  it('case 127: an assertion is for the issuer, lives a minute at most and is never used twice', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' }] }
+    sandbox.metrics.addClient({
+      client_id: 'signer',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: jwks as never,
+    })
+    const jwk = { ...(await exportJWK(privateKey)), kid: 'k1', alg: 'ES256' }
+    for (const key of [privateKey, jwk, await exportPKCS8(privateKey)]) {
+      const service = credentials({ clientId: 'signer', privateKey: key })
+      for (const scopes of [['metrics.read'], ['metrics.write']]) await service.getToken({ scopes })
+    }
+    const assertions = tokenRequests().map(({ body }) => new URLSearchParams(body).get('client_assertion') ?? '')
+    expect(assertions).toHaveLength(6)
+    for (const assertion of assertions) {
+      const { aud, iss, sub, exp = 0, iat = 0, jti } = decodeJwt(assertion)
+      expect({ aud, iss, sub }).toEqual({ aud: sandbox.metrics.url, iss: 'signer', sub: 'signer' })
+      expect(exp - iat).toBeLessThanOrEqual(60)
+      expect(exp).toBeLessThanOrEqual(Math.floor(Date.now() / 1000) + 60)
+      expect(jti?.length).toBeGreaterThan(20)
+    }
+    expect(new Set(assertions.map((one) => decodeJwt(one).jti)).size).toBe(6)
+    expect(assertions.map((one) => decodeProtectedHeader(one).kid)).toContain('k1')
+    // What is used twice is refused by a server that keeps to RFC 7523.
+    const [again = ''] = assertions
+    await expect(
+      credentials({ clientId: 'signer', clientAssertion: async () => again }).getToken(),
+    ).rejects.toMatchObject({
+      code: 'invalid_client',
+    })
+  })
+
+  it('takes assertions that are made elsewhere, a new one for each token', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256')
+    const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' }] }
+    sandbox.metrics.addClient({
+      client_id: 'workload',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: jwks as never,
+    })
+    const clientAssertion = vi.fn(() =>
+      new SignJWT({ jti: crypto.randomUUID() })
+        .setProtectedHeader({ alg: 'ES256' })
+        .setIssuer('workload')
+        .setSubject('workload')
+        .setAudience(sandbox.metrics.url)
+        .setIssuedAt()
+        .setExpirationTime('1m')
+        .sign(privateKey),
+    )
+    const service = credentials({ clientId: 'workload', clientAssertion })
+    expect(await service.getToken()).toBe(await service.getToken())
+    await service.getToken({ scopes: ['metrics.write'] })
+    expect(clientAssertion).toHaveBeenCalledTimes(2)
+  })
+
+  it('case 81: the secret is not sent again after a redirect', async () => {
+    const caught: string[] = []
+    const evil = await listen((request, response, body) => {
+      caught.push(`${request.headers.authorization} ${body}`)
+      response.end('{}')
+    })
+    for (const status of [301, 302, 303, 307, 308]) {
+      const url = await listen((_request, response) => response.writeHead(status, { location: evil }).end())
+      for (const authMethod of ['client_secret_basic', 'client_secret_post'] as const) {
+        const service = credentials({ clientSecret: 'CANARY_secret', tokenEndpoint: `${url}/token`, authMethod })
+        const error = await service.getToken().catch((thrown: unknown) => thrown)
+        expect(error).toBeInstanceOf(Error)
+        expect(inspect(error)).not.toContain('CANARY')
+      }
+    }
+    expect(caught).toEqual([])
+    const url = await listen((_request, response) => response.writeHead(307, { location: evil }).end())
+    await fetch(url, { method: 'POST', body: 'CANARY_secret' })
+    expect(caught).toEqual(['undefined CANARY_secret'])
+  })
+
+  it('says in safe words why there is none', async () => {
+    const wrong = credentials({ clientSecret: 'CANARY_secret' })
+    const error = await wrong.getToken().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'invalid_client', next: 'configure' })
+    const headers = { 'content-type': 'application/json' }
+    sandbox.metrics.addFaults('/token', [{ status: 400, headers, body: '{"error":"invalid_scope"}' }])
+    await expect(credentials({ scopes: ['unknown'] }).getToken()).rejects.toMatchObject({ code: 'invalid_scope' })
+    const strange = await listen((_request, response) => response.writeHead(200).end('<html>'))
+    await expect(credentials({ tokenEndpoint: strange }).getToken()).rejects.toMatchObject({
+      code: 'malformed_response',
+    })
+    for (const one of [error, wrong]) {
+      expect(inspect(one, { depth: 9, showHidden: true }) + JSON.stringify(one)).not.toContain('CANARY')
+    }
+  })
+
+  it('refuses options that contradict themselves', () => {
+    const bad: Partial<ServiceCredentialsOptions>[] = [
+      { clientId: '' },
+      { clientSecret: '' },
+      { clientAssertion: async () => '', clientSecret: 'x' },
+      { issuer: '' },
+      { issuer: 'http://id.example' },
+      { tokenEndpoint: 'ftp://id.example/token' },
+      { tokenEndpoint: 'https://a:b@id.example/token' },
+      { privateKey: 'x', issuer: '', tokenEndpoint: 'https://id.example/token' },
+    ]
+    for (const options of bad) expect(() => credentials(options)).toThrow(expect.objectContaining({ code: 'misuse' }))
+  })
+})
+
+describe('calls as a service', () => {
+  it('work with one token, also when the body is a stream', async () => {
+    const answer = await credentials().fetch(api())
+    expect(await answer.json()).toMatchObject({ service_account: 'metrics-reader', metrics: [{}, {}, {}] })
+    const bodies: string[] = []
+    const url = await listen((_request, response, body) => {
+      bodies.push(body)
+      response.writeHead(bodies.length === 1 ? 401 : 200).end()
+    })
+    const body = new Blob(['one two']).stream()
+    const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+    expect((await credentials({ origins: [url] }).fetch(url, init)).status).toBe(200)
+    expect(bodies).toEqual(['one two', 'one two'])
+  })
+
+  it('case 93: an API that never accepts the token is called twice, then it is an error', async () => {
+    let calls = 0
+    const url = await listen((_request, response) => {
+      calls++
+      response.writeHead(401).end()
+    })
+    await expect(credentials({ origins: [url] }).fetch(url)).rejects.toMatchObject({ code: 'invalid_token' })
+    expect(calls).toBe(2)
+    expect(tokenRequests()).toHaveLength(2)
+  })
+
+  it('go to the origins of the API only, and follow no redirect', async () => {
+    const seen: unknown[] = []
+    const evil = await listen((request, response) => {
+      seen.push(request.headers)
+      response.end()
+    })
+    const url = await listen((_request, response) => response.writeHead(302, { location: evil }).end())
+    const service = credentials({ origins: [url] })
+    await expect(service.fetch(evil)).rejects.toMatchObject({ code: 'access_denied' })
+    await expect(credentials({ origins: undefined }).fetch(url)).rejects.toThrow('Name the origins')
+    expect((await service.fetch(url)).status).toBe(302)
+    expect(seen).toEqual([])
+    expect(
+      (await credentials({ origins: undefined, resource: `${sandbox.metrics.url}/api` }).fetch(api())).status,
+    ).toBe(200)
+  })
+})

@@ -1,0 +1,150 @@
+import { LatchkeyError, type Provider } from '@latchkey/core'
+import { createEgress, type EgressInit, type EgressRule, type OnUse } from '../outbound/egress.ts'
+import { createRedactor, secretsOf } from '../outbound/redact.ts'
+import { AgentContext, type AgentToken } from './context.ts'
+import { AuthorizationRequired, bindIdentities } from './identities.ts'
+
+export interface WithAccountOptions {
+  /** The provider, or its id. {@link ToolAccount.fetch} needs the provider itself. */
+  provider: Provider | string
+  /** Scopes that the tool needs. */
+  scopes?: readonly string[]
+  /** Shown to the person when the account is missing. */
+  toolName?: string
+  /** Calls that {@link ToolAccount.fetch} may make. Default: every call to the provider's API. */
+  allow?: EgressRule['allow']
+  /** Told of every use of the account, and of every call for one that is missing. */
+  onUse?: OnUse
+  /** Used by {@link ToolAccount.fetch}. Default: the global one. */
+  fetch?: typeof globalThis.fetch
+}
+
+/** The account a tool runs with. The token is asked for, never carried: no copy, JSON or printout of this holds it. */
+export interface ToolAccount {
+  readonly provider: string
+  readonly accountId: string | undefined
+  readonly scopes: readonly string[]
+  /** The token, for this call only. */
+  getToken(): Promise<string>
+  /** Calls the provider's API as this person: a path below `apiBaseUrl`, or a whole address of it. */
+  fetch(path: string, init?: EgressInit): Promise<Response>
+}
+
+/**
+ * Gives a tool of the AI SDK, of an MCP server or of anything that calls `execute(input, options)` the account of the
+ * person it runs for. What the tool returns or throws is scrubbed of the token.
+ *
+ * ```ts
+ * execute: withAccount({ provider: github(), scopes: ['repo'] }, async (_input, account) => {
+ *   const response = await account.fetch('/user/repos')
+ *   return await response.json()
+ * })
+ * ```
+ *
+ * The function it makes rejects with {@link AuthorizationRequired} when the account is missing or lacks a scope; its
+ * JSON is a `ConnectRequest`.
+ */
+export function withAccount<Input, Options, Output>(
+  options: WithAccountOptions,
+  fn: (input: Input, account: ToolAccount, options: Options) => AsyncGenerator<Output>,
+): (input: Input, options: Options) => AsyncIterable<Output>
+export function withAccount<Input, Options, Output>(
+  options: WithAccountOptions,
+  fn: (input: Input, account: ToolAccount, options: Options) => Output | Promise<Output>,
+): (input: Input, options: Options) => Promise<Output>
+export function withAccount<Input, Options>(
+  options: WithAccountOptions,
+  fn: (input: Input, account: ToolAccount, options: Options) => unknown,
+): (input: Input, options: Options) => unknown {
+  /** Finds the account, runs what needs it, and cleans what comes out. */
+  async function open(callOptions: Options) {
+    const context = AgentContext.current()
+    const { onUse, toolName } = options
+    const provider = typeof options.provider === 'string' ? options.provider : options.provider.id
+    const log = (action: 'used' | 'missing', accountId?: string) =>
+      onUse?.({
+        at: Date.now(),
+        userId: context.userId,
+        action,
+        provider,
+        ...(toolName && { toolName }),
+        ...(accountId && { accountId }),
+      })
+    try {
+      const token = await context.getToken(provider, options)
+      log('used', token.accountId)
+      return accountOf(options, context, token)
+    } catch (error) {
+      if (!(error instanceof AuthorizationRequired)) throw error
+      log('missing')
+      const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
+      throw new AuthorizationRequired({
+        ...error.request,
+        ...(typeof toolCallId === 'string' && { toolCallId }),
+      })
+    }
+  }
+
+  const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
+  if (isGenerator) {
+    return (input, callOptions) => {
+      async function* run() {
+        const { account, clean } = await open(callOptions)
+        try {
+          for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield clean(value)
+        } catch (error) {
+          throw clean(error)
+        }
+      }
+      return bindIdentities(run())
+    }
+  }
+  return async (input, callOptions) => {
+    const { account, clean } = await open(callOptions)
+    try {
+      return clean(await fn(input, account, callOptions))
+    } catch (error) {
+      throw clean(error)
+    }
+  }
+}
+
+function accountOf(options: WithAccountOptions, context: AgentContext, token: AgentToken) {
+  const { provider, allow = ['* /**'], scopes, toolName, onUse, fetch } = options
+  const given = new Set(secretsOf([token.toIdentity()], typeof provider === 'string' ? [] : [provider]))
+  const egress =
+    typeof provider !== 'string' &&
+    createEgress({
+      rules: [{ provider, allow, ...(scopes && { scopes }) }],
+      context,
+      onUse,
+      fetch,
+      ...(toolName && { toolName }),
+    })
+  const account: ToolAccount = {
+    provider: token.provider,
+    accountId: token.accountId,
+    scopes: token.scopes,
+    async getToken() {
+      const { access_token } = await context.getToken(token.provider, { ...(scopes && { scopes }) })
+      given.add(access_token)
+      return access_token
+    },
+    async fetch(path, init) {
+      if (!egress || typeof provider === 'string') {
+        throw new LatchkeyError(
+          'misuse',
+          'account.fetch needs the provider itself: withAccount({ provider: github() }).',
+          {
+            next: 'configure',
+          },
+        )
+      }
+      return egress(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+    },
+  }
+  /** Made anew each time: the token may have been renewed in between. */
+  const clean = <T>(value: T): T =>
+    value instanceof AuthorizationRequired ? value : createRedactor(given).value(value)
+  return { account, clean }
+}

@@ -1,0 +1,902 @@
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { BROKER_HEADER } from '@latchkey/core/token'
+import { trace } from '@opentelemetry/api'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import express from 'express'
+import { Hono } from 'hono'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startUpstream, type Upstream } from '../../fixtures/upstream.ts'
+import {
+  type BrokerOptions,
+  clientsFromEnv,
+  createBroker,
+  createVault,
+  currentIdentities,
+  localKeys,
+  providersFromEnv,
+  takeConnectedAccounts,
+  type Vault,
+  type VaultOptions,
+  verifyWebhook,
+  withIdentities,
+} from '../index.ts'
+
+const APP = 'https://app.example'
+const MOUNT = `${APP}/api/latchkey`
+const CALLBACK = `${MOUNT}/callback`
+const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+const GOOD_KEY = 'CANARY_KEY_12345678'
+const NOBODYS = `acme.${'x'.repeat(22)}`
+
+interface Session {
+  user: string
+  tenant?: string
+  session: string
+}
+
+let upstream: Upstream
+let vault: Vault
+const written: unknown[] = []
+
+beforeAll(async () => {
+  upstream = await startUpstream()
+})
+beforeEach(() => {
+  upstream.seen.length = 0
+  upstream.instead.length = 0
+  Object.assign(upstream.settings, { expiresIn: 3600, verify: 200 })
+  upstream.keys.add(GOOD_KEY)
+  vault = createVault({ keys: localKeys(KEY) })
+  written.length = 0
+  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
+    vi.spyOn(console, method).mockImplementation((...words) => written.push(...words))
+  }
+})
+afterEach(() => {
+  // Whatever was done: no secret was ever logged, or stands in the audit log.
+  expect(JSON.stringify(written)).not.toContain('CANARY')
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+afterAll(() => upstream.close())
+
+/** `ada@phone` of `cookie: session=ada@phone`; `two/ada@phone` is of another tenant. */
+function sessionOf(request: Request): Session | null {
+  const [, tenant, user, device] = /^session=(?:(\w+)\/)?(\w+)@(\w+)$/.exec(request.headers.get('cookie') ?? '') ?? []
+  return user && device ? { user, tenant, session: device } : null
+}
+
+function broker(options: Partial<BrokerOptions<Session>> = {}) {
+  return createBroker<Session>({
+    providers: [upstream.provider(), upstream.keyProvider()],
+    clients: { acme: { client_id: 'app', client_secret: 'CANARY_CLIENT' } },
+    authenticate: sessionOf,
+    owner: (session) => session,
+    allowedOrigins: [APP],
+    vault,
+    refreshAhead: false,
+    ...options,
+  })
+}
+
+type Headers_ = Record<string, string | undefined>
+
+function call(method: string, route: string, body?: unknown, changed: Headers_ = {}): Request {
+  const headers: Headers_ = {
+    origin: APP,
+    cookie: 'session=ada@phone',
+    [BROKER_HEADER]: '1',
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...changed,
+  }
+  const given = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return new Request(`${MOUNT}/${route}`, {
+    method,
+    headers: given,
+    body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+  })
+}
+
+async function ask(request: Request, options: Partial<BrokerOptions<Session>> | ReturnType<typeof broker> = {}) {
+  const response = await (typeof options === 'function' ? options : broker(options))(request)
+  const text = await response.text()
+  // No answer of any route ever holds a secret.
+  expect(text).not.toContain('CANARY')
+  expect(JSON.stringify([...response.headers])).not.toContain('CANARY')
+  return { status: response.status, headers: response.headers, text, json: text ? JSON.parse(text) : undefined }
+}
+
+const as = (who: string): Headers_ => ({ cookie: `session=${who}` })
+
+async function connect(who = 'ada@phone', subject = 'ada', options: Partial<BrokerOptions<Session>> = {}) {
+  const started = await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }, as(who)), options)
+  expect(started.status).toBe(200)
+  const response = upstream.approve(started.json.url, subject)
+  const request = call('POST', `flows/${started.json.state}`, { response }, as(who))
+  const { status, json } = await ask(request, options)
+  expect({ status, json }).toMatchObject({ status: 200, json: { account: { provider: 'acme', username: subject } } })
+  return json.account as { id: string; provider: string; scopes: string[]; status: string }
+}
+
+const connectKey = (who = 'ada@phone', key = GOOD_KEY) =>
+  ask(call('POST', 'accounts', { provider: 'keys', fields: { key } }, as(who)))
+
+const owner = (user: string, tenant = 'default') => ({ tenant, user })
+const actions = async (user = 'ada') =>
+  (await vault.audit.query(owner(user))).map(({ action, outcome, reason }) =>
+    [action, outcome, reason].filter(Boolean).join(' '),
+  )
+
+describe('flows and accounts', () => {
+  it('tells the browser that accounts are kept here', async () => {
+    const { json } = await ask(new Request(`${MOUNT}/providers`))
+    expect(json.providers).toEqual([
+      { id: 'acme', client_id: 'app', mode: 'vault' },
+      { id: 'keys', mode: 'vault' },
+    ])
+    const mixed = await ask(new Request(`${MOUNT}/providers`), { custody: { keys: 'mediate' } })
+    expect(mixed.json.providers.map(({ mode }: { mode: string }) => mode)).toEqual(['vault', 'mediate'])
+  })
+
+  it('connects by a flow whose verifier and tokens never leave, and lists facts', async () => {
+    const account = await connect()
+    expect(account).toMatchObject({
+      custody: 'vault',
+      label: 'ada',
+      status: 'connected',
+      scopes: ['read'],
+      renewable: true,
+    })
+    expect(account.id).toMatch(/^acme\.[\w-]{22}$/)
+    expect((await ask(call('GET', 'accounts'))).json.accounts).toEqual([account])
+    expect((await ask(call('GET', `accounts/${account.id}`))).json.account).toEqual(account)
+    const sent = new URLSearchParams(upstream.to('/token')[0]?.body)
+    expect(sent.get('client_secret')).toBe('CANARY_CLIENT')
+    // The same person again is the same account.
+    expect((await connect('ada@desk')).id).toBe(account.id)
+    expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
+  })
+
+  it('a disconnect ends the grant, and says honestly when the provider could not be told', async () => {
+    const { id } = await connect()
+    const secret = (await vault.open(owner('ada'), id))?.secret.token
+    expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({
+      status: 'revoked',
+      tokens: ['refresh_token', 'access_token'],
+    })
+    expect(upstream.isLive(secret?.refresh_token ?? '')).toBe(false)
+    expect((await ask(call('DELETE', `accounts/${id}`))).status).toBe(404)
+    await connect()
+    upstream.instead.push((path, answer) => path === '/revoke' && Boolean(answer.writeHead(503).end()))
+    expect((await ask(call('DELETE', `accounts/${id}`))).json).toMatchObject({
+      status: 'removed',
+      error: 'temporarily_unavailable',
+    })
+    expect((await ask(call('GET', 'accounts'))).json.accounts).toEqual([])
+  })
+
+  it('takes a key once, refuses a bad one, and checks later what nobody could check', async () => {
+    expect((await connectKey('ada@phone', 'CANARY_BAD')).json).toMatchObject({ error: 'invalid_token' })
+    const { json } = await connectKey()
+    expect(json.account).toMatchObject({ provider: 'keys', subject: '12345678', custody: 'vault', renewable: false })
+    await ask(call('DELETE', `accounts/${json.account.id}`))
+    upstream.settings.verify = 503
+    const later = (await connectKey()).json.account
+    expect(later.reason).toBe('unverified')
+    upstream.settings.verify = 200
+    const checked = (await ask(call('POST', `accounts/${later.id}`, {}))).json.account
+    expect(checked).toMatchObject({ subject: '12345678' })
+    expect(checked.reason).toBeUndefined()
+    expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
+  })
+
+  it('an account that an API refused is refreshed, or needs its person', async () => {
+    const { id } = await connect()
+    const before = (await vault.open(owner('ada'), id))?.secret.token?.access_token
+    expect((await ask(call('POST', `accounts/${id}`, {}))).json.account.status).toBe('connected')
+    expect((await vault.open(owner('ada'), id))?.secret.token?.access_token).not.toBe(before)
+    upstream.instead.push(
+      (path, answer) => path === '/token' && Boolean(answer.writeHead(400).end('{"error":"invalid_grant"}')),
+    )
+    const dead = (await ask(call('POST', `accounts/${id}`, {}))).json.account
+    expect(dead).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
+    expect((await vault.open(owner('ada'), id))?.secret).toEqual({ revoked: true })
+    // Reconnecting heals it, and somebody else's sign-in does not.
+    const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
+    const wrong = (await ask(call('POST', 'flows', flow))).json
+    const other = await ask(call('POST', `flows/${wrong.state}`, { response: upstream.approve(wrong.url, 'grace') }))
+    expect(other.json.error).toBe('account_changed')
+    expect(await connect()).toMatchObject({ id, status: 'connected' })
+  })
+
+  it('refreshes ahead of expiry in the background, once a round', async () => {
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: start })
+    upstream.settings.expiresIn = 1800
+    const { id } = await connect()
+    await connectKey()
+    const handle = broker()
+    expect(await handle.refreshDue(300)).toBe(0)
+    vi.setSystemTime(start + 1600_000)
+    expect(await handle.refreshDue(100)).toBe(0)
+    upstream.settings.expiresIn = 60
+    expect(await handle.refreshDue(300)).toBe(1)
+    // A short life is not refreshed in every round.
+    expect(await handle.refreshDue(300)).toBe(0)
+    vi.setSystemTime(start + 1645_000)
+    upstream.settings.expiresIn = 3600
+    expect(await handle.refreshDue(300)).toBe(1)
+    expect(await handle.refreshDue(300)).toBe(0)
+    expect(upstream.refreshes()).toHaveLength(2)
+    expect((await vault.find(owner('ada'), id))?.expiresAt).toBeGreaterThan(Date.now() + 3_000_000)
+    vi.useRealTimers()
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    upstream.settings.expiresIn = 200
+    await connect()
+    const background = broker({ refreshAhead: 300 })
+    const due = vi.spyOn(vault, 'due').mockResolvedValue([])
+    vi.advanceTimersByTime(30_000)
+    expect(due).toHaveBeenCalledTimes(1)
+    background.close()
+    vi.advanceTimersByTime(90_000)
+    expect(due).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('references', () => {
+  const reference = ({ id, provider }: { id: string; provider: string }) => ({ provider, accountId: id })
+
+  it('resolve to fresh tokens for the run of their owner alone', async () => {
+    upstream.settings.expiresIn = 30
+    const account = await connect()
+    const body = { messages: [], connectedAccounts: [{ ...reference(account), status: 'connected', scopes: ['read'] }] }
+    const taken = takeConnectedAccounts(body)
+    expect(taken).toEqual({ connectedAccounts: body.connectedAccounts, body: { messages: [] } })
+    expect(takeConnectedAccounts({ params: { metadata: { ...body, x: 1 } } }).connectedAccounts).toHaveLength(1)
+    upstream.settings.expiresIn = 3600
+    const identities = await broker().resolveAccounts(call('POST', 'x', {}), taken.connectedAccounts, {
+      agent: 'assistant',
+      tool: 'list',
+    })
+    expect(identities).toMatchObject([{ provider: 'acme', accountId: account.id, scopes: ['read'] }])
+    expect(upstream.isLive(identities[0]?.accessToken ?? '')).toBe(true)
+    expect(upstream.refreshes()).toHaveLength(1)
+    expect(withIdentities(identities, () => currentIdentities())).toBe(identities)
+    const log = await vault.audit.query(owner('ada'))
+    expect(log.at(-1)).toMatchObject({
+      action: 'use',
+      outcome: 'allowed',
+      provider: 'acme',
+      account: account.id,
+      agent: 'assistant',
+      tool: 'list',
+      host: upstream.origin,
+    })
+    expect(JSON.stringify(log)).not.toContain('CANARY')
+  })
+
+  it('case 116: an account of somebody else is not there: not to see, to check, to end, or to use', async () => {
+    const account = await connect('ada@phone')
+    const mine = await connect('eve@phone', 'eve')
+    for (const who of ['eve@phone', 'two/ada@phone', 'adam@phone']) {
+      for (const [method, body] of [['GET'], ['DELETE'], ['POST', {}]] as const) {
+        const foreign = await ask(call(method, `accounts/${account.id}`, body, as(who)))
+        const nobodys = await ask(call(method, `accounts/${NOBODYS}`, body, as(who)))
+        expect({ method, who, status: foreign.status }).toEqual({ method, who, status: 404 })
+        expect(foreign.text).toBe(nobodys.text)
+      }
+      const api = call('GET', `accounts/${account.id}/api/me`, undefined, as(who))
+      expect((await ask(api, { proxy: { methods: ['GET'] } })).status).toBe(404)
+      const used = await broker().resolveAccounts(call('POST', 'x', {}, as(who)), [reference(account)])
+      expect(used).toEqual([])
+    }
+    expect(await broker().resolveAccounts(call('POST', 'x', {}, as('nobody')), [reference(account)])).toEqual([])
+    expect(await actions('eve')).toEqual(['connect allowed', 'deny denied login_required'])
+    expect((await vault.list(owner('ada'))).map(({ id }) => id)).toEqual([account.id])
+    expect((await vault.list(owner('eve'))).map(({ id }) => id)).toEqual([mine.id])
+  })
+
+  it('give nothing to another agent, for another audience, or under another provider', async () => {
+    const account = await connect()
+    const handle = broker({ agents: { assistant: { providers: ['acme'] }, other: { providers: ['keys'] } } })
+    const session = { user: 'ada', session: 'phone' }
+    const resolve = (options: object, change: object = {}) =>
+      handle.resolveAccounts(session, [{ ...reference(account), ...change }], options)
+    expect(await resolve({ agent: 'assistant' })).toHaveLength(1)
+    expect(await resolve({ agent: 'assistant', audience: upstream.origin })).toHaveLength(1)
+    for (const agent of ['other', 'nobody', '__proto__', undefined]) expect(await resolve({ agent })).toEqual([])
+    for (const audience of ['https://evil.test', `${upstream.origin}.evil.test`, '', 'null']) {
+      expect(await resolve({ agent: 'assistant', audience })).toEqual([])
+    }
+    expect(await resolve({ agent: 'other' }, { provider: 'keys' })).toEqual([])
+    for (const wrong of [
+      undefined,
+      'x',
+      [null],
+      [{ provider: 'acme' }],
+      [{ provider: '__proto__', accountId: account.id }],
+    ]) {
+      expect(await handle.resolveAccounts(session, wrong, { agent: 'assistant' })).toEqual([])
+    }
+    expect((await actions()).filter((line) => line.startsWith('deny'))).toEqual([
+      ...Array(4).fill('deny denied access_denied'),
+      ...Array(4).fill('deny denied invalid_target'),
+      'deny denied login_required',
+      'deny denied not_configured',
+    ])
+  })
+
+  it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
+    upstream.settings.expiresIn = 30
+    const account = await connect()
+    await broker().resolveAccounts({ user: 'ada', session: 'phone' }, [
+      reference(account),
+      { ...reference(account), provider: 'keys' },
+    ])
+    await ask(call('DELETE', `accounts/${account.id}`))
+    expect((await actions()).sort()).toEqual([
+      'connect allowed',
+      'deny denied login_required',
+      'refresh allowed',
+      'revoke allowed revoked',
+      'use allowed',
+    ])
+    expect(await vault.audit.verify('default')).toMatchObject({ ok: true, entries: 5 })
+  })
+
+  it('case 129: of a deleted user nothing is left, and every grant is ended', async () => {
+    const accounts = [
+      await connect('ada@phone', 'ada'),
+      await connect('ada@phone', 'ada2'),
+      await connect('ada@phone', 'ada3'),
+    ]
+    await connectKey()
+    await connect('eve@phone', 'eve')
+    const secrets = await Promise.all(
+      accounts.map(async ({ id }) => (await vault.open(owner('ada'), id))?.secret.token),
+    )
+    upstream.seen.length = 0
+    const receipts = await broker().deleteUser({ user: 'ada' })
+    expect(
+      Object.values(receipts)
+        .map(({ status }) => status)
+        .sort(),
+    ).toEqual(['removed', 'revoked', 'revoked', 'revoked'])
+    const told = upstream.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))
+    for (const token of secrets) expect(told).toContain(token?.refresh_token)
+    for (const token of secrets) expect(upstream.isLive(token?.access_token ?? '')).toBe(false)
+    expect(await vault.list(owner('ada'))).toEqual([])
+    expect(await vault.list(owner('eve'))).toHaveLength(1)
+  })
+})
+
+describe('guards', () => {
+  const routes: [string, string, object?][] = [
+    ['POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }],
+    ['POST', 'flows/state', { response: '?code=x&state=state' }],
+    ['GET', 'accounts'],
+    ['POST', 'accounts', { provider: 'keys', fields: { key: GOOD_KEY } }],
+    ['GET', `accounts/${NOBODYS}`],
+    ['POST', `accounts/${NOBODYS}`, {}],
+    ['DELETE', `accounts/${NOBODYS}`],
+    ['GET', `accounts/${NOBODYS}/api/me`],
+    ['POST', `accounts/${NOBODYS}/api/me`, {}],
+    ['DELETE', `accounts/${NOBODYS}/api/me`],
+    ['POST', 'token', { provider: 'acme' }],
+    ['POST', 'revoke', { provider: 'acme' }],
+    ['POST', 'verify', { provider: 'keys' }],
+  ]
+  const proxy = { methods: ['GET', 'POST', 'DELETE'] }
+
+  it('case 104: wants a session on every route of the vault', async () => {
+    for (const [method, route, body] of routes) {
+      for (const cookie of [undefined, 'session=', 'session=ada', 'other=ada@phone']) {
+        const { status, json } = await ask(call(method, route, body, { cookie }), { proxy })
+        expect({ method, route, status, error: json.error }).toEqual({
+          method,
+          route,
+          status: 401,
+          error: 'login_required',
+        })
+      }
+    }
+    expect(upstream.seen).toEqual([])
+  })
+
+  it("case 105: takes nothing but what the app's own page can send", async () => {
+    const authenticate = vi.fn()
+    for (const [method, route, body] of routes) {
+      const foreign: Headers_[] = [
+        { [BROKER_HEADER]: undefined },
+        { origin: 'https://evil.example' },
+        { origin: `${APP}.evil.test` },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'none' },
+        ...(method === 'GET' ? [{ origin: undefined, 'sec-fetch-site': 'cross-site' }] : [{ origin: undefined }]),
+        ...(body
+          ? [
+              { 'content-type': 'text/plain' },
+              { 'content-type': 'application/x-www-form-urlencoded' },
+              { 'content-type': 'multipart/form-data; boundary=x' },
+            ]
+          : []),
+      ]
+      for (const change of foreign) {
+        const { status } = await ask(call(method, route, body, change), { authenticate, proxy })
+        expect({ method, route, change, status }).toEqual({ method, route, change, status: 403 })
+      }
+    }
+    expect(authenticate).not.toHaveBeenCalled()
+    // Browsers leave Origin out of a GET to the page's own origin.
+    const own = { origin: undefined, 'sec-fetch-site': 'same-origin' }
+    expect((await ask(call('GET', 'accounts', undefined, own))).status).toBe(200)
+  })
+
+  it('case 106: names an allowed origin, and no other, to CORS, for the methods there are', async () => {
+    const preflight = (origin: string) =>
+      ask(
+        new Request(`${MOUNT}/accounts/${NOBODYS}`, {
+          method: 'OPTIONS',
+          headers: { origin, 'access-control-request-method': 'DELETE' },
+        }),
+      )
+    const { headers } = await preflight(APP)
+    expect(headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE')
+    expect(headers.get('access-control-allow-origin')).toBe(APP)
+    for (const origin of ['https://evil.example', 'null', '*', `${APP}.evil.test`]) {
+      for (const answer of [await preflight(origin), await ask(call('GET', 'accounts', undefined, { origin }))]) {
+        expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+      }
+    }
+  })
+
+  it('case 107: starts no flow for a redirect URI that is not exactly known', async () => {
+    for (const redirect_uri of [
+      `${CALLBACK}/`,
+      `${CALLBACK}x`,
+      `${CALLBACK}?x`,
+      `${CALLBACK}#x`,
+      `${MOUNT}/../latchkey/callback`,
+      `${MOUNT}/%63allback`,
+      `${APP}/api/%2e%2e/api/latchkey/callback`,
+      `${APP}:443/api/latchkey/callback`,
+      `${APP}:8443/api/latchkey/callback`,
+      'https://user@app.example/api/latchkey/callback',
+      'https://app.example.evil.test/api/latchkey/callback',
+      'https://evil.test/callback',
+    ]) {
+      const { status } = await ask(call('POST', 'flows', { provider: 'acme', redirect_uri }))
+      expect({ redirect_uri, status }).toEqual({ redirect_uri, status: 400 })
+    }
+  })
+
+  it('case 108: a flow is finished by the session that began it, once, with its own verifier', async () => {
+    const begin = async () => (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
+    const { url, state } = await begin()
+    const response = upstream.approve(url)
+    for (const who of ['ada@desk', 'eve@phone', 'eve@desk']) {
+      const stolen = await ask(call('POST', `flows/${state}`, { response }, as(who)))
+      expect({ who, status: stolen.status, error: stolen.json.error }).toEqual({
+        who,
+        status: 403,
+        error: 'access_denied',
+      })
+    }
+    expect((await ask(call('POST', `flows/${state}`, { response }, as('two/ada@phone')))).status).toBe(404)
+    expect(upstream.to('/token')).toEqual([])
+    expect((await ask(call('POST', `flows/${state}`, { response }))).status).toBe(200)
+    expect((await ask(call('POST', `flows/${state}`, { response }))).status).toBe(404)
+    expect(upstream.to('/token')).toHaveLength(1)
+    // The verifier was only ever in the request that redeemed the code.
+    const verifier = new URLSearchParams(upstream.to('/token')[0]?.body).get('code_verifier') ?? ''
+    expect(verifier).toMatch(/^[\w.~-]{43,128}$/)
+    expect(url).not.toContain(verifier)
+    // An answer to another flow, or by another issuer, is none to this one.
+    const [one, two] = [await begin(), await begin()]
+    const crossed = await ask(call('POST', `flows/${one.state}`, { response: upstream.approve(two.url) }))
+    expect(crossed.json.error).toMatch(/state_mismatch/)
+    const foreignIssuer = await ask(
+      call('POST', `flows/${two.state}`, { response: upstream.approve(two.url, 'ada', { iss: 'https://evil.test' }) }),
+    )
+    expect(foreignIssuer.json.error).toBe('issuer_mismatch')
+    expect(upstream.to('/token')).toHaveLength(1)
+    const late = await begin()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 + 1 })
+    expect((await ask(call('POST', `flows/${late.state}`, { response: upstream.approve(late.url) }))).status).toBe(404)
+  })
+
+  it('case 109: knows providers by exact id only', async () => {
+    for (const provider of ['__proto__', 'constructor', 'toString', '../acme', 'acme/', 'ACME']) {
+      for (const [route, more] of [
+        ['flows', { redirect_uri: CALLBACK }],
+        ['accounts', { fields: {} }],
+      ] as const) {
+        const body = JSON.stringify({ ...more, provider: 1 }).replace(
+          '"provider":1',
+          `"provider":${JSON.stringify(provider)}`,
+        )
+        const { status } = await ask(call('POST', route, body))
+        expect({ provider, route, status }).toEqual({ provider, route, status: 404 })
+      }
+    }
+    expect((await ask(call('POST', 'flows', { provider: 'keys', redirect_uri: CALLBACK }))).status).toBe(400)
+    expect((await ask(call('POST', 'accounts', { provider: 'acme', fields: { key: 'x' } }))).status).toBe(400)
+  })
+
+  it('case 110: takes no raw secret but a key, once, and sends it to its own provider only', async () => {
+    const { access_token, refresh_token } = upstream.grant('ada')
+    const bodies: [string, object][] = [
+      ['token', { provider: 'acme', grant_type: 'refresh_token', refresh_token }],
+      [
+        'token',
+        {
+          provider: 'acme',
+          grant_type: 'authorization_code',
+          code: 'x',
+          code_verifier: 'v'.repeat(43),
+          redirect_uri: CALLBACK,
+        },
+      ],
+      ['revoke', { provider: 'acme', access_token }],
+      ['verify', { provider: 'keys', fields: { key: GOOD_KEY } }],
+      ['accounts', { provider: 'acme', access_token, fields: { access_token } }],
+      ['userinfo', { provider: 'acme', access_token }],
+      [`accounts/${NOBODYS}`, { access_token }],
+      ['proxy', { access_token }],
+    ]
+    for (const [route, body] of bodies) expect([400, 404]).toContain((await ask(call('POST', route, body))).status)
+    expect(upstream.seen).toEqual([])
+    const hosts = new Set<string>()
+    const watched: Partial<BrokerOptions<Session>> = {
+      fetch: (input, init) => {
+        hosts.add(new URL(String(input)).origin)
+        return fetch(input, init)
+      },
+    }
+    const elsewhere = {
+      endpoint: 'https://evil.test',
+      baseUrl: 'https://evil.test',
+      verify: { endpoint: 'https://evil.test' },
+    }
+    await ask(call('POST', 'accounts', { provider: 'keys', fields: { key: GOOD_KEY }, ...elsewhere }), watched)
+    const account = await connect('ada@phone', 'ada', watched)
+    await ask(call('POST', `accounts/${account.id}`, { ...elsewhere }), watched)
+    await ask(call('DELETE', `accounts/${account.id}`), watched)
+    expect([...hosts]).toEqual([upstream.origin])
+  })
+
+  it('case 111: a path leads to the API of its account, or nowhere', async () => {
+    const { id } = await connect()
+    const handle = broker({ proxy })
+    const reach = async (path: string) => {
+      upstream.seen.length = 0
+      const request = new Request(`${MOUNT}/accounts/${id}/api/x`, call('GET', 'x'))
+      // As a server hands it on: a URL parser would have resolved some of these.
+      Object.defineProperty(request, 'url', { value: `${MOUNT}/accounts/${id}/api/${path}` })
+      const { status } = await ask(request, handle)
+      return { status, to: upstream.seen.map((one) => one.path) }
+    }
+    expect(await reach('me?x=%2F..&y=//')).toEqual({ status: 200, to: ['/api/me?x=%2F..&y=//'] })
+    expect(await reach('repos/a%20b/c')).toEqual({ status: 200, to: ['/api/repos/a%20b/c'] })
+    for (const path of [
+      '/evil.test',
+      '//evil.test',
+      '/\\evil.test',
+      '\\\\evil.test',
+      '%2f%2fevil.test',
+      '/%2f%2fevil.test',
+      'http://evil.test/',
+      'https:/evil.test',
+      '..%2f..%2ftoken',
+      '%2e%2e/token',
+      '%2e%2e%2ftoken',
+      'a/%2E%2e/%2e%2E/token',
+      'a//b',
+      '@evil.test',
+      '%5cevil',
+      'a%00b',
+      'a%0d%0ab',
+      '%252e%252e/token',
+    ]) {
+      const { status, to } = await reach(path)
+      const stayed = to.every((one) => one.startsWith('/api/'))
+      expect({ path, good: (status === 400 || status === 404 || status === 200) && stayed }).toEqual({
+        path,
+        good: true,
+      })
+      if (!['@evil.test'].includes(path)) expect({ path, to }).toEqual({ path, to: [] })
+    }
+    // What a URL parser resolves on its way here is another route.
+    expect((await ask(call('GET', `accounts/${id}/api/../../../token`), handle)).status).toBe(404)
+    expect((await ask(call('GET', `accounts/${id}/api/me`))).status).toBe(404)
+    expect((await ask(call('DELETE', `accounts/${id}/api/me`), { proxy: { methods: ['GET'] } })).status).toBe(404)
+  })
+
+  it('case 112: passes on no header but those that are known to be harmless, either way', async () => {
+    const { id } = await connect()
+    upstream.seen.length = 0
+    const smuggled = {
+      authorization: 'Bearer mine',
+      'proxy-authorization': 'x',
+      'x-api-key': 'x',
+      'private-token': 'x',
+      te: 'trailers',
+      'x-forwarded-for': '1.1.1.1',
+      forwarded: 'for=1.1.1.1',
+      'x-http-method-override': 'DELETE',
+      range: 'bytes=0-1',
+      accept: 'application/json',
+    }
+    const { status, headers } = await ask(call('GET', `accounts/${id}/api/me`, undefined, smuggled), { proxy })
+    expect(status).toBe(200)
+    const sent = upstream.seen[0]?.headers ?? {}
+    expect(sent.authorization).toBe(`Bearer ${(await vault.open(owner('ada'), id))?.secret.token?.access_token}`)
+    expect(sent.accept).toBe('application/json')
+    for (const name of ['cookie', 'origin', BROKER_HEADER, ...Object.keys(smuggled).slice(1, -1)])
+      expect(sent).not.toHaveProperty(name)
+    expect(headers.get('set-cookie')).toBeNull()
+    expect(headers.get('x-upstream')).toBeNull()
+    expect(headers.get('content-security-policy')).toBe("sandbox; default-src 'none'")
+    for (const [name, code] of [
+      ['redirect', 302],
+      ['refusal', 401],
+    ] as const) {
+      upstream.instead.push((_, answer) =>
+        Boolean(
+          answer.writeHead(code, { location: 'https://evil.test', 'set-cookie': 'a=CANARY' }).end(`CANARY ${name}`),
+        ),
+      )
+      expect((await ask(call('GET', `accounts/${id}/api/me`), { proxy })).status).toBe(code === 302 ? 502 : 424)
+    }
+  })
+
+  it('case 113: limits the requests of a user, and says when to come back', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
+    const handle = broker({
+      limit: { perMinute: 2, key: ({ user }, request) => `${user} ${request.headers.get('x-real-ip')}` },
+    })
+    const knock = (who: string, ip = '10.0.0.1') =>
+      ask(call('GET', 'accounts', undefined, { ...as(who), 'x-real-ip': ip }), handle)
+    expect([(await knock('ada@phone')).status, (await knock('ada@desk')).status]).toEqual([200, 200])
+    const over = await knock('ada@phone')
+    expect([over.status, over.headers.get('retry-after')]).toEqual([429, '40'])
+    expect([(await knock('eve@phone')).status, (await knock('ada@phone', '10.0.0.2')).status]).toEqual([200, 200])
+  })
+
+  it('case 114: takes no body that is large, deep or not an object, and no flow that asks for nonsense', async () => {
+    const deep = `${'['.repeat(8000)}${']'.repeat(8000)}`
+    for (const route of ['flows', 'flows/state', 'accounts', `accounts/${NOBODYS}`]) {
+      expect((await ask(call('POST', route, `{"a":"${'a'.repeat(16 * 1024)}"}`))).status).toBe(413)
+      for (const body of [deep, '', '{', 'null', '[]']) expect((await ask(call('POST', route, body))).status).toBe(400)
+    }
+    for (const scopes of ['read', [7], ['a b'], ['a"'], [''], Array(101).fill('a'), [{}]]) {
+      expect((await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK, scopes }))).json.error).toBe(
+        'invalid_scope',
+      )
+    }
+    const clock = new AbortController()
+    const { url, state } = (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(clock.signal)
+    upstream.instead.push((path) => {
+      if (path !== '/token') return false
+      clock.abort(new DOMException('The operation timed out.', 'TimeoutError'))
+      return true
+    })
+    const slow = await ask(call('POST', `flows/${state}`, { response: upstream.approve(url) }))
+    expect(slow).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } })
+    expect(timeout.mock.calls.flat().every((milliseconds) => milliseconds === 10_000)).toBe(true)
+  })
+
+  it('case 100: nothing that the vault answers may be cached, and no secret is in a query', async () => {
+    const handle = broker({ proxy })
+    const { id } = await connect()
+    for (const [method, route, body] of [
+      ...routes,
+      ['GET', `accounts/${id}`],
+      ['GET', `accounts/${id}/api/me`],
+    ] as typeof routes) {
+      const { headers } = await ask(call(method, route, body), handle)
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(headers.get('vary')).toBe('Origin')
+    }
+    expect(upstream.seen.map(({ search }) => search).join()).not.toContain('CANARY')
+  })
+
+  it("case 101: a provider's own words are in no answer, no log and no audit entry", async () => {
+    const { id } = await connect()
+    for (const [status, body] of [
+      [400, '{"error":"invalid_request","error_description":"CANARY"}'],
+      [400, '{"error":"CANARY"}'],
+      [500, 'CANARY'],
+      [200, '<h1>CANARY</h1>'],
+    ] as const) {
+      upstream.instead.push(
+        (path, answer) =>
+          path === '/token' && Boolean(answer.writeHead(status, { 'content-type': 'application/json' }).end(body)),
+      )
+      // `ask` looks for the canary in whatever comes back.
+      await ask(call('POST', `accounts/${id}`, {}))
+      const { url, state } = (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
+      upstream.instead.push(
+        (path, answer) =>
+          path === '/token' && Boolean(answer.writeHead(status, { 'content-type': 'application/json' }).end(body)),
+      )
+      expect(
+        (await ask(call('POST', `flows/${state}`, { response: upstream.approve(url) }))).status,
+      ).toBeGreaterThanOrEqual(400)
+    }
+    const denied = (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
+    const response = `?${new URLSearchParams({ error: 'access_denied', error_description: 'CANARY', state: denied.state })}`
+    expect((await ask(call('POST', `flows/${denied.state}`, { response }))).json.error).toBe('access_denied')
+    expect(JSON.stringify(await vault.audit.query(owner('ada')))).not.toContain('CANARY')
+  })
+
+  it('case 123: the page that the vault ends a flow on cannot be framed', async () => {
+    const { headers } = await ask_(CALLBACK)
+    expect(headers.get('content-security-policy')).toMatch(/(^|; )frame-ancestors 'none'($|;)/)
+    async function ask_(url: string) {
+      return broker()(new Request(url))
+    }
+  })
+})
+
+describe('webhooks and telemetry', () => {
+  it('tells another server of connected, needs-reconnect and disconnected, signed, and tries again', async () => {
+    const secret = `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`
+    const got: { headers: Headers; body: string }[] = []
+    let fail = true
+    const fetch: typeof globalThis.fetch = async (_url, init) => {
+      if (fail) {
+        fail = false
+        return new Response(null, { status: 500 })
+      }
+      got.push({ headers: new Headers(init?.headers), body: String(init?.body) })
+      return new Response(null, { status: 204 })
+    }
+    const webhooks: VaultOptions['webhooks'] = [{ url: 'https://hooks.example', secret, fetch, retryAfter: [1] }]
+    vault = createVault({ keys: localKeys(KEY), webhooks })
+    const { id } = await connect()
+    await vi.waitFor(() => expect(got).toHaveLength(1))
+    await vault.mark(owner('ada'), id, 'needs-reconnect', 'revoked')
+    await ask(call('DELETE', `accounts/${id}`))
+    await vi.waitFor(() => expect(got).toHaveLength(3))
+    expect(got.map(({ body }) => JSON.parse(body).type).sort()).toEqual([
+      'account.connected',
+      'account.disconnected',
+      'account.needs-reconnect',
+    ])
+    for (const { headers, body } of got) {
+      expect(JSON.parse(body).data).toMatchObject({ tenant: 'default', user: 'ada', provider: 'acme', accountId: id })
+      expect(body).not.toContain('CANARY')
+      expect(verifyWebhook(secret, headers, body)).toBe(true)
+      expect(verifyWebhook(secret, headers, `${body} `)).toBe(false)
+      const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+      expect(verifyWebhook(other, headers, body)).toBe(false)
+      expect(verifyWebhook(`${other} ${secret}`, headers, body)).toBe(true)
+      const old = new Headers(headers)
+      old.set('webhook-timestamp', String(Number(headers.get('webhook-timestamp')) - 301))
+      expect(verifyWebhook(secret, old, body)).toBe(false)
+    }
+    expect(() =>
+      createVault({ keys: localKeys(KEY), webhooks: [{ url: 'https://hooks.example', secret: 'whsec_short' }] }),
+    ).toThrow(/24 random bytes/)
+  })
+
+  it('says by OpenTelemetry what it did, and no secret', async () => {
+    const exporter = new InMemorySpanExporter()
+    trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+    try {
+      const { id } = await connect()
+      await ask(call('POST', `accounts/${id}`, {}))
+      upstream.settings.expiresIn = 10
+      await connect()
+      upstream.instead.push((path, answer) => path === '/token' && Boolean(answer.writeHead(500).end('CANARY')))
+      await broker().resolveAccounts({ user: 'ada', session: 'phone' }, [{ provider: 'acme', accountId: id }])
+      const spans = exporter.getFinishedSpans()
+      expect(spans.map(({ name }) => name)).toEqual(['latchkey.connect', 'latchkey.connect', 'latchkey.refresh'])
+      expect(spans[2]?.attributes).toMatchObject({
+        'latchkey.provider': 'acme',
+        'latchkey.account': id,
+        'error.type': 'temporarily_unavailable',
+      })
+      expect(
+        JSON.stringify(spans.map(({ attributes, events, status }) => ({ attributes, events, status }))),
+      ).not.toContain('CANARY')
+    } finally {
+      trace.disable()
+    }
+  })
+})
+
+describe('one line to mount', () => {
+  async function served(listener: Parameters<typeof createServer>[1], act: (origin: string) => Promise<void>) {
+    const server = createServer(listener)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      await act(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+
+  /** Everything from the providers to the end of an account, over whatever carries it. */
+  async function works(send: (request: Request) => Promise<Response>) {
+    const mount = (request: Request) => send(request)
+    const names = await (await mount(new Request(`${MOUNT}/providers`))).json()
+    expect(names.providers.map(({ mode }: { mode: string }) => mode)).toEqual(['vault', 'vault'])
+    const { url, state } = await (
+      await mount(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))
+    ).json()
+    const { account } = await (await mount(call('POST', `flows/${state}`, { response: upstream.approve(url) }))).json()
+    expect((await (await mount(call('GET', 'accounts'))).json()).accounts).toMatchObject([{ id: account.id }])
+    expect(await (await mount(call('DELETE', `accounts/${account.id}`))).json()).toEqual({
+      status: 'revoked',
+      tokens: ['refresh_token', 'access_token'],
+    })
+    expect((await mount(call('GET', `accounts/${account.id}`))).status).toBe(404)
+  }
+
+  const over = (origin: string) => (request: Request) =>
+    new Promise<Response>((resolve, reject) => {
+      const { pathname, search } = new URL(request.url)
+      const outgoing = httpRequest(
+        `${origin}${pathname}${search}`,
+        { method: request.method, headers: Object.fromEntries(request.headers) },
+        (answer) => {
+          const chunks: Buffer[] = []
+          answer.on('data', (chunk) => chunks.push(chunk))
+          answer.on('end', () => resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode })))
+        },
+      )
+      outgoing.on('error', reject)
+      request.text().then((body) => outgoing.end(body || undefined), reject)
+    })
+
+  const here = { redirectUris: [CALLBACK] }
+
+  it('Hono on Node', async () => {
+    const handle = broker(here)
+    const app = new Hono()
+    app.all('/api/latchkey/*', (c) => handle(c.req.raw))
+    await served(getRequestListener(app.fetch), (origin) => works(over(origin)))
+  })
+
+  it('Express', async () => {
+    const handle = broker(here)
+    const app = express()
+    app.all('/api/latchkey/*route', getRequestListener(handle))
+    await served(app, (origin) => works(over(origin)))
+  })
+
+  it('a route handler of the shape of Next.js', async () => {
+    const handle = broker(here)
+    const route = { GET: handle, POST: handle, DELETE: handle, OPTIONS: handle }
+    await works((request) => route[request.method as keyof typeof route](request))
+  })
+})
+
+it('clients and providers come out of the environment when nobody names them', async () => {
+  const env = { GITHUB_CLIENT_ID: 'gh', GITHUB_CLIENT_SECRET: 's1', GOOGLE_CLIENT_ID: 'go', GOOGLE_CLIENT_SECRET: 's2' }
+  const providers = providersFromEnv(env)
+  expect(providers.map(({ id }) => id)).toEqual(['github', 'gmail', 'kaggle'])
+  expect(clientsFromEnv(providers, env)).toEqual({
+    github: { client_id: 'gh', client_secret: 's1' },
+    gmail: { client_id: 'go', client_secret: 's2' },
+  })
+  expect(clientsFromEnv(providers, { ...env, GMAIL_CLIENT_ID: 'own' }).gmail?.client_id).toBe('own')
+  expect(providersFromEnv({}).map(({ id }) => id)).toEqual(['kaggle'])
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+  const { json } = await ask(new Request(`${MOUNT}/providers`), { providers: undefined, clients: undefined })
+  vi.unstubAllEnvs()
+  expect(json.providers.map(({ client_id }: { client_id?: string }) => client_id)).toEqual(['gh', 'go', undefined])
+})
+
+it('says at once what is wrong with its options', async () => {
+  expect(() => broker({ custody: { acme: 'vault' }, vault: undefined })).toThrow(/has none/)
+  expect(() => broker({ custody: { acmee: 'vault' } })).toThrow(/none of the providers/)
+  const { status, json } = await ask(call('GET', 'accounts'), { owner: undefined })
+  expect({ status, message: json.message }).toEqual({ status: 400, message: expect.stringContaining('owner(session)') })
+})

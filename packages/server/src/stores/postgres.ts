@@ -1,0 +1,162 @@
+import { LatchkeyError } from '@latchkey/core'
+import type pg from 'pg'
+import { MIGRATIONS, type Sql, sqlStore } from './sql.ts'
+import type { VaultStore } from './store.ts'
+
+export interface PostgresOptions {
+  /** `postgres://…`; the role must be neither superuser nor have BYPASSRLS. */
+  url: string
+  /** Makes the tables when they are missing. Default: true. Turn it off when a role of its own runs `migratePostgres`. */
+  migrate?: boolean
+  /** Most connections of this process. Default: 10. */
+  connections?: number
+}
+
+/**
+ * Rows in PostgreSQL, for many machines, or in another engine that speaks its protocol: primary keys, transactions and
+ * row-level security are all it needs. Rows of a tenant are visible only to a transaction that named the tenant.
+ */
+export function postgresStore({ url, migrate = true, connections = 10 }: PostgresOptions): VaultStore {
+  let opened: Promise<pg.Pool> | undefined
+  const pool = () => {
+    opened ??= (async () => {
+      const pool = await connect(url, connections)
+      try {
+        if (migrate) await runMigrations(pool)
+        await refuseBypass(pool)
+        return pool
+      } catch (error) {
+        await pool.end()
+        throw error
+      }
+    })()
+    opened.catch(() => {
+      opened = undefined
+    })
+    return opened
+  }
+
+  return sqlStore({
+    type: 'postgres',
+    now: 'CAST(extract(epoch FROM now()) * 1000 AS BIGINT)',
+    forUpdate: ' FOR UPDATE',
+    async within(tenant, act) {
+      const client = await (await pool()).connect()
+      const sql: Sql = async (text, values) => (await client.query(text, values)).rows
+      let broken = false
+      try {
+        // The setting ends with the transaction, so the next one on this connection has no tenant.
+        await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true)`)
+        const result = await act(sql)
+        await client.query('COMMIT')
+        return result
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => {
+          broken = true
+        })
+        throw error
+      } finally {
+        client.release(broken)
+      }
+    },
+    async close() {
+      const pool = await opened?.catch(() => undefined)
+      opened = undefined
+      await pool?.end()
+    },
+  })
+}
+
+/**
+ * Makes or updates the tables, as their owner, and lets another role use them: it can add to the audit log, but neither
+ * change nor delete there, and cannot turn row-level security off.
+ */
+export async function migratePostgres({ url, grantTo }: { url: string; grantTo?: string }): Promise<void> {
+  const pool = await connect(url, 1)
+  try {
+    await runMigrations(pool)
+    if (grantTo === undefined) return
+    const client = await pool.connect()
+    try {
+      const role = client.escapeIdentifier(grantTo)
+      await client.query(`
+        GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
+        GRANT SELECT ON latchkey_migrations TO ${role};
+        GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads TO ${role};
+        GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows TO ${role}`)
+    } finally {
+      client.release()
+    }
+  } finally {
+    await pool.end()
+  }
+}
+
+async function connect(url: string, max: number): Promise<pg.Pool> {
+  const { default: driver } = await import('pg')
+  const pool = new driver.Pool({
+    connectionString: url,
+    max,
+    idleTimeoutMillis: 30_000,
+    connectionTimeoutMillis: 10_000,
+  })
+  // A connection that breaks while nobody uses it is replaced; the next query says if the server is away.
+  pool.on('error', () => {})
+  return pool
+}
+
+const OWN = "tenant = current_setting('latchkey.tenant', true)"
+
+/** What only this engine has. The log has no policy for UPDATE or DELETE: they find no row, for its owner either. */
+const SECURITY = [
+  ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit', 'latchkey_audit_heads'].flatMap((table) => [
+    `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
+    `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`,
+  ]),
+  ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit_heads'].map(
+    (table) => `CREATE POLICY own ON ${table} USING (${OWN}) WITH CHECK (${OWN})`,
+  ),
+  `CREATE POLICY read ON latchkey_audit FOR SELECT USING (${OWN})`,
+  `CREATE POLICY append ON latchkey_audit FOR INSERT WITH CHECK (${OWN})`,
+]
+
+async function runMigrations(pool: pg.Pool): Promise<void> {
+  // Two processes that start at once may both find no table: the loser of the race looks again.
+  const create = 'CREATE TABLE IF NOT EXISTS latchkey_migrations (version INTEGER PRIMARY KEY)'
+  await pool.query(create).catch(() => pool.query(create))
+  const client = await pool.connect()
+  try {
+    for (const [at, statements] of MIGRATIONS.entries()) {
+      await client.query('BEGIN')
+      try {
+        // Whoever writes the row runs the migration; the others wait here until that is done.
+        const mine = await client.query(
+          'INSERT INTO latchkey_migrations (version) VALUES ($1) ON CONFLICT DO NOTHING',
+          [at + 1],
+        )
+        if (mine.rowCount) {
+          for (const statement of statements) await client.query(statement.replaceAll('BYTES', 'BYTEA'))
+          if (at === 0) for (const statement of SECURITY) await client.query(statement)
+        }
+        await client.query('COMMIT')
+      } catch (error) {
+        await client.query('ROLLBACK')
+        throw error
+      }
+    }
+  } finally {
+    client.release()
+  }
+}
+
+async function refuseBypass(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query(
+    'SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user',
+  )
+  if (!rows[0]?.bypasses) return
+  throw new LatchkeyError(
+    'misuse',
+    `The database role "${rows[0].rolname}" bypasses row-level security. Use one that is neither superuser nor BYPASSRLS.`,
+    { next: 'configure' },
+  )
+}

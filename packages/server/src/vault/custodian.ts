@@ -1,0 +1,490 @@
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  type Account,
+  type ApiKeyProvider,
+  type DisconnectReceipt,
+  type Identity,
+  type KeyFields,
+  keyScheme,
+  LatchkeyError,
+  type OAuthProvider,
+  type Provider,
+} from '@latchkey/core'
+import { authorizationRequest, authorizationResponse, type Flow, parseScope } from '@latchkey/core/server'
+import {
+  keyAuthorization,
+  type Profile,
+  type TokenAnswer,
+  type TokenEndpoint,
+  type Verification,
+  verifyKey,
+} from '@latchkey/core/token'
+import type { OAuthToken, TokenRequest } from '../agent/context.ts'
+import type { AccountReference } from '../agent/references.ts'
+import type { Owner } from '../stores/store.ts'
+import { traced } from '../telemetry.ts'
+import type { Opened, Vault, VaultSecret } from './vault.ts'
+
+/** A flow that is never answered ends after this long. */
+const FLOW_LIFE = 10 * 60_000
+/** A token with less left than this is not handed out. */
+const MIN_VALIDITY = 60
+
+/** What an agent may be given at all, whatever a request says. */
+export interface AgentPolicy {
+  /** Provider ids. */
+  providers: readonly string[]
+}
+
+export interface ResolveOptions {
+  /** Who acts: checked against the `agents` of the broker, and written to the audit log. */
+  agent?: string
+  /** The tool that asks, for the audit log. */
+  tool?: string
+  /** The origin that the tokens will be sent to. An account of a provider whose API is elsewhere is left out. */
+  audience?: string
+}
+
+export type Disconnection = DisconnectReceipt
+
+export interface CustodianOptions {
+  vault: Vault
+  providers: ReadonlyMap<string, Provider>
+  /** @throws what a provider without a client deserves. */
+  endpointOf(provider: OAuthProvider): TokenEndpoint & { client_id: string }
+  /** A fetch that ends in time. */
+  fetchFor(): typeof globalThis.fetch
+  agents?: Readonly<Record<string, AgentPolicy>>
+}
+
+/** Everything that happens to an account in the vault between a click and a tool's call. */
+export type Custodian = ReturnType<typeof createCustodian>
+
+export function createCustodian({ vault, providers, endpointOf, fetchFor, agents }: CustodianOptions) {
+  const policies = agents && new Map(Object.entries(agents))
+
+  const oauthOf = (id: string): OAuthProvider => {
+    const provider = providers.get(id)
+    if (provider?.kind === 'oauth') return provider
+    throw new LatchkeyError('not_configured', 'This provider is not among those of createBroker any more.', {
+      next: 'configure',
+    })
+  }
+
+  /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
+  async function adopt(
+    owner: Owner,
+    provider: Provider,
+    profile: Profile | undefined,
+    scopes: readonly string[],
+    secret: VaultSecret,
+    { expected, reason, asked = [] }: { expected?: string; reason?: Account['reason']; asked?: readonly string[] } = {},
+  ): Promise<Account> {
+    const issuer = secret.token?.issuer ?? provider.issuer
+    const known = facts(provider, profile, secret)
+    const { subject } = known
+    const others = (await vault.list(owner)).filter((account) => account.provider === provider.id)
+    const nameless = others.find(
+      (account) => account.subject === undefined && (account.username ?? known.username) === known.username,
+    )
+    const id = subject ? accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
+    if (subject && id !== expected && others.find((account) => account.id === expected)?.subject) {
+      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
+        provider: provider.id,
+        account: expected,
+        next: 'reconnect',
+      })
+    }
+    const saved = await vault.save(owner, id, (old) => {
+      const complete = withOldRefreshToken(secret, old?.secret)
+      return {
+        account: {
+          id,
+          provider: provider.id,
+          issuer,
+          ...known,
+          scopes,
+          // A refresh token is what `offline_access` is for, and few servers repeat it.
+          missingScopes: asked.filter(
+            (scope) => !scopes.includes(scope) && (scope !== 'offline_access' || !complete.token?.refresh_token),
+          ),
+          status: 'connected',
+          reason,
+          expiresAt: complete.token && complete.expiresAt,
+          renewable: complete.token?.refresh_token !== undefined,
+          custody: 'vault',
+          connectedAt: old?.account.connectedAt ?? nameless?.connectedAt ?? Date.now(),
+          rev: 0,
+        },
+        secret: complete,
+      }
+    })
+    // The account had no name until now: it is this one.
+    if (subject && nameless && nameless.id !== id) await vault.remove(owner, nameless.id)
+    return saved
+  }
+
+  async function renew(owner: Owner, opened: Opened, minValidity: number): Promise<Opened> {
+    const { account } = opened
+    const { provider, id } = account
+    return traced('latchkey.refresh', { 'latchkey.provider': provider, 'latchkey.account': id }, () =>
+      vault.renew(owner, id, {
+        fresh: ({ account: { status }, secret }) => status !== 'connected' || lives(secret, minValidity),
+        refresh: (held) => refresh(owner, held),
+        discard: async ({ secret }) => {
+          if (secret.token) await endpointOf(oauthOf(provider)).revoke(secret.token)
+        },
+      }),
+    )
+  }
+
+  /** Asks the provider, once. A grant that ended there is wiped here. */
+  async function refresh(owner: Owner, { account, secret }: Opened): Promise<Opened> {
+    const { id, provider } = account
+    const event = { action: 'refresh', provider, account: id } as const
+    const old = secret.token
+    if (!old?.refresh_token) throw ended(account)
+    let answer: TokenAnswer
+    try {
+      answer = await endpointOf(oauthOf(provider)).refresh(old)
+    } catch (error) {
+      const code = error instanceof LatchkeyError ? error.code : 'server_error'
+      await vault.audit.record(owner, { ...event, outcome: 'failed', reason: code })
+      if (code !== 'invalid_grant') throw error
+      return { account: { ...account, status: 'needs-reconnect', reason: 'revoked' }, secret: { revoked: true } }
+    }
+    await vault.audit.record(owner, { ...event, outcome: 'allowed' })
+    // A member that the answer leaves out stays, the refresh token above all. @see RFC 6749 §6
+    const fresh = Object.entries(answer.token).filter(([, value]) => value !== undefined)
+    const token = { ...old, ...Object.fromEntries(fresh) }
+    const expiresAt = endOf(answer)
+    const profile = (answer.profile?.subject === account.subject && answer.profile) || account
+    const scopes = granted(oauthOf(provider), answer, account.scopes)
+    return {
+      account: {
+        ...account,
+        ...facts(oauthOf(provider), profile),
+        scopes,
+        missingScopes: [...account.scopes, ...account.missingScopes].filter((scope) => !scopes.includes(scope)),
+        expiresAt,
+        renewable: token.refresh_token !== undefined,
+        status: 'connected',
+        reason: undefined,
+      },
+      secret: { token, expiresAt },
+    }
+  }
+
+  /** The account and a secret that lives for some seconds more. @throws LatchkeyError why there is none. */
+  async function use(owner: Owner, id: string, minValidity = MIN_VALIDITY): Promise<Opened> {
+    const opened = await vault.open(owner, id)
+    if (!opened) throw absent(id)
+    const { account, secret } = opened
+    if (account.status !== 'connected' && account.status !== 'expiring') throw ended(account)
+    if (account.reason === 'unverified') return checkKey(owner, opened)
+    if (lives(secret, minValidity)) return opened
+    if (!secret.token?.refresh_token) {
+      if (lives(secret, 0)) return opened
+      await vault.mark(owner, id, 'needs-reconnect', 'expired')
+      throw ended(account)
+    }
+    let renewed: Opened
+    try {
+      renewed = await renew(owner, opened, minValidity)
+    } catch (error) {
+      // The server may be back by the time this token ends.
+      const gone = error instanceof LatchkeyError && error.code === 'login_required'
+      if (!gone && lives(secret, 0)) return opened
+      throw error
+    }
+    if (renewed.account.status !== 'connected') throw ended(renewed.account)
+    return renewed
+  }
+
+  /** Tries a key that could not be checked when it was entered. */
+  async function checkKey(owner: Owner, opened: Opened): Promise<Opened> {
+    const { account, secret } = opened
+    const provider = providers.get(account.provider)
+    if (provider?.kind !== 'api-key' || !secret.fields) return opened
+    let verdict: Verification
+    try {
+      verdict = await verifyKey(provider, secret.fields, { fetch: fetchFor() })
+    } catch (error) {
+      await vault.mark(owner, account.id, 'needs-reconnect', 'invalid_token')
+      throw error
+    }
+    if (verdict.status !== 'verified') return opened
+    return { account: await adopt(owner, provider, verdict.profile, [], secret), secret }
+  }
+
+  /** What one call may carry, or undefined and an entry in the log that says why not. */
+  async function identity(
+    owner: Owner,
+    { provider: providerId, accountId: id }: Pick<AccountReference, 'provider' | 'accountId'>,
+    { agent, tool, audience }: ResolveOptions,
+  ): Promise<Identity | undefined> {
+    const provider = providers.get(providerId)
+    const host = audience ?? (provider && new URL(provider.apiBaseUrl).origin)
+    const event = { provider: providerId, account: id, agent, tool, host }
+    const deny = async (reason: string) => {
+      await vault.audit.record(owner, { action: 'deny', ...event, outcome: 'denied', reason })
+      return undefined
+    }
+    if (!provider) return deny('not_configured')
+    if (policies && !policies.get(agent ?? '')?.providers.includes(providerId)) return deny('access_denied')
+    if (host !== new URL(provider.apiBaseUrl).origin) return deny('invalid_target')
+    if ((await vault.find(owner, id))?.provider !== providerId) return deny('login_required')
+    let opened: Opened
+    try {
+      opened = await use(owner, id)
+    } catch (error) {
+      return deny(error instanceof LatchkeyError ? error.code : 'server_error')
+    }
+    // Written before the secret is handed out: what cannot be recorded does not happen.
+    await vault.audit.record(owner, { action: 'use', ...event, outcome: 'allowed' })
+    return toIdentity(provider, opened)
+  }
+
+  /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
+  async function check(owner: Owner, id: string): Promise<Account | undefined> {
+    const opened = await vault.open(owner, id)
+    if (!opened) return undefined
+    const { account, secret } = opened
+    try {
+      if (account.reason === 'unverified') return (await checkKey(owner, opened)).account
+      if (account.status !== 'connected') return account
+      if (secret.token?.refresh_token) {
+        const fresh = (held: Opened) => held.account.rev !== account.rev || held.account.status !== 'connected'
+        const discard = async (late: Opened) => {
+          if (late.secret.token) await endpointOf(oauthOf(account.provider)).revoke(late.secret.token)
+        }
+        await vault.renew(owner, id, { fresh, refresh: (held) => refresh(owner, held), discard })
+      } else {
+        const provider = providers.get(account.provider)
+        if (provider?.kind === 'api-key' && secret.fields) {
+          // A key that the provider still takes was refused for another reason.
+          await verifyKey(provider, secret.fields, { fetch: fetchFor() }).catch(() =>
+            vault.mark(owner, id, 'needs-reconnect', 'invalid_token'),
+          )
+        } else await vault.mark(owner, id, 'needs-reconnect', 'revoked')
+      }
+    } catch {
+      // The account's word says what became of it.
+    }
+    return vault.find(owner, id)
+  }
+
+  async function disconnect(owner: Owner, id: string): Promise<Disconnection | undefined> {
+    const removed = await vault.remove(owner, id)
+    if (!removed) return undefined
+    const { account, secret } = removed
+    const provider = providers.get(account.provider)
+    const receipt = { status: 'removed', manageUrl: provider?.manageUrl } as const
+    const event = { action: 'revoke', provider: account.provider, account: id } as const
+    if (provider?.kind !== 'oauth' || !secret?.token) {
+      await vault.audit.record(owner, { ...event, outcome: 'allowed', reason: 'removed' })
+      return receipt
+    }
+    try {
+      const revoked = await endpointOf(provider).revoke(secret.token)
+      await vault.audit.record(owner, { ...event, outcome: 'allowed', reason: revoked.status })
+      return revoked.status === 'revoked' ? revoked : receipt
+    } catch (error) {
+      const told = new LatchkeyError('temporarily_unavailable', `${provider.name} could not be told.`, { cause: error })
+      await vault.audit.record(owner, { ...event, outcome: 'failed', reason: told.code })
+      return { ...receipt, error: told }
+    }
+  }
+
+  return {
+    list: vault.list,
+    find: vault.find,
+    use,
+    disconnect,
+    /** Starts a flow of this session: state and verifier stay here. */
+    async start(
+      owner: Owner,
+      session: string,
+      provider: OAuthProvider,
+      request: { redirect_uri: string; scopes?: readonly string[]; accountId?: string },
+    ): Promise<{ url: string; state: string }> {
+      const { client_id } = endpointOf(provider)
+      const { redirect_uri, accountId } = request
+      // A reconnected account asks for what it had, too.
+      const had = accountId === undefined ? [] : ((await vault.find(owner, accountId))?.scopes ?? [])
+      const scopes = request.scopes ?? [...new Set([...provider.scopes, ...had])]
+      const asked = { redirect_uri, client_id, scopes, accountId, mode: 'popup' } as const
+      const { url, flow } = await authorizationRequest(provider, asked)
+      await vault.putFlow(owner, session, flow, FLOW_LIFE)
+      return { url, state: flow.state }
+    },
+    /** From the authorization response to the account. */
+    async finish(
+      owner: Owner,
+      session: string,
+      state: string,
+      query: string,
+    ): Promise<Account | 'foreign' | undefined> {
+      const flow: Flow | 'foreign' | undefined = await vault.takeFlow(owner, session, state)
+      if (flow === undefined || flow === 'foreign') return flow
+      const provider = oauthOf(flow.provider)
+      return traced('latchkey.connect', { 'latchkey.provider': provider.id }, async () => {
+        try {
+          const response = await authorizationResponse(provider, flow, new URLSearchParams(query))
+          const { redirect_uri, code_verifier, client_id, nonce } = flow
+          const answer = await endpointOf(provider).redeem({ response, redirect_uri, code_verifier, client_id, nonce })
+          const secret = { token: answer.token, expiresAt: endOf(answer) }
+          const scopes = granted(provider, answer, flow.scopes)
+          return await adopt(owner, provider, answer.profile, scopes, secret, {
+            expected: flow.accountId,
+            asked: flow.scopes,
+          })
+        } catch (error) {
+          const reason = error instanceof LatchkeyError ? error.code : 'server_error'
+          await vault.audit.record(owner, { action: 'connect', provider: provider.id, outcome: 'failed', reason })
+          throw error
+        }
+      })
+    },
+    /** Takes the key that a person entered. @throws LatchkeyError `invalid_token` when the provider refuses it. */
+    async connectKey(owner: Owner, provider: ApiKeyProvider, given: KeyFields, expected?: string): Promise<Account> {
+      const scheme = keyScheme(provider, given)
+      const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
+      const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })
+      const profile = verdict.status === 'verified' ? verdict.profile : undefined
+      return adopt(owner, provider, profile, [], { fields }, { expected, reason: profile ? undefined : 'unverified' })
+    },
+    check,
+    /** The identities behind references. What this user, agent or audience may not have is left out, and logged. */
+    async resolve(owner: Owner, references: readonly AccountReference[], options: ResolveOptions): Promise<Identity[]> {
+      // One per provider, as a request carries them: the last one wins.
+      const wanted = new Map(references.map((reference) => [reference.provider, reference]))
+      const found = await Promise.all([...wanted.values()].map((reference) => identity(owner, reference, options)))
+      return found.filter((one) => one !== undefined)
+    },
+    identity,
+    /** What a tool of this user runs with: the account that was connected last, of those that can be used. */
+    async token(
+      owner: Owner,
+      provider: string,
+      { forceRefresh }: TokenRequest,
+      options: ResolveOptions,
+    ): Promise<OAuthToken | undefined> {
+      const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
+      const usable = accounts.filter(({ status }) => status === 'connected' || status === 'expiring')
+      const account = usable.sort((one, other) => other.connectedAt - one.connectedAt)[0]
+      if (!account) return undefined
+      if (forceRefresh) {
+        const after = await check(owner, account.id)
+        if (after?.status !== 'connected') return undefined
+        if (after.renewable && after.rev === account.rev) {
+          const { id, label } = account
+          // It was refused and nobody could say whether that is for good: no reason to sign in again.
+          throw new LatchkeyError('temporarily_unavailable', `${label} could not be renewed right now.`, {
+            provider,
+            account: id,
+          })
+        }
+      }
+      const found = await identity(owner, { provider, accountId: account.id }, options)
+      if (!found) return undefined
+      const { accessToken, scopes, expiresAt, accountId, fields } = found
+      return {
+        access_token: accessToken,
+        ...(scopes && { scopes }),
+        ...(expiresAt !== undefined && { expiresAt }),
+        ...(accountId && { accountId }),
+        ...(fields && { fields }),
+      }
+    },
+    /** The header that carries an account's secret to its own API. */
+    headerOf(provider: Provider, { secret }: Opened): { name: string; value: string } {
+      if (secret.token) return { name: 'authorization', value: `Bearer ${secret.token.access_token}` }
+      const scheme = provider.kind === 'api-key' && secret.fields ? keyScheme(provider, secret.fields) : undefined
+      if (!scheme || !secret.fields) throw absent('')
+      return keyAuthorization(scheme, secret.fields)
+    },
+    /** A user is gone: so is everything here, and every provider is told. */
+    async deleteUser(owner: Owner): Promise<Record<string, Disconnection>> {
+      const accounts = await vault.list(owner)
+      const receipts = await Promise.all(
+        accounts.map(async ({ id }) => [id, (await disconnect(owner, id)) ?? { status: 'removed' }] as const),
+      )
+      return Object.fromEntries(receipts)
+    },
+    /** Refreshes what ends within some seconds. Resolves to how many were. */
+    async refreshDue(aheadSeconds: number): Promise<number> {
+      const due = await vault.due(Date.now() + aheadSeconds * 1000, 1000)
+      let refreshed = 0
+      const next = due.values()
+      const worker = async () => {
+        for (const { owner, account } of next) {
+          const seconds = marginOf(account, aheadSeconds)
+          if ((account.expiresAt ?? 0) - seconds * 1000 > Date.now()) continue
+          try {
+            await use(owner, account.id, seconds)
+            refreshed += 1
+          } catch {
+            // It is in the log, and the next round tries again.
+          }
+        }
+      }
+      await Promise.all(Array.from({ length: 8 }, worker))
+      return refreshed
+    },
+  }
+}
+
+const absent = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected.', { account, next: 'connect' })
+
+const ended = ({ id, provider, label }: Account) =>
+  new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id, next: 'reconnect' })
+
+/** A token that lives for a short time is refreshed in the last third of it, not in every round. */
+const marginOf = ({ expiresAt = 0, rev }: Account, aheadSeconds: number) =>
+  Math.max(1, Math.min(aheadSeconds, (expiresAt - rev) / 3000))
+
+/** The end of an access token by this clock. @see RFC 6749 §5.1 */
+const endOf = ({ token }: TokenAnswer) =>
+  token.expires_in === undefined ? undefined : Date.now() + token.expires_in * 1000
+
+/** What the server granted; without a word from it, what was asked. @see RFC 6749 §5.1 */
+const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: readonly string[]) =>
+  token.scope === undefined ? asked : parseScope(provider, token.scope)
+
+/** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
+const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: VaultSecret, seconds: number): boolean =>
+  fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
+
+/** Google gives a refresh token once: an answer without one does not take the old one away. */
+function withOldRefreshToken(secret: VaultSecret, old: VaultSecret | undefined): VaultSecret {
+  const refresh_token = old?.token?.refresh_token
+  if (!secret.token || secret.token.refresh_token || !refresh_token) return secret
+  return { ...secret, token: { ...secret.token, refresh_token } }
+}
+
+function facts(provider: Provider, profile: Profile | undefined, secret?: VaultSecret) {
+  const { subject, username = secret?.fields?.username, name, email, avatar, url } = profile ?? {}
+  return { subject, username, name, email, avatar, url, label: username ?? email ?? name ?? provider.name }
+}
+
+function toIdentity(provider: Provider, { account, secret }: Opened): Identity {
+  const primary = provider.kind === 'api-key' ? (provider.fields[0]?.name ?? 'key') : ''
+  const { [primary]: key = '', ...rest } = secret.fields ?? {}
+  const expiresAt = secret.token && secret.expiresAt
+  return {
+    provider: provider.id,
+    accessToken: secret.token?.access_token ?? key,
+    ...(account.scopes.length > 0 && { scopes: [...account.scopes] }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    accountId: account.id,
+    ...(Object.keys(rest).length > 0 && { fields: rest }),
+  }
+}
+
+/** The same id that a browser gives the account. */
+const accountId = (provider: string, issuer: string, subject: string) =>
+  `${provider}.${createHash('sha256').update(`${issuer}\n${subject}`).digest('base64url').slice(0, 22)}`
+
+const randomId = (provider: string) => `${provider}.${randomBytes(17).toString('base64url').slice(0, 22)}`

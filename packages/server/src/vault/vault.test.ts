@@ -1,0 +1,707 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type Account, LatchkeyError } from '@latchkey/core'
+import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { startUpstream, type Upstream } from '../../fixtures/upstream.ts'
+import type { Order } from '../../fixtures/vault-process.ts'
+import {
+  type AccountRow,
+  createVault,
+  type KeyProvider,
+  keysFromEnv,
+  localKeys,
+  memoryStore,
+  migratePostgres,
+  type Opened,
+  type Owner,
+  postgresStore,
+  sqliteStore,
+  type Vault,
+  type VaultStore,
+  vaultFromEnv,
+} from '../index.ts'
+import { auditHash } from './audit.ts'
+import { seal } from './seal.ts'
+
+const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+const OTHER_KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+const ADA: Owner = { tenant: 'one', user: 'ada' }
+const ID = `acme.${'a'.repeat(22)}`
+
+let postgres: PostgresServer
+let folder: string
+let databases = 0
+const children: ChildProcess[] = []
+
+beforeAll(async () => {
+  postgres = await startPostgres()
+  folder = mkdtempSync(path.join(tmpdir(), 'latchkey-vault-'))
+}, 120_000)
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+afterAll(async () => {
+  await postgres?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const fileName = () => path.join(folder, `vault-${++databases}.db`)
+const newDatabase = () => postgres.createDatabase(`vault-${++databases}`)
+
+const stores: [string, () => VaultStore][] = [
+  ['memory', memoryStore],
+  ['sqlite', () => sqliteStore(fileName())],
+  ['postgres', () => postgresStore({ url: newDatabase().url })],
+]
+
+const account = (id = ID, change: Partial<Account> = {}): Account => ({
+  id,
+  provider: 'acme',
+  issuer: 'https://acme.example',
+  subject: 'ada',
+  label: 'ada',
+  scopes: ['read'],
+  missingScopes: [],
+  status: 'connected',
+  renewable: true,
+  connectedAt: 1,
+  rev: 0,
+  ...change,
+})
+
+const opened = (secret: Opened['secret'] = { fields: { key: 'CANARY_KEY' } }, id = ID): Opened => ({
+  account: account(id),
+  secret,
+})
+const token = (access_token: string, refresh_token?: string, expiresAt?: number): Opened['secret'] => ({
+  token: { access_token, refresh_token, token_type: 'bearer', issuer: 'https://acme.example' },
+  expiresAt,
+})
+
+const row = (change: Partial<AccountRow> = {}): AccountRow => ({
+  ...ADA,
+  provider: 'acme',
+  account: ID,
+  facts: '{}',
+  sealed: new Uint8Array([0, 1, 254, 255]),
+  kid: 'k1',
+  rev: 1,
+  ...change,
+})
+
+/** A server process, and what it answers next. */
+async function process_(env: Record<string, string>) {
+  const child = fork(path.join(import.meta.dirname, '../../fixtures/vault-process.ts'), {
+    env: { PATH: process.env.PATH, VAULT_KEY: KEY, ...env },
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  children.push(child)
+  type Answer = { type: string; tokens?: string[]; id?: string; message?: string }
+  const answers: Answer[] = []
+  const wanted: ((answer: Answer) => void)[] = []
+  child.on('message', (answer: Answer) => {
+    const next = wanted.shift()
+    if (next) next(answer)
+    else answers.push(answer)
+  })
+  const answer = () =>
+    new Promise<Answer>((resolve) => {
+      const first = answers.shift()
+      if (first) resolve(first)
+      else wanted.push(resolve)
+    })
+  expect((await answer()).type).toBe('ready')
+  return {
+    answers,
+    answer,
+    send: (order: Order) => child.send(order),
+    ask: (order: Order) => {
+      child.send(order)
+      return answer()
+    },
+    kill: () =>
+      new Promise<void>((resolve) => {
+        child.once('exit', () => resolve())
+        child.kill('SIGKILL')
+      }),
+  }
+}
+
+describe.each(stores)('a store in %s', (_name, open) => {
+  let store: VaultStore
+  beforeAll(() => {
+    store = open()
+  })
+  afterAll(() => store.close())
+
+  it('gives back what it was given, bytes and all', async () => {
+    const written = row({ user: 'bytes', facts: '{"label":"é \u2028"}', dueAt: 1_900_000_000_000 })
+    expect(await store.put(written, undefined)).toBe(true)
+    const found = await store.get(written, ID)
+    expect({ ...found, sealed: [...(found?.sealed ?? [])] }).toEqual({ ...written, sealed: [0, 1, 254, 255] })
+    expect(await store.get({ tenant: 'one', user: 'bytes' }, 'acme.other')).toBeUndefined()
+    expect(await store.get({ tenant: 'two', user: 'bytes' }, ID)).toBeUndefined()
+  })
+
+  it('writes only over the revision that was read', async () => {
+    const owner = { user: 'rev' }
+    expect(await store.put(row(owner), undefined)).toBe(true)
+    expect(await store.put(row(owner), undefined)).toBe(false)
+    expect(await store.put(row({ ...owner, rev: 3, facts: '{"a":1}' }), 2)).toBe(false)
+    expect(await store.put(row({ ...owner, rev: 2, kid: 'k2' }), 1)).toBe(true)
+    expect(await store.get({ ...ADA, ...owner }, ID)).toMatchObject({ rev: 2, kid: 'k2', facts: '{}' })
+    expect(await store.put(row({ user: 'nobody', rev: 2 }), 1)).toBe(false)
+  })
+
+  it('of many writers at once, one wins', async () => {
+    await store.put(row({ user: 'race' }), undefined)
+    const tries = Array.from({ length: 20 }, (_, at) => store.put(row({ user: 'race', rev: 2, facts: `${at}` }), 1))
+    expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(1)
+  })
+
+  it('lists the accounts of one user', async () => {
+    const owner = { tenant: 'one', user: 'list' }
+    for (const id of ['acme.1', 'acme.2']) await store.put(row({ ...owner, account: id }), undefined)
+    await store.put(row({ user: 'list', tenant: 'two', account: 'acme.3' }), undefined)
+    expect((await store.list(owner)).map((one) => one.account)).toEqual(['acme.1', 'acme.2'])
+    expect((await store.remove(owner, 'acme.1'))?.account).toBe('acme.1')
+    expect(await store.remove(owner, 'acme.1')).toBeUndefined()
+    expect((await store.list(owner)).map((one) => one.account)).toEqual(['acme.2'])
+    expect(await store.list({ tenant: 'one', user: 'nobody' })).toEqual([])
+    expect(await store.tenants()).toEqual(expect.arrayContaining(['one', 'two']))
+  })
+
+  it('gives a lease to one holder, until it is given back or over', async () => {
+    const owner = { tenant: 'one', user: 'lease' }
+    await store.put(row({ user: 'lease' }), undefined)
+    const taken = await Promise.all(['a', 'b', 'c'].map((holder) => store.lease(owner, ID, holder, 30)))
+    expect(taken.filter(Boolean)).toHaveLength(1)
+    const holder = ['a', 'b', 'c'][taken.findIndex(Boolean)] ?? ''
+    await store.release(owner, ID, 'another')
+    expect(await store.lease(owner, ID, 'd', 30)).toBeUndefined()
+    // A write does not end it: whoever writes is not always who holds it.
+    expect(await store.put(row({ user: 'lease', rev: 2 }), 1)).toBe(true)
+    expect(await store.lease(owner, ID, 'd', 30)).toBeUndefined()
+    await store.release(owner, ID, holder)
+    expect(await store.lease(owner, ID, 'd', 0)).toMatchObject({ rev: 2 })
+    expect(await vi.waitFor(async () => (await store.lease(owner, ID, 'e', 30)) ?? Promise.reject())).toBeTruthy()
+    expect(await store.lease(owner, 'acme.none', 'e', 30)).toBeUndefined()
+  })
+
+  it('finds what is due, and what is sealed with another key', async () => {
+    const owner = { tenant: 'due', user: 'ada' }
+    for (const [id, dueAt] of [
+      ['acme.1', 30],
+      ['acme.2', 10],
+      ['acme.3', undefined],
+      ['acme.4', 99],
+    ] as const) {
+      await store.put(row({ ...owner, account: id, dueAt, kid: id === 'acme.4' ? 'k2' : 'k1' }), undefined)
+    }
+    expect((await store.due('due', 50, 10)).map((one) => one.account)).toEqual(['acme.2', 'acme.1'])
+    expect((await store.due('due', 50, 1)).map((one) => one.account)).toEqual(['acme.2'])
+    expect(await store.due('one', 0, 10)).toEqual([])
+    expect((await store.sealedOtherwise('due', 'k1', 10)).map((one) => one.account)).toEqual(['acme.4'])
+    expect(await store.sealedOtherwise('due', 'k2', 2)).toHaveLength(2)
+  })
+
+  it('hands a flow to the session that began it, once and in time', async () => {
+    const flow = { ...ADA, id: 'f1', session: 's1', sealed: new Uint8Array([1]), kid: 'k1', expiresAt: 1000 }
+    await store.putFlow(flow, 0)
+    expect(await store.takeFlow(ADA, 'f1', 's2', 500)).toBe('foreign')
+    expect(await store.takeFlow({ tenant: 'one', user: 'eve' }, 'f1', 's1', 500)).toBe('foreign')
+    expect(await store.takeFlow({ tenant: 'two', user: 'ada' }, 'f1', 's1', 500)).toBeUndefined()
+    const taken = await Promise.all([1, 2, 3].map(() => store.takeFlow(ADA, 'f1', 's1', 500)))
+    expect(taken.filter((one) => typeof one === 'object')).toHaveLength(1)
+    await store.putFlow(flow, 0)
+    expect(await store.takeFlow(ADA, 'f1', 's1', 1000)).toBeUndefined()
+    // Swept by the next one.
+    await store.putFlow({ ...flow, id: 'f2' }, 1000)
+    expect(await store.takeFlow(ADA, 'f1', 's1', 500)).toBeUndefined()
+  })
+
+  it('appends to one chain, however many write', async () => {
+    const entry = (event: string) => ({ at: 7, user: event.length % 2 ? 'ada' : 'bob', event })
+    const batches = Array.from({ length: 10 }, (_, at) =>
+      store.appendAudit('log', [entry('x'.repeat(at + 1)), entry('y'.repeat(at + 2))], auditHash),
+    )
+    await Promise.all(batches)
+    const rows = await store.readAudit('log', { limit: 100 })
+    expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
+    expect(await store.auditHead('log')).toEqual({ seq: 20, hash: rows.at(-1)?.hash })
+    expect((await store.readAudit('log', { limit: 100, user: 'ada' })).every(({ user }) => user === 'ada')).toBe(true)
+    expect(await store.readAudit('log', { after: 18, limit: 1 })).toMatchObject([{ seq: 19 }])
+    expect(await store.readAudit('nothing', { limit: 1 })).toEqual([])
+    expect(await store.auditHead('nothing')).toBeUndefined()
+  })
+})
+
+describe.each(stores)('a vault in %s', (_name, open) => {
+  let vault: Vault
+  const keys = localKeys(KEY)
+  beforeAll(() => {
+    vault = createVault({ store: open(), keys })
+  })
+  afterAll(() => vault.close())
+
+  it('case 115: the same user id in two tenants is two people, and without a tenant there is nobody', async () => {
+    const [one, two] = [
+      { tenant: 'one', user: 'same' },
+      { tenant: 'two', user: 'same' },
+    ]
+    await vault.save(one, ID, () => opened({ fields: { key: 'of one' } }))
+    expect(await vault.open(two, ID)).toBeUndefined()
+    await vault.save(two, ID, () => opened({ fields: { key: 'of two' } }))
+    expect((await vault.open(one, ID))?.secret.fields?.key).toBe('of one')
+    expect((await vault.open(two, ID))?.secret.fields?.key).toBe('of two')
+    await vault.remove(two, ID)
+    expect((await vault.open(one, ID))?.secret.fields?.key).toBe('of one')
+    for (const tenant of ['', 'three']) expect(await vault.list({ tenant, user: 'same' })).toEqual([])
+  })
+
+  it('case 118: a ciphertext in another row does not open, and that is in the audit log', async () => {
+    const { store } = vault
+    const owners = [
+      { tenant: 'swap', user: 'ada' },
+      { tenant: 'swap', user: 'bob' },
+      { tenant: 'other', user: 'ada' },
+    ]
+    const other = `acme.${'b'.repeat(22)}`
+    for (const owner of owners) for (const id of [ID, other]) await vault.save(owner, id, () => opened(undefined, id))
+    const mine = (await store.get(owners[0]!, ID))!
+    const foreign = [
+      ...(await Promise.all(owners.slice(1).map((owner) => store.get(owner, ID)))),
+      await store.get(owners[0]!, other),
+      {
+        ...mine,
+        sealed: (await seal(keys, { tenant: 'swap', user: 'ada', provider: 'google', account: ID }, '{}')).bytes,
+      },
+      { ...mine, kid: 'k2' },
+      { ...mine, sealed: mine.sealed.map((byte, at) => (at === mine.sealed.length - 1 ? byte ^ 1 : byte)) },
+    ]
+    let rev = mine.rev
+    for (const { sealed, kid } of foreign.map((one) => one!)) {
+      expect(await store.put({ ...mine, sealed, kid, rev: rev + 1 }, rev)).toBe(true)
+      rev += 1
+      await expect(vault.open(owners[0]!, ID)).rejects.toMatchObject({ code: 'secret_unavailable' })
+    }
+    const log = await vault.audit.query(owners[0]!)
+    expect(log.filter(({ action }) => action === 'tamper')).toHaveLength(foreign.length)
+    expect(await store.put({ ...mine, rev: rev + 1 }, rev)).toBe(true)
+    expect((await vault.open(owners[0]!, ID))?.secret.fields?.key).toBe('CANARY_KEY')
+  })
+
+  it('case 119: keys rotate while everything goes on, and an unknown one is a typed error', async () => {
+    const owner = { tenant: 'rotate', user: 'ada' }
+    const ids = Array.from({ length: 250 }, (_, at) => `acme.${String(at).padStart(22, '0')}`)
+    const rotating = localKeys(KEY)
+    const mine = createVault({ store: vault.store, keys: rotating })
+    for (const id of ids) await mine.save(owner, id, () => opened({ fields: { key: id } }, id))
+    const old = rotating.current()
+    const kid = rotating.rotate(OTHER_KEY)
+    expect(kid).not.toBe(old)
+    expect((await mine.open(owner, ids[0]!))?.secret.fields?.key).toBe(ids[0])
+    await mine.mark(owner, ids[1]!, 'connected', 'unverified')
+    expect((await vault.store.get(owner, ids[1]!))?.kid).toBe(kid)
+    // Written and read while it runs.
+    const [receipt] = await Promise.all([
+      mine.reencrypt(),
+      ...ids.slice(0, 40).map((id) => mine.save(owner, id, () => opened({ fields: { key: `new ${id}` } }, id))),
+      ...ids.slice(40).map((id) => mine.open(owner, id)),
+    ])
+    expect(receipt.rewritten).toBeGreaterThan(200)
+    await mine.reencrypt()
+    expect(await vault.store.sealedOtherwise('rotate', kid, 10)).toEqual([])
+    rotating.drop(old)
+    const keysFound = await Promise.all(ids.map(async (id) => (await mine.open(owner, id))?.secret.fields?.key))
+    expect(keysFound).toEqual(ids.map((id, at) => (at < 40 ? `new ${id}` : id)))
+    const error = await vault.open(owner, ids[0]!).catch((thrown) => thrown)
+    expect(error).toBeInstanceOf(LatchkeyError)
+    expect(error).toMatchObject({ code: 'secret_unavailable', message: expect.stringContaining(kid) })
+  })
+
+  it('one refresh for all, saved before anybody has it', async () => {
+    const owner = { tenant: 'renew', user: 'ada' }
+    await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
+    const refresh = vi.fn(async ({ account }: Opened) => ({ account, secret: token('new', 'r2', 9e15) }))
+    const fresh = ({ secret }: Opened) => (secret.expiresAt ?? 0) > Date.now()
+    const steps = { fresh, refresh, discard: vi.fn() }
+    // Two vaults on one store are two processes to each other.
+    const second = createVault({ store: vault.store, keys })
+    const all = await Promise.all(
+      Array.from({ length: 50 }, (_, at) => (at % 2 ? vault : second).renew(owner, ID, steps)),
+    )
+    expect(refresh).toHaveBeenCalledTimes(1)
+    expect(new Set(all.map(({ secret }) => secret.token?.access_token))).toEqual(new Set(['new']))
+    expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('r2')
+  })
+
+  it('case 77: a disconnect during a refresh is final, and the late token is ended', async () => {
+    const owner = { tenant: 'renew', user: 'late' }
+    await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
+    const discard = vi.fn(async () => {})
+    const renewal = vault.renew(owner, ID, {
+      fresh: () => false,
+      discard,
+      refresh: async ({ account }) => {
+        await vault.remove(owner, ID)
+        return { account, secret: token('late', 'r2', 9e15) }
+      },
+    })
+    await expect(renewal).rejects.toMatchObject({ code: 'login_required' })
+    expect(discard).toHaveBeenCalledWith(expect.objectContaining({ secret: token('late', 'r2', 9e15) }))
+    expect(await vault.open(owner, ID)).toBeUndefined()
+  })
+
+  it('a refresh keeps its rotated token though facts change, and gives way to a newer connection', async () => {
+    const owner = { tenant: 'renew', user: 'change' }
+    await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
+    const discard = vi.fn(async () => {})
+    const during = (act: () => Promise<unknown>, name: string) =>
+      vault.renew(owner, ID, {
+        fresh: () => false,
+        discard,
+        refresh: async ({ account }) => {
+          await act()
+          return { account, secret: token(name, `${name}-r`, 9e15) }
+        },
+      })
+    expect(
+      (await during(() => vault.mark(owner, ID, 'connected', 'offline'), 'second')).secret.token?.access_token,
+    ).toBe('second')
+    expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('second-r')
+    const reconnect = () => vault.save(owner, ID, () => opened(token('reconnected', 'r9', 9e15)))
+    expect((await during(reconnect, 'third')).secret.token?.access_token).toBe('reconnected')
+    expect(discard).toHaveBeenCalledTimes(1)
+    expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('r9')
+  })
+})
+
+describe('what an attacker finds', () => {
+  it('case 117: a dump of the store holds no secret, and 10 000 writes have 10 000 IVs', async () => {
+    const file = fileName()
+    const { url, adminUrl } = newDatabase()
+    const vaults = [sqliteStore(file), postgresStore({ url })].map((store) =>
+      createVault({ store, keys: localKeys(KEY) }),
+    )
+    for (const vault of vaults) {
+      await vault.save(ADA, ID, () => opened(token('CANARY_AT', 'CANARY_RT')))
+      await vault.save(ADA, `keys.${'k'.repeat(22)}`, () =>
+        opened({ fields: { key: 'CANARY_KEY' } }, `keys.${'k'.repeat(22)}`),
+      )
+      const flow = { provider: 'acme', state: 'CANARY_STATE', code_verifier: 'CANARY_VERIFIER' }
+      await vault.putFlow(ADA, 'CANARY_SESSION', flow as never, 60_000)
+    }
+    const dump = () =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith(path.basename(file)))
+        .map((name) => readFileSync(path.join(folder, name), 'latin1'))
+        .join() + postgres.dump(adminUrl)
+    expect(dump()).not.toContain('CANARY')
+    expect(dump()).not.toContain(Buffer.from('CANARY').toString('hex'))
+    expect(dump()).toContain('"label":"ada"')
+    // The search finds what is there.
+    for (const { store } of vaults) await store.put(row({ user: 'planted', facts: 'CANARY_PLANTED' }), undefined)
+    expect(dump().match(/CANARY_PLANTED/g)?.length).toBeGreaterThanOrEqual(2)
+    for (const vault of vaults) await vault.close()
+
+    const keys = localKeys(KEY)
+    const ivs = new Set<string>()
+    for (let at = 0; at < 10_000; at++) {
+      const { bytes } = await seal(keys, { ...ADA, provider: 'acme', account: ID }, 'same')
+      const wrapped = 3 + Buffer.from(bytes).readUInt16BE(1)
+      for (const start of [3, wrapped]) ivs.add(Buffer.from(bytes.subarray(start, start + 12)).toString('hex'))
+    }
+    expect(ivs.size).toBe(20_000)
+  })
+
+  it('case 115: in Postgres a role that owns the tables sees no row of another tenant, and none without one', async () => {
+    const { url, adminUrl } = newDatabase()
+    const vault = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+    await vault.save({ tenant: 'one', user: 'ada' }, ID, () => opened())
+    await vault.save({ tenant: 'two', user: 'ada' }, ID, () => opened())
+    await vault.putFlow(ADA, 's', { state: 'x' } as never, 60_000)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    const count = async (table: string) => (await client.query(`SELECT * FROM ${table}`)).rows.length
+    const tables = ['latchkey_accounts', 'latchkey_flows', 'latchkey_audit', 'latchkey_audit_heads']
+    for (const table of tables) expect({ table, rows: await count(table) }).toEqual({ table, rows: 0 })
+    await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
+    expect((await client.query('SELECT tenant FROM latchkey_accounts')).rows).toEqual([{ tenant: 'two' }])
+    expect((await client.query("DELETE FROM latchkey_accounts WHERE tenant = 'one'")).rowCount).toBe(0)
+    await expect(
+      client.query("INSERT INTO latchkey_audit_heads (tenant, seq, hash) VALUES ('one', 1, 'x')"),
+    ).rejects.toThrow(/row-level security/)
+    await client.query('ROLLBACK')
+    // Nothing is left of the tenant on the connection.
+    expect(await count('latchkey_accounts')).toBe(0)
+    await client.end()
+    await vault.close()
+    const bypassing = createVault({ store: postgresStore({ url: adminUrl }), keys: localKeys(KEY) })
+    await expect(bypassing.list(ADA)).rejects.toMatchObject({
+      code: 'misuse',
+      message: expect.stringMatching(/bypasses/),
+    })
+    await bypassing.close()
+  })
+
+  it('a role that only uses the tables works, and cannot change the audit log', async () => {
+    const { url, adminUrl } = newDatabase()
+    const admin = new pg.Client({ connectionString: adminUrl })
+    await admin.connect()
+    await admin.query('CREATE ROLE runner LOGIN NOSUPERUSER NOBYPASSRLS')
+    await Promise.all([migratePostgres({ url }), migratePostgres({ url })])
+    await migratePostgres({ url, grantTo: 'runner' })
+    await admin.end()
+    const store = postgresStore({ url: url.replace('app@', 'runner@'), migrate: false })
+    const vault = createVault({ store, keys: localKeys(KEY) })
+    await vault.save(ADA, ID, () => opened())
+    expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
+    expect((await vault.remove(ADA, ID))?.account.id).toBe(ID)
+    expect(await vault.audit.query(ADA)).toMatchObject([{ action: 'connect' }])
+    await vault.close()
+    const client = new pg.Client({ connectionString: url.replace('app@', 'runner@') })
+    await client.connect()
+    for (const text of [
+      "UPDATE latchkey_audit SET event = '{}'",
+      'DELETE FROM latchkey_audit',
+      'ALTER TABLE latchkey_accounts DISABLE ROW LEVEL SECURITY',
+    ]) {
+      await expect(client.query(text)).rejects.toThrow(/permission denied|must be owner/)
+    }
+    await client.end()
+  })
+
+  it('case 120: a weak key does not start', () => {
+    const bytes = (length: number, byte?: number) =>
+      Buffer.from(
+        byte === undefined ? crypto.getRandomValues(new Uint8Array(length)) : new Uint8Array(length).fill(byte),
+      )
+    const weak: (string | undefined)[] = [
+      undefined,
+      '',
+      bytes(31).toString('base64'),
+      bytes(33).toString('base64'),
+      bytes(16).toString('base64'),
+      bytes(32, 0).toString('base64'),
+      bytes(32, 255).toString('base64'),
+      Buffer.from('0123456789'.repeat(4).slice(0, 32)).toString('base64'),
+      'not base64 at all, but 32 chars!',
+      `${bytes(32).toString('base64').slice(0, -3)}%%=`,
+      'password',
+      `${KEY},short`,
+    ]
+    for (const key of weak) {
+      const env = { TOKEN_ENCRYPTION_KEY: key, TOKEN_STORE_TYPE: 'memory' }
+      expect(() => vaultFromEnv(env), String(key)).toThrow(expect.objectContaining({ code: 'misuse' }))
+      if (key) expect(() => vaultFromEnv(env)).toThrow(expect.not.stringContaining(key))
+    }
+    expect(() => localKeys()).toThrow(/is missing/)
+    vaultFromEnv({ TOKEN_ENCRYPTION_KEY: bytes(32).toString('base64url'), TOKEN_STORE_TYPE: 'memory' })
+    const named = keysFromEnv({ TOKEN_ENCRYPTION_KEY: `2026-11:${KEY}, ${OTHER_KEY}` })
+    expect(named.current()).toBe('2026-11')
+  })
+
+  it('a key management service wraps data keys, and never sees what they open', async () => {
+    const inside = localKeys(KEY)
+    const seen: string[] = []
+    const kms: KeyProvider = {
+      current: () => 'arn:kms/1',
+      async wrap(kid, key, context) {
+        seen.push(kid, Buffer.from(context).toString(), Buffer.from(key).toString('latin1'))
+        return inside.wrap(inside.current(), key, context)
+      },
+      async unwrap(kid, wrapped, context) {
+        expect(kid).toBe('arn:kms/1')
+        return inside.unwrap(inside.current(), wrapped, context)
+      },
+    }
+    const vault = createVault({ keys: kms })
+    await vault.save(ADA, ID, () => opened())
+    expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
+    expect(JSON.parse(seen[1] ?? '')).toEqual(['one', 'ada', 'acme', ID, 'arn:kms/1'])
+    expect(seen.join()).not.toContain('CANARY')
+  })
+
+  it('the environment chooses the store, and a wrong choice is said', async () => {
+    const open = (env: Record<string, string>) => vaultFromEnv({ TOKEN_ENCRYPTION_KEY: KEY, ...env })
+    const sqlite = open({ TOKEN_STORE_URL: `sqlite://${fileName()}` })
+    expect([sqlite.store.type, open({ TOKEN_STORE_TYPE: 'memory' }).store.type]).toEqual(['sqlite', 'memory'])
+    const remote = open({ TOKEN_STORE_TYPE: 'postgres', TOKEN_STORE_URL: newDatabase().url })
+    await remote.save(ADA, ID, () => opened())
+    expect(await remote.list(ADA)).toMatchObject([{ id: ID, custody: 'vault' }])
+    await Promise.all([sqlite.close(), remote.close()])
+    expect(() => open({ TOKEN_STORE_TYPE: 'postgres' })).toThrow(/TOKEN_STORE_URL has to say where/)
+    expect(() => open({ TOKEN_STORE_TYPE: 'redis' })).toThrow(/none of memory, sqlite and postgres/)
+  })
+
+  it('case 121: the audit log shows what was changed, taken out, put in or cut off', async () => {
+    const secrets = ['CANARY_AT', 'CANARY_RT']
+    const changes: [string, (client: pg.Client) => Promise<unknown>][] = [
+      [
+        'an event',
+        (client) => client.query(`UPDATE latchkey_audit SET event = replace(event, 'denied', 'allowed') WHERE seq = 3`),
+      ],
+      ['a user', (client) => client.query(`UPDATE latchkey_audit SET user_id = 'eve' WHERE seq = 2`)],
+      ['a time', (client) => client.query('UPDATE latchkey_audit SET at = at + 1 WHERE seq = 1')],
+      ['one taken out', (client) => client.query('DELETE FROM latchkey_audit WHERE seq = 2')],
+      ['the last cut off', (client) => client.query('DELETE FROM latchkey_audit WHERE seq = 5')],
+    ]
+    for (const [what, change] of changes) {
+      const { url, adminUrl } = newDatabase()
+      const { audit, close } = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+      for (const [action, outcome] of [
+        ['connect', 'allowed'],
+        ['use', 'allowed'],
+        ['deny', 'denied'],
+        ['refresh', 'failed'],
+        ['revoke', 'allowed'],
+      ] as const) {
+        const more = { access_token: secrets[0], secret: { refresh_token: secrets[1] } }
+        await audit.record(ADA, { action, outcome, provider: 'acme', account: ID, reason: 'invalid_grant', ...more })
+      }
+      const before = await audit.verify('one')
+      expect(before).toMatchObject({ ok: true, entries: 5 })
+      const lines: string[] = []
+      for await (const line of audit.exportLines('one')) lines.push(line)
+      expect(lines.map((line) => JSON.parse(line).action)).toEqual(['connect', 'use', 'deny', 'refresh', 'revoke'])
+      expect(lines.join('')).not.toContain('CANARY')
+      // Its own role has no way to: only somebody with the whole server in hand has.
+      const own = new pg.Client({ connectionString: url })
+      await own.connect()
+      await own.query("BEGIN; SELECT set_config('latchkey.tenant', 'one', true)")
+      expect((await own.query("UPDATE latchkey_audit SET event = '{}'")).rowCount).toBe(0)
+      expect((await own.query('DELETE FROM latchkey_audit')).rowCount).toBe(0)
+      await own.query('COMMIT')
+      await own.end()
+      const client = new pg.Client({ connectionString: adminUrl })
+      await client.connect()
+      await change(client)
+      await client.end()
+      expect({ what, verdict: await audit.verify('one') }).toMatchObject({ what, verdict: { ok: false } })
+      await close()
+    }
+    const file = fileName()
+    const store = sqliteStore(file)
+    const vault = createVault({ store, keys: localKeys(KEY) })
+    await vault.audit.record(ADA, { action: 'connect', outcome: 'allowed' })
+    const verdict = await vault.audit.verify('one')
+    await expect(vault.audit.verify('one', { head: verdict.ok ? verdict.head : '' })).resolves.toMatchObject({
+      ok: true,
+    })
+    // A log that was written anew from its start does not have the digest that was copied.
+    await expect(vault.audit.verify('one', { head: 'f'.repeat(64) })).resolves.toMatchObject({ ok: false })
+    const { DatabaseSync } = await import('node:sqlite')
+    const database = new DatabaseSync(file)
+    expect(() => database.exec("UPDATE latchkey_audit SET event = '{}'")).toThrow(/append-only/)
+    expect(() => database.exec('DELETE FROM latchkey_audit')).toThrow(/append-only/)
+    database.close()
+    await vault.close()
+  })
+})
+
+describe('several processes', () => {
+  let upstream: Upstream
+  beforeAll(async () => {
+    upstream = await startUpstream()
+  })
+  afterAll(() => upstream.close())
+
+  async function seeded(url: string) {
+    const { access_token, refresh_token } = upstream.grant('ada')
+    const vault = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+    const owner = { tenant: 'default', user: 'ada' }
+    const seed = token(access_token, refresh_token, Date.now() - 1000)
+    await vault.save(owner, ID, () => ({
+      account: account(ID, { issuer: upstream.origin }),
+      secret: { ...seed, token: { ...seed.token!, issuer: upstream.origin } },
+    }))
+    upstream.seen.length = 0
+    return { vault, owner }
+  }
+
+  it('case 74: two processes with 50 callers each ask the provider once', async () => {
+    const { url } = newDatabase()
+    const { vault, owner } = await seeded(url)
+    const env = { VAULT_URL: url, UPSTREAM: upstream.origin }
+    const processes = await Promise.all([process_(env), process_(env)])
+    const order = { type: 'resolve', user: 'ada', accountId: ID, times: 50 } as const
+    const answers = await Promise.all(processes.map((one) => one.ask(order)))
+    const tokens = answers.flatMap((answer) => answer.tokens ?? [])
+    expect(tokens).toHaveLength(100)
+    const held = await vault.open(owner, ID)
+    expect(new Set(tokens)).toEqual(new Set([held?.secret.token?.access_token]))
+    expect(upstream.refreshes()).toHaveLength(1)
+    expect(upstream.isUnused(held?.secret.token?.refresh_token ?? '')).toBe(true)
+    await vault.close()
+  })
+
+  it('case 75: a holder that is killed holds nobody up, and no rotation is lost', async () => {
+    const { url } = newDatabase()
+    const { vault, owner } = await seeded(url)
+    const env = { VAULT_URL: url, UPSTREAM: upstream.origin, VAULT_LEASE: '2' }
+    const [holder, next] = await Promise.all([process_(env), process_(env)])
+    const asked = new Promise<void>((resolve) => {
+      // The holder waits for an answer that never comes.
+      upstream.instead.push((path) => {
+        if (path !== '/token') return false
+        resolve()
+        return true
+      })
+    })
+    const order = { type: 'resolve', user: 'ada', accountId: ID, times: 1 } as const
+    holder.send(order)
+    await asked
+    await holder.kill()
+    const { tokens } = await next.ask(order)
+    const held = await vault.open(owner, ID)
+    expect(tokens).toEqual([held?.secret.token?.access_token])
+    expect(upstream.isLive(tokens?.[0] ?? '')).toBe(true)
+    expect(upstream.isUnused(held?.secret.token?.refresh_token ?? '')).toBe(true)
+    expect(upstream.refreshes()).toHaveLength(2)
+    await vault.close()
+  })
+
+  it('case 76: nothing in the source outlives its transaction', () => {
+    const src = path.join(import.meta.dirname, '..')
+    const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+      .map((name) => readFileSync(path.join(src, name), 'utf8'))
+      .join('\n')
+    expect(sources).toContain("set_config('latchkey.tenant'")
+    expect(sources).not.toMatch(/pg_(try_)?advisory_(lock|unlock)|\bLISTEN\b|\bNOTIFY\b|PREPARE|SET SESSION|WITH HOLD/)
+    for (const [, local] of sources.matchAll(/set_config\([^;`"]*,\s*(\w+)\)/g)) expect(local).toBe('true')
+  })
+
+  it('kill -9 in a loop of writes loses nothing that was acknowledged', async () => {
+    const file = fileName()
+    const acknowledged: string[] = []
+    for (let round = 0; round < 10; round++) {
+      const server = await process_({ VAULT_FILE: file })
+      const ids = Array.from({ length: 200 }, (_, at) => `acme.${`${round}-${at}`.padStart(22, '0')}`)
+      for (const id of ids) server.send({ type: 'save', user: 'ada', id, key: `key of ${id}` })
+      const enough = 5 + round * 7
+      while (acknowledged.length < enough + round * 20) {
+        const { type, id } = await server.answer()
+        expect(type).toBe('saved')
+        acknowledged.push(id ?? '')
+      }
+      await server.kill()
+      acknowledged.push(...server.answers.map(({ id }) => id ?? ''))
+      const vault = createVault({ store: sqliteStore(file), keys: localKeys(KEY) })
+      for (const id of acknowledged) {
+        const found = await vault.open({ tenant: 'default', user: 'ada' }, id)
+        expect(found?.secret.fields?.key).toBe(`key of ${id}`)
+      }
+      expect(await vault.audit.verify('default')).toMatchObject({ ok: true })
+      await vault.close()
+    }
+    expect(acknowledged.length).toBeGreaterThan(100)
+  })
+})

@@ -1,0 +1,222 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { SpiffeError } from '../ids/errors.ts'
+import { parseTrustDomain } from '../ids/spiffe-id.ts'
+import { type Certificate, readCertificate, readCertificates, readPem } from '../x509/certificate.ts'
+
+export interface BundleContents {
+  x509Authorities?: readonly Certificate[]
+  jwtAuthorities?: ReadonlyMap<string, KeyObject>
+  /** Grows with each change, if the publisher says so. */
+  sequence?: number | undefined
+  /** How often to look for a newer one, in seconds. */
+  refreshHint?: number | undefined
+}
+
+/** Whatever knows bundles by trust domain: a {@link BundleSet}, any source, a federated bundle. */
+export interface BundleProvider {
+  getBundle(trustDomain: string): Bundle | undefined
+}
+
+/**
+ * What one trust domain signs with. Never changed once made: a newer state is a new bundle. Two trust domains' keys are
+ * never put together, since then each could forge the names of the other.
+ *
+ * @see SPIFFE Trust Domain and Bundle §4 · SPIFFE Federation §4.2
+ */
+export class Bundle implements BundleProvider {
+  readonly trustDomain: string
+  readonly x509Authorities: readonly Certificate[]
+  /** Keys of JWT-SVIDs by key id. */
+  readonly jwtAuthorities: ReadonlyMap<string, KeyObject>
+  readonly sequence: number | undefined
+  readonly refreshHint: number | undefined
+
+  constructor(trustDomain: string, contents: BundleContents = {}) {
+    this.trustDomain = parseTrustDomain(trustDomain)
+    this.x509Authorities = unique(contents.x509Authorities ?? [])
+    this.jwtAuthorities = new Map(contents.jwtAuthorities)
+    this.sequence = contents.sequence
+    this.refreshHint = contents.refreshHint
+    Object.freeze(this)
+  }
+
+  /** Reads the JWKS form. An empty `keys` is a bundle too: it trusts nothing. Throws `invalid_bundle`. */
+  static parse(trustDomain: string, document: string | Uint8Array): Bundle {
+    return parseDocument(trustDomain, jsonOf(document), 'spiffe')
+  }
+
+  /** Reads the JWKS that the Workload API sends: JWT keys, of which older agents do not say the use. */
+  static parseJwt(trustDomain: string, document: string | Uint8Array): Bundle {
+    return parseDocument(trustDomain, jsonOf(document), 'jwt')
+  }
+
+  /** Reads X.509 authorities from concatenated DER, as the Workload API sends them. */
+  static parseX509(trustDomain: string, der: Uint8Array): Bundle {
+    return new Bundle(trustDomain, { x509Authorities: readCertificates(der) })
+  }
+
+  /** Reads X.509 authorities from PEM. */
+  static parsePem(trustDomain: string, pem: string): Bundle {
+    const x509Authorities = readPem(pem)
+    if (x509Authorities.length === 0) throw invalid('There is no certificate in it.')
+    return new Bundle(trustDomain, { x509Authorities })
+  }
+
+  /** True if it trusts nothing: all SVIDs of the trust domain are refused. */
+  get empty(): boolean {
+    return this.x509Authorities.length === 0 && this.jwtAuthorities.size === 0
+  }
+
+  getBundle(trustDomain: string): Bundle | undefined {
+    return trustDomain === this.trustDomain ? this : undefined
+  }
+
+  /** The JWKS form. */
+  marshal(): string {
+    const keys = [
+      ...this.x509Authorities.map(({ x509, raw }) => ({
+        use: 'x509-svid',
+        ...x509.publicKey.export({ format: 'jwk' }),
+        x5c: [raw.toString('base64')],
+      })),
+      ...[...this.jwtAuthorities].map(([kid, key]) => ({ use: 'jwt-svid', ...key.export({ format: 'jwk' }), kid })),
+    ]
+    return JSON.stringify({ keys, spiffe_sequence: this.sequence, spiffe_refresh_hint: this.refreshHint })
+  }
+
+  equals(other: Bundle): boolean {
+    return this.trustDomain === other.trustDomain && this.marshal() === other.marshal()
+  }
+}
+
+/** Bundles by trust domain, side by side. */
+export class BundleSet implements BundleProvider, Iterable<Bundle> {
+  readonly #bundles: ReadonlyMap<string, Bundle>
+
+  constructor(bundles: Iterable<Bundle> = []) {
+    this.#bundles = new Map([...bundles].map((bundle) => [bundle.trustDomain, bundle]))
+  }
+
+  /**
+   * Reads a bundle map: `{ trust_domains: { "acme.com": { keys } } }`. It is taken whole or not at all.
+   *
+   * @see SPIFFE Trust Domain and Bundle §5
+   */
+  static parse(document: string | Uint8Array): BundleSet {
+    const { trust_domains: domains } = jsonOf(document)
+    if (!isObject(domains)) throw invalid('A bundle map has "trust_domains".')
+    return new BundleSet(
+      Object.entries(domains).map(([name, value]) => {
+        if (!isObject(value)) throw invalid('An entry of the map is not a bundle.')
+        return parseDocument(name, value, 'spiffe')
+      }),
+    )
+  }
+
+  getBundle(trustDomain: string): Bundle | undefined {
+    return this.#bundles.get(trustDomain)
+  }
+
+  get size(): number {
+    return this.#bundles.size
+  }
+
+  get trustDomains(): string[] {
+    return [...this.#bundles.keys()]
+  }
+
+  [Symbol.iterator](): Iterator<Bundle> {
+    return this.#bundles.values()
+  }
+
+  marshal(): string {
+    const entries = [...this].map((bundle) => [bundle.trustDomain, JSON.parse(bundle.marshal())])
+    return JSON.stringify({ trust_domains: Object.fromEntries(entries) })
+  }
+}
+
+/** Several providers, asked in turn for a trust domain's bundle: the first that has one answers. Nothing is merged. */
+export function firstOf(...providers: readonly BundleProvider[]): BundleProvider {
+  return {
+    getBundle(trustDomain) {
+      for (const provider of providers) {
+        const bundle = provider.getBundle(trustDomain)
+        if (bundle) return bundle
+      }
+      return undefined
+    },
+  }
+}
+
+type Json = Record<string, unknown>
+
+function parseDocument(trustDomain: string, document: Json, form: 'spiffe' | 'jwt'): Bundle {
+  const { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHint } = document
+  if (!Array.isArray(keys)) throw invalid('It has no "keys".')
+  const x509Authorities: Certificate[] = []
+  const jwtAuthorities = new Map<string, KeyObject>()
+  for (const jwk of keys) {
+    if (!isObject(jwk)) throw invalid('An entry of "keys" is not a key.')
+    if (jwk.use === 'x509-svid' && form === 'spiffe') x509Authorities.push(authorityOf(jwk))
+    else if (jwk.use === 'jwt-svid' || (jwk.use === undefined && form === 'jwt')) {
+      if (typeof jwk.kid !== 'string' || jwk.kid === '') throw invalid('A JWT key has no key id.')
+      const key = keyOf(jwk)
+      if (key) jwtAuthorities.set(jwk.kid, key)
+    }
+  }
+  return new Bundle(trustDomain, {
+    x509Authorities,
+    jwtAuthorities,
+    sequence: wholeNumber(sequence, 'spiffe_sequence'),
+    refreshHint: wholeNumber(refreshHint, 'spiffe_refresh_hint'),
+  })
+}
+
+/** The certificate of an entry, which is the first of its `x5c`. @see X509-SVID §6.2 */
+function authorityOf({ x5c }: Json): Certificate {
+  const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined
+  if (typeof first !== 'string') throw invalid('An X.509 key has no certificate.')
+  return readCertificate(Buffer.from(first, 'base64'))
+}
+
+/** The public key of an entry; undefined for a kind of key nobody here knows, which must be passed over (§4.1.3). */
+function keyOf(jwk: Json): KeyObject | undefined {
+  if (jwk.kty !== 'RSA' && jwk.kty !== 'EC') return undefined
+  const { kty, n, e, crv, x, y } = jwk
+  try {
+    return createPublicKey({ key: JSON.parse(JSON.stringify({ kty, n, e, crv, x, y })), format: 'jwk' })
+  } catch (cause) {
+    throw new SpiffeError('invalid_bundle', 'A key of the bundle cannot be read.', { cause })
+  }
+}
+
+function wholeNumber(value: unknown, name: string): number | undefined {
+  if (value === undefined || value === null) return undefined
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw invalid(`Its "${name}" is not a whole number.`)
+  return value as number
+}
+
+function jsonOf(document: string | Uint8Array): Json {
+  let value: unknown
+  try {
+    value = JSON.parse(
+      typeof document === 'string' ? document : new TextDecoder('utf-8', { fatal: true }).decode(document),
+    )
+  } catch {
+    throw invalid('It is not JSON.')
+  }
+  if (!isObject(value)) throw invalid('It is not a JSON object.')
+  return value
+}
+
+function unique(certificates: readonly Certificate[]): readonly Certificate[] {
+  return [...new Map(certificates.map((one) => [one.x509.fingerprint256, one])).values()]
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(why: string): SpiffeError {
+  return new SpiffeError('invalid_bundle', `This is not a SPIFFE bundle. ${why}`)
+}

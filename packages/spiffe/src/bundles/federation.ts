@@ -1,0 +1,240 @@
+import http from 'node:http'
+import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
+import { authorizeAny, authorizeId, parseTrustDomain, type SpiffeId } from '../ids/spiffe-id.ts'
+import { type ConnectOptions, connect, createServer, listening } from '../tls/tls.ts'
+import { opened, Updating } from '../workload/source.ts'
+import type { X509Provider } from '../workload/x509-source.ts'
+import { Bundle, type BundleProvider } from './bundle.ts'
+
+/** How a bundle endpoint proves itself. @see SPIFFE Federation §5.2 */
+export type EndpointProfile =
+  /** By its host name, to the Web PKI or to the given roots in PEM. */
+  | { profile: 'https_web'; ca?: string }
+  /** By the X509-SVID of this ID, to the bundle of its trust domain among these. */
+  | { profile: 'https_spiffe'; endpointId: SpiffeId | string; bundles: BundleProvider }
+
+export type FetchBundleOptions = EndpointProfile & {
+  signal?: AbortSignal
+  /** Milliseconds for connecting, and again for answering. Default: 10,000. */
+  timeout?: number
+}
+
+const MAX_BUNDLE = 4 * 1024 * 1024
+const MAX_REDIRECTS = 3
+const DEFAULT_REFRESH = 300
+const TIMEOUT = 10_000
+
+/**
+ * Fetches a trust domain's bundle from its endpoint. Redirects are followed only to endpoints that would be valid
+ * themselves, and each must prove itself in the same way.
+ *
+ * @see SPIFFE Federation §5.2, §7.5.1
+ */
+export async function fetchBundle(trustDomain: string, url: string, options: FetchBundleOptions): Promise<Bundle> {
+  const name = parseTrustDomain(trustDomain)
+  let at = endpointUrl(url)
+  for (let redirects = 0; ; redirects++) {
+    const answer = await get(at, options)
+    if (answer.location === undefined) return Bundle.parse(name, answer.body)
+    if (redirects >= MAX_REDIRECTS) throw new SpiffeError('unavailable', 'The bundle endpoint redirects without end.')
+    at = endpointUrl(answer.location, at)
+  }
+}
+
+/** @see SPIFFE Federation §5.2.1.1, §5.2.2.1 */
+function endpointUrl(text: string, base?: URL): URL {
+  const url = URL.parse(text, base?.href)
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '')
+    throw new SpiffeError('invalid_address', 'A bundle endpoint has an https URL without user information.')
+  return url
+}
+
+async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: string; body: Buffer }> {
+  const { signal, timeout = TIMEOUT } = options
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const authentication: Pick<ConnectOptions, 'authorize' | 'server'> =
+    options.profile === 'https_spiffe'
+      ? { authorize: authorizeId(options.endpointId) }
+      : { authorize: authorizeAny(), server: options.ca === undefined ? 'web' : { ca: options.ca } }
+  const bundles = options.profile === 'https_spiffe' ? options.bundles : { getBundle: () => undefined }
+  const socket = await connect(bundles, {
+    host,
+    port: Number(url.port || 443),
+    ...authentication,
+    present: false,
+    signal,
+    timeout,
+  })
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      request.destroy()
+      reject(asSpiffeError(error, 'unavailable', 'The bundle endpoint did not answer.'))
+    }
+    const request = http.request({
+      createConnection: () => socket,
+      host,
+      path: `${url.pathname}${url.search}`,
+      headers: { host: url.host, accept: 'application/json' },
+      signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]),
+    })
+    request.on('error', fail)
+    request.on('response', (response) => {
+      const { statusCode = 0, headers } = response
+      const chunks: Buffer[] = []
+      let size = 0
+      response.on('error', fail)
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > MAX_BUNDLE) return fail(new SpiffeError('invalid_bundle', 'The bundle is too large.'))
+        chunks.push(chunk)
+      })
+      response.on('end', () => {
+        socket.destroy()
+        const body = Buffer.concat(chunks)
+        if ([301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined)
+          return resolve({ location: headers.location, body })
+        if (statusCode !== 200)
+          return reject(new SpiffeError('unavailable', `The bundle endpoint answered with status ${statusCode}.`))
+        resolve({ body })
+      })
+    })
+    request.end()
+  })
+}
+
+export interface WatchBundleOptions {
+  trustDomain: string
+  url: string
+  /**
+   * How the endpoint proves itself. For `https_spiffe` inside the trust domain itself, the bundles given are where trust
+   * begins; later fetches use the newest bundle.
+   */
+  endpoint: EndpointProfile
+  /** Milliseconds until the next look. Default: the bundle's own hint, else five minutes; a minute after a failure. */
+  refresh?: (hint: number | undefined, failed: boolean) => number
+  /** What is known from before, such as from a file. */
+  initial?: Bundle
+  /** Gives up waiting for the first bundle. */
+  signal?: AbortSignal
+}
+
+/** A foreign trust domain's bundle, kept fresh from its endpoint. A lower sequence number never replaces a higher one. */
+export class FederatedBundle extends Updating implements BundleProvider {
+  readonly trustDomain: string
+  readonly #options: WatchBundleOptions
+  #bundle: Bundle | undefined
+  #stop = () => {}
+
+  private constructor(options: WatchBundleOptions) {
+    super()
+    this.trustDomain = parseTrustDomain(options.trustDomain)
+    this.#options = options
+    this.#bundle = options.initial
+    endpointUrl(options.url)
+    void this.#look()
+  }
+
+  /** Resolves with the first bundle: at once, if one is known from before. */
+  static async watch(options: WatchBundleOptions): Promise<FederatedBundle> {
+    const federated = new FederatedBundle(options)
+    return opened(federated, () => federated.#bundle !== undefined, options.signal)
+  }
+
+  get bundle(): Bundle {
+    this.checkOpen()
+    return this.#bundle as Bundle
+  }
+
+  getBundle(trustDomain: string): Bundle | undefined {
+    this.checkOpen()
+    return trustDomain === this.trustDomain ? this.#bundle : undefined
+  }
+
+  override close(): void {
+    this.#stop()
+    super.close()
+  }
+
+  async #look() {
+    const { url, endpoint, refresh = defaultRefresh } = this.#options
+    let failed = false
+    try {
+      const bundle = await fetchBundle(this.trustDomain, url, { ...this.#trusting(endpoint), signal: this.closing })
+      if (this.closed) return
+      this.#take(bundle)
+    } catch (error) {
+      if (this.closed) return
+      failed = true
+      this.failed(asSpiffeError(error, 'unavailable', 'The bundle could not be fetched.'))
+    }
+    if (this.closed) return
+    const timer = setTimeout(() => void this.#look(), refresh(this.#bundle?.refreshHint, failed))
+    this.#stop = () => clearTimeout(timer)
+  }
+
+  #take(bundle: Bundle) {
+    const before = this.#bundle
+    if (before?.sequence !== undefined && bundle.sequence !== undefined && bundle.sequence < before.sequence)
+      throw new SpiffeError('invalid_bundle', 'The endpoint serves a bundle that is older than the one known.')
+    if (before?.equals(bundle)) return
+    this.#bundle = bundle
+    this.updated()
+  }
+
+  /** An endpoint inside the trust domain it serves proves itself to the newest bundle (SPIFFE Federation §5.2.2). */
+  #trusting(endpoint: EndpointProfile): EndpointProfile {
+    if (endpoint.profile === 'https_web' || !this.#bundle) return endpoint
+    const { bundles } = endpoint
+    const own: BundleProvider = {
+      getBundle: (name) => (name === this.trustDomain ? this.#bundle : bundles.getBundle(name)),
+    }
+    return { ...endpoint, bundles: own }
+  }
+}
+
+function defaultRefresh(hint: number | undefined, failed: boolean): number {
+  const seconds = Math.max(1, hint ?? DEFAULT_REFRESH)
+  return Math.min(failed ? Math.min(seconds, 60) : seconds, 2 ** 21) * 1000
+}
+
+/** Serves a trust domain's bundle as JWKS: mount it at any path of any server. @see SPIFFE Federation §5.2.1.2 */
+export function bundleHandler(bundles: BundleProvider, trustDomain: string): (request: Request) => Response {
+  const name = parseTrustDomain(trustDomain)
+  return ({ method }) => {
+    if (method !== 'GET' && method !== 'HEAD')
+      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
+    const bundle = bundles.getBundle(name)
+    if (!bundle) return new Response(null, { status: 404 })
+    const headers = { 'content-type': 'application/json' }
+    return new Response(method === 'HEAD' ? null : bundle.marshal(), { headers })
+  }
+}
+
+export interface ServeBundleOptions {
+  trustDomain: string
+  /** Default: the source's own bundles. */
+  bundles?: BundleProvider
+  host?: string
+  port?: number
+  /** A certificate of the Web PKI: `https_web`. Default: the SVID, `https_spiffe`. */
+  web?: { cert: string; key: string }
+}
+
+/** A bundle endpoint of its own. */
+export async function serveBundle(
+  source: X509Provider,
+  { trustDomain, bundles = source, host, port, web }: ServeBundleOptions,
+): Promise<{ host: string; port: number; close(): Promise<void> }> {
+  const handler = bundleHandler(bundles, trustDomain)
+  const answering = http.createServer(async ({ method = 'GET', url = '/' }, response) => {
+    const answer = handler(new Request(new URL(url, 'https://endpoint.invalid'), { method }))
+    response.writeHead(answer.status, Object.fromEntries(answer.headers))
+    response.end(Buffer.from(await answer.arrayBuffer()))
+  })
+  const options = { authorize: authorizeAny(), requestClient: false, ...(web ? { web } : {}) }
+  const serving = createServer(source, options, (socket) => {
+    answering.emit('connection', socket)
+  })
+  const address = await listening(serving.server, port, host)
+  return { ...address, close: () => serving.close() }
+}
