@@ -1,4 +1,4 @@
-import { launchOptions } from '.setup/browser.mjs'
+import { launchOptions } from './.setup/browser.mjs'
 import path from 'node:path'
 import { storybookTest } from '@storybook/addon-vitest/vitest-plugin'
 import react from '@vitejs/plugin-react'
