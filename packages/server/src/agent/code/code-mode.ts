@@ -11,8 +11,10 @@ import {
   type RunLimits,
   type StoredContinuation,
 } from 'run'
-import { createEgress, type EgressRule, type OnUse } from '../../outbound/egress.ts'
-import { createRedactor, secretsOf } from '../../outbound/redact.ts'
+import type { AllowRule } from '../../outbound/allow-rules.ts'
+import { createRedactor } from '../../outbound/redact/redactor.ts'
+import { secretsOf } from '../../outbound/redact/secrets.ts'
+import { createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext } from '../context.ts'
 import { AuthorizationRequired } from '../identities.ts'
 
@@ -28,7 +30,7 @@ export interface CodeModeOptions {
   /** What the code can call, beside `fetch`. */
   tools?: Readonly<Record<string, CodeTool>>
   /** What `fetch` in the code reaches: APIs of these providers, with the person's accounts. Default: nothing. */
-  rules?: readonly EgressRule[]
+  rules?: readonly AllowRule[]
   /** Told of every use of an account by `fetch`, of every call that was refused and every account that was missing. */
   onUse?: OnUse
   limits?: Pick<RunLimits, 'timeoutMs' | 'memoryLimitBytes' | 'maxResultBytes' | 'maxBridgeRequests'>
@@ -58,11 +60,6 @@ export type CodeResult =
   | { status: 'completed'; value: unknown; logs: Logs; accounts: UsedAccount[] }
   /** Accounts are missing. Once they are there, `run` with this continuation goes on where it stopped. */
   | { status: 'paused'; requests: [ConnectRequest, ...ConnectRequest[]]; continuation: string }
-
-export interface UsedAccount {
-  provider: string
-  accountId?: string
-}
 
 export interface CodeMode {
   /**
@@ -132,7 +129,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
         }
       }
 
-      const egress = createEgress({
+      const accountFetch = createAccountFetch({
         rules,
         context,
         toolName: 'code',
@@ -145,7 +142,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
       })
       const sendRequest = async (url: string, init: GuestInit) => {
         const { abortSignal: signal } = getHostFunctionContext()
-        const response = await egress(url, { ...init, signal })
+        const response = await accountFetch(url, { ...init, signal })
         return { status: response.status, headers: [...response.headers], body: await response.text() }
       }
 
