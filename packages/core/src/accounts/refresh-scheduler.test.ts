@@ -1,3 +1,4 @@
+// Security cases D, 66-78: Refresh. A release waits for 66-68, 72.
 // @vitest-environment jsdom
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'

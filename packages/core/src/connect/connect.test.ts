@@ -1,3 +1,4 @@
+// Security cases A, 1-32: Authorization request and callback. A release waits for 1-16, 20, 25.
 // @vitest-environment jsdom
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'
