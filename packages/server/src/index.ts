@@ -1,13 +1,21 @@
 // The public surface of @latchkey/server: named exports only, by hand.
 
 export {
+  type AccountFetch,
+  type AccountFetchInit,
+  type AccountFetchOptions,
+  createAccountFetch,
+  type OnUse,
+  type UsedAccount,
+  type UseEntry,
+} from './agent/account-fetch.ts'
+export {
   type CodeMode,
   type CodeModeOptions,
   type CodeResult,
   type CodeRun,
   type CodeTool,
   createCodeMode,
-  type UsedAccount,
 } from './agent/code/code-mode.ts'
 export {
   AgentContext,
@@ -68,24 +76,17 @@ export {
 } from './broker/broker.ts'
 export { createMcpProxy, type McpProxy } from './broker/mcp-proxy.ts'
 export { clientsFromEnv, providersFromEnv } from './env.ts'
-export {
-  createEgress,
-  type Egress,
-  type EgressInit,
-  type EgressOptions,
-  type EgressRule,
-  type OnUse,
-  type UseEntry,
-} from './outbound/egress.ts'
+export type { AllowRule } from './outbound/allow-rules.ts'
 export {
   createGuardedFetch,
   GuardError,
   type GuardedFetch,
   type GuardOptions,
-  isPublicAddress,
   type StreamLimits,
 } from './outbound/guarded-fetch.ts'
-export { createRedactor, type Redactor, secretsOf } from './outbound/redact.ts'
+export { isPublicAddress } from './outbound/public-address.ts'
+export { createRedactor, type Redactor } from './outbound/redact/redactor.ts'
+export { secretsOf } from './outbound/redact/secrets.ts'
 export { memoryStore } from './stores/memory.ts'
 export { migratePostgres, type PostgresOptions, postgresStore } from './stores/postgres.ts'
 export { sqliteStore } from './stores/sqlite.ts'

@@ -1,6 +1,8 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
-import { createEgress, type EgressInit, type EgressRule, type OnUse } from '../outbound/egress.ts'
-import { createRedactor, secretsOf } from '../outbound/redact.ts'
+import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
+import { createRedactor } from '../outbound/redact/redactor.ts'
+import { secretsOf } from '../outbound/redact/secrets.ts'
+import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recorderOf } from './account-fetch.ts'
 import { AgentContext, type AgentToken } from './context.ts'
 import { AuthorizationRequired, bindIdentities } from './identities.ts'
 
@@ -12,7 +14,7 @@ export interface WithAccountOptions {
   /** Shown to the person when the account is missing. */
   toolName?: string
   /** Calls that {@link ToolAccount.fetch} may make. Default: every call to the provider's API. */
-  allow?: EgressRule['allow']
+  allow?: AllowRule['allow']
   /** Told of every use of the account, and of every call for one that is missing. */
   onUse?: OnUse
   /** Used by {@link ToolAccount.fetch}. Default: the global one. */
@@ -27,7 +29,7 @@ export interface ToolAccount {
   /** The token, for this call only. */
   getToken(): Promise<string>
   /** Calls the provider's API as this person: a path below `apiBaseUrl`, or a whole address of it. */
-  fetch(path: string, init?: EgressInit): Promise<Response>
+  fetch(path: string, init?: AccountFetchInit): Promise<Response>
 }
 
 /**
@@ -61,22 +63,13 @@ export function withAccount<Input, Options>(
     const context = AgentContext.current()
     const { onUse, toolName } = options
     const provider = typeof options.provider === 'string' ? options.provider : options.provider.id
-    const log = (action: 'used' | 'missing', accountId?: string) =>
-      onUse?.({
-        at: Date.now(),
-        userId: context.userId,
-        action,
-        provider,
-        ...(toolName && { toolName }),
-        ...(accountId && { accountId }),
-      })
+    const record = recorderOf(context, onUse, { toolName, provider })
     try {
-      const token = await context.getToken(provider, options)
-      log('used', token.accountId)
+      const token = await openToken(context, provider, options, record)
+      record({ action: 'used', accountId: token.accountId })
       return accountOf(options, context, token)
     } catch (error) {
       if (!(error instanceof AuthorizationRequired)) throw error
-      log('missing')
       const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
       throw new AuthorizationRequired({
         ...error.request,
@@ -110,17 +103,11 @@ export function withAccount<Input, Options>(
 }
 
 function accountOf(options: WithAccountOptions, context: AgentContext, token: AgentToken) {
-  const { provider, allow = ['* /**'], scopes, toolName, onUse, fetch } = options
+  const { provider, allow = ALL_CALLS, scopes, toolName, onUse, fetch } = options
   const given = new Set(secretsOf([token.toIdentity()], typeof provider === 'string' ? [] : [provider]))
-  const egress =
+  const accountFetch =
     typeof provider !== 'string' &&
-    createEgress({
-      rules: [{ provider, allow, ...(scopes && { scopes }) }],
-      context,
-      onUse,
-      fetch,
-      ...(toolName && { toolName }),
-    })
+    createAccountFetch({ rules: [{ provider, allow, ...(scopes && { scopes }) }], context, onUse, fetch, toolName })
   const account: ToolAccount = {
     provider: token.provider,
     accountId: token.accountId,
@@ -131,7 +118,7 @@ function accountOf(options: WithAccountOptions, context: AgentContext, token: Ag
       return access_token
     },
     async fetch(path, init) {
-      if (!egress || typeof provider === 'string') {
+      if (!accountFetch || typeof provider === 'string') {
         throw new LatchkeyError(
           'misuse',
           'account.fetch needs the provider itself: withAccount({ provider: github() }).',
@@ -140,7 +127,7 @@ function accountOf(options: WithAccountOptions, context: AgentContext, token: Ag
           },
         )
       }
-      return egress(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+      return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
     },
   }
   /** Made anew each time: the token may have been renewed in between. */

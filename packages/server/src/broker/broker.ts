@@ -15,6 +15,7 @@ import * as oauth from 'oauth4webapi'
 import type { TokenRequest, TokenSource } from '../agent/context.ts'
 import { parseConnectedAccounts } from '../agent/references.ts'
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
+import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import {
   type AgentPolicy,
   type Custodian,
@@ -24,7 +25,7 @@ import {
 } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
 import { MCP_HEADERS, type McpProxy } from './mcp-proxy.ts'
-import { apiUrl, callApi } from './proxy.ts'
+import { callApi } from './proxy.ts'
 
 /** A broker, ready to be mounted: `app.all('/api/latchkey/*', (c) => broker(c.req.raw))`. */
 export type Broker<Session = unknown> = ((request: Request) => Promise<Response>) & VaultAccess<Session>
@@ -485,11 +486,19 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       if (!provider) throw absent()
       const { pathname, search } = new URL(c.req.url)
       // As it was sent: what a router has decoded could not be told from what was written.
-      const url = apiUrl(provider, pathname.slice(pathname.indexOf(`${id}/api/`) + `${id}/api/`.length) + search)
-      if (!url) throw refusal(400, 'invalid_request', `This path does not belong to the API of ${provider.name}.`)
+      const path = pathname.slice(pathname.indexOf(`${id}/api/`) + `${id}/api`.length)
+      const verdict = allowRules([{ provider, allow: ALL_CALLS }])(method, provider.apiBaseUrl + path + search)
+      if ('reason' in verdict)
+        throw refusal(400, 'invalid_request', `This path does not belong to the API of ${provider.name}.`)
       const body = c.var.body && JSON.stringify(c.var.body)
       const { headers } = c.req.raw
-      return callApi(custodian, owner, { account: id, provider, url }, { method, headers, body }, cutFetch(fetch))
+      return callApi(
+        custodian,
+        owner,
+        { account: id, provider, url: verdict.url },
+        { method, headers, body },
+        cutFetch(fetch),
+      )
     })
   }
 

@@ -11,16 +11,10 @@ import {
   type Provider,
 } from '@latchkey/core'
 import { authorizationRequest, authorizationResponse, type Flow, parseScope } from '@latchkey/core/server'
-import {
-  keyAuthorization,
-  type Profile,
-  type TokenAnswer,
-  type TokenEndpoint,
-  type Verification,
-  verifyKey,
-} from '@latchkey/core/token'
+import { type Profile, type TokenAnswer, type TokenEndpoint, type Verification, verifyKey } from '@latchkey/core/token'
 import type { OAuthToken, TokenRequest } from '../agent/context.ts'
 import type { AccountReference } from '../agent/references.ts'
+import { type Secret, secretOf } from '../outbound/api-request.ts'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
 import type { Opened, Vault, VaultSecret } from './vault.ts'
@@ -397,12 +391,11 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
         ...(fields && { fields }),
       }
     },
-    /** The header that carries an account's secret to its own API. */
-    headerOf(provider: Provider, { secret }: Opened): { name: string; value: string } {
-      if (secret.token) return { name: 'authorization', value: `Bearer ${secret.token.access_token}` }
-      const scheme = provider.kind === 'api-key' && secret.fields ? keyScheme(provider, secret.fields) : undefined
-      if (!scheme || !secret.fields) throw absent('')
-      return keyAuthorization(scheme, secret.fields)
+    /** What an opened account is sent to its own API with. */
+    secretOf(provider: Provider, opened: Opened): Secret {
+      const secret = secretOf(provider, toIdentity(provider, opened))
+      if (!secret) throw absent(opened.account.id)
+      return secret
     },
     /** A user is gone: so is everything here, and every provider is told. */
     async deleteUser(owner: Owner): Promise<Record<string, Disconnection>> {

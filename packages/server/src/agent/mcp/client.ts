@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
 import { readChallenge } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
+import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 import { AgentContext, type TokenRequest } from '../context.ts'
 import { AuthorizationRequired, currentIdentities } from '../identities.ts'
@@ -213,40 +214,38 @@ export class AuthenticatedMcpClient {
     if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
     // A stream of its own, beside those of the answers, would outlive the request that this runs for.
     if (init.method === 'GET') return new Response(null, { status: 405 })
-    let held = await this.#token()
-    for (let renewed = false; ; renewed = true) {
-      const headers = new Headers(init.headers)
-      headers.set('authorization', `Bearer ${held.accessToken}`)
-      let response: Response
-      try {
-        response = await this.#fetch(url, { ...init, headers })
-      } catch {
-        throw new LatchkeyError('network', `${name} could not be reached.`, { provider: id })
-      }
-      if (response.status >= 500 || response.status === 429) {
-        await response.body?.cancel()
-        throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, {
-          provider: id,
-        })
-      }
-      const about = { provider: id, ...(held.accountId && { accountId: held.accountId }) }
-      const challenge = readChallenge(response.headers)
-      if (response.status === 403 && challenge?.error === 'insufficient_scope') {
-        await response.body?.cancel()
-        const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
-        throw new AuthorizationRequired({ ...about, scopes: [...new Set([...held.scopes, ...wanted])] })
-      }
-      if (response.status !== 401) return response
-      await response.body?.cancel()
-      const refused = held.accessToken
-      if (!renewed) {
-        held = await this.#token(true).catch((error) => {
+    const required: Omit<ConnectRequest, 'type'> = { provider: id }
+    let scopes: readonly string[] = []
+    const response = await sendRenewing(
+      async (renew) => {
+        try {
+          return await this.#token(renew)
+        } catch (error) {
           throw error instanceof AuthorizationRequired
-            ? new AuthorizationRequired({ ...error.request, ...about })
+            ? new AuthorizationRequired({ ...error.request, ...required })
             : error
-        })
-      }
-      if (renewed || held.accessToken === refused) throw new AuthorizationRequired(about)
+        }
+      },
+      (held) => {
+        if (held.accountId) required.accountId = held.accountId
+        scopes = held.scopes
+        const request = { ...init, url, fetch: this.#fetch } as ApiRequest
+        return sendAs(bearer({ id, name }, held.accessToken), request, MCP_POLICY)
+      },
+    )
+    if (!response) throw new AuthorizationRequired(required)
+    if (response.status >= 500 || response.status === 429) {
+      await response.body?.cancel()
+      throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, {
+        provider: id,
+      })
     }
+    const challenge = readChallenge(response.headers)
+    if (response.status === 403 && challenge?.error === 'insufficient_scope') {
+      await response.body?.cancel()
+      const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
+      throw new AuthorizationRequired({ ...required, scopes: [...new Set([...scopes, ...wanted])] })
+    }
+    return response
   }
 }

@@ -4,9 +4,9 @@ import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { LatchkeyError, type Provider } from '@latchkey/core'
-import type { OnUse } from '../../outbound/egress.ts'
-import { createRedactor, secretsOf } from '../../outbound/redact.ts'
-import type { UsedAccount } from '../code/code-mode.ts'
+import { createRedactor } from '../../outbound/redact/redactor.ts'
+import { secretsOf } from '../../outbound/redact/secrets.ts'
+import { type OnUse, openToken, recorderOf, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext } from '../context.ts'
 import { AuthorizationRequired, getIdentityEnv } from '../identities.ts'
 import { providerOfName } from '../token-names.ts'
@@ -155,29 +155,19 @@ export class Skill {
     const secrets: string[] = []
     for (const variable of tokens) {
       const provider = providerOfName(variable, providers)
-      const log = (action: 'used' | 'missing', accountId?: string) =>
-        onUse?.({
-          at: Date.now(),
-          userId: context.userId,
-          toolName: name,
-          action,
-          provider,
-          ...(accountId && { accountId }),
-        })
+      const record = recorderOf(context, onUse, { toolName: name, provider })
       try {
-        const token = await context.getToken(provider, { toolName: name, scopes: scopes[provider] })
+        const token = await openToken(context, provider, { toolName: name, scopes: scopes[provider] }, record)
         const identity = token.toIdentity()
         const value = getIdentityEnv([identity], { providers })[variable]
         // A key of the other kind: KAGGLE_KEY of an account that has a new token.
         if (value === undefined) continue
         env[variable] = value
         secrets.push(...secretsOf([identity], providers))
-        if (!accounts.has(provider)) log('used', token.accountId)
+        if (!accounts.has(provider)) record({ action: 'used', accountId: token.accountId })
         accounts.set(provider, { provider, ...(token.accountId && { accountId: token.accountId }) })
       } catch (error) {
-        if (!(error instanceof AuthorizationRequired)) throw error
-        log('missing')
-        if (!optional.includes(variable)) throw error
+        if (!(error instanceof AuthorizationRequired) || !optional.includes(variable)) throw error
       }
     }
     return { env, secrets, accounts: [...accounts.values()] }

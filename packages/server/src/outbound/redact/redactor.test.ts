@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createRedactor, secretsOf } from './redact.ts'
+import { createRedactor, secretsOf } from '../../index.ts'
 
 const SECRET = 'CANARY_AT_/+?~a&"x'
 const { text, value, stream } = createRedactor([SECRET, 'CANARY_second'])

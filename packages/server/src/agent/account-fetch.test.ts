@@ -1,3 +1,4 @@
+// Security cases E, 79-93: Agent use of tokens. A release waits for 79-83.
 import dns from 'node:dns'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
@@ -6,7 +7,7 @@ import * as providers from '@latchkey/core/providers'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { AgentContext, AuthorizationRequired, createEgress, type EgressRule, type UseEntry } from '../index.ts'
+import { AgentContext, type AllowRule, AuthorizationRequired, createAccountFetch, type UseEntry } from '../index.ts'
 
 const CANARY = 'CANARY_AT_egress'
 const servers: Server[] = []
@@ -50,8 +51,8 @@ const context = new AgentContext({
   },
 })
 
-function egressOf(rules: EgressRule[], log: UseEntry[] = [], fetch?: typeof globalThis.fetch) {
-  return createEgress({ rules, context, onUse: (entry) => log.push(entry), fetch })
+function fetchOf(rules: AllowRule[], log: UseEntry[] = [], fetch?: typeof globalThis.fetch) {
+  return createAccountFetch({ rules, context, onUse: (entry) => log.push(entry), fetch })
 }
 
 const refused = (asked: Promise<unknown>) =>
@@ -101,10 +102,10 @@ describe('where an account goes', () => {
       '',
       '/user',
     ]
-    const egress = egressOf([{ provider: github() }], log, sent as typeof fetch)
-    const real = egressOf([{ provider: github() }], [])
+    const accountFetch = fetchOf([{ provider: github() }], log, sent as typeof fetch)
+    const real = fetchOf([{ provider: github() }], [])
     for (const url of strange) {
-      expect(await refused(egress(url)), url).toBe('access_denied')
+      expect(await refused(accountFetch(url)), url).toBe('access_denied')
       expect(await refused(real(url)), url).toBe('access_denied')
     }
     expect(sent).not.toHaveBeenCalled()
@@ -113,7 +114,7 @@ describe('where an account goes', () => {
     expect(log.map(({ action }) => action)).toEqual(strange.map(() => 'refused'))
     expect(JSON.stringify(log)).not.toContain('CANARY')
     for (const url of ['https://api.github.com/user', 'https://API.github.com:443/user?a=b#c']) {
-      expect((await egress(url)).status).toBe(200)
+      expect((await accountFetch(url)).status).toBe(200)
     }
     expect(sent).toHaveBeenCalledTimes(2)
   })
@@ -148,8 +149,8 @@ describe('where an account goes', () => {
       [bearer, 'authorization'],
     ] as const) {
       for (const status of [301, 302, 303, 307, 308]) {
-        const egress = egressOf([{ provider, allow: ['* /**'] }])
-        const answer = await egress(`${provider.apiBaseUrl}/${status}`, { method: 'POST', body: 'x' })
+        const accountFetch = fetchOf([{ provider, allow: ['* /**'] }])
+        const answer = await accountFetch(`${provider.apiBaseUrl}/${status}`, { method: 'POST', body: 'x' })
         expect(answer.status).toBe(status)
         expect(answer.headers.get('location')).toBe(`${evil.url}/?k=[redacted]`)
         expect(answer.headers.get('set-cookie')).toBeNull()
@@ -167,7 +168,7 @@ describe('where an account goes', () => {
     const provider = github({ baseUrl: hub.url })
     const api = provider.apiBaseUrl
     const log: UseEntry[] = []
-    const reading = egressOf([{ provider }], log)
+    const reading = fetchOf([{ provider }], log)
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'delete', 'OPTIONS', 'QUERY']) {
       expect(await refused(reading(`${api}/user/repos`, { method })), method).toBe('access_denied')
     }
@@ -176,7 +177,7 @@ describe('where an account goes', () => {
     expect(hub.seen).toHaveLength(1)
     expect(Object.keys(hub.seen[0]?.headers ?? {}).join()).not.toContain('override')
 
-    const narrow = egressOf([{ provider, allow: ['GET /repos/ada/**', 'POST /repos/*/issues'] }], log)
+    const narrow = fetchOf([{ provider, allow: ['GET /repos/ada/**', 'POST /repos/*/issues'] }], log)
     for (const [method, path] of [
       ['GET', '/user'],
       ['GET', '/repos/ada'],
@@ -206,7 +207,7 @@ describe('where an account goes', () => {
       'POST /api/v3/repos/ada/issues',
     ])
     expect(log.filter(({ action }) => action === 'refused')).toHaveLength(22)
-    expect(() => egressOf([{ provider, allow: ['get user'] }])).toThrow('GET /user/**')
+    expect(() => fetchOf([{ provider, allow: ['get user'] }])).toThrow('GET /user/**')
   })
 })
 
@@ -225,7 +226,7 @@ describe('what a caller sees', () => {
       accept: 'application/vnd.github+json',
       'x-github-api-version': '2022-11-28',
     }
-    await egressOf([{ provider }])(`${provider.apiBaseUrl}/user?page=2`, { headers })
+    await fetchOf([{ provider }])(`${provider.apiBaseUrl}/user?page=2`, { headers })
     const [seen] = hub.seen
     expect(seen).toMatchObject({ url: '/api/v3/user?page=2' })
     expect(seen?.headers).toMatchObject({
@@ -244,7 +245,7 @@ describe('what a caller sees', () => {
       response.end(said + btoa(said) + encodeURIComponent(said) + CANARY.split('').join('\n'))
     })
     for (const provider of [github({ baseUrl: echo.url }), kaggle({ baseUrl: echo.url })]) {
-      const answer = await egressOf([{ provider }])(`${provider.apiBaseUrl}/x`)
+      const answer = await fetchOf([{ provider }])(`${provider.apiBaseUrl}/x`)
       const said = JSON.stringify([...answer.headers]) + (await answer.text())
       const sent = String(echo.seen.at(-1)?.headers.authorization)
       for (const secret of [CANARY, sent.split(' ')[1] ?? '', btoa(CANARY).replace(/=*$/, '').slice(0, -1)]) {
@@ -266,8 +267,8 @@ describe('what a caller sees', () => {
       },
     }
     const ours = await AgentContext.fromVault(vault, { userId: 'ada' })
-    const egress = createEgress({ rules: [{ provider }], context: ours })
-    const error = await egress(`${provider.apiBaseUrl}/user`).catch((thrown: unknown) => thrown)
+    const accountFetch = createAccountFetch({ rules: [{ provider }], context: ours })
+    const error = await accountFetch(`${provider.apiBaseUrl}/user`).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(AuthorizationRequired)
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ provider: 'github', accountId: 'github.1' })
     expect(hub.seen.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${CANARY}_1`, `Bearer ${CANARY}_2`])
@@ -276,7 +277,7 @@ describe('what a caller sees', () => {
       ['ada', 'github', { forceRefresh: true }],
     ])
     // A token that came with the request cannot be renewed here: whoever holds the account has to.
-    await expect(egressOf([{ provider }])(`${provider.apiBaseUrl}/user`)).rejects.toThrow(AuthorizationRequired)
+    await expect(fetchOf([{ provider }])(`${provider.apiBaseUrl}/user`)).rejects.toThrow(AuthorizationRequired)
     expect(hub.seen).toHaveLength(3)
   })
 
@@ -312,7 +313,7 @@ describe('what a caller sees', () => {
       tokenEndpoint: `${hub.url}/token`,
       baseUrl: hub.url,
     })
-    await egressOf([{ provider }])(`${hub.url}/things?q=1`)
+    await fetchOf([{ provider }])(`${hub.url}/things?q=1`)
     expect(hub.seen).toMatchObject([{ url: '/things?q=1', body: '' }])
   })
 
@@ -322,8 +323,8 @@ describe('what a caller sees', () => {
       response.end('x'.repeat(3_000_000))
     })
     const provider = github({ baseUrl: big.url })
-    await expect(egressOf([{ provider }])(`${provider.apiBaseUrl}/x`)).rejects.toThrow('4 MB')
-    const away = egressOf([{ provider }], [], () => Promise.reject(new TypeError(`no ${CANARY}`)))
+    await expect(fetchOf([{ provider }])(`${provider.apiBaseUrl}/x`)).rejects.toThrow('4 MB')
+    const away = fetchOf([{ provider }], [], () => Promise.reject(new TypeError(`no ${CANARY}`)))
     const error = await away(`${provider.apiBaseUrl}/x`).catch((thrown: LatchkeyError) => thrown)
     expect(error).toMatchObject({ code: 'network', message: 'GitHub could not be reached.' })
     expect(JSON.stringify([error, String((error as Error).cause)])).not.toContain('CANARY')

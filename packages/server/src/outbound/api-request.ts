@@ -1,0 +1,132 @@
+import { type Identity, keyScheme, LatchkeyError, type Provider } from '@latchkey/core'
+import { keyAuthorization } from '@latchkey/core/token'
+import { readBounded } from './bounded.ts'
+import { createRedactor, type Redactor } from './redact/redactor.ts'
+import { secretsOf } from './redact/secrets.ts'
+
+/** An opened account: what it is sent with, and what must not come back. */
+export interface Secret {
+  provider: Pick<Provider, 'id' | 'name'>
+  /** The header that carries the account. */
+  header: { name: string; value: string }
+  redactor: Redactor
+}
+
+export interface ApiRequest {
+  /** Checked by the caller: a secret is sent to this address, and to no other. */
+  url: string | URL
+  /** @default 'GET' */
+  method?: string
+  headers?: HeadersInit
+  body?: BodyInit | null
+  signal?: AbortSignal | null
+  /** @default globalThis.fetch */
+  fetch?: ((url: string | URL, init?: RequestInit) => Promise<Response>) | undefined
+}
+
+/** What passes between a caller and an API. */
+export interface HeaderPolicy {
+  /** Names that a caller may send. Credentials, cookies, the host and the connection are never the caller's. */
+  request: RegExp
+  /** Names that a caller is told. */
+  response: RegExp
+  /** Bytes of an answer, which is read whole and redacted. Default: it is handed on as it comes. */
+  maxBytes?: number
+}
+
+/** For agents and their tools. */
+export const AGENT_POLICY: HeaderPolicy = {
+  request:
+    /^(?:accept|accept-language|content-type|content-language|if-(?:none-)?match|if-(?:un)?modified-since|prefer|range|(?:x-)?[a-z]+-(?:api-)?version)$/,
+  response:
+    /^(?:content-(?:type|language|range|disposition)|etag|last-modified|link|location|date|retry-after|(?:x-)?ratelimit-[a-z-]+|x-(?:accepted-)?oauth-scopes|x-total-count|x-next-page)$/,
+  maxBytes: 4 * 1024 * 1024,
+}
+
+/** For pages in a browser. */
+export const PAGE_POLICY: HeaderPolicy = {
+  request: /^(?:accept|accept-language|content-type|if-match|if-none-match|if-modified-since)$/,
+  response: /^(?:content-type|content-language|etag|last-modified|link|retry-after)$/,
+}
+
+/** For a service that calls an API as itself: every header is its own. */
+export const SERVICE_POLICY: HeaderPolicy = { request: /./, response: /./ }
+
+/** For an MCP client. */
+export const MCP_POLICY: HeaderPolicy = {
+  request: /^(?:accept|content-type|last-event-id|mcp-[a-z-]+)$/,
+  response: /./,
+}
+
+/** A bearer token, for the provider or service of this name. @see RFC 6750 §2.1 */
+export const bearer = (provider: Secret['provider'], token: string): Secret => ({
+  provider,
+  header: { name: 'authorization', value: `Bearer ${token}` },
+  redactor: createRedactor([`Bearer ${token}`, token]),
+})
+
+/** Undefined for a key that lacks a field. */
+export function secretOf(provider: Provider, identity: Identity): Secret | undefined {
+  const { accessToken } = identity
+  if (provider.kind !== 'api-key') return bearer(provider, accessToken)
+  const fields = { ...identity.fields, [provider.fields[0]?.name ?? 'key']: accessToken }
+  const scheme = keyScheme(provider, fields)
+  if (!scheme?.fields.every((name) => fields[name])) return undefined
+  const header = keyAuthorization(scheme, fields)
+  return { provider, header, redactor: createRedactor([header.value, ...secretsOf([identity], [provider])]) }
+}
+
+/**
+ * Sends one request to an API with the secret of an account. Redirects are handed back, not followed.
+ *
+ * @throws LatchkeyError `network` when the API cannot be reached, `malformed_response` when its answer is too large.
+ */
+export async function sendAs(secret: Secret, request: ApiRequest, policy: HeaderPolicy): Promise<Response> {
+  const { provider, header, redactor } = secret
+  const { url, method = 'GET', body = null, signal = null, fetch = globalThis.fetch } = request
+  const headers = new Headers([...new Headers(request.headers)].filter(([name]) => policy.request.test(name)))
+  headers.set(header.name, header.value)
+  let response: Response
+  let answer: BodyInit | null
+  try {
+    response = await fetch(url, { method, headers, body, redirect: 'manual', signal })
+    answer = policy.maxBytes ? redactor.value(await readWhole(response, policy.maxBytes)) : response.body
+  } catch (error) {
+    if (error instanceof LatchkeyError) throw error
+    // A caller that has left gets its own reason.
+    if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
+    throw new LatchkeyError('network', `${provider.name} could not be reached.`, {
+      provider: provider.id,
+      cause: error,
+    })
+  }
+  const told = [...response.headers].filter(([name]) => policy.response.test(name))
+  return new Response([204, 205, 304].includes(response.status) ? null : answer, {
+    status: response.status,
+    headers: told.map(([name, value]) => [name, redactor.text(value)]),
+  })
+}
+
+/**
+ * Sends at most twice: once more, with what `open` renews, where the API answers 401.
+ *
+ * @returns undefined when the API refuses the renewed secret too.
+ */
+export async function sendRenewing<Opened>(
+  open: (renew: boolean) => Promise<Opened>,
+  send: (opened: Opened) => Promise<Response>,
+): Promise<Response | undefined> {
+  for (const renew of [false, true]) {
+    const response = await send(await open(renew))
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+  }
+  return undefined
+}
+
+const readWhole = ({ body }: Response, maxBytes: number) =>
+  readBounded(
+    body ?? new ReadableStream({ start: (controller) => controller.close() }),
+    maxBytes,
+    () => new LatchkeyError('malformed_response', `The answer is larger than ${maxBytes / 1024 / 1024} MB.`),
+  )

@@ -1,0 +1,75 @@
+/** Every way a secret is searched for, in the plain form that {@link flatten} gives to a text. */
+export function spellings(secret: string): string[] {
+  const bytes = Buffer.from(secret)
+  const hex = bytes.toString('hex')
+  const forms = new URLSearchParams({ s: secret }).toString().slice(2)
+  return [secret, ...base64(bytes), hex, hex.toUpperCase(), forms].map((one) => flatten(one).plain)
+}
+
+/** Base64 of bytes that stand anywhere inside longer ones: three alignments, without the digits shared with neighbours. */
+function base64(bytes: Buffer): string[] {
+  return [0, 1, 2].flatMap((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replace(/=+$/, '')
+    const shared = (before + bytes.length) % 3 === 0 ? 0 : 1
+    const own = encoded.slice([0, 2, 3][before], encoded.length - shared)
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')]
+  })
+}
+
+/** A text in a plainer form, and where each of its characters stands in the original. */
+interface Plain {
+  plain: string
+  starts: number[]
+  ends: number[]
+}
+
+// White space as it is, as JSON writes it and as URLs do.
+const WHITE = /\s+|\\[nrt]|%(?:25)*(?:0[9AaDd]|20)/g
+const UNFINISHED_WHITE = /(?:%(?:2|25)*0?|\\)$/
+// Characters as URLs, JSON and program texts write them.
+const ESCAPE = /%(?:25)*([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})/g
+const UNFINISHED_ESCAPE = /(?:%(?:2|25)*[0-9A-Fa-f]?|\\(?:x[0-9A-Fa-f]?|u0{0,2}[0-9A-Fa-f]?)?)$/
+
+/**
+ * A text without white space and escapes: in this order, since an escape can be split over lines too. With `more` to
+ * come, what may be the first half of an escape is left out; `whole` says up to where the text was read.
+ */
+export function flatten(text: string, more = false): Plain & { whole: number } {
+  const cut = (at: string, unfinished: RegExp) => (more ? (unfinished.exec(at.slice(-64))?.[0].length ?? 0) : 0)
+  const dense = replace(text.slice(0, text.length - cut(text, UNFINISHED_WHITE)), WHITE)
+  const length = dense.plain.length - cut(dense.plain, UNFINISHED_ESCAPE)
+  const { plain, starts, ends } = replace(dense.plain.slice(0, length), ESCAPE)
+  return {
+    plain,
+    starts: starts.map((at) => dense.starts[at] ?? 0),
+    ends: ends.map((at) => dense.ends[at - 1] ?? 0),
+    whole: length < dense.plain.length ? (dense.starts[length] ?? 0) : text.length - cut(text, UNFINISHED_WHITE),
+  }
+}
+
+function replace(text: string, pattern: RegExp): Plain {
+  const parts: string[] = []
+  const starts: number[] = []
+  const ends: number[] = []
+  const keep = (from: number, to: number) => {
+    parts.push(text.slice(from, to))
+    for (let at = from; at < to; at++) {
+      starts.push(at)
+      ends.push(at + 1)
+    }
+  }
+  let at = 0
+  for (const match of text.matchAll(pattern)) {
+    keep(at, match.index)
+    at = match.index + match[0].length
+    const code = match[1] ?? match[2] ?? match[3]
+    if (code === undefined) continue
+    parts.push(String.fromCharCode(Number.parseInt(code, 16)))
+    starts.push(match.index)
+    ends.push(at)
+  }
+  keep(at, text.length)
+  return { plain: parts.join(''), starts, ends }
+}
