@@ -19,7 +19,12 @@ export function withEnglish(overrides: MessageOverrides | undefined): FirstMessa
   return messages
 }
 
-/** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
+/**
+ * The words that the components show at first sight: English, with the `messages` of the nearest `LatchkeyProvider` in
+ * place of it.
+ *
+ * @throws Error outside of a LatchkeyProvider.
+ */
 export function useMessages(): FirstMessages {
   return withEnglish(useKit().messages)
 }
@@ -41,7 +46,12 @@ export function meaningOf(messages: Pick<Messages, 'providers'>, provider: Provi
   return messages.providers[provider.id]?.scopes?.[scope] ?? meanings?.[scope]?.label ?? scope
 }
 
-/** An error's sentence in the app's words, or its own where the catalogue has none. */
+/**
+ * What to tell a person about an error: the sentence of the catalogue for its code, else the error's own message.
+ *
+ * @param messages what {@link useMessages} returns.
+ * @param name the provider's name.
+ */
 export function errorSentence(messages: Pick<Messages, 'errors'>, error: LatchkeyError, name: string): string {
   return messages.errors[error.code]?.(name) ?? error.message
 }

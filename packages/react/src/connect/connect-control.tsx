@@ -18,9 +18,9 @@ export interface ConnectIntent {
   accountId?: string
   /** The account's name for the button, when the provider has several. */
   accountLabel?: string
-  /** Scopes to ask for. Default: the provider's. */
+  /** Scopes to ask for. @default the provider's */
   scopes?: readonly string[]
-  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
+  /** Another account is meant, whatever is connected already. @default when neither scopes nor an account are named */
   another?: boolean
   /** Called when an account was connected here. */
   onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
@@ -61,7 +61,7 @@ function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent,
 }
 
 export interface ControlOptions {
-  /** Asks what the agent may do before the window opens. Default: what the LatchkeyProvider says. */
+  /** Asks what the agent may do before the window opens. @default what the LatchkeyProvider says */
   consent?: boolean
   /** Called in the click that starts it. */
   onStart?: (intent: ConnectIntent) => void
@@ -151,7 +151,7 @@ export type ConnectControlProps = ConnectIntent &
   ControlOptions & {
     provider: Provider
     kind?: 'primary' | 'secondary' | 'quiet'
-    /** The visible word and the accessible name. Default: those of connecting, or of connecting again. */
+    /** The visible word and the accessible name. @default those of connecting, or of connecting again */
     words?: readonly [visible: string, name: string]
     className?: string
   }

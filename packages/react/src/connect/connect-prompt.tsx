@@ -22,6 +22,7 @@ import { ConnectControl, type ConnectIntent } from './connect-control.tsx'
 import { ConnectNotice } from './connect-notice.tsx'
 import { PagePrompt } from './page-prompt.tsx'
 
+/** Props of {@link ConnectPrompt}. */
 export interface ConnectPromptProps {
   /**
    * What a tool answered, or one of `usePendingRequests()`, which can be said no to. It is controlled by tools and models, so

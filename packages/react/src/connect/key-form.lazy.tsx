@@ -28,6 +28,7 @@ import { errorSentence } from '../use-messages.ts'
 const LONGEST = 8 * 1024
 const UNPRINTABLE = /[^\x20-\x7e]/
 
+/** Props of `ApiKeyForm`. */
 export interface ApiKeyFormProps {
   provider: ApiKeyProvider
   /**

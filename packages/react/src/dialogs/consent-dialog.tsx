@@ -6,6 +6,7 @@ import type { UseConsentOptions } from './consent-items.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).ConsentQuestion)
 
+/** Props of {@link ConsentDialog}. */
 export interface ConsentDialogProps extends UseConsentOptions {
   /** The account's label, when it is given more than it has. */
   account?: string

@@ -16,15 +16,17 @@ export interface ConsentItem {
   chosen: boolean
 }
 
+/** What `useConsent` takes. */
 export interface UseConsentOptions {
   /** Provider id. */
   provider: string
-  /** Scopes to ask for. Default: the provider's. */
+  /** Scopes to ask for. @default the provider's */
   asked?: readonly string[]
-  /** What the account was granted before. Default: nothing. */
+  /** What the account was granted before. @default nothing */
   granted?: readonly string[]
 }
 
+/** What `useConsent` returns. */
 export interface UseConsent {
   items: readonly ConsentItem[]
   /** Chooses one of the optional items, or not. */

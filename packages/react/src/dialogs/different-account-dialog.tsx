@@ -7,16 +7,17 @@ import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DifferentAccountQuestion)
 
+/** Props of {@link DifferentAccountDialog}. */
 export interface DifferentAccountDialogProps {
   /** Provider id. */
   provider: string
-  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** Default: true, so it asks as soon as there is something to ask. */
+  /** @default true, so it asks as soon as there is something to ask */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
-  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: () => void
 }
 

@@ -8,12 +8,13 @@ import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
 
+/** Props of {@link DisconnectDialog}. */
 export type DisconnectDialogProps = AboutProps & {
   /** A button that opens it. Without one, `open` does. */
   children?: ReactNode
-  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** Default: false. */
+  /** @default false */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
@@ -24,7 +25,7 @@ export type DisconnectDialogProps = AboutProps & {
    * `onDisconnected`. Default: `shown`.
    */
   receipt?: 'shown' | 'left'
-  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: () => void
 }
 

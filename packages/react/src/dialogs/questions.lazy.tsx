@@ -30,7 +30,7 @@ interface QuestionDialogProps {
   busy?: boolean
   /** Called when it is closed without an answer. */
   onClose: () => void
-  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: () => void
 }
 

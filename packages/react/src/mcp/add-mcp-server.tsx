@@ -4,6 +4,7 @@ import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLaterMessages } from '../use-messages.lazy.ts'
 
+/** Props of {@link AddMcpServer}. */
 export interface AddMcpServerProps {
   /** What the person agreed to. Add `providers` to those of the page, and hand `servers` to the agent. */
   onAdd: (added: McpServers) => void

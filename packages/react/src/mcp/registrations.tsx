@@ -8,6 +8,7 @@ import { useLaterMessages } from '../use-messages.lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).QuestionDialog)
 
+/** Props of {@link Registrations}. */
 export interface RegistrationsProps {
   /** Added to the classes of the outermost element. */
   className?: string

@@ -7,6 +7,7 @@ import { About, useSubject } from '../parts/context.tsx'
 import { Option, Switcher, type SwitcherProps } from '../parts/switcher.tsx'
 import { useMessages } from '../use-messages.ts'
 
+/** Props of {@link AccountSwitcher}. */
 export type AccountSwitcherProps = Omit<SwitcherProps, 'asChild' | 'children'> & {
   /** Provider id. */
   provider: string

@@ -10,6 +10,7 @@ import { useLaterMessages } from '../use-messages.lazy.ts'
 
 const usePopover = /* @__PURE__ */ later(async () => (await import('../ui/popover.lazy.tsx')).Popover)
 
+/** Props of {@link AccountsMenu}. */
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
   /** The agent whose next message it is about; see `useAgentAccounts`. */
   agent: string

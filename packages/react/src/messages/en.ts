@@ -68,7 +68,7 @@ function readersEnglish(): string {
 export const english = {
   /** The language of the words, which dates and durations are written in too: a BCP 47 tag. */
   locale: readersEnglish() as string | undefined,
-  /** The writing direction of the words. Default: that of the page. */
+  /** The writing direction of the words. @default that of the page */
   dir: undefined as 'ltr' | 'rtl' | undefined,
   /** Words for what providers say of themselves in English, by provider id: the description, and scopes' meanings. */
   providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,

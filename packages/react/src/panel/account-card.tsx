@@ -46,10 +46,11 @@ interface CardLook {
    * button is pressed. Default: `card`.
    */
   layout?: 'card' | 'inline'
-  /** Level of the heading with the provider's name. Default: 3. */
+  /** Level of the heading with the provider's name. @default 3 */
   headingLevel?: 2 | 3 | 4 | 5 | 6
 }
 
+/** Props of {@link AccountCard}. */
 export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
   CardLook & {
     /** Provider id. */

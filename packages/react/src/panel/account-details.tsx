@@ -6,6 +6,7 @@ import type { DetailsProps } from './account-more.lazy.tsx'
 
 const useDetails = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).Details)
 
+/** Props of {@link AccountDetails}. */
 export type AccountDetailsProps = DetailsProps & AboutProps
 
 /**

@@ -93,11 +93,11 @@ export function AccountMore(props: AccountMoreProps) {
 export type DetailsProps = Omit<ComponentPropsWithoutRef<'dl'>, 'children'> & {
   /** Whether the scopes' own names are shown. */
   rawScopes?: boolean
-  /** Default: false. */
+  /** @default false */
   defaultRawScopes?: boolean
   /** Called when the person shows or hides them. */
   onRawScopesChange?: (shown: boolean) => void
-  /** Leaves out who it is and what was granted, where both stand beside it already. Default: false. */
+  /** Leaves out who it is and what was granted, where both stand beside it already. @default false */
   brief?: boolean
 }
 

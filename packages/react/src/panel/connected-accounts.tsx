@@ -31,8 +31,9 @@ const MANY = 8
 /** How many cards the first render makes; more follow in time slices that typing and clicks go before. */
 const FIRST = 40
 
+/** Props of {@link ConnectedAccounts}. */
 export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, 'title' | 'children'> & {
-  /** Default: "Connected Accounts". */
+  /** @default "Connected Accounts" */
   title?: ReactNode
   /** The line below the title; `null` for none. */
   description?: ReactNode
@@ -41,15 +42,15 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
    * cards for a composer or a row of settings; what else the panel says is left out there. Default: `list`.
    */
   layout?: 'list' | 'grid' | 'inline'
-  /** How much room things take; also a `data-density` of any element around it. Default: `comfortable`. */
+  /** How much room things take; also a `data-density` of any element around it. @default `comfortable` */
   density?: 'comfortable' | 'compact'
-  /** A box to find a provider, or the person connected there, by name. Default: with more than 8 providers. */
+  /** A box to find a provider, or the person connected there, by name. @default with more than 8 providers */
   search?: boolean
-  /** Providers with accounts first, under headings. Default: with more than 8 providers, not when inline. */
+  /** Providers with accounts first, under headings. @default with more than 8 providers, not when inline */
   groups?: boolean
   /** What is searched for. */
   query?: string
-  /** Default: nothing. */
+  /** @default nothing */
   defaultQuery?: string
   /** Called with every change of what is searched for. */
   onQueryChange?: (query: string) => void
