@@ -1,3 +1,4 @@
+// Security cases D, 66-78: Refresh. A release waits for 66-68, 72.
 // @vitest-environment jsdom
 
 import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'

@@ -1,3 +1,4 @@
+// Security cases A, 1-32: Authorization request and callback. A release waits for 1-16, 20, 25.
 // @vitest-environment jsdom
 
 import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'

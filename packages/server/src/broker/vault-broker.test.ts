@@ -1,3 +1,4 @@
+// Security cases G, 104-129: Broker and vault. A release waits for 104-111, 115-118.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'

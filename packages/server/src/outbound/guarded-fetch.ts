@@ -1,6 +1,7 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Agent, Dispatcher } from 'undici'
+import { readBounded } from './bounded.ts'
 import { isPublicAddress } from './public-address.ts'
 
 export interface GuardOptions {
@@ -118,56 +119,6 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     return answer
   }
 
-  async function bodyOf(body: Answer['body']): Promise<Uint8Array<ArrayBuffer>> {
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of body) {
-      size += (chunk as Buffer).length
-      if (size > maxBytes) throw new GuardError()
-      chunks.push(chunk as Buffer)
-    }
-    return new Uint8Array(Buffer.concat(chunks))
-  }
-
-  /** The body of a stream, asked for piece by piece: who reads slowly slows the server down, who leaves ends it. */
-  function streamOf(body: Answer['body']): ReadableStream<Uint8Array> {
-    const pieces = body[Symbol.asyncIterator]()
-    const end = () => body.destroy(new GuardError())
-    const lifetime = setTimeout(end, limits.lifetime)
-    lifetime.unref()
-    let left = limits.maxBytes
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const idle = setTimeout(end, limits.idle)
-          try {
-            const { done, value } = await pieces.next()
-            if (done) {
-              clearTimeout(lifetime)
-              controller.close()
-              return
-            }
-            left -= value.byteLength
-            if (left < 0) throw new GuardError()
-            controller.enqueue(new Uint8Array(value))
-          } catch {
-            clearTimeout(lifetime)
-            body.destroy()
-            controller.error(new GuardError())
-          } finally {
-            clearTimeout(idle)
-          }
-        },
-        cancel() {
-          clearTimeout(lifetime)
-          body.destroy()
-        },
-      },
-      // Nothing is read ahead of the consumer.
-      { highWaterMark: 0 },
-    )
-  }
-
   return async (input, init = {}) => {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), timeout)
@@ -187,8 +138,8 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
           const empty = statusCode === 204 || statusCode === 304 || statusCode < 200
           const body =
             streams && EVENT_STREAM.test(String(headers['content-type']))
-              ? streamOf(answer.body)
-              : await bodyOf(answer.body)
+              ? streamOf(answer.body, limits)
+              : await readBounded(answer.body, maxBytes, () => new GuardError())
           return new Response(empty ? null : body, {
             status: statusCode,
             headers: Object.entries(headers).flatMap(([name, value]) =>
@@ -210,4 +161,43 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       clearTimeout(timer)
     }
   }
+}
+
+/** The body of a stream, asked for piece by piece: who reads slowly slows the server down, who leaves ends it. */
+function streamOf(body: Answer['body'], limits: Required<StreamLimits>): ReadableStream<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]()
+  const end = () => body.destroy(new GuardError())
+  const lifetime = setTimeout(end, limits.lifetime)
+  lifetime.unref()
+  let left = limits.maxBytes
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const idle = setTimeout(end, limits.idle)
+        try {
+          const { done, value } = await pieces.next()
+          if (done) {
+            clearTimeout(lifetime)
+            controller.close()
+            return
+          }
+          left -= value.byteLength
+          if (left < 0) throw new GuardError()
+          controller.enqueue(new Uint8Array(value))
+        } catch {
+          clearTimeout(lifetime)
+          body.destroy()
+          controller.error(new GuardError())
+        } finally {
+          clearTimeout(idle)
+        }
+      },
+      cancel() {
+        clearTimeout(lifetime)
+        body.destroy()
+      },
+    },
+    // Nothing is read ahead of the consumer.
+    { highWaterMark: 0 },
+  )
 }

@@ -2,9 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
 import { readChallenge } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
-import { type ApiRequest, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
+import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { AgentContext, type TokenRequest } from '../context.ts'
 import { AuthorizationRequired, currentIdentities } from '../identities.ts'
 
@@ -230,12 +229,8 @@ export class AuthenticatedMcpClient {
       (held) => {
         if (held.accountId) required.accountId = held.accountId
         scopes = held.scopes
-        const secret = {
-          provider: { id, name },
-          header: { name: 'authorization', value: `Bearer ${held.accessToken}` },
-          redactor: createRedactor([held.accessToken]),
-        }
-        return sendAs(secret, { ...init, url, fetch: this.#fetch } as ApiRequest, MCP_POLICY)
+        const request = { ...init, url, fetch: this.#fetch } as ApiRequest
+        return sendAs(bearer({ id, name }, held.accessToken), request, MCP_POLICY)
       },
     )
     if (!response) throw new AuthorizationRequired(required)
