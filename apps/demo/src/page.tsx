@@ -30,8 +30,9 @@ function Chat() {
       <div role="log" aria-label="Conversation">
         {messages.map(({ id, role, parts }) => (
           <article key={id} aria-label={role === 'user' ? 'You' : 'Assistant'}>
-            {parts.map((part) => {
-              if (part.type === 'text') return <p key={part.text}>{part.text}</p>
+            {parts.map((part, index) => {
+              // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
+              if (part.type === 'text') return <p key={index}>{part.text}</p>
               if (!isToolUIPart(part)) return null
               // A tool that lacks an account answers with a request for it.
               const request = readConnectRequest(part.output)
