@@ -4,7 +4,7 @@ import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-re
 import type { AgentContext, AgentToken, TokenRequest } from './context.ts'
 import { AuthorizationRequired, type RequireOptions } from './identities.ts'
 
-/** One use of an account, or an attempt, for an audit log. Holds no secret, and of an address no query. */
+/** One use of an account, or an attempt, for an audit log. It contains no secret and no query string. */
 export interface UseEntry {
   /** Milliseconds since the epoch. */
   at: number
@@ -15,13 +15,13 @@ export interface UseEntry {
   accountId?: string
   method?: string
   url?: string
-  /** What the provider answered. */
+  /** The provider's HTTP status. */
   status?: number
-  /** Why it was refused. */
+  /** The reason for a refusal. */
   reason?: string
 }
 
-/** Told of each use of an account. */
+/** Called for each use of an account. */
 export type OnUse = (entry: UseEntry) => void
 
 /** An account that a run has used. */
@@ -42,25 +42,26 @@ export interface AccountFetchOptions {
   fetch?: typeof globalThis.fetch | undefined
 }
 
-/** What a call of {@link AccountFetch} may say. */
+/** Request options of {@link AccountFetch}. */
 export type AccountFetchInit = Pick<RequestInit, 'method' | 'body' | 'signal'> & { headers?: HeadersInit }
 
-/** Like `fetch`, for the APIs of some providers only, and with the account added. */
+/** Like `fetch`, but only for the allowed APIs, and with the account's token added. */
 export type AccountFetch = (url: string, init?: AccountFetchInit) => Promise<Response>
 
 /** Milliseconds. */
 const TIMEOUT = 30_000
 
 /**
- * A `fetch` that adds a person's token to a request, so that the caller never holds it. It goes to the exact origin of a
- * provider's own API, over https (or at the provider's own `baseUrl`), for the methods and paths of its rule. Anything
- * else is refused before a name is looked up, and recorded. Redirects are handed back, not followed. Credentials of the
- * caller's own are dropped. The answer is redacted, and at most 4 MB long.
+ * A `fetch` that adds a person's token to a request, so that the caller never holds it. It calls only the exact origin of a
+ * provider's API, over https (or the provider's `baseUrl`), with the methods and paths that a rule allows. Any other call is
+ * refused before DNS lookup, and recorded. Redirects are returned, not followed. Credentials that the caller sets are
+ * dropped. The answer is redacted, and at most 4 MB.
  *
- * A token that is not accepted is renewed once where the context can do that; then the call asks for the account.
+ * If the API refuses the token, it is renewed once, if the context can. If that fails, {@link AuthorizationRequired} is
+ * thrown.
  *
- * @throws LatchkeyError `access_denied` when the call is not allowed, `network` when the provider cannot be reached.
- * @throws AuthorizationRequired when the account is missing or not accepted any more.
+ * @throws LatchkeyError `access_denied` if no rule allows the call, `network` if the provider cannot be reached.
+ * @throws AuthorizationRequired if the account is missing or its token is refused.
  */
 export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
   const { context, toolName, onUse, fetch } = options
@@ -82,7 +83,7 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
       async (token) => {
         accountId = token.accountId
         const secret = secretOf(provider, token.toIdentity())
-        // A key without its other half is as good as none.
+        // A key that lacks a field counts as missing.
         if (!secret) throw new AuthorizationRequired({ provider: provider.id })
         const timeout = AbortSignal.timeout(TIMEOUT)
         const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout
@@ -106,7 +107,7 @@ type Entry = { [Key in keyof Omit<UseEntry, 'at' | 'userId'>]?: UseEntry[Key] | 
 
 export type RecordUse = (entry: Entry & Pick<UseEntry, 'action'>) => void
 
-/** Fills in what the entries of one call have in common; members that are undefined are left out. */
+/** Adds the fields that all entries of one call share. Undefined fields are left out. */
 export function recorderOf(context: AgentContext, onUse: OnUse | undefined, common: Entry): RecordUse {
   return (entry) => {
     const known = Object.entries({ ...common, ...entry }).filter(([, value]) => value !== undefined)
@@ -114,7 +115,7 @@ export function recorderOf(context: AgentContext, onUse: OnUse | undefined, comm
   }
 }
 
-/** The token of an account; one that is missing is recorded. @throws AuthorizationRequired */
+/** The token of an account. A missing account is recorded. @throws AuthorizationRequired */
 export async function openToken(
   context: AgentContext,
   provider: string,
@@ -129,7 +130,7 @@ export async function openToken(
   }
 }
 
-/** An address for the log. Its query may carry data out. */
+/** A URL for the log, without its query, which may contain private data. */
 function withoutQuery(address: string): string {
   if (!URL.canParse(address)) return 'not an address'
   const { origin, protocol, host, pathname } = new URL(address)

@@ -14,11 +14,11 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
 const store = new AsyncLocalStorage<readonly Identity[]>()
 
 /**
- * Takes the identities out of the body of an agent run, so that what is left can be logged and stored. They are read
- * from the top level (AG-UI, AI SDK) and from `params.metadata` (A2A, ACP); of two entries of one provider the top
- * level's wins. Entries that are not well formed are dropped.
+ * Removes the identities from the body of an agent run, so that the rest can be logged and stored. They are read from the
+ * top level (AG-UI, AI SDK) and from `params.metadata` (A2A, ACP). If both have an entry for one provider, the top level
+ * wins. Malformed entries are dropped.
  *
- * @returns the identities, and a body without them: a copy where they were found, never a changed original.
+ * @returns the identities, and a body without them. The original body is never changed.
  */
 export function takeIdentities<Body>(body: Body): { identities: Identity[]; body: Body } {
   if (!isObject(body)) return { identities: [], body }
@@ -34,20 +34,20 @@ export function takeIdentities<Body>(body: Body): { identities: Identity[]; body
   return { identities: [...found.values()], body: rest as Body }
 }
 
-/** Runs `fn`, and whatever it awaits or starts, on behalf of these identities. Nothing else sees them. */
+/** Runs `fn` with these identities, and all that it awaits or starts. No other code sees them. */
 export function withIdentities<T>(identities: readonly Identity[], fn: () => T): T {
   return store.run(identities, fn)
 }
 
-/** The identities this code runs on behalf of; empty outside {@link withIdentities}. */
+/** The identities of the current run. Empty outside {@link withIdentities}. */
 export function currentIdentities(): readonly Identity[] {
   return store.getStore() ?? []
 }
 
 /**
- * Keeps the present identities for a stream that is read elsewhere. A generator runs in the context of whoever asks it
- * for the next value, which for an HTTP answer is the server, after {@link withIdentities} has returned: without this
- * its tools would find nobody, or somebody else.
+ * Binds a stream or generator to the current identities. A generator runs in the async context of its reader. For an HTTP
+ * response the server reads it after {@link withIdentities} has returned, so without this its tools would find no identity,
+ * or those of another request.
  *
  * ```ts
  * return withIdentities(identities, () => bindIdentities(new Response(ReadableStream.from(run()))))
@@ -98,22 +98,22 @@ function bindIterable<T>(iterable: AsyncIterable<T>, identities: readonly Identi
   }
 }
 
-/** The identity at one provider that this code runs on behalf of, if there is one. */
+/** The identity at one provider in the current run, if there is one. */
 export function getIdentity(provider: string): Identity | undefined {
   return currentIdentities().find((identity) => identity.provider === provider)
 }
 
 export interface RequireOptions {
-  /** Scopes the call needs. They are checked when the identity says which it has. */
+  /** Required scopes. Checked only if the identity lists its scopes. */
   scopes?: readonly string[]
-  /** Shown to the person: the tool that needs the account. */
+  /** The tool that needs the account, shown to the person. */
   toolName?: string
 }
 
 /**
- * The identity at one provider, for a tool that cannot go on without it.
+ * The identity at one provider, for a tool that requires it.
  *
- * @throws AuthorizationRequired when there is none, or one without the scopes.
+ * @throws AuthorizationRequired if there is none, or it lacks the scopes.
  */
 export function requireIdentity(provider: string, { scopes, toolName }: RequireOptions = {}): Identity {
   const identity = getIdentity(provider)
@@ -123,8 +123,8 @@ export function requireIdentity(provider: string, { scopes, toolName }: RequireO
 }
 
 /**
- * A tool needs an account that the person has not connected, or not with these scopes. As JSON it is a
- * {@link ConnectRequest}, so a runtime that answers with errors as JSON asks the person by itself.
+ * A tool needs an account that the person has not connected, or not with these scopes. Its JSON is a
+ * {@link ConnectRequest}, so a runtime that returns errors as JSON asks the person without further code.
  */
 export class AuthorizationRequired extends Error {
   readonly request: ConnectRequest
@@ -142,7 +142,7 @@ export class AuthorizationRequired extends Error {
   }
 }
 
-/** Names that tools already read where they are not `{PROVIDER}_TOKEN`, for ids that come without a provider. */
+/** Well-known variable names other than `{PROVIDER}_TOKEN`, by provider id. */
 const ENV_NAMES = new Map<string, readonly string[]>([
   ['google', ['GOOGLE_ACCESS_TOKEN']],
   ['microsoft', ['AZURE_ACCESS_TOKEN']],
@@ -150,21 +150,29 @@ const ENV_NAMES = new Map<string, readonly string[]>([
   ['huggingface', ['HUGGINGFACE_TOKEN', 'HF_TOKEN']],
 ])
 
-/** Providers whose variables take more than a name to tell. */
+/** Providers whose variables depend on the kind of key. */
 const KNOWN: readonly Provider[] = [gmail(), kaggle()]
 
 export interface IdentityEnvOptions {
-  /** Providers whose own `envNames` and key schemes are used. Default: well-known names by provider id. */
+  /**
+   * Providers whose `envNames` and key schemes are used.
+   *
+   * @default [], which uses well-known names by provider id
+   */
   providers?: readonly Provider[]
-  /** Ids of the providers a tool declares; others are left out. Default: all. */
+  /**
+   * Ids of the providers that a tool declares. Others are left out.
+   *
+   * @default all
+   */
   only?: readonly string[]
 }
 
 /**
- * Identities as environment variables for a child process. Returns a new object: `process.env` belongs to every user at
- * once and is neither read nor written, so the process gets this and what else you choose to give it.
+ * Identities as environment variables for a child process. Returns a new object: `process.env` is shared by all users, so it
+ * is neither read nor written. The child gets these variables and any that you add.
  *
- * @param identities Default: {@link currentIdentities}.
+ * @param identities {@link currentIdentities} by default.
  */
 export function getIdentityEnv(
   identities: readonly Identity[] = currentIdentities(),
@@ -181,11 +189,11 @@ export function getIdentityEnv(
     for (const other of others) shared[other] = accessToken
     if (provider?.kind === 'api-key') Object.assign(own, keyEnv(provider, identity))
   }
-  // GOOGLE_ACCESS_TOKEN is Gmail's second name, but Google's first.
+  // GOOGLE_ACCESS_TOKEN is a name of both gmail and google. google takes precedence.
   return { ...shared, ...own }
 }
 
-/** The further variables of a key, which depend on its kind; none when a field of that kind is missing. */
+/** The further variables of a key, which depend on its kind. None if a field of that kind is missing. */
 function keyEnv(provider: ApiKeyProvider, { accessToken, fields }: Identity): Record<string, string> {
   const all = new Map(Object.entries(fields ?? {})).set(provider.fields[0]?.name ?? '', accessToken)
   const scheme = keyScheme(provider, Object.fromEntries(all))

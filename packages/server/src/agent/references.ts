@@ -1,4 +1,4 @@
-/** The wire form of an account in the vault: which one is meant, and nothing that could be used without the session. */
+/** The wire form of an account in the vault. It names the account and is useless without the session. */
 export interface AccountReference {
   /** Provider id. */
   provider: string
@@ -11,7 +11,7 @@ const MAX = 32
 const PROVIDER = /^[a-z0-9._-]{1,64}$/
 const ACCOUNT = /^[a-z0-9-]+\.[\w-]{22}$/
 
-/** Reads references out of untrusted input; what is not well formed is left out. */
+/** Reads references from untrusted input. Malformed ones are left out. */
 export function parseConnectedAccounts(value: unknown): AccountReference[] {
   if (!Array.isArray(value)) return []
   return value.slice(0, MAX).flatMap((entry): AccountReference[] => {
@@ -31,8 +31,8 @@ export function parseConnectedAccounts(value: unknown): AccountReference[] {
 }
 
 /**
- * Takes the references out of the body of an agent run: from the top level (AG-UI, AI SDK) or from `params.metadata`
- * (A2A, ACP). Hand them to `broker.resolveAccounts`, which says what this user's agent gets for them.
+ * Removes the references from the body of an agent run: from the top level (AG-UI, AI SDK) or from `params.metadata` (A2A,
+ * ACP). Pass them to `broker.resolveAccounts`, which returns the identities that this user's agent may use.
  */
 export function takeConnectedAccounts<Body>(body: Body): { connectedAccounts: AccountReference[]; body: Body } {
   if (!isObject(body)) return { connectedAccounts: [], body }

@@ -17,20 +17,20 @@ export interface ServiceCredentialsOptions {
    * @default 'ES256'
    */
   alg?: string
-  /** Assertions that are made elsewhere, such as a SPIFFE JWT-SVID. Asked for once per token. @see RFC 7523 §2.2 */
+  /** Returns an assertion, such as a SPIFFE JWT-SVID. Called once per token. @see RFC 7523 §2.2 */
   clientAssertion?: () => Promise<string>
   /**
-   * How a secret is sent.
+   * How the secret is sent.
    *
-   * @default what the issuer's metadata names, else 'client_secret_basic'
+   * @default the method in the issuer's metadata, else 'client_secret_basic'
    */
   authMethod?: 'client_secret_basic' | 'client_secret_post'
-  /** Found by discovery when only the issuer is known. @see RFC 8414 */
+  /** If absent, found by discovery at the issuer. @see RFC 8414 */
   tokenEndpoint?: string
-  /** Needed for discovery and for `private_key_jwt`, whose audience it is. */
+  /** Required for discovery, and for `private_key_jwt` as the audience. */
   issuer?: string
   scopes?: readonly string[]
-  /** The API the tokens are for. @see RFC 8707 §2 */
+  /** The API that the tokens are for. @see RFC 8707 §2 */
   resource?: string
   /**
    * Origins that {@link ServiceCredentials.fetch} may send a token to.
@@ -42,7 +42,7 @@ export interface ServiceCredentialsOptions {
   fetch?: typeof globalThis.fetch
 }
 
-/** Which token of this service: other scopes or another resource is another token. */
+/** Which token of this service. Each set of scopes and each resource has its own token. */
 export interface ServiceTokenRequest {
   scopes?: readonly string[]
   resource?: string
@@ -50,21 +50,21 @@ export interface ServiceTokenRequest {
 
 interface Held {
   access_token: string
-  /** When it should be renewed, and when it is of no use any more. */
+  /** When to renew it, and when it expires. */
   renewAt: number
   expiresAt: number
 }
 
-/** A token is renewed this long before its end, or after half of a short life. */
+/** How long before its expiry a token is renewed; a short-lived token is renewed after half of its life. */
 const AHEAD = 60_000
-/** What an answer without `expires_in` is taken for. */
+/** The assumed lifetime of a token without `expires_in`. */
 const DEFAULT_LIFE = 300_000
 const TIMEOUT = 10_000
 const LOCAL = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
 /**
- * What an agent has as itself: tokens of a service account, by the client credentials grant. They are kept in memory,
- * asked for once however many callers wait, and renewed ahead of their end.
+ * Tokens of a service account, by the client credentials grant: for calls that the agent makes as itself. They are kept in
+ * memory, requested once for all concurrent callers, and renewed before they expire.
  *
  * ```ts
  * const credentials = new ServiceCredentials({ clientId, clientSecret, issuer: 'https://id.example', scopes: ['metrics.read'] })
@@ -81,7 +81,7 @@ export class ServiceCredentials {
   #server: Promise<oauth.AuthorizationServer> | undefined
   #key: Promise<CryptoKey> | undefined
 
-  /** @throws LatchkeyError `misuse` when the options contradict themselves. */
+  /** @throws LatchkeyError `misuse` if the options contradict each other. */
   constructor(options: ServiceCredentialsOptions) {
     const { clientId, clientSecret, privateKey, clientAssertion, tokenEndpoint, issuer } = options
     if (!clientId) throw misuse('ServiceCredentials needs a clientId.')
@@ -89,14 +89,14 @@ export class ServiceCredentials {
       throw misuse('ServiceCredentials needs exactly one of clientSecret, privateKey and clientAssertion.')
     }
     if (!tokenEndpoint && !issuer) throw misuse('ServiceCredentials needs a tokenEndpoint or an issuer.')
-    if (privateKey && !issuer) throw misuse('private_key_jwt needs the issuer: it is who the assertion is for.')
+    if (privateKey && !issuer) throw misuse('private_key_jwt needs the issuer, which is the audience of the assertion.')
     for (const url of [tokenEndpoint, issuer]) if (url) assertSafe(url)
     this.clientId = clientId
     this.#options = options
   }
 
   /**
-   * A token with life left in it.
+   * A token that has not expired.
    *
    * @throws LatchkeyError with the server's code (`invalid_client`, `invalid_scope`, …), or `network`.
    */
@@ -107,17 +107,17 @@ export class ServiceCredentials {
     try {
       return (await this.#renew(key, request)).access_token
     } catch (error) {
-      // It was ahead of time: what is there still works.
+      // The renewal was early: the old token is still valid.
       if (held && this.#tokens.get(key) === held && Date.now() < held.expiresAt) return held.access_token
       throw error
     }
   }
 
   /**
-   * Calls an API as this service. A 401 is answered once with a new token. Redirects are not followed.
+   * Calls an API as this service. After a 401 it retries once with a new token. Redirects are not followed.
    *
-   * @throws LatchkeyError `access_denied` for an origin that is not allowed, `invalid_token` when the API refuses a new
-   * token too, `network` when it cannot be reached.
+   * @throws LatchkeyError `access_denied` for an origin that is not allowed, `invalid_token` if the API refuses the new
+   * token too, `network` if it cannot be reached.
    */
   async fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const { resource, origins = resource ? [new URL(resource).origin] : [] } = this.#options
@@ -129,14 +129,14 @@ export class ServiceCredentials {
       })
     }
     assertSafe(origin)
-    // A stream can be read once, and this may have to be sent twice.
+    // A stream can be read only once, but the request may be sent twice.
     const body = init.body instanceof ReadableStream ? await new Response(init.body).arrayBuffer() : init.body
     const request = { ...init, url, body, fetch: this.#options.fetch } as ApiRequest
     const key = this.#keyOf({})
     let token = ''
     const response = await sendRenewing(
       async (renew) => {
-        // Of many that are refused at once, the first to come back asks for a new one.
+        // Of several concurrent refusals, only the first requests a new token.
         if (renew && this.#tokens.get(key)?.access_token === token) this.#tokens.delete(key)
         token = await this.getToken()
         return bearer({ id: this.clientId, name: `The API at ${origin}` }, token)
@@ -149,7 +149,7 @@ export class ServiceCredentials {
     })
   }
 
-  /** Who, never with what. */
+  /** The client id, without secrets. */
   toJSON() {
     const { clientId, issuer, tokenEndpoint, scopes, resource } = this.#options
     return { clientId, issuer, tokenEndpoint, scopes, resource }
@@ -160,7 +160,7 @@ export class ServiceCredentials {
     return JSON.stringify([issuer ?? tokenEndpoint, this.clientId, [...new Set(scopes)].sort(), resource ?? null])
   }
 
-  /** One request at a time for each token. Callers that come meanwhile wait for the same request. */
+  /** One request at a time for each token. Concurrent callers share it. */
   #renew(key: string, request: ServiceTokenRequest): Promise<Held> {
     const running = this.#pending.get(key)
     if (running) return running
@@ -211,7 +211,7 @@ export class ServiceCredentials {
 
   async #findServer(): Promise<oauth.AuthorizationServer> {
     const { issuer = '', tokenEndpoint } = this.#options
-    // Without an issuer nothing in the conversation says who the server is; its endpoint does.
+    // Without an issuer, the token endpoint identifies the server.
     if (tokenEndpoint) return { issuer: issuer || new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint }
     const url = new URL(issuer)
     let response = await oauth.discoveryRequest(url, { ...this.#transport(), algorithm: 'oauth2' })
@@ -244,7 +244,7 @@ export class ServiceCredentials {
     return isPost ? oauth.ClientSecretPost(clientSecret ?? '') : oauth.ClientSecretBasic(clientSecret ?? '')
   }
 
-  /** Every address has been checked: plain http is for this machine only. */
+  /** All URLs have been checked: http is allowed for this machine only. */
   #transport() {
     const { fetch } = this.#options
     return {
@@ -267,7 +267,7 @@ async function importKey(key: JWK | string | CryptoKey, alg = 'ES256'): Promise<
   if (typeof key === 'string') return importPKCS8(key, alg)
   if (key instanceof CryptoKey) return key
   const imported = await importJWK(key, key.alg ?? alg)
-  if (imported instanceof Uint8Array) throw misuse('private_key_jwt needs a private key, not a shared one.')
+  if (imported instanceof Uint8Array) throw misuse('private_key_jwt needs a private key, not a shared secret.')
   return imported
 }
 
@@ -285,11 +285,7 @@ function asError(error: unknown): LatchkeyError {
     return new LatchkeyError('invalid_client', 'The authorization server refused the service account.', options)
   }
   if (error instanceof oauth.OperationProcessingError) {
-    return new LatchkeyError(
-      'malformed_response',
-      'The authorization server gave an answer that makes no sense.',
-      options,
-    )
+    return new LatchkeyError('malformed_response', 'The authorization server sent an invalid response.', options)
   }
   return new LatchkeyError('network', 'The authorization server could not be reached.', { next: 'retry', cause: error })
 }

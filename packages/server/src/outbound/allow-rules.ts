@@ -36,19 +36,19 @@ export function allowRules(rules: readonly AllowRule[]): AllowRules {
     // The host as written must equal the parsed host: no user information, no characters that the parser normalizes.
     const written = /^https?:\/\/([a-z0-9.:[\]-]+)(?=[/?#]|$)[\x21-\x7e]*$/i.exec(address)?.[1]?.toLowerCase()
     if (written === undefined || address.includes('\\') || !URL.canParse(address))
-      return { reason: 'it is not a plain http address' }
+      return { reason: 'it is not a plain http or https URL' }
     const url = new URL(address)
     const candidates = targets.filter(({ origin }) => origin === url.origin)
     const isWritten =
       written === url.host || (url.port === '' && written === `${url.host}:443` && url.protocol === 'https:')
-    if (candidates.length === 0 || !isWritten) return { reason: 'its host is none of the API hosts of your accounts' }
+    if (candidates.length === 0 || !isWritten) return { reason: 'its host is not an API host of your accounts' }
     const path = decodeFully(url.pathname)
     if (path === undefined || AMBIGUOUS.test(path)) return { reason: 'its path is ambiguous' }
     const found = candidates.find(({ base, allows }) =>
       // The path must match as written and as decoded, since a server may decode it.
       [url.pathname, path].every((one) => one.startsWith(`${base}/`) && allows(method, one.slice(base.length))),
     )
-    return found ? { rule: found.rule, url } : { reason: `${method} is not allowed there` }
+    return found ? { rule: found.rule, url } : { reason: `no rule allows ${method} for this path` }
   }
 }
 

@@ -163,7 +163,7 @@ describe('the sandbox', () => {
     const bytes = mode.run({ source: 'const all = []; for (;;) all.push(new Uint8Array(1e6))' })
     await expect(bytes).rejects.toThrow(/memory/)
     await expect(mode.run({ source: '\n\nconst = 1' })).rejects.toMatchObject({ name: 'SyntaxError' })
-    await expect(mode.run({ source: 'await new Promise(() => {})' })).rejects.toThrow('never happens')
+    await expect(mode.run({ source: 'await new Promise(() => {})' })).rejects.toThrow('never settles')
     const calls = codeMode({ tools: { none: { execute: () => 0 } }, limits: { maxCalls: 2 } })
     await expect(calls.run({ source: 'for (;;) await tools.none()' })).rejects.toThrow('its limit of 2')
   })
@@ -183,10 +183,10 @@ describe('the sandbox', () => {
     const typed = 'interface A { a: number }\nconst one = { a: 1 } as A; return one satisfies A'
     expect(completed(await mode.run({ source: typed }))).toEqual({ a: 1 })
     for (const value of ['new Map()', '{ a: new Set() }', '[new Uint8Array(4)]', '[1, , 2]', 'new ArrayBuffer(8)']) {
-      await expect(mode.run({ source: `return ${value}` }), value).rejects.toThrow('no JSON value')
-      await expect(mode.run({ source: `return tools.size(${value})` }), value).rejects.toThrow('no JSON value')
+      await expect(mode.run({ source: `return ${value}` }), value).rejects.toThrow('not a JSON value')
+      await expect(mode.run({ source: `return tools.size(${value})` }), value).rejects.toThrow('not a JSON value')
     }
-    await expect(mode.run({ source: 'return tools.map()' })).rejects.toThrow('A Map is no JSON value.')
+    await expect(mode.run({ source: 'return tools.map()' })).rejects.toThrow('A Map is not a JSON value.')
   })
 })
 
@@ -259,9 +259,9 @@ describe('sealed injection', () => {
       }),
     )
     expect(completed(result)).toEqual([
-      'This call is not allowed: its host is none of the API hosts of your accounts',
-      'This call is not allowed: its host is none of the API hosts of your accounts',
-      'This call is not allowed: DELETE is not allowed there',
+      'This call is not allowed: its host is not an API host of your accounts',
+      'This call is not allowed: its host is not an API host of your accounts',
+      'This call is not allowed: no rule allows DELETE for this path',
     ])
     expect(log).toMatchObject([
       { action: 'refused', userId: 'ada', toolName: 'code', method: 'POST', url: 'https://evil.test/steal' },
@@ -375,7 +375,9 @@ describe('a missing account', () => {
       const resume = { source: source(), continuation: first.continuation }
       // Nobody else goes on with it.
       await expect(as([kaggleIdentity(), github], () => mode.run(resume), 'bob')).rejects.toThrow()
-      await expect(as([github], () => mode.run({ ...resume, continuation: 'x' }))).rejects.toThrow('no continuation')
+      await expect(as([github], () => mode.run({ ...resume, continuation: 'x' }))).rejects.toThrow(
+        'continuation is not valid',
+      )
       if (options.continuationSecret) mode = make()
       const second = await as([kaggleIdentity(), github], () => mode.run(resume))
       expect(second).toMatchObject({
@@ -424,7 +426,7 @@ describe('a missing account', () => {
     expect(before).toEqual(seen)
     expect(rest).toEqual({ same: true, other: true })
     await expect(as([identity], () => mode.run({ source: 'return 1', continuation }))).rejects.toThrow(
-      'no continuation',
+      'continuation is not valid',
     )
   })
 

@@ -9,32 +9,32 @@ import { AuthorizationRequired } from '../identities.ts'
 import { signedContinuations, storedContinuations } from './continuations.ts'
 import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
 
-/** A tool that code can call as `tools.name(input)`: one of the AI SDK, or anything of this shape. */
+/** A tool that code can call as `tools.name(input)`: an AI SDK tool, or any object of this shape. */
 export interface CodeTool {
-  // biome-ignore lint/suspicious/noExplicitAny: tools of every input and output fit.
+  // biome-ignore lint/suspicious/noExplicitAny: tools have any input and output.
   execute?: ((input: any, options: any) => unknown) | undefined
-  /** Checked before the tool runs, since no model wrote this input: a Standard Schema, or one of the AI SDK. */
+  /** A Standard Schema, or a schema of the AI SDK. The input is checked before the tool runs. */
   inputSchema?: unknown
 }
 
 /** Options of {@link createCodeMode}. */
 export interface CodeModeOptions {
-  /** What the code can call, beside `fetch`. */
+  /** The tools that the code can call, in addition to `fetch`. */
   tools?: Readonly<Record<string, CodeTool>>
   /**
-   * What `fetch` in the code reaches: APIs of these providers, with the person's accounts.
+   * The APIs that `fetch` in the code may call, with the person's accounts.
    *
-   * @default [], so `fetch` reaches nothing
+   * @default [], so every `fetch` is refused
    */
   rules?: readonly AllowRule[]
-  /** Told of every use of an account by `fetch`, of every call that was refused and every account that was missing. */
+  /** Called for every use of an account by `fetch`, every refused call and every missing account. */
   onUse?: OnUse
   limits?: CodeLimits
   /**
-   * Signs paused runs, so that any process with this secret (32 bytes or more) can resume them; their results so far
-   * travel inside.
+   * Signs continuations, which then contain the run's results so far. Any process with this secret (32 bytes or more) can
+   * resume them.
    *
-   * @default undefined: they stay in this process, and each can be resumed once, within the hour
+   * @default undefined: paused runs stay in memory, and each can be resumed once, within an hour
    */
   continuationSecret?: string | Uint8Array
   /**
@@ -47,11 +47,11 @@ export interface CodeModeOptions {
 
 /** One run of {@link CodeMode.run}. */
 export interface CodeRun {
-  /** JavaScript or TypeScript, the body of an async function: it may `await` and should `return`. */
+  /** JavaScript or TypeScript: the body of an async function. It may `await` and should `return`. */
   source: string
-  /** Of a paused run of the same source and person, to go on with it. */
+  /** The continuation of a paused run of the same source and person, to resume it. */
   continuation?: string
-  /** When resuming: providers whose account the person declined to connect. The code sees an error. */
+  /** When resuming: ids of providers that the person declined to connect. Calls to them throw in the code. */
   declined?: readonly string[]
   abortSignal?: AbortSignal
 }
@@ -62,19 +62,19 @@ type Logs = string[]
 /** The outcome of a run that did not fail. */
 export type CodeResult =
   | { status: 'completed'; value: unknown; logs: Logs; accounts: UsedAccount[] }
-  /** Accounts are missing. Once they are there, `run` with this continuation goes on where it stopped. */
+  /** Accounts are missing. After they are connected, pass this continuation to `run` to resume. */
   | { status: 'paused'; requests: [ConnectRequest, ...ConnectRequest[]]; continuation: string }
 
-/** Runs code that a model wrote. Made by {@link createCodeMode}. */
+/** Runs code that a model wrote. Created by {@link createCodeMode}. */
 export interface CodeMode {
   /**
-   * Runs code on behalf of the present context, in a QuickJS sandbox: no process, no files, no modules, no network but
-   * `fetch` under the rules, and no token. What goes in and out is JSON.
+   * Runs code for the person of the current context, in a QuickJS sandbox: no process, files, modules or tokens, and no
+   * network but `fetch` under the rules. Inputs and outputs are JSON.
    *
-   * It is run in a thread of its own. A paused run is run again from its start, with the answers that it had: no tool is
-   * called twice, and `Date` and `Math.random` say what they said before.
+   * It runs in a worker thread. Resuming replays a run from its start with the recorded answers: no tool is called twice,
+   * and `Date` and `Math.random` return the same values again.
    *
-   * @throws Error with the words of what the code threw, of a limit it hit, or of a continuation that is not its own.
+   * @throws Error with the message of the code's error, of the limit that it exceeded, or for a continuation that is not valid.
    */
   run(run: CodeRun): Promise<CodeResult>
 }
@@ -82,7 +82,7 @@ export interface CodeMode {
 const LIMITS = { timeoutMs: 30_000, memoryLimitBytes: 64 * 1024 * 1024, maxResultBytes: 1024 * 1024, maxCalls: 256 }
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** Lets a model write code that composes tools and calls APIs with the person's accounts. Made once per app. */
+/** Creates a runner for code that a model writes, which combines tools and calls APIs with the person's accounts. Call it once per app. */
 export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
   const { tools = {}, rules = [], onUse, limits, continuationSecret } = options
   const providers = rules.map(({ provider }) => provider)
@@ -101,7 +101,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
         ? continuations.take(run, continuation)
         : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
       const used = new Map(usedBefore.map((account) => [account.provider, account]))
-      /** Made anew each time: a token may have been renewed in between. */
+      /** Made for each use, because a token may have been renewed since. */
       const redactor = () =>
         createRedactor(
           secretsOf(
@@ -130,7 +130,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
           ? { error: `The person did not connect ${request.provider}.`, code: 'AUTHORIZATION_REQUIRED' }
           : { pause: request }
 
-      /** Calls a tool in the person's context: a missing account pauses, and what it says is redacted. */
+      /** Calls a tool in the person's context. A missing account pauses the run. The output is redacted. */
       const call = async (name: string, json: string | undefined, signal: AbortSignal): Promise<CallOutcome> => {
         try {
           const input: unknown = json && JSON.parse(json)
@@ -143,7 +143,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
           return request ? pause(request) : { output: toJson(redactor().value(output), MAX_ANSWER_BYTES) }
         } catch (error) {
           if (error instanceof AuthorizationRequired) return pause(error.request)
-          // The words only: an error's other properties may hold a request.
+          // Only the message: an error's other properties may hold a request.
           const message = error instanceof Error ? error.message : 'The tool failed.'
           return { error: redactor().text(message), code: 'TOOL_ERROR' }
         }
@@ -180,7 +180,7 @@ interface GuestRequest {
   body?: string
 }
 
-/** Calls a tool. Its input is checked here, since the code is unchecked and the AI SDK checks only what a model sends. */
+/** Calls a tool after checking its input. The AI SDK checks only inputs that a model sends directly. */
 async function callTool(
   name: string,
   { execute, inputSchema }: CodeTool,
@@ -201,7 +201,7 @@ async function callTool(
 const isIterable = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 
-/** Checks an input by the schema's own means; without a schema any input will do. */
+/** Validates an input with the schema. Without a schema any input is accepted. */
 async function validate(name: string, schema: unknown, input: unknown): Promise<unknown> {
   if (schema === undefined || schema === null) return input
   const refuse = () => new Error(`The input of ${name} does not fit its schema.`)

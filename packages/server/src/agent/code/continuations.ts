@@ -3,7 +3,7 @@ import { LatchkeyError } from '@latchkey/core'
 import type { UsedAccount } from '../account-fetch.ts'
 import type { Answer } from './sandbox.ts'
 
-/** A paused run: what its code was told so far. */
+/** A paused run, with the answers that its code has received. */
 export interface PausedRun {
   seed: number
   /** When it started, in milliseconds since the epoch. */
@@ -12,7 +12,7 @@ export interface PausedRun {
   used: readonly UsedAccount[]
 }
 
-/** Whose run of which source. */
+/** The person and the source of a run. */
 export interface Run {
   userId: string
   source: string
@@ -21,13 +21,13 @@ export interface Run {
 export interface Continuations {
   /** Makes the continuation of a run. */
   put(run: Run, paused: PausedRun): string
-  /** @throws LatchkeyError `misuse` for one that is unknown, too old, used up, or of another person or source. */
+  /** @throws LatchkeyError `misuse` if it is unknown, expired, already used, or of another person or source. */
   take(run: Run, continuation: string): PausedRun
 }
 
-/** How long a paused run waits for the person, in milliseconds. */
+/** How long a paused run can be resumed, in milliseconds. */
 const MAX_PAUSE = 60 * 60 * 1000
-/** Older ones are forgotten: runs that are never resumed must not fill the memory. */
+/** The oldest are dropped beyond this number, so that runs that are never resumed cannot fill the memory. */
 const MAX_KEPT = 1000
 
 interface Kept extends PausedRun {
@@ -45,10 +45,14 @@ const keep = (run: Run, paused: PausedRun): Kept => ({ ...paused, run: keyOf(run
 
 function check(run: Run, kept: Kept | undefined): PausedRun {
   if (kept && kept.until > Date.now() && kept.run === keyOf(run)) return kept
-  throw new LatchkeyError('misuse', 'This is no continuation of a paused run.', { next: 'none' })
+  throw new LatchkeyError(
+    'misuse',
+    'This continuation is not valid: it is unknown, expired, already used, or of another person or source.',
+    { next: 'none' },
+  )
 }
 
-/** Keeps paused runs in this process. Each can be resumed once. */
+/** Keeps paused runs in memory. Each can be resumed once. */
 export function storedContinuations(): Continuations {
   const runs = new Map<string, Kept>()
   return {
@@ -66,7 +70,7 @@ export function storedContinuations(): Continuations {
   }
 }
 
-/** Signs paused runs, which travel inside. @throws LatchkeyError `misuse` for a secret that is too short. */
+/** Puts the paused run into a signed continuation. @throws LatchkeyError `misuse` if the secret is too short. */
 export function signedContinuations(secret: string | Uint8Array): Continuations {
   if (Buffer.byteLength(secret) < 32) {
     throw new LatchkeyError('misuse', 'continuationSecret needs 32 bytes or more.', { next: 'configure' })

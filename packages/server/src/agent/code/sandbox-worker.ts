@@ -3,26 +3,26 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { newQuickJSWASMModuleFromVariant, type QuickJSHandle } from 'quickjs-emscripten-core'
 import type { FromWorker, Guest, ToWorker } from './sandbox.ts'
 
-// The thread of one run: QuickJS, and messages that hold text only. It ends with the run, and gives its memory back.
+// The worker thread of one run. It runs QuickJS and exchanges only text. It ends with the run, which frees its memory.
 
 const { source, tools, seed, at, limits } = workerData as Guest
-/** What QuickJS needs for itself: its stack, and a context. */
+/** Bytes that QuickJS itself needs, for its stack and a context. */
 const OWN_BYTES = 8 * 1024 * 1024
 const MAX_INPUT_BYTES = 8 * 1024 * 1024
 const MAX_LOG_BYTES = 8 * 1024 * 1024
 
 /**
- * What the code finds there: `tools`, `fetch`, and a `console` that is handed back instead of printed. Time stands still
- * between two answers and random numbers come from a seed, so that the same answers make the same run.
+ * The globals of the code: `tools`, `fetch`, and a `console` whose lines are returned instead of printed. The clock changes
+ * only when an answer arrives, and random numbers come from a seed, so that the same answers give the same run.
  */
 const PRELUDE = `(send, done, fail, tools, seed, at) => {
   const { stringify, parse } = JSON, pending = new Map(), logs = [];
   let calls = 0, now = at;
   const pack = (value) => stringify(value, function (key, one) {
     const raw = this[key];
-    for (const kind of [Map, Set, WeakMap, WeakSet, ArrayBuffer, Promise]) if (raw instanceof kind) throw new TypeError('A ' + kind.name + ' is no JSON value.');
-    if (ArrayBuffer.isView(raw)) throw new TypeError('A ' + raw.constructor.name + ' is no JSON value.');
-    if (Array.isArray(raw) && Object.keys(raw).length < raw.length) throw new TypeError('An array with holes is no JSON value.');
+    for (const kind of [Map, Set, WeakMap, WeakSet, ArrayBuffer, Promise]) if (raw instanceof kind) throw new TypeError('A ' + kind.name + ' is not a JSON value.');
+    if (ArrayBuffer.isView(raw)) throw new TypeError('A ' + raw.constructor.name + ' is not a JSON value.');
+    if (Array.isArray(raw) && Object.keys(raw).length < raw.length) throw new TypeError('A sparse array is not a JSON value.');
     return one;
   });
   const call = (name, input) => new Promise((resolve, reject) => {
@@ -61,7 +61,7 @@ const PRELUDE = `(send, done, fail, tools, seed, at) => {
     },
   });
   const failed = (error) => {
-    const { name = 'Error', message = error === null ? 'It threw null, or is out of memory.' : String(error), stack = '' } = error instanceof Error ? error : {};
+    const { name = 'Error', message = error === null ? 'The code threw null or ran out of memory.' : String(error), stack = '' } = error instanceof Error ? error : {};
     fail(String(name).slice(0, 100), String(message).slice(0, 10000), String(stack).slice(0, 10000));
   };
   return {
@@ -78,11 +78,11 @@ const PRELUDE = `(send, done, fail, tools, seed, at) => {
 
 const post = (message: FromWorker) => parentPort?.postMessage(message)
 
-// QuickJS' own limit counts blocks, not their bytes, in WebAssembly; so the memory that they are in is limited.
+// In WebAssembly, QuickJS's own limit counts blocks, not bytes. So the WebAssembly memory is limited instead.
 const { grow } = WebAssembly.Memory.prototype
 const maxBytes = OWN_BYTES + limits.memoryLimitBytes
 WebAssembly.Memory.prototype.grow = function (pages) {
-  if (this.buffer.byteLength + pages * 65_536 > maxBytes) throw new RangeError('The code is out of memory.')
+  if (this.buffer.byteLength + pages * 65_536 > maxBytes) throw new RangeError('The code ran out of memory.')
   return grow.call(this, pages)
 }
 
@@ -91,7 +91,7 @@ const runtime = quickjs.newRuntime()
 runtime.setMaxStackSize(256 * 1024)
 const vm = runtime.newContext()
 
-/** A text of the code, measured before it is copied out of there. */
+/** Reads a string from QuickJS. Its length is checked before it is copied. */
 function read(handle: QuickJSHandle, maxBytes: number, what: string): string | undefined {
   if (vm.typeof(handle) !== 'string') return undefined
   const tooLarge = () => new RangeError(`${what} is larger than its limit of ${maxBytes} bytes.`)
@@ -103,7 +103,7 @@ function read(handle: QuickJSHandle, maxBytes: number, what: string): string | u
 
 let inputBytes = 0
 const send = vm.newFunction('send', (id, name, input) => {
-  const json = read(input, MAX_INPUT_BYTES - inputBytes, 'The input of its calls')
+  const json = read(input, MAX_INPUT_BYTES - inputBytes, "The input of the code's calls")
   inputBytes += json?.length ?? 0
   const number = vm.getNumber(id)
   if (number >= limits.maxCalls) throw new RangeError(`The code made more calls than its limit of ${limits.maxCalls}.`)
@@ -123,7 +123,7 @@ const own = [send, done, fail, text(JSON.stringify(tools)), vm.newNumber(seed), 
 const guest = vm.unwrapResult(vm.callFunction(prelude, vm.undefined, ...own))
 const main = compile(source)
 
-/** JavaScript as it is; what is none is read as TypeScript, whose types are taken out without moving a line. */
+/** Returns JavaScript unchanged. Other source is read as TypeScript; its types are removed and the lines stay in place. */
 function compile(body: string): QuickJSHandle | undefined {
   const code = `(async () => { ${body}\n})`
   const found = vm.evalCode(code, 'run.js')
@@ -132,14 +132,14 @@ function compile(body: string): QuickJSHandle | undefined {
     const stripped = vm.evalCode(stripTypeScriptTypes(code), 'run.js')
     if (!stripped.error) return stripped.value
   } catch {
-    // It is no TypeScript either: QuickJS says why, and where.
+    // Not TypeScript either. QuickJS will report the syntax error with its line.
   }
   const { name = 'SyntaxError', message = '', stack = '' } = vm.dump(found.error) ?? {}
   post({ type: 'failed', name, message, stack })
   return undefined
 }
 
-/** Calls one of the prelude's functions, and runs all that follows from it. */
+/** Calls a function of the prelude, then runs all pending jobs. */
 let turns = 0
 function turn(name: 'start' | 'answer', ...args: QuickJSHandle[]): void {
   const result = vm.getProp(guest, name).consume((fn) => vm.callFunction(fn, vm.undefined, ...args))

@@ -5,38 +5,38 @@ import type { ConnectRequest } from '@latchkey/core'
 
 export interface CodeLimits {
   /**
-   * Milliseconds from the start of the code to its end or pause, those in which it waits for tools included.
+   * Maximum milliseconds from the start of the code to its end or pause, including the wait for tools.
    *
    * @default 30_000
    */
   timeoutMs?: number
   /**
-   * Bytes of memory for the code and its values.
+   * Maximum bytes of memory for the code and its values.
    *
    * @default 67_108_864
    */
   memoryLimitBytes?: number
   /**
-   * Bytes of the result, as JSON.
+   * Maximum bytes of the result as JSON.
    *
    * @default 1_048_576
    */
   maxResultBytes?: number
   /**
-   * Calls of tools and `fetch`.
+   * Maximum number of calls of tools and `fetch`.
    *
    * @default 256
    */
   maxCalls?: number
 }
 
-/** One call of the code that was answered. Kept so that the code can be run again up to where it paused. */
+/** One answered call of the code. Recorded so that a paused run can be replayed. */
 export interface Answer {
-  /** The how-manieth call of the code, from 0. */
+  /** The index of the call, from 0. */
   id: number
   /** Hash of the tool's name and input. */
   call: string
-  /** JSON. Absent where the tool answered with nothing, or failed. */
+  /** JSON. Absent if the tool returned undefined or failed. */
   output?: string | undefined
   error?: string | undefined
   code?: string | undefined
@@ -48,7 +48,7 @@ export interface Guest {
   source: string
   /** Names that the code can call. */
   tools: readonly string[]
-  /** For its random numbers. */
+  /** Seed of the random numbers. */
   seed: number
   /** When it started, in milliseconds since the epoch. */
   at: number
@@ -59,7 +59,7 @@ export type ToWorker = Omit<Answer, 'call'>
 export type FromWorker =
   | { type: 'started' }
   | { type: 'call'; id: number; name: string; input: string | undefined }
-  /** It waits for an answer; `turn` counts the start and the answers that it has had. */
+  /** The code waits for an answer. `turn` counts the start and the answers so far. */
   | { type: 'idle'; turn: number }
   | { type: 'done'; value: string | undefined; logs: string }
   | { type: 'failed'; name: string; message: string; stack: string }
@@ -67,9 +67,9 @@ export type FromWorker =
 export type CallOutcome = { output: string | undefined } | { error: string; code: string } | { pause: ConnectRequest }
 
 export interface Program extends Guest {
-  /** Of the run that paused: given again, in this order, before anything is called. */
+  /** Answers recorded before the pause, replayed in this order before any new call. */
   answers: readonly Answer[]
-  /** Calls a tool with JSON. Never rejects. */
+  /** Calls a tool with JSON input. Never rejects. */
   call(name: string, input: string | undefined, signal: AbortSignal): Promise<CallOutcome>
   signal?: AbortSignal | undefined
 }
@@ -78,23 +78,23 @@ export type Ended =
   | { status: 'completed'; value: unknown; logs: string[] }
   | { status: 'paused'; requests: ConnectRequest[]; answers: Answer[] }
 
-/** Milliseconds for the thread to start. */
+/** Maximum milliseconds for the thread to start. */
 const START = 30_000
 
-/** The file beside this one: TypeScript in the sources, JavaScript in the package. */
+/** The worker file: TypeScript in the sources, JavaScript in the package. */
 const WORKER = new URL(`./sandbox-worker${path.extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Runs code in QuickJS, in a thread of its own that ends with the run. It has paused once each of its open calls waits
- * for an account.
+ * Runs code in QuickJS, in a worker thread that ends with the run. The run pauses when each of its open calls waits for an
+ * account.
  *
- * @throws Error with the words of what the code threw, or of a limit that it hit.
+ * @throws Error with the message of the code's error, or of the limit that it exceeded.
  */
 export function runProgram(program: Program): Promise<Ended> {
   const { source, tools, seed, at, limits, signal } = program
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
-    // It gets nothing of this process: no environment, no options, no streams.
+    // The worker inherits nothing from this process: no environment, no options, no streams.
     const worker = new Worker(WORKER, {
       workerData: { source, tools, seed, at, limits } satisfies Guest,
       env: { NODE_NO_WARNINGS: '1' },
@@ -148,14 +148,14 @@ export function runProgram(program: Program): Promise<Ended> {
       answers.push(answer)
       deliver(answer)
     }
-    /** What comes next, once the code can do nothing without an answer. */
+    /** Continues when the code cannot go on without an answer. */
     const goOn = () => {
       if (!isIdle) return
       const recorded = program.answers[replayed]
       if (recorded) {
         replayed += 1
         if (asked.get(recorded.id)?.hash !== recorded.call)
-          return fail(new Error('The code went another way this time.'))
+          return fail(new Error('The replay made other calls than the recorded run.'))
         asked.delete(recorded.id)
         return deliver(recorded)
       }
@@ -164,11 +164,11 @@ export function runProgram(program: Program): Promise<Ended> {
       if (running > 0) return
       const requests = [...paused].sort(([one], [other]) => one - other).map(([, request]) => request)
       if (requests.length > 0) end(() => resolve({ status: 'paused', requests, answers }))
-      else fail(new Error('The code waits for something that never happens.'))
+      else fail(new Error('The code waits for a promise that never settles.'))
     }
 
-    worker.on('error', (error) => fail(new Error('The sandbox ended: out of memory, or of stack.', { cause: error })))
-    worker.on('exit', () => fail(new Error('The sandbox ended.')))
+    worker.on('error', (error) => fail(new Error('The sandbox ran out of memory or stack.', { cause: error })))
+    worker.on('exit', () => fail(new Error('The sandbox ended unexpectedly.')))
     worker.on('message', (message: FromWorker) => {
       if (ending.signal.aborted) return
       if (message.type === 'started') {
@@ -198,14 +198,14 @@ const hashOf = (...parts: (string | undefined)[]) =>
 
 const NO_JSON = [Map, Set, WeakMap, WeakSet, ArrayBuffer, Promise]
 
-/** A value as JSON. @throws TypeError for a value that JSON would change in silence, RangeError for one too large. */
+/** A value as JSON. @throws TypeError for a value that JSON would silently change, RangeError if it is too large. */
 export function toJson(value: unknown, maxBytes: number): string | undefined {
   const json = JSON.stringify(value, function (this: Record<string, unknown>, key: string, one: unknown) {
     const raw = this[key]
     const isNone = NO_JSON.some((kind) => raw instanceof kind) || ArrayBuffer.isView(raw)
-    if (isNone) throw new TypeError(`A ${(raw as object).constructor.name} is no JSON value.`)
+    if (isNone) throw new TypeError(`A ${(raw as object).constructor.name} is not a JSON value.`)
     if (Array.isArray(raw) && Object.keys(raw).length < raw.length) {
-      throw new TypeError('An array with holes is no JSON value.')
+      throw new TypeError('A sparse array is not a JSON value.')
     }
     return one
   }) as string | undefined

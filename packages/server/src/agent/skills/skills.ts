@@ -11,20 +11,20 @@ import { AgentContext } from '../context.ts'
 import { AuthorizationRequired, getIdentityEnv } from '../identities.ts'
 import { providerOfName } from '../token-names.ts'
 
-/** What a skill says about itself, in its `skill.json`. */
+/** The manifest of a skill, `skill.json`. */
 export interface SkillManifest {
   name: string
   description?: string
-  /** The program, from the PATH, and its arguments. An argument that names a file of the skill becomes its full path. */
+  /** The program, found on the PATH, and its arguments. An argument that names a file of the skill becomes its full path. */
   command: readonly [string, ...string[]]
-  /** Environment variables of the accounts it needs: `KAGGLE_TOKEN`, `GITHUB_TOKEN`. It gets these and no others. */
+  /** Environment variables of the accounts that it needs, such as `KAGGLE_TOKEN`. It gets no other tokens. */
   tokens?: readonly string[]
-  /** Of the tokens, those it can do without. */
+  /** Those of `tokens` that may be missing. */
   optional?: readonly string[]
-  /** Scopes it needs, by provider id. */
+  /** Required scopes by provider id. */
   scopes?: Readonly<Record<string, readonly string[]>>
   /**
-   * A folder of the skill to work in.
+   * The working directory, inside the skill's folder.
    *
    * @default a new, empty folder for each run, removed afterwards
    */
@@ -34,19 +34,19 @@ export interface SkillManifest {
 /** Limits of one run. */
 export interface SkillLimits {
   /**
-   * Milliseconds from start to end.
+   * Maximum milliseconds of the run.
    *
    * @default 30_000
    */
   timeoutMs?: number
   /**
-   * Bytes of stdout and stderr together.
+   * Maximum bytes of stdout and stderr together.
    *
    * @default 1_048_576
    */
   maxOutputBytes?: number
   /**
-   * Bytes of memory for data, where the system can limit it (Linux). Node needs 600 MiB.
+   * Maximum bytes of data memory. Enforced on Linux only. Node needs 600 MiB.
    *
    * @default 1_073_741_824
    */
@@ -55,7 +55,7 @@ export interface SkillLimits {
 
 /** Options of {@link Skill.run}. */
 export interface RunSkillOptions {
-  /** Goes to the skill's stdin, as JSON. */
+  /** Written to the skill's stdin as JSON. */
   input?: unknown
   /**
    * Whose accounts are used.
@@ -63,33 +63,33 @@ export interface RunSkillOptions {
    * @default AgentContext.current()
    */
   context?: AgentContext
-  /** Providers whose own variable names are known beside the well-known ones. */
+  /** Providers whose `envNames` are recognized in addition to the well-known names. */
   providers?: readonly Provider[]
-  /** Further variables. Nothing of this process's own environment but the PATH is handed on. */
+  /** Further variables. Of this process's own environment the skill gets only the PATH. */
   env?: Readonly<Record<string, string>>
   limits?: SkillLimits
   signal?: AbortSignal
   onUse?: OnUse
   /**
-   * What to do on a system without process namespaces. There `/proc` shows the environment of this process to a skill,
-   * so run skills as another user.
+   * What to do on a system without process namespaces. There a skill can read this process's environment in `/proc`, so
+   * run skills as another user.
    *
    * @default 'run'
    */
   withoutNamespace?: 'run' | 'refuse'
 }
 
-/** How a run ended, and what it wrote. */
+/** The result of a run. */
 export interface SkillResult {
-  /** Null when it was ended by a signal. */
+  /** Null if a signal ended it. */
   exitCode: number | null
   signal: string | null
-  /** Both without the secrets it was given. */
+  /** Output, with the secrets redacted. */
   stdout: string
   stderr: string
-  /** The limit that ended it. */
+  /** The limit that ended the run, if one did. */
   stopped?: 'timeout' | 'output' | 'aborted'
-  /** The accounts whose tokens it was given. */
+  /** The accounts whose tokens it received. */
   accounts: UsedAccount[]
 }
 
@@ -99,7 +99,7 @@ const WINDOWS = process.platform === 'win32'
 /** A skill: a folder with a script in any language and a manifest. */
 export class Skill {
   readonly manifest: SkillManifest
-  /** Where it is, with every link followed. */
+  /** Its folder, with symbolic links resolved. */
   readonly folder: string
 
   private constructor(manifest: SkillManifest, folder: string) {
@@ -107,14 +107,14 @@ export class Skill {
     this.folder = folder
   }
 
-  /** Reads the `skill.json` of a folder. @throws LatchkeyError `misuse` when it is none. */
+  /** Reads the `skill.json` of a folder. @throws LatchkeyError `misuse` if it is not valid. */
   static async load(folder: string): Promise<Skill> {
     const real = await realpath(folder)
     const manifest: unknown = JSON.parse(await readFile(await inside(real, 'skill.json'), 'utf8'))
     return Skill.of(manifest as SkillManifest, real)
   }
 
-  /** A skill whose manifest is at hand. @throws LatchkeyError `misuse` when it is none. */
+  /** A skill from a manifest. @throws LatchkeyError `misuse` if the manifest is not valid. */
   static async of(manifest: SkillManifest, folder: string): Promise<Skill> {
     const { name, command, tokens = [], optional = [] } = manifest
     const isTexts = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string')
@@ -131,12 +131,12 @@ export class Skill {
   }
 
   /**
-   * Runs the script as a process of its own: in a clean environment with the declared tokens of accounts that the
-   * context has, in its own folder, with no open file of this process, within limits. It can still use the network: a
-   * skill is trusted with the tokens it declares, and with nothing else.
+   * Runs the script as a child process with limits. Its environment holds only the declared tokens of the context's
+   * accounts. It works in its own folder and inherits no open file. It can use the network, so you trust a skill with the
+   * tokens that it declares.
    *
-   * @throws AuthorizationRequired when an account that it declares is missing.
-   * @throws LatchkeyError `misuse` when its folder or a file leads out of it, `not_configured` when its program is not
+   * @throws AuthorizationRequired if a declared account is missing.
+   * @throws LatchkeyError `misuse` if a path or symbolic link leaves its folder, `not_configured` if its program is not
    * installed.
    */
   async run(options: RunSkillOptions = {}): Promise<SkillResult> {
@@ -152,9 +152,13 @@ export class Skill {
     try {
       const wrapper = isolation()
       if (!wrapper && options.withoutNamespace === 'refuse') {
-        throw new LatchkeyError('not_configured', 'This system cannot hide this process from skills.', {
-          next: 'configure',
-        })
+        throw new LatchkeyError(
+          'not_configured',
+          'A skill could read the environment of this process, because this system has no process namespaces.',
+          {
+            next: 'configure',
+          },
+        )
       }
       const [command = program, ...rest] = [...(wrapper ?? []), ...limited(program, maxMemoryBytes), ...args]
       const redactor = createRedactor(secrets)
@@ -172,7 +176,7 @@ export class Skill {
     }
   }
 
-  /** The variables it gets: declared by it, and granted to the agent. */
+  /** The environment variables: declared by the skill, and granted to the agent. */
   async #tokens({ context = AgentContext.current(), providers = [], onUse }: RunSkillOptions) {
     const { name, tokens = [], optional = [], scopes = {} } = this.manifest
     const env: Record<string, string> = {}
@@ -185,7 +189,7 @@ export class Skill {
         const token = await openToken(context, provider, { toolName: name, scopes: scopes[provider] }, record)
         const identity = token.toIdentity()
         const value = getIdentityEnv([identity], { providers })[variable]
-        // A key of the other kind: KAGGLE_KEY of an account that has a new token.
+        // The account has the other kind of key, such as KAGGLE_KEY declared and a KGAT_ token connected.
         if (value === undefined) continue
         env[variable] = value
         secrets.push(...secretsOf([identity], providers))
@@ -206,7 +210,7 @@ export class Skill {
 
 const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
 
-/** A path in a folder, with every link followed. @throws LatchkeyError `misuse` when it leads out of the folder. */
+/** Resolves a path and its symbolic links. @throws LatchkeyError `misuse` if it leaves the folder. */
 async function inside(folder: string, relative: string, kind?: 'directory'): Promise<string> {
   const found = await realpath(path.resolve(folder, relative)).catch(() => undefined)
   const way = found === undefined ? '..' : path.relative(folder, found)
@@ -219,7 +223,7 @@ async function inside(folder: string, relative: string, kind?: 'directory'): Pro
   return found
 }
 
-/** The variables that every program needs. They hold no secret. */
+/** The variables that every program needs, without secrets. */
 function base(cwd: string): Record<string, string> {
   const { PATH = '', SystemRoot } = process.env
   return { PATH, HOME: cwd, TMPDIR: cwd, TEMP: cwd, LANG: 'C.UTF-8', ...(WINDOWS && SystemRoot && { SystemRoot }) }
@@ -239,7 +243,7 @@ function findProgram(name: string): string {
   return found
 }
 
-/** The program under a limit of memory: the shell sets it and becomes the program. */
+/** Runs a program with a memory limit: a shell sets it, then `exec`s the program. */
 function limited(program: string, maxMemoryBytes: number): string[] {
   if (WINDOWS) return [program]
   const kilobytes = Math.max(1, Math.ceil(maxMemoryBytes / 1024))
@@ -249,8 +253,8 @@ function limited(program: string, maxMemoryBytes: number): string[] {
 let wrapper: string[] | null | undefined
 
 /**
- * A command that runs another in a process namespace of its own. Without one, `/proc` shows a child the environment and
- * the open files of every process of its user, this one included. It also ends whatever the child leaves behind.
+ * A command that runs another in a new process namespace. Without it, a child can read in `/proc` the environment and the
+ * open files of every process of its user, including this one. The namespace also ends processes that the child leaves.
  */
 function isolation(): string[] | undefined {
   if (wrapper === undefined) {
@@ -282,7 +286,7 @@ function start(command: string, args: string[], options: StartOptions): Promise<
   const { cwd, env, input, timeoutMs, maxOutputBytes, signal } = options
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
-    // Its own group, so that what it starts ends with it; three pipes, and no other file of this process.
+    // A new process group, so that its children end with it. Three pipes, and no other file of this process.
     const child = spawn(command, args, {
       cwd,
       env,
@@ -299,9 +303,9 @@ function start(command: string, args: string[], options: StartOptions): Promise<
         if (WINDOWS || child.pid === undefined) child.kill('SIGKILL')
         else process.kill(-child.pid, 'SIGKILL')
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
-      // A process that the skill left behind may hold the other end; this end is closed.
+      // A process that the skill left behind may keep the other end open, so this end is closed.
       child.stdout.destroy()
       child.stderr.destroy()
     }
@@ -336,7 +340,7 @@ function start(command: string, args: string[], options: StartOptions): Promise<
         ...(stopped && { stopped }),
       })
     })
-    // A skill that does not read its input may end before it has been written.
+    // A skill that does not read its input may end before all is written. That is not an error.
     child.stdin.on('error', () => {})
     child.stdin.end(input)
   })
