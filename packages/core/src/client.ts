@@ -8,7 +8,7 @@ import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp } from './mcp/accounts.ts'
 import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
-import { type Account, defaultAccount, type Snapshot } from './snapshot.ts'
+import { type ConnectedAccount, defaultAccount, type Snapshot } from './snapshot.ts'
 
 /** A key's verdict. `unchecked`: nobody could say, so the key is kept and tried at first use. */
 export interface KeyVerdict {
@@ -38,12 +38,12 @@ export interface AccountReference {
   /** Provider id. */
   provider: string
   accountId: string
-  status: Account['status']
+  status: ConnectedAccount['status']
   scopes: string[]
 }
 
 /** A provider id (its default account), or one account. */
-export type TokenTarget = string | { accountId: string }
+export type AccountTarget = string | { accountId: string }
 
 export interface TokenOptions {
   /** Scopes the token must have; else `insufficient_scope`. */
@@ -96,14 +96,14 @@ export interface LatchkeyClient {
    */
   signOut(): Promise<void>
   /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
-  getToken(target: TokenTarget, options?: TokenOptions): Promise<string>
+  getToken(target: AccountTarget, options?: TokenOptions): Promise<string>
   /**
    * Says that an API answered 401 to this account's token. It is refreshed; where nothing can refresh it, the account
    * needs to be reconnected and says so. Resolves to the account as it is then.
    *
    * @see RFC 6750 §3.1
    */
-  reportInvalidToken(accountId: string): Promise<Account>
+  reportInvalidToken(accountId: string): Promise<ConnectedAccount>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
   /**
@@ -119,7 +119,7 @@ export interface LatchkeyClient {
    */
   getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
   /** Reads the person's name and picture again, where the provider answers browsers. */
-  refreshProfile(accountId: string): Promise<Account>
+  refreshProfile(accountId: string): Promise<ConnectedAccount>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
   setIncluded(agentId: string, providerId: string, included: boolean): void
   setDefault(accountId: string): void
@@ -224,7 +224,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
 
   /** The account and secret behind a target: from memory while valid, else unsealed, else refreshed. */
-  const ask = async (target: TokenTarget, { scopes = [], minValidity = MIN_VALIDITY }: TokenOptions = {}) => {
+  const ask = async (target: AccountTarget, { scopes = [], minValidity = MIN_VALIDITY }: TokenOptions = {}) => {
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : keeper.findAccount(target.accountId)
     if (!account) {

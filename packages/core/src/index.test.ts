@@ -45,7 +45,7 @@ it('reads nothing on a server, so every render there is the same', () => {
 })
 
 it('judges a card by its worst account', () => {
-  const account = (id: string, status: core.AccountStatus, connectedAt = 0): core.Account => ({
+  const account = (id: string, status: core.AccountStatus, connectedAt = 0): core.ConnectedAccount => ({
     id,
     provider: 'github',
     issuer: 'https://github.com/login/oauth',
@@ -58,7 +58,7 @@ it('judges a card by its worst account', () => {
     rev: 1,
   })
   const ready = { ...core.LOADING, status: 'ready' } as const
-  const snapshot = (...accounts: core.Account[]): core.Snapshot => ({
+  const snapshot = (...accounts: core.ConnectedAccount[]): core.Snapshot => ({
     ...ready,
     accounts: Object.fromEntries(accounts.map((one) => [one.id, one])),
   })

@@ -9,7 +9,7 @@ export {
   type KeyVerdict,
   type LatchkeyClient,
   type TokenOptions,
-  type TokenTarget,
+  type AccountTarget,
 } from './client.ts'
 export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
 export type { RequestOutcome } from './connect/pending-requests.ts'
@@ -38,7 +38,7 @@ export {
   type ScopeMeaning,
 } from './provider.ts'
 export {
-  type Account,
+  type ConnectedAccount,
   type AccountStatus,
   accountsOf,
   type CardStatus,

@@ -1,6 +1,6 @@
 'use client'
 import {
-  type Account,
+  type ConnectedAccount,
   accountsOf,
   type ConnectOptions,
   type ConnectOutcome,
@@ -17,7 +17,7 @@ import {
   type Reason,
   type Snapshot,
   type TokenOptions,
-  type TokenTarget,
+  type AccountTarget,
 } from '@latchkey/core'
 import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { useLatchkey } from './provider.tsx'
@@ -57,15 +57,15 @@ export function useProvider(providerId: string): Provider | undefined {
 }
 
 /** One provider's accounts, oldest first. */
-export function useProviderAccounts(providerId: string): readonly Account[] {
+export function useProviderAccounts(providerId: string): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => accountsOf(snapshot, providerId)), [providerId])
   return useSnapshot(select)
 }
 
-const byAge = (a: Account, b: Account) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
+const byAge = (a: ConnectedAccount, b: ConnectedAccount) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
 
 /** All connected accounts, oldest first. The array is the same one until an account changes. */
-export function useAccounts(): readonly Account[] {
+export function useAccounts(): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => Object.values(snapshot.accounts).sort(byAge)), [])
   return useSnapshot(select)
 }
@@ -75,7 +75,7 @@ export function useAccounts(): readonly Account[] {
  *
  * @param id an account id, or a provider id for that provider's default account.
  */
-export function useAccount(id: string): Account | undefined {
+export function useAccount(id: string): ConnectedAccount | undefined {
   return useSnapshot((snapshot) => snapshot.accounts[id] ?? defaultAccount(snapshot, id))
 }
 
@@ -157,11 +157,11 @@ export interface UseToken {
    */
   getToken: (options?: TokenOptions) => Promise<string>
   /** The account's status, or that there is none. */
-  status: Account['status'] | 'loading' | 'disconnected'
+  status: ConnectedAccount['status'] | 'loading' | 'disconnected'
 }
 
 /** A stable getter of one account's token; never the token itself, so nothing secret enters React. */
-export function useToken(target: TokenTarget): UseToken {
+export function useToken(target: AccountTarget): UseToken {
   const client = useLatchkey()
   const providerId = typeof target === 'string' ? target : undefined
   const accountId = typeof target === 'string' ? undefined : target.accountId

@@ -1,5 +1,5 @@
 import {
-  type Account,
+  type ConnectedAccount,
   accountsOf,
   type ChangeChoice,
   type ConnectOptions,
@@ -25,12 +25,12 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
  * How a connect of a fake client ends: an account (another one than was to be reconnected is asked about), the person's
  * choice, an error, or not at all until `settle` is called.
  */
-export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | Account | LatchkeyError
+export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | ConnectedAccount | LatchkeyError
 
 export interface FakeClientOptions {
   /** Default: GitHub, Gmail and Kaggle. */
   providers?: readonly Provider[]
-  accounts?: readonly Account[]
+  accounts?: readonly ConnectedAccount[]
   /** Default: `ready`. */
   status?: Snapshot['status']
   /** Default: `sealed`. */
@@ -60,13 +60,13 @@ export interface FakeClient extends LatchkeyClient {
   /** Changes parts of the snapshot. */
   set(part: Partial<Snapshot>): void
   /** Adds or replaces an account. */
-  setAccount(account: Account): void
+  setAccount(account: ConnectedAccount): void
   /** Sets what a provider is doing; `undefined`: nothing. */
   setState(providerId: string, state: ProviderState | undefined): void
 }
 
 /** Facts of an account: octocat's at GitHub, unless told otherwise. */
-export function fakeAccount(facts: Partial<Account> = {}): Account {
+export function fakeAccount(facts: Partial<ConnectedAccount> = {}): ConnectedAccount {
   const { provider = 'github', username = 'octocat' } = facts
   return {
     id: `${provider}.${username}`,
@@ -144,12 +144,12 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     listeners.add(listener)
     return () => listeners.delete(listener)
   }
-  const setAccount = (account: Account) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
+  const setAccount = (account: ConnectedAccount) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
   const setState = (providerId: string, state: ProviderState | undefined) => {
     const { [providerId]: _old, ...others } = snapshot.providers
     set({ providers: state ? { ...others, [providerId]: state } : others })
   }
-  const find = (accountId: string): Account => {
+  const find = (accountId: string): ConnectedAccount => {
     const account = snapshot.accounts[accountId]
     if (account) return account
     throw new LatchkeyError('misuse', `There is no account "${accountId}".`, { next: 'connect', account: accountId })
@@ -176,7 +176,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     setAccount(account)
     return { status: 'connected', account }
   }
-  const accountFor = (providerId: string, connect: ConnectOptions): Account => {
+  const accountFor = (providerId: string, connect: ConnectOptions): ConnectedAccount => {
     const old = connect.accountId ? snapshot.accounts[connect.accountId] : undefined
     const provider = providers.find((candidate) => candidate.id === providerId)
     const username = connect.apiKey?.username
@@ -242,7 +242,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     getConnectedAccounts: async () => [],
     refreshProfile: async (accountId) => find(accountId),
     async reportInvalidToken(accountId) {
-      const account: Account = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
+      const account: ConnectedAccount = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
       set({ accounts: { ...snapshot.accounts, [accountId]: account } })
       return account
     },

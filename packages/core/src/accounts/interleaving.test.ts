@@ -6,7 +6,7 @@ import { acme } from '../../fixtures/acme.ts'
 import { freshPage, locks } from '../../fixtures/page.ts'
 import type { StandIn } from '../../fixtures/stand-in.ts'
 import { rotatingServer, sharedStorage } from '../../fixtures/tabs.ts'
-import { type Account, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
+import { type ConnectedAccount, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
 import { openDatabase } from './seal.ts'
 
 afterEach(async () => {
@@ -48,7 +48,7 @@ async function tell(batches: Step[][]) {
     return { client, storage, leave: client.subscribe(() => {}) }
   }
   const tabs = Array.from({ length: TABS }, () => open())
-  const accountOf = (client: LatchkeyClient, person: string): Account | undefined =>
+  const accountOf = (client: LatchkeyClient, person: string): ConnectedAccount | undefined =>
     Object.values(client.getSnapshot().accounts).find(({ subject }) => subject === person)
   const expected: Expected = Object.fromEntries(PEOPLE.map((person) => [person, { there: false, paused: false }]))
 

@@ -13,7 +13,7 @@ import {
   type Provider,
   parseScope,
 } from '../provider.ts'
-import { type Account, defaultAccount, type Reason } from '../snapshot.ts'
+import { type ConnectedAccount, defaultAccount, type Reason } from '../snapshot.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import { closeWindow, embedded, flows, listen } from './popup.ts'
 
@@ -43,7 +43,7 @@ export interface ConnectOptions {
 }
 
 export type ConnectOutcome =
-  | { status: 'connected'; account: Account; kept?: unknown }
+  | { status: 'connected'; account: ConnectedAccount; kept?: unknown }
   | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }
 
 /** What becomes of two accounts after a reconnect came back as somebody else. */
@@ -81,7 +81,7 @@ export function createConnecting(
   const checked = new Set<string>()
 
   /** What came back as somebody else, until it is decided. The secret is nowhere but here. */
-  const changes = new Map<string, { from: Account; found: Found }>()
+  const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
   function wanted(provider: OAuthProvider, { scopes, accountId, another }: ConnectOptions): readonly string[] {
@@ -217,7 +217,7 @@ export function createConnecting(
     return connected(provider, account, flow)
   }
 
-  function connected(provider: Provider, account: Account, flow?: Flow): ConnectOutcome {
+  function connected(provider: Provider, account: ConnectedAccount, flow?: Flow): ConnectOutcome {
     keeper.setProvider(provider.id)
     return { status: 'connected', account, ...(flow && keptOf(flow)) }
   }
@@ -234,7 +234,7 @@ export function createConnecting(
     const { subject } = known
     const { accounts } = store.getState()
     const target = accounts[meant ?? '']
-    const isNameless = (account: Account | undefined) =>
+    const isNameless = (account: ConnectedAccount | undefined) =>
       account?.provider === provider.id &&
       account.subject === undefined &&
       // A key that names nobody belongs to whom it was meant for.
@@ -243,7 +243,7 @@ export function createConnecting(
     const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
     const extra = scopes.filter((scope) => !asked.includes(scope))
     const missing = asked.filter((scope) => !scopes.includes(scope))
-    const account: Account = {
+    const account: ConnectedAccount = {
       id,
       provider: provider.id,
       issuer,
@@ -262,7 +262,7 @@ export function createConnecting(
   }
 
   /** Puts a secret on its account, under the account's lock. */
-  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<Account> {
+  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<ConnectedAccount> {
     const { id } = found
     const account = await secrets.exclusive(id, async () => {
       if (keeper.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.', { next: 'connect' })
@@ -297,7 +297,7 @@ export function createConnecting(
     profile: Profile | undefined,
     secret: Secret,
     adoption: Adoption,
-  ): Promise<Account> {
+  ): Promise<ConnectedAccount> {
     const found = await identify(provider, profile, secret, adoption)
     const from = store.getState().accounts[adoption.accountId ?? '']
     if (!found.account.subject || !from?.subject || from.id === found.account.id) return settle(found)
@@ -331,7 +331,7 @@ export function createConnecting(
   }
 
   /** Google gives a refresh token once: an answer without one does not take the old one away. */
-  async function withOldRefreshToken(account: Account, secret: Secret): Promise<Secret> {
+  async function withOldRefreshToken(account: ConnectedAccount, secret: Secret): Promise<Secret> {
     if (!secret.token || secret.token.refresh_token) return secret
     const held = await secrets.read(account).catch(() => undefined)
     // What one authorization server gave is never shown to another.
@@ -420,7 +420,7 @@ export function createConnecting(
       }
     },
     /** Tries a key that could not be checked when it was entered, once a page. */
-    async checkAtFirstUse(account: Account): Promise<Account> {
+    async checkAtFirstUse(account: ConnectedAccount): Promise<ConnectedAccount> {
       const provider = keeper.find(account.provider)
       if (provider.kind !== 'api-key' || !options.broker || checked.has(account.id)) return account
       checked.add(account.id)
@@ -523,10 +523,10 @@ interface Adoption {
 
 /** An account as it will be, and its secret. */
 interface Found {
-  account: Account
+  account: ConnectedAccount
   secret: Secret
   /** An account without a name that this one may be. */
-  nameless?: Account
+  nameless?: ConnectedAccount
   began: number
 }
 

@@ -1,6 +1,6 @@
 import type { Keeper } from '../accounts/account-store.ts'
 import { parseScope } from '../provider.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import type { Connecting } from './connect.ts'
 
 /** Where agent-runtimes keeps identities, with their tokens as plain text. */
@@ -17,11 +17,11 @@ const text = (value: unknown): string | undefined =>
  * Takes over the accounts of agent-runtimes, once: those of configured providers that have none here. Then the old
  * entry is removed, whatever was in it: its plaintext tokens must not stay.
  */
-export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<Account[]> {
+export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<ConnectedAccount[]> {
   const { records, store } = keeper
   const raw = localStorage.getItem(OLD_KEY)
   if (raw === null) return []
-  const found: Account[] = []
+  const found: ConnectedAccount[] = []
   try {
     if (!(await records.has('imported'))) {
       const began = keeper.epoch
@@ -39,7 +39,7 @@ export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt'
   }
   return found
 
-  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<Account> {
+  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<ConnectedAccount> {
     const { token, profile } = identity
     if (provider.kind === 'api-key') {
       const fields = { [provider.fields[0]?.name ?? 'key']: token.accessToken }

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { eventually, freshPage, openPopups, readableStorage, visitCallback } from '../../fixtures/page.ts'
-import { type Account, createLatchkey, type LatchkeyClient } from '../index.ts'
+import { type ConnectedAccount, createLatchkey, type LatchkeyClient } from '../index.ts'
 import { github } from '../providers/github.ts'
 import { kaggle } from '../providers/kaggle.ts'
 import { identitiesBody } from '../runtimes/ai-sdk.ts'
@@ -11,7 +11,7 @@ const KEY = `KGAT_${'7'.repeat(32)}`
 const ID = `github.${'a'.repeat(22)}`
 const KAGGLE_ID = `kaggle.${'b'.repeat(22)}`
 
-const fact = (id: string, change: Partial<Account> = {}): Account => ({
+const fact = (id: string, change: Partial<ConnectedAccount> = {}): ConnectedAccount => ({
   id,
   provider: id.split('.')[0] ?? '',
   issuer: 'https://issuer.example',
@@ -30,7 +30,7 @@ const fact = (id: string, change: Partial<Account> = {}): Account => ({
 
 /** A broker that keeps accounts, and what it was sent. */
 function vaultBroker() {
-  const kept = new Map<string, Account>()
+  const kept = new Map<string, ConnectedAccount>()
   const sent: { route: string; body: Record<string, unknown> | undefined }[] = []
   const faults: Record<string, () => Response | Promise<Response>> = {}
   const fetch = async (input: string | URL, init: RequestInit = {}) => {

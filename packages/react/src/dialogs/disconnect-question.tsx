@@ -1,5 +1,5 @@
 'use client'
-import type { Account, DisconnectReceipt, Provider } from '@latchkey/core'
+import type { ConnectedAccount, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useState } from 'react'
 import { useDisconnect } from '../hooks.ts'
 import { useMessages } from '../messages/en.ts'
@@ -8,7 +8,7 @@ import { Receipt } from './receipt.tsx'
 
 export interface DisconnectQuestionProps {
   provider: Provider
-  account: Account | undefined
+  account: ConnectedAccount | undefined
   receipt: 'shown' | 'left'
   theme: string | undefined
   onDisconnected: ((receipt: DisconnectReceipt) => void) | undefined

@@ -1,5 +1,5 @@
 'use client'
-import type { Account, Provider } from '@latchkey/core'
+import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
 import { useMessages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
@@ -8,7 +8,7 @@ import { Details } from './details.tsx'
 export interface AccountMoreProps {
   id: string
   provider: Provider
-  account: Account
+  account: ConnectedAccount
   /** The account's name, when its provider has several. */
   label: string | undefined
   /** It can be made the default one. */

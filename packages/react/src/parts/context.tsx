@@ -1,6 +1,6 @@
 'use client'
 import {
-  type Account,
+  type ConnectedAccount,
   accountsOf,
   type CardStatus,
   cardStatus,
@@ -28,7 +28,7 @@ export type PartProps<Tag extends ElementType> = ComponentPropsWithoutRef<Tag> &
 /** What parts are about: a provider, and one of its accounts if there is one. */
 export interface Subject {
   provider: Provider
-  account: Account | undefined
+  account: ConnectedAccount | undefined
   status: CardStatus
   reason: Reason | undefined
 }

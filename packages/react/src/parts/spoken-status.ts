@@ -1,5 +1,5 @@
 'use client'
-import type { Account, CardStatus } from '@latchkey/core'
+import type { ConnectedAccount, CardStatus } from '@latchkey/core'
 import { useEffect, useRef } from 'react'
 import { useMessages } from '../messages/en.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
@@ -8,7 +8,7 @@ import { useAnnounce } from '../ui/live-region.tsx'
 export function useSpokenStatus(
   name: string,
   status: CardStatus,
-  accounts: readonly Account[],
+  accounts: readonly ConnectedAccount[],
   reason: string | undefined,
 ) {
   const { spoken, status: words } = useMessages()

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  type Account,
+  type ConnectedAccount,
   type ApiKeyProvider,
   type DisconnectReceipt,
   type Identity,
@@ -72,8 +72,8 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     profile: Profile | undefined,
     scopes: readonly string[],
     secret: VaultSecret,
-    { expected, reason, asked = [] }: { expected?: string; reason?: Account['reason']; asked?: readonly string[] } = {},
-  ): Promise<Account> {
+    { expected, reason, asked = [] }: { expected?: string; reason?: ConnectedAccount['reason']; asked?: readonly string[] } = {},
+  ): Promise<ConnectedAccount> {
     const issuer = secret.token?.issuer ?? provider.issuer
     const known = facts(provider, profile, secret)
     const { subject } = known
@@ -240,7 +240,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   }
 
   /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
-  async function check(owner: Owner, id: string): Promise<Account | undefined> {
+  async function check(owner: Owner, id: string): Promise<ConnectedAccount | undefined> {
     const opened = await vault.open(owner, id)
     if (!opened) return undefined
     const { account, secret } = opened
@@ -318,7 +318,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       session: string,
       state: string,
       query: string,
-    ): Promise<Account | 'foreign' | undefined> {
+    ): Promise<ConnectedAccount | 'foreign' | undefined> {
       const flow: Flow | 'foreign' | undefined = await vault.takeFlow(owner, session, state)
       if (flow === undefined || flow === 'foreign') return flow
       const provider = oauthOf(flow.provider)
@@ -341,7 +341,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       })
     },
     /** Takes the key that a person entered. @throws LatchkeyError `invalid_token` when the provider refuses it. */
-    async connectKey(owner: Owner, provider: ApiKeyProvider, given: KeyFields, expected?: string): Promise<Account> {
+    async connectKey(owner: Owner, provider: ApiKeyProvider, given: KeyFields, expected?: string): Promise<ConnectedAccount> {
       const scheme = keyScheme(provider, given)
       const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
       const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })
@@ -431,11 +431,11 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
 const absent = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected.', { account, next: 'connect' })
 
-const ended = ({ id, provider, label }: Account) =>
+const ended = ({ id, provider, label }: ConnectedAccount) =>
   new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id, next: 'reconnect' })
 
 /** A token that lives for a short time is refreshed in the last third of it, not in every round. */
-const marginOf = ({ expiresAt = 0, rev }: Account, aheadSeconds: number) =>
+const marginOf = ({ expiresAt = 0, rev }: ConnectedAccount, aheadSeconds: number) =>
   Math.max(1, Math.min(aheadSeconds, (expiresAt - rev) / 3000))
 
 /** The end of an access token by this clock. @see RFC 6749 §5.1 */

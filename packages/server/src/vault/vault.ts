@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Account, type KeyFields, LatchkeyError } from '@latchkey/core'
+import { type ConnectedAccount, type KeyFields, LatchkeyError } from '@latchkey/core'
 import type { Flow } from '@latchkey/core/server'
 import type { Token } from '@latchkey/core/token'
 import { memoryStore } from '../stores/memory.ts'
@@ -19,7 +19,7 @@ export interface VaultSecret {
 }
 
 export interface Opened {
-  account: Account
+  account: ConnectedAccount
   secret: VaultSecret
 }
 
@@ -42,24 +42,24 @@ export interface Vault {
   readonly store: VaultStore
   readonly audit: Audit
   /** Facts of one user's accounts. */
-  list(owner: Owner): Promise<Account[]>
+  list(owner: Owner): Promise<ConnectedAccount[]>
   /** Facts of one account, if this user has it. */
-  find(owner: Owner, account: string): Promise<Account | undefined>
+  find(owner: Owner, account: string): Promise<ConnectedAccount | undefined>
   /** @throws LatchkeyError `secret_unavailable` when it does not open; that is in the audit log then. */
   open(owner: Owner, account: string): Promise<Opened | undefined>
   /** Keeps an account, new or connected again. `merge` sees what was there before. */
-  save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<Account>
+  save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<ConnectedAccount>
   /** Changes an account's word. */
-  mark(owner: Owner, id: string, status: Account['status'], reason: Account['reason']): Promise<Account | undefined>
+  mark(owner: Owner, id: string, status: ConnectedAccount['status'], reason: ConnectedAccount['reason']): Promise<ConnectedAccount | undefined>
   /** Takes an account out. */
-  remove(owner: Owner, account: string): Promise<{ account: Account; secret?: VaultSecret } | undefined>
+  remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /**
    * Refreshes once for all callers of all processes. `fresh` says whether what is there will do, `refresh` asks the
    * provider, `discard` gets what came back for an account that was disconnected meanwhile.
    */
   renew(owner: Owner, account: string, steps: RenewSteps): Promise<Opened>
   /** Accounts of all tenants that are due, the longest due first. */
-  due(before: number, limit?: number): Promise<{ owner: Owner; account: Account }[]>
+  due(before: number, limit?: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
   putFlow(owner: Owner, session: string, flow: Flow, lifetime: number): Promise<void>
   /** Once. `foreign` when another session began it. */
   takeFlow(owner: Owner, session: string, state: string): Promise<Flow | 'foreign' | undefined>
@@ -99,7 +99,7 @@ export function createVault({
     provider,
     account,
   })
-  const factsOf = (row: AccountRow): Account => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
+  const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
 
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
@@ -122,7 +122,7 @@ export function createVault({
     return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
   }
 
-  function tell(type: WebhookEvent['type'], { tenant, user }: Owner, { id, provider, label, reason }: Account): void {
+  function tell(type: WebhookEvent['type'], { tenant, user }: Owner, { id, provider, label, reason }: ConnectedAccount): void {
     const data = { tenant, user, provider, accountId: id, label, reason }
     for (const hook of hooks) hook.send({ type, timestamp: new Date().toISOString(), data })
   }
@@ -132,7 +132,7 @@ export function createVault({
     owner: Owner,
     id: string,
     change: (row: AccountRow | undefined) => Promise<Opened | undefined>,
-  ): Promise<Account | undefined> {
+  ): Promise<ConnectedAccount | undefined> {
     for (;;) {
       const old = await store.get(owner, id)
       const next = await change(old)
