@@ -18,6 +18,7 @@ it('exports these names', () => {
       "defaultAccount",
       "defineProvider",
       "envName",
+      "importIdentities",
       "isPageOf",
       "keyScheme",
       "localStorageStore",
@@ -39,7 +40,7 @@ it('reads nothing on a server, so every render there is the same', () => {
   const client = core.createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
   expect(client.getSnapshot()).toEqual(core.LOADING)
   expect(core.cardStatus(client.getSnapshot(), 'github')).toBe('loading')
-  client.subscribe(() => {})()
+  client.mount()()
   expect(client.getSnapshot()).toEqual(core.LOADING)
   expect(logged).not.toHaveBeenCalled()
 })

@@ -1,7 +1,7 @@
 import {
-  type ConnectedAccount,
   accountsOf,
   type ChangeChoice,
+  type ConnectedAccount,
   type ConnectOptions,
   type ConnectOutcome,
   type ConnectRequest,
@@ -25,7 +25,14 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
  * How a connect of a fake client ends: an account (another one than was to be reconnected is asked about), the person's
  * choice, an error, or not at all until `settle` is called.
  */
-export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | ConnectedAccount | LatchkeyError
+export type FakeOutcome =
+  | 'connected'
+  | 'denied'
+  | 'blocked'
+  | 'cancelled'
+  | 'pending'
+  | ConnectedAccount
+  | LatchkeyError
 
 export interface FakeClientOptions {
   /** Default: GitHub, Gmail and Kaggle. */
@@ -64,6 +71,9 @@ export interface FakeClient extends LatchkeyClient {
   /** Sets what a provider is doing; `undefined`: nothing. */
   setState(providerId: string, state: ProviderState | undefined): void
 }
+
+/** What a connect of either kind was asked for. */
+type Asked = ConnectOptions & { fields?: KeyFields }
 
 /** Facts of an account: octocat's at GitHub, unless told otherwise. */
 export function fakeAccount(facts: Partial<ConnectedAccount> = {}): ConnectedAccount {
@@ -155,7 +165,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     throw new LatchkeyError('misuse', `There is no account "${accountId}".`, { next: 'connect', account: accountId })
   }
 
-  const finish = (providerId: string, outcome: FakeOutcome, connect: ConnectOptions): ConnectOutcome => {
+  const finish = (providerId: string, outcome: FakeOutcome, connect: Asked): ConnectOutcome => {
     if (outcome instanceof LatchkeyError) {
       setState(providerId, { status: 'idle', error: outcome })
       throw outcome
@@ -176,10 +186,10 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     setAccount(account)
     return { status: 'connected', account }
   }
-  const accountFor = (providerId: string, connect: ConnectOptions): ConnectedAccount => {
+  const accountFor = (providerId: string, connect: Asked): ConnectedAccount => {
     const old = connect.accountId ? snapshot.accounts[connect.accountId] : undefined
     const provider = providers.find((candidate) => candidate.id === providerId)
-    const username = connect.apiKey?.username
+    const username = connect.fields?.username
     return {
       ...(old ?? fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
       status: 'connected',
@@ -189,7 +199,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     }
   }
 
-  const connect = (providerId: string, connectOptions: ConnectOptions = {}): Promise<ConnectOutcome> => {
+  const connect = (providerId: string, connectOptions: Asked = {}): Promise<ConnectOutcome> => {
     const underWay = pending.get(providerId)
     if (underWay) return underWay.result
     const { promise, resolve } = Promise.withResolvers<FakeOutcome>()
@@ -216,6 +226,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       return providers
     },
     connect,
+    connectKey: (providerId, fields, keyOptions) => connect(providerId, { ...keyOptions, fields }),
     cancel: (providerId) => pending.get(providerId)?.settle('cancelled'),
     prepare() {},
     verifyKey: options.verifyKey ?? (async () => ({ status: 'verified' })),
@@ -295,6 +306,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     mcp: async () => fakeMcp as unknown as Mcp,
     getSnapshot: () => snapshot,
     subscribe,
+    mount: () => () => {},
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
     set,
     setAccount,

@@ -92,7 +92,12 @@ export function createKeeper(options: LatchkeyOptions) {
   }
 
   /** Changes facts of an account, if it is still there, on top of the newest that are known. */
-  const change = async (id: string, next: (account: ConnectedAccount) => ConnectedAccount, sealed?: string, always?: boolean) => {
+  const change = async (
+    id: string,
+    next: (account: ConnectedAccount) => ConnectedAccount,
+    sealed?: string,
+    always?: boolean,
+  ) => {
     // Storage may still show an account that another tab has disconnected: the database knows.
     const gone = !unwritten.has(id) && (await secrets.mark(id)) === 'gone'
     if (gone) update((snapshot) => withoutAccount(snapshot, id))

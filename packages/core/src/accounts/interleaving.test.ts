@@ -45,7 +45,7 @@ async function tell(batches: Step[][]) {
       storage,
       prefix,
     })
-    return { client, storage, leave: client.subscribe(() => {}) }
+    return { client, storage, leave: client.mount() }
   }
   const tabs = Array.from({ length: TABS }, () => open())
   const accountOf = (client: LatchkeyClient, person: string): ConnectedAccount | undefined =>

@@ -55,7 +55,11 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
   // A sealed secret moved under another account, issuer, provider or person does not open.
   const context = ({ id, provider, issuer }: ConnectedAccount) => [prefix, provider, issuer, id].join('\n')
 
-  async function open(account: ConnectedAccount, sealed: string | null | undefined, rev: number): Promise<Held | undefined> {
+  async function open(
+    account: ConnectedAccount,
+    sealed: string | null | undefined,
+    rev: number,
+  ): Promise<Held | undefined> {
     const text = sealed ? await seal.unseal(sealed, context(account)) : undefined
     if (text === undefined) return undefined
     try {
@@ -102,7 +106,11 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
      * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
      * go with it, unless others are given.
      */
-    async write(account: ConnectedAccount, secret: Secret, notes?: Notes): Promise<{ rev: number; sealed: string } & Notes> {
+    async write(
+      account: ConnectedAccount,
+      secret: Secret,
+      notes?: Notes,
+    ): Promise<{ rev: number; sealed: string } & Notes> {
       const sealed = await seal.seal(JSON.stringify(secret), context(account))
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       const row = await database?.change<Row>('secrets', account.id, (old) => ({

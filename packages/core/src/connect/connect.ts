@@ -27,12 +27,15 @@ const HEADER_SAFE = /^[\x20-\x7e]+$/
 export interface ConnectOptions {
   /** Scopes to ask for. Default: the provider's. */
   scopes?: readonly string[]
-  /** The fields of an API key, for a provider of kind `api-key`. */
-  apiKey?: KeyFields
   /** The account to reconnect. */
   accountId?: string
-  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
-  another?: boolean
+  /**
+   * `default`: the provider's default account, or a first one. `add-account`: one more, so the provider is told to ask
+   * which, where it can.
+   *
+   * @default 'default'
+   */
+  intent?: 'default' | 'add-account'
   /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. Default: `popup`. */
   mode?: 'popup' | 'tab' | 'redirect'
   /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
@@ -40,6 +43,11 @@ export interface ConnectOptions {
   signal?: AbortSignal
   /** What an MCP server said when it refused: where its metadata is, and which scopes it wants. @see RFC 9728 §5.1 */
   challenge?: Challenge
+}
+
+export interface ConnectKeyOptions {
+  /** The account whose key is replaced. Absent: the key's own account, or a new one. */
+  accountId?: string
 }
 
 export type ConnectOutcome =
@@ -84,11 +92,11 @@ export function createConnecting(
   const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
-  function wanted(provider: OAuthProvider, { scopes, accountId, another }: ConnectOptions): readonly string[] {
+  function wanted(provider: OAuthProvider, { scopes, accountId, intent }: ConnectOptions): readonly string[] {
     const snapshot = store.getState()
     const account = accountId
       ? snapshot.accounts[accountId]
-      : scopes && !another
+      : scopes && intent !== 'add-account'
         ? defaultAccount(snapshot, provider.id)
         : undefined
     const asked = scopes ? parseScope(provider, scopes.join(' ')) : provider.scopes
@@ -109,9 +117,10 @@ export function createConnecting(
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
       throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
     }
-    // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
-    const { another: meant = !connect.scopes } = connect
-    const another = meant && !connect.accountId && defaultAccount(store.getState(), provider.id) !== undefined
+    const another =
+      connect.intent === 'add-account' &&
+      !connect.accountId &&
+      defaultAccount(store.getState(), provider.id) !== undefined
     const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const bound = await renewal.bind(provider, { ...connect, redirectUri: flow.redirectUri })
     const asked = {
@@ -397,22 +406,21 @@ export function createConnecting(
     run,
     judge,
     adopt,
-    async connectKey(provider: ApiKeyProvider, { apiKey, accountId }: ConnectOptions): Promise<ConnectOutcome> {
+    async connectKey(
+      provider: ApiKeyProvider,
+      key: KeyFields,
+      { accountId }: ConnectKeyOptions,
+    ): Promise<ConnectOutcome> {
       const began = keeper.epoch
       discard(provider.id)
       try {
-        if (!apiKey) {
-          throw new LatchkeyError('misuse', `${provider.name} is connected with a key: pass { apiKey }.`, {
-            next: 'edit-key',
-          })
-        }
-        const verdict = await judge(provider, apiKey)
+        const verdict = await judge(provider, key)
         if (await renewal.isVaulted(provider)) {
-          return connected(provider, await (await vault()).connectKey(provider, apiKey, accountId))
+          return connected(provider, await (await vault()).connectKey(provider, key, accountId))
         }
         const profile = verdict.status === 'verified' ? verdict.profile : undefined
-        const names = keyScheme(provider, apiKey)?.fields ?? []
-        const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
+        const names = keyScheme(provider, key)?.fields ?? []
+        const fields = Object.fromEntries(names.map((name) => [name, key[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
         return connected(provider, await adopt(provider, profile, { fields }, { accountId, reason, began }))
       } catch (error) {

@@ -13,11 +13,8 @@ const object = (value: unknown): Fields =>
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 16_384 ? value : undefined
 
-/**
- * Takes over the accounts of agent-runtimes, once: those of configured providers that have none here. Then the old
- * entry is removed, whatever was in it: its plaintext tokens must not stay.
- */
-export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<ConnectedAccount[]> {
+/** What `importIdentities()` does, under the lock. The old entry is removed, whatever was in it. */
+export async function readIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<ConnectedAccount[]> {
   const { records, store } = keeper
   const raw = localStorage.getItem(OLD_KEY)
   if (raw === null) return []

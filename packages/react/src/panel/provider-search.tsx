@@ -8,7 +8,12 @@ import { useControllable } from '../ui/controllable.ts'
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
-function matches(provider: Provider, messages: FirstMessages, accounts: readonly ConnectedAccount[], query: string): boolean {
+function matches(
+  provider: Provider,
+  messages: FirstMessages,
+  accounts: readonly ConnectedAccount[],
+  query: string,
+): boolean {
   const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
   const text = plain(
     [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),

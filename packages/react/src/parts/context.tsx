@@ -1,8 +1,8 @@
 'use client'
 import {
-  type ConnectedAccount,
   accountsOf,
   type CardStatus,
+  type ConnectedAccount,
   cardStatus,
   type Provider,
   providerState,
@@ -50,7 +50,7 @@ export function cardReason(snapshot: Snapshot, providerId: string, status: CardS
 /** One account, or the place where one will be; undefined for a provider that the page does not know. */
 export function useSubjectOf(providerId: string, accountId: string | undefined): Subject | undefined {
   const provider = useProvider(providerId)
-  const account = useAccount(accountId ?? providerId)
+  const account = useAccount(accountId === undefined ? providerId : { accountId })
   const status = useSnapshot((snapshot): CardStatus => {
     const busy = providerState(snapshot, providerId).status
     if (!accountId || busy !== 'idle') return cardStatus(snapshot, providerId)

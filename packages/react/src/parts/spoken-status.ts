@@ -1,5 +1,5 @@
 'use client'
-import type { ConnectedAccount, CardStatus } from '@latchkey/core'
+import type { CardStatus, ConnectedAccount } from '@latchkey/core'
 import { useEffect, useRef } from 'react'
 import { useMessages } from '../messages/en.ts'
 import { useAnnounce } from '../ui/live-region.tsx'

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  type ConnectedAccount,
   type ApiKeyProvider,
+  type ConnectedAccount,
   type DisconnectReceipt,
   type Identity,
   type KeyFields,
@@ -72,7 +72,11 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     profile: Profile | undefined,
     scopes: readonly string[],
     secret: VaultSecret,
-    { expected, reason, asked = [] }: { expected?: string; reason?: ConnectedAccount['reason']; asked?: readonly string[] } = {},
+    {
+      expected,
+      reason,
+      asked = [],
+    }: { expected?: string; reason?: ConnectedAccount['reason']; asked?: readonly string[] } = {},
   ): Promise<ConnectedAccount> {
     const issuer = secret.token?.issuer ?? provider.issuer
     const known = facts(provider, profile, secret)
@@ -341,7 +345,12 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       })
     },
     /** Takes the key that a person entered. @throws LatchkeyError `invalid_token` when the provider refuses it. */
-    async connectKey(owner: Owner, provider: ApiKeyProvider, given: KeyFields, expected?: string): Promise<ConnectedAccount> {
+    async connectKey(
+      owner: Owner,
+      provider: ApiKeyProvider,
+      given: KeyFields,
+      expected?: string,
+    ): Promise<ConnectedAccount> {
       const scheme = keyScheme(provider, given)
       const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
       const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })

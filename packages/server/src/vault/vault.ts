@@ -50,7 +50,12 @@ export interface Vault {
   /** Keeps an account, new or connected again. `merge` sees what was there before. */
   save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<ConnectedAccount>
   /** Changes an account's word. */
-  mark(owner: Owner, id: string, status: ConnectedAccount['status'], reason: ConnectedAccount['reason']): Promise<ConnectedAccount | undefined>
+  mark(
+    owner: Owner,
+    id: string,
+    status: ConnectedAccount['status'],
+    reason: ConnectedAccount['reason'],
+  ): Promise<ConnectedAccount | undefined>
   /** Takes an account out. */
   remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /**
@@ -122,7 +127,11 @@ export function createVault({
     return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
   }
 
-  function tell(type: WebhookEvent['type'], { tenant, user }: Owner, { id, provider, label, reason }: ConnectedAccount): void {
+  function tell(
+    type: WebhookEvent['type'],
+    { tenant, user }: Owner,
+    { id, provider, label, reason }: ConnectedAccount,
+  ): void {
     const data = { tenant, user, provider, accountId: id, label, reason }
     for (const hook of hooks) hook.send({ type, timestamp: new Date().toISOString(), data })
   }
