@@ -530,7 +530,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   IdentityCardProps: { ours: ['@latchkey/react AccountCardProps'], how: 'See its props above.' },
   OAuthCallbackProps: { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
   TokenStatus: {
-    ours: ['@latchkey/core ConnectedAccountStatus', '@latchkey/core Reason'],
+    ours: ['@latchkey/core AccountStatus', '@latchkey/core Reason'],
     how: 'A word and why, instead of booleans.',
   },
   GITHUB_PROVIDER: { ours: ['@latchkey/core/providers github'], how: 'github()' },

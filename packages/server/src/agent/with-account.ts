@@ -13,11 +13,19 @@ export interface WithAccountOptions {
   scopes?: readonly string[]
   /** Shown to the person when the account is missing. */
   toolName?: string
-  /** Calls that {@link ToolAccount.fetch} may make. Default: every call to the provider's API. */
+  /**
+   * Calls that {@link ToolAccount.fetch} may make.
+   *
+   * @default ['* /**'], every call to the provider's API
+   */
   allow?: AllowRule['allow']
   /** Told of every use of the account, and of every call for one that is missing. */
   onUse?: OnUse
-  /** Used by {@link ToolAccount.fetch}. Default: the global one. */
+  /**
+   * Used by {@link ToolAccount.fetch}.
+   *
+   * @default globalThis.fetch
+   */
   fetch?: typeof globalThis.fetch
 }
 

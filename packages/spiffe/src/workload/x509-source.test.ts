@@ -1,3 +1,4 @@
+// Security cases S, 155-176: SPIFFE. A release waits for 155, 165-172.
 import { existsSync } from 'node:fs'
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
