@@ -7,11 +7,13 @@ import {
   type Server,
   ServerCredentials,
 } from '@grpc/grpc-js'
-import type { Authorizer } from '../ids/spiffe-id.ts'
-import { connect, createServer, listening, type Peer } from '../tls/tls.ts'
-import type { X509Provider } from '../workload/x509-source.ts'
+import type { Authorizer } from '../ids/authorize.ts'
+import { connect } from '../tls/connect.ts'
+import type { Peer } from '../tls/peer.ts'
+import { createServer, listening } from '../tls/server.ts'
+import type { X509Provider } from '../workload/sources.ts'
 
-/** Credentials for a gRPC channel: mutual TLS with the SVID of the moment, on each connection anew. */
+/** Credentials for a gRPC channel: mutual TLS. Each connection uses the present SVID. */
 export function grpcCredentials(source: X509Provider, { authorize }: { authorize: Authorizer }): ChannelCredentials {
   return new SvidChannelCredentials(source, authorize)
 }
@@ -49,22 +51,29 @@ class SvidChannelCredentials extends ChannelCredentials {
   }
 }
 
+/** A gRPC server that listens. */
 export interface GrpcServing {
   readonly host: string
   readonly port: number
-  /** Who makes this call. */
+  /** The caller. Undefined after the call's connection has closed. */
   peerOf(call: { getPeer(): string }): Peer | undefined
+  /** Stops listening and drops the connections. */
   close(): Promise<void>
 }
 
-/** Serves a gRPC server by mutual TLS: it is handed only connections whose peer is proven and authorized. */
+/**
+ * Serves a gRPC server by mutual TLS. It gets only connections whose peer is verified and authorized. It listens on
+ * `127.0.0.1` and a free port unless told otherwise.
+ *
+ * @throws {@link SpiffeError} if the source has no SVID
+ */
 export async function serveGrpc(
   server: Server,
   source: X509Provider,
   options: { authorize: Authorizer; host?: string; port?: number },
 ): Promise<GrpcServing> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  // gRPC names a peer by its address, which is unique among the connections that are open.
+  // gRPC knows a peer by its address, which is unique among the open connections.
   const callers = new Map<string, Peer>()
   const serving = createServer(source, { authorize: options.authorize, alpn: ['h2'] }, (socket, peer) => {
     const name = `${socket.remoteAddress}:${socket.remotePort}`

@@ -1,6 +1,7 @@
 'use client'
 import {
   type ApiKeyProvider,
+  type ConnectOutcome,
   type KeyField,
   type KeyFields,
   keyScheme,
@@ -19,13 +20,29 @@ import {
   useRef,
   useState,
 } from 'react'
-import { useLaterMessages } from '../messages/en.lazy.ts'
-import { errorSentence, type Messages } from '../messages/en.ts'
+import type { Messages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
-import type { ApiKeyFormProps } from './api-key-form.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
+import { errorSentence } from '../use-messages.ts'
 
 const LONGEST = 8 * 1024
 const UNPRINTABLE = /[^\x20-\x7e]/
+
+export interface ApiKeyFormProps {
+  provider: ApiKeyProvider
+  /**
+   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
+   * check does not take the place of one whose owner is known. Default: a new account.
+   */
+  accountId?: string
+  id?: string
+  /** For a form that opens at a click: its first field takes the focus. */
+  focusOnMount?: boolean
+  /** Called when the key was taken and its account is connected. */
+  onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
+  /** Called on Escape and Cancel. Without it there is no Cancel. */
+  onCancel?: () => void
+}
 
 /** What is wrong with a form's input: a sentence, and the field it is about. */
 interface Problem {

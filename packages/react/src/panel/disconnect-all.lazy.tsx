@@ -1,12 +1,11 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { useState } from 'react'
-import { NoticeButton } from '../connect/connect-control.tsx'
-import { QuestionDialog } from '../dialogs/question-dialog.tsx'
-import { Receipt } from '../dialogs/receipt.tsx'
+import { QuestionDialog, Receipt } from '../dialogs/questions.lazy.tsx'
 import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
+import { NoticeButton } from '../ui/notice.tsx'
+import { useMessages } from '../use-messages.ts'
 
 /** An account that went with all the others, and what became of its access. */
 interface Farewell {
@@ -18,7 +17,7 @@ interface Farewell {
 
 export interface DisconnectAllProps {
   /** The question is open. */
-  asking: { theme: string | undefined } | undefined
+  asking: boolean
   onClose: () => void
   onClosed: () => void
 }
@@ -67,7 +66,6 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
             { label: messages.cancelShort, kind: 'secondary', choose: onClose },
             { label: messages.disconnectAll, kind: 'danger', choose: confirm },
           ]}
-          theme={asking.theme}
           onClose={onClose}
           onClosed={onClosed}
         />

@@ -1,8 +1,9 @@
 import { Client, Server, type ServiceError } from '@grpc/grpc-js'
 import { afterEach, expect, it, vi } from 'vitest'
 import { agent } from '../../fixtures/agents.ts'
-import { type Authorizer, authorizeId, authorizeMemberOf, serveGrpc } from '../index.ts'
+import { type Authorizer, authorizeId, authorizeMemberOf } from '../index.ts'
 import { FakeCa } from '../testing/index.ts'
+import { serveGrpc } from './credentials.ts'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {

@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs'
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { errorsOf, once, quickBackoff } from '../../fixtures/waiting.ts'
-import { authorizeMemberOf, BundleSource, connect, createServer, peerOf, verifyX509Svid, X509Source } from '../index.ts'
-import { FakeCa, FakeWorkloadApi, type X509SvidMessage, x509SvidResponse } from '../testing/index.ts'
-import { listening } from '../tls/tls.ts'
+import { authorizeMemberOf, BundleSource, verifyX509Svid, X509Source } from '../index.ts'
+import { encodeX509SvidResponse, FakeCa, FakeWorkloadApi, type X509SvidMessage } from '../testing/index.ts'
+import { listening } from '../tls/server.ts'
+import { connect, createServer, peerOf } from '../tls.ts'
 
 const ca = new FakeCa('a.test')
 const foreign = new FakeCa('b.test')
@@ -122,11 +123,11 @@ it('case 162: a broken update is discarded whole', async () => {
       ['half a certificate', [{ ...good, x509Svid: good.x509Svid.subarray(0, 100) }]],
       ['second is broken', [good, { ...ca.x509('/two'), x509SvidKey: none }]],
     ] satisfies [string, X509SvidMessage[]][]
-  ).map(([what, svids]) => [what, x509SvidResponse.encode({ svids, crl: [], federatedBundles: new Map() })])
+  ).map(([what, svids]) => [what, encodeX509SvidResponse({ svids, federatedBundles: new Map() })])
   const badBundles = new Map([['spiffe://b.test', Buffer.from('not a certificate')]])
-  broken.push(['bad bundle', x509SvidResponse.encode({ svids: [good], crl: [], federatedBundles: badBundles })])
+  broken.push(['bad bundle', encodeX509SvidResponse({ svids: [good], federatedBundles: badBundles })])
   const badName = new Map([['spiffe://B.test', Buffer.from(foreign.root.raw)]])
-  broken.push(['bad trust domain', x509SvidResponse.encode({ svids: [good], crl: [], federatedBundles: badName })])
+  broken.push(['bad trust domain', encodeX509SvidResponse({ svids: [good], federatedBundles: badName })])
   for (const [what, message] of broken) {
     const told = next()
     api.push('x509Svid', message)

@@ -2,8 +2,8 @@
 import type { OAuthProvider } from '@latchkey/core'
 import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLaterMessages } from '../messages/en.lazy.ts'
 import { useLatchkey } from '../provider.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
 
 interface ClientIdFormProps {
   provider: OAuthProvider
