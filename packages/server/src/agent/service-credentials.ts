@@ -4,6 +4,7 @@ import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
 
+/** Options of {@link ServiceCredentials}. */
 export interface ServiceCredentialsOptions {
   /** The service's own registration. @see RFC 6749 §2.2 */
   clientId: string

@@ -6,6 +6,7 @@ import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recor
 import { AgentContext, type AgentToken } from './context.ts'
 import { AuthorizationRequired, bindIdentities } from './identities.ts'
 
+/** Options of {@link withAccount}. */
 export interface WithAccountOptions {
   /** The provider, or its id. {@link ToolAccount.fetch} needs the provider itself. */
   provider: Provider | string

@@ -4,6 +4,7 @@ import type { Agent, Dispatcher } from 'undici'
 import { readBounded } from './bounded.ts'
 import { isPublicAddress } from './public-address.ts'
 
+/** Options of {@link createGuardedFetch}. */
 export interface GuardOptions {
   /**
    * Exact origins that may be asked although they are http, on another port, or private: a self-hosted service, a test
@@ -28,6 +29,7 @@ export interface GuardOptions {
   streams?: StreamLimits
 }
 
+/** Limits of an event stream. */
 export interface StreamLimits {
   /**
    * Milliseconds without a byte.

@@ -17,6 +17,7 @@ export interface CodeTool {
   inputSchema?: unknown
 }
 
+/** Options of {@link createCodeMode}. */
 export interface CodeModeOptions {
   /** What the code can call, beside `fetch`. */
   tools?: Readonly<Record<string, CodeTool>>
@@ -44,6 +45,7 @@ export interface CodeModeOptions {
   fetch?: typeof globalThis.fetch
 }
 
+/** One run of {@link CodeMode.run}. */
 export interface CodeRun {
   /** JavaScript or TypeScript, the body of an async function: it may `await` and should `return`. */
   source: string
@@ -57,11 +59,13 @@ export interface CodeRun {
 /** What the code wrote to `console`, oldest first. */
 type Logs = string[]
 
+/** The outcome of a run that did not fail. */
 export type CodeResult =
   | { status: 'completed'; value: unknown; logs: Logs; accounts: UsedAccount[] }
   /** Accounts are missing. Once they are there, `run` with this continuation goes on where it stopped. */
   | { status: 'paused'; requests: [ConnectRequest, ...ConnectRequest[]]; continuation: string }
 
+/** Runs code that a model wrote. Made by {@link createCodeMode}. */
 export interface CodeMode {
   /**
    * Runs code on behalf of the present context, in a QuickJS sandbox: no process, no files, no modules, no network but

@@ -7,6 +7,7 @@ import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fe
 import { AgentContext, type TokenRequest } from '../context.ts'
 import { AuthorizationRequired, currentIdentities } from '../identities.ts'
 
+/** An MCP server that is called over HTTP. */
 export interface McpTarget {
   /** The id of the provider that its account belongs to. */
   id: string
@@ -14,6 +15,7 @@ export interface McpTarget {
   name?: string
 }
 
+/** A tool as its server describes it. */
 export interface McpTool {
   name: string
   title?: string
@@ -21,6 +23,7 @@ export interface McpTool {
   inputSchema: Record<string, unknown>
 }
 
+/** The answer of a tool. */
 export interface McpToolResult {
   content: { type: string; text?: string }[]
   isError?: boolean
@@ -118,6 +121,7 @@ function readError(error: unknown, provider: string, name: string): Error {
 
 export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
 
+/** Options of {@link AuthenticatedMcpClient}. */
 export interface AuthenticatedMcpClientOptions {
   /**
    * The token to use; `forceRefresh` when the server refused the last one. Undefined: no account is connected. Default: that

@@ -8,6 +8,7 @@ import { getIdentityEnv } from '../identities.ts'
 import { providerOfName } from '../token-names.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
 
+/** Options of {@link resolveMcpServers}. */
 export interface ResolveMcpServersOptions {
   /**
    * Whose accounts are used.
@@ -72,6 +73,7 @@ async function fill(
   }
 }
 
+/** Options of {@link McpCommand}. */
 export interface McpCommandOptions extends ResolveMcpServersOptions {
   /**
    * Folder to run in.

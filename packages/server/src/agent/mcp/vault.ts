@@ -11,6 +11,7 @@ import { boundMcp, selectScopes } from '@latchkey/core/server'
 import type { BrokerClient } from '../../broker/broker.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 
+/** Options of {@link mcpForVault}. */
 export interface McpVaultOptions {
   /** Where people come back to: `https://app.example/api/latchkey/callback`. */
   redirectUri: string

@@ -31,6 +31,7 @@ export interface SkillManifest {
   directory?: string
 }
 
+/** Limits of one run. */
 export interface SkillLimits {
   /**
    * Milliseconds from start to end.
@@ -52,6 +53,7 @@ export interface SkillLimits {
   maxMemoryBytes?: number
 }
 
+/** Options of {@link Skill.run}. */
 export interface RunSkillOptions {
   /** Goes to the skill's stdin, as JSON. */
   input?: unknown
@@ -77,6 +79,7 @@ export interface RunSkillOptions {
   withoutNamespace?: 'run' | 'refuse'
 }
 
+/** How a run ended, and what it wrote. */
 export interface SkillResult {
   /** Null when it was ended by a signal. */
   exitCode: number | null

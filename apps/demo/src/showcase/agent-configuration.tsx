@@ -9,7 +9,7 @@ import {
   useLatchkey,
 } from '@latchkey/react'
 import { useId } from 'react'
-import { AGENT_ID } from './agent.ts'
+import { AGENT_ID } from '../agent.ts'
 
 interface AgentConfigurationProps {
   id: string

@@ -8,12 +8,12 @@ import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, 
 import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
-import { createProviders } from '../providers.ts'
+import { createProviders } from '../../providers.ts'
 import { createApp } from './app.ts'
 import { createColleague } from './colleague.ts'
 import { chooseModel } from './model.ts'
 
-const root = path.join(import.meta.dirname, '../..')
+const root = path.join(import.meta.dirname, '../../..')
 try {
   process.loadEnvFile(path.join(root, '../../.env'))
 } catch {

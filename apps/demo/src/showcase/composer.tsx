@@ -8,7 +8,7 @@ import {
   useImperativeHandle,
   useState,
 } from 'react'
-import { AGENT_ID } from './agent.ts'
+import { AGENT_ID } from '../agent.ts'
 
 /** What is typed and not sent yet: to keep it while the page is left. */
 export interface Draft {

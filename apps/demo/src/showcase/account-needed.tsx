@@ -1,7 +1,7 @@
 import type { ConnectRequest } from '@latchkey/core'
 import { Account, ConnectPrompt, useAgentAccounts, useLatchkey } from '@latchkey/react'
 import { useEffect, useRef } from 'react'
-import { AGENT_ID } from './agent.ts'
+import { AGENT_ID } from '../agent.ts'
 
 interface AccountNeededProps {
   request: ConnectRequest

@@ -1,5 +1,5 @@
 import { isToolUIPart } from 'ai'
-import type { AgentMessage } from './agent.ts'
+import type { AgentMessage } from './agent-message.ts'
 import { ToolCall } from './tool-call.tsx'
 
 interface MessageProps {

@@ -1,7 +1,7 @@
 import type { Provider } from '@latchkey/core'
 import { LatchkeyProvider } from '@latchkey/react'
 import { useRef, useState, useSyncExternalStore } from 'react'
-import type { Config } from './agent.ts'
+import type { Config } from '../agent.ts'
 import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
