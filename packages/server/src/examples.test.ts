@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import type { Account } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createContext, createListRepos } from '../examples/agent-context.ts'
@@ -131,7 +131,7 @@ it('example: a server with a broker', async () => {
 it('example: a run whose accounts are in the vault', async () => {
   const vault = createVault({ store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
   const id = `github.${'a'.repeat(22)}`
-  const account: Account = {
+  const account: ConnectedAccount = {
     id,
     provider: 'github',
     issuer: 'https://github.com/login/oauth',

@@ -185,8 +185,9 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
       return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
     }
     try {
-      const options = { apiKey: fields }
-      const result = await (accountId ? client.reconnect(accountId, options) : client.connect(provider.id, options))
+      const result = await (accountId
+        ? client.connectKey(provider.id, fields, { accountId })
+        : client.connectKey(provider.id, fields))
       if (result.status !== 'connected') return
       node.reset()
       setNeeded(fieldsNeeded(provider, {}))

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Account, LatchkeyError } from '@latchkey/core'
+import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import pg from 'pg'
@@ -59,7 +59,7 @@ const stores: [string, () => VaultStore][] = [
   ['postgres', () => postgresStore({ url: newDatabase().url })],
 ]
 
-const account = (id = ID, change: Partial<Account> = {}): Account => ({
+const account = (id = ID, change: Partial<ConnectedAccount> = {}): ConnectedAccount => ({
   id,
   provider: 'acme',
   issuer: 'https://acme.example',
