@@ -5,11 +5,11 @@ import {
   bindIdentities,
   createBroker,
   createGuardedFetch,
-  createMcpProxy,
   takeConnectedAccounts,
   takeIdentities,
-  type Vault,
 } from '@latchkey/server'
+import { createMcpProxy } from '@latchkey/server/mcp'
+import type { Vault } from '@latchkey/server/vault'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,

@@ -1,14 +1,9 @@
 import path from 'node:path'
 import { type Identity, keyScheme, type Provider } from '@latchkey/core'
 import { keyAuthorization } from '@latchkey/core/token'
-import {
-  AgentContext,
-  AuthorizationRequired,
-  createCodeMode,
-  requireIdentity,
-  ServiceCredentials,
-  Skill,
-} from '@latchkey/server'
+import { AgentContext, AuthorizationRequired, requireIdentity, ServiceCredentials } from '@latchkey/server'
+import { createCodeMode } from '@latchkey/server/code-mode'
+import { Skill } from '@latchkey/server/skills'
 import { type InferUITools, tool } from 'ai'
 import { z } from 'zod'
 import type { Providers } from '../providers.ts'
