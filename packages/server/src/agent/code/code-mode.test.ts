@@ -153,6 +153,37 @@ describe('the sandbox', () => {
     await expect(mode.run({ source: 'return "x".repeat(5000)' })).rejects.toThrow(/size|limit/i)
     const error = await mode.run({ source: '\n\nthrow new TypeError("mine")' }).catch((thrown: Error) => thrown)
     expect(String((error as Error).stack)).toMatch(/mine.*run\.js:3/s)
+    const bytes = mode.run({ source: 'const all = []; for (;;) all.push(new Uint8Array(1e6))' })
+    await expect(bytes).rejects.toThrow(/memory/)
+    await expect(mode.run({ source: '\n\nconst = 1' })).rejects.toMatchObject({ name: 'SyntaxError' })
+    await expect(mode.run({ source: 'await new Promise(() => {})' })).rejects.toThrow('never happens')
+    const calls = codeMode({ tools: { none: { execute: () => 0 } }, limits: { maxCalls: 2 } })
+    await expect(calls.run({ source: 'for (;;) await tools.none()' })).rejects.toThrow('its limit of 2')
+  })
+
+  it('computes for as long as it may, while this process goes on', async () => {
+    let last = performance.now()
+    let longest = 0
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 5)
+    const source = 'const end = 15e6; let sum = 0; for (let i = 0; i < end; i++) sum += i; return sum'
+    expect(completed(await codeMode().run({ source }))).toBe(112_499_992_500_000)
+    clearInterval(timer)
+    expect(longest).toBeLessThan(100)
+  })
+
+  it('takes TypeScript, and JSON only over its border', async () => {
+    const tools = { map: { execute: () => new Map() }, size: { execute: (given: unknown) => JSON.stringify(given) } }
+    const mode = codeMode({ tools })
+    const typed = 'interface A { a: number }\nconst one = { a: 1 } as A; return one satisfies A'
+    expect(completed(await mode.run({ source: typed }))).toEqual({ a: 1 })
+    for (const value of ['new Map()', '{ a: new Set() }', '[new Uint8Array(4)]', '[1, , 2]', 'new ArrayBuffer(8)']) {
+      await expect(mode.run({ source: `return ${value}` }), value).rejects.toThrow('no JSON value')
+      await expect(mode.run({ source: `return tools.size(${value})` }), value).rejects.toThrow('no JSON value')
+    }
+    await expect(mode.run({ source: 'return tools.map()' })).rejects.toThrow('A Map is no JSON value.')
   })
 })
 
@@ -371,6 +402,27 @@ describe('a missing account', () => {
     const third = await as(identities, () => mode.run({ source: both, continuation: second.continuation }))
     expect(completed(third)).toEqual([200, 200])
     expect(apiCalls()).toHaveLength(2)
+  })
+
+  it('has the same times and random numbers when it goes on', async () => {
+    const mode = codeMode()
+    const source = `${api()} const before = [Math.random(), Date.now(), new Date().toISOString()]
+      const seen = await tools.see(before)
+      ${REPOSITORIES} return { before, seen, same: new Date().getTime() >= before[1], other: Math.random() !== before[0] }`
+    const withTool = codeMode({ tools: { see: { execute: (given: unknown) => given } } })
+    const first = await as([], () => withTool.run({ source }))
+    if (first.status !== 'paused') throw new Error('It did not pause')
+    const identity = await connectGitHub()
+    const { continuation } = first
+    const { before, seen, ...rest } = completed(await as([identity], () => withTool.run({ source, continuation }))) as {
+      before: unknown
+      seen: unknown
+    }
+    expect(before).toEqual(seen)
+    expect(rest).toEqual({ same: true, other: true })
+    await expect(as([identity], () => mode.run({ source: 'return 1', continuation }))).rejects.toThrow(
+      'no continuation',
+    )
   })
 
   it('is an error in the code once the person has said no', async () => {

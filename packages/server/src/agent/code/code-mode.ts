@@ -1,22 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
-import {
-  type ContinuationStorage,
-  createRunner,
-  createSignedContinuationCodec,
-  createStoredContinuationCodec,
-  getHostFunctionContext,
-  type HostFunction,
-  RunError,
-  type RunLimits,
-  type StoredContinuation,
-} from 'run'
+import { randomInt, randomUUID } from 'node:crypto'
+import { type ConnectRequest, readConnectRequest } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
 import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { secretsOf } from '../../outbound/redact/secrets.ts'
 import { createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext } from '../context.ts'
 import { AuthorizationRequired } from '../identities.ts'
+import { signedContinuations, storedContinuations } from './continuations.ts'
+import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
 
 /** A tool that code can call as `tools.name(input)`: one of the AI SDK, or anything of this shape. */
 export interface CodeTool {
@@ -33,7 +24,7 @@ export interface CodeModeOptions {
   rules?: readonly AllowRule[]
   /** Told of every use of an account by `fetch`, of every call that was refused and every account that was missing. */
   onUse?: OnUse
-  limits?: Pick<RunLimits, 'timeoutMs' | 'memoryLimitBytes' | 'maxResultBytes' | 'maxBridgeRequests'>
+  limits?: CodeLimits
   /**
    * Signs paused runs, so that any process with this secret (32 bytes or more) can resume them; their results so far
    * travel inside. Default: they stay in this process, each can be resumed once, within the hour.
@@ -64,35 +55,39 @@ export type CodeResult =
 export interface CodeMode {
   /**
    * Runs code on behalf of the present context, in a QuickJS sandbox: no process, no files, no modules, no network but
-   * `fetch` under the rules, and no token.
+   * `fetch` under the rules, and no token. What goes in and out is JSON.
+   *
+   * It is run in a thread of its own. A paused run is run again from its start, with the answers that it had: no tool is
+   * called twice, and `Date` and `Math.random` say what they said before.
    *
    * @throws Error with the words of what the code threw, of a limit it hit, or of a continuation that is not its own.
    */
   run(run: CodeRun): Promise<CodeResult>
 }
 
-/** How long a paused run waits for the person. */
-const MAX_PAUSE = 60 * 60 * 1000
+const LIMITS = { timeoutMs: 30_000, memoryLimitBytes: 64 * 1024 * 1024, maxResultBytes: 1024 * 1024, maxCalls: 256 }
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /** Lets a model write code that composes tools and calls APIs with the person's accounts. Made once per app. */
 export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
   const { tools = {}, rules = [], onUse, limits, continuationSecret } = options
   const providers = rules.map(({ provider }) => provider)
-  /** Accounts that runs have used before they paused, by the id that a run keeps. */
-  const usedBefore = new Map<string, Map<string, UsedAccount>>()
-  const runner = createRunner<string>({
-    limits: { ...limits },
-    continuationAudience: 'latchkey-code-mode',
-    continuationCodec: continuationSecret
-      ? createSignedContinuationCodec({ secret: continuationSecret, maxAgeMs: MAX_PAUSE })
-      : createStoredContinuationCodec({ storage: memoryStorage(), maxAgeMs: MAX_PAUSE }),
-  })
+  const continuations = continuationSecret ? signedContinuations(continuationSecret) : storedContinuations()
 
   return {
     async run({ source, continuation, declined = [], abortSignal }) {
       const context = AgentContext.current()
-      let used = new Map<string, UsedAccount>()
-      let runId = ''
+      const run = { userId: context.userId, source }
+      const {
+        seed,
+        at,
+        answers,
+        used: usedBefore,
+      } = continuation
+        ? continuations.take(run, continuation)
+        : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
+      const used = new Map(usedBefore.map((account) => [account.provider, account]))
+      /** Made anew each time: a token may have been renewed in between. */
       const redactor = () =>
         createRedactor(
           secretsOf(
@@ -100,34 +95,6 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
             providers,
           ),
         )
-
-      /** A host function: in the person's context, pausing for a missing account, and clean in what it says. */
-      const host = (fn: (...args: never[]) => unknown): HostFunction => {
-        return async (...args: unknown[]) => {
-          const { interrupt, resume, logicalRunId } = getHostFunctionContext()
-          if (!runId) {
-            runId = logicalRunId
-            used = usedBefore.get(runId) ?? used
-          }
-          const pause = (request: ConnectRequest): never => {
-            if (resume && declined.includes(request.provider)) {
-              throw new RunError(`The person did not connect ${request.provider}.`, 'AUTHORIZATION_REQUIRED')
-            }
-            return interrupt(request)
-          }
-          let output: unknown
-          try {
-            output = await context.run(() => fn(...(args as never[])))
-          } catch (error) {
-            if (error instanceof AuthorizationRequired) return pause(error.request)
-            // The words only: an error's other properties may hold a request.
-            const message = error instanceof Error ? error.message : 'The tool failed.'
-            throw new RunError(redactor().text(message), 'TOOL_ERROR')
-          }
-          const request = readConnectRequest(output)
-          return request ? pause(request) : redactor().value(output)
-        }
-      }
 
       const accountFetch = createAccountFetch({
         rules,
@@ -140,94 +107,81 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
           onUse?.(entry)
         },
       })
-      const sendRequest = async (url: string, init: GuestInit) => {
-        const { abortSignal: signal } = getHostFunctionContext()
+      const sendRequest = async ({ url, ...init }: GuestRequest, signal: AbortSignal) => {
         const response = await accountFetch(url, { ...init, signal })
         return { status: response.status, headers: [...response.headers], body: await response.text() }
       }
+      const pause = (request: ConnectRequest): CallOutcome =>
+        continuation && declined.includes(request.provider)
+          ? { error: `The person did not connect ${request.provider}.`, code: 'AUTHORIZATION_REQUIRED' }
+          : { pause: request }
 
-      const [pending = '', token] = continuation?.split('~') ?? []
-      if (continuation && !token) {
-        throw new LatchkeyError('misuse', 'This is no continuation of a paused run.', { next: 'none' })
+      /** Calls a tool in the person's context: a missing account pauses, and what it says is redacted. */
+      const call = async (name: string, json: string | undefined, signal: AbortSignal): Promise<CallOutcome> => {
+        try {
+          const input: unknown = json && JSON.parse(json)
+          const toolName = name.replace(/^tools\./, '')
+          const tool = toolName !== name && Object.hasOwn(tools, toolName) ? tools[toolName] : undefined
+          const output: unknown = await context.run(() =>
+            tool ? callTool(toolName, tool, input, signal) : sendRequest(input as GuestRequest, signal),
+          )
+          const request = readConnectRequest(output)
+          return request ? pause(request) : { output: toJson(redactor().value(output), MAX_ANSWER_BYTES) }
+        } catch (error) {
+          if (error instanceof AuthorizationRequired) return pause(error.request)
+          // The words only: an error's other properties may hold a request.
+          const message = error instanceof Error ? error.message : 'The tool failed.'
+          return { error: redactor().text(message), code: 'TOOL_ERROR' }
+        }
       }
-      const running = runner.run<{ value: unknown; logs: Logs }>({
-        source: wrap(source),
-        hostFunctions: {
-          tools: Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, host(toolCall(name, tool))])),
-          [NETWORK]: { send: host(sendRequest) },
-        },
-        // Nobody else's context can go on with it.
-        continuationContext: { userId: context.userId },
-        ...(abortSignal && { abortSignal }),
-        ...(token && {
-          continuation: token,
-          resolutions: pending.split(',').map((interruptionId) => ({ interruptionId, value: true })),
-        }),
-      })
-      const result = await running.catch((error: unknown) => {
-        usedBefore.delete(runId)
+
+      const ended = await runProgram({
+        source,
+        tools: Object.keys(tools),
+        seed,
+        at,
+        answers,
+        limits: { ...LIMITS, ...limits },
+        signal: abortSignal,
+        call,
+      }).catch((error: unknown) => {
         throw redactor().value(error)
       })
-      if (result.status === 'interrupted') {
-        const [first, ...others] = result.interruptions.flatMap(({ payload }) => readConnectRequest(payload) ?? [])
-        if (!first) throw new LatchkeyError('misuse', 'A tool paused the code for something else than an account.')
-        keep(usedBefore, runId, used)
-        const ids = result.interruptions.map(({ id }) => id)
-        return { status: 'paused', requests: [first, ...others], continuation: `${ids}~${result.continuation}` }
+      const accounts = [...used.values()]
+      if (ended.status === 'paused') {
+        const next = continuations.put(run, { seed, at, answers: ended.answers, used: accounts })
+        const requests = ended.requests as [ConnectRequest, ...ConnectRequest[]]
+        return { status: 'paused', requests, continuation: next }
       }
-      usedBefore.delete(runId)
-      const { value, logs } = redactor().value(result.value)
-      return { status: 'completed', value, logs, accounts: [...used.values()] }
+      const { value, logs } = redactor().value(ended)
+      return { status: 'completed', value, logs, accounts }
     },
   }
 }
 
-interface GuestInit {
-  method?: string
-  headers?: Record<string, string>
+interface GuestRequest {
+  url: string
+  method: string
+  headers: Record<string, string>
   body?: string
 }
 
-/** The group of host functions that `fetch` in the code is made of. It can do nothing that `fetch` cannot. */
-const NETWORK = '__network'
-
-/**
- * What the code finds there: `fetch`, and a `console` that is handed back instead of printed. One line, so that errors
- * name the lines of the code as it was given.
- */
-const PRELUDE = `
-  const $logs = [];
-  const $show = (value) => { try { return typeof value === 'string' ? value : JSON.stringify(value) ?? String(value); } catch { return String(value); } };
-  const $log = (...values) => { if ($logs.length < 1000) $logs.push(values.map($show).join(' ').slice(0, 2000)); };
-  const console = Object.freeze({ log: $log, info: $log, warn: $log, error: $log, debug: $log });
-  const fetch = async (url, { method = 'GET', headers = {}, body } = {}) => {
-    const given = typeof headers.entries === 'function' ? Object.fromEntries(headers.entries()) : headers;
-    const answer = await ${NETWORK}.send(String(url), { method: String(method), headers: { ...given }, ...(body != null && { body: String(body) }) });
-    const map = new Map(answer.headers);
-    return {
-      url: String(url), status: answer.status, ok: answer.status >= 200 && answer.status < 300, redirected: false,
-      headers: { get: (name) => map.get(String(name).toLowerCase()) ?? null, has: (name) => map.has(String(name).toLowerCase()), entries: () => map.entries() },
-      text: async () => answer.body, json: async () => JSON.parse(answer.body),
-    };
-  };
-`.replace(/\s*\n\s*/g, ' ')
-
-const wrap = (source: string) => `${PRELUDE}return { value: await (async () => { ${source}\n})(), logs: $logs };`
-
 /** A tool as the code calls it. Its input is checked: what calls it is a program, which nobody has checked before. */
-function toolCall(name: string, { execute, inputSchema }: CodeTool) {
-  return async (input: unknown = {}): Promise<unknown> => {
-    if (!execute) throw new Error(`The tool ${name} cannot be called from code.`)
-    const { abortSignal } = getHostFunctionContext()
-    const options = { toolCallId: randomUUID(), messages: [], abortSignal, context: {} }
-    let output = await execute(await validate(name, inputSchema, input), options)
-    if (isIterable(output)) {
-      let last: unknown
-      for await (last of output);
-      output = last
-    }
-    return output
+async function callTool(
+  name: string,
+  { execute, inputSchema }: CodeTool,
+  input: unknown = {},
+  abortSignal: AbortSignal,
+): Promise<unknown> {
+  if (!execute) throw new Error(`The tool ${name} cannot be called from code.`)
+  const options = { toolCallId: randomUUID(), messages: [], abortSignal, context: {} }
+  let output = await execute(await validate(name, inputSchema, input), options)
+  if (isIterable(output)) {
+    let last: unknown
+    for await (last of output);
+    output = last
   }
+  return output
 }
 
 const isIterable = (value: unknown): value is AsyncIterable<unknown> =>
@@ -252,40 +206,4 @@ async function validate(name: string, schema: unknown, input: unknown): Promise<
     return result.value
   }
   throw new Error(`The schema of ${name} cannot check inputs.`)
-}
-
-const MAX_KEPT = 1000
-
-/** Keeps the newest: who never comes back must not fill the memory. */
-function keep<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= MAX_KEPT) break
-    map.delete(oldest)
-  }
-}
-
-/** Paused runs of this process. Each is taken out when it is resumed, so it is resumed once. */
-function memoryStorage(): ContinuationStorage {
-  const kept = new Map<string, { stored: StoredContinuation; claim?: string }>()
-  return {
-    set(key, stored) {
-      for (const [old, { stored: other }] of kept) if (other.expiresAtMs <= Date.now()) kept.delete(old)
-      keep(kept, key, { stored })
-    },
-    acquire(key, claim) {
-      const entry = kept.get(key)
-      if (!entry || entry.claim) return undefined
-      entry.claim = claim
-      return entry.stored
-    },
-    consume(key, claim) {
-      if (kept.get(key)?.claim === claim) kept.delete(key)
-    },
-    release(key, claim) {
-      const entry = kept.get(key)
-      if (entry?.claim === claim) delete entry.claim
-    },
-  }
 }
