@@ -1,9 +1,9 @@
-import { launchOptions } from './.setup/browser.mjs'
 import path from 'node:path'
 import { storybookTest } from '@storybook/addon-vitest/vitest-plugin'
 import react from '@vitejs/plugin-react'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type Plugin } from 'vitest/config'
+import { launchOptions } from './.setup/browser.mjs'
 
 /** React, and what is made for one React, from the package that has the oldest one that we support. */
 const react18: Plugin = {

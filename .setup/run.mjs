@@ -57,7 +57,7 @@ if (!nodeIsNewEnough()) tool('node')
 must('pnpm', ['install', '--frozen-lockfile'])
 // From here on the Node of the PATH runs things, which may be newer than the one that runs this file.
 const [command, args] =
-  task === 'test' ? ['node', [path.join(here, 'test.mjs')]] : ['pnpm', ['run', ...tasks[task], ...more]]
+  task === 'test' ? ['node', [path.join(here, 'test.mjs'), ...more]] : ['pnpm', ['run', ...tasks[task], ...more]]
 // Without a terminal nobody signals the whole process group for us, so make one and do it ourselves.
 const group = !windows && !process.stdin.isTTY
 const child = spawn(command, args, { stdio: 'inherit', shell: windows, detached: group })

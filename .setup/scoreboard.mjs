@@ -1,34 +1,92 @@
 // `npm run scoreboard`: which cases of the security scoreboard passed in the last `npm test`, section by section.
 // `npm run scoreboard -- --mutants [NN …]`: breaks each recorded defence in a scratch copy, one line at a time, and
-// checks that its case turns red. Not for CI: it runs a test per mutant.
+// checks that its case turns red. It runs a test per mutant, so `npm test` runs `--quick`: every mutant still names a line,
+// and one of them turns red.
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
 const root = path.join(import.meta.dirname, '..')
-const range = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
-const sections = [
-  ['A', 'Authorization request and callback', range(1, 32)],
-  ['B', 'Popup and messaging', range(33, 50)],
-  ['C', 'Browser storage', range(51, 65)],
-  ['D', 'Refresh', range(66, 78)],
-  ['E', 'Agent use of tokens', range(79, 93)],
-  ['F', 'Leaks', range(94, 103)],
-  ['G', 'Broker and vault', range(104, 129)],
-  ['H', 'SSRF, discovery, registration', range(130, 148)],
-  ['S', 'SPIFFE', range(155, 176)],
-]
-/** The cases that a release waits for. */
-const gate = [
-  ...[...range(1, 16), 20, 25, 33, 36, ...range(38, 41), 44, 51, 58, ...range(66, 68), 72],
-  ...[...range(79, 83), ...range(94, 97), ...range(104, 111), ...range(115, 118)],
-  ...[...range(130, 134), ...range(138, 141), 155, ...range(165, 172)],
-]
+const { sections, gate } = readSections()
+/** The case that stands for all mutants in `npm test`. */
+const QUICK = [12]
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { mutants: { type: 'boolean' } } })
-process.exitCode = (values.mutants ? mutants(positionals.map(Number)) : score()) ? 0 : 1
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { mutants: { type: 'boolean' }, quick: { type: 'boolean' } },
+})
+process.exitCode = (
+  values.quick
+    ? fresh() && mutants(QUICK)
+    : values.mutants
+      ? mutants(positionals.map(Number))
+      : score()
+)
+  ? 0
+  : 1
+
+/** `1-3, 7` as numbers. */
+function numbersOf(text) {
+  return text.split(', ').flatMap((part) => {
+    const [from, to = from] = part.split('-').map(Number)
+    return Array.from({ length: to - from + 1 }, (_, at) => from + at)
+  })
+}
+
+const testFiles = () => globSync(['{packages,apps}/*/src/**/*.test.{ts,tsx}', 'e2e/*.spec.ts'], { cwd: root })
+
+/**
+ * The sections, as one test file of each section has them in a comment, and the cases that a release waits for. A title
+ * `case NN:` that belongs to no section is an error.
+ */
+function readSections() {
+  const texts = testFiles().map((file) => [file, readFileSync(path.join(root, file), 'utf8')])
+  const head = /^\/\/ Security cases (\w), ([\d, -]+): (.*)\. A release waits for ([\d, -]+)\.$/gm
+  const found = texts.flatMap(([, text]) => [...text.matchAll(head)].map(([, ...words]) => words))
+  if (found.length === 0) throw new Error('No test file has a line "// Security cases …"')
+  const sections = found.map(([letter, cases, name]) => [letter, name, numbersOf(cases)])
+  const known = new Set(sections.flatMap(([, , numbers]) => numbers))
+  for (const [file, text] of texts) {
+    for (const [, number] of text.matchAll(/['"`]case (\d+):/g)) {
+      if (!known.has(Number(number))) throw new Error(`${file}: case ${number} is in no section`)
+    }
+  }
+  return {
+    sections: sections.sort(([a], [b]) => a.localeCompare(b)),
+    gate: found.flatMap(([, , , waited]) => numbersOf(waited)),
+  }
+}
+
+/** Every recorded mutant, from `mutants/*.json`. */
+function readMutants() {
+  const folder = path.join(import.meta.dirname, 'mutants')
+  return readdirSync(folder).flatMap((name) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')))
+}
+
+/** Whether every mutant still names a line: its search stands in its file exactly once. Lists those that do not. */
+function fresh() {
+  const recorded = readMutants()
+  const stale = recorded.filter(({ file, search }) => {
+    const full = path.join(root, file)
+    return !existsSync(full) || readFileSync(full, 'utf8').split(search).length !== 2
+  })
+  for (const { case: number, file, search } of stale)
+    console.log(`case ${number}: ${file} must have this once: ${search}`)
+  console.log(`${recorded.length - stale.length} of ${recorded.length} mutants name a line`)
+  return recorded.length > 0 && stale.length === 0
+}
 
 /** What the reports in a folder say: every test with its title, its file, and whether it passed. */
 function readResults(folder) {
@@ -91,8 +149,7 @@ function score() {
 
 /** Applies each mutant in a scratch copy of the work tree and expects its case to fail there. */
 function mutants(only) {
-  const folder = path.join(import.meta.dirname, 'mutants')
-  const recorded = readdirSync(folder).flatMap((name) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')))
+  const recorded = readMutants()
   const chosen = only.length > 0 ? recorded.filter((mutant) => only.includes(mutant.case)) : recorded
   const scratch = mkdtempSync(path.join(tmpdir(), 'latchkey-mutants-'))
   const reports = path.join(scratch, 'node_modules', '.cache', 'latchkey', 'results')
@@ -138,8 +195,13 @@ function mutants(only) {
 
     const numbers = [...new Set(chosen.map((mutant) => mutant.case))]
     console.log(`> ${numbers.length} cases as they are`)
-    const baseline = test('vitest', numbers)
-    for (const [number, found] of test('playwright', numbers)) {
+    // The files that have the cases: Vitest would load every file to look for a title.
+    const files = testFiles().filter((file) => {
+      const text = readFileSync(path.join(root, file), 'utf8')
+      return !file.startsWith('e2e/') && numbers.some((number) => text.includes(`case ${number}:`))
+    })
+    const baseline = test('vitest', numbers, files)
+    for (const [number, found] of values.quick ? [] : test('playwright', numbers)) {
       baseline.set(number, [...(baseline.get(number) ?? []), ...found])
     }
 

@@ -1,44 +1,88 @@
-// All tests, in the order in which they are cheap: types, lint, unit, stories, looks, e2e. Runs every step even when one
-// fails, and closes with `N passed, N failed`.
+// `npm test -- [STEP] [FILTER …]`: every step in the order in which they are cheap, or one step, or what of one step the
+// filter names (files or titles, as the step's own runner takes them). `--all` adds what takes long. A step that fails
+// does not stop those after it. Closes with `N passed, N failed`.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { ensureBrowser } from './ensure-browser.mjs'
 
 const windows = process.platform === 'win32'
-// They stay there for `npm run scoreboard`.
-const reports = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'latchkey', 'results')
-rmSync(reports, { recursive: true, force: true })
-mkdirSync(reports, { recursive: true })
-const report = (name) => path.join(reports, `${name}.json`)
 
-await ensureBrowser()
+const vitest = (script) => ({
+  script,
+  browser: script === 'x:stories',
+  filtered: true,
+  reporters: (file) => [['--reporter=default', '--reporter=json', `--outputFile=${file}`], {}],
+})
+const playwright = (script) => ({
+  script,
+  browser: true,
+  filtered: true,
+  reporters: (file) => [['--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: file }],
+})
+/** The steps by name: the script of package.json, and whether its arguments can be a filter. */
+const steps = {
+  types: { script: 'x:types' },
+  lint: { script: 'x:lint', filtered: true },
+  unused: { script: 'x:unused' },
+  documented: { script: 'x:documented' },
+  mutants: { script: 'x:mutants', filtered: true },
+  size: { script: 'x:size', check: ['--check'], filtered: true },
+  api: { script: 'x:api', check: ['--check'] },
+  unit: vitest('x:unit'),
+  stories: vitest('x:stories'),
+  looks: playwright('x:looks'),
+  e2e: playwright('x:e2e'),
+}
+/** One engine and one mutant stand for these in every run; `--all` has the rest. */
+const long = {
+  engines: { script: 'x:engines' },
+  'all-mutants': { script: 'x:scoreboard', check: ['--mutants'], filtered: true },
+}
+
+const everything = process.argv[2] === '--all'
+const [only, ...filter] = process.argv.slice(everything ? 3 : 2)
+const known = { ...steps, ...long }
+if (only && !Object.hasOwn(known, only)) {
+  console.error(`There is no step "${only}": npm test -- [${Object.keys(known).join('|')}] [filter]`)
+  process.exit(2)
+}
+if (filter.length > 0 && !known[only].filtered) {
+  console.error(`The step "${only}" takes no filter.`)
+  process.exit(2)
+}
+const chosen = only ? { [only]: known[only] } : everything ? known : steps
+
+// Whole runs stay there for `npm run scoreboard`; a part is not the run that it counts.
+const kept = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'latchkey')
+const reports = path.join(kept, filter.length > 0 ? 'partial' : 'results')
+if (!only || filter.length > 0) rmSync(reports, { recursive: true, force: true })
+mkdirSync(reports, { recursive: true })
+
+if (Object.values(chosen).some(({ browser }) => browser)) await ensureBrowser()
 
 let passed = 0
 let failed = 0
 const lines = []
-for (const [name, command, args, env] of [
-  ['types', 'pnpm', ['run', 'x:types']],
-  ['lint', 'pnpm', ['run', 'x:lint']],
-  ['unit', 'pnpm', ['run', 'x:unit', '--reporter=default', '--reporter=json', `--outputFile=${report('unit')}`]],
-  [
-    'stories',
-    'pnpm',
-    ['run', 'x:stories', '--reporter=default', '--reporter=json', `--outputFile=${report('stories')}`],
-  ],
-  ['looks', 'pnpm', ['run', 'x:looks', '--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: report('looks') }],
-  ['e2e', 'pnpm', ['run', 'x:e2e', '--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: report('e2e') }],
-]) {
+for (const [name, { script, reporters, check = [] }] of Object.entries(chosen)) {
   console.log(`\n> ${name}`)
-  const { status } = spawnSync(command, args, { stdio: 'inherit', shell: windows, env: { ...process.env, ...env } })
-  const count = counted(report(name))
+  const file = path.join(reports, `${name}.json`)
+  rmSync(file, { force: true })
+  const [more, env] = reporters?.(file) ?? [check, {}]
+  const start = Date.now()
+  const { status } = spawnSync('pnpm', ['run', script, ...more, ...filter], {
+    stdio: 'inherit',
+    shell: windows,
+    env: { ...process.env, ...env },
+  })
+  const count = counted(file)
   // A step that failed outside its tests, or that counts nothing, counts as one.
-  const bad = Math.max(count?.failed ?? 0, status === 0 ? 0 : 1)
+  const bad = Math.max(count?.failed ?? 0, status === 0 && (!reporters || count) ? 0 : 1)
   const good = count ? count.passed : status === 0 ? 1 : 0
   passed += good
   failed += bad
   const again = count?.flaky ? `, ${count.flaky} of them at the second try` : ''
-  lines.push(`${name.padEnd(8)} ${good} passed, ${bad} failed${again}`)
+  lines.push(`${name.padEnd(11)} ${good} passed, ${bad} failed${again} (${Math.round((Date.now() - start) / 1000)} s)`)
 }
 console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
@@ -47,6 +91,7 @@ process.exit(failed > 0 || passed === 0 ? 1 : 0)
 function counted(file) {
   if (!existsSync(file)) return undefined
   const { stats, numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8'))
-  if (!stats) return { passed: numPassedTests, failed: numFailedTests + numPendingTests }
+  // With a filter, Vitest reports what it left out as pending.
+  if (!stats) return { passed: numPassedTests, failed: numFailedTests + (filter.length > 0 ? 0 : numPendingTests) }
   return { passed: stats.expected + stats.flaky, failed: stats.unexpected + stats.skipped, flaky: stats.flaky }
 }

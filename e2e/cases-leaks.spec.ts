@@ -1,3 +1,4 @@
+// Security cases F, 94-103: Leaks. A release waits for 94-97.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

@@ -1,3 +1,4 @@
+// Security cases C, 51-65: Browser storage. A release waits for 51, 58.
 import type { Account } from '@latchkey/core'
 import type { Page } from '@playwright/test'
 import { type LabApp, type LabServer, startApp, startAuthorizationServer } from '../apps/bench/src/lab.ts'

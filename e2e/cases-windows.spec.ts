@@ -1,3 +1,4 @@
+// Security cases B, 33-50: Popup and messaging. A release waits for 33, 36, 38-41, 44.
 import type { BrowserContext, Frame, Locator, Page } from '@playwright/test'
 import {
   goOn,

@@ -1,18 +1,18 @@
 // @vitest-environment jsdom
 import { inspect } from 'node:util'
+import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../fixtures/acme.ts'
 import { eventually, freshPage, locks, readableStorage, storageEvent } from '../fixtures/page.ts'
-import { ADA, CANARY, GRACE, type StandIn, startStandIn } from '../fixtures/stand-in.ts'
 import { openDatabase } from './accounts/seal.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
 
-let server: StandIn
+let server: TinyServer
 const BOTH = ['refresh_token', 'access_token']
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 beforeEach(() => server.reset())

@@ -1,16 +1,17 @@
 // @vitest-environment jsdom
+
+import { CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, locks, storageEvent } from '../../fixtures/page.ts'
-import { CANARY, GRACE, type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { createLatchkey, type LatchkeyOptions, localStorageStore, type StateStorage } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 
-let server: StandIn
+let server: TinyServer
 const BOTH = ['refresh_token', 'access_token']
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 beforeEach(() => server.reset())

@@ -1,11 +1,12 @@
 // @vitest-environment jsdom
 // Any interleaving of what a person and tabs do keeps the invariants of accounts.
+
+import { createTinyServer } from '@latchkey/sandbox/tiny'
 import fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
 import { acme } from '../../fixtures/acme.ts'
 import { freshPage, locks } from '../../fixtures/page.ts'
-import type { StandIn } from '../../fixtures/stand-in.ts'
-import { rotatingServer, sharedStorage } from '../../fixtures/tabs.ts'
+import { sharedStorage } from '../../fixtures/tabs.ts'
 import { type Account, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
 import { openDatabase } from './seal.ts'
 
@@ -34,13 +35,14 @@ let runs = 0
 async function tell(batches: Step[][]) {
   runs += 1
   const prefix = `run${runs}`
-  const server = rotatingServer()
+  const server = createTinyServer()
+  server.settings.expiresIn = 30
   vi.spyOn(globalThis, 'fetch').mockImplementation(server.fetch)
   const browser = sharedStorage()
   const open = () => {
     const storage = browser.tab()
     const client = createLatchkey({
-      providers: [acme(server as unknown as StandIn)],
+      providers: [acme(server)],
       redirectUri: '/callback',
       storage,
       prefix,

@@ -1,19 +1,20 @@
 // @vitest-environment jsdom
 // What a person does with accounts after they are connected: pause, change, sign out, and what tools ask of them.
+
+import { ADA, CANARY, GRACE, type Person, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, openPopups, readableStorage, storageEvent, visitCallback } from '../../fixtures/page.ts'
-import { ADA, CANARY, GRACE, type Person, type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { type ConnectRequest, createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 import { memoryStore, sessionStorageStore } from '../storage.ts'
 import { openDatabase } from './seal.ts'
 
-let server: StandIn
+let server: TinyServer
 const leave: (() => void)[] = []
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 beforeEach(() => server.reset())

@@ -1,16 +1,18 @@
+// Security cases D, 66-78: Refresh. A release waits for 66-68, 72.
 // @vitest-environment jsdom
+
+import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, locks } from '../../fixtures/page.ts'
-import { CANARY, type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
 import { openDatabase } from './seal.ts'
 
-let server: StandIn
+let server: TinyServer
 let leave: (() => void)[] = []
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 beforeEach(() => {

@@ -1,16 +1,18 @@
+// Security cases A, 1-32: Authorization request and callback. A release waits for 1-16, 20, 25.
 // @vitest-environment jsdom
+
+import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, openPopups, visitCallback } from '../../fixtures/page.ts'
-import { ADA, CANARY, GRACE, type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { createLatchkey, type LatchkeyError, type OAuthOptions, oidc, type Provider } from '../index.ts'
 
-let server: StandIn
-let other: StandIn
+let server: TinyServer
+let other: TinyServer
 
 beforeAll(async () => {
-  server = await startStandIn()
-  other = await startStandIn()
+  server = await startTinyServer()
+  other = await startTinyServer()
 })
 afterAll(() => Promise.all([server.close(), other.close()]))
 beforeEach(() => {
@@ -913,7 +915,7 @@ describe('discovery', () => {
     'blob:https://a/b',
     'http://remote.example/authorize',
   ])('case 25: an authorization endpoint of %j is refused, and the window closed', async (authorization_endpoint) => {
-    const fresh = await startStandIn()
+    const fresh = await startTinyServer()
     fresh.settings.metadata = { authorization_endpoint }
     const popups = openPopups()
     const refused = failure(client(discovered(fresh)).connect('acme'))
@@ -928,7 +930,7 @@ describe('discovery', () => {
     ['a token endpoint without https', { token_endpoint: 'http://remote.example/token' }, 'malformed_response'],
     ['no token endpoint', { token_endpoint: undefined }, 'malformed_response'],
   ])('refuses metadata with %s', async (_what, metadata, code) => {
-    const fresh = await startStandIn()
+    const fresh = await startTinyServer()
     fresh.settings.metadata = metadata
     const popups = openPopups()
     expect(await failure(client(discovered(fresh)).connect('acme'))).toMatchObject({ code })
@@ -939,7 +941,7 @@ describe('discovery', () => {
   it.each([[undefined], [['plain']], [[]]])(
     'case 9: metadata whose PKCE methods are %j is refused, and the window goes nowhere',
     async (methods) => {
-      const fresh = await startStandIn()
+      const fresh = await startTinyServer()
       fresh.settings.metadata = { code_challenge_methods_supported: methods }
       const popups = openPopups()
       expect(await failure(client(discovered(fresh)).connect('acme'))).toMatchObject({ code: 'malformed_response' })
@@ -949,7 +951,7 @@ describe('discovery', () => {
   )
 
   it('asks again after a failure, and once for all', async () => {
-    const fresh = await startStandIn()
+    const fresh = await startTinyServer()
     fresh.fault('/.well-known/openid-configuration', { status: 502, body: '<h1>no' })
     const popups = openPopups()
     const latchkey = client(discovered(fresh))
@@ -962,7 +964,7 @@ describe('discovery', () => {
   })
 
   it('case 16: a server that lends the sign-in page of another never gets its codes', async () => {
-    const evil = await startStandIn()
+    const evil = await startTinyServer()
     const mixed = { ...provider('evil'), issuer: evil.origin }
     mixed.server = { ...mixed.server, issuer: evil.origin, token_endpoint: `${evil.origin}/token` }
     const popups = openPopups()

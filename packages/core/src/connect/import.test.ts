@@ -1,17 +1,18 @@
 // @vitest-environment jsdom
+
+import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { acme, connect } from '../../fixtures/acme.ts'
 import { eventually, freshPage, readableStorage } from '../../fixtures/page.ts'
-import { CANARY, type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { createLatchkey, type LatchkeyClient } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 
 const OLD_KEY = 'datalayer-agent-identities'
-let server: StandIn
+let server: TinyServer
 const leave: (() => void)[] = []
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 beforeEach(() => server.reset())

@@ -1,3 +1,4 @@
+// Security cases H, 130-148: SSRF, discovery, registration. A release waits for 130-134, 138-141.
 // The scoreboard's cases as MCP servers can try them, against oidc-provider or against documents that lie.
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'

@@ -33,7 +33,7 @@ const TIMEOUT = 10_000
 const MAX_DOCUMENT = 256 * 1024
 
 /** Whether a URL out of a document may be used: https, or loopback where the MCP server itself is on loopback. */
-export function isSafeUrl(provider: McpProvider, value: unknown): value is string {
+function isSafeUrl(provider: McpProvider, value: unknown): value is string {
   if (typeof value !== 'string' || value.length > 2048 || !URL.canParse(value)) return false
   const url = new URL(value)
   if (url.username || url.password || url.hash) return false
@@ -49,7 +49,7 @@ const unsafe = (provider: McpProvider, what: string) =>
   new LatchkeyError('malformed_response', `${provider.name} ${what}`, { provider: provider.id, next: 'none' })
 
 /** A JSON object; undefined when there is none at this address. @throws LatchkeyError when nobody can say. */
-export async function readDocument(
+async function readDocument(
   provider: McpProvider,
   url: string,
   ask: Ask,
@@ -116,7 +116,7 @@ export function metadataUrls(issuer: string): string[] {
 }
 
 /** An MCP server's own identifier: its URL, without what cannot be part of one. @see RFC 8707 §2 */
-export function resourceOf(url: string): string {
+function resourceOf(url: string): string {
   const { origin, pathname, search } = new URL(url)
   return pathname === '/' && !search ? origin : origin + pathname + search
 }

@@ -1,5 +1,5 @@
+import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type StandIn, startStandIn } from '../../fixtures/stand-in.ts'
 import { apiKey, keyScheme, oauth } from '../provider.ts'
 import { github } from '../providers/github.ts'
 import { gmail } from '../providers/gmail.ts'
@@ -15,10 +15,10 @@ import {
   verifyKey,
 } from './token-endpoint.ts'
 
-let server: StandIn
+let server: TinyServer
 
 beforeAll(async () => {
-  server = await startStandIn()
+  server = await startTinyServer()
 })
 afterAll(() => server.close())
 afterEach(() => {

@@ -10,13 +10,14 @@ import {
   useState,
 } from 'react'
 import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { type ConnectIntent, ConnectNotice, useConnectControl } from './connect-control.tsx'
+import { useMessages } from '../use-messages.ts'
+import { type ConnectIntent, useConnectControl } from './connect-control.tsx'
+import { ConnectNotice } from './connect-notice.tsx'
 
 export type ConnectButtonProps = ConnectIntent &
   Omit<ComponentPropsWithoutRef<'button'>, keyof ConnectIntent | 'type' | 'aria-label'> & {

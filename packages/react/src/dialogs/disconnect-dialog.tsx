@@ -1,13 +1,12 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ReactNode, useEffect, useState } from 'react'
-import { themeAround } from '../connect/connect-control.tsx'
+import { type ReactNode, useEffect } from 'react'
 import { About, type AboutProps, useSubject } from '../parts/context.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { later } from '../ui/lazy.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectQuestion)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
 
 export type DisconnectDialogProps = AboutProps & {
   /** A button that opens it. Without one, `open` does. */
@@ -46,13 +45,11 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
   const { provider, account } = useSubject('DisconnectDialog')
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
   const [Question, loadQuestion] = useQuestion()
-  const [marker, setMarker] = useState<HTMLElement | null>(null)
   useEffect(() => {
     if (shown) loadQuestion()
   }, [shown, loadQuestion])
   return (
     <>
-      <span ref={setMarker} hidden />
       {children !== undefined && (
         <Slot
           aria-haspopup="dialog"
@@ -63,12 +60,11 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
           {children}
         </Slot>
       )}
-      {shown && marker && Question && (
+      {shown && Question && (
         <Question
           provider={provider}
           account={account}
           receipt={receipt}
-          theme={themeAround(marker)}
           onDisconnected={onDisconnected}
           onClose={() => setShown(false)}
           onClosed={onClosed}

@@ -12,19 +12,19 @@ import {
   useRef,
   useState,
 } from 'react'
-import { NoticeButton, themeAround } from '../connect/connect-control.tsx'
 import { useProviders, useSnapshot } from '../hooks.ts'
-import { useLanguage, useMessages } from '../messages/en.ts'
 import { useLatchkey } from '../provider.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { later } from '../ui/lazy.ts'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { NoticeButton } from '../ui/notice.tsx'
+import { useLanguage, useMessages } from '../use-messages.ts'
 import { Card } from './account-card.tsx'
 import { KeptBoxes } from './kept-boxes.tsx'
-import type { ProviderSearchProps } from './provider-search.tsx'
+import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 
-const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.tsx')).ProviderSearch)
-const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectAll)
+const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.lazy.tsx')).ProviderSearch)
+const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('./disconnect-all.lazy.tsx')).DisconnectAll)
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8
@@ -226,7 +226,7 @@ function Foot() {
     return persistence === 'unavailable' ? 'memory' : custody
   })
   const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
-  const [asking, setAsking] = useState<{ theme: string | undefined }>()
+  const [asking, setAsking] = useState(false)
   const trigger = useRef<HTMLButtonElement>(null)
   const foot = useRef<HTMLDivElement>(null)
   return (
@@ -234,7 +234,7 @@ function Foot() {
       {DisconnectAll && (
         <DisconnectAll
           asking={asking}
-          onClose={() => setAsking(undefined)}
+          onClose={() => setAsking(false)}
           onClosed={() => (trigger.current ?? firstStop(foot.current?.parentElement))?.focus()}
         />
       )}
@@ -264,9 +264,9 @@ function Foot() {
           aria-haspopup="dialog"
           onPointerEnter={loadDisconnectAll}
           onFocus={loadDisconnectAll}
-          onClick={({ currentTarget }) => {
+          onClick={() => {
             loadDisconnectAll()
-            setAsking({ theme: themeAround(currentTarget) })
+            setAsking(true)
           }}
         >
           {messages.disconnectAll}

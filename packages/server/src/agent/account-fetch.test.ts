@@ -1,3 +1,4 @@
+// Security cases E, 79-93: Agent use of tokens. A release waits for 79-83.
 import dns from 'node:dns'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'

@@ -1,18 +1,29 @@
 import { LatchkeyError, type LatchkeyErrorOptions } from '@latchkey/core'
+import { codeFromServer } from '@latchkey/core/server'
 import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
+import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
 
+/** Options of {@link ServiceCredentials}. */
 export interface ServiceCredentialsOptions {
   /** The service's own registration. @see RFC 6749 §2.2 */
   clientId: string
   clientSecret?: string
   /** For `private_key_jwt`: a JWK, a PKCS #8 PEM or a WebCrypto key. @see RFC 7523 §2.2 */
   privateKey?: JWK | string | CryptoKey
-  /** JWS algorithm of a PEM key. Default: `ES256`. */
+  /**
+   * JWS algorithm of a PEM key.
+   *
+   * @default 'ES256'
+   */
   alg?: string
   /** Assertions that are made elsewhere, such as a SPIFFE JWT-SVID. Asked for once per token. @see RFC 7523 §2.2 */
   clientAssertion?: () => Promise<string>
-  /** How a secret is sent. Default: what the issuer's metadata names, else `client_secret_basic`. */
+  /**
+   * How a secret is sent.
+   *
+   * @default what the issuer's metadata names, else 'client_secret_basic'
+   */
   authMethod?: 'client_secret_basic' | 'client_secret_post'
   /** Found by discovery when only the issuer is known. @see RFC 8414 */
   tokenEndpoint?: string
@@ -21,9 +32,13 @@ export interface ServiceCredentialsOptions {
   scopes?: readonly string[]
   /** The API the tokens are for. @see RFC 8707 §2 */
   resource?: string
-  /** Origins that {@link ServiceCredentials.fetch} may send a token to. Default: that of `resource`. */
+  /**
+   * Origins that {@link ServiceCredentials.fetch} may send a token to.
+   *
+   * @default the origin of `resource`
+   */
   origins?: readonly string[]
-  /** Default: the global one. */
+  /** @default globalThis.fetch */
   fetch?: typeof globalThis.fetch
 }
 
@@ -102,7 +117,7 @@ export class ServiceCredentials {
    * Calls an API as this service. A 401 is answered once with a new token. Redirects are not followed.
    *
    * @throws LatchkeyError `access_denied` for an origin that is not allowed, `invalid_token` when the API refuses a new
-   * token too.
+   * token too, `network` when it cannot be reached.
    */
   async fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const { resource, origins = resource ? [new URL(resource).origin] : [] } = this.#options
@@ -116,22 +131,19 @@ export class ServiceCredentials {
     assertSafe(origin)
     // A stream can be read once, and this may have to be sent twice.
     const body = init.body instanceof ReadableStream ? await new Response(init.body).arrayBuffer() : init.body
-    const fetch = this.#options.fetch ?? globalThis.fetch
-    const send = async (token: string) => {
-      const headers = new Headers(init.headers)
-      headers.set('authorization', `Bearer ${token}`)
-      return fetch(url, { ...init, body: body ?? null, headers, redirect: 'manual' })
-    }
-    const token = await this.getToken()
-    const response = await send(token)
-    if (response.status !== 401) return response
-    await response.body?.cancel()
-    // Of many that are refused at once, the first to come back asks for a new one.
+    const request = { ...init, url, body, fetch: this.#options.fetch } as ApiRequest
     const key = this.#keyOf({})
-    if (this.#tokens.get(key)?.access_token === token) this.#tokens.delete(key)
-    const second = await send(await this.getToken())
-    if (second.status !== 401) return second
-    await second.body?.cancel()
+    let token = ''
+    const response = await sendRenewing(
+      async (renew) => {
+        // Of many that are refused at once, the first to come back asks for a new one.
+        if (renew && this.#tokens.get(key)?.access_token === token) this.#tokens.delete(key)
+        token = await this.getToken()
+        return bearer({ id: this.clientId, name: `The API at ${origin}` }, token)
+      },
+      (secret) => sendAs(secret, request, SERVICE_POLICY),
+    )
+    if (response) return response
     throw new LatchkeyError('invalid_token', `The API at ${origin} does not accept this service account.`, {
       next: 'configure',
     })
@@ -148,7 +160,7 @@ export class ServiceCredentials {
     return JSON.stringify([issuer ?? tokenEndpoint, this.clientId, [...new Set(scopes)].sort(), resource ?? null])
   }
 
-  /** One request at a time for each token, whoever waits for it. */
+  /** One request at a time for each token. Callers that come meanwhile wait for the same request. */
   #renew(key: string, request: ServiceTokenRequest): Promise<Held> {
     const running = this.#pending.get(key)
     if (running) return running
@@ -259,21 +271,11 @@ async function importKey(key: JWK | string | CryptoKey, alg = 'ES256'): Promise<
   return imported
 }
 
-const CODES = [
-  'invalid_client',
-  'invalid_grant',
-  'invalid_request',
-  'invalid_scope',
-  'invalid_target',
-  'unauthorized_client',
-  'unsupported_grant_type',
-] as const
-
 function asError(error: unknown): LatchkeyError {
   if (error instanceof LatchkeyError) return error
   const options: LatchkeyErrorOptions = { next: 'configure', cause: error }
   if (error instanceof oauth.ResponseBodyError) {
-    const code = CODES.find((one) => one === error.error) ?? 'server_error'
+    const code = codeFromServer(error.error, 'server_error')
     return new LatchkeyError(code, `The authorization server refused the service account (${code}).`, {
       ...options,
       ...(error.error_description && { detail: error.error_description }),

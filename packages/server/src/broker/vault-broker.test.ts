@@ -1,13 +1,15 @@
+// Security cases G, 104-129: Broker and vault. A release waits for 104-111, 115-118.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { BROKER_HEADER } from '@latchkey/core/token'
+import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import express from 'express'
 import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { startUpstream, type Upstream } from '../../fixtures/upstream.ts'
+import { keyProviderAt, providerAt } from '../../fixtures/acme.ts'
 import {
   type BrokerOptions,
   clientsFromEnv,
@@ -32,18 +34,17 @@ interface Session {
   session: string
 }
 
-let upstream: Upstream
+let upstream: TinyServer
 let vault: Vault
 const written: unknown[] = []
 
 beforeAll(async () => {
-  upstream = await startUpstream()
+  upstream = await startTinyServer()
 })
 beforeEach(() => {
-  upstream.seen.length = 0
-  upstream.instead.length = 0
-  Object.assign(upstream.settings, { expiresIn: 3600, verify: 200 })
-  upstream.keys.add(GOOD_KEY)
+  upstream.reset()
+  upstream.settings.headers = { 'set-cookie': 'upstream=CANARY_COOKIE', 'x-upstream': 'yes' }
+  upstream.keys.set(GOOD_KEY, { sub: '12345678', name: 'Key' })
   vault = createVault({ keys: localKeys(KEY) })
   written.length = 0
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
@@ -66,7 +67,7 @@ function sessionOf(request: Request): Session | null {
 
 function broker(options: Partial<BrokerOptions<Session>> = {}) {
   return createBroker<Session>({
-    providers: [upstream.provider(), upstream.keyProvider()],
+    providers: [providerAt(upstream.origin), keyProviderAt(upstream.origin)],
     clients: { acme: { client_id: 'app', client_secret: 'CANARY_CLIENT' } },
     authenticate: sessionOf,
     owner: (session) => session,
@@ -353,7 +354,7 @@ describe('references', () => {
     const secrets = await Promise.all(
       accounts.map(async ({ id }) => (await vault.open(owner('ada'), id))?.secret.token),
     )
-    upstream.seen.length = 0
+    upstream.requests.length = 0
     const receipts = await broker().deleteUser({ user: 'ada' })
     expect(
       Object.values(receipts)
@@ -398,7 +399,7 @@ describe('guards', () => {
         })
       }
     }
-    expect(upstream.seen).toEqual([])
+    expect(upstream.requests).toEqual([])
   })
 
   it("case 105: takes nothing but what the app's own page can send", async () => {
@@ -543,7 +544,7 @@ describe('guards', () => {
       ['proxy', { access_token }],
     ]
     for (const [route, body] of bodies) expect([400, 404]).toContain((await ask(call('POST', route, body))).status)
-    expect(upstream.seen).toEqual([])
+    expect(upstream.requests).toEqual([])
     const hosts = new Set<string>()
     const watched: Partial<BrokerOptions<Session>> = {
       fetch: (input, init) => {
@@ -567,12 +568,12 @@ describe('guards', () => {
     const { id } = await connect()
     const handle = broker({ proxy })
     const reach = async (path: string) => {
-      upstream.seen.length = 0
+      upstream.requests.length = 0
       const request = new Request(`${MOUNT}/accounts/${id}/api/x`, call('GET', 'x'))
       // As a server hands it on: a URL parser would have resolved some of these.
       Object.defineProperty(request, 'url', { value: `${MOUNT}/accounts/${id}/api/${path}` })
       const { status } = await ask(request, handle)
-      return { status, to: upstream.seen.map((one) => one.path) }
+      return { status, to: upstream.requests.map(({ path, search }) => path + search) }
     }
     expect(await reach('me?x=%2F..&y=//')).toEqual({ status: 200, to: ['/api/me?x=%2F..&y=//'] })
     expect(await reach('repos/a%20b/c')).toEqual({ status: 200, to: ['/api/repos/a%20b/c'] })
@@ -612,7 +613,7 @@ describe('guards', () => {
 
   it('case 112: passes on no header but those that are known to be harmless, either way', async () => {
     const { id } = await connect()
-    upstream.seen.length = 0
+    upstream.requests.length = 0
     const smuggled = {
       authorization: 'Bearer mine',
       'proxy-authorization': 'x',
@@ -627,7 +628,7 @@ describe('guards', () => {
     }
     const { status, headers } = await ask(call('GET', `accounts/${id}/api/me`, undefined, smuggled), { proxy })
     expect(status).toBe(200)
-    const sent = upstream.seen[0]?.headers ?? {}
+    const sent = upstream.requests[0]?.headers ?? {}
     expect(sent.authorization).toBe(`Bearer ${(await vault.open(owner('ada'), id))?.secret.token?.access_token}`)
     expect(sent.accept).toBe('application/json')
     for (const name of ['cookie', 'origin', BROKER_HEADER, ...Object.keys(smuggled).slice(1, -1)])
@@ -697,7 +698,7 @@ describe('guards', () => {
       expect(headers.get('cache-control')).toBe('no-store')
       expect(headers.get('vary')).toBe('Origin')
     }
-    expect(upstream.seen.map(({ search }) => search).join()).not.toContain('CANARY')
+    expect(upstream.requests.map(({ search }) => search).join()).not.toContain('CANARY')
   })
 
   it("case 101: a provider's own words are in no answer, no log and no audit entry", async () => {

@@ -1,5 +1,6 @@
 import { type Identity, keyScheme, LatchkeyError, type Provider } from '@latchkey/core'
 import { keyAuthorization } from '@latchkey/core/token'
+import { readBounded } from './bounded.ts'
 import { createRedactor, type Redactor } from './redact/redactor.ts'
 import { secretsOf } from './redact/secrets.ts'
 
@@ -29,7 +30,11 @@ export interface HeaderPolicy {
   request: RegExp
   /** Names that a caller is told. */
   response: RegExp
-  /** Bytes of an answer, which is read whole and redacted. Default: it is handed on as it comes. */
+  /**
+   * Bytes of an answer, which is read whole and redacted.
+   *
+   * @default undefined: the body is streamed as it is
+   */
   maxBytes?: number
 }
 
@@ -48,22 +53,30 @@ export const PAGE_POLICY: HeaderPolicy = {
   response: /^(?:content-type|content-language|etag|last-modified|link|retry-after)$/,
 }
 
+/** For a service that calls an API as itself: every header is its own. */
+export const SERVICE_POLICY: HeaderPolicy = { request: /./, response: /./ }
+
 /** For an MCP client. */
 export const MCP_POLICY: HeaderPolicy = {
   request: /^(?:accept|content-type|last-event-id|mcp-[a-z-]+)$/,
   response: /./,
 }
 
+/** A bearer token, for the provider or service of this name. @see RFC 6750 §2.1 */
+export const bearer = (provider: Secret['provider'], token: string): Secret => ({
+  provider,
+  header: { name: 'authorization', value: `Bearer ${token}` },
+  redactor: createRedactor([`Bearer ${token}`, token]),
+})
+
 /** Undefined for a key that lacks a field. */
 export function secretOf(provider: Provider, identity: Identity): Secret | undefined {
   const { accessToken } = identity
-  let header = { name: 'authorization', value: `Bearer ${accessToken}` }
-  if (provider.kind === 'api-key') {
-    const fields = { ...identity.fields, [provider.fields[0]?.name ?? 'key']: accessToken }
-    const scheme = keyScheme(provider, fields)
-    if (!scheme?.fields.every((name) => fields[name])) return undefined
-    header = keyAuthorization(scheme, fields)
-  }
+  if (provider.kind !== 'api-key') return bearer(provider, accessToken)
+  const fields = { ...identity.fields, [provider.fields[0]?.name ?? 'key']: accessToken }
+  const scheme = keyScheme(provider, fields)
+  if (!scheme?.fields.every((name) => fields[name])) return undefined
+  const header = keyAuthorization(scheme, fields)
   return { provider, header, redactor: createRedactor([header.value, ...secretsOf([identity], [provider])]) }
 }
 
@@ -81,7 +94,7 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
   let answer: BodyInit | null
   try {
     response = await fetch(url, { method, headers, body, redirect: 'manual', signal })
-    answer = policy.maxBytes ? redactor.value(await readLimited(response, policy.maxBytes)) : response.body
+    answer = policy.maxBytes ? redactor.value(await readWhole(response, policy.maxBytes)) : response.body
   } catch (error) {
     if (error instanceof LatchkeyError) throw error
     // A caller that has left gets its own reason.
@@ -115,15 +128,9 @@ export async function sendRenewing<Opened>(
   return undefined
 }
 
-async function readLimited(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const pieces: Uint8Array[] = []
-  let size = 0
-  for await (const piece of response.body ?? []) {
-    size += piece.byteLength
-    if (size > maxBytes) {
-      throw new LatchkeyError('malformed_response', `The answer is larger than ${maxBytes / 1024 / 1024} MB.`)
-    }
-    pieces.push(piece)
-  }
-  return new Uint8Array(Buffer.concat(pieces))
-}
+const readWhole = ({ body }: Response, maxBytes: number) =>
+  readBounded(
+    body ?? new ReadableStream({ start: (controller) => controller.close() }),
+    maxBytes,
+    () => new LatchkeyError('malformed_response', `The answer is larger than ${maxBytes / 1024 / 1024} MB.`),
+  )

@@ -1,35 +1,57 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import type { Agent, Dispatcher } from 'undici'
+import { readBounded } from './bounded.ts'
 import { isPublicAddress } from './public-address.ts'
 
+/** Options of {@link createGuardedFetch}. */
 export interface GuardOptions {
   /**
    * Exact origins that may be asked although they are http, on another port, or private: a self-hosted service, a test
    * server. Everything else must be https, on a public address, on 443 or 8443.
    */
   dangerouslyAllowOrigins?: readonly string[]
-  /** Default: the system's resolver. */
+  /** @default node:dns.lookup */
   lookup?: typeof systemLookup
-  /** The whole exchange, in milliseconds; of an event stream, the time until it begins. Default: 10 000. */
+  /**
+   * Milliseconds of the whole exchange; of an event stream, until it begins.
+   *
+   * @default 10_000
+   */
   timeout?: number
-  /** Bytes of an answer's body. Default: 256 kB. */
+  /**
+   * Bytes of an answer's body.
+   *
+   * @default 262_144
+   */
   maxBytes?: number
   /** What ends an event stream, which is handed on as it comes. It is one only where the request accepts one. */
   streams?: StreamLimits
 }
 
+/** Limits of an event stream. */
 export interface StreamLimits {
-  /** Milliseconds without a byte. Default: 120 000. */
+  /**
+   * Milliseconds without a byte.
+   *
+   * @default 120_000
+   */
   idle?: number
-  /** Milliseconds from the first byte to the last. Default: an hour. */
+  /**
+   * Milliseconds from the first byte to the last.
+   *
+   * @default 3_600_000
+   */
   lifetime?: number
-  /** Bytes of the whole stream. Default: 16 MB. */
+  /**
+   * Bytes of the whole stream.
+   *
+   * @default 16_777_216
+   */
   maxBytes?: number
 }
 
-/** A fetch for addresses that somebody else chose. */
+/** A fetch for addresses that an untrusted party chose. */
 export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 const MAX_HOPS = 3
@@ -37,12 +59,20 @@ const STREAMS = { idle: 120_000, lifetime: 3_600_000, maxBytes: 16 * 1024 * 1024
 const EVENT_STREAM = /^\s*text\/event-stream\s*(;|$)/i
 const PORTS = ['', '8443']
 
-/** The one error: whoever chose the address learns nothing about what is there. */
+/** The only error of a guarded fetch, so that the party that chose the address learns nothing about the network. */
 export class GuardError extends Error {
   constructor() {
     super('The address could not be asked.')
     this.name = 'GuardError'
   }
+}
+
+type Answer = Dispatcher.ResponseData
+
+/** Undici is loaded with the first request. The time limits are those of the guarded fetch. */
+async function agent(lookup: LookupFunction): Promise<Agent> {
+  const { Agent } = await import('undici')
+  return new Agent({ connect: { lookup, timeout: 0 }, headersTimeout: 0, bodyTimeout: 0 })
 }
 
 /**
@@ -89,71 +119,26 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       )
     }
 
-  function once(url: URL, init: RequestInit, signal: AbortSignal): Promise<IncomingMessage> {
+  /** One pool of connections for the allowed origins, one for all others: an address is checked when it is connected to. */
+  const agents = new Map<boolean, Promise<Agent>>()
+  const agentFor = (allowed: boolean) => {
+    const made = agents.get(allowed) ?? agent(pinned(allowed))
+    agents.set(allowed, made)
+    return made
+  }
+
+  async function once(url: URL, init: RequestInit, signal: AbortSignal): Promise<Answer> {
     const { allowed } = check(url)
-    const headers: Record<string, string> = { 'accept-encoding': 'identity' }
-    for (const [name, value] of new Headers(init.headers)) headers[name] = value
     // A packed answer could unpack to any size.
-    headers['accept-encoding'] = 'identity'
-    return new Promise((resolve, reject) => {
-      const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
-        url,
-        { method: init.method ?? 'GET', headers, lookup: pinned(allowed), signal, agent: false },
-        resolve,
-      )
-      request.on('error', reject)
-      request.end(typeof init.body === 'string' ? init.body : init.body?.toString())
-    })
-  }
-
-  async function bodyOf(message: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of message) {
-      size += (chunk as Buffer).length
-      if (size > maxBytes) throw new GuardError()
-      chunks.push(chunk as Buffer)
-    }
-    return new Uint8Array(Buffer.concat(chunks))
-  }
-
-  /** The body of a stream, asked for piece by piece: who reads slowly slows the server down, who leaves ends it. */
-  function streamOf(message: IncomingMessage): ReadableStream<Uint8Array> {
-    const pieces = message[Symbol.asyncIterator]()
-    const end = () => message.destroy(new GuardError())
-    const lifetime = setTimeout(end, limits.lifetime)
-    lifetime.unref()
-    let left = limits.maxBytes
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const idle = setTimeout(end, limits.idle)
-          try {
-            const { done, value } = await pieces.next()
-            if (done) {
-              clearTimeout(lifetime)
-              controller.close()
-              return
-            }
-            left -= value.byteLength
-            if (left < 0) throw new GuardError()
-            controller.enqueue(new Uint8Array(value))
-          } catch {
-            clearTimeout(lifetime)
-            message.destroy()
-            controller.error(new GuardError())
-          } finally {
-            clearTimeout(idle)
-          }
-        },
-        cancel() {
-          clearTimeout(lifetime)
-          message.destroy()
-        },
-      },
-      // Nothing is read ahead of the consumer.
-      { highWaterMark: 0 },
-    )
+    const headers = { ...Object.fromEntries(new Headers(init.headers)), 'accept-encoding': 'identity' }
+    const dispatcher = await agentFor(allowed)
+    const method = (init.method ?? 'GET') as Dispatcher.HttpMethod
+    const body = typeof init.body === 'string' ? init.body : init.body?.toString()
+    const path = url.pathname + url.search
+    const answer = await dispatcher.request({ origin: url.origin, path, method, headers, body, signal })
+    // One that is left before its end fails, which is told where it is read.
+    answer.body.on('error', () => {})
+    return answer
   }
 
   return async (input, init = {}) => {
@@ -161,20 +146,22 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     const timer = setTimeout(() => late.abort(), timeout)
     const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
     const streams = new Headers(init.headers).get('accept')?.includes('text/event-stream')
-    let message: IncomingMessage | undefined
+    let answer: Answer | undefined
     try {
       let url = new URL(input)
       let current = init
       for (let hops = 0; ; hops += 1) {
-        message = await once(url, current, signal)
-        const { statusCode = 502, headers } = message
-        const redirect = [301, 302, 303, 307, 308].includes(statusCode) ? headers.location : undefined
+        answer = await once(url, current, signal)
+        const { statusCode, headers } = answer
+        const redirect = [301, 302, 303, 307, 308].includes(statusCode) ? [headers.location].flat()[0] : undefined
         if (redirect === undefined) {
           const encoding = headers['content-encoding']
           if (encoding !== undefined && encoding !== 'identity') throw new GuardError()
           const empty = statusCode === 204 || statusCode === 304 || statusCode < 200
           const body =
-            streams && EVENT_STREAM.test(headers['content-type'] ?? '') ? streamOf(message) : await bodyOf(message)
+            streams && EVENT_STREAM.test(String(headers['content-type']))
+              ? streamOf(answer.body, limits)
+              : await readBounded(answer.body, maxBytes, () => new GuardError())
           return new Response(empty ? null : body, {
             status: statusCode,
             headers: Object.entries(headers).flatMap(([name, value]) =>
@@ -182,7 +169,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
             ),
           })
         }
-        message.destroy()
+        answer.body.destroy()
         // What carries a secret in its body or header is never sent on.
         if ((init.method ?? 'GET') !== 'GET' || hops >= MAX_HOPS) throw new GuardError()
         const next = new URL(redirect, url)
@@ -190,10 +177,49 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
         url = next
       }
     } catch {
-      message?.destroy()
+      answer?.body.destroy()
       throw new GuardError()
     } finally {
       clearTimeout(timer)
     }
   }
+}
+
+/** The body of a stream, read piece by piece: a slow reader slows the server down, and cancelling ends the connection. */
+function streamOf(body: Answer['body'], limits: Required<StreamLimits>): ReadableStream<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]()
+  const end = () => body.destroy(new GuardError())
+  const lifetime = setTimeout(end, limits.lifetime)
+  lifetime.unref()
+  let left = limits.maxBytes
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const idle = setTimeout(end, limits.idle)
+        try {
+          const { done, value } = await pieces.next()
+          if (done) {
+            clearTimeout(lifetime)
+            controller.close()
+            return
+          }
+          left -= value.byteLength
+          if (left < 0) throw new GuardError()
+          controller.enqueue(new Uint8Array(value))
+        } catch {
+          clearTimeout(lifetime)
+          body.destroy()
+          controller.error(new GuardError())
+        } finally {
+          clearTimeout(idle)
+        }
+      },
+      cancel() {
+        clearTimeout(lifetime)
+        body.destroy()
+      },
+    },
+    // Nothing is read ahead of the consumer.
+    { highWaterMark: 0 },
+  )
 }

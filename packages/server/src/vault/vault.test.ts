@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Account, LatchkeyError } from '@latchkey/core'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
+import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { startUpstream, type Upstream } from '../../fixtures/upstream.ts'
 import type { Order } from '../../fixtures/vault-process.ts'
 import { migratePostgres, postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
@@ -607,9 +607,9 @@ describe('what an attacker finds', () => {
 })
 
 describe('several processes', () => {
-  let upstream: Upstream
+  let upstream: TinyServer
   beforeAll(async () => {
-    upstream = await startUpstream()
+    upstream = await startTinyServer()
   })
   afterAll(() => upstream.close())
 
@@ -622,7 +622,7 @@ describe('several processes', () => {
       account: account(ID, { issuer: upstream.origin }),
       secret: { ...seed, token: { ...seed.token!, issuer: upstream.origin } },
     }))
-    upstream.seen.length = 0
+    upstream.requests.length = 0
     return { vault, owner }
   }
 

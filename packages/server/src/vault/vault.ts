@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Account, type KeyFields, LatchkeyError } from '@latchkey/core'
-import type { Flow } from '@latchkey/core/server'
-import type { Token } from '@latchkey/core/token'
+import { type Account, LatchkeyError } from '@latchkey/core'
+import { type AccountSecret, type Flow, wordAt } from '@latchkey/core/server'
 import { memoryStore } from '../stores/memory.ts'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import { type Audit, createAudit } from './audit.ts'
@@ -9,10 +8,7 @@ import { type KeyProvider, keysFromEnv, type SealContext, seal, unseal } from '.
 import { createWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
 
 /** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
-export interface VaultSecret {
-  token?: Token
-  expiresAt?: number
-  fields?: KeyFields
+export interface VaultSecret extends AccountSecret {
   revoked?: true
 }
 
@@ -98,6 +94,9 @@ export function createVault({
     account,
   })
   const factsOf = (row: AccountRow): Account => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
+
+  /** Facts as they are now: time alone makes an account `expiring`, and ends it. */
+  const factsNow = (row: AccountRow): Account => wordAt(factsOf(row), Date.now())
 
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
@@ -202,11 +201,11 @@ export function createVault({
     store,
     audit,
     async list(owner) {
-      return (await store.list(owner)).map(factsOf)
+      return (await store.list(owner)).map(factsNow)
     },
     async find(owner, id) {
       const row = await store.get(owner, id)
-      return row && factsOf(row)
+      return row && factsNow(row)
     },
     async open(owner, id) {
       const row = await store.get(owner, id)
