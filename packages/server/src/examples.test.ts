@@ -10,15 +10,9 @@ import { createServer } from '../examples/mount.ts'
 import { createGetMetrics } from '../examples/service-credentials.ts'
 import { listDatasets } from '../examples/skill.ts'
 import { createVaultBroker, run } from '../examples/vault.ts'
-import {
-  AgentContext,
-  AuthorizationRequired,
-  createVault,
-  currentIdentities,
-  localKeys,
-  memoryStore,
-  resolveMcpServers,
-} from './index.ts'
+import { resolveMcpServers } from './agent/mcp/index.ts'
+import { AgentContext, AuthorizationRequired, currentIdentities } from './index.ts'
+import { createVault, localKeys, memoryStore } from './vault/index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {

@@ -2,8 +2,6 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type AccountSecret, type Flow, wordAt } from '@latchkey/core/server'
 import { memoryStore } from '../stores/memory.ts'
-import { postgresStore } from '../stores/postgres.ts'
-import { sqliteStore } from '../stores/sqlite.ts'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import { type Audit, createAudit } from './audit.ts'
 import { type KeyProvider, keysFromEnv, type SealContext, seal, unseal } from './seal.ts'
@@ -314,22 +312,31 @@ export function createVault({
 
 /**
  * A vault out of the environment: `TOKEN_ENCRYPTION_KEY`, `TOKEN_STORE_TYPE` (`memory`, `sqlite` or `postgres`; default
- * `sqlite`) and `TOKEN_STORE_URL` (a file, or `postgres://…`; default `latchkey-vault.db`).
+ * `sqlite`) and `TOKEN_STORE_URL` (a file, or `postgres://…`; default `latchkey-vault.db`). Only the driver of the chosen
+ * store is loaded.
+ *
+ * @throws LatchkeyError `misuse` for a key that is missing or weak, and for a store that there is not.
  */
-export function vaultFromEnv(
+export async function vaultFromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
   options: Omit<VaultOptions, 'store' | 'keys'> = {},
-): Vault {
-  return createVault({ ...options, keys: keysFromEnv(env), store: storeFromEnv(env) })
+): Promise<Vault> {
+  return createVault({ ...options, keys: keysFromEnv(env), store: await storeFromEnv(env) })
 }
 
-function storeFromEnv({
+async function storeFromEnv({
   TOKEN_STORE_TYPE: type = 'sqlite',
   TOKEN_STORE_URL: url,
-}: Readonly<Record<string, string | undefined>>) {
+}: Readonly<Record<string, string | undefined>>): Promise<VaultStore> {
   if (type === 'memory') return memoryStore()
-  if (type === 'sqlite') return sqliteStore(url?.replace(/^(sqlite|file):(\/\/)?/, '') || 'latchkey-vault.db')
-  if (type === 'postgres' && url) return postgresStore({ url })
+  if (type === 'sqlite') {
+    const { sqliteStore } = await import('../stores/sqlite.ts')
+    return sqliteStore(url?.replace(/^(sqlite|file):(\/\/)?/, '') || 'latchkey-vault.db')
+  }
+  if (type === 'postgres' && url) {
+    const { postgresStore } = await import('../stores/postgres.ts')
+    return postgresStore({ url })
+  }
   throw new LatchkeyError(
     'misuse',
     type === 'postgres'
