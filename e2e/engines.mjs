@@ -65,7 +65,7 @@ async function startDemo() {
   const names = ['PORT', 'GITHUB_PORT', 'GOOGLE_PORT', 'KAGGLE_PORT']
   const ports = {}
   for (const name of names) ports[name] = String(await freePort())
-  const demo = start(process.execPath, [path.join(root, 'apps/demo/src/server/start.ts')], {
+  const demo = start(process.execPath, [path.join(root, 'apps/demo/src/showcase/server/start.ts')], {
     env: { ...env, ...ports },
   })
   demo.stderr.pipe(process.stderr)

@@ -8,7 +8,7 @@ function serve(custody: Custody) {
   const { app, github, google, kaggle, dump, mcp } = addressesOf(custody)
   const port = (address: string) => new URL(address).port
   return {
-    command: custody === 'browser' ? 'node ../apps/demo/src/server/start.ts' : `node serve.ts ${custody}`,
+    command: custody === 'browser' ? 'node ../apps/demo/src/showcase/server/start.ts' : `node serve.ts ${custody}`,
     url: app,
     env: {
       PORT: port(app),

@@ -15,7 +15,7 @@ const file = path.join(folder, 'vault.db')
 const postgres = type === 'postgres' ? await startPostgres() : undefined
 
 let log = ''
-const demo = spawn(process.execPath, [path.join(import.meta.dirname, '../apps/demo/src/server/start.ts')], {
+const demo = spawn(process.execPath, [path.join(import.meta.dirname, '../apps/demo/src/showcase/server/start.ts')], {
   env: {
     ...process.env,
     CUSTODY: 'vault',

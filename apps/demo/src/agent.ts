@@ -1,12 +1,7 @@
-import type { UIMessage } from 'ai'
 import type { BaseUrls } from './providers.ts'
-import type { AgentTools } from './server/tools.ts'
 
 /** Which accounts an agent may use is kept by the agent's id. An app with several agents gives each its own. */
 export const AGENT_ID = 'assistant'
-
-/** A chat message whose tool parts have the types of the server's tools. */
-export type AgentMessage = UIMessage<unknown, never, AgentTools>
 
 /** What the page is told by `GET /api/config`: nothing that the whole world may not know. */
 export interface Config {

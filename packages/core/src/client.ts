@@ -1,6 +1,6 @@
-import { createKeeper, type LatchkeyOptions, lives } from './accounts/account-store.ts'
+import { accessTokenOf, identityOf, isUsable, lives } from './accounts/account-rules.ts'
+import { createKeeper, type LatchkeyOptions } from './accounts/account-store.ts'
 import type { DisconnectReceipt } from './accounts/refresh.ts'
-import type { Secret } from './accounts/secret-store.ts'
 import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connect/connect.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { closeWindow, flows, openWindow } from './connect/popup.ts'
@@ -262,18 +262,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const identity = async (provider: Provider): Promise<Identity[]> => {
     try {
       const { account, secret } = await ask(provider.id)
-      const { [primaryField(provider)]: _primary, ...rest } = secret.fields ?? {}
-      const expiresAt = secret.token && secret.expiresAt
-      return [
-        {
-          provider: provider.id,
-          accessToken: primary(provider, secret),
-          ...(account.scopes.length > 0 && { scopes: [...account.scopes] }),
-          ...(expiresAt !== undefined && { expiresAt }),
-          accountId: account.id,
-          ...(Object.keys(rest).length > 0 && { fields: rest }),
-        },
-      ]
+      return [identityOf(provider, account, secret)]
     } catch {
       // What cannot be used is left out: the tool that needs it will ask for it.
       return []
@@ -444,7 +433,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       }
       return (async () => {
         const { account, secret } = await ask(target, tokenOptions)
-        const token = primary(keeper.find(account.provider), secret)
+        const token = accessTokenOf(keeper.find(account.provider), secret)
         if (plain && answered.snapshot === store.getState()) {
           const until = (secret.fields ? undefined : secret.expiresAt) ?? Number.POSITIVE_INFINITY
           const answer = { target: plain, token: Promise.resolve(token), until: until - MIN_VALIDITY * 1000 }
@@ -466,8 +455,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const state = store.getState()
       return wanted(about).flatMap(({ id }) => {
         const account = defaultAccount(state, id)
-        const usable = account?.status === 'connected' || account?.status === 'expiring'
-        if (account?.custody !== 'vault' || !usable) return []
+        if (account?.custody !== 'vault' || !isUsable(account.status)) return []
         return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
       })
     },
@@ -554,7 +542,3 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
     return loaded
   }
 }
-
-const primaryField = (provider: Provider) => (provider.kind === 'api-key' ? (provider.fields[0]?.name ?? 'key') : '')
-const primary = (provider: Provider, secret: Secret): string =>
-  secret.token ? secret.token.access_token : (secret.fields[primaryField(provider)] ?? '')

@@ -1,4 +1,5 @@
 // What a server needs to run the authorization of a person itself: for @latchkey/server, not for pages.
+export * from './accounts/account-rules.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { codeFromServer } from './errors.ts'
 export { boundMcp } from './mcp/accounts.ts'

@@ -82,6 +82,7 @@ export function useAccount(id: string): Account | undefined {
 /** How a connect ended; `failed` takes the place of a rejection. */
 export type ConnectResult = ConnectOutcome | { status: 'failed'; error: LatchkeyError }
 
+/** What {@link useConnect} returns. */
 export interface UseConnect {
   /** Call it inside the click: it opens the window in the same tick. Never rejects. */
   connect: (options?: ConnectOptions) => Promise<ConnectResult>
@@ -125,6 +126,7 @@ export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: s
   }
 }
 
+/** What {@link useDisconnect} returns. */
 export interface UseDisconnect {
   /** Removes an account here and revokes it at its provider; the receipt says what became of it. Never rejects. */
   disconnect: (accountId: string) => Promise<DisconnectReceipt>
@@ -149,6 +151,7 @@ export function usePendingRequests(): readonly ConnectRequest[] {
   return useSnapshot((snapshot) => snapshot.requests)
 }
 
+/** What {@link useToken} returns. */
 export interface UseToken {
   /**
    * A token fit for one request. Ask for it where it is used and keep it nowhere.
@@ -177,6 +180,7 @@ export function useToken(target: TokenTarget): UseToken {
   return { getToken, status }
 }
 
+/** What {@link useIdentities} returns. */
 export interface UseIdentities {
   /** The identities to send with a run, freshly refreshed. Call it on send and keep the answer nowhere. */
   getIdentities: () => Promise<Identity[]>
@@ -212,6 +216,7 @@ function isUsable(snapshot: Snapshot, providerId: string): boolean {
   return status === 'connected' || status === 'expiring'
 }
 
+/** What {@link useAgentAccounts} returns. */
 export interface UseAgentAccounts {
   /** Every provider of the page, and whether this agent may use its accounts. */
   providers: readonly { id: string; included: boolean }[]

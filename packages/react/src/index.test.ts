@@ -22,6 +22,7 @@ test('the public names', () => {
       "LatchkeyProvider",
       "Registrations",
       "StatusBadge",
+      "errorSentence",
       "useAccount",
       "useAccounts",
       "useAgentAccounts",
@@ -30,6 +31,7 @@ test('the public names', () => {
       "useDisconnect",
       "useIdentities",
       "useLatchkey",
+      "useMessages",
       "usePendingRequests",
       "useToken",
     ]

@@ -27,29 +27,30 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
  */
 export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | Account | LatchkeyError
 
+/** What a fake client has at the start, and how its calls end. */
 export interface FakeClientOptions {
-  /** Default: GitHub, Gmail and Kaggle. */
+  /** @default GitHub, Gmail and Kaggle */
   providers?: readonly Provider[]
   accounts?: readonly Account[]
-  /** Default: `ready`. */
+  /** @default `ready` */
   status?: Snapshot['status']
-  /** Default: `sealed`. */
+  /** @default `sealed` */
   custody?: Snapshot['custody']
   /** What running tools wait for. */
   requests?: readonly ConnectRequest[]
-  /** Default: `available`. */
+  /** @default `available` */
   persistence?: Snapshot['persistence']
   /** What providers are doing, by id. */
   states?: Readonly<Record<string, ProviderState>>
-  /** How connects end, by provider id. Default: `connected`. */
+  /** How connects end, by provider id. @default `connected` */
   outcomes?: Readonly<Record<string, FakeOutcome>>
-  /** Default: every key is `verified`. */
+  /** @default every key is `verified` */
   verifyKey?: (providerId: string, fields: KeyFields) => Promise<KeyVerdict>
-  /** What disconnecting says, by provider id. Default: the access token is revoked. */
+  /** What disconnecting says, by provider id. @default the access token is revoked */
   receipts?: Readonly<Record<string, DisconnectReceipt>>
-  /** This app at the authorization servers of MCP servers. Default: nowhere. */
+  /** This app at the authorization servers of MCP servers. @default nowhere */
   registrations?: readonly Registration[]
-  /** The authorization server of every MCP server. Default: `https://login.example`. */
+  /** The authorization server of every MCP server. @default `https://login.example` */
   issuer?: string
 }
 

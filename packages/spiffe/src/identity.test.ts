@@ -8,7 +8,7 @@ import { agent } from '../fixtures/agents.ts'
 import { run } from '../fixtures/processes.ts'
 import { errorsOf } from '../fixtures/waiting.ts'
 import { authorizeAny, authorizeId, JwtSource, SpiffeIdentity, verifyJwtSvid, X509Source } from './index.ts'
-import { FakeCa, FakeWorkloadApi, x509SvidResponse } from './testing/index.ts'
+import { encodeX509SvidResponse, FakeCa, FakeWorkloadApi } from './testing/index.ts'
 
 const ca = new FakeCa('acme.com')
 const open: { close(): unknown }[] = []
@@ -72,7 +72,7 @@ it('case 176: keys leak nowhere, and close() leaves nothing behind', async () =>
     { ...good, spiffeId: key },
   ]) {
     const told = next()
-    alice.api.push('x509Svid', x509SvidResponse.encode({ svids: [broken], crl: [], federatedBundles: new Map() }))
+    alice.api.push('x509Svid', encodeX509SvidResponse({ svids: [broken], federatedBundles: new Map() }))
     errors.push(await told)
   }
   alice.api.fail('jwtSvid', status.INTERNAL, 1)

@@ -3,33 +3,35 @@ import type { TLSSocket } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import { type Address, type ChannelOptions, SecureChannel } from './channel/channel.ts'
 import { type Listener, type ListenOptions, listen } from './channel/listener.ts'
-import { grpcCredentials } from './grpc/grpc.ts'
+import { grpcCredentials } from './grpc/credentials.ts'
+import type { Authorizer } from './ids/authorize.ts'
 import { SpiffeError } from './ids/errors.ts'
-import { type Authorizer, SpiffeId } from './ids/spiffe-id.ts'
+import { SpiffeId } from './ids/spiffe-id.ts'
 import type { JwtSvid } from './jwt/svid.ts'
-import {
-  type AgentOptions,
-  type ConnectOptions,
-  type Connector,
-  connect,
-  httpsAgent,
-  undiciConnector,
-} from './tls/tls.ts'
+import { type AgentOptions, type Connector, httpsAgent, undiciConnector } from './tls/agents.ts'
+import { type ConnectOptions, connect } from './tls/connect.ts'
 import { WorkloadApiClient, type WorkloadApiOptions } from './workload/client.ts'
-import { type GetJwtSvidOptions, JwtSource } from './workload/jwt-source.ts'
-import { X509Source } from './workload/x509-source.ts'
+import { type GetJwtSvidOptions, JwtSource, X509Source } from './workload/sources.ts'
 import type { X509Svid } from './x509/svid.ts'
 
+/** Options of {@link SpiffeIdentity}. */
 export interface SpiffeIdentityOptions extends WorkloadApiOptions {
-  /** Where an agent listens. Default: nothing is known, and each channel is told its address. */
+  /** Finds where an agent listens. Without it, each channel needs its `address`. */
   resolve?: (id: SpiffeId) => Address | Promise<Address>
-  /** Which identity to use when there are several. Default: the first. */
+  /**
+   * Chooses the identity when there are several.
+   *
+   * @default the first
+   */
   picker?: (svids: readonly X509Svid[]) => X509Svid | undefined
 }
 
 /**
- * Who this agent is, from the platform it runs on: no secret is configured anywhere. The Workload API is asked when the
- * first thing is needed, and followed until {@link close}.
+ * This agent's identity, from the platform it runs on. No secret is configured. The Workload API is asked at the first call
+ * that needs it and followed until {@link close}.
+ *
+ * Each method that needs the Workload API rejects as `X509Source.open` or `JwtSource.open`, and with `closed` after
+ * {@link close}.
  *
  * ```ts
  * const identity = new SpiffeIdentity({ resolve: (id) => registry.addressOf(id) })
@@ -50,7 +52,7 @@ export class SpiffeIdentity {
     this.#options = options
   }
 
-  /** The source behind this identity, for its events, bundles and other SVIDs. */
+  /** The source of this identity, for its events, bundles and other SVIDs. Do not close it. */
   x509Source(): Promise<X509Source> {
     this.#x509 ??= this.#open((options) =>
       X509Source.open({ ...options, ...(this.#options.picker ? { picker: this.#options.picker } : {}) }),
@@ -62,6 +64,7 @@ export class SpiffeIdentity {
     return this.#x509
   }
 
+  /** The source of this identity's tokens and JWT bundles. Do not close it. */
   jwtSource(): Promise<JwtSource> {
     this.#jwt ??= this.#open((options) => JwtSource.open(options)).catch((error) => {
       this.#jwt = undefined
@@ -70,28 +73,32 @@ export class SpiffeIdentity {
     return this.#jwt
   }
 
-  /** This agent's certificate of now. Ask each time: it changes by the hour. */
+  /** This agent's present certificate and key. Call it for each use: the platform replaces them often. */
   async getX509Svid(): Promise<X509Svid> {
     return (await this.x509Source()).svid
   }
 
-  /** A token that says who this agent is, to one audience. */
+  /** A token that proves this agent's identity to one audience. */
   async getJwtSvid(audience: string, options?: GetJwtSvidOptions): Promise<JwtSvid> {
     return (await this.jwtSource()).getJwtSvid(audience, options)
   }
 
   /**
-   * The JWT-SVID as a client assertion, for `new ServiceCredentials({ clientAssertion })` and any other OAuth client: the
-   * authorization server trusts the trust domain, and no client secret exists. Asked anew for each token request.
+   * The JWT-SVID as a client assertion, for `new ServiceCredentials({ clientAssertion })` and other OAuth clients. The
+   * authorization server trusts the trust domain's keys, so there is no client secret. Call it for each token request.
    *
-   * @param audience the authorization server's issuer, or what it expects in `aud`.
+   * @param audience what the authorization server expects in `aud`: mostly its issuer.
    * @see RFC 7523 §2.2, §3
    */
   clientAssertion(audience: string, options?: GetJwtSvidOptions): () => Promise<string> {
     return async () => (await this.getJwtSvid(audience, options)).token
   }
 
-  /** A channel to one agent, connected: it rejects if another one is there, or if that one refuses us. */
+  /**
+   * Connects a channel to one agent.
+   *
+   * @throws {@link SpiffeError} `not_configured` if the address is not known, or the codes of `SecureChannel.connect`
+   */
   async createSecureChannel(id: SpiffeId | string, options: Partial<ChannelOptions> = {}): Promise<SecureChannel> {
     const to = SpiffeId.from(id)
     const address = options.address ?? (await this.#options.resolve?.(to))
@@ -112,7 +119,7 @@ export class SpiffeIdentity {
     return channel
   }
 
-  /** Takes requests of other agents. */
+  /** Serves requests of other agents. */
   async listen(options: ListenOptions): Promise<Listener> {
     const listener = await listen(await this.x509Source(), options)
     this.#listeners.add(listener)
@@ -121,7 +128,7 @@ export class SpiffeIdentity {
     return listener
   }
 
-  /** A TLS connection of one's own protocol, proven on both ends. */
+  /** A mutual TLS connection for a protocol of your own. */
   async connect(options: ConnectOptions): Promise<TLSSocket> {
     return connect(await this.x509Source(), options)
   }
@@ -131,12 +138,12 @@ export class SpiffeIdentity {
     return httpsAgent(await this.x509Source(), options)
   }
 
-  /** For `new undici.Agent({ connect })`, and with it for `fetch(url, { dispatcher })`. */
+  /** For `new undici.Agent({ connect })`, and so for `fetch(url, { dispatcher })`. */
   async undiciConnector(options: { authorize: Authorizer }): Promise<Connector> {
     return undiciConnector(await this.x509Source(), options)
   }
 
-  /** A dispatcher of the caller's own undici: `identity.dispatcher(undici.Agent, { authorize })`. */
+  /** A dispatcher, made with your own undici: `identity.dispatcher(undici.Agent, { authorize })`. */
   async dispatcher<Dispatcher>(
     Agent: new (options: { connect: Connector }) => Dispatcher,
     options: { authorize: Authorizer },
@@ -149,7 +156,7 @@ export class SpiffeIdentity {
     return grpcCredentials(await this.x509Source(), options)
   }
 
-  /** Ends channels, listeners and sources. Nothing of them keeps the process alive; whoever waits is told `closed`. */
+  /** Ends channels, listeners and sources. Calls that wait reject with `closed`. Nothing keeps the process alive. */
   async close(): Promise<void> {
     this.#closing.abort()
     for (const channel of this.#channels) channel.close()

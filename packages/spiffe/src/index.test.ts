@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
+import * as grpc from './grpc.ts'
 import * as api from './index.ts'
 import * as testing from './testing/index.ts'
+import * as tls from './tls.ts'
 
 it('exports these names', () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
@@ -13,12 +15,10 @@ it('exports these names', () => {
       "JwtSource",
       "JwtSvid",
       "SecureChannel",
-      "Source",
       "SourceErrorEvent",
       "SpiffeError",
       "SpiffeId",
       "SpiffeIdentity",
-      "Updating",
       "WorkloadApiClient",
       "X509Source",
       "X509Svid",
@@ -27,35 +27,43 @@ it('exports these names', () => {
       "authorizeMemberOf",
       "authorizeOneOf",
       "bundleHandler",
-      "connect",
-      "createServer",
       "fetchBundle",
       "firstOf",
-      "grpcCredentials",
-      "httpsAgent",
       "idFromCertificate",
       "linearBackoff",
-      "listen",
       "parseEndpoint",
       "parseTrustDomain",
-      "peerOf",
       "readCertificate",
       "readCertificates",
       "readJwtSvid",
       "readPem",
       "serveBundle",
-      "serveGrpc",
-      "tlsOptions",
-      "undiciConnector",
       "verifyJwtSvid",
       "verifyX509Svid",
+    ]
+  `)
+  expect(Object.keys(tls).sort()).toMatchInlineSnapshot(`
+    [
+      "connect",
+      "createServer",
+      "httpsAgent",
+      "listen",
+      "peerOf",
+      "tlsOptions",
+      "undiciConnector",
+    ]
+  `)
+  expect(Object.keys(grpc).sort()).toMatchInlineSnapshot(`
+    [
+      "grpcCredentials",
+      "serveGrpc",
     ]
   `)
   expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
     [
       "FakeCa",
       "FakeWorkloadApi",
-      "x509SvidResponse",
+      "encodeX509SvidResponse",
     ]
   `)
 })

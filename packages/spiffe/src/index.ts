@@ -1,4 +1,5 @@
-// The public surface of @latchkey/spiffe: named exports only, by hand.
+// The public surface of @latchkey/spiffe: named exports only, by hand. It loads gRPC, which the Workload API speaks. TLS
+// without channels is in ./tls.ts, gRPC between agents in ./grpc.ts.
 export { Bundle, type BundleContents, type BundleProvider, BundleSet, firstOf } from './bundles/bundle.ts'
 export {
   bundleHandler,
@@ -17,35 +18,20 @@ export {
   type RequestOptions,
   SecureChannel,
 } from './channel/channel.ts'
-export { type IncomingRequest, type Listener, type ListenOptions, listen } from './channel/listener.ts'
-export { type GrpcServing, grpcCredentials, serveGrpc } from './grpc/grpc.ts'
+export type { IncomingRequest, Listener, ListenOptions } from './channel/listener.ts'
 export { SpiffeIdentity, type SpiffeIdentityOptions } from './identity.ts'
-export { SpiffeError, type SpiffeErrorCode, type SpiffeErrorOptions } from './ids/errors.ts'
 export {
   type Authorizer,
   authorizeAny,
   authorizeId,
   authorizeMemberOf,
   authorizeOneOf,
-  parseTrustDomain,
-  SpiffeId,
-} from './ids/spiffe-id.ts'
-export { JwtSvid, readJwtSvid, type VerifyJwtOptions, verifyJwtSvid } from './jwt/svid.ts'
-export {
-  type AgentOptions,
-  type ConnectOptions,
-  type Connector,
-  connect,
-  createServer,
-  httpsAgent,
-  type Peer,
-  peerOf,
-  type ServerOptions,
-  type SvidServer,
-  tlsOptions,
-  undiciConnector,
-} from './tls/tls.ts'
-export { BundleSource } from './workload/bundle-source.ts'
+} from './ids/authorize.ts'
+export { SpiffeError, type SpiffeErrorCode, type SpiffeErrorOptions } from './ids/errors.ts'
+export { parseTrustDomain, SpiffeId } from './ids/spiffe-id.ts'
+export { JwtSvid, readJwtSvid } from './jwt/svid.ts'
+export { type JwtAuthorities, type VerifyJwtOptions, verifyJwtSvid } from './jwt/verify.ts'
+export type { Peer } from './tls/peer.ts'
 export {
   type Backoff,
   type JwtSvidParams,
@@ -56,9 +42,17 @@ export {
   type X509Context,
 } from './workload/client.ts'
 export { ENDPOINT_VARIABLE, parseEndpoint } from './workload/endpoint.ts'
-export { type GetJwtSvidOptions, JwtSource, type JwtSourceOptions } from './workload/jwt-source.ts'
-export { Source, SourceErrorEvent, type SourceOptions, Updating } from './workload/source.ts'
-export { type X509Provider, X509Source, type X509SourceOptions } from './workload/x509-source.ts'
+export {
+  BundleSource,
+  type GetJwtSvidOptions,
+  JwtSource,
+  type JwtSourceOptions,
+  type SourceOptions,
+  type X509Provider,
+  X509Source,
+  type X509SourceOptions,
+} from './workload/sources.ts'
+export { SourceErrorEvent } from './workload/updating.ts'
 export {
   type Certificate,
   type CertificateKeyUsage,
@@ -66,4 +60,11 @@ export {
   readCertificates,
   readPem,
 } from './x509/certificate.ts'
-export { idFromCertificate, type VerifiedX509Svid, type VerifyOptions, verifyX509Svid, X509Svid } from './x509/svid.ts'
+export {
+  idFromCertificate,
+  type VerifiedX509Svid,
+  type VerifyOptions,
+  verifyX509Svid,
+  type X509Authorities,
+  X509Svid,
+} from './x509/svid.ts'

@@ -15,6 +15,7 @@ import {
 } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords } from './account-records.ts'
+import { pausedStatus } from './account-rules.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret } from './secret-store.ts'
 
@@ -219,7 +220,7 @@ export function createKeeper(options: LatchkeyOptions) {
     async pause(id: string, paused: boolean): Promise<void> {
       const turned = (account: Account): Account => ({
         ...account,
-        status: paused ? 'paused' : account.status === 'paused' ? resting(account) : account.status,
+        status: pausedStatus(account, paused),
       })
       const account = store.getState().accounts[id]
       if (!account) throw gone(id)
@@ -295,11 +296,3 @@ function unique(providers: readonly Provider[]): readonly Provider[] {
   }
   return providers
 }
-
-/** The word of an account that is not paused any more: its reason was kept. */
-const resting = ({ reason }: Account): Account['status'] =>
-  reason === undefined || reason === 'unverified' || reason === 'offline' ? 'connected' : 'needs-reconnect'
-
-/** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
-export const lives = (secret: Secret, seconds: number): boolean =>
-  secret.fields !== undefined || (secret.expiresAt ?? Number.MAX_VALUE) - seconds * 1000 > Date.now()

@@ -4,15 +4,15 @@ import {
   authorizationServer,
   brokered,
   fetchProfile,
-  type Profile,
   type RevokedToken,
   type Token,
   type TokenAnswer,
   type TokenEndpoint,
 } from '../protocol/token-endpoint.ts'
-import { isMcp, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
+import { isMcp, type OAuthProvider, type Provider } from '../provider.ts'
 import type { Account } from '../snapshot.ts'
-import { type Keeper, lives } from './account-store.ts'
+import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
+import type { Keeper } from './account-store.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
 
 /** What became of an account's access at the provider. */
@@ -172,32 +172,14 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
     old: Token,
     answer: TokenAnswer,
   ): Promise<Secret> {
-    // A member that the answer leaves out stays, the refresh token above all. @see RFC 6749 §6
-    const fresh = Object.entries(answer.token).filter(([, value]) => value !== undefined)
-    const token: Token = { ...old, ...Object.fromEntries(fresh) }
-    const secret: Secret = { token, expiresAt: endOf(answer) }
+    const secret = renewedSecret(old, answer)
     const current = store.getState().accounts[account.id]
     if (!current) {
       // Disconnected meanwhile: the disconnect waits for the lock and revokes what it finds.
       await secrets.write(account, secret)
       throw disconnected(account)
     }
-    const scopes = granted(provider, answer, current.scopes)
-    const known = [...current.scopes, ...current.missingScopes]
-    await keeper.save(
-      {
-        ...current,
-        // An answer that names nobody, or somebody else, does not rename the account.
-        ...facts(provider, (answer.profile?.subject === current.subject && answer.profile) || current, secret),
-        scopes,
-        missingScopes: known.filter((scope) => !scopes.includes(scope)),
-        ...lifeOf(secret),
-        // Paused meanwhile: that is what it stays.
-        status: current.status === 'paused' ? 'paused' : 'connected',
-        reason: undefined,
-      },
-      secret,
-    )
+    await keeper.save(renewedAccount(provider, current, answer, secret), secret)
     return secret
   }
 
@@ -271,28 +253,4 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
       })
     },
   }
-}
-
-/** The end of an access token by this clock, from the time its answer came. @see RFC 6749 §5.1 */
-export const endOf = ({ token }: TokenAnswer): number | undefined =>
-  token.expires_in === undefined ? undefined : Date.now() + token.expires_in * 1000
-
-/** An account's facts about the life of its secret. */
-export const lifeOf = (secret: Secret) => ({
-  expiresAt: secret.token && secret.expiresAt,
-  issuedAt: secret.token && Date.now(),
-  renewable: secret.token?.refresh_token !== undefined,
-})
-
-/** What the server granted; without a word from it, what was asked. @see RFC 6749 §5.1 */
-export const granted = (
-  provider: OAuthProvider,
-  { token }: TokenAnswer,
-  asked: readonly string[],
-): readonly string[] => (token.scope === undefined ? asked : parseScope(provider, token.scope))
-
-/** An account's facts about its person. */
-export function facts(provider: Provider, profile: Profile | undefined, secret?: Secret) {
-  const { subject, username = secret?.fields?.username, name, email, avatar, url } = profile ?? {}
-  return { subject, username, name, email, avatar, url, label: username ?? email ?? name ?? provider.name }
 }

@@ -1,9 +1,19 @@
+import {
+  connectedAgain,
+  type Evidence,
+  endOf,
+  granted,
+  type Identified,
+  identify,
+  isOtherPerson,
+  withOldRefreshToken,
+} from '../accounts/account-rules.ts'
 import type { Keeper } from '../accounts/account-store.ts'
-import { endOf, facts, granted, lifeOf, type Renewal } from '../accounts/refresh.ts'
+import type { Renewal } from '../accounts/refresh.ts'
 import type { Secret } from '../accounts/secret-store.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from '../errors.ts'
 import type { Challenge } from '../mcp/www-authenticate.ts'
-import { callBroker, type Profile, type Verification } from '../protocol/token-endpoint.ts'
+import { callBroker, type Verification } from '../protocol/token-endpoint.ts'
 import { isVaultFlow, type VaultClient } from '../protocol/vault-client.ts'
 import {
   type ApiKeyProvider,
@@ -13,7 +23,7 @@ import {
   type Provider,
   parseScope,
 } from '../provider.ts'
-import { type Account, defaultAccount, type Reason } from '../snapshot.ts'
+import { type Account, defaultAccount } from '../snapshot.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import { closeWindow, embedded, flows, listen } from './popup.ts'
 
@@ -212,8 +222,13 @@ export function createConnecting(
     const endpoint = await renewal.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id, nonce })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
-    const scopes = granted(provider, tokens, flow.scopes)
-    const account = await adopt(provider, tokens.profile, secret, { ...flow, began, granted: scopes })
+    const account = await adopt(provider, secret, {
+      profile: tokens.profile,
+      asked: flow.scopes,
+      granted: granted(provider, tokens, flow.scopes),
+      target: flow.accountId,
+      began,
+    })
     return connected(provider, account, flow)
   }
 
@@ -222,58 +237,18 @@ export function createConnecting(
     return { status: 'connected', account, ...(flow && keptOf(flow)) }
   }
 
-  /** Whose secret this is: an account that is there, or one to be. */
-  async function identify(
-    provider: Provider,
-    profile: Profile | undefined,
-    secret: Secret,
-    { granted: scopes = [], scopes: asked = scopes, accountId: meant, reason, began }: Adoption,
-  ): Promise<Found> {
-    const issuer = secret.token?.issuer ?? provider.issuer
-    const known = facts(provider, profile, secret)
-    const { subject } = known
-    const { accounts } = store.getState()
-    const target = accounts[meant ?? '']
-    const isNameless = (account: Account | undefined) =>
-      account?.provider === provider.id &&
-      account.subject === undefined &&
-      // A key that names nobody belongs to whom it was meant for.
-      ((account === target && known.username === undefined) || (account.username ?? known.username) === known.username)
-    const nameless = [target, ...Object.values(accounts)].find(isNameless)
-    const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
-    const extra = scopes.filter((scope) => !asked.includes(scope))
-    const missing = asked.filter((scope) => !scopes.includes(scope))
-    const account: Account = {
-      id,
-      provider: provider.id,
-      issuer,
-      ...known,
-      scopes,
-      // A refresh token is what this scope is for, and few servers repeat it.
-      missingScopes: missing.filter((scope) => scope !== 'offline_access' || !secret.token?.refresh_token),
-      ...(extra.length > 0 && { extraScopes: extra }),
-      status: 'connected',
-      reason,
-      ...lifeOf(secret),
-      connectedAt: nameless?.connectedAt ?? Date.now(),
-      rev: 0,
-    }
-    return { account, secret, nameless, began }
-  }
-
   /** Puts a secret on its account, under the account's lock. */
   async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<Account> {
     const { id } = found
     const account = await secrets.exclusive(id, async () => {
       if (keeper.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.', { next: 'connect' })
       const old = store.getState().accounts[id]
-      const complete = old ? await withOldRefreshToken(old, secret) : secret
+      const held = old && (await secrets.read(old).catch(() => undefined))
+      const complete = withOldRefreshToken(secret, held?.secret)
       return keeper.save(
         {
-          ...found,
-          renewable: complete.token?.refresh_token !== undefined,
-          connectedAt: old?.connectedAt ?? since ?? found.connectedAt,
-          rev: old?.rev ?? 0,
+          ...connectedAgain(found, complete, old),
+          ...(!old && since !== undefined && { connectedAt: since }),
         },
         complete,
         { paused: false },
@@ -292,15 +267,11 @@ export function createConnecting(
    *
    * @throws LatchkeyError `account_changed` when it was to be another's; nothing is changed then until it is decided.
    */
-  async function adopt(
-    provider: Provider,
-    profile: Profile | undefined,
-    secret: Secret,
-    adoption: Adoption,
-  ): Promise<Account> {
-    const found = await identify(provider, profile, secret, adoption)
-    const from = store.getState().accounts[adoption.accountId ?? '']
-    if (!found.account.subject || !from?.subject || from.id === found.account.id) return settle(found)
+  async function adopt(provider: Provider, secret: Secret, { began, ...evidence }: Adoption): Promise<Account> {
+    const { accounts } = store.getState()
+    const found = { ...(await identify(provider, secret, Object.values(accounts), evidence)), secret, began }
+    const from = accounts[evidence.target ?? '']
+    if (!from || !isOtherPerson(found.account, from)) return settle(found)
     discard(provider.id)
     changes.set(provider.id, { from, found })
     throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
@@ -328,16 +299,6 @@ export function createConnecting(
     } catch {
       // It is held by nobody now, and ends by itself.
     }
-  }
-
-  /** Google gives a refresh token once: an answer without one does not take the old one away. */
-  async function withOldRefreshToken(account: Account, secret: Secret): Promise<Secret> {
-    if (!secret.token || secret.token.refresh_token) return secret
-    const held = await secrets.read(account).catch(() => undefined)
-    // What one authorization server gave is never shown to another.
-    if (held?.secret.token?.issuer !== secret.token.issuer) return secret
-    const { refresh_token } = held.secret.token
-    return refresh_token ? { ...secret, token: { ...secret.token, refresh_token } } : secret
   }
 
   /** Ends a connect in the card's words, and for the caller by what it can do about it. */
@@ -414,7 +375,7 @@ export function createConnecting(
         const names = keyScheme(provider, apiKey)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
-        return connected(provider, await adopt(provider, profile, { fields }, { accountId, reason, began }))
+        return connected(provider, await adopt(provider, { fields }, { profile, target: accountId, reason, began }))
       } catch (error) {
         return fail(provider, error)
       }
@@ -429,7 +390,9 @@ export function createConnecting(
       if (!fields) return account
       try {
         const verdict = await judge(provider, fields)
-        return verdict.status === 'verified' ? await adopt(provider, verdict.profile, { fields }, { began }) : account
+        return verdict.status === 'verified'
+          ? await adopt(provider, { fields }, { profile: verdict.profile, began })
+          : account
       } catch (error) {
         await secrets.exclusive(account.id, () => keeper.mark(account.id, 'needs-reconnect', 'invalid_token'))
         throw error
@@ -509,24 +472,15 @@ export function createConnecting(
   }
 }
 
-/** What is known of a secret before it is an account's. */
-interface Adoption {
-  /** Asked for. */
-  scopes?: readonly string[]
-  granted?: readonly string[]
-  /** The account it was meant for. */
-  accountId?: string
-  reason?: Reason
+/** What is known of a secret before it belongs to an account. */
+interface Adoption extends Evidence {
   /** The keeper's epoch when all this began. */
   began: number
 }
 
 /** An account as it will be, and its secret. */
-interface Found {
-  account: Account
+interface Found extends Identified {
   secret: Secret
-  /** An account without a name that this one may be. */
-  nameless?: Account
   began: number
 }
 
@@ -550,17 +504,3 @@ function checkFields(provider: ApiKeyProvider, fields: KeyFields): void {
     next: 'edit-key',
   })
 }
-
-async function accountId(provider: string, issuer: string, subject: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${issuer}\n${subject}`))
-  return `${provider}.${base64url(new Uint8Array(digest)).slice(0, 22)}`
-}
-
-const randomId = (provider: string) =>
-  `${provider}.${base64url(crypto.getRandomValues(new Uint8Array(17))).slice(0, 22)}`
-
-const base64url = (bytes: Uint8Array) =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')

@@ -43,7 +43,7 @@ export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt'
     const { token, profile } = identity
     if (provider.kind === 'api-key') {
       const fields = { [provider.fields[0]?.name ?? 'key']: token.accessToken }
-      return adopt(provider, profile, { fields }, { began, reason: 'unverified' })
+      return adopt(provider, { fields }, { profile, began, reason: 'unverified' })
     }
     const scopes = parseScope(provider, token.scopes.join(' '))
     const secret = {
@@ -56,7 +56,7 @@ export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt'
       expiresAt: token.expiresAt,
     }
     // What was asked for was kept there as granted, so nothing is known to be missing.
-    return adopt(provider, profile, secret, { began, scopes, granted: scopes })
+    return adopt(provider, secret, { profile, began, granted: scopes })
   }
 }
 

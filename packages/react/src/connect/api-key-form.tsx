@@ -1,22 +1,7 @@
 'use client'
-import type { ApiKeyProvider, ConnectOutcome } from '@latchkey/core'
-import { KeyForm } from './key-form.tsx'
+import { type ApiKeyFormProps, KeyForm } from './key-form.lazy.tsx'
 
-export interface ApiKeyFormProps {
-  provider: ApiKeyProvider
-  /**
-   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
-   * check does not take the place of one whose owner is known. Default: a new account.
-   */
-  accountId?: string
-  id?: string
-  /** For a form that opens at a click: its first field takes the focus. */
-  focusOnMount?: boolean
-  /** Called when the key was taken and its account is connected. */
-  onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
-  /** Called on Escape and Cancel. Without it there is no Cancel. */
-  onCancel?: () => void
-}
+export type { ApiKeyFormProps }
 
 /**
  * Takes an API key with all fields that the provider's data names, or a whole credential file pasted or dropped, asks the provider about it, and connects. A refused

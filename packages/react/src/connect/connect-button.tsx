@@ -10,27 +10,29 @@ import {
   useState,
 } from 'react'
 import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { type ConnectIntent, ConnectNotice, useConnectControl } from './connect-control.tsx'
+import { useMessages } from '../use-messages.ts'
+import { type ConnectIntent, useConnectControl } from './connect-control.tsx'
+import { ConnectNotice } from './connect-notice.tsx'
 
+/** Props of {@link ConnectButton}. */
 export type ConnectButtonProps = ConnectIntent &
   Omit<ComponentPropsWithoutRef<'button'>, keyof ConnectIntent | 'type' | 'aria-label'> & {
     /** Provider id. */
     provider: string
-    /** `full`: mark and "Connect GitHub"; `compact`: "Connect"; `icon`: the mark. Default: `full`. */
+    /** `full`: mark and "Connect GitHub"; `compact`: "Connect"; `icon`: the mark. @default `full` */
     variant?: 'full' | 'compact' | 'icon'
-    /** Default: `medium`. */
+    /** @default `medium` */
     size?: 'small' | 'medium' | 'large'
-    /** How much weight the button has on its page. Default: `primary`. */
+    /** How much weight the button has on its page. @default `primary` */
     kind?: 'primary' | 'secondary' | 'quiet'
     /** Puts the button on the one child, with that child's look and words. */
     asChild?: boolean
-    /** Asks what the agent may do before the window opens. Default: what the LatchkeyProvider says. */
+    /** Asks what the agent may do before the window opens. @default what the LatchkeyProvider says */
     consent?: boolean
   }
 

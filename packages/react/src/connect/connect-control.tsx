@@ -1,26 +1,16 @@
 'use client'
-import {
-  type ConnectOptions,
-  type ConnectOutcome,
-  defaultAccount,
-  type OAuthProvider,
-  type Provider,
-  type ProviderState,
-  providerState,
-} from '@latchkey/core'
-import { type MouseEvent, type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
+import { type ConnectOptions, type ConnectOutcome, defaultAccount, type Provider } from '@latchkey/core'
+import { type MouseEvent, useId, useRef, useState } from 'react'
 import { type ConnectResult, neverRejecting, useConnect, useSnapshot } from '../hooks.ts'
-import { errorSentence, useMessages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
 import { firstStop } from '../ui/focus.ts'
-import { brandMark } from '../ui/icons.tsx'
 import { later } from '../ui/lazy.ts'
-import { useAnnounce } from '../ui/live-region.tsx'
+import { useMessages } from '../use-messages.ts'
 
-const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.tsx')).KeyForm)
-const useConsentQuestion = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).ConsentQuestion)
-const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).ClientIdForm)
-const useDifferent = /* @__PURE__ */ later(async () => (await import('./on-intent.tsx')).DifferentAccountQuestion)
+const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.lazy.tsx')).KeyForm)
+const useConsentQuestion = /* @__PURE__ */ later(
+  async () => (await import('../dialogs/questions.lazy.tsx')).ConsentQuestion,
+)
 
 /** What a connect is about. */
 export interface ConnectIntent {
@@ -28,16 +18,16 @@ export interface ConnectIntent {
   accountId?: string
   /** The account's name for the button, when the provider has several. */
   accountLabel?: string
-  /** Scopes to ask for. Default: the provider's. */
+  /** Scopes to ask for. @default the provider's */
   scopes?: readonly string[]
-  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
+  /** Another account is meant, whatever is connected already. @default when neither scopes nor an account are named */
   another?: boolean
   /** Called when an account was connected here. */
   onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
 }
 
 /** Starts the intent's flow in this very tick. */
-function useStart(provider: Provider, { accountId, scopes, another, onConnected }: ConnectIntent) {
+export function useStart(provider: Provider, { accountId, scopes, another, onConnected }: ConnectIntent) {
   const { client, keep } = useKit()
   return (mode?: ConnectOptions['mode'], chosen = scopes, other = another): Promise<ConnectResult> => {
     const options = mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })
@@ -65,13 +55,13 @@ function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent,
   const granted = account?.scopes ?? []
   const asked = scopes ?? (account ? granted : provider.scopes)
   if (asked.some((scope) => !granted.includes(scope)))
-    return { question: { provider, asked, granted, account: account?.label } }
+    return { question: { provider: provider.id, asked, granted, account: account?.label } }
   // What was left out before is not asked for again behind a person's back.
   return { scopes: account && granted.length > 0 ? granted : undefined }
 }
 
 export interface ControlOptions {
-  /** Asks what the agent may do before the window opens. Default: what the LatchkeyProvider says. */
+  /** Asks what the agent may do before the window opens. @default what the LatchkeyProvider says */
   consent?: boolean
   /** Called in the click that starts it. */
   onStart?: (intent: ConnectIntent) => void
@@ -79,14 +69,13 @@ export interface ControlOptions {
 
 /** What a connect button does: its handlers and ARIA, and the dialog or form that it opens. */
 export function useConnectControl(provider: Provider, intent: ConnectIntent, { consent, onStart }: ControlOptions) {
-  const { icons } = useKit()
   const { status, prepare } = useConnect(provider.id)
   const start = useStart(provider, intent)
   const { question, scopes } = useConsentFor(provider, intent, consent)
   const [Form, loadForm] = useForm()
   const [Consent, loadConsent] = useConsentQuestion()
   const [open, setOpen] = useState(false)
-  const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
+  const [asking, setAsking] = useState<{ home: Element | null }>()
   const button = useRef<HTMLElement>(undefined)
   const formId = useId()
   const takesKey = provider.kind === 'api-key'
@@ -101,7 +90,7 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
     // Where a window is open already, the client brings it to the front.
     if (question && status !== 'connecting') {
       loadConsent()
-      return setAsking({ theme: themeAround(currentTarget), home: currentTarget.closest('.latchkey') })
+      return setAsking({ home: currentTarget.closest('.latchkey') })
     }
     onStart?.(scopes ? { ...intent, scopes } : intent)
     if (!takesKey) return void start(undefined, scopes)
@@ -148,8 +137,6 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
         {asking && question && Consent && (
           <Consent
             {...question}
-            mark={brandMark(provider.id, provider.name, icons)}
-            theme={asking.theme}
             onContinue={agree}
             onClose={() => setAsking(undefined)}
             onClosed={() => refocus(asking.home)}
@@ -164,7 +151,7 @@ export type ConnectControlProps = ConnectIntent &
   ControlOptions & {
     provider: Provider
     kind?: 'primary' | 'secondary' | 'quiet'
-    /** The visible word and the accessible name. Default: those of connecting, or of connecting again. */
+    /** The visible word and the accessible name. @default those of connecting, or of connecting again */
     words?: readonly [visible: string, name: string]
     className?: string
   }
@@ -197,253 +184,5 @@ export function ConnectControl(props: ConnectControlProps) {
       </button>
       {control.below}
     </>
-  )
-}
-
-export type ConnectNoticeProps = ConnectIntent & {
-  provider: Provider
-  /** The button that starts the same thing is not there: the notice has to have one. */
-  alone?: boolean
-}
-
-/** What is going on with a provider's connect, and the way on from there. Nothing when nothing is. */
-export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps) {
-  const messages = useMessages()
-  const { name } = provider
-  const { client } = useKit()
-  const { status, reason, error, cancel } = useConnect(provider.id)
-  const changed = useSnapshot((snapshot) => providerState(snapshot, provider.id).changed)
-  const start = useStart(provider, intent)
-  const [link, setLink] = useState<'copied' | 'failed'>()
-  const blocked = reason === 'popup_blocked' || error?.code === 'popup_blocked'
-  // A link is of interest while its flow is.
-  if (link && status !== 'connecting' && !blocked) setLink(undefined)
-  if (status === 'loading') return null
-  if (changed) return <ChangedNotice provider={provider} changed={changed} />
-
-  const stop = (
-    <NoticeButton label={messages.cancelConnect(name)} onClick={cancel}>
-      {messages.cancelShort}
-    </NoticeButton>
-  )
-  const openAgain = (
-    <NoticeButton
-      label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
-      onClick={() => start()}
-    >
-      {intent.accountId ? messages.reconnectShort : messages.connectShort}
-    </NoticeButton>
-  )
-  const copy = () => {
-    const { scopes, accountId } = intent
-    copyText(client.connectLink(provider.id, { scopes, accountId })).then(
-      () => setLink('copied'),
-      () => setLink('failed'),
-    )
-  }
-  const waysOn = (
-    <>
-      <NoticeButton onClick={() => start('tab')}>{messages.openInNewTab}</NoticeButton>
-      <NoticeButton onClick={() => start('redirect')}>{messages.openInThisTab}</NoticeButton>
-      <NoticeButton onClick={copy}>{messages.copyLink}</NoticeButton>
-    </>
-  )
-  const aboutLink = link && (link === 'copied' ? messages.linkCopied : messages.linkNotCopied)
-
-  if (reason === 'embedded') {
-    return (
-      <Notice
-        tone="warning"
-        actions={
-          <>
-            <a
-              className="latchkey-button"
-              data-kind="secondary"
-              data-size="small"
-              href={location.href}
-              target="_blank"
-              rel="noopener noreferrer"
-            >
-              {messages.openOwnTab}
-            </a>
-            {status === 'connecting' && openAgain}
-            {status === 'connecting' && stop}
-          </>
-        }
-      >
-        {messages.embedded(name)}
-      </Notice>
-    )
-  }
-  if (status === 'connecting') {
-    if (provider.kind === 'api-key') return null
-    if (link === 'copied' || (reason !== 'popup_closed' && reason !== 'popup_blocked')) {
-      return (
-        <Notice busy actions={stop}>
-          {aboutLink ?? messages.waiting(name)}
-        </Notice>
-      )
-    }
-    return (
-      <Notice
-        actions={
-          <>
-            {openAgain}
-            {blocked && waysOn}
-            {stop}
-          </>
-        }
-      >
-        {reason === 'popup_closed' ? messages.popupClosed : messages.popupBlocked}
-      </Notice>
-    )
-  }
-  if (blocked) {
-    return (
-      <Notice tone="warning" actions={waysOn}>
-        {aboutLink ?? messages.popupBlocked}
-      </Notice>
-    )
-  }
-  const tryAgain = (
-    <NoticeButton label={messages.tryAgain(name)} onClick={() => start()}>
-      {messages.tryAgainShort}
-    </NoticeButton>
-  )
-  if (reason === 'access_denied' || error?.code === 'access_denied') {
-    return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
-  }
-  if (error?.code === 'not_configured') {
-    // A server that registers nobody by itself may still know this app: by an id that somebody has.
-    return provider.kind === 'mcp' && !provider.client.client_id ? (
-      <ClientIdNotice provider={provider} onSaved={() => start()} />
-    ) : (
-      <Notice>{messages.notConfiguredHint(name)}</Notice>
-    )
-  }
-  if (!error || error.code === 'cancelled') return null
-  const { next } = error
-  const byWindow = provider.kind !== 'api-key'
-  const offersAgain = next === 'retry' || (alone && (next === 'connect' || next === 'reconnect'))
-  return (
-    <Notice tone="error" actions={byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}>
-      {errorSentence(messages, error, name)}
-      {error.detail && <span className="latchkey-detail">{messages.serverSaid(name, error.detail)}</span>}
-    </Notice>
-  )
-}
-
-/** Asks for the client id of this app at a server that registers nobody by itself. */
-function ClientIdNotice({ provider, onSaved }: { provider: OAuthProvider; onSaved: () => void }) {
-  const messages = useMessages()
-  const [Form, loadForm] = useClientIdForm()
-  useEffect(loadForm, [loadForm])
-  return Form ? (
-    <Form provider={provider} onSaved={onSaved} />
-  ) : (
-    <Notice>{messages.notConfiguredHint(provider.name)}</Notice>
-  )
-}
-
-/** Puts text that is still to come on the clipboard. Safari wants the promise, in the click's own tick. */
-async function copyText(text: Promise<string>): Promise<void> {
-  if (typeof ClipboardItem === 'undefined') return navigator.clipboard.writeText(await text)
-  const blob = text.then((known) => new Blob([known], { type: 'text/plain' }))
-  await Promise.all([blob, navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })])])
-}
-
-type Change = NonNullable<ProviderState['changed']>
-
-// Cards and prompts of one provider see the same change; one of them asks.
-const asked = new WeakSet<Change>()
-
-/** Somebody else signed in than the account that was connected again: asks what to do about it. */
-function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
-  const { from, to } = changed
-  const messages = useMessages()
-  const announce = useAnnounce()
-  const [asking, setAsking] = useState<{ theme: string | undefined; home: Element | null }>()
-  const [Dialog, loadDialog] = useDifferent()
-  const trigger = useRef<HTMLButtonElement>(null)
-  const ask = useCallback(() => {
-    loadDialog()
-    setAsking({ theme: themeAround(trigger.current), home: trigger.current?.closest('.latchkey') ?? null })
-  }, [loadDialog])
-  useEffect(() => {
-    if (asked.has(changed)) return
-    asked.add(changed)
-    announce(messages.spoken.changed(changed.to.label))
-    ask()
-  }, [changed, ask, announce, messages])
-
-  return (
-    <>
-      <Notice
-        tone="warning"
-        actions={
-          <button
-            ref={trigger}
-            type="button"
-            className="latchkey-button"
-            data-kind="secondary"
-            data-size="small"
-            aria-haspopup="dialog"
-            onClick={ask}
-          >
-            {messages.choose}
-          </button>
-        }
-      >
-        {messages.changed(from.label, to.label)}
-      </Notice>
-      {asking && Dialog && (
-        <Dialog
-          provider={provider.id}
-          changed={changed}
-          theme={asking.theme}
-          onClose={() => setAsking(undefined)}
-          onClosed={() => (trigger.current ?? firstStop(asking.home))?.focus()}
-        />
-      )}
-    </>
-  )
-}
-
-/** The `data-theme` around a node. */
-export function themeAround(node: Element | null): string | undefined {
-  return node?.closest<HTMLElement>('[data-theme]')?.dataset.theme
-}
-
-interface NoticeProps {
-  tone?: 'quiet' | 'warning' | 'error' | 'success'
-  busy?: boolean
-  actions?: ReactNode
-  children: ReactNode
-}
-
-/** One line about what happened, with what can be done about it. */
-export function Notice({ tone = 'quiet', busy, actions, children }: NoticeProps) {
-  return (
-    <div className="latchkey-notice" data-tone={tone} role={tone === 'error' ? 'alert' : undefined}>
-      {busy && <span className="latchkey-spinner" aria-hidden="true" />}
-      <p>{children}</p>
-      {actions && <div className="latchkey-actions">{actions}</div>}
-    </div>
-  )
-}
-
-/** A small button of a notice. `label` is its accessible name where the visible word is too short to be one. */
-export function NoticeButton(props: { label?: string; onClick: () => void; children: ReactNode }) {
-  return (
-    <button
-      type="button"
-      className="latchkey-button"
-      data-kind="secondary"
-      data-size="small"
-      aria-label={props.label}
-      onClick={props.onClick}
-    >
-      {props.children}
-    </button>
   )
 }

@@ -9,7 +9,6 @@ import {
 } from '@latchkey/core'
 import { useEffect, useId, useRef, useState } from 'react'
 import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
-import { descriptionOf, useLanguage, useMessages } from '../messages/en.ts'
 import { ScopeItems } from '../parts/scope-items.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
@@ -17,9 +16,13 @@ import { Avatar } from '../ui/avatar.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { ConnectControl, type ConnectIntent, ConnectNotice, NoticeButton } from './connect-control.tsx'
+import { NoticeButton } from '../ui/notice.tsx'
+import { descriptionOf, useLanguage, useMessages } from '../use-messages.ts'
+import { ConnectControl, type ConnectIntent } from './connect-control.tsx'
+import { ConnectNotice } from './connect-notice.tsx'
 import { PagePrompt } from './page-prompt.tsx'
 
+/** Props of {@link ConnectPrompt}. */
 export interface ConnectPromptProps {
   /**
    * What a tool answered, or one of `usePendingRequests()`, which can be said no to. It is controlled by tools and models, so

@@ -2,9 +2,9 @@
 import { type Account, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
 import { useId } from 'react'
 import { useSnapshot } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
 import { brandMark } from '../ui/icons.tsx'
+import { useMessages } from '../use-messages.ts'
 
 interface PagePromptProps {
   provider: Provider

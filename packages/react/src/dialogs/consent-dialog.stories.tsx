@@ -11,11 +11,11 @@ const meta = {
   title: 'ConsentDialog',
   component: ConsentDialog,
   args: {
-    provider: github(),
+    provider: 'github',
+    open: true,
     asked: ['read:user', 'user:email', 'gist', 'repo', 'workflow'],
-    theme: undefined,
     onContinue: fn(),
-    onClose: fn(),
+    onOpenChange: fn(),
   },
   argTypes: {
     asked: { control: 'check', options: Object.keys(github().scopeMeanings) },
@@ -24,9 +24,9 @@ const meta = {
   },
   parameters: { controls: { disable: false } },
   loaders: [() => ({ client: createFakeClient() })],
-  render: (args, { loaded, globals }) => (
+  render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
-      <ConsentDialog {...args} theme={globals.theme} />
+      <ConsentDialog {...args} />
     </LatchkeyProvider>
   ),
 } satisfies Meta<typeof ConsentDialog>
@@ -96,11 +96,11 @@ export const NothingChosen: Story = {
 export const NothingChosenDark: Story = { ...NothingChosen, globals: { theme: 'dark' } }
 
 export const Gmail: Story = {
-  args: { provider: gmail(), asked: gmail().scopes },
+  args: { provider: 'gmail', asked: gmail().scopes },
   play: async ({ args }) => {
     const inside = await dialog('Gmail')
     await expect(inside.getByRole('checkbox', { name: 'Read all your email Sensitive' })).not.toBeChecked()
     await userEvent.keyboard('{Escape}')
-    await expect(args.onClose).toHaveBeenCalledOnce()
+    await expect(args.onOpenChange).toHaveBeenCalledWith(false)
   },
 }

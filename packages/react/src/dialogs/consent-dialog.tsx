@@ -1,33 +1,51 @@
 'use client'
-import { useKit } from '../provider.tsx'
-import { brandMark } from '../ui/icons.tsx'
+import { useEffect } from 'react'
+import { useControllable } from '../ui/controllable.ts'
+import { later } from '../ui/lazy.ts'
 import type { UseConsentOptions } from './consent-items.ts'
-import { ConsentQuestion } from './consent-question.tsx'
 
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).ConsentQuestion)
+
+/** Props of {@link ConsentDialog}. */
 export interface ConsentDialogProps extends UseConsentOptions {
   /** The account's label, when it is given more than it has. */
   account?: string
-  /** The `data-theme` around what opened it: a dialog is in the body, where it could not inherit it. */
-  theme?: string
+  /** Whether it is open, where the app decides that. */
+  open?: boolean
+  /** @default true: it opens when it is mounted. */
+  defaultOpen?: boolean
+  /** Called when it opens or closes. */
+  onOpenChange?: (open: boolean) => void
   /**
    * Called in the click, with what to pass to `connect(provider, { scopes })`. Call that before any `await`: browsers
-   * open a window in the click only.
+   * open a window in the click only. The dialog closes.
    */
   onContinue: (scopes: readonly string[]) => void
-  /** Called when it is closed without an answer. */
-  onClose: () => void
-  /** Called when the dialog is gone: moves the focus. Default: it goes back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default Back to where it was. */
   onClosed?: () => void
 }
 
 /**
- * Asks what an agent may do at a provider, before the provider's own page does. Mount it to open it. `ConnectButton`,
- * `ConnectPrompt` and the panel open it by themselves where the `LatchkeyProvider` says `consent`.
- *
- * A component of its own, and not another name of the dialog, for the same reason as `ApiKeyForm`.
+ * Asks what an agent may do at a provider, before the provider's own page does. `ConnectButton`, `ConnectPrompt` and
+ * the panel open it by themselves where the `LatchkeyProvider` says `consent`.
  */
-export function ConsentDialog(props: ConsentDialogProps) {
-  const { icons } = useKit()
-  const { id, name } = props.provider
-  return <ConsentQuestion {...props} mark={brandMark(id, name, icons)} />
+export function ConsentDialog({ open, defaultOpen = true, onOpenChange, onContinue, ...props }: ConsentDialogProps) {
+  const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
+  const [Question, loadQuestion] = useQuestion()
+  useEffect(() => {
+    if (shown) loadQuestion()
+  }, [shown, loadQuestion])
+  return (
+    shown &&
+    Question && (
+      <Question
+        {...props}
+        onContinue={(scopes) => {
+          setShown(false)
+          onContinue(scopes)
+        }}
+        onClose={() => setShown(false)}
+      />
+    )
+  )
 }

@@ -1,7 +1,7 @@
 'use client'
-import type { OAuthProvider } from '@latchkey/core'
 import { useState } from 'react'
-import { meaningOf, useMessages } from '../messages/en.ts'
+import { useProvider } from '../hooks.ts'
+import { meaningOf, useMessages } from '../use-messages.ts'
 
 /** One thing that an agent may be allowed to do. */
 export interface ConsentItem {
@@ -16,15 +16,17 @@ export interface ConsentItem {
   chosen: boolean
 }
 
+/** What `useConsent` takes. */
 export interface UseConsentOptions {
-  /** Where the account will come from. */
-  provider: OAuthProvider
-  /** Scopes to ask for. Default: the provider's. */
+  /** Provider id. */
+  provider: string
+  /** Scopes to ask for. @default the provider's */
   asked?: readonly string[]
-  /** What the account was granted before. Default: nothing. */
+  /** What the account was granted before. @default nothing */
   granted?: readonly string[]
 }
 
+/** What `useConsent` returns. */
 export interface UseConsent {
   items: readonly ConsentItem[]
   /** Chooses one of the optional items, or not. */
@@ -37,16 +39,26 @@ export interface UseConsent {
 }
 
 /** See `useConsent`. */
-export function useConsentItems({ provider, asked = provider.scopes, granted = [] }: UseConsentOptions): UseConsent {
+export function useConsentItems({ provider: providerId, asked, granted = [] }: UseConsentOptions): UseConsent {
+  const known = useProvider(providerId)
+  const provider = known?.kind === 'api-key' ? undefined : known
   const messages = useMessages()
   const [choices, setChoices] = useState<Readonly<Record<string, boolean>>>({})
-  const items = [...new Set([...granted, ...asked])].map((scope): ConsentItem => {
-    const meaning = Object.hasOwn(provider.scopeMeanings, scope) ? provider.scopeMeanings[scope] : undefined
+  const scopes = provider ? [...new Set([...granted, ...(asked ?? provider.scopes)])] : []
+  const items = scopes.map((scope): ConsentItem => {
+    const meaning = provider && Object.hasOwn(provider.scopeMeanings, scope) ? provider.scopeMeanings[scope] : undefined
     const sensitive = meaning?.sensitive === true
-    const required = provider.requiredScopes?.includes(scope)
+    const required = provider?.requiredScopes?.includes(scope)
     const kind = granted.includes(scope) ? 'granted' : required ? 'required' : 'optional'
     const chosen = kind !== 'optional' || (choices[scope] ?? !sensitive)
-    return { scope, label: meaningOf(messages, provider, scope), access: meaning?.access, sensitive, kind, chosen }
+    return {
+      scope,
+      label: provider ? meaningOf(messages, provider, scope) : scope,
+      access: meaning?.access,
+      sensitive,
+      kind,
+      chosen,
+    }
   })
   const chosen = items.filter((item) => item.chosen)
   return {

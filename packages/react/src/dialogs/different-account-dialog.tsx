@@ -1,25 +1,23 @@
 'use client'
 import { type ProviderState, providerState } from '@latchkey/core'
-import { useEffect, useState } from 'react'
-import { themeAround } from '../connect/connect-control.tsx'
+import { useEffect } from 'react'
 import { useSnapshot } from '../hooks.ts'
 import { useControllable } from '../ui/controllable.ts'
 import { later } from '../ui/lazy.ts'
 
-const useQuestion = /* @__PURE__ */ later(
-  async () => (await import('../connect/on-intent.tsx')).DifferentAccountQuestion,
-)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DifferentAccountQuestion)
 
+/** Props of {@link DifferentAccountDialog}. */
 export interface DifferentAccountDialogProps {
   /** Provider id. */
   provider: string
-  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** Default: true, so it asks as soon as there is something to ask. */
+  /** @default true, so it asks as soon as there is something to ask */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
-  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: () => void
 }
 
@@ -36,20 +34,9 @@ function Dialog(props: DifferentAccountDialogProps & { changed: NonNullable<Prov
   const { provider, changed, open, defaultOpen = true, onOpenChange, onClosed } = props
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
   const [Question, loadQuestion] = useQuestion()
-  const [marker, setMarker] = useState<HTMLElement | null>(null)
   useEffect(loadQuestion, [loadQuestion])
   return (
-    <>
-      <span ref={setMarker} hidden />
-      {shown && marker && Question && (
-        <Question
-          provider={provider}
-          changed={changed}
-          theme={themeAround(marker)}
-          onClose={() => setShown(false)}
-          onClosed={onClosed}
-        />
-      )}
-    </>
+    shown &&
+    Question && <Question provider={provider} changed={changed} onClose={() => setShown(false)} onClosed={onClosed} />
   )
 }

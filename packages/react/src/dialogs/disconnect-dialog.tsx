@@ -1,20 +1,20 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ReactNode, useEffect, useState } from 'react'
-import { themeAround } from '../connect/connect-control.tsx'
+import { type ReactNode, useEffect } from 'react'
 import { About, type AboutProps, useSubject } from '../parts/context.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { later } from '../ui/lazy.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectQuestion)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
 
+/** Props of {@link DisconnectDialog}. */
 export type DisconnectDialogProps = AboutProps & {
   /** A button that opens it. Without one, `open` does. */
   children?: ReactNode
-  /** Whether it is open, where the app decides that. Default: it decides by itself. */
+  /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** Default: false. */
+  /** @default false */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
@@ -25,7 +25,7 @@ export type DisconnectDialogProps = AboutProps & {
    * `onDisconnected`. Default: `shown`.
    */
   receipt?: 'shown' | 'left'
-  /** Called when the dialog is gone: moves the focus. Default: back to where it was. */
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: () => void
 }
 
@@ -46,13 +46,11 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
   const { provider, account } = useSubject('DisconnectDialog')
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
   const [Question, loadQuestion] = useQuestion()
-  const [marker, setMarker] = useState<HTMLElement | null>(null)
   useEffect(() => {
     if (shown) loadQuestion()
   }, [shown, loadQuestion])
   return (
     <>
-      <span ref={setMarker} hidden />
       {children !== undefined && (
         <Slot
           aria-haspopup="dialog"
@@ -63,12 +61,11 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
           {children}
         </Slot>
       )}
-      {shown && marker && Question && (
+      {shown && Question && (
         <Question
           provider={provider}
           account={account}
           receipt={receipt}
-          theme={themeAround(marker)}
           onDisconnected={onDisconnected}
           onClose={() => setShown(false)}
           onClosed={onClosed}

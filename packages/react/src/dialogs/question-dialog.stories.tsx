@@ -3,7 +3,7 @@ import { expect, fn, screen, userEvent, within } from 'storybook/test'
 import { english } from '../messages/en.ts'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient } from '../testing.ts'
-import { QuestionDialog } from './question-dialog.tsx'
+import { QuestionDialog } from './questions.lazy.tsx'
 
 const disconnect = fn()
 
@@ -25,7 +25,6 @@ const meta = {
       { label: english.cancelShort, kind: 'secondary', choose: fn() },
       { label: english.disconnectShort, kind: 'danger', choose: disconnect },
     ],
-    theme: undefined,
     onClose: fn(),
     onClosed: fn(),
   },

@@ -2,8 +2,9 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLaterMessages } from '../messages/en.lazy.ts'
+import { useLaterMessages } from '../use-messages.lazy.ts'
 
+/** Props of {@link AddMcpServer}. */
 export interface AddMcpServerProps {
   /** What the person agreed to. Add `providers` to those of the page, and hand `servers` to the agent. */
   onAdd: (added: McpServers) => void

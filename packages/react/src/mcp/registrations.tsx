@@ -1,14 +1,14 @@
 'use client'
 import type { Registration } from '@latchkey/core/mcp'
 import { useEffect, useId, useRef, useState } from 'react'
-import { themeAround } from '../connect/connect-control.tsx'
-import { useLaterMessages } from '../messages/en.lazy.ts'
 import { useLatchkey } from '../provider.tsx'
 import { later } from '../ui/lazy.ts'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).QuestionDialog)
+const useQuestion = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).QuestionDialog)
 
+/** Props of {@link Registrations}. */
 export interface RegistrationsProps {
   /** Added to the classes of the outermost element. */
   className?: string
@@ -31,7 +31,7 @@ function List({ className }: RegistrationsProps) {
   const heading = useRef<HTMLHeadingElement>(null)
   const trigger = useRef<HTMLButtonElement>(undefined)
   const [list, setList] = useState<readonly Registration[]>()
-  const [asking, setAsking] = useState<{ issuer: string; theme: string | undefined }>()
+  const [asking, setAsking] = useState<string>()
   const [Question, loadQuestion] = useQuestion()
 
   useEffect(() => {
@@ -98,7 +98,7 @@ function List({ className }: RegistrationsProps) {
                 onClick={({ currentTarget }) => {
                   trigger.current = currentTarget
                   loadQuestion()
-                  setAsking({ issuer, theme: themeAround(currentTarget) })
+                  setAsking(issuer)
                 }}
               >
                 {messages.deleteRegistrationShort}
@@ -109,13 +109,12 @@ function List({ className }: RegistrationsProps) {
       </ul>
       {asking && Question && (
         <Question
-          title={messages.deleteRegistrationTitle(new URL(asking.issuer).host)}
-          body={messages.deleteRegistrationBody(new URL(asking.issuer).host)}
+          title={messages.deleteRegistrationTitle(new URL(asking).host)}
+          body={messages.deleteRegistrationBody(new URL(asking).host)}
           answers={[
             { label: messages.cancelShort, kind: 'secondary', choose: () => setAsking(undefined) },
-            { label: messages.deleteRegistrationShort, kind: 'danger', choose: () => remove(asking.issuer) },
+            { label: messages.deleteRegistrationShort, kind: 'danger', choose: () => remove(asking) },
           ]}
-          theme={asking.theme}
           onClose={() => setAsking(undefined)}
           onClosed={() => (trigger.current?.isConnected ? trigger.current : heading.current)?.focus()}
         />

@@ -2,11 +2,12 @@
 import { forwardRef } from 'react'
 import { ConnectButton } from '../connect/connect-button.tsx'
 import { useProviderAccounts } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import * as Account from '../parts/account.tsx'
 import { About, useSubject } from '../parts/context.tsx'
 import { Option, Switcher, type SwitcherProps } from '../parts/switcher.tsx'
+import { useMessages } from '../use-messages.ts'
 
+/** Props of {@link AccountSwitcher}. */
 export type AccountSwitcherProps = Omit<SwitcherProps, 'asChild' | 'children'> & {
   /** Provider id. */
   provider: string

@@ -1,16 +1,16 @@
 'use client'
 import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
-import { themeAround } from '../connect/connect-control.tsx'
 import { useIdentities, useProviders } from '../hooks.ts'
-import { useLaterMessages } from '../messages/en.lazy.ts'
 import { AccountsList } from '../panel/accounts-list.tsx'
 import { useKit } from '../provider.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { later } from '../ui/lazy.ts'
 import { LiveRegion } from '../ui/live-region.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
 
 const usePopover = /* @__PURE__ */ later(async () => (await import('../ui/popover.lazy.tsx')).Popover)
 
+/** Props of {@link AccountsMenu}. */
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
   /** The agent whose next message it is about; see `useAgentAccounts`. */
   agent: string
@@ -31,7 +31,7 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
   const messages = useLaterMessages()
   const { icons } = useKit()
   const [Popover, loadPopover] = usePopover()
-  const [open, setOpen] = useState<{ theme: string | undefined; trigger: HTMLElement }>()
+  const [open, setOpen] = useState<{ trigger: HTMLElement }>()
   const listId = useId()
   const { providers: ids } = useIdentities({ agent })
   const carried = useProviders().filter(({ id }) => ids.includes(id))
@@ -63,7 +63,7 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
             if (event.defaultPrevented) return
             loadPopover()
             const trigger = event.currentTarget
-            setOpen(open ? undefined : { trigger, theme: themeAround(trigger) })
+            setOpen(open ? undefined : { trigger })
           }}
         >
           {carried.length > 0 ? (

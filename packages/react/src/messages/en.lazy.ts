@@ -1,7 +1,3 @@
-'use client'
-import { useKit } from '../provider.tsx'
-import { type Messages, withEnglish } from './en.ts'
-
 /** The English sentences of what is loaded on intent: no page loads them before somebody needs them. */
 export const laterEnglish = {
   consentTitle: (name: string) => `What may your agent do at ${name}?`,
@@ -55,18 +51,4 @@ export const laterEnglish = {
   deleteRegistrationBody: (host: string) =>
     `Accounts of servers that sign in at ${host} have to be connected again, and this app is registered there anew then.`,
   registrationDeleted: (host: string) => `The registration at ${host} is deleted.`,
-}
-
-const merged = new WeakMap<object, Messages>()
-
-/** All words to use here, those of the first load too. The same object for the same words. */
-export function useLaterMessages(): Messages {
-  const { messages } = useKit()
-  const first = withEnglish(messages)
-  let all = merged.get(first)
-  if (!all) {
-    all = { ...laterEnglish, ...messages, ...first } as Messages
-    merged.set(first, all)
-  }
-  return all
 }

@@ -1,6 +1,4 @@
-'use client'
-import type { CardStatus, Custody, ErrorCode, LatchkeyError, Provider, Reason, RevokedToken } from '@latchkey/core'
-import { useKit } from '../provider.tsx'
+import type { CardStatus, Custody, ErrorCode, Reason, RevokedToken } from '@latchkey/core'
 import type { laterEnglish } from './en.lazy.ts'
 
 /** The words of an account's or a card's status. */
@@ -70,7 +68,7 @@ function readersEnglish(): string {
 export const english = {
   /** The language of the words, which dates and durations are written in too: a BCP 47 tag. */
   locale: readersEnglish() as string | undefined,
-  /** The writing direction of the words. Default: that of the page. */
+  /** The writing direction of the words. @default that of the page */
   dir: undefined as 'ltr' | 'rtl' | undefined,
   /** Words for what providers say of themselves in English, by provider id: the description, and scopes' meanings. */
   providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,
@@ -263,47 +261,4 @@ export type Messages = typeof english & typeof laterEnglish
 /** A catalogue to lay over the English one: any part of it, one level deep. */
 export type MessageOverrides = {
   [Key in keyof Messages]?: Messages[Key] extends (...args: never[]) => string ? Messages[Key] : Partial<Messages[Key]>
-}
-
-const merged = new WeakMap<MessageOverrides, FirstMessages>()
-
-/** English, with an app's own words in place of it where there are any. The same object for the same words. */
-export function withEnglish(overrides: MessageOverrides | undefined): FirstMessages {
-  if (!overrides) return english
-  let messages = merged.get(overrides)
-  if (!messages) {
-    const groups = ['status', 'reasons', 'errors', 'custody', 'registrationMethods', 'spoken'] as const
-    const own = groups.map((group) => [group, { ...english[group], ...overrides[group] }])
-    // Words of an unknown language are not said to be English.
-    messages = { ...english, locale: undefined, ...overrides, ...Object.fromEntries(own) } as FirstMessages
-    merged.set(overrides, messages)
-  }
-  return messages
-}
-
-/** The words to use here. Not in the context itself: an app of hooks and parts of its own need not load them. */
-export function useMessages(): FirstMessages {
-  return withEnglish(useKit().messages)
-}
-
-/** The attributes that tell of the words' language: for the outermost element of a component. */
-export function useLanguage(): { lang: string | undefined; dir: 'ltr' | 'rtl' | undefined } {
-  const { locale, dir } = useMessages()
-  return { lang: locale?.split('-', 1)[0], dir }
-}
-
-/** What a provider says of itself, in the words to use here. */
-export function descriptionOf(messages: Pick<Messages, 'providers'>, provider: Provider): string | undefined {
-  return messages.providers[provider.id]?.description ?? provider.description
-}
-
-/** What a scope means, in the words to use here; the scope's own name where nobody says. */
-export function meaningOf(messages: Pick<Messages, 'providers'>, provider: Provider, scope: string): string {
-  const meanings = provider.kind === 'api-key' ? undefined : provider.scopeMeanings
-  return messages.providers[provider.id]?.scopes?.[scope] ?? meanings?.[scope]?.label ?? scope
-}
-
-/** An error's sentence in the app's words, or its own where the catalogue has none. */
-export function errorSentence(messages: Pick<Messages, 'errors'>, error: LatchkeyError, name: string): string {
-  return messages.errors[error.code]?.(name) ?? error.message
 }

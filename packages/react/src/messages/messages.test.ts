@@ -1,6 +1,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { expect, test } from 'vitest'
-import { english, errorSentence, withEnglish } from './en.ts'
+import { errorSentence, withEnglish } from '../use-messages.ts'
+import { english } from './en.ts'
 
 test('own words lie over the English ones, group by group', () => {
   expect(withEnglish(undefined)).toBe(english)

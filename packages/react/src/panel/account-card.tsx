@@ -23,9 +23,9 @@ import {
   useRef,
   useState,
 } from 'react'
-import { ConnectControl, type ConnectIntent, ConnectNotice, Notice, NoticeButton } from '../connect/connect-control.tsx'
+import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
+import { ConnectNotice } from '../connect/connect-notice.tsx'
 import { useProvider, useSnapshot } from '../hooks.ts'
-import { descriptionOf, useLanguage, useMessages } from '../messages/en.ts'
 import * as Account from '../parts/account.tsx'
 import { cardReason, SubjectContext } from '../parts/context.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
@@ -33,10 +33,12 @@ import { useKeptFocus } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
 import { later } from '../ui/lazy.ts'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { Notice, NoticeButton } from '../ui/notice.tsx'
+import { descriptionOf, useLanguage, useMessages } from '../use-messages.ts'
 import { AccountRow } from './account-row.tsx'
 
 // Part of what the question before a disconnect has loaded already.
-const useReceipt = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).Receipt)
+const useReceipt = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).Receipt)
 
 interface CardLook {
   /**
@@ -44,10 +46,11 @@ interface CardLook {
    * button is pressed. Default: `card`.
    */
   layout?: 'card' | 'inline'
-  /** Level of the heading with the provider's name. Default: 3. */
+  /** Level of the heading with the provider's name. @default 3 */
   headingLevel?: 2 | 3 | 4 | 5 | 6
 }
 
+/** Props of {@link AccountCard}. */
 export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
   CardLook & {
     /** Provider id. */

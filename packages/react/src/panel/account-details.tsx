@@ -2,10 +2,11 @@
 import { forwardRef, useEffect } from 'react'
 import { About, type AboutProps } from '../parts/context.tsx'
 import { later } from '../ui/lazy.ts'
-import type { DetailsProps } from './details.tsx'
+import type { DetailsProps } from './account-more.lazy.tsx'
 
-const useDetails = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).Details)
+const useDetails = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).Details)
 
+/** Props of {@link AccountDetails}. */
 export type AccountDetailsProps = DetailsProps & AboutProps
 
 /**

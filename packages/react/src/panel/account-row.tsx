@@ -2,8 +2,7 @@
 import type { Account as AccountFacts, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
 import { type RefObject, useId, useRef, useState } from 'react'
-import { ConnectControl, type ConnectIntent, themeAround } from '../connect/connect-control.tsx'
-import { useMessages } from '../messages/en.ts'
+import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
 import * as Account from '../parts/account.tsx'
 import { type Subject, SubjectContext } from '../parts/context.tsx'
 import { ScopeItems } from '../parts/scope-items.tsx'
@@ -11,9 +10,12 @@ import { useKit } from '../provider.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
 import { later } from '../ui/lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectQuestion)
-const useMore = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).AccountMore)
+const useQuestion = /* @__PURE__ */ later(
+  async () => (await import('../dialogs/questions.lazy.tsx')).DisconnectQuestion,
+)
+const useMore = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).AccountMore)
 
 const HOUR = 3_600_000
 
@@ -34,7 +36,7 @@ export function AccountRow({ subject, several, isDefault, card, onStart, onAdded
   const { name } = provider
   const messages = useMessages()
   const { client } = useKit()
-  const [asking, setAsking] = useState<{ theme: string | undefined }>()
+  const [asking, setAsking] = useState(false)
   const [open, setOpen] = useState(false)
   const [Question, loadQuestion] = useQuestion()
   const [More, loadMore] = useMore()
@@ -90,9 +92,9 @@ export function AccountRow({ subject, several, isDefault, card, onStart, onAdded
             aria-haspopup="dialog"
             onPointerEnter={loadQuestion}
             onFocus={loadQuestion}
-            onClick={({ currentTarget }) => {
+            onClick={() => {
               loadQuestion()
-              setAsking({ theme: themeAround(currentTarget) })
+              setAsking(true)
             }}
           >
             {messages.disconnectShort}
@@ -148,9 +150,8 @@ export function AccountRow({ subject, several, isDefault, card, onStart, onAdded
             provider={provider}
             account={account}
             receipt="left"
-            theme={asking.theme}
             onDisconnected={onReceipt}
-            onClose={() => setAsking(undefined)}
+            onClose={() => setAsking(false)}
             onClosed={() => (trigger.current ?? firstStop(card.current))?.focus()}
           />
         )}

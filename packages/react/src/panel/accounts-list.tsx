@@ -1,14 +1,15 @@
 'use client'
 import { cardStatus, defaultAccount, type Provider } from '@latchkey/core'
 import { type ComponentType, type KeyboardEvent, useId, useRef } from 'react'
-import { ConnectControl, ConnectNotice } from '../connect/connect-control.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
+import { ConnectNotice } from '../connect/connect-notice.tsx'
 import { useAgentAccounts, useConnect, useProviderAccounts, useProviders, useSnapshot } from '../hooks.ts'
-import { useLaterMessages } from '../messages/en.lazy.ts'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import type { PopoverProps } from '../ui/popover.lazy.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
 
 interface AccountsListProps {
   id: string
@@ -16,13 +17,12 @@ interface AccountsListProps {
   Popover: ComponentType<PopoverProps>
   /** The button that opened it: what it stands beside, and where the focus goes back to. */
   trigger: HTMLElement
-  theme: string | undefined
   onManage: (() => void) | undefined
   onClose: () => void
 }
 
 /** The list that an accounts menu opens. */
-export function AccountsList({ id, agent, Popover, trigger, theme, onManage, onClose }: AccountsListProps) {
+export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }: AccountsListProps) {
   const messages = useLaterMessages()
   const providers = useProviders()
   const { providers: included, setIncluded } = useAgentAccounts(agent)
@@ -41,7 +41,6 @@ export function AccountsList({ id, agent, Popover, trigger, theme, onManage, onC
       id={id}
       labelledBy={titleId}
       trigger={trigger}
-      theme={theme}
       onKeyDown={moveByArrow}
       onClose={onClose}
       onClosed={() => manages.current || trigger.focus()}

@@ -12,27 +12,28 @@ import {
   useRef,
   useState,
 } from 'react'
-import { NoticeButton, themeAround } from '../connect/connect-control.tsx'
 import { useProviders, useSnapshot } from '../hooks.ts'
-import { useLanguage, useMessages } from '../messages/en.ts'
 import { useLatchkey } from '../provider.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { later } from '../ui/lazy.ts'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { NoticeButton } from '../ui/notice.tsx'
+import { useLanguage, useMessages } from '../use-messages.ts'
 import { Card } from './account-card.tsx'
 import { KeptBoxes } from './kept-boxes.tsx'
-import type { ProviderSearchProps } from './provider-search.tsx'
+import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 
-const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.tsx')).ProviderSearch)
-const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('../connect/on-intent.tsx')).DisconnectAll)
+const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.lazy.tsx')).ProviderSearch)
+const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('./disconnect-all.lazy.tsx')).DisconnectAll)
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8
 /** How many cards the first render makes; more follow in time slices that typing and clicks go before. */
 const FIRST = 40
 
+/** Props of {@link ConnectedAccounts}. */
 export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, 'title' | 'children'> & {
-  /** Default: "Connected Accounts". */
+  /** @default "Connected Accounts" */
   title?: ReactNode
   /** The line below the title; `null` for none. */
   description?: ReactNode
@@ -41,15 +42,15 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
    * cards for a composer or a row of settings; what else the panel says is left out there. Default: `list`.
    */
   layout?: 'list' | 'grid' | 'inline'
-  /** How much room things take; also a `data-density` of any element around it. Default: `comfortable`. */
+  /** How much room things take; also a `data-density` of any element around it. @default `comfortable` */
   density?: 'comfortable' | 'compact'
-  /** A box to find a provider, or the person connected there, by name. Default: with more than 8 providers. */
+  /** A box to find a provider, or the person connected there, by name. @default with more than 8 providers */
   search?: boolean
-  /** Providers with accounts first, under headings. Default: with more than 8 providers, not when inline. */
+  /** Providers with accounts first, under headings. @default with more than 8 providers, not when inline */
   groups?: boolean
   /** What is searched for. */
   query?: string
-  /** Default: nothing. */
+  /** @default nothing */
   defaultQuery?: string
   /** Called with every change of what is searched for. */
   onQueryChange?: (query: string) => void
@@ -226,7 +227,7 @@ function Foot() {
     return persistence === 'unavailable' ? 'memory' : custody
   })
   const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
-  const [asking, setAsking] = useState<{ theme: string | undefined }>()
+  const [asking, setAsking] = useState(false)
   const trigger = useRef<HTMLButtonElement>(null)
   const foot = useRef<HTMLDivElement>(null)
   return (
@@ -234,7 +235,7 @@ function Foot() {
       {DisconnectAll && (
         <DisconnectAll
           asking={asking}
-          onClose={() => setAsking(undefined)}
+          onClose={() => setAsking(false)}
           onClosed={() => (trigger.current ?? firstStop(foot.current?.parentElement))?.focus()}
         />
       )}
@@ -264,9 +265,9 @@ function Foot() {
           aria-haspopup="dialog"
           onPointerEnter={loadDisconnectAll}
           onFocus={loadDisconnectAll}
-          onClick={({ currentTarget }) => {
+          onClick={() => {
             loadDisconnectAll()
-            setAsking({ theme: themeAround(currentTarget) })
+            setAsking(true)
           }}
         >
           {messages.disconnectAll}

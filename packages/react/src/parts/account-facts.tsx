@@ -1,7 +1,7 @@
 'use client'
 import { Slot } from '@radix-ui/react-slot'
 import { forwardRef } from 'react'
-import { useMessages } from '../messages/en.ts'
+import { useMessages } from '../use-messages.ts'
 import { type PartProps, useSubject } from './context.tsx'
 
 /** Since when the account is connected, as a date. Renders a `time`, or nothing without an account. */

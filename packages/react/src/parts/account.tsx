@@ -3,11 +3,11 @@ import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
 import { forwardRef } from 'react'
 import { neverRejecting, useConnect } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
 import { Face } from '../ui/avatar.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
+import { useMessages } from '../use-messages.ts'
 import { after, type PartProps, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
 import { ScopeItems } from './scope-items.tsx'
 
@@ -16,10 +16,11 @@ export { RawScopes, Since } from './account-facts.tsx'
 export { Option, Switcher, type SwitcherProps } from './switcher.tsx'
 export type { PartProps }
 
+/** Props of `Account.Root`. */
 export type RootProps = PartProps<'div'> & {
   /** Provider id. */
   provider: string
-  /** Which of the provider's accounts. Default: its default account. */
+  /** Which of the provider's accounts. @default its default account */
   accountId?: string
 }
 
@@ -152,6 +153,7 @@ export const Avatar = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'spa
   )
 })
 
+/** Props of `Account.Expiry`. */
 export type ExpiryProps = PartProps<'time'> & {
   /**
    * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
@@ -234,6 +236,7 @@ export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps
   )
 })
 
+/** Props of `Account.Disconnect`. */
 export type DisconnectProps = PartProps<'button'> & {
   /** Called with what became of the access at the provider. */
   onDisconnected?: (receipt: DisconnectReceipt) => void

@@ -64,9 +64,9 @@ export function useSubjectOf(providerId: string, accountId: string | undefined):
 
 /** Which account a component is about. */
 export interface AboutProps {
-  /** Provider id. Default: that of the `Account.Root` around it. */
+  /** Provider id. @default that of the `Account.Root` around it */
   provider?: string
-  /** Which of the provider's accounts. Default: that of the `Account.Root` around it, else the provider's default one. */
+  /** Which of the provider's accounts. @default that of the `Account.Root` around it, else the provider's default one */
   accountId?: string
 }
 

@@ -3,6 +3,7 @@ import { forwardRef } from 'react'
 import * as Account from './account.tsx'
 import { About, type AboutProps } from './context.tsx'
 
+/** Props of {@link ExpiryLabel}. */
 export type ExpiryLabelProps = Omit<Account.ExpiryProps, 'asChild' | 'children' | 'when'> &
   AboutProps & {
     /**

@@ -1,6 +1,6 @@
 'use client'
 import type { Provider } from '@latchkey/core'
-import { meaningOf, useMessages } from '../messages/en.ts'
+import { meaningOf, useMessages } from '../use-messages.ts'
 
 /** A list's items for scopes: the provider's words, or the scope's own name where it gives none. */
 export function ScopeItems({ provider, scopes }: { provider: Provider; scopes: readonly string[] }) {

@@ -1,8 +1,8 @@
 'use client'
 import type { Account, CardStatus } from '@latchkey/core'
 import { useEffect, useRef } from 'react'
-import { useMessages } from '../messages/en.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
+import { useMessages } from '../use-messages.ts'
 
 /** Says what became of a provider, whenever it becomes something else. */
 export function useSpokenStatus(

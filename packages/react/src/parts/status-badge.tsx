@@ -3,9 +3,10 @@ import { forwardRef } from 'react'
 import * as Account from './account.tsx'
 import { About, type AboutProps, type PartProps } from './context.tsx'
 
+/** Props of {@link StatusBadge}. */
 export type StatusBadgeProps = Omit<PartProps<'span'>, 'asChild' | 'children'> &
   AboutProps & {
-    /** Also says why, as a sentence, where there is a reason. Default: false. */
+    /** Also says why, as a sentence, where there is a reason. @default false */
     withReason?: boolean
   }
 

@@ -3,8 +3,8 @@ import { defaultAccount } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
 import { createContext, forwardRef, type KeyboardEvent, useContext } from 'react'
 import { useProviderAccounts, useSnapshot } from '../hooks.ts'
-import { useMessages } from '../messages/en.ts'
 import { useKit } from '../provider.tsx'
+import { useMessages } from '../use-messages.ts'
 import { About, after, type PartProps, useSubject } from './context.tsx'
 
 interface Choice {
@@ -16,8 +16,9 @@ interface Choice {
 
 const ChoiceContext = /* @__PURE__ */ createContext<Choice | undefined>(undefined)
 
+/** Props of `Account.Switcher`. */
 export type SwitcherProps = PartProps<'div'> & {
-  /** Account id. Default: the provider's default account, which choosing then changes. */
+  /** Account id. @default the provider's default account, which choosing then changes */
   value?: string
   /** Called with the account id that was chosen. With a `value`, this is all that choosing does. */
   onValueChange?: (accountId: string) => void

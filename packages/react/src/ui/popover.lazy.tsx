@@ -1,6 +1,7 @@
 'use client'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import type { KeyboardEventHandler, ReactNode } from 'react'
+import { Layer } from './layer.tsx'
 
 export interface PopoverProps {
   id: string
@@ -8,8 +9,6 @@ export interface PopoverProps {
   labelledBy: string
   /** The button that opened it: what it stands beside. */
   trigger: HTMLElement
-  /** The `data-theme` around the button: this is in the body, where it could not inherit it. */
-  theme: string | undefined
   onKeyDown: KeyboardEventHandler<HTMLElement>
   onClose: () => void
   /** Called when it is gone: moves the focus. */
@@ -18,38 +17,36 @@ export interface PopoverProps {
 }
 
 /** A place beside a button. A module of its own without any of the kit, so that it is loaded when somebody might open it. */
-export function Popover({ id, labelledBy, trigger, theme, onKeyDown, onClose, onClosed, children }: PopoverProps) {
+export function Popover({ id, labelledBy, trigger, onKeyDown, onClose, onClosed, children }: PopoverProps) {
   return (
     <Root open onOpenChange={(open) => !open && onClose()}>
       <Anchor virtualRef={{ current: trigger }} />
-      <Portal>
-        <div className="latchkey latchkey-layer" data-theme={theme}>
-          <Content
-            id={id}
-            className="latchkey-accounts-list"
-            aria-labelledby={labelledBy}
-            align="start"
-            sideOffset={6}
-            collisionPadding={8}
-            onKeyDown={onKeyDown}
-            onInteractOutside={(event) => {
-              // A click on the button closes it by itself; a dialog of a connect is still a part of this.
-              const target = event.target as Element
-              if (trigger.contains(target) || target.closest?.('.latchkey-layer')) event.preventDefault()
-            }}
-            onEscapeKeyDown={(event) => {
-              // A form that is open in here is what is closed first.
-              if ((event.target as Element).closest?.('.latchkey-key-form')) event.preventDefault()
-            }}
-            onCloseAutoFocus={(event) => {
-              event.preventDefault()
-              onClosed()
-            }}
-          >
-            {children}
-          </Content>
-        </div>
-      </Portal>
+      <Layer Portal={Portal}>
+        <Content
+          id={id}
+          className="latchkey-accounts-list"
+          aria-labelledby={labelledBy}
+          align="start"
+          sideOffset={6}
+          collisionPadding={8}
+          onKeyDown={onKeyDown}
+          onInteractOutside={(event) => {
+            // A click on the button closes it by itself; a dialog of a connect is still a part of this.
+            const target = event.target as Element
+            if (trigger.contains(target) || target.closest?.('.latchkey-layer')) event.preventDefault()
+          }}
+          onEscapeKeyDown={(event) => {
+            // A form that is open in here is what is closed first.
+            if ((event.target as Element).closest?.('.latchkey-key-form')) event.preventDefault()
+          }}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault()
+            onClosed()
+          }}
+        >
+          {children}
+        </Content>
+      </Layer>
     </Root>
   )
 }

@@ -21,6 +21,7 @@ export interface UseEntry {
   reason?: string
 }
 
+/** Told of each use of an account. */
 export type OnUse = (entry: UseEntry) => void
 
 /** An account that a run has used. */
@@ -30,6 +31,7 @@ export interface UsedAccount {
   accountId?: string
 }
 
+/** Options of {@link createAccountFetch}. */
 export interface AccountFetchOptions {
   rules: readonly AllowRule[]
   /** Whose accounts are used. */
@@ -40,6 +42,7 @@ export interface AccountFetchOptions {
   fetch?: typeof globalThis.fetch | undefined
 }
 
+/** What a call of {@link AccountFetch} may say. */
 export type AccountFetchInit = Pick<RequestInit, 'method' | 'body' | 'signal'> & { headers?: HeadersInit }
 
 /** Like `fetch`, for the APIs of some providers only, and with the account added. */

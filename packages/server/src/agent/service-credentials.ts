@@ -4,17 +4,26 @@ import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
 
+/** Options of {@link ServiceCredentials}. */
 export interface ServiceCredentialsOptions {
   /** The service's own registration. @see RFC 6749 §2.2 */
   clientId: string
   clientSecret?: string
   /** For `private_key_jwt`: a JWK, a PKCS #8 PEM or a WebCrypto key. @see RFC 7523 §2.2 */
   privateKey?: JWK | string | CryptoKey
-  /** JWS algorithm of a PEM key. Default: `ES256`. */
+  /**
+   * JWS algorithm of a PEM key.
+   *
+   * @default 'ES256'
+   */
   alg?: string
   /** Assertions that are made elsewhere, such as a SPIFFE JWT-SVID. Asked for once per token. @see RFC 7523 §2.2 */
   clientAssertion?: () => Promise<string>
-  /** How a secret is sent. Default: what the issuer's metadata names, else `client_secret_basic`. */
+  /**
+   * How a secret is sent.
+   *
+   * @default what the issuer's metadata names, else 'client_secret_basic'
+   */
   authMethod?: 'client_secret_basic' | 'client_secret_post'
   /** Found by discovery when only the issuer is known. @see RFC 8414 */
   tokenEndpoint?: string
@@ -23,9 +32,13 @@ export interface ServiceCredentialsOptions {
   scopes?: readonly string[]
   /** The API the tokens are for. @see RFC 8707 §2 */
   resource?: string
-  /** Origins that {@link ServiceCredentials.fetch} may send a token to. Default: that of `resource`. */
+  /**
+   * Origins that {@link ServiceCredentials.fetch} may send a token to.
+   *
+   * @default the origin of `resource`
+   */
   origins?: readonly string[]
-  /** Default: the global one. */
+  /** @default globalThis.fetch */
   fetch?: typeof globalThis.fetch
 }
 
@@ -147,7 +160,7 @@ export class ServiceCredentials {
     return JSON.stringify([issuer ?? tokenEndpoint, this.clientId, [...new Set(scopes)].sort(), resource ?? null])
   }
 
-  /** One request at a time for each token, whoever waits for it. */
+  /** One request at a time for each token. Callers that come meanwhile wait for the same request. */
   #renew(key: string, request: ServiceTokenRequest): Promise<Held> {
     const running = this.#pending.get(key)
     if (running) return running

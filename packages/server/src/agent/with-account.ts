@@ -6,6 +6,7 @@ import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recor
 import { AgentContext, type AgentToken } from './context.ts'
 import { AuthorizationRequired, bindIdentities } from './identities.ts'
 
+/** Options of {@link withAccount}. */
 export interface WithAccountOptions {
   /** The provider, or its id. {@link ToolAccount.fetch} needs the provider itself. */
   provider: Provider | string
@@ -13,11 +14,19 @@ export interface WithAccountOptions {
   scopes?: readonly string[]
   /** Shown to the person when the account is missing. */
   toolName?: string
-  /** Calls that {@link ToolAccount.fetch} may make. Default: every call to the provider's API. */
+  /**
+   * Calls that {@link ToolAccount.fetch} may make.
+   *
+   * @default ['* /**'], every call to the provider's API
+   */
   allow?: AllowRule['allow']
   /** Told of every use of the account, and of every call for one that is missing. */
   onUse?: OnUse
-  /** Used by {@link ToolAccount.fetch}. Default: the global one. */
+  /**
+   * Used by {@link ToolAccount.fetch}.
+   *
+   * @default globalThis.fetch
+   */
   fetch?: typeof globalThis.fetch
 }
 

@@ -30,7 +30,11 @@ export interface HeaderPolicy {
   request: RegExp
   /** Names that a caller is told. */
   response: RegExp
-  /** Bytes of an answer, which is read whole and redacted. Default: it is handed on as it comes. */
+  /**
+   * Bytes of an answer, which is read whole and redacted.
+   *
+   * @default undefined: the body is streamed as it is
+   */
   maxBytes?: number
 }
 

@@ -4,32 +4,54 @@ import type { Agent, Dispatcher } from 'undici'
 import { readBounded } from './bounded.ts'
 import { isPublicAddress } from './public-address.ts'
 
+/** Options of {@link createGuardedFetch}. */
 export interface GuardOptions {
   /**
    * Exact origins that may be asked although they are http, on another port, or private: a self-hosted service, a test
    * server. Everything else must be https, on a public address, on 443 or 8443.
    */
   dangerouslyAllowOrigins?: readonly string[]
-  /** Default: the system's resolver. */
+  /** @default node:dns.lookup */
   lookup?: typeof systemLookup
-  /** The whole exchange, in milliseconds; of an event stream, the time until it begins. Default: 10 000. */
+  /**
+   * Milliseconds of the whole exchange; of an event stream, until it begins.
+   *
+   * @default 10_000
+   */
   timeout?: number
-  /** Bytes of an answer's body. Default: 256 kB. */
+  /**
+   * Bytes of an answer's body.
+   *
+   * @default 262_144
+   */
   maxBytes?: number
   /** What ends an event stream, which is handed on as it comes. It is one only where the request accepts one. */
   streams?: StreamLimits
 }
 
+/** Limits of an event stream. */
 export interface StreamLimits {
-  /** Milliseconds without a byte. Default: 120 000. */
+  /**
+   * Milliseconds without a byte.
+   *
+   * @default 120_000
+   */
   idle?: number
-  /** Milliseconds from the first byte to the last. Default: an hour. */
+  /**
+   * Milliseconds from the first byte to the last.
+   *
+   * @default 3_600_000
+   */
   lifetime?: number
-  /** Bytes of the whole stream. Default: 16 MB. */
+  /**
+   * Bytes of the whole stream.
+   *
+   * @default 16_777_216
+   */
   maxBytes?: number
 }
 
-/** A fetch for addresses that somebody else chose. */
+/** A fetch for addresses that an untrusted party chose. */
 export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 const MAX_HOPS = 3
@@ -37,7 +59,7 @@ const STREAMS = { idle: 120_000, lifetime: 3_600_000, maxBytes: 16 * 1024 * 1024
 const EVENT_STREAM = /^\s*text\/event-stream\s*(;|$)/i
 const PORTS = ['', '8443']
 
-/** The one error: whoever chose the address learns nothing about what is there. */
+/** The only error of a guarded fetch, so that the party that chose the address learns nothing about the network. */
 export class GuardError extends Error {
   constructor() {
     super('The address could not be asked.')
@@ -163,7 +185,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   }
 }
 
-/** The body of a stream, asked for piece by piece: who reads slowly slows the server down, who leaves ends it. */
+/** The body of a stream, read piece by piece: a slow reader slows the server down, and cancelling ends the connection. */
 function streamOf(body: Answer['body'], limits: Required<StreamLimits>): ReadableStream<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]()
   const end = () => body.destroy(new GuardError())

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
 import {
   type Account,
   type ApiKeyProvider,
@@ -10,8 +9,24 @@ import {
   type OAuthProvider,
   type Provider,
 } from '@latchkey/core'
-import { authorizationRequest, authorizationResponse, type Flow, parseScope } from '@latchkey/core/server'
-import { type Profile, type TokenAnswer, type TokenEndpoint, type Verification, verifyKey } from '@latchkey/core/token'
+import {
+  authorizationRequest,
+  authorizationResponse,
+  connectedAgain,
+  type Evidence,
+  endOf,
+  type Flow,
+  granted,
+  identify,
+  identityOf,
+  isOtherPerson,
+  isUsable,
+  lives,
+  renewedAccount,
+  renewedSecret,
+  withOldRefreshToken,
+} from '@latchkey/core/server'
+import { type TokenAnswer, type TokenEndpoint, type Verification, verifyKey } from '@latchkey/core/token'
 import type { OAuthToken, TokenRequest } from '../agent/context.ts'
 import type { AccountReference } from '../agent/references.ts'
 import { type Secret, secretOf } from '../outbound/api-request.ts'
@@ -66,55 +81,23 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   }
 
   /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
-  async function adopt(
-    owner: Owner,
-    provider: Provider,
-    profile: Profile | undefined,
-    scopes: readonly string[],
-    secret: VaultSecret,
-    { expected, reason, asked = [] }: { expected?: string; reason?: Account['reason']; asked?: readonly string[] } = {},
-  ): Promise<Account> {
-    const issuer = secret.token?.issuer ?? provider.issuer
-    const known = facts(provider, profile, secret)
-    const { subject } = known
-    const others = (await vault.list(owner)).filter((account) => account.provider === provider.id)
-    const nameless = others.find(
-      (account) => account.subject === undefined && (account.username ?? known.username) === known.username,
-    )
-    const id = subject ? accountId(provider.id, issuer, subject) : (nameless?.id ?? randomId(provider.id))
-    if (subject && id !== expected && others.find((account) => account.id === expected)?.subject) {
+  async function adopt(owner: Owner, provider: Provider, secret: VaultSecret, evidence: Evidence): Promise<Account> {
+    const accounts = await vault.list(owner)
+    const { account: found, nameless } = await identify(provider, secret, accounts, evidence)
+    const target = accounts.find(({ id }) => id === evidence.target)
+    if (target && target.provider === provider.id && isOtherPerson(found, target)) {
       throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
         provider: provider.id,
-        account: expected,
+        account: target.id,
         next: 'reconnect',
       })
     }
-    const saved = await vault.save(owner, id, (old) => {
+    const saved = await vault.save(owner, found.id, (old) => {
       const complete = withOldRefreshToken(secret, old?.secret)
-      return {
-        account: {
-          id,
-          provider: provider.id,
-          issuer,
-          ...known,
-          scopes,
-          // A refresh token is what `offline_access` is for, and few servers repeat it.
-          missingScopes: asked.filter(
-            (scope) => !scopes.includes(scope) && (scope !== 'offline_access' || !complete.token?.refresh_token),
-          ),
-          status: 'connected',
-          reason,
-          expiresAt: complete.token && complete.expiresAt,
-          renewable: complete.token?.refresh_token !== undefined,
-          custody: 'vault',
-          connectedAt: old?.account.connectedAt ?? nameless?.connectedAt ?? Date.now(),
-          rev: 0,
-        },
-        secret: complete,
-      }
+      return { account: { ...connectedAgain(found, complete, old?.account), custody: 'vault' }, secret: complete }
     })
     // The account had no name until now: it is this one.
-    if (subject && nameless && nameless.id !== id) await vault.remove(owner, nameless.id)
+    if (found.subject && nameless && nameless.id !== found.id) await vault.remove(owner, nameless.id)
     return saved
   }
 
@@ -148,25 +131,8 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       return { account: { ...account, status: 'needs-reconnect', reason: 'revoked' }, secret: { revoked: true } }
     }
     await vault.audit.record(owner, { ...event, outcome: 'allowed' })
-    // A member that the answer leaves out stays, the refresh token above all. @see RFC 6749 §6
-    const fresh = Object.entries(answer.token).filter(([, value]) => value !== undefined)
-    const token = { ...old, ...Object.fromEntries(fresh) }
-    const expiresAt = endOf(answer)
-    const profile = (answer.profile?.subject === account.subject && answer.profile) || account
-    const scopes = granted(oauthOf(provider), answer, account.scopes)
-    return {
-      account: {
-        ...account,
-        ...facts(oauthOf(provider), profile),
-        scopes,
-        missingScopes: [...account.scopes, ...account.missingScopes].filter((scope) => !scopes.includes(scope)),
-        expiresAt,
-        renewable: token.refresh_token !== undefined,
-        status: 'connected',
-        reason: undefined,
-      },
-      secret: { token, expiresAt },
-    }
+    const renewed = renewedSecret(old, answer)
+    return { account: renewedAccount(oauthOf(provider), account, answer, renewed), secret: renewed }
   }
 
   /** The account and a secret that lives for some seconds more. @throws LatchkeyError why there is none. */
@@ -174,7 +140,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     const opened = await vault.open(owner, id)
     if (!opened) throw absent(id)
     const { account, secret } = opened
-    if (account.status !== 'connected' && account.status !== 'expiring') throw ended(account)
+    if (!isUsable(account.status)) throw ended(account)
     if (account.reason === 'unverified') return checkKey(owner, opened)
     if (lives(secret, minValidity)) return opened
     if (!secret.token?.refresh_token) {
@@ -208,7 +174,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       throw error
     }
     if (verdict.status !== 'verified') return opened
-    return { account: await adopt(owner, provider, verdict.profile, [], secret), secret }
+    return { account: await adopt(owner, provider, secret, { profile: verdict.profile }), secret }
   }
 
   /** What one call may carry, or undefined and an entry in the log that says why not. */
@@ -236,7 +202,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     }
     // Written before the secret is handed out: what cannot be recorded does not happen.
     await vault.audit.record(owner, { action: 'use', ...event, outcome: 'allowed' })
-    return toIdentity(provider, opened)
+    return identityOf(provider, opened.account, opened.secret)
   }
 
   /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
@@ -328,10 +294,11 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
           const { redirect_uri, code_verifier, client_id, nonce } = flow
           const answer = await endpointOf(provider).redeem({ response, redirect_uri, code_verifier, client_id, nonce })
           const secret = { token: answer.token, expiresAt: endOf(answer) }
-          const scopes = granted(provider, answer, flow.scopes)
-          return await adopt(owner, provider, answer.profile, scopes, secret, {
-            expected: flow.accountId,
+          return await adopt(owner, provider, secret, {
+            profile: answer.profile,
             asked: flow.scopes,
+            granted: granted(provider, answer, flow.scopes),
+            target: flow.accountId,
           })
         } catch (error) {
           const reason = error instanceof LatchkeyError ? error.code : 'server_error'
@@ -346,7 +313,8 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
       const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })
       const profile = verdict.status === 'verified' ? verdict.profile : undefined
-      return adopt(owner, provider, profile, [], { fields }, { expected, reason: profile ? undefined : 'unverified' })
+      const reason = profile ? undefined : 'unverified'
+      return adopt(owner, provider, { fields }, { profile, reason, target: expected })
     },
     check,
     /** The identities behind references. What this user, agent or audience may not have is left out, and logged. */
@@ -365,8 +333,10 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       options: ResolveOptions,
     ): Promise<OAuthToken | undefined> {
       const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
-      const usable = accounts.filter(({ status }) => status === 'connected' || status === 'expiring')
-      const account = usable.sort((one, other) => other.connectedAt - one.connectedAt)[0]
+      const usable = accounts.filter(({ status }) => isUsable(status))
+      // One that time alone has ended is asked for once more: so its end is written down.
+      const ended = accounts.filter(({ reason }) => reason === 'expired')
+      const account = (usable.length > 0 ? usable : ended).sort((one, other) => other.connectedAt - one.connectedAt)[0]
       if (!account) return undefined
       if (forceRefresh) {
         const after = await check(owner, account.id)
@@ -393,7 +363,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     },
     /** What an opened account is sent to its own API with. */
     secretOf(provider: Provider, opened: Opened): Secret {
-      const secret = secretOf(provider, toIdentity(provider, opened))
+      const secret = secretOf(provider, identityOf(provider, opened.account, opened.secret))
       if (!secret) throw absent(opened.account.id)
       return secret
     },
@@ -435,49 +405,5 @@ const ended = ({ id, provider, label }: Account) =>
   new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id, next: 'reconnect' })
 
 /** A token that lives for a short time is refreshed in the last third of it, not in every round. */
-const marginOf = ({ expiresAt = 0, rev }: Account, aheadSeconds: number) =>
-  Math.max(1, Math.min(aheadSeconds, (expiresAt - rev) / 3000))
-
-/** The end of an access token by this clock. @see RFC 6749 §5.1 */
-const endOf = ({ token }: TokenAnswer) =>
-  token.expires_in === undefined ? undefined : Date.now() + token.expires_in * 1000
-
-/** What the server granted; without a word from it, what was asked. @see RFC 6749 §5.1 */
-const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: readonly string[]) =>
-  token.scope === undefined ? asked : parseScope(provider, token.scope)
-
-/** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
-const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: VaultSecret, seconds: number): boolean =>
-  fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
-
-/** Google gives a refresh token once: an answer without one does not take the old one away. */
-function withOldRefreshToken(secret: VaultSecret, old: VaultSecret | undefined): VaultSecret {
-  const refresh_token = old?.token?.refresh_token
-  if (!secret.token || secret.token.refresh_token || !refresh_token) return secret
-  return { ...secret, token: { ...secret.token, refresh_token } }
-}
-
-function facts(provider: Provider, profile: Profile | undefined, secret?: VaultSecret) {
-  const { subject, username = secret?.fields?.username, name, email, avatar, url } = profile ?? {}
-  return { subject, username, name, email, avatar, url, label: username ?? email ?? name ?? provider.name }
-}
-
-function toIdentity(provider: Provider, { account, secret }: Opened): Identity {
-  const primary = provider.kind === 'api-key' ? (provider.fields[0]?.name ?? 'key') : ''
-  const { [primary]: key = '', ...rest } = secret.fields ?? {}
-  const expiresAt = secret.token && secret.expiresAt
-  return {
-    provider: provider.id,
-    accessToken: secret.token?.access_token ?? key,
-    ...(account.scopes.length > 0 && { scopes: [...account.scopes] }),
-    ...(expiresAt !== undefined && { expiresAt }),
-    accountId: account.id,
-    ...(Object.keys(rest).length > 0 && { fields: rest }),
-  }
-}
-
-/** The same id that a browser gives the account. */
-const accountId = (provider: string, issuer: string, subject: string) =>
-  `${provider}.${createHash('sha256').update(`${issuer}\n${subject}`).digest('base64url').slice(0, 22)}`
-
-const randomId = (provider: string) => `${provider}.${randomBytes(17).toString('base64url').slice(0, 22)}`
+const marginOf = ({ expiresAt = 0, issuedAt = 0 }: Account, aheadSeconds: number) =>
+  Math.max(1, Math.min(aheadSeconds, (expiresAt - issuedAt) / 3000))

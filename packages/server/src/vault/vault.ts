@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Account, type KeyFields, LatchkeyError } from '@latchkey/core'
-import type { Flow } from '@latchkey/core/server'
-import type { Token } from '@latchkey/core/token'
+import { type Account, LatchkeyError } from '@latchkey/core'
+import { type AccountSecret, type Flow, wordAt } from '@latchkey/core/server'
 import { memoryStore } from '../stores/memory.ts'
 import { postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
@@ -11,10 +10,7 @@ import { type KeyProvider, keysFromEnv, type SealContext, seal, unseal } from '.
 import { createWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
 
 /** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
-export interface VaultSecret {
-  token?: Token
-  expiresAt?: number
-  fields?: KeyFields
+export interface VaultSecret extends AccountSecret {
   revoked?: true
 }
 
@@ -100,6 +96,9 @@ export function createVault({
     account,
   })
   const factsOf = (row: AccountRow): Account => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
+
+  /** Facts as they are now: time alone makes an account `expiring`, and ends it. */
+  const factsNow = (row: AccountRow): Account => wordAt(factsOf(row), Date.now())
 
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
@@ -204,11 +203,11 @@ export function createVault({
     store,
     audit,
     async list(owner) {
-      return (await store.list(owner)).map(factsOf)
+      return (await store.list(owner)).map(factsNow)
     },
     async find(owner, id) {
       const row = await store.get(owner, id)
-      return row && factsOf(row)
+      return row && factsNow(row)
     },
     async open(owner, id) {
       const row = await store.get(owner, id)

@@ -3,32 +3,40 @@ import { SpiffeError } from '../ids/errors.ts'
 import { parseTrustDomain } from '../ids/spiffe-id.ts'
 import { type Certificate, readCertificate, readCertificates, readPem } from '../x509/certificate.ts'
 
+/** What a {@link Bundle} is made of. */
 export interface BundleContents {
+  /** Roots. */
   x509Authorities?: readonly Certificate[]
+  /** Public keys by key id. */
   jwtAuthorities?: ReadonlyMap<string, KeyObject>
-  /** Grows with each change, if the publisher says so. */
+  /** A number that grows with each change, if the publisher has one. */
   sequence?: number | undefined
   /** How often to look for a newer one, in seconds. */
   refreshHint?: number | undefined
 }
 
-/** Whatever knows bundles by trust domain: a {@link BundleSet}, any source, a federated bundle. */
+/** Bundles by trust domain: a {@link BundleSet}, a source or a federated bundle. */
 export interface BundleProvider {
+  /** The bundle of this trust domain, given by its name, if it is known. */
   getBundle(trustDomain: string): Bundle | undefined
 }
 
 /**
- * What one trust domain signs with. Never changed once made: a newer state is a new bundle. Two trust domains' keys are
- * never put together, since then each could forge the names of the other.
+ * The roots and keys that one trust domain signs with. A bundle never changes; a newer state is a new bundle. Keys of two
+ * trust domains are never merged, because each could then issue IDs of the other.
  *
  * @see SPIFFE Trust Domain and Bundle §4 · SPIFFE Federation §4.2
  */
 export class Bundle implements BundleProvider {
+  /** The trust domain's name. */
   readonly trustDomain: string
+  /** Roots of X509-SVIDs, each once. */
   readonly x509Authorities: readonly Certificate[]
-  /** Keys of JWT-SVIDs by key id. */
+  /** Public keys of JWT-SVIDs by key id. */
   readonly jwtAuthorities: ReadonlyMap<string, KeyObject>
+  /** A number that grows with each change, if the publisher has one. */
   readonly sequence: number | undefined
+  /** How often to look for a newer one, in seconds, if the publisher says it. */
   readonly refreshHint: number | undefined
 
   constructor(trustDomain: string, contents: BundleContents = {}) {
@@ -40,29 +48,45 @@ export class Bundle implements BundleProvider {
     Object.freeze(this)
   }
 
-  /** Reads the JWKS form. An empty `keys` is a bundle too: it trusts nothing. Throws `invalid_bundle`. */
+  /**
+   * Reads the JWKS form. An empty `keys` is a bundle too: it trusts nothing.
+   *
+   * @throws {@link SpiffeError} `invalid_bundle` or `invalid_certificate`
+   */
   static parse(trustDomain: string, document: string | Uint8Array): Bundle {
     return parseDocument(trustDomain, jsonOf(document), 'spiffe')
   }
 
-  /** Reads the JWKS that the Workload API sends: JWT keys, of which older agents do not say the use. */
+  /**
+   * Reads the JWKS that the Workload API sends: JWT keys, which have no `use` if the agent is old.
+   *
+   * @throws {@link SpiffeError} `invalid_bundle`
+   */
   static parseJwt(trustDomain: string, document: string | Uint8Array): Bundle {
     return parseDocument(trustDomain, jsonOf(document), 'jwt')
   }
 
-  /** Reads X.509 authorities from concatenated DER, as the Workload API sends them. */
+  /**
+   * Reads X.509 authorities from concatenated DER, as the Workload API sends them.
+   *
+   * @throws {@link SpiffeError} `invalid_certificate`
+   */
   static parseX509(trustDomain: string, der: Uint8Array): Bundle {
     return new Bundle(trustDomain, { x509Authorities: readCertificates(der) })
   }
 
-  /** Reads X.509 authorities from PEM. */
+  /**
+   * Reads X.509 authorities from PEM.
+   *
+   * @throws {@link SpiffeError} `invalid_bundle` or `invalid_certificate`
+   */
   static parsePem(trustDomain: string, pem: string): Bundle {
     const x509Authorities = readPem(pem)
     if (x509Authorities.length === 0) throw invalid('There is no certificate in it.')
     return new Bundle(trustDomain, { x509Authorities })
   }
 
-  /** True if it trusts nothing: all SVIDs of the trust domain are refused. */
+  /** True if it has no keys. Then all SVIDs of the trust domain are refused. */
   get empty(): boolean {
     return this.x509Authorities.length === 0 && this.jwtAuthorities.size === 0
   }
@@ -84,12 +108,13 @@ export class Bundle implements BundleProvider {
     return JSON.stringify({ keys, spiffe_sequence: this.sequence, spiffe_refresh_hint: this.refreshHint })
   }
 
+  /** True for the same trust domain with the same keys, sequence and refresh hint. */
   equals(other: Bundle): boolean {
     return this.trustDomain === other.trustDomain && this.marshal() === other.marshal()
   }
 }
 
-/** Bundles by trust domain, side by side. */
+/** Bundles by trust domain. */
 export class BundleSet implements BundleProvider, Iterable<Bundle> {
   readonly #bundles: ReadonlyMap<string, Bundle>
 
@@ -98,8 +123,9 @@ export class BundleSet implements BundleProvider, Iterable<Bundle> {
   }
 
   /**
-   * Reads a bundle map: `{ trust_domains: { "acme.com": { keys } } }`. It is taken whole or not at all.
+   * Reads a bundle map: `{ trust_domains: { "acme.com": { keys } } }`. One invalid entry makes the whole map invalid.
    *
+   * @throws {@link SpiffeError} `invalid_bundle`, `invalid_certificate` or `invalid_id`
    * @see SPIFFE Trust Domain and Bundle §5
    */
   static parse(document: string | Uint8Array): BundleSet {
@@ -117,10 +143,12 @@ export class BundleSet implements BundleProvider, Iterable<Bundle> {
     return this.#bundles.get(trustDomain)
   }
 
+  /** The number of trust domains. */
   get size(): number {
     return this.#bundles.size
   }
 
+  /** The trust domains' names. */
   get trustDomains(): string[] {
     return [...this.#bundles.keys()]
   }
@@ -129,13 +157,14 @@ export class BundleSet implements BundleProvider, Iterable<Bundle> {
     return this.#bundles.values()
   }
 
+  /** The bundle map. */
   marshal(): string {
     const entries = [...this].map((bundle) => [bundle.trustDomain, JSON.parse(bundle.marshal())])
     return JSON.stringify({ trust_domains: Object.fromEntries(entries) })
   }
 }
 
-/** Several providers, asked in turn for a trust domain's bundle: the first that has one answers. Nothing is merged. */
+/** Asks several providers in order: the first bundle found is used. Bundles are not merged. */
 export function firstOf(...providers: readonly BundleProvider[]): BundleProvider {
   return {
     getBundle(trustDomain) {
@@ -179,7 +208,7 @@ function authorityOf({ x5c }: Json): Certificate {
   return readCertificate(Buffer.from(first, 'base64'))
 }
 
-/** The public key of an entry; undefined for a kind of key nobody here knows, which must be passed over (§4.1.3). */
+/** The public key of an entry. Undefined for an unknown kind of key, which must be skipped (§4.1.3). */
 function keyOf(jwk: Json): KeyObject | undefined {
   if (jwk.kty !== 'RSA' && jwk.kty !== 'EC') return undefined
   const { kty, n, e, crv, x, y } = jwk

@@ -1,9 +1,12 @@
 import http from 'node:http'
+import { authorizeAny, authorizeId } from '../ids/authorize.ts'
+import { withDeadline } from '../ids/deadline.ts'
 import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
-import { authorizeAny, authorizeId, parseTrustDomain, type SpiffeId } from '../ids/spiffe-id.ts'
-import { type ConnectOptions, connect, createServer, listening } from '../tls/tls.ts'
-import { opened, Updating } from '../workload/source.ts'
-import type { X509Provider } from '../workload/x509-source.ts'
+import { parseTrustDomain, type SpiffeId } from '../ids/spiffe-id.ts'
+import { type ConnectOptions, connect } from '../tls/connect.ts'
+import { createServer, listening } from '../tls/server.ts'
+import type { X509Provider } from '../workload/sources.ts'
+import { opened, Updating } from '../workload/updating.ts'
 import { Bundle, type BundleProvider } from './bundle.ts'
 
 /** How a bundle endpoint proves itself. @see SPIFFE Federation §5.2 */
@@ -13,9 +16,14 @@ export type EndpointProfile =
   /** By the X509-SVID of this ID, to the bundle of its trust domain among these. */
   | { profile: 'https_spiffe'; endpointId: SpiffeId | string; bundles: BundleProvider }
 
+/** Options of {@link fetchBundle}: the endpoint's profile, and when to stop waiting. */
 export type FetchBundleOptions = EndpointProfile & {
   signal?: AbortSignal
-  /** Milliseconds for connecting, and again for answering. Default: 10,000. */
+  /**
+   * Milliseconds for connecting, and again for the answer.
+   *
+   * @default 10_000
+   */
   timeout?: number
 }
 
@@ -25,9 +33,11 @@ const DEFAULT_REFRESH = 300
 const TIMEOUT = 10_000
 
 /**
- * Fetches a trust domain's bundle from its endpoint. Redirects are followed only to endpoints that would be valid
- * themselves, and each must prove itself in the same way.
+ * Fetches a trust domain's bundle from its endpoint. A redirect is followed if its target is a valid endpoint too. The target
+ * must prove itself in the same way.
  *
+ * @throws {@link SpiffeError} `invalid_address` for the URL or a redirect, `invalid_bundle`, `unavailable`, or the codes of
+ * `connect`
  * @see SPIFFE Federation §5.2, §7.5.1
  */
 export async function fetchBundle(trustDomain: string, url: string, options: FetchBundleOptions): Promise<Bundle> {
@@ -65,17 +75,14 @@ async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: 
     signal,
     timeout,
   })
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error) => {
-      request.destroy()
-      reject(asSpiffeError(error, 'unavailable', 'The bundle endpoint did not answer.'))
-    }
+  const limits = { signals: [signal], timeout, late: 'The bundle endpoint took too long.' }
+  return withDeadline(limits, (resolve, reject) => {
+    const fail = (error: Error) => reject(asSpiffeError(error, 'unavailable', 'The bundle endpoint did not answer.'))
     const request = http.request({
       createConnection: () => socket,
       host,
       path: `${url.pathname}${url.search}`,
       headers: { host: url.host, accept: 'application/json' },
-      signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]),
     })
     request.on('error', fail)
     request.on('response', (response) => {
@@ -89,7 +96,6 @@ async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: 
         chunks.push(chunk)
       })
       response.on('end', () => {
-        socket.destroy()
         const body = Buffer.concat(chunks)
         if ([301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined)
           return resolve({ location: headers.location, body })
@@ -99,26 +105,40 @@ async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: 
       })
     })
     request.end()
+    return () => {
+      request.destroy()
+      socket.destroy()
+    }
   })
 }
 
+/** Options of {@link FederatedBundle.watch}. */
 export interface WatchBundleOptions {
+  /** The foreign trust domain. */
   trustDomain: string
+  /** Its bundle endpoint. */
   url: string
   /**
-   * How the endpoint proves itself. For `https_spiffe` inside the trust domain itself, the bundles given are where trust
-   * begins; later fetches use the newest bundle.
+   * How the endpoint proves itself. If it proves an ID of this same trust domain, the given bundles are used for the first
+   * fetch and the newest bundle for later ones.
    */
   endpoint: EndpointProfile
-  /** Milliseconds until the next look. Default: the bundle's own hint, else five minutes; a minute after a failure. */
+  /**
+   * Returns milliseconds until the next fetch. `hint` is the bundle's own wish, in seconds.
+   *
+   * @default the bundle's hint, else five minutes; at most one minute after a failure
+   */
   refresh?: (hint: number | undefined, failed: boolean) => number
-  /** What is known from before, such as from a file. */
+  /** A bundle that is known already, such as from a file. */
   initial?: Bundle
-  /** Gives up waiting for the first bundle. */
+  /** Stops waiting for the first bundle. */
   signal?: AbortSignal
 }
 
-/** A foreign trust domain's bundle, kept fresh from its endpoint. A lower sequence number never replaces a higher one. */
+/**
+ * A foreign trust domain's bundle, kept up to date from its endpoint. A bundle with a lower sequence number never replaces
+ * one with a higher number.
+ */
 export class FederatedBundle extends Updating implements BundleProvider {
   readonly trustDomain: string
   readonly #options: WatchBundleOptions
@@ -134,12 +154,17 @@ export class FederatedBundle extends Updating implements BundleProvider {
     void this.#look()
   }
 
-  /** Resolves with the first bundle: at once, if one is known from before. */
+  /**
+   * Resolves with the first bundle: at once, if `initial` is given. Failed fetches are `error` events and are repeated.
+   *
+   * @throws {@link SpiffeError} `invalid_address`, `invalid_id`; `cancelled` or `timeout` when the signal aborts
+   */
   static async watch(options: WatchBundleOptions): Promise<FederatedBundle> {
     const federated = new FederatedBundle(options)
     return opened(federated, () => federated.#bundle !== undefined, options.signal)
   }
 
+  /** The newest bundle. @throws {@link SpiffeError} `closed` */
   get bundle(): Bundle {
     this.checkOpen()
     return this.#bundle as Bundle
@@ -181,7 +206,7 @@ export class FederatedBundle extends Updating implements BundleProvider {
     this.updated()
   }
 
-  /** An endpoint inside the trust domain it serves proves itself to the newest bundle (SPIFFE Federation §5.2.2). */
+  /** An endpoint in the trust domain that it serves is verified by the newest bundle (SPIFFE Federation §5.2.2). */
   #trusting(endpoint: EndpointProfile): EndpointProfile {
     if (endpoint.profile === 'https_web' || !this.#bundle) return endpoint
     const { bundles } = endpoint
@@ -197,7 +222,11 @@ function defaultRefresh(hint: number | undefined, failed: boolean): number {
   return Math.min(failed ? Math.min(seconds, 60) : seconds, 2 ** 21) * 1000
 }
 
-/** Serves a trust domain's bundle as JWKS: mount it at any path of any server. @see SPIFFE Federation §5.2.1.2 */
+/**
+ * A handler that serves a trust domain's bundle as JWKS, for any path of any server.
+ *
+ * @see SPIFFE Federation §5.2.1.2
+ */
 export function bundleHandler(bundles: BundleProvider, trustDomain: string): (request: Request) => Response {
   const name = parseTrustDomain(trustDomain)
   return ({ method }) => {
@@ -210,17 +239,20 @@ export function bundleHandler(bundles: BundleProvider, trustDomain: string): (re
   }
 }
 
+/** Options of {@link serveBundle}. */
 export interface ServeBundleOptions {
   trustDomain: string
-  /** Default: the source's own bundles. */
+  /** @default the source's own bundles */
   bundles?: BundleProvider
+  /** @default '127.0.0.1' */
   host?: string
+  /** @default a free port */
   port?: number
-  /** A certificate of the Web PKI: `https_web`. Default: the SVID, `https_spiffe`. */
+  /** A certificate of the Web PKI and its key, in PEM: `https_web`. Without it the SVID is shown: `https_spiffe`. */
   web?: { cert: string; key: string }
 }
 
-/** A bundle endpoint of its own. */
+/** Serves a trust domain's bundle from a server of its own. @throws {@link SpiffeError} if the source has no SVID */
 export async function serveBundle(
   source: X509Provider,
   { trustDomain, bundles = source, host, port, web }: ServeBundleOptions,

@@ -6,13 +6,12 @@ import {
   authorizeAny,
   authorizeId,
   authorizeMemberOf,
-  createServer,
   type IncomingRequest,
   SecureChannel,
   SpiffeError,
 } from '../index.ts'
 import { FakeCa } from '../testing/index.ts'
-import { listening } from '../tls/tls.ts'
+import { createServer, listening } from '../tls/server.ts'
 import { MAX_MESSAGE, readMessages, writeMessage } from './frames.ts'
 
 const ca = new FakeCa('acme.com')

@@ -1,34 +1,54 @@
 import type { TLSSocket } from 'node:tls'
-import { asSpiffeError, cancelled, SpiffeError } from '../ids/errors.ts'
-import { type Authorizer, authorizeId, SpiffeId } from '../ids/spiffe-id.ts'
-import { callAt, connect, type Peer, peerOf, sameSvid, standing } from '../tls/tls.ts'
-import type { X509Provider } from '../workload/x509-source.ts'
+import { type Authorizer, authorizeId } from '../ids/authorize.ts'
+import { callAt, waitFor, withDeadline } from '../ids/deadline.ts'
+import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
+import { SpiffeId } from '../ids/spiffe-id.ts'
+import { connect, sameSvid } from '../tls/connect.ts'
+import { type Peer, peerOf, standing } from '../tls/peer.ts'
+import type { X509Provider } from '../workload/sources.ts'
 import type { X509Svid } from '../x509/svid.ts'
 import { PROTOCOL, readMessages, writeMessage } from './frames.ts'
 
-/** Where an agent listens. A SPIFFE ID says who it is, never where. */
+/** Where an agent listens. Its SPIFFE ID does not say that. */
 export interface Address {
   host: string
   port: number
 }
 
+/** Options of {@link SecureChannel}. */
 export interface ChannelOptions {
   address: Address
-  /** Whom to accept there. Default: exactly the id the channel is for. */
+  /**
+   * Which agents to accept there.
+   *
+   * @default the id that the channel is for
+   */
   authorize?: Authorizer | undefined
-  /** Milliseconds that a request may take, connecting included. Default: 60,000. */
+  /**
+   * Milliseconds that a request may take, and that connecting for it may take.
+   *
+   * @default 60_000
+   */
   timeout?: number | undefined
 }
 
+/** A request to another agent. */
 export interface AgentRequest {
+  /** What to do, in the other agent's words. Not empty. */
   action: string
-  /** Anything JSON can say. */
+  /** A JSON value. A request has at most 4 MiB. */
   payload?: unknown
 }
 
+/** Options of {@link SecureChannel.request}. */
 export interface RequestOptions {
+  /** Ends the request. The other agent's signal aborts too. */
   signal?: AbortSignal
-  /** Milliseconds, instead of the channel's. */
+  /**
+   * Milliseconds.
+   *
+   * @default the channel's timeout
+   */
   timeout?: number
 }
 
@@ -36,11 +56,12 @@ const REQUEST_TIMEOUT = 60_000
 const HELLO_TIMEOUT = 10_000
 
 /**
- * A channel to one agent: requests over mutual TLS. It connects when there is something to say. After a rotation the next
- * request goes over a new connection with the new SVID, while the old one finishes what it has begun; no connection outlives
- * either end's SVID.
+ * A channel to one agent: requests over mutual TLS. It connects with the first request. After a rotation the next request
+ * uses a new connection with the new SVID, while the old connection finishes its requests. No connection outlives the SVID of
+ * either end.
  */
 export class SecureChannel {
+  /** The agent that the channel is for. */
   readonly id: SpiffeId
   readonly #source: X509Provider
   readonly #options: ChannelOptions
@@ -57,26 +78,37 @@ export class SecureChannel {
     source.addEventListener('updated', this.#follow)
   }
 
-  /** Connects now rather than with the first request. @returns who is there. */
+  /**
+   * Connects before the first request, and resolves with the other agent.
+   *
+   * @throws {@link SpiffeError} `unauthorized` or `untrusted` if one side refuses the other, `unavailable`, `timeout`, `closed`
+   */
   async connect(): Promise<Peer> {
     return (await this.#usable()).peer
   }
 
   /**
-   * Asks the other agent to do something, and resolves with its answer. Rejects with `request_failed` when the agent says
-   * no, and with `unavailable` when the connection breaks: then it is not known whether it was done, so nothing is repeated.
+   * Sends a request and resolves with the answer. A request is never repeated: after `unavailable` it is not known whether
+   * the other agent has done it.
+   *
+   * @throws {@link SpiffeError} `request_failed` if the other agent refuses, `unavailable` if the connection breaks, `misuse`
+   * for a payload that is not JSON or too long, `timeout`, `cancelled`, `closed`, or the codes of {@link connect}
    */
   async request<Answer = unknown>(request: AgentRequest, options: RequestOptions = {}): Promise<Answer> {
     const { action, payload } = request
     if (typeof action !== 'string' || action === '') throw new SpiffeError('misuse', 'A request names its action.')
     const timeout = options.timeout ?? this.#options.timeout ?? REQUEST_TIMEOUT
-    const connection = await bounded(this.#usable(), timeout, options.signal)
+    const connection = await waitFor(this.#usable(), {
+      signals: [options.signal],
+      timeout,
+      late: 'The connection took too long.',
+    })
     return (await connection.request({ action, payload }, timeout, options.signal)) as Answer
   }
 
   /** Ends the connections. Requests under way reject with `closed`. */
   close(): void {
-    this.#closing.abort()
+    this.#closing.abort(closed())
     this.#source.removeEventListener('updated', this.#follow)
     for (const connection of this.#connections) connection.destroy(closed())
   }
@@ -121,7 +153,7 @@ export class SecureChannel {
     try {
       svid = this.#source.svid
     } catch {
-      // Withdrawn: we are nobody any more, and must not go on speaking as who we were.
+      // The identity was withdrawn, so it must not be used for another request.
     }
     for (const connection of this.#connections) {
       const now = svid ? standing(connection.socket, this.#source) : 'untrusted'
@@ -157,9 +189,9 @@ class Connection {
     socket.on('close', () => {
       this.#retired = true
       const error = this.#reason ?? new SpiffeError('unavailable', 'The other agent closed the connection.')
-      for (const { reject } of this.#waiting.values()) reject(error)
+      for (const { reject } of [...this.#waiting.values()]) reject(error)
     })
-    // New requests move to a new connection a little before this one must end, so that none is cut off.
+    // New requests move to a new connection shortly before this one must end, so that none is cut off.
     const end = Math.min(svid.notAfter, this.peer.notAfter)
     const now = Date.now()
     socket.once(
@@ -168,37 +200,26 @@ class Connection {
     )
   }
 
-  /** Waits until the other end has said that we may go on. */
+  /** Waits until the other end has accepted us. */
   static over(socket: TLSSocket, svid: X509Svid, signal: AbortSignal): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const connection = new Connection(socket, svid)
-      const fail = (error: SpiffeError) => {
-        clean()
-        connection.destroy(error)
-        reject(error)
-      }
-      const stop = () => fail(closed())
+    const limits = { signals: [signal], timeout: HELLO_TIMEOUT, late: 'The other agent sends nothing.' }
+    const connection = new Connection(socket, svid)
+    return withDeadline<Connection>(limits, (resolve, reject) => {
       const early = () =>
-        fail(
+        reject(
           new SpiffeError('unauthorized', 'The other agent refused this connection.', {
             next: 'See that its authorizer admits this workload, and that each side has the bundle of the other.',
           }),
         )
-      const timer = setTimeout(() => fail(new SpiffeError('timeout', 'The other agent says nothing.')), HELLO_TIMEOUT)
-      const clean = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', stop)
-        socket.off('close', early)
-      }
-      if (signal.aborted) return stop()
-      signal.addEventListener('abort', stop, { once: true })
       socket.once('close', early)
       readMessages(socket, (message) => {
-        if (message.hello === 1) {
-          clean()
-          resolve(connection)
-        } else connection.#onMessage(message)
+        if (message.hello === 1) resolve(connection)
+        else connection.#onMessage(message)
       })
+      return () => socket.off('close', early)
+    }).catch((error) => {
+      connection.destroy(error)
+      throw error
     })
   }
 
@@ -212,44 +233,25 @@ class Connection {
   }
 
   request(request: AgentRequest, timeout: number, signal: AbortSignal | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(cancelled(signal))
-      if (this.socket.destroyed) return reject(this.#reason ?? new SpiffeError('unavailable', 'The connection broke.'))
+    const limits = { signals: [signal], timeout, late: 'The other agent took too long.' }
+    return withDeadline<unknown>(limits, (resolve, reject) => {
+      if (this.socket.destroyed) throw this.#reason ?? new SpiffeError('unavailable', 'The connection broke.')
       const id = this.#next++
-      const done = () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', stop)
-        this.#waiting.delete(id)
-        if (this.#retired) this.retire()
-      }
-      const give = (error: SpiffeError) => {
-        done()
-        if (!this.socket.destroyed) writeMessage(this.socket, { cancel: id })
-        reject(error)
-      }
-      const stop = () => give(cancelled(signal as AbortSignal))
-      const timer = setTimeout(() => give(new SpiffeError('timeout', 'The other agent took too long.')), timeout)
-      signal?.addEventListener('abort', stop, { once: true })
-      this.#waiting.set(id, {
-        resolve(result) {
-          done()
-          resolve(result)
-        },
-        reject(error) {
-          done()
-          reject(error)
-        },
-      })
       try {
         writeMessage(this.socket, { id, ...request })
       } catch (error) {
-        done()
-        reject(asSpiffeError(error, 'misuse', 'This payload cannot be said in JSON.'))
+        throw asSpiffeError(error, 'misuse', 'The payload cannot be written as JSON.')
+      }
+      this.#waiting.set(id, { resolve, reject })
+      return () => {
+        // Still waiting: the caller has given up, or the connection is gone.
+        if (this.#waiting.delete(id) && !this.socket.destroyed) writeMessage(this.socket, { cancel: id })
+        if (this.#retired) this.retire()
       }
     })
   }
 
-  /** No new requests here; the connection ends once the last one is answered. */
+  /** Takes no new requests. The connection ends after the last answer. */
   retire() {
     this.#retired = true
     if (this.#waiting.size === 0) this.socket.destroy()
@@ -264,27 +266,14 @@ class Connection {
   #onMessage(message: Record<string, unknown>) {
     if (message.goaway === true) return this.retire()
     const waiting = typeof message.id === 'number' ? this.#waiting.get(message.id) : undefined
-    // An answer nobody waits for any more.
+    // Absent after the caller has given up.
     if (!waiting) return
+    this.#waiting.delete(message.id as number)
     if (message.error === undefined) return waiting.resolve(message.result)
     const said = (message.error as { message?: unknown } | null)?.message
     const sentence = typeof said === 'string' ? said.slice(0, 500) : 'It did not say why.'
     waiting.reject(new SpiffeError('request_failed', `The other agent did not do this. ${sentence}`))
   }
-}
-
-/** Waits no longer than the caller does; what is being made is left to the others who wait for it. */
-function bounded<T>(promise: Promise<T>, timeout: number, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(cancelled(signal as AbortSignal))
-    const timer = setTimeout(() => reject(new SpiffeError('timeout', 'The connection took too long.')), timeout)
-    signal?.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', stop)
-    })
-    if (signal?.aborted) stop()
-  })
 }
 
 function closed(): SpiffeError {

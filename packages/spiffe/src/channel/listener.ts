@@ -1,51 +1,65 @@
 import type { TLSSocket } from 'node:tls'
+import type { Authorizer } from '../ids/authorize.ts'
+import { pause } from '../ids/deadline.ts'
 import { SpiffeError } from '../ids/errors.ts'
-import type { Authorizer, SpiffeId } from '../ids/spiffe-id.ts'
-import { createServer, listening, type Peer } from '../tls/tls.ts'
-import type { X509Provider } from '../workload/x509-source.ts'
+import type { SpiffeId } from '../ids/spiffe-id.ts'
+import type { Peer } from '../tls/peer.ts'
+import { createServer, listening } from '../tls/server.ts'
+import type { X509Provider } from '../workload/sources.ts'
 import { PROTOCOL, readMessages, writeMessage } from './frames.ts'
 
-/** A request that reached this agent, and who makes it. */
+/** A request of another agent. */
 export interface IncomingRequest {
+  /** What to do. Any text: the caller chooses it. */
   action: string
+  /** A JSON value, not checked further; undefined if the caller sent none. */
   payload: unknown
-  /** The caller, as its certificate proved it in the handshake. */
+  /** The caller, by its verified certificate. */
   peer: SpiffeId
-  /** Aborts when the caller no longer waits. */
+  /** Aborts when the caller no longer waits or its connection ends. */
   signal: AbortSignal
 }
 
+/** Options of {@link listen}. */
 export interface ListenOptions {
-  /** Who may call. */
+  /** Which callers to accept. */
   authorize: Authorizer
   /**
-   * Does what is asked, and returns the answer. A thrown {@link SpiffeError} tells its message to the caller; of anything
-   * else thrown the caller learns only that it happened.
+   * Does the request and returns the answer, a JSON value. The caller gets the message of a thrown {@link SpiffeError}. Of
+   * any other error it learns only that there was one.
    */
   handle: (request: IncomingRequest) => unknown
-  /** Default: a free port. */
+  /** @default a free port */
   port?: number
-  /** Default: `127.0.0.1`. */
+  /** @default '127.0.0.1' */
   host?: string
-  /** A caller was refused, and why. */
+  /** Called with the reason when a caller is refused. */
   onRefused?: (error: SpiffeError) => void
-  /** What {@link handle} threw. */
+  /** Called with what `handle` threw. */
   onError?: (error: unknown, request: IncomingRequest) => void
 }
 
+/** An agent that listens. */
 export interface Listener {
   readonly host: string
   readonly port: number
   /** The callers connected now. */
   readonly peers: readonly SpiffeId[]
-  /** Takes no more requests, waits for those under way, at most `grace` milliseconds (5,000), and ends. */
+  /**
+   * Takes no more requests, waits for the answers that are due, at most `grace` milliseconds, and drops the connections.
+   * `grace` is 5,000 unless told otherwise.
+   */
   close(options?: { grace?: number }): Promise<void>
 }
 
-/** Requests of one connection that may be under way at once; more are left unread until some are answered. */
+/** How many requests of one connection are handled at once. More are left unread until some are answered. */
 const MAX_UNDER_WAY = 1024
 
-/** Serves channels of other agents, each proven before its first byte is read. */
+/**
+ * Serves requests of other agents. Each caller is verified and authorized before its first byte is read.
+ *
+ * @throws {@link SpiffeError} if the source has no SVID
+ */
 export async function listen(source: X509Provider, options: ListenOptions): Promise<Listener> {
   const callers = new Map<TLSSocket, Caller>()
   let idle = () => {}
@@ -72,20 +86,17 @@ export async function listen(source: X509Provider, options: ListenOptions): Prom
     async close({ grace = 5000 } = {}) {
       const closed = new Promise<void>((resolve) => serving.server.close(() => resolve()))
       for (const caller of callers.values()) caller.sendAway()
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, grace)
-      })
+      const done = new AbortController()
       const answered = new Promise<void>((resolve) => {
         idle = () => {
           if (![...callers.values()].some((caller) => caller.busy)) resolve()
         }
         idle()
       })
-      // The last answers must leave this process too, before the connections are dropped.
+      // The connections are dropped after the last answers have left this process.
       const sent = answered.then(() => Promise.all([...callers.keys()].map(ended)))
-      await Promise.race([sent, late])
-      clearTimeout(timer)
+      await Promise.race([sent, pause(grace, [done.signal])])
+      done.abort()
       await Promise.all([serving.close(), closed])
     },
   }
@@ -144,7 +155,7 @@ class Caller {
       const result = await this.#options.handle(request)
       this.#finish(id, () => writeMessage(this.#socket, { id, result }))
     } catch (error) {
-      // Another's message may hold a token or a path; ours are written to be told.
+      // The message of another error may contain a token or a path. Ours are written for the caller.
       const message = error instanceof SpiffeError ? error.message : 'Something went wrong there.'
       this.#finish(id, () => writeMessage(this.#socket, { id, error: { message } }))
       this.#options.onError?.(error, request)

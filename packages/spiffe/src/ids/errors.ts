@@ -20,19 +20,22 @@ export type SpiffeErrorCode =
   | 'closed'
   | 'misuse'
 
+/** What a {@link SpiffeError} carries besides its code and message. */
 export interface SpiffeErrorOptions {
   /** What to do next, as a sentence. */
   next?: string
+  /** What was caught. Only its name, message and code are kept. */
   cause?: unknown
 }
 
 /**
- * The one error class of this package: why (`code`), what happened (`message`), what to do (`next`). No message quotes a
- * key or a token, and a cause is reduced to its name and message, because errors of TLS and gRPC carry options and
+ * The error class of this package. `code` is the reason, `message` says what happened, `next` says what to do. No message
+ * quotes a key or a token. A cause keeps only its name, message and code, because errors of TLS and gRPC carry options and
  * metadata.
  */
 export class SpiffeError extends Error {
   readonly code: SpiffeErrorCode
+  /** What to do, as a sentence. */
   readonly next: string | undefined
 
   constructor(code: SpiffeErrorCode, message: string, options: SpiffeErrorOptions = {}) {
@@ -42,28 +45,16 @@ export class SpiffeError extends Error {
     this.next = options.next
   }
 
+  /** Code, message and next step. The cause is left out. */
   toJSON() {
     const { code, message, next } = this
     return { code, message, next }
   }
 }
 
-/** What was thrown, as a SpiffeError: ours as it is, the rest wrapped. */
+/** Returns a SpiffeError unchanged, and wraps every other error as the cause of a new one. */
 export function asSpiffeError(error: unknown, code: SpiffeErrorCode, message: string): SpiffeError {
   return error instanceof SpiffeError ? error : new SpiffeError(code, message, { cause: error })
-}
-
-/** Throws what an aborted signal stands for. */
-export function throwIfAborted(signal: AbortSignal | undefined) {
-  if (signal?.aborted) throw cancelled(signal)
-}
-
-/** The error of a caller that no longer waits. */
-export function cancelled(signal: AbortSignal): SpiffeError {
-  const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
-  return timedOut
-    ? new SpiffeError('timeout', 'This took longer than the caller was willing to wait.')
-    : new SpiffeError('cancelled', 'The caller no longer waits for this.')
 }
 
 function bare(cause: unknown): unknown {

@@ -8,7 +8,7 @@ const SEGMENT = /^[a-zA-Z0-9._-]+$/
 
 /**
  * The name of a workload: `spiffe://<trust domain>/<path>`. It is parsed from the raw string and never normalized, because
- * a URL parser would turn `/a/../b` into `/b` and so make two spellings of one name.
+ * a URL parser would turn `/a/../b` into `/b` and so accept two spellings of one name.
  *
  * @see SPIFFE-ID §2
  */
@@ -24,7 +24,11 @@ export class SpiffeId {
     Object.freeze(this)
   }
 
-  /** Reads an ID. Throws `invalid_id`. */
+  /**
+   * Reads an ID from its text.
+   *
+   * @throws {@link SpiffeError} `invalid_id`
+   */
   static parse(text: string): SpiffeId {
     if (typeof text !== 'string' || text === '') throw invalid('A SPIFFE ID cannot be empty.')
     if (Buffer.byteLength(text) > MAX_ID) throw invalid(`A SPIFFE ID has at most ${MAX_ID} bytes.`)
@@ -38,70 +42,65 @@ export class SpiffeId {
     return new SpiffeId(trustDomain, path)
   }
 
-  /** The ID as it is, or read from its text. */
+  /**
+   * Returns an ID unchanged, and reads a text.
+   *
+   * @throws {@link SpiffeError} `invalid_id`
+   */
   static from(id: SpiffeId | string): SpiffeId {
     return id instanceof SpiffeId ? id : SpiffeId.parse(id)
   }
 
-  /** The ID of a path that is empty or begins with a slash. */
+  /**
+   * Makes an ID from a trust domain and a path. The path is empty or begins with a slash.
+   *
+   * @throws {@link SpiffeError} `invalid_id`
+   */
   static fromPath(trustDomain: string, path: string): SpiffeId {
     if (path !== '' && !path.startsWith('/')) throw invalid('The path of a SPIFFE ID begins with a slash.')
     return SpiffeId.parse(`${SCHEME}${parseTrustDomain(trustDomain)}${path}`)
   }
 
-  /** The ID of path segments, each checked by itself, so that none can smuggle in a slash. */
+  /**
+   * Makes an ID from path segments. Each segment is checked alone, so none of them can contain a slash.
+   *
+   * @throws {@link SpiffeError} `invalid_id`
+   */
   static fromSegments(trustDomain: string, ...segments: string[]): SpiffeId {
     for (const segment of segments) checkSegment(segment)
     return SpiffeId.fromPath(trustDomain, segments.map((segment) => `/${segment}`).join(''))
   }
 
+  /** True if the ID belongs to this trust domain, given by its name or by any ID in it. */
   memberOf(trustDomain: string): boolean {
     return this.trustDomain === parseTrustDomain(trustDomain)
   }
 
+  /** True for the same trust domain and the same path. */
   equals(other: SpiffeId): boolean {
     return this.trustDomain === other.trustDomain && this.path === other.path
   }
 
+  /** The ID as text: `spiffe://<trust domain><path>`. */
   toString(): string {
     return `${SCHEME}${this.trustDomain}${this.path}`
   }
 
+  /** The ID as text. */
   toJSON(): string {
     return this.toString()
   }
 }
 
-/** A trust domain's name, from the name itself or from any SPIFFE ID of it. Throws `invalid_id`. */
+/**
+ * A trust domain's name, from the name itself or from any SPIFFE ID in it.
+ *
+ * @throws {@link SpiffeError} `invalid_id`
+ */
 export function parseTrustDomain(text: string): string {
   if (typeof text === 'string' && text.includes(':/')) return SpiffeId.parse(text).trustDomain
   checkTrustDomain(text)
   return text
-}
-
-/** Says whether a peer whose identity is proven may go on. */
-export type Authorizer = (id: SpiffeId) => boolean
-
-/** Whoever is proven to be anybody, of any trust domain whose bundle is known. */
-export function authorizeAny(): Authorizer {
-  return () => true
-}
-
-/** Exactly this workload. */
-export function authorizeId(id: SpiffeId | string): Authorizer {
-  return authorizeOneOf(id)
-}
-
-/** One of these workloads. */
-export function authorizeOneOf(...ids: readonly (SpiffeId | string)[]): Authorizer {
-  const allowed = new Set(ids.map((id) => SpiffeId.from(id).toString()))
-  return (id) => allowed.has(id.toString())
-}
-
-/** Any workload of this trust domain. */
-export function authorizeMemberOf(trustDomain: string): Authorizer {
-  const name = parseTrustDomain(trustDomain)
-  return (id) => id.trustDomain === name
 }
 
 function checkTrustDomain(name: string) {

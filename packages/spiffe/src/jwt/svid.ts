@@ -1,24 +1,32 @@
 import { inspect } from 'node:util'
-import { decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
-import type { BundleProvider } from '../bundles/bundle.ts'
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { SpiffeError } from '../ids/errors.ts'
 import { SpiffeId } from '../ids/spiffe-id.ts'
 
-/** @see JWT-SVID §2.1 */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512']
+/** The signature algorithms that a JWT-SVID may use. @see JWT-SVID §2.1 */
+export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512']
 
-/** A JWT-SVID: a bearer token, so the text is behind a private field and shows in no log. @see JWT-SVID */
+/**
+ * A JWT-SVID. It is a bearer token, so its text is in a private field and appears in no log.
+ *
+ * @see JWT-SVID §2
+ */
 export class JwtSvid {
+  /** The workload: `sub`. */
   readonly id: SpiffeId
+  /** `aud`, as a list. */
   readonly audience: readonly string[]
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
+  /** Milliseconds since the epoch, if the token has `iat`. */
   readonly issuedAt: number | undefined
+  /** The operator's name for this identity's use. Empty if there is none. */
   readonly hint: string
+  /** All claims. */
   readonly claims: Readonly<JWTPayload>
   readonly #token: string
 
-  /** Use {@link verifyJwtSvid}, or a source; made here, nothing is checked. @internal */
+  /** Checks nothing: use `verifyJwtSvid` or a source. @internal */
   constructor(token: string, id: SpiffeId, claims: JWTPayload, hint = '') {
     this.id = id
     this.audience = [claims.aud ?? []].flat()
@@ -35,6 +43,7 @@ export class JwtSvid {
     return this.#token
   }
 
+  /** ID, audience, hint and end, without the token. */
   toJSON() {
     const expiresAt = new Date(this.expiresAt).toISOString()
     return { id: this.id.toString(), audience: this.audience, hint: this.hint, expiresAt }
@@ -45,48 +54,20 @@ export class JwtSvid {
   }
 }
 
-export interface VerifyJwtOptions {
-  /** Milliseconds since the epoch. Default: now. */
-  now?: number
-}
-
 /**
- * Proves whose token this is and that it is meant for us: signed by a key of the trust domain of its own `sub`. Throws
- * `invalid_token`, or `untrusted` when no such key is known.
+ * Reads a token that came from the Workload API. The signature is not checked, because the Workload API is trusted for it.
+ * Everything else is.
  *
- * @param audience one of these must be in `aud`.
- * @see JWT-SVID §3, §4
+ * @param now milliseconds since the epoch.
+ * @throws {@link SpiffeError} `invalid_token`
  */
-export async function verifyJwtSvid(
-  token: string,
-  bundles: BundleProvider,
-  audience: string | readonly string[],
-  { now = Date.now() }: VerifyJwtOptions = {},
-): Promise<JwtSvid> {
-  const { id, kid } = read(token, audience, now)
-  if (kid === undefined) throw invalid('It names no key.')
-  const bundle = bundles.getBundle(id.trustDomain)
-  if (!bundle) throw new SpiffeError('untrusted', `No bundle of the trust domain ${id.trustDomain} is known.`)
-  const key = bundle.jwtAuthorities.get(kid)
-  if (!key) throw new SpiffeError('untrusted', 'The key of this token is not one of its trust domain.')
-  try {
-    const { payload } = await jwtVerify(token, key, { algorithms: ALGORITHMS, currentDate: new Date(now) })
-    return new JwtSvid(token, id, payload)
-  } catch (cause) {
-    // jose's errors carry the claims; the name says enough.
-    throw new SpiffeError('invalid_token', 'This is not a JWT-SVID. Its signature or its times do not hold.', {
-      cause: new Error((cause as Error).name),
-    })
-  }
-}
-
-/** Reads a token that came from the Workload API, whose word is taken for the signature. Everything else is checked. */
 export function readJwtSvid(token: string, audience: string | readonly string[], hint = '', now = Date.now()): JwtSvid {
-  const { id, claims } = read(token, audience, now)
+  const { id, claims } = parseJwtSvid(token, audience, now)
   return new JwtSvid(token, id, claims, hint)
 }
 
-function read(token: string, audience: string | readonly string[], now: number) {
+/** Checks everything but the signature. */
+export function parseJwtSvid(token: string, audience: string | readonly string[], now: number) {
   // The JSON form of a JWS can carry several signatures and unprotected headers (JWT-SVID §2).
   if (typeof token !== 'string' || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw invalid('It is not a compact JWS.')
   let header: ReturnType<typeof decodeProtectedHeader>
@@ -116,6 +97,7 @@ function read(token: string, audience: string | readonly string[], now: number) 
   return { id, claims, kid: header.kid === '' ? undefined : header.kid }
 }
 
-function invalid(why: string): SpiffeError {
+/** The error of a token that is not a JWT-SVID. */
+export function invalid(why: string): SpiffeError {
   return new SpiffeError('invalid_token', `This is not a JWT-SVID. ${why}`)
 }

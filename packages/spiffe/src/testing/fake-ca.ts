@@ -42,18 +42,32 @@ const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 const HOUR = 3600
 
+/** Options of {@link FakeCa.issue}. */
 export interface IssueOptions {
-  /** Seconds from now. Default: an hour. */
+  /**
+   * Seconds from now.
+   *
+   * @default 3600
+   */
   ttl?: number
   hint?: string
-  /** Seconds from now at which it begins. Default: a minute ago, as clocks differ. */
+  /**
+   * Seconds from now at which it begins. Clocks differ, so the default is a minute ago.
+   *
+   * @default -60
+   */
   notBefore?: number
 }
 
+/** Options of {@link FakeCa.jwt}. */
 export interface JwtOptions {
   sub: string
   aud: string | string[]
-  /** Seconds from now. Default: five minutes. */
+  /**
+   * Seconds from now.
+   *
+   * @default 300
+   */
   ttl?: number
   hint?: string
 }
@@ -65,7 +79,7 @@ interface Signer {
   keyId: Buffer
 }
 
-/** A certificate authority of one trust domain, by real cryptography. It makes only what a right one would make. */
+/** A certificate authority of one trust domain, by real cryptography. It makes only valid certificates. */
 export class FakeCa {
   readonly trustDomain: string
   readonly #root: Signer
@@ -174,7 +188,7 @@ interface CertificateContents {
 /** @see RFC 5280 §4.1 */
 function makeCertificate({ subject, publicKey, signer, notBefore, notAfter, extensions }: CertificateContents): Buffer {
   const algorithm = new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 })
-  // The first bit says "negative" and must be off.
+  // The number is signed: the first bit must be 0, or it would be negative.
   const serialNumber = randomBytes(16)
   serialNumber[0] = ((serialNumber[0] as number) & 0x7f) | 0x40
   const tbs = new TBSCertificate({

@@ -12,22 +12,21 @@ import {
 } from '@grpc/grpc-js'
 import type { Bundle } from '../bundles/bundle.ts'
 import {
-  type Codec,
-  emptyRequest,
   type JwtSvidMessage,
   type JwtSvidRequest,
-  jwtBundlesResponse,
-  jwtSvidRequest,
-  jwtSvidResponse,
   RPC,
   SECURITY_HEADER,
   type ValidateJwtSvidRequest,
-  validateJwtSvidRequest,
-  validateJwtSvidResponse,
   type X509SvidMessage,
-  x509BundlesResponse,
-  x509SvidResponse,
 } from '../workload/messages.ts'
+import {
+  decodeJwtSvidRequest,
+  decodeValidateJwtSvidRequest,
+  encodeBundles,
+  encodeJwtSvidResponse,
+  encodeValidateJwtSvidResponse,
+  encodeX509SvidResponse,
+} from './messages.ts'
 
 type Rpc = keyof typeof RPC
 type StreamRpc = 'x509Svid' | 'x509Bundles' | 'jwtBundles'
@@ -39,16 +38,22 @@ export interface FakeCall {
   header: string | undefined
 }
 
+/** Options of {@link FakeWorkloadApi.start}. */
 export interface FakeWorkloadApiOptions {
-  /** A socket file in a new folder, or a port of 127.0.0.1. Default: `unix`. */
+  /**
+   * A socket file in a new folder, or a port of 127.0.0.1.
+   *
+   * @default 'unix'
+   */
   transport?: 'unix' | 'tcp'
 }
 
 /**
- * A Workload API in this process, over a real socket. Setters push to the streams that are open and answer those that open
- * later; faults are asked for by name. Calls without the security header are refused, as the real one does.
+ * A Workload API in this process, over a real socket. A setter's state is pushed to the streams that are open and sent to
+ * those that open later. `fail` makes an RPC fail. Calls without the security header are refused, as a real agent does.
  */
 export class FakeWorkloadApi {
+  /** The calls so far, refused ones included. */
   readonly calls: FakeCall[] = []
   /** Answers FetchJWTSVID. */
   jwtSvids: (request: JwtSvidRequest) => JwtSvidMessage[] | Promise<JwtSvidMessage[]> = () => []
@@ -69,6 +74,7 @@ export class FakeWorkloadApi {
     this.#folder = folder
   }
 
+  /** Makes one and listens. */
   static async start({ transport = 'unix' }: FakeWorkloadApiOptions = {}): Promise<FakeWorkloadApi> {
     const folder = transport === 'unix' ? mkdtempSync(path.join(tmpdir(), 'workload-')) : undefined
     const api = new FakeWorkloadApi(folder)
@@ -90,42 +96,45 @@ export class FakeWorkloadApi {
   /** The whole state of FetchX509SVID: identities, the first being the default, and bundles of other trust domains. */
   setX509(svids: X509SvidMessage[], federated: Bundle[] = []): void {
     const federatedBundles = new Map(federated.map((bundle) => [`spiffe://${bundle.trustDomain}`, derOf(bundle)]))
-    this.push('x509Svid', x509SvidResponse.encode({ svids, crl: [], federatedBundles }))
+    this.push('x509Svid', encodeX509SvidResponse({ svids, federatedBundles }))
   }
 
+  /** The whole state of FetchX509Bundles. */
   setX509Bundles(bundles: Bundle[]): void {
     const map = new Map(bundles.map((bundle) => [`spiffe://${bundle.trustDomain}`, derOf(bundle)]))
-    this.push('x509Bundles', x509BundlesResponse.encode({ crl: [], bundles: map }))
+    this.push('x509Bundles', encodeBundles(map, 2))
   }
 
+  /** The whole state of FetchJWTBundles. */
   setJwtBundles(bundles: Bundle[]): void {
     const map = new Map(bundles.map((bundle) => [`spiffe://${bundle.trustDomain}`, Buffer.from(bundle.marshal())]))
-    this.push('jwtBundles', jwtBundlesResponse.encode({ bundles: map }))
+    this.push('jwtBundles', encodeBundles(map, 1))
   }
 
-  /** Sends bytes as they are, right or wrong. */
+  /** Sends these bytes as the state of an RPC, valid or not. */
   push(rpc: StreamRpc, message: Buffer): void {
     this.#state.set(rpc, message)
     for (const stream of this.#streams.get(rpc) ?? []) stream.write(message)
   }
 
-  /** Answers the next calls of an RPC with a status; without `times`, all until {@link heal}. Open streams end with it. */
+  /** Answers the next calls of an RPC with a status: `times` calls, or all until {@link heal}. Open streams end with it. */
   fail(rpc: Rpc, code: status, times = Number.POSITIVE_INFINITY): void {
     this.#faults.set(rpc, { code, left: times })
     if (rpc === 'jwtSvid' || rpc === 'validateJwtSvid') return
     for (const stream of [...(this.#streams.get(rpc) ?? [])]) stream.emit('error', { code, details: 'as told' })
   }
 
+  /** Ends what {@link fail} began. */
   heal(rpc: Rpc): void {
     this.#faults.delete(rpc)
   }
 
-  /** Ends all streams well, as an agent does that shuts down in order. */
+  /** Ends all streams without an error, as an agent does when it shuts down. */
   endStreams(): void {
     for (const streams of this.#streams.values()) for (const stream of [...streams]) stream.end()
   }
 
-  /** Breaks all connections; the socket file goes. */
+  /** Stops listening, breaks all connections and removes the socket file. */
   async stop(): Promise<void> {
     const server = this.#server
     this.#server = undefined
@@ -153,13 +162,13 @@ export class FakeWorkloadApi {
     this.#server = server
   }
 
-  /** Stops for good. */
+  /** Stops and removes the folder of the socket. */
   async close(): Promise<void> {
     await this.stop()
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Resolves as soon as this holds; asked again after each call that comes or goes. */
+  /** Resolves as soon as the condition holds. It is checked after each call that begins or ends. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>((resolve) => {
@@ -194,20 +203,21 @@ export class FakeWorkloadApi {
         if (state) call.write(state)
         this.#changed()
       }
-      server.register(RPC[rpc], open, asIs, emptyRequest.decode, 'serverStream')
+      server.register(RPC[rpc], open, asIs, () => ({}), 'serverStream')
     }
     const fetchJwt: handleUnaryCall<JwtSvidRequest, Buffer> = async (call, callback) => {
       const refusal = this.#arrived('jwtSvid', call.metadata)
       if (refusal) return callback(refusal)
-      callback(null, jwtSvidResponse.encode({ svids: await this.jwtSvids(call.request) }))
+      callback(null, encodeJwtSvidResponse(await this.jwtSvids(call.request)))
     }
     const validate: handleUnaryCall<ValidateJwtSvidRequest, Buffer> = (call, callback) => {
       const refusal = this.#arrived('validateJwtSvid', call.metadata)
       if (refusal) return callback(refusal)
-      callback(null, validateJwtSvidResponse.encode(this.validate(call.request)))
+      const { spiffeId, claims } = this.validate(call.request)
+      callback(null, encodeValidateJwtSvidResponse(spiffeId, claims))
     }
-    register(server, RPC.jwtSvid, fetchJwt, jwtSvidRequest)
-    register(server, RPC.validateJwtSvid, validate, validateJwtSvidRequest)
+    server.register(RPC.jwtSvid, fetchJwt, asIs, decodeJwtSvidRequest, 'unary')
+    server.register(RPC.validateJwtSvid, validate, asIs, decodeValidateJwtSvidRequest, 'unary')
   }
 
   #arrived(rpc: Rpc, metadata: Metadata) {
@@ -220,15 +230,6 @@ export class FakeWorkloadApi {
     if (--fault.left <= 0) this.#faults.delete(rpc)
     return { code: fault.code, details: 'as told' }
   }
-}
-
-function register<Request>(
-  server: Server,
-  rpc: string,
-  handler: handleUnaryCall<Request, Buffer>,
-  codec: Codec<Request>,
-) {
-  server.register(rpc, handler, asIs, codec.decode, 'unary')
 }
 
 const asIs = (message: unknown): Buffer => message as Buffer

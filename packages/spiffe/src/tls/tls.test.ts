@@ -13,18 +13,12 @@ import {
   authorizeMemberOf,
   authorizeOneOf,
   type Bundle,
-  connect,
-  createServer,
-  httpsAgent,
-  peerOf,
-  type ServerOptions,
   type SpiffeError,
-  tlsOptions,
-  undiciConnector,
   X509Source,
 } from '../index.ts'
 import { FakeCa, FakeWorkloadApi, type X509SvidMessage } from '../testing/index.ts'
-import { listening } from './tls.ts'
+import { connect, createServer, httpsAgent, peerOf, type ServerOptions, tlsOptions, undiciConnector } from '../tls.ts'
+import { listening } from './server.ts'
 
 // a.test and b.test by openssl, so that one may sign in the name of the other.
 let a: OpensslCa

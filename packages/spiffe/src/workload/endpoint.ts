@@ -5,9 +5,10 @@ import { SpiffeError } from '../ids/errors.ts'
 export const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET'
 
 /**
- * A Workload API address as a gRPC target. Only `unix:///absolute/path` and `tcp://IP:port` are addresses: a host name
- * would hand the question of who one is to a resolver.
+ * Reads a Workload API address and returns it as a gRPC target. Only `unix:///absolute/path` and `tcp://IP:port` are
+ * addresses. A host name is not, because then a name server would decide who this workload is.
  *
+ * @throws {@link SpiffeError} `invalid_address`
  * @see SPIFFE Workload Endpoint §4
  */
 export function parseEndpoint(address: string): string {
@@ -31,7 +32,11 @@ export function parseEndpoint(address: string): string {
   return six === undefined ? `${four}:${port}` : `[${six}]:${port}`
 }
 
-/** The address given, else the one of the environment. */
+/**
+ * The given address, else that of the environment, as a gRPC target.
+ *
+ * @throws {@link SpiffeError} `not_configured` or `invalid_address`
+ */
 export function endpointOf(address: string | undefined): string {
   const found = address ?? process.env[ENDPOINT_VARIABLE]
   if (found === undefined || found === '')
@@ -42,7 +47,7 @@ export function endpointOf(address: string | undefined): string {
 }
 
 function invalid(why: string): SpiffeError {
-  return new SpiffeError('invalid_address', `This is no Workload API address: ${why}.`, {
+  return new SpiffeError('invalid_address', `This is not a Workload API address: ${why}.`, {
     next: 'Use unix:///absolute/path or tcp://IP:port.',
   })
 }

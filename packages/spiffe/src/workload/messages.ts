@@ -1,9 +1,9 @@
-// The messages of the Workload API in Protocol Buffers' wire form. They are few and use only strings, bytes, maps of them
-// and one Struct, so a reader of the wire form is smaller than a library and its generated code.
+// The messages of the Workload API that its client reads and writes, in the wire form of Protocol Buffers. They use only
+// strings, bytes and maps of them, so reading the wire form by hand is less code than a library and its generated files.
 
 import { SpiffeError } from '../ids/errors.ts'
 
-/** @see workloadapi.proto, message X509SVID */
+/** An identity as the Workload API sends it. Certificates, key (PKCS#8) and bundle are DER. @see workloadapi.proto, message X509SVID */
 export interface X509SvidMessage {
   spiffeId: string
   x509Svid: Uint8Array
@@ -12,61 +12,47 @@ export interface X509SvidMessage {
   hint: string
 }
 
+/** @see workloadapi.proto, message X509SVIDResponse */
 export interface X509SvidResponse {
   svids: X509SvidMessage[]
-  crl: Uint8Array[]
   federatedBundles: Map<string, Uint8Array>
 }
 
-export interface X509BundlesResponse {
-  crl: Uint8Array[]
-  bundles: Map<string, Uint8Array>
-}
-
+/** @see workloadapi.proto, message JWTSVIDRequest */
 export interface JwtSvidRequest {
   audience: string[]
+  /** Empty for any identity of the workload. */
   spiffeId: string
 }
 
+/** @see workloadapi.proto, message JWTSVID */
 export interface JwtSvidMessage {
   spiffeId: string
+  /** The token. */
   svid: string
   hint: string
 }
 
-export interface JwtSvidResponse {
-  svids: JwtSvidMessage[]
-}
-
-export interface JwtBundlesResponse {
-  bundles: Map<string, Uint8Array>
-}
-
+/** @see workloadapi.proto, message ValidateJWTSVIDRequest */
 export interface ValidateJwtSvidRequest {
   audience: string
+  /** The token. */
   svid: string
 }
 
-export interface ValidateJwtSvidResponse {
-  spiffeId: string
-  claims: Record<string, unknown>
-}
-
-/** A message to and from bytes, with its defaults where fields are absent. */
-export interface Codec<Message> {
-  encode(message: Message): Buffer
-  decode(bytes: Uint8Array): Message
-}
-
-const VARINT = 0
-const FIXED64 = 1
+export const VARINT = 0
+export const FIXED64 = 1
 const DELIMITED = 2
 const FIXED32 = 5
 
-type Field = { number: number; bytes: Uint8Array; value: number }
+interface Field {
+  number: number
+  bytes: Uint8Array
+  value: number
+}
 
-/** Every field of a message, in order; unknown ones are the reader's to pass over. */
-function* fieldsOf(bytes: Uint8Array): Generator<Field> {
+/** All fields of a message in order. The reader skips those it does not know. */
+export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let at = 0
   const none = new Uint8Array()
   const varint = (): number => {
@@ -103,7 +89,8 @@ function malformed(): SpiffeError {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-function text(bytes: Uint8Array): string {
+/** A field as text. */
+export function text(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes)
   } catch {
@@ -118,14 +105,10 @@ function varint(value: number): Buffer {
 }
 
 /** A length-delimited field; an empty one is left out, as proto3 does, unless it is an entry of a list. */
-function field(number: number, content: string | Uint8Array, keepEmpty = false): Buffer {
+export function field(number: number, content: string | Uint8Array, keepEmpty = false): Buffer {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   if (bytes.length === 0 && !keepEmpty) return Buffer.alloc(0)
   return Buffer.concat([varint(number * 8 + DELIMITED), varint(bytes.length), bytes])
-}
-
-function entries(number: number, map: Map<string, Uint8Array>): Buffer[] {
-  return [...map].map(([key, value]) => field(number, Buffer.concat([field(1, key), field(2, value)]), true))
 }
 
 function readEntry(bytes: Uint8Array, into: Map<string, Uint8Array>) {
@@ -138,38 +121,21 @@ function readEntry(bytes: Uint8Array, into: Map<string, Uint8Array>) {
   into.set(key, value)
 }
 
-/** The requests that say nothing. */
-export const emptyRequest: Codec<object> = { encode: () => Buffer.alloc(0), decode: () => ({}) }
+export function encodeJwtSvidRequest({ audience, spiffeId }: JwtSvidRequest): Buffer {
+  return Buffer.concat([...audience.map((one) => field(1, one, true)), field(2, spiffeId)])
+}
 
-export const x509SvidResponse: Codec<X509SvidResponse> = {
-  encode({ svids, crl, federatedBundles }) {
-    return Buffer.concat([
-      ...svids.map((svid) =>
-        field(
-          1,
-          Buffer.concat([
-            field(1, svid.spiffeId),
-            field(2, svid.x509Svid),
-            field(3, svid.x509SvidKey),
-            field(4, svid.bundle),
-            field(5, svid.hint),
-          ]),
-          true,
-        ),
-      ),
-      ...crl.map((one) => field(2, one, true)),
-      ...entries(3, federatedBundles),
-    ])
-  },
-  decode(bytes) {
-    const message: X509SvidResponse = { svids: [], crl: [], federatedBundles: new Map() }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number === 1) message.svids.push(readX509Svid(one.bytes))
-      if (one.number === 2) message.crl.push(one.bytes)
-      if (one.number === 3) readEntry(one.bytes, message.federatedBundles)
-    }
-    return message
-  },
+export function encodeValidateJwtSvidRequest({ audience, svid }: ValidateJwtSvidRequest): Buffer {
+  return Buffer.concat([field(1, audience), field(2, svid)])
+}
+
+export function decodeX509SvidResponse(bytes: Uint8Array): X509SvidResponse {
+  const message: X509SvidResponse = { svids: [], federatedBundles: new Map() }
+  for (const one of fieldsOf(bytes)) {
+    if (one.number === 1) message.svids.push(readX509Svid(one.bytes))
+    if (one.number === 3) readEntry(one.bytes, message.federatedBundles)
+  }
+  return message
 }
 
 function readX509Svid(bytes: Uint8Array): X509SvidMessage {
@@ -185,147 +151,36 @@ function readX509Svid(bytes: Uint8Array): X509SvidMessage {
   return svid
 }
 
-export const x509BundlesResponse: Codec<X509BundlesResponse> = {
-  encode: ({ crl, bundles }) => Buffer.concat([...crl.map((one) => field(1, one, true)), ...entries(2, bundles)]),
-  decode(bytes) {
-    const message: X509BundlesResponse = { crl: [], bundles: new Map() }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number === 1) message.crl.push(one.bytes)
-      if (one.number === 2) readEntry(one.bytes, message.bundles)
-    }
-    return message
-  },
+/** Bundles by trust domain: field 2 of X509BundlesResponse, field 1 of JWTBundlesResponse. */
+export function decodeBundles(bytes: Uint8Array, number: 1 | 2): Map<string, Uint8Array> {
+  const bundles = new Map<string, Uint8Array>()
+  for (const one of fieldsOf(bytes)) if (one.number === number) readEntry(one.bytes, bundles)
+  return bundles
 }
 
-export const jwtSvidRequest: Codec<JwtSvidRequest> = {
-  encode: ({ audience, spiffeId }) =>
-    Buffer.concat([...audience.map((one) => field(1, one, true)), field(2, spiffeId)]),
-  decode(bytes) {
-    const message: JwtSvidRequest = { audience: [], spiffeId: '' }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number === 1) message.audience.push(text(one.bytes))
-      if (one.number === 2) message.spiffeId = text(one.bytes)
-    }
-    return message
-  },
-}
-
-export const jwtSvidResponse: Codec<JwtSvidResponse> = {
-  encode: ({ svids }) =>
-    Buffer.concat(
-      svids.map((svid) =>
-        field(1, Buffer.concat([field(1, svid.spiffeId), field(2, svid.svid), field(3, svid.hint)]), true),
-      ),
-    ),
-  decode(bytes) {
-    const message: JwtSvidResponse = { svids: [] }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number !== 1) continue
-      const svid: JwtSvidMessage = { spiffeId: '', svid: '', hint: '' }
-      for (const inner of fieldsOf(one.bytes)) {
-        if (inner.number === 1) svid.spiffeId = text(inner.bytes)
-        if (inner.number === 2) svid.svid = text(inner.bytes)
-        if (inner.number === 3) svid.hint = text(inner.bytes)
-      }
-      message.svids.push(svid)
-    }
-    return message
-  },
-}
-
-export const jwtBundlesResponse: Codec<JwtBundlesResponse> = {
-  encode: ({ bundles }) => Buffer.concat(entries(1, bundles)),
-  decode(bytes) {
-    const message: JwtBundlesResponse = { bundles: new Map() }
-    for (const one of fieldsOf(bytes)) if (one.number === 1) readEntry(one.bytes, message.bundles)
-    return message
-  },
-}
-
-export const validateJwtSvidRequest: Codec<ValidateJwtSvidRequest> = {
-  encode: ({ audience, svid }) => Buffer.concat([field(1, audience), field(2, svid)]),
-  decode(bytes) {
-    const message: ValidateJwtSvidRequest = { audience: '', svid: '' }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number === 1) message.audience = text(one.bytes)
-      if (one.number === 2) message.svid = text(one.bytes)
-    }
-    return message
-  },
-}
-
-export const validateJwtSvidResponse: Codec<ValidateJwtSvidResponse> = {
-  encode: ({ spiffeId, claims }) => Buffer.concat([field(1, spiffeId), field(2, encodeStruct(claims), true)]),
-  decode(bytes) {
-    const message: ValidateJwtSvidResponse = { spiffeId: '', claims: {} }
-    for (const one of fieldsOf(bytes)) {
-      if (one.number === 1) message.spiffeId = text(one.bytes)
-      if (one.number === 2) message.claims = decodeStruct(one.bytes)
-    }
-    return message
-  },
-}
-
-// google.protobuf.Struct: JSON as messages. Depth is limited, since a message of nested lists would exhaust the stack.
-const MAX_DEPTH = 64
-
-function encodeStruct(object: Record<string, unknown>): Buffer {
-  return Buffer.concat(
-    Object.entries(object).map(([key, value]) =>
-      field(1, Buffer.concat([field(1, key), field(2, encodeValue(value), true)]), true),
-    ),
-  )
-}
-
-function encodeValue(value: unknown): Buffer {
-  if (typeof value === 'number') {
-    const bytes = Buffer.alloc(9, 2 * 8 + FIXED64)
-    bytes.writeDoubleLE(value, 1)
-    return bytes
-  }
-  if (typeof value === 'string') return field(3, value, true)
-  if (typeof value === 'boolean') return Buffer.from([4 * 8 + VARINT, value ? 1 : 0])
-  if (Array.isArray(value)) return field(6, Buffer.concat(value.map((one) => field(1, encodeValue(one), true))), true)
-  if (typeof value === 'object' && value !== null) return field(5, encodeStruct(value as Record<string, unknown>), true)
-  return Buffer.from([1 * 8 + VARINT, 0])
-}
-
-function decodeStruct(bytes: Uint8Array, depth = 0): Record<string, unknown> {
-  const pairs: [string, unknown][] = []
+export function decodeJwtSvidResponse(bytes: Uint8Array): JwtSvidMessage[] {
+  const svids: JwtSvidMessage[] = []
   for (const one of fieldsOf(bytes)) {
     if (one.number !== 1) continue
-    const pair: [string, unknown] = ['', null]
+    const svid: JwtSvidMessage = { spiffeId: '', svid: '', hint: '' }
     for (const inner of fieldsOf(one.bytes)) {
-      if (inner.number === 1) pair[0] = text(inner.bytes)
-      if (inner.number === 2) pair[1] = decodeValue(inner.bytes, depth + 1)
+      if (inner.number === 1) svid.spiffeId = text(inner.bytes)
+      if (inner.number === 2) svid.svid = text(inner.bytes)
+      if (inner.number === 3) svid.hint = text(inner.bytes)
     }
-    pairs.push(pair)
+    svids.push(svid)
   }
-  return Object.fromEntries(pairs)
+  return svids
 }
 
-function decodeValue(bytes: Uint8Array, depth: number): unknown {
-  if (depth > MAX_DEPTH) throw malformed()
-  let value: unknown = null
-  for (const one of fieldsOf(bytes)) {
-    if (one.number === 1) value = null
-    if (one.number === 2) {
-      if (one.bytes.length !== 8) throw malformed()
-      value = Buffer.from(one.bytes).readDoubleLE(0)
-    }
-    if (one.number === 3) value = text(one.bytes)
-    if (one.number === 4) value = one.value !== 0
-    if (one.number === 5) value = decodeStruct(one.bytes, depth)
-    if (one.number === 6) {
-      const list: unknown[] = []
-      for (const inner of fieldsOf(one.bytes)) if (inner.number === 1) list.push(decodeValue(inner.bytes, depth + 1))
-      value = list
-    }
-  }
-  return value
+/** The SPIFFE ID that the Workload API read from a token. The claims are read from the token itself. */
+export function decodeValidatedId(bytes: Uint8Array): string {
+  let spiffeId = ''
+  for (const one of fieldsOf(bytes)) if (one.number === 1) spiffeId = text(one.bytes)
+  return spiffeId
 }
 
-/** Paths of the RPCs. The service stands in no package. */
+/** Paths of the RPCs. The service has no package name. */
 export const RPC = {
   x509Svid: '/SpiffeWorkloadAPI/FetchX509SVID',
   x509Bundles: '/SpiffeWorkloadAPI/FetchX509Bundles',
@@ -334,5 +189,5 @@ export const RPC = {
   validateJwtSvid: '/SpiffeWorkloadAPI/ValidateJWTSVID',
 } as const
 
-/** The header that proves a call was meant for the Workload API, and not tricked out of some proxy. */
+/** The header on every call. A request that was forged through a proxy or a browser lacks it. @see SPIFFE Workload Endpoint §5 */
 export const SECURITY_HEADER = 'workload.spiffe.io'

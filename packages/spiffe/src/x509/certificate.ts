@@ -20,33 +20,41 @@ import {
 import { SpiffeError } from '../ids/errors.ts'
 
 /**
- * What an X.509 certificate says, read from its DER. Node's own fields are not enough: its `keyUsage` holds extended
- * usages only, and its `subjectAltName` is one string in which a DNS name can pose as a URI.
+ * An X.509 certificate, read from its DER. Node's own fields are not enough: its `keyUsage` holds only the extended usages,
+ * and its `subjectAltName` is one string, in which a DNS name can look like a URI.
  *
  * @see RFC 5280 §4.2.1
  */
 export interface Certificate {
   /** Node's view, for signatures and public keys. */
   readonly x509: X509Certificate
+  /** The DER. */
   readonly raw: Buffer
   /** The URI names of the subject alternative name extension. */
   readonly uris: readonly string[]
+  /** The DNS names of the subject alternative name extension. */
   readonly dnsNames: readonly string[]
+  /** Basic constraints: `cA`. */
   readonly isCa: boolean
-  /** How many CA certificates may follow below. */
+  /** Basic constraints: how many CA certificates may stand between this one and the leaf. */
   readonly pathLength: number | undefined
+  /** The key usage extension, if present. */
   readonly keyUsage: CertificateKeyUsage | undefined
-  /** Object identifiers of the extended usages, if the extension is there. */
+  /** Object identifiers of the extended key usage extension, if present. */
   readonly extendedKeyUsage: readonly string[] | undefined
+  /** The name constraints extension, if present. */
   readonly constraints: NameConstraintsOf | undefined
-  /** Critical extensions nobody here processes; a path with one is refused (RFC 5280 §4.2). */
+  /** Critical extensions that this package does not process. A path with one is refused (RFC 5280 §4.2). */
   readonly unknownCritical: readonly string[]
+  /** The signature algorithm's object identifier. */
   readonly signatureAlgorithm: string
   /** Milliseconds since the epoch. */
   readonly notBefore: number
+  /** Milliseconds since the epoch. */
   readonly notAfter: number
 }
 
+/** The bits of the key usage extension that SPIFFE has rules for. @see RFC 5280 §4.2.1.3 */
 export interface CertificateKeyUsage {
   readonly critical: boolean
   readonly digitalSignature: boolean
@@ -54,13 +62,13 @@ export interface CertificateKeyUsage {
   readonly crlSign: boolean
 }
 
-interface NameConstraintsOf {
+export interface NameConstraintsOf {
   readonly permitted: readonly Constraint[]
   readonly excluded: readonly Constraint[]
 }
 
-/** One subtree; `kind` is `other` for the kinds of name nobody here can compare. */
-interface Constraint {
+/** One subtree. `kind` is `other` for kinds of names that this package cannot compare. */
+export interface Constraint {
   readonly kind: 'uri' | 'dns' | 'other'
   readonly base: string
 }
@@ -75,11 +83,15 @@ const PROCESSED = new Set<string>([
   id_ce_certificatePolicies,
 ])
 
-/** Reading one takes about as long as checking four signatures, and the same few come again with each handshake. */
+/** Reading a certificate takes as long as checking four signatures, and each handshake brings the same few again. */
 const read = new Map<string, Certificate>()
 const MAX_READ = 256
 
-/** Reads a certificate from DER. Throws `invalid_certificate`. */
+/**
+ * Reads a certificate from DER.
+ *
+ * @throws {@link SpiffeError} `invalid_certificate`
+ */
 export function readCertificate(der: Uint8Array | X509Certificate): Certificate {
   const raw = der instanceof X509Certificate ? der.raw : Buffer.from(der)
   const key = raw.toString('latin1')
@@ -96,7 +108,11 @@ export function readCertificate(der: Uint8Array | X509Certificate): Certificate 
   return certificate
 }
 
-/** Reads certificates that stand one after the other, without padding, as the Workload API sends them. */
+/**
+ * Reads certificates that follow each other in DER without padding, as the Workload API sends them.
+ *
+ * @throws {@link SpiffeError} `invalid_certificate`
+ */
 export function readCertificates(der: Uint8Array): Certificate[] {
   const certificates: Certificate[] = []
   for (let at = 0; at < der.length; ) {
@@ -109,11 +125,16 @@ export function readCertificates(der: Uint8Array): Certificate[] {
 
 const PEM = /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----/g
 
-/** Reads the certificates of a PEM text, in their order; other blocks are passed over. */
+/**
+ * Reads the certificates of a PEM text in their order. Other blocks are skipped.
+ *
+ * @throws {@link SpiffeError} `invalid_certificate`
+ */
 export function readPem(pem: string): Certificate[] {
   return [...pem.matchAll(PEM)].map(([, body]) => readCertificate(Buffer.from(body ?? '', 'base64')))
 }
 
+/** Writes certificates as PEM. */
 export function toPem(certificates: readonly Certificate[]): string {
   return certificates.map(({ x509 }) => x509.toString()).join('')
 }
@@ -184,103 +205,4 @@ function readConstraints(der: ArrayBuffer): NameConstraintsOf {
     return { kind: 'other', base: '' }
   }
   return { permitted: [...(permittedSubtrees ?? [])].map(read), excluded: [...(excludedSubtrees ?? [])].map(read) }
-}
-
-/** Signatures by MD5 and SHA-1, which can be forged. */
-const BROKEN_SIGNATURES = new Set([
-  '1.2.840.113549.1.1.4',
-  '1.2.840.113549.1.1.5',
-  '1.2.840.10045.4.1',
-  '1.3.14.3.2.29',
-])
-const MAX_DEPTH = 8
-/** A peer picks the certificates it sends, so how many signatures it can make us check has an end. */
-const MAX_CHECKS = 64
-
-/**
- * The path from a leaf to one of the roots, or `untrusted`.
- *
- * @see RFC 5280 §6.1
- */
-export function findPath(
-  leaf: Certificate,
-  intermediates: readonly Certificate[],
-  roots: readonly Certificate[],
-  now: number,
-): Certificate[] {
-  checkOnPath(leaf, now)
-  let checks = 0
-  let reason: SpiffeError | undefined
-  const search = (path: readonly Certificate[]): Certificate[] | undefined => {
-    const last = path[path.length - 1] as Certificate
-    for (const candidate of [...roots, ...intermediates]) {
-      const isRoot = roots.includes(candidate)
-      if (path.includes(candidate) || !last.x509.checkIssued(candidate.x509)) continue
-      if (++checks > MAX_CHECKS) throw new SpiffeError('untrusted', 'This chain has too many certificates.')
-      if (!last.x509.verify(candidate.x509.publicKey)) continue
-      try {
-        checkIssuer(candidate, path, isRoot, now)
-      } catch (error) {
-        reason = error as SpiffeError
-        continue
-      }
-      const longer = [...path, candidate]
-      if (isRoot) return longer
-      const found = longer.length < MAX_DEPTH ? search(longer) : undefined
-      if (found) return found
-    }
-    return undefined
-  }
-  const path = search([leaf])
-  if (!path) throw reason ?? new SpiffeError('untrusted', 'No root of the trust domain has signed this chain.')
-  return path
-}
-
-function checkOnPath(certificate: Certificate, now: number) {
-  if (now < certificate.notBefore) throw new SpiffeError('untrusted', 'A certificate of the chain is not valid yet.')
-  if (now > certificate.notAfter) throw new SpiffeError('untrusted', 'A certificate of the chain has expired.')
-  if (certificate.unknownCritical.length > 0)
-    throw new SpiffeError('untrusted', 'A certificate of the chain has a critical extension that is not understood.')
-}
-
-/** @see RFC 5280 §6.1.4 (k) to (o) · X509-SVID §3.2, §4 */
-function checkIssuer(issuer: Certificate, below: readonly Certificate[], isRoot: boolean, now: number) {
-  checkOnPath(issuer, now)
-  const last = below[below.length - 1] as Certificate
-  if (BROKEN_SIGNATURES.has(last.signatureAlgorithm))
-    throw new SpiffeError('untrusted', 'A certificate of the chain is signed with a broken algorithm.')
-  if (!issuer.isCa) throw new SpiffeError('untrusted', 'A signing certificate is not a CA.')
-  // An anchor of old age may lack the extension; whoever has it must be allowed to sign.
-  if (issuer.keyUsage ? !issuer.keyUsage.keyCertSign : !isRoot)
-    throw new SpiffeError('untrusted', 'A signing certificate may not sign certificates.')
-  const between = below.length - 1
-  if (issuer.pathLength !== undefined && between > issuer.pathLength)
-    throw new SpiffeError('untrusted', 'The chain is longer than one of its CAs allows.')
-  if (issuer.constraints) for (const one of below) checkConstraints(issuer.constraints, one)
-}
-
-/** @see RFC 5280 §4.2.1.10 · X509-SVID §4.2 */
-function checkConstraints({ permitted, excluded }: NameConstraintsOf, { uris, dnsNames }: Certificate) {
-  if ([...permitted, ...excluded].some(({ kind }) => kind === 'other'))
-    throw new SpiffeError('untrusted', 'A CA constrains a kind of name that is not understood.')
-  const hosts = uris.map((uri) => /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1] ?? '')
-  for (const [kind, names] of [
-    ['uri', hosts],
-    ['dns', dnsNames],
-  ] as const) {
-    const allowed = permitted.filter((one) => one.kind === kind)
-    const denied = excluded.filter((one) => one.kind === kind)
-    for (const name of names) {
-      const within = ({ base }: Constraint) => isWithin(name.toLowerCase(), base.toLowerCase(), kind)
-      if ((allowed.length > 0 && !allowed.some(within)) || denied.some(within))
-        throw new SpiffeError('untrusted', 'A name is outside of what its CA may vouch for.')
-    }
-  }
-}
-
-/** A URI constraint is a host, or a domain if it begins with a dot; a DNS constraint covers its own subdomains. */
-function isWithin(name: string, base: string, kind: 'uri' | 'dns'): boolean {
-  if (base === '') return true
-  if (base.startsWith('.')) return name.endsWith(base)
-  return name === base || (kind === 'dns' && name.endsWith(`.${base}`))
 }

@@ -1,24 +1,26 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
-import type { BundleProvider } from '../bundles/bundle.ts'
 import { SpiffeError } from '../ids/errors.ts'
 import { SpiffeId } from '../ids/spiffe-id.ts'
-import { type Certificate, findPath, readCertificate, readCertificates, readPem, toPem } from './certificate.ts'
+import { type Certificate, readCertificate, readCertificates, readPem, toPem } from './certificate.ts'
+import { findPath } from './path.ts'
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 const ANY_USAGE = '2.5.29.37.0'
 
 /**
- * A workload's own X509-SVID: its certificates, leaf first, and the private key. The key is a `KeyObject` behind a private
- * field, so that neither logging nor JSON can show it.
+ * A workload's own X509-SVID: its certificates, leaf first, and its private key. The key is a `KeyObject` in a private field,
+ * so it appears in no log and no JSON.
  *
- * @see X509-SVID
+ * @see X509-SVID §2
  */
 export class X509Svid {
+  /** The workload. */
   readonly id: SpiffeId
+  /** The chain, leaf first. */
   readonly certificates: readonly Certificate[]
-  /** The operator's word for what this identity is for, when there are several. */
+  /** The operator's name for this identity's use, when there are several. Empty if there is none. */
   readonly hint: string
   readonly #privateKey: KeyObject
 
@@ -37,7 +39,11 @@ export class X509Svid {
     Object.freeze(this)
   }
 
-  /** Reads certificates and a PKCS#8 key from PEM. Throws `invalid_svid` or `invalid_certificate`. */
+  /**
+   * Reads certificates and a PKCS#8 key from PEM.
+   *
+   * @throws {@link SpiffeError} `invalid_svid`, `invalid_certificate` or `invalid_id`
+   */
   static parse(certificatesPem: string, keyPem: string, hint = ''): X509Svid {
     return new X509Svid(
       readPem(certificatesPem),
@@ -46,12 +52,17 @@ export class X509Svid {
     )
   }
 
-  /** Reads concatenated certificates and a PKCS#8 key from DER, as the Workload API sends them. */
+  /**
+   * Reads concatenated certificates and a PKCS#8 key from DER, as the Workload API sends them.
+   *
+   * @throws {@link SpiffeError} `invalid_svid`, `invalid_certificate` or `invalid_id`
+   */
   static parseRaw(certificates: Uint8Array, key: Uint8Array, hint = ''): X509Svid {
     const privateKey = keyOf(() => createPrivateKey({ key: Buffer.from(key), format: 'der', type: 'pkcs8' }))
     return new X509Svid(readCertificates(certificates), privateKey, hint)
   }
 
+  /** The key of the leaf. */
   get privateKey(): KeyObject {
     return this.#privateKey
   }
@@ -61,17 +72,19 @@ export class X509Svid {
     return (this.certificates[0] as Certificate).notAfter
   }
 
-  /** PEM of the chain and of the key, for tools that read files. Whoever holds the key is this workload. */
+  /** The chain and the key as PEM, for tools that read files. The holder of the key can act as this workload. */
   marshal(): { certificates: string; key: string } {
     const key = this.#privateKey.export({ format: 'pem', type: 'pkcs8' }) as string
     return { certificates: toPem(this.certificates), key }
   }
 
+  /** The concatenated chain and the PKCS#8 key as DER. */
   marshalRaw(): { certificates: Buffer; key: Buffer } {
     const key = this.#privateKey.export({ format: 'der', type: 'pkcs8' })
     return { certificates: Buffer.concat(this.certificates.map(({ raw }) => raw)), key }
   }
 
+  /** ID, hint and end, without the key. */
   toJSON() {
     return { id: this.id.toString(), hint: this.hint, notAfter: new Date(this.notAfter).toISOString() }
   }
@@ -81,26 +94,38 @@ export class X509Svid {
   }
 }
 
+/** What {@link verifyX509Svid} proved. */
 export interface VerifiedX509Svid {
   readonly id: SpiffeId
-  /** From the leaf to the root that vouches for it. */
+  /** From the leaf to the root that signed the chain. */
   readonly path: readonly Certificate[]
 }
 
+/** Options of {@link verifyX509Svid}. */
 export interface VerifyOptions {
-  /** Milliseconds since the epoch. Default: now. */
+  /**
+   * The time to judge by, in milliseconds since the epoch.
+   *
+   * @default Date.now()
+   */
   now?: number
 }
 
+/** The roots of each trust domain, such as a `BundleSet` or a source has them. */
+export interface X509Authorities {
+  getBundle(trustDomain: string): { readonly x509Authorities: readonly Certificate[] } | undefined
+}
+
 /**
- * Proves whose certificate this is: the rules for a leaf, then a path to the bundle of the ID's own trust domain, and of no
- * other. Throws `invalid_svid` or `untrusted`.
+ * Verifies a certificate chain and returns whose it is: the leaf keeps the rules for an SVID, and a path leads to the roots
+ * of the ID's own trust domain. Roots of other trust domains are not tried.
  *
+ * @throws {@link SpiffeError} `invalid_svid`, `invalid_id`, `invalid_certificate` or `untrusted`
  * @see X509-SVID §5 · RFC 5280 §6.1
  */
 export function verifyX509Svid(
   chain: readonly (Certificate | X509Certificate | Uint8Array)[],
-  bundles: BundleProvider,
+  bundles: X509Authorities,
   { now = Date.now() }: VerifyOptions = {},
 ): VerifiedX509Svid {
   const [leaf, ...intermediates] = chain.map((one) => ('uris' in one ? one : readCertificate(one)))
@@ -111,7 +136,12 @@ export function verifyX509Svid(
   return { id, path: findPath(leaf, intermediates, bundle.x509Authorities, now) }
 }
 
-/** The SPIFFE ID of a certificate: its one and only URI name. Throws `invalid_svid` or `invalid_id`. */
+/**
+ * The SPIFFE ID of a certificate: its only URI name.
+ *
+ * @throws {@link SpiffeError} `invalid_svid` or `invalid_id`
+ * @see X509-SVID §2
+ */
 export function idFromCertificate(certificate: Certificate | X509Certificate): SpiffeId {
   const { uris } = 'uris' in certificate ? certificate : readCertificate(certificate)
   const [uri] = uris
@@ -120,7 +150,7 @@ export function idFromCertificate(certificate: Certificate | X509Certificate): S
   return SpiffeId.parse(uri)
 }
 
-/** @see X509-SVID §3.1, §4, §5.2 */
+/** Checks the rules for a leaf. @see X509-SVID §3.1, §4, §5.2 */
 export function checkLeaf(leaf: Certificate): SpiffeId {
   const id = idFromCertificate(leaf)
   if (id.path === '') throw invalid('The name of a trust domain is not the name of a workload.')
@@ -135,11 +165,11 @@ export function checkLeaf(leaf: Certificate): SpiffeId {
   return id
 }
 
+/** @throws {@link SpiffeError} without the cause, which may quote the key. */
 function keyOf(read: () => KeyObject): KeyObject {
   try {
     return read()
   } catch {
-    // The cause may quote the input, which is a key.
     throw invalid('Its private key cannot be read.')
   }
 }

@@ -17,23 +17,35 @@ export interface CodeTool {
   inputSchema?: unknown
 }
 
+/** Options of {@link createCodeMode}. */
 export interface CodeModeOptions {
   /** What the code can call, beside `fetch`. */
   tools?: Readonly<Record<string, CodeTool>>
-  /** What `fetch` in the code reaches: APIs of these providers, with the person's accounts. Default: nothing. */
+  /**
+   * What `fetch` in the code reaches: APIs of these providers, with the person's accounts.
+   *
+   * @default [], so `fetch` reaches nothing
+   */
   rules?: readonly AllowRule[]
   /** Told of every use of an account by `fetch`, of every call that was refused and every account that was missing. */
   onUse?: OnUse
   limits?: CodeLimits
   /**
    * Signs paused runs, so that any process with this secret (32 bytes or more) can resume them; their results so far
-   * travel inside. Default: they stay in this process, each can be resumed once, within the hour.
+   * travel inside.
+   *
+   * @default undefined: they stay in this process, and each can be resumed once, within the hour
    */
   continuationSecret?: string | Uint8Array
-  /** Used by `fetch` in the code. Default: the global one. */
+  /**
+   * Used by `fetch` in the code.
+   *
+   * @default globalThis.fetch
+   */
   fetch?: typeof globalThis.fetch
 }
 
+/** One run of {@link CodeMode.run}. */
 export interface CodeRun {
   /** JavaScript or TypeScript, the body of an async function: it may `await` and should `return`. */
   source: string
@@ -47,11 +59,13 @@ export interface CodeRun {
 /** What the code wrote to `console`, oldest first. */
 type Logs = string[]
 
+/** The outcome of a run that did not fail. */
 export type CodeResult =
   | { status: 'completed'; value: unknown; logs: Logs; accounts: UsedAccount[] }
   /** Accounts are missing. Once they are there, `run` with this continuation goes on where it stopped. */
   | { status: 'paused'; requests: [ConnectRequest, ...ConnectRequest[]]; continuation: string }
 
+/** Runs code that a model wrote. Made by {@link createCodeMode}. */
 export interface CodeMode {
   /**
    * Runs code on behalf of the present context, in a QuickJS sandbox: no process, no files, no modules, no network but
@@ -166,7 +180,7 @@ interface GuestRequest {
   body?: string
 }
 
-/** A tool as the code calls it. Its input is checked: what calls it is a program, which nobody has checked before. */
+/** Calls a tool. Its input is checked here, since the code is unchecked and the AI SDK checks only what a model sends. */
 async function callTool(
   name: string,
   { execute, inputSchema }: CodeTool,

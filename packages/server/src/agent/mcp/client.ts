@@ -7,6 +7,7 @@ import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fe
 import { AgentContext, type TokenRequest } from '../context.ts'
 import { AuthorizationRequired, currentIdentities } from '../identities.ts'
 
+/** An MCP server that is called over HTTP. */
 export interface McpTarget {
   /** The id of the provider that its account belongs to. */
   id: string
@@ -14,6 +15,7 @@ export interface McpTarget {
   name?: string
 }
 
+/** A tool as its server describes it. */
 export interface McpTool {
   name: string
   title?: string
@@ -21,6 +23,7 @@ export interface McpTool {
   inputSchema: Record<string, unknown>
 }
 
+/** The answer of a tool. */
 export interface McpToolResult {
   content: { type: string; text?: string }[]
   isError?: boolean
@@ -43,7 +46,11 @@ export interface McpSessionOptions {
   /** Pages that the person says to have visited: the server is told so, instead of the person being asked again. */
   visited?: readonly string[] | undefined
   clientInfo?: { name: string; version: string } | undefined
-  /** Whether to find out the server's protocol first. Default: it is asked as servers of 2025 are. */
+  /**
+   * Whether to find out the server's protocol version first.
+   *
+   * @default false, which is the protocol of 2025
+   */
   negotiate?: boolean
 }
 
@@ -101,7 +108,7 @@ function wantedBy(error: unknown, from: { provider: string; server?: string }): 
   return readConnectRequest({ code: error.code, data: 'data' in error ? error.data : undefined }, from)
 }
 
-/** Ours as it is; a server's own words are for the log of whoever runs it, not for a model. */
+/** Our errors stay as they are. A server's own words are left out: a model would read them. */
 function readError(error: unknown, provider: string, name: string): Error {
   for (let one = error; one instanceof Error; one = one.cause) {
     if (one instanceof LatchkeyError || one instanceof AuthorizationRequired) return one
@@ -114,15 +121,20 @@ function readError(error: unknown, provider: string, name: string): Error {
 
 export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
 
+/** Options of {@link AuthenticatedMcpClient}. */
 export interface AuthenticatedMcpClientOptions {
   /**
-   * The token to use; `forceRefresh` when the server refused the last one. Undefined: nobody is connected. Default: that
+   * The token to use; `forceRefresh` when the server refused the last one. Undefined: no account is connected. Default: that
    * of the agent context this runs in, from the request's identities or from a vault.
    */
   token?: (
     request: TokenRequest,
   ) => Promise<{ accessToken: string; scopes?: readonly string[]; accountId?: string } | undefined>
-  /** Used for every call to the server. Default: a guarded fetch, which asks public https addresses only. */
+  /**
+   * Used for every call to the server.
+   *
+   * @default createGuardedFetch(), which asks public https addresses only
+   */
   fetch?: GuardedFetch
   /** URLs of pages of the server's own that the person says to have visited. */
   visited?: readonly string[]

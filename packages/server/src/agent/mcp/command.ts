@@ -8,8 +8,13 @@ import { getIdentityEnv } from '../identities.ts'
 import { providerOfName } from '../token-names.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
 
+/** Options of {@link resolveMcpServers}. */
 export interface ResolveMcpServersOptions {
-  /** Whose accounts are used. Default: those of the request this runs for. */
+  /**
+   * Whose accounts are used.
+   *
+   * @default AgentContext.current()
+   */
   context?: AgentContext
   /** Providers whose own variable names are known beside the well-known ones. */
   providers?: readonly Provider[]
@@ -68,16 +73,25 @@ async function fill(
   }
 }
 
+/** Options of {@link McpCommand}. */
 export interface McpCommandOptions extends ResolveMcpServersOptions {
-  /** Folder to run in. Default: this process's. */
+  /**
+   * Folder to run in.
+   *
+   * @default the folder of this process
+   */
   cwd?: string
-  /** Milliseconds that one answer may take. Default: 30 000. */
+  /**
+   * Milliseconds that one answer may take.
+   *
+   * @default 30_000
+   */
   timeout?: number
 }
 
 /**
  * An MCP server that runs here, as a child process: a `command` entry of the configuration of **this server**. Never
- * make one of what a request names: whoever names a command runs it.
+ * make one from a request: the sender could run any program here.
  *
  * Each call starts the program and ends it. It gets the person's accounts that its `env` refers to, a few variables that
  * every program needs (the PATH, the home folder) and nothing else of this process; what it answers is cleaned of them.

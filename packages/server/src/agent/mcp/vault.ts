@@ -11,14 +11,19 @@ import { boundMcp, selectScopes } from '@latchkey/core/server'
 import type { BrokerClient } from '../../broker/broker.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 
+/** Options of {@link mcpForVault}. */
 export interface McpVaultOptions {
   /** Where people come back to: `https://app.example/api/latchkey/callback`. */
   redirectUri: string
   /** How this app introduces itself where it registers. */
   app?: AppMetadata
-  /** Where registrations are kept, with their secrets. Default: in this process, so each start registers again. */
+  /**
+   * Where registrations are kept, with their secrets.
+   *
+   * @default in this process, so each start registers again
+   */
   registrations?: Registrations
-  /** Default: a guarded fetch, which asks public https addresses only. */
+  /** @default createGuardedFetch(), which asks public https addresses only */
   fetch?: GuardedFetch
 }
 
@@ -68,7 +73,7 @@ export async function mcpForVault(
   }
 }
 
-/** What the server says to somebody without a token. */
+/** The challenge that the server sends to a request without a token. */
 async function challengeOf({ id, name, mcp }: McpProvider, fetch: GuardedFetch) {
   const clientInfo = { name: 'latchkey', version: '0' }
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }

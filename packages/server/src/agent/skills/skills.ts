@@ -23,23 +23,45 @@ export interface SkillManifest {
   optional?: readonly string[]
   /** Scopes it needs, by provider id. */
   scopes?: Readonly<Record<string, readonly string[]>>
-  /** A folder of the skill to work in. Default: an empty one of its own for each run, gone afterwards. */
+  /**
+   * A folder of the skill to work in.
+   *
+   * @default a new, empty folder for each run, removed afterwards
+   */
   directory?: string
 }
 
+/** Limits of one run. */
 export interface SkillLimits {
-  /** Default: 30 seconds. */
+  /**
+   * Milliseconds from start to end.
+   *
+   * @default 30_000
+   */
   timeoutMs?: number
-  /** Of stdout and stderr together. Default: 1 MiB. */
+  /**
+   * Bytes of stdout and stderr together.
+   *
+   * @default 1_048_576
+   */
   maxOutputBytes?: number
-  /** Of memory set aside for data, where the system can limit it (Linux). Node needs 600 MiB of it. Default: 1 GiB. */
+  /**
+   * Bytes of memory for data, where the system can limit it (Linux). Node needs 600 MiB.
+   *
+   * @default 1_073_741_824
+   */
   maxMemoryBytes?: number
 }
 
+/** Options of {@link Skill.run}. */
 export interface RunSkillOptions {
   /** Goes to the skill's stdin, as JSON. */
   input?: unknown
-  /** Whose accounts are used. Default: the context this runs in. */
+  /**
+   * Whose accounts are used.
+   *
+   * @default AgentContext.current()
+   */
   context?: AgentContext
   /** Providers whose own variable names are known beside the well-known ones. */
   providers?: readonly Provider[]
@@ -49,12 +71,15 @@ export interface RunSkillOptions {
   signal?: AbortSignal
   onUse?: OnUse
   /**
-   * What if this system offers no process namespace to hide this process from the skill, whose `/proc` shows its
-   * environment to every process of the same user? Default: `run` anyway. Run as another user then.
+   * What to do on a system without process namespaces. There `/proc` shows the environment of this process to a skill,
+   * so run skills as another user.
+   *
+   * @default 'run'
    */
   withoutNamespace?: 'run' | 'refuse'
 }
 
+/** How a run ended, and what it wrote. */
 export interface SkillResult {
   /** Null when it was ended by a signal. */
   exitCode: number | null
@@ -194,7 +219,7 @@ async function inside(folder: string, relative: string, kind?: 'directory'): Pro
   return found
 }
 
-/** What every program needs, and nothing that is anybody's. */
+/** The variables that every program needs. They hold no secret. */
 function base(cwd: string): Record<string, string> {
   const { PATH = '', SystemRoot } = process.env
   return { PATH, HOME: cwd, TMPDIR: cwd, TEMP: cwd, LANG: 'C.UTF-8', ...(WINDOWS && SystemRoot && { SystemRoot }) }
@@ -276,7 +301,7 @@ function start(command: string, args: string[], options: StartOptions): Promise<
       } catch {
         // It has ended by itself.
       }
-      // Whoever still holds the other end, this one is closed.
+      // A process that the skill left behind may hold the other end; this end is closed.
       child.stdout.destroy()
       child.stderr.destroy()
     }

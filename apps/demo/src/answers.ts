@@ -1,0 +1,23 @@
+// What the tools hand on of each answer. Everything else is left out: a model needs no more, and pays for every word.
+import { z } from 'zod'
+
+export const Repositories = z.array(
+  z.object({ full_name: z.string(), description: z.string().nullable(), private: z.boolean() }),
+)
+
+export const HEADERS = 'format=metadata&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date'
+// Gmail leaves the list out when it is empty.
+export const FoundMessages = z.object({ messages: z.array(z.object({ id: z.string() })).default([]) })
+export const Message = z
+  .object({
+    snippet: z.string(),
+    payload: z.object({ headers: z.array(z.object({ name: z.string(), value: z.string() })) }),
+  })
+  .transform(({ snippet, payload }) => {
+    const header = (name: string) => payload.headers.find((one) => one.name.toLowerCase() === name)?.value ?? ''
+    return { subject: header('subject'), from: header('from'), date: header('date'), snippet }
+  })
+
+export const Datasets = z.object({
+  datasets: z.array(z.object({ ref: z.string(), title: z.string(), subtitle: z.string().default('') })).default([]),
+})

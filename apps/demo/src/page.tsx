@@ -1,0 +1,55 @@
+import { useChat } from '@ai-sdk/react'
+import { type Provider, readConnectRequest } from '@latchkey/core'
+import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
+import { ConnectedAccounts, ConnectPrompt, LatchkeyProvider, useLatchkey } from '@latchkey/react'
+import { DefaultChatTransport, isToolUIPart } from 'ai'
+import { useState } from 'react'
+import { AGENT_ID } from './agent.ts'
+
+/** An agent web UI: a chat, and the accounts that its agent may use. */
+export function Page({ providers, vault }: { providers: Provider[]; vault: boolean }) {
+  return (
+    <LatchkeyProvider broker="/api/latchkey" providers={providers} custody={vault ? 'vault' : undefined}>
+      <main>
+        <Chat />
+        <ConnectedAccounts />
+      </main>
+    </LatchkeyProvider>
+  )
+}
+
+function Chat() {
+  const client = useLatchkey()
+  // Made once. Every request asks for fresh tokens, and they go nowhere but into that request.
+  const [transport] = useState(
+    () => new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
+  )
+  const { messages, sendMessage, regenerate } = useChat({ transport })
+  return (
+    <section aria-label="Chat">
+      <div role="log" aria-label="Conversation">
+        {messages.map(({ id, role, parts }) => (
+          <article key={id} aria-label={role === 'user' ? 'You' : 'Assistant'}>
+            {parts.map((part, index) => {
+              // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
+              if (part.type === 'text') return <p key={index}>{part.text}</p>
+              if (!isToolUIPart(part)) return null
+              // A tool that lacks an account answers with a request for it.
+              const request = readConnectRequest(part.output)
+              const again = () => regenerate()
+              return request && <ConnectPrompt key={part.toolCallId} request={request} onConnected={again} />
+            })}
+          </article>
+        ))}
+      </div>
+      <form
+        action={(form) => {
+          sendMessage({ text: String(form.get('text')) })
+        }}
+      >
+        <input name="text" aria-label="Message" placeholder="List my repositories" required />
+        <button type="submit">Send</button>
+      </form>
+    </section>
+  )
+}

@@ -1,0 +1,119 @@
+import { useChat } from '@ai-sdk/react'
+import { isMcp } from '@latchkey/core/mcp'
+import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
+import { useLatchkey } from '@latchkey/react'
+import { type ChatStatus, DefaultChatTransport } from 'ai'
+import { type Ref, type RefObject, useEffect, useRef, useState } from 'react'
+import { AGENT_ID } from '../agent.ts'
+import type { AgentMessage } from './agent-message.ts'
+import { Composer, type Draft } from './composer.tsx'
+import { Message } from './message.tsx'
+
+const SUGGESTIONS = [
+  'List my repositories',
+  'Search my mail for invoices',
+  'List my datasets',
+  'Run the datasets skill',
+  'Use code mode to count my repositories',
+  'Show the metrics',
+]
+
+/** The conversation with the agent. */
+export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
+  const client = useLatchkey()
+  // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
+  const [transport] = useState(() => {
+    const identities = identitiesBody(client, { agent: AGENT_ID })
+    // Only where it is and what it is called: a server runs no command that a page names.
+    const chatBody = async () => ({
+      ...(await identities()),
+      mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
+    })
+    return new DefaultChatTransport<AgentMessage>({ api: '/api/chat', body: chatBody })
+  })
+  const { messages, sendMessage, regenerate, stop, status, error } = useChat<AgentMessage>({ transport })
+  const busy = status === 'submitted' || status === 'streaming'
+  const log = useRef<HTMLDivElement>(null)
+  useScrollToEnd(log, messages, status)
+
+  // Two tools can wait for one account: whoever comes first runs them all again, once.
+  const resumed = useRef<string>(undefined)
+  const resume = async (messageId: string, visitedPage?: string) => {
+    if (resumed.current === messageId) return
+    resumed.current = messageId
+    // The button that was pressed goes away with the answer that asked for it.
+    if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
+    await stop()
+    // A server that asks for a page can ask for it again: an answer is given anew each time the person has been there.
+    if (visitedPage) resumed.current = undefined
+    await regenerate({ body: visitedPage ? { visitedPages: [visitedPage] } : {} })
+  }
+
+  // A new question does not wait for the answer to the old one.
+  const send = async (text: string) => {
+    await stop()
+    await sendMessage({ text })
+  }
+
+  return (
+    <section className="chat" aria-label="Chat">
+      {/* Busy, so that an answer is read out when it is complete instead of word by word. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      <div ref={log} className="log" role="log" tabIndex={0} aria-label="Conversation" aria-busy={busy}>
+        {messages.length === 0 && <Welcome />}
+        {messages.map((message) => (
+          <Message
+            key={message.id}
+            message={message}
+            // An answer in the middle of the conversation is history: it is not given again.
+            onAccountReady={message === messages.at(-1) ? (page) => resume(message.id, page) : undefined}
+          />
+        ))}
+        {status === 'submitted' && (
+          <p className="thinking">
+            <span className="spinner" aria-hidden="true" /> Thinking…
+          </p>
+        )}
+        {error && (
+          <div className="notice" role="alert">
+            <p>The assistant could not answer.</p>
+            <button type="button" className="button" onClick={() => regenerate()}>
+              Try again
+            </button>
+          </div>
+        )}
+      </div>
+      <Composer draft={draft} onManage={onManage} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+    </section>
+  )
+}
+
+function Welcome() {
+  return (
+    <div className="welcome">
+      <h2>Ask about your own accounts</h2>
+      <p>
+        This agent reads GitHub, Gmail and Kaggle as you. Connect an account under Agent configuration, or just ask:
+        when a tool needs one, it says so here.
+      </p>
+    </div>
+  )
+}
+
+/** Keeps the newest words in view, unless the person has scrolled up to read what came before. */
+function useScrollToEnd(log: RefObject<HTMLDivElement | null>, messages: AgentMessage[], status: ChatStatus) {
+  const atEnd = useRef(true)
+  useEffect(() => {
+    const node = log.current
+    const onScroll = () => {
+      if (node) atEnd.current = node.scrollHeight - node.scrollTop - node.clientHeight < 80
+    }
+    node?.addEventListener('scroll', onScroll)
+    return () => node?.removeEventListener('scroll', onScroll)
+  }, [log])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is shown for the status is at the end, too.
+  useEffect(() => {
+    const asked = messages.at(-1)?.role === 'user'
+    if (atEnd.current || asked) log.current?.scrollTo({ top: log.current.scrollHeight })
+  }, [log, messages, status])
+}

@@ -1,0 +1,49 @@
+import { isToolUIPart } from 'ai'
+import type { AgentMessage } from './agent-message.ts'
+import { ToolCall } from './tool-call.tsx'
+
+interface MessageProps {
+  message: AgentMessage
+  /** Called when an account that a tool waited for can be used, or with the page that it wanted to be visited. */
+  onAccountReady: ((visitedPage?: string) => void) | undefined
+}
+
+/** One message: what was said, and the tools that were called on the way. */
+export function Message({ message, onAccountReady }: MessageProps) {
+  return (
+    <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : 'Assistant'}>
+      {message.parts.map((part, index) => {
+        if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} onAccountReady={onAccountReady} />
+        // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
+        if (part.type === 'text') return <Prose key={index} text={part.text} />
+        return null
+      })}
+    </article>
+  )
+}
+
+/** Text with its lists. The model is told to write no other markup. */
+function Prose({ text }: { text: string }) {
+  const blocks = text.split(/\n(?!- )/)
+  return (
+    <div className="prose">
+      {blocks.map((block, index) => {
+        const [paragraph, ...items] = block.split(/(?:^|\n)- /)
+        return (
+          // biome-ignore lint/suspicious/noArrayIndexKey: text is only ever added at the end.
+          <div key={index}>
+            {paragraph && <p>{paragraph}</p>}
+            {items.length > 0 && (
+              <ul>
+                {items.map((item, at) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: as above.
+                  <li key={at}>{item}</li>
+                ))}
+              </ul>
+            )}
+          </div>
+        )
+      })}
+    </div>
+  )
+}

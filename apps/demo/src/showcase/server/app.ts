@@ -1,0 +1,80 @@
+import type { McpServers } from '@latchkey/core/mcp'
+import { type BrokerClient, createGuardedFetch, createMcpProxy, type Vault } from '@latchkey/server'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { Config } from '../../agent.ts'
+import { type BaseUrls, createProviders } from '../../providers.ts'
+import { createServer } from '../../server.ts'
+import { createSessions } from '../../session.ts'
+import type { Colleague } from './colleague.ts'
+import { createCommands, createMcpTools, readMcpRequest } from './mcp-tools.ts'
+import type { AgentModel } from './model.ts'
+import { createTools, type MetricsService } from './tools.ts'
+
+export interface AppOptions {
+  /** Origins of the pages that may call: the demo's own. */
+  origins: string[]
+  baseUrls: BaseUrls
+  /** The app's registration at each provider, with its secret. */
+  clients: Record<string, BrokerClient>
+  agent: AgentModel
+  /** A service that the agent calls as itself, with a service account. */
+  metrics?: MetricsService
+  /** Another agent, which this one calls as itself. */
+  colleague?: Colleague
+  /** Keeps tokens and keys here instead of in the browser. */
+  vault?: Vault
+  /** What session ids are signed with. */
+  sessionSecret?: string
+  /** The stand-in MCP servers, which are on this machine and would not be asked otherwise. */
+  mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
+  /** `mcpServers` of this server's own: its `command` entries are run here. Never what a page sends. */
+  mcpConfig?: McpServers
+}
+
+/** The tutorial's server with all that an agent can have besides: MCP servers, programs, metrics and a colleague. */
+export function createApp(options: AppOptions): Hono {
+  const { origins, baseUrls, clients, agent, metrics, colleague, vault, sessionSecret, mcp, mcpConfig } = options
+  const providers = createProviders(baseUrls)
+  // Browsers send the cookies of one port to all others, so the port is part of the name.
+  const origin = new URL(origins[0] ?? '')
+  const secure = origin.protocol === 'https:'
+  const sessions = createSessions(`latchkey_demo_${origin.port}`, { secure, secret: sessionSecret })
+
+  const guard = { dangerouslyAllowOrigins: mcp?.origins ?? [] }
+  const guardedFetch = createGuardedFetch(guard)
+  const commands = mcpConfig ? createCommands(mcpConfig) : []
+
+  const server = createServer({
+    providers: Object.values(providers),
+    clients,
+    authenticate: sessions.find,
+    allowedOrigins: origins,
+    // The whole difference between the two kinds of custody.
+    vault,
+    mcp: createMcpProxy(guard),
+    model: agent.model,
+    tools: createTools(providers, metrics, colleague),
+    moreTools(body) {
+      const mcpRequest = readMcpRequest(body)
+      if (!mcpRequest) {
+        throw new HTTPException(400, { message: 'MCP servers are named by their URL, and nothing else.' })
+      }
+      return () => createMcpTools(mcpRequest, commands, guardedFetch)
+    },
+  })
+
+  return new Hono()
+    .get('/api/config', async (c) => {
+      await sessions.start(c)
+      const config: Config = {
+        baseUrls,
+        model: agent.name,
+        vault: vault?.store.type,
+        mcpExample: mcp?.example ?? '',
+        clientMetadataUrl: mcp?.clientMetadataUrl ?? '',
+      }
+      return c.json(config)
+    })
+    .route('/', server)
+}

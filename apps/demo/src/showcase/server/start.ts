@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import { createServer as createProbe } from 'node:net'
+import path from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import { mcpServers } from '@latchkey/core/mcp'
+import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
+import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
+import react from '@vitejs/plugin-react'
+import { createServer as createVite } from 'vite'
+import { createProviders } from '../../providers.ts'
+import { createApp } from './app.ts'
+import { createColleague } from './colleague.ts'
+import { chooseModel } from './model.ts'
+
+const root = path.join(import.meta.dirname, '../../..')
+try {
+  process.loadEnvFile(path.join(root, '../../.env'))
+} catch {
+  // There is no .env, and none is needed: see .env.example.
+}
+const { env } = process
+
+/** The port that was asked for, or any free one when it is taken. */
+async function freePort(wanted: number): Promise<number> {
+  const probe = createProbe()
+  const listen = (port: number) =>
+    new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => resolve(true))
+    })
+  if (!(await listen(wanted))) await listen(0)
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+const port = await freePort(Number(env.PORT ?? 5173))
+const origins = [`http://localhost:${port}`, `http://127.0.0.1:${port}`]
+const sandbox = await startSandbox({
+  appOrigins: origins,
+  ports: {
+    github: await freePort(Number(env.GITHUB_PORT ?? 4101)),
+    google: await freePort(Number(env.GOOGLE_PORT ?? 4102)),
+    kaggle: await freePort(Number(env.KAGGLE_PORT ?? 4103)),
+    metrics: await freePort(Number(env.METRICS_PORT ?? 4104)),
+  },
+})
+
+const mcpPort = Number(env.MCP_PORT ?? 4110)
+// The first of eight ports in a row; any eight where one of them is taken.
+const mcpPorts = await Promise.all(Array.from({ length: 8 }, (_, at) => freePort(mcpPort + at)))
+const mcpSandbox = await startMcpSandbox({
+  appOrigins: origins,
+  port: mcpPorts.every((free, at) => free === mcpPort + at) ? mcpPort : 0,
+})
+const mcpStandIns = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
+const mcp = {
+  origins: mcpStandIns.map(({ url }) => url),
+  clientMetadataUrl: CLIENT_METADATA_URL,
+  example: JSON.stringify(
+    {
+      mcpServers: Object.fromEntries(
+        mcpStandIns.map((server) => [
+          server.id,
+          {
+            url: server.mcp,
+            ...((server === mcpSandbox.files || server === mcpSandbox.shelf) && {
+              auth: { type: 'oauth2', clientId: server.clientId },
+            }),
+          },
+        ]),
+      ),
+    },
+    null,
+    2,
+  ),
+}
+
+/** The real service when the environment names a client for it, else its stand-in. */
+const service = (client_id: string | undefined, client_secret: string | undefined, standIn: OAuthStandIn) =>
+  client_id && client_secret
+    ? { client: { client_id, client_secret }, baseUrl: undefined }
+    : { client: standIn.client, baseUrl: standIn.url }
+const github = service(env.GITHUB_CLIENT_ID, env.GITHUB_CLIENT_SECRET, sandbox.github)
+const gmail = service(env.GOOGLE_CLIENT_ID, env.GOOGLE_CLIENT_SECRET, sandbox.google)
+const baseUrls = {
+  github: github.baseUrl,
+  gmail: gmail.baseUrl,
+  kaggle: env.KAGGLE === 'real' ? undefined : sandbox.kaggle.url,
+}
+
+/** What runs beside the agent. The reference is filled in for each call, with the account of whom it is for. */
+const mcpConfig = mcpServers({
+  projects: {
+    command: process.execPath,
+    args: [PROJECTS_MCP],
+    env: {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to an account.
+      GITHUB_TOKEN: '${GITHUB_TOKEN}',
+      GITHUB_API_URL: createProviders(baseUrls).github.apiBaseUrl,
+    },
+  },
+})
+
+const agent = chooseModel(env)
+
+/** CUSTODY=vault keeps accounts here. Without a choice of store they are in memory, under a key that is made up now. */
+const chooseVault = () => {
+  if (env.CUSTODY !== 'vault') return undefined
+  if (env.TOKEN_STORE_TYPE && (env.TOKEN_STORE_TYPE !== 'memory' || env.TOKEN_ENCRYPTION_KEY)) return vaultFromEnv(env)
+  return createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
+}
+const vault = chooseVault()
+const clients = { github: github.client, gmail: gmail.client }
+// Accounts in a database outlive this process, so whoever they belong to has to as well.
+const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY
+const colleague = createColleague()
+const app = createApp({
+  origins,
+  baseUrls,
+  clients,
+  agent,
+  metrics: sandbox.metrics,
+  colleague,
+  vault,
+  sessionSecret,
+  mcp,
+  mcpConfig,
+})
+const api = getRequestListener(app.fetch)
+
+const server = createServer((request, response) => {
+  if (request.url?.startsWith('/api/')) api(request, response)
+  else vite.middlewares(request, response)
+})
+const vite = await createVite({
+  root,
+  configFile: false,
+  // Several demos at once, as in the tests, do not share what they write.
+  cacheDir: env.VITE_CACHE_DIR,
+  appType: 'spa',
+  logLevel: 'warn',
+  plugins: [react()],
+  server: { middlewareMode: true, ws: { server } },
+  optimizeDeps: {
+    // Named, so that none of them is found only when it is first used, which would reload the page.
+    include: [
+      'react',
+      'react-dom',
+      'react-dom/client',
+      'react/jsx-runtime',
+      'react/jsx-dev-runtime',
+      'ai',
+      '@ai-sdk/react',
+      '@tanstack/react-query',
+      '@latchkey/core > oauth4webapi',
+      '@latchkey/core > zustand/vanilla',
+      '@latchkey/react > @radix-ui/react-dialog',
+      '@latchkey/react > @radix-ui/react-slot',
+    ],
+  },
+})
+
+server.listen(port, '127.0.0.1', () => {
+  const place = (url: string | undefined) => (url ? `stand-in at ${url}` : 'the real service')
+  console.log(`
+Latchkey demo: http://localhost:${port}
+
+  GitHub  ${place(baseUrls.github)}
+  Gmail   ${place(baseUrls.gmail)}
+  Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
+  Metrics stand-in at ${sandbox.metrics.url}, read with a service account
+  MCP     ${mcp.origins.length} stand-in servers, to paste from the page
+  Model   ${agent.name}
+  Tokens  ${vault ? `on the server: ${vault.store.type}, encrypted` : 'in the browser, sealed'}
+`)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    server.close()
+    server.closeAllConnections()
+    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close(), vault?.close(), colleague.close()])
+  })
+}

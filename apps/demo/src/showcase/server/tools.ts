@@ -1,0 +1,115 @@
+import path from 'node:path'
+import { AgentContext, createCodeMode, ServiceCredentials, Skill } from '@latchkey/server'
+import { type InferUITools, tool } from 'ai'
+import { z } from 'zod'
+import { Datasets } from '../../answers.ts'
+import { orAsk } from '../../as-person.ts'
+import type { Providers } from '../../providers.ts'
+import { createTools as createBasicTools } from '../../tools.ts'
+import type { Colleague } from './colleague.ts'
+
+/** The types of the tools' input and output, as messages in the browser hold them. */
+export type AgentTools = InferUITools<ReturnType<typeof createTools>>
+
+/**
+ * What the agent can do. No tool takes a token: each asks for the identity of the person it runs for, so a token is
+ * never part of a tool's input or output, and the model never sees one.
+ */
+export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService, colleague?: Colleague) {
+  const metrics =
+    service &&
+    new ServiceCredentials({
+      clientId: service.client.client_id,
+      clientSecret: service.client.client_secret,
+      issuer: service.url,
+      scopes: ['metrics.read'],
+      origins: [service.url],
+    })
+
+  const basics = createBasicTools({ github, gmail, kaggle })
+  const codeMode = createCodeMode({ tools: basics, rules: [{ provider: github }] })
+  /** Runs that wait for an account, by person and code: asked to run the same again, they go on where they stopped. */
+  const paused = new Map<string, string>()
+
+  async function runCode(source: string, abortSignal: AbortSignal | undefined) {
+    const key = `${AgentContext.current().userId} ${source}`
+    const continuation = paused.get(key)
+    paused.delete(key)
+    const run = { source, ...(abortSignal && { abortSignal }) }
+    const result = await codeMode.run({ ...run, ...(continuation && { continuation }) })
+    if (result.status === 'completed') {
+      const { value, logs, accounts } = result
+      return { accountId: accounts[0]?.accountId, accounts, value: value ?? null, logs }
+    }
+    if (paused.size > 1000) paused.clear()
+    paused.set(key, result.continuation)
+    const [request] = result.requests
+    return { ...request, toolName: 'run_code', message: 'The code needs an account to go on.' }
+  }
+
+  return {
+    ...basics,
+
+    run_datasets_skill: tool({
+      title: 'Datasets skill',
+      description: 'Runs the skill (a Python script) that lists the datasets of the person on Kaggle.',
+      metadata: { provider: kaggle.id },
+      inputSchema: z.object({}),
+      execute: (_input, { abortSignal }) =>
+        orAsk(kaggle.name, async () => {
+          const skill = await Skill.load(DATASETS_SKILL)
+          const { exitCode, stdout, stderr, accounts } = await skill.run({
+            env: { KAGGLE_API_URL: kaggle.apiBaseUrl },
+            ...(abortSignal && { signal: abortSignal }),
+          })
+          if (exitCode !== 0) throw new Error(stderr.trim().split('\n').at(-1) || 'The skill failed.')
+          return { accountId: accounts[0]?.accountId, datasets: Datasets.shape.datasets.parse(JSON.parse(stdout)) }
+        }),
+    }),
+
+    run_code: tool({
+      title: 'Run code',
+      description: `Runs JavaScript that calls tools (await tools.list_repositories({}), ...) and fetches from ${github.apiBaseUrl} as the person. The account is added by itself. It returns its result.`,
+      metadata: { provider: github.id },
+      inputSchema: z.object({ code: z.string().describe('The body of an async function, ending with a return') }),
+      execute: ({ code }, { abortSignal }) => runCode(code, abortSignal),
+    }),
+
+    get_metrics: tool({
+      title: 'Metrics',
+      description: "Reads the service's own metrics, with the agent's service account instead of anybody's own.",
+      inputSchema: z.object({}),
+      async execute(_input, { abortSignal }) {
+        if (!metrics || !service) throw new Error('There is no metrics service here.')
+        const response = await metrics.fetch(`${service.url}/api/metrics`, { signal: abortSignal ?? null })
+        if (!response.ok) throw new Error(`The metrics service answered with status ${response.status}.`)
+        return Metrics.parse(await response.json())
+      },
+    }),
+
+    ask_data_processor: tool({
+      title: 'Data processor',
+      description: 'Asks another agent, the data processor, to summarize a table. It says which agent called which.',
+      inputSchema: z.object({
+        action: z.enum(['summarize']),
+        table: z.string().describe('Name of the table: orders or visits'),
+      }),
+      async execute({ action, table }, { abortSignal }) {
+        if (!colleague) throw new Error('There is no data processor here.')
+        return colleague.ask(action, table, abortSignal && { signal: abortSignal })
+      },
+    }),
+  }
+}
+
+/** A service that the agent calls as itself. */
+export interface MetricsService {
+  url: string
+  client: { client_id: string; client_secret: string }
+}
+
+const DATASETS_SKILL = path.join(import.meta.dirname, '../../../skills/list-datasets')
+
+const Metrics = z
+  .object({ service_account: z.string(), metrics: z.array(z.object({ name: z.string(), value: z.number() })) })
+  .transform(({ service_account, metrics }) => ({ serviceAccount: service_account, metrics }))

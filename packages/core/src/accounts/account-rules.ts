@@ -1,0 +1,203 @@
+// What is true of an account, whoever keeps its secret: the browser and the vault on a server ask the same rules. Pure:
+// no network, no storage, no page.
+import type { Identity } from '../identities.ts'
+import type { Profile, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
+import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
+import type { Account, AccountStatus, Reason } from '../snapshot.ts'
+
+export { nextWord, wordAt } from '../snapshot.ts'
+
+/** What an account is used with: a token and the end of its life by this clock, or the fields of an API key. */
+export interface AccountSecret {
+  token?: Token
+  /** Milliseconds since the epoch. Absent: the server does not say. */
+  expiresAt?: number
+  fields?: KeyFields
+}
+
+/** What is known of a secret before it belongs to an account. */
+export interface Evidence {
+  profile?: Profile
+  /** Scopes that were asked for, by canonical name. @default `granted` */
+  asked?: readonly string[]
+  /** Scopes that the server granted, by canonical name. @default none */
+  granted?: readonly string[]
+  reason?: Reason
+  /** The account that the person meant to connect again. */
+  target?: string
+}
+
+/** An account as it will be, and the account without a name whose place it takes. */
+export interface Identified {
+  account: Account
+  nameless?: Account
+}
+
+/** The same in every browser and on every server: `<provider>.` and 22 characters of SHA-256 over issuer and subject. */
+export async function accountId(provider: string, issuer: string, subject: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${issuer}\n${subject}`))
+  return `${provider}.${base64url(new Uint8Array(digest)).slice(0, 22)}`
+}
+
+/** An id for an account whose person is not known. */
+export const randomAccountId = (provider: string): string =>
+  `${provider}.${base64url(crypto.getRandomValues(new Uint8Array(17))).slice(0, 22)}`
+
+const base64url = (bytes: Uint8Array) =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+
+/** The end of an access token by this clock, from the time its answer came. @see RFC 6749 §5.1 */
+export const endOf = ({ token }: TokenAnswer): number | undefined =>
+  token.expires_in === undefined ? undefined : Date.now() + token.expires_in * 1000
+
+/** What the server granted; if it does not say, what was asked. @see RFC 6749 §5.1 */
+export const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: readonly string[]) =>
+  token.scope === undefined ? asked : parseScope(provider, token.scope)
+
+/** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
+export const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: AccountSecret, seconds: number): boolean =>
+  fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
+
+/** Whether an account with this status can be used. */
+export const isUsable = (status: AccountStatus): boolean => status === 'connected' || status === 'expiring'
+
+/** The status of an account that is paused, or is not any more: its reason was kept. */
+export function pausedStatus({ status, reason }: Account, paused: boolean): AccountStatus {
+  if (paused) return 'paused'
+  if (status !== 'paused') return status
+  return reason === undefined || reason === 'unverified' || reason === 'offline' ? 'connected' : 'needs-reconnect'
+}
+
+/** An account's facts about its person. */
+export function facts(provider: Provider, profile: Profile | undefined, secret?: AccountSecret) {
+  const { subject, username = secret?.fields?.username, name, email, avatar, url } = profile ?? {}
+  return { subject, username, name, email, avatar, url, label: username ?? email ?? name ?? provider.name }
+}
+
+/** An account's facts about the life of its secret, which came now. */
+const lifeOf = ({ token, expiresAt }: AccountSecret) => ({
+  expiresAt: token && expiresAt,
+  issuedAt: token && Date.now(),
+  renewable: token?.refresh_token !== undefined,
+})
+
+/** An account's facts about what it may do. */
+function scopeFacts(asked: readonly string[], granted: readonly string[], renewable: boolean) {
+  const extra = granted.filter((scope) => !asked.includes(scope))
+  return {
+    scopes: granted,
+    // A refresh token is what `offline_access` is for, and few servers repeat it.
+    missingScopes: asked.filter((scope) => !granted.includes(scope) && !(renewable && scope === 'offline_access')),
+    ...(extra.length > 0 && { extraScopes: extra }),
+  }
+}
+
+/** Whose secret this is: one of the accounts that are there, or a new one. */
+export async function identify(
+  provider: Provider,
+  secret: AccountSecret,
+  accounts: readonly Account[],
+  { profile, granted = [], asked = granted, reason, target: meant }: Evidence,
+): Promise<Identified> {
+  const issuer = secret.token?.issuer ?? provider.issuer
+  const known = facts(provider, profile, secret)
+  const { subject, username } = known
+  const target = accounts.find(({ id }) => id === meant)
+  const isNameless = (account: Account | undefined) =>
+    account?.provider === provider.id &&
+    account.subject === undefined &&
+    // A key that names no person belongs to the account that it was meant for.
+    ((account === target && username === undefined) || (account.username ?? username) === username)
+  const nameless = [target, ...accounts].find(isNameless)
+  const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomAccountId(provider.id))
+  const life = lifeOf(secret)
+  const account: Account = {
+    id,
+    provider: provider.id,
+    issuer,
+    ...known,
+    ...scopeFacts(asked, granted, life.renewable),
+    status: 'connected',
+    reason,
+    ...life,
+    connectedAt: nameless?.connectedAt ?? Date.now(),
+    rev: 0,
+  }
+  return { account, nameless }
+}
+
+/** Whether a person who was to connect one account again came back as another person. */
+export const isOtherPerson = (found: Account, meant: Account | undefined): boolean =>
+  found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id
+
+/**
+ * The secret to keep when an account is connected again. Google gives a refresh token once: an answer without one does
+ * not take the old one away. What one authorization server gave is never shown to another.
+ */
+export function withOldRefreshToken<S extends AccountSecret>(secret: S, old: AccountSecret | undefined): S {
+  const refresh_token = old?.token?.refresh_token
+  if (!secret.token || secret.token.refresh_token || !refresh_token) return secret
+  return old.token?.issuer === secret.token.issuer ? { ...secret, token: { ...secret.token, refresh_token } } : secret
+}
+
+/** The account as it is kept, with the secret that {@link withOldRefreshToken} made of it. `old`: what was kept so far. */
+export function connectedAgain(found: Account, secret: AccountSecret, old: Account | undefined): Account {
+  const { renewable } = lifeOf(secret)
+  return {
+    ...found,
+    renewable,
+    missingScopes: found.missingScopes.filter((scope) => !(renewable && scope === 'offline_access')),
+    connectedAt: old?.connectedAt ?? found.connectedAt,
+    rev: old?.rev ?? 0,
+  }
+}
+
+/** The secret after a refresh. A member that the answer leaves out stays, the refresh token above all. @see RFC 6749 §6 */
+export function renewedSecret(old: Token, answer: TokenAnswer): { token: Token; expiresAt?: number } {
+  const fresh = Object.entries(answer.token).filter(([, value]) => value !== undefined)
+  return { token: { ...old, ...Object.fromEntries(fresh) }, expiresAt: endOf(answer) }
+}
+
+/** The account after a refresh. An answer that names no person, or another one, does not rename it. */
+export function renewedAccount(
+  provider: OAuthProvider,
+  account: Account,
+  answer: TokenAnswer,
+  secret: AccountSecret,
+): Account {
+  const life = lifeOf(secret)
+  const { extraScopes, ...others } = account
+  const asked = [...account.scopes, ...account.missingScopes].filter((scope) => !extraScopes?.includes(scope))
+  return {
+    ...others,
+    ...facts(provider, (answer.profile?.subject === account.subject && answer.profile) || account, secret),
+    ...scopeFacts(asked, granted(provider, answer, account.scopes), life.renewable),
+    ...life,
+    // Paused meanwhile: it stays so.
+    status: account.status === 'paused' ? 'paused' : 'connected',
+    reason: undefined,
+  }
+}
+
+const primaryField = (provider: Provider) => (provider.kind === 'api-key' ? (provider.fields[0]?.name ?? 'key') : '')
+
+/** What an API call carries: the access token, or the key itself. */
+export const accessTokenOf = (provider: Provider, { token, fields }: AccountSecret): string =>
+  token?.access_token ?? fields?.[primaryField(provider)] ?? ''
+
+/** An account and its secret in the form in which a runtime receives them. */
+export function identityOf(provider: Provider, account: Account, secret: AccountSecret): Identity {
+  const { [primaryField(provider)]: _primary, ...rest } = secret.fields ?? {}
+  const expiresAt = secret.token && secret.expiresAt
+  return {
+    provider: provider.id,
+    accessToken: accessTokenOf(provider, secret),
+    ...(account.scopes.length > 0 && { scopes: [...account.scopes] }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    accountId: account.id,
+    ...(Object.keys(rest).length > 0 && { fields: rest }),
+  }
+}

@@ -1,0 +1,463 @@
+'use client'
+import {
+  type ApiKeyProvider,
+  type ConnectOutcome,
+  type KeyField,
+  type KeyFields,
+  keyScheme,
+  LatchkeyError,
+  readKeyFile,
+} from '@latchkey/core'
+import { useMutation } from '@tanstack/react-query'
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type FocusEvent,
+  type FormEvent,
+  type KeyboardEvent,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+} from 'react'
+import type { Messages } from '../messages/en.ts'
+import { useKit } from '../provider.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
+import { errorSentence } from '../use-messages.ts'
+
+const LONGEST = 8 * 1024
+const UNPRINTABLE = /[^\x20-\x7e]/
+
+/** Props of `ApiKeyForm`. */
+export interface ApiKeyFormProps {
+  provider: ApiKeyProvider
+  /**
+   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
+   * check does not take the place of one whose owner is known. Default: a new account.
+   */
+  accountId?: string
+  id?: string
+  /** For a form that opens at a click: its first field takes the focus. */
+  focusOnMount?: boolean
+  /** Called when the key was taken and its account is connected. */
+  onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
+  /** Called on Escape and Cancel. Without it there is no Cancel. */
+  onCancel?: () => void
+}
+
+/** What is wrong with a form's input: a sentence, and the field it is about. */
+interface Problem {
+  field: string
+  sentence: string
+}
+
+/**
+ * Keys that were handed to verification, until they are connected with: by the form's node, because a ref or state
+ * would put them into React's tree, where developer tools show them.
+ */
+const submitted = new WeakMap<HTMLFormElement, KeyFields>()
+
+/** The form itself; see {@link ApiKeyFormProps}. */
+export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
+  const { client } = useKit()
+  const messages = useLaterMessages()
+  // As it was when the form was opened: what becomes of it meanwhile, its card shows.
+  const [account] = useState(() => client.getSnapshot().accounts[accountId ?? ''])
+  const form = useRef<HTMLFormElement>(null)
+  const baseId = useId()
+  const [needed, setNeeded] = useState(() => fieldsNeeded(provider, {}))
+  const [problem, setProblem] = useState<Problem>()
+  const [busy, setBusy] = useState(false)
+  const [dropping, setDropping] = useState(false)
+  /** The field whose text is to be seen. */
+  const [revealed, setRevealed] = useState<string>()
+  const primary = provider.fields[0]?.name ?? ''
+  const document = provider.fields.find(({ type }) => type === 'multiline')
+  const rotates = account && account.status !== 'needs-reconnect' && account.status !== 'error'
+
+  const verify = useMutation({
+    // No variables and no fields in the result: the mutation cache may be watched, logged or persisted by the app.
+    mutationFn: async () => {
+      if (!form.current) throw new LatchkeyError('misuse', 'The form is gone.')
+      const fields = readFields(form.current, provider)
+      submitted.set(form.current, fields)
+      return (await client.verifyKey(provider.id, fields)).status
+    },
+    networkMode: 'always',
+    retry: false,
+    gcTime: 0,
+    throwOnError: false,
+  })
+
+  useEffect(() => {
+    if (focusOnMount) control(form.current, primary)?.focus()
+  }, [focusOnMount, primary])
+
+  const refuse = (next: Problem) => {
+    setProblem(next)
+    control(form.current, next.field)?.focus()
+  }
+  const fill = (fields: KeyFields) => {
+    for (const [field, value] of Object.entries(fields)) {
+      const node = control(form.current, field)
+      if (node) node.value = value
+    }
+    setProblem(undefined)
+    setNeeded(fieldsNeeded(provider, fields))
+    form.current?.querySelector<HTMLButtonElement>('[type=submit]')?.focus()
+  }
+  const fileProblem = (): Problem =>
+    provider.file
+      ? { field: primary, sentence: messages.keyFileUnreadable(provider.file.name) }
+      : { field: document?.name ?? primary, sentence: messages.fieldJson(document?.label ?? '') }
+  const fillFromFile = (text: string) => {
+    const fields = provider.file
+      ? readKeyFile(provider, text)
+      : document && oneLine(text) !== undefined && { [document.name]: text }
+    if (fields) fill(fields)
+    else refuse(fileProblem())
+  }
+  const takeFile = async (file: File) => {
+    if (file.size > LONGEST) refuse(fileProblem())
+    else fillFromFile(await file.text())
+  }
+  const takesFiles = provider.file !== undefined || document !== undefined
+
+  const onPaste = (event: ClipboardEvent<HTMLElement>, { name, label, type }: KeyField) => {
+    const file = event.clipboardData.files[0]
+    const text = event.clipboardData.getData('text').trim()
+    if (takesFiles && (file || (provider.file && text.startsWith('{')))) {
+      event.preventDefault()
+      if (file) void takeFile(file)
+      else fillFromFile(text)
+    } else if (type !== 'multiline' && /\p{Cc}/u.test(text)) {
+      // An input would drop line breaks without a word, and two lines would become one wrong key.
+      event.preventDefault()
+      refuse({ field: name, sentence: messages.keyUnprintable(label) })
+    }
+  }
+  const onDrop = (event: DragEvent<HTMLFormElement>) => {
+    setDropping(false)
+    if (!takesFiles) return
+    const file = event.dataTransfer.files[0]
+    const text = event.dataTransfer.getData('text').trim()
+    if (!file && !text.startsWith('{')) return
+    event.preventDefault()
+    if (file) void takeFile(file)
+    else fillFromFile(text)
+  }
+  const onInput = () => {
+    if (!form.current) return
+    setProblem(undefined)
+    const fields = readFields(form.current, provider)
+    // A file can also arrive without a paste event: from autofill or an input method.
+    const fromFile = readKeyFile(provider, fields[primary] ?? '')
+    if (fromFile) fill(fromFile)
+    else setNeeded(fieldsNeeded(provider, fields))
+  }
+
+  const submit = async () => {
+    const node = form.current
+    if (!node || busy) return
+    setRevealed(undefined)
+    const found = findProblem(provider, readFields(node, provider), messages)
+    if (found) return refuse(found)
+    setProblem(undefined)
+    setBusy(true)
+    let verified = false
+    try {
+      verified = (await verify.mutateAsync()) === 'verified'
+    } catch (error) {
+      if (error instanceof LatchkeyError && error.code === 'invalid_token') {
+        submitted.delete(node)
+        setBusy(false)
+        return refuse({ field: primary, sentence: errorSentence(messages, error, provider.name) })
+      }
+      // Nobody could say whether the key is good: that is no reason to refuse a first one.
+    }
+    const fields = submitted.get(node) ?? readFields(node, provider)
+    submitted.delete(node)
+    // Closed while the key was checked: that was a no.
+    if (form.current !== node) return
+    // A key of who knows whom does not take the place of a known person's. A vault's server checks for itself.
+    if (account?.subject && !verified && client.getSnapshot().custody !== 'vault') {
+      setBusy(false)
+      return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
+    }
+    try {
+      const options = { apiKey: fields }
+      const result = await (accountId ? client.reconnect(accountId, options) : client.connect(provider.id, options))
+      if (result.status !== 'connected') return
+      node.reset()
+      setNeeded(fieldsNeeded(provider, {}))
+      onConnected?.(result)
+    } catch (error) {
+      const known = error instanceof LatchkeyError ? error : new LatchkeyError('misuse', messages.keyFailed)
+      refuse({ field: primary, sentence: errorSentence(messages, known, provider.name) })
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  const ids = (name: string) => ({
+    control: `${baseId}-${name}`,
+    label: `${baseId}-${name}-label`,
+    help: `${baseId}-${name}-help`,
+    error: `${baseId}-error`,
+    cautions: `${baseId}-cautions`,
+  })
+  return (
+    <form
+      ref={form}
+      id={id}
+      className="latchkey-key-form"
+      aria-label={rotates ? messages.rotateForm(provider.name, account.label) : messages.keyForm(provider.name)}
+      data-dropping={dropping || undefined}
+      noValidate
+      autoComplete="off"
+      onSubmit={(event: FormEvent) => {
+        event.preventDefault()
+        void submit()
+      }}
+      onKeyDown={(event: KeyboardEvent) => {
+        if (event.key !== 'Escape' || !onCancel) return
+        // The Escape is used up here: a dialog around the panel must not close too.
+        event.stopPropagation()
+        onCancel()
+      }}
+      onDragOver={(event: DragEvent) => {
+        if (!takesFiles) return
+        event.preventDefault()
+        setDropping(true)
+      }}
+      onDragLeave={() => setDropping(false)}
+      onDrop={onDrop}
+    >
+      {rotates && <p className="latchkey-hint">{messages.rotateHint(account.label)}</p>}
+      {provider.fields.map((field, index) => {
+        const { name, label, type, help } = field
+        const id = ids(name)
+        const wrong = problem?.field === name
+        const fileHint = index === 0 && provider.file ? messages.keyFileHint(provider.file.name) : undefined
+        const hint = [help, fileHint ?? (type === 'multiline' && messages.fieldJsonHint)].filter(Boolean).join(' ')
+        const shown = revealed === name
+        const shared = {
+          id: id.control,
+          name,
+          autoComplete: 'off',
+          'aria-invalid': wrong || undefined,
+          'aria-describedby':
+            [wrong && id.error, hint && id.help, index === 0 && provider.cautions.length > 0 && id.cautions]
+              .filter(Boolean)
+              .join(' ') || undefined,
+          onInput,
+        }
+        const typed = {
+          ...shared,
+          autoCapitalize: 'none',
+          spellCheck: false,
+          placeholder: field.placeholder,
+          'data-1p-ignore': true,
+          'data-lpignore': 'true',
+          'data-masked': (field.secret && !shown) || undefined,
+          readOnly: busy,
+          onPaste: (event: ClipboardEvent<HTMLElement>) => onPaste(event, field),
+        }
+        return (
+          <div key={name} className="latchkey-field" hidden={!needed.includes(name)}>
+            <label id={id.label} htmlFor={id.control}>
+              {label}
+            </label>
+            {index === 0 && (
+              <a className="latchkey-link" href={provider.keyUrl} target="_blank" rel="noopener noreferrer">
+                {messages.getApiKey}
+                <svg viewBox="0 0 12 12" aria-hidden="true">
+                  <path d="M4 2.5h5.5V8M9.2 2.8 2.5 9.5" fill="none" stroke="currentColor" strokeWidth="1.4" />
+                </svg>
+              </a>
+            )}
+            {/* biome-ignore lint/a11y/noStaticElementInteractions: it only hears that the focus has left it. */}
+            <div
+              className="latchkey-control"
+              data-secret={field.secret}
+              // Who looks away, or goes to another window, is not shown it any longer.
+              onBlur={({ currentTarget, relatedTarget }: FocusEvent) =>
+                currentTarget.contains(relatedTarget) || setRevealed(undefined)
+              }
+            >
+              {type === 'select' ? (
+                <select {...shared} defaultValue="" disabled={busy}>
+                  <option value="" disabled>
+                    {field.placeholder ?? messages.selectPrompt}
+                  </option>
+                  {field.options?.map((option) => (
+                    <option key={option.value} value={option.value}>
+                      {option.label}
+                    </option>
+                  ))}
+                </select>
+              ) : type === 'multiline' ? (
+                <textarea {...typed} rows={4} />
+              ) : (
+                <input
+                  {...typed}
+                  type={field.secret && !shown ? 'password' : 'text'}
+                  inputMode={type === 'url' ? 'url' : undefined}
+                />
+              )}
+              {field.secret && (
+                <button
+                  type="button"
+                  className="latchkey-reveal"
+                  aria-label={messages.reveal}
+                  // Not a part of its name, which would be found where the field is looked for.
+                  aria-describedby={id.label}
+                  aria-pressed={shown}
+                  aria-controls={id.control}
+                  // The field keeps the focus, so that leaving it is noticed.
+                  onMouseDown={(event) => event.preventDefault()}
+                  onClick={({ detail }) => {
+                    setRevealed(shown ? undefined : name)
+                    if (detail > 0) control(form.current, name)?.focus()
+                  }}
+                >
+                  <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.3" aria-hidden="true">
+                    <path d="M1.2 8C2.6 5.2 5.1 3.6 8 3.6S13.4 5.2 14.8 8c-1.4 2.8-3.9 4.4-6.8 4.4S2.6 10.8 1.2 8Z" />
+                    <circle cx="8" cy="8" r="2.1" />
+                    {shown && <path d="m2.6 13.4 10.8-10.8" />}
+                  </svg>
+                </button>
+              )}
+            </div>
+            {wrong && (
+              <p id={id.error} className="latchkey-problem" role="alert">
+                {problem.sentence}
+              </p>
+            )}
+            {hint && (
+              <p id={id.help} className="latchkey-hint">
+                {hint}
+              </p>
+            )}
+            {(fileHint || (type === 'multiline' && !provider.file)) && (
+              <FileButton
+                label={messages.chooseFile(provider.file?.name ?? messages.fileShort)}
+                disabled={busy}
+                onFile={takeFile}
+              />
+            )}
+          </div>
+        )
+      })}
+      {provider.cautions.length > 0 && (
+        <ul id={ids('').cautions} className="latchkey-cautions">
+          {provider.cautions.map((caution) => (
+            <li key={caution}>{caution}</li>
+          ))}
+        </ul>
+      )}
+      <div className="latchkey-actions">
+        <button type="submit" className="latchkey-button" data-kind="primary" aria-disabled={busy || undefined}>
+          {busy && <span className="latchkey-spinner" aria-hidden="true" />}
+          {busy ? messages.checking : rotates ? messages.rotateShort : messages.connectShort}
+        </button>
+        {onCancel && (
+          <button type="button" className="latchkey-button" data-kind="quiet" onClick={onCancel}>
+            {messages.cancelShort}
+          </button>
+        )}
+      </div>
+    </form>
+  )
+}
+
+/** For those who can neither drop nor copy a file: phones, keyboards. */
+function FileButton(props: { label: string; disabled: boolean; onFile: (file: File) => void }) {
+  const input = useRef<HTMLInputElement>(null)
+  return (
+    <div className="latchkey-file">
+      <button
+        type="button"
+        className="latchkey-button"
+        data-kind="secondary"
+        data-size="small"
+        aria-disabled={props.disabled || undefined}
+        onClick={() => props.disabled || input.current?.click()}
+      >
+        {props.label}
+      </button>
+      <input
+        ref={input}
+        type="file"
+        accept=".json,application/json"
+        aria-label={props.label}
+        tabIndex={-1}
+        hidden
+        onChange={({ currentTarget }) => {
+          const file = currentTarget.files?.[0]
+          // The same file can be chosen again once it was corrected.
+          currentTarget.value = ''
+          if (file) props.onFile(file)
+        }}
+      />
+    </div>
+  )
+}
+
+type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement
+
+function control(form: HTMLFormElement | null, field: string): Control | null {
+  const node = form?.elements.namedItem(field)
+  return node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement
+    ? node
+    : null
+}
+
+function readFields(form: HTMLFormElement, provider: ApiKeyProvider): KeyFields {
+  const typed: KeyFields = {}
+  for (const { name, type } of provider.fields) {
+    const value = control(form, name)?.value.trim() ?? ''
+    typed[name] = type === 'multiline' ? (oneLine(value) ?? value) : value
+  }
+  // A field that this kind of key does not use may still hold what was typed before.
+  const used = fieldsNeeded(provider, typed)
+  return Object.fromEntries(Object.entries(typed).filter(([name]) => used.includes(name)))
+}
+
+/** JSON without its line breaks, because a key is used in one line; undefined for what is no object in JSON. */
+function oneLine(text: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Names of the fields that the key in them calls for: the primary one, and those of its scheme. */
+function fieldsNeeded(provider: ApiKeyProvider, fields: KeyFields): readonly string[] {
+  // With one kind of key there is nothing to tell apart by typing: all its fields are there from the start.
+  const scheme = provider.schemes.length === 1 ? provider.schemes[0] : keyScheme(provider, fields)
+  return scheme?.fields ?? provider.fields.slice(0, 1).map((field) => field.name)
+}
+
+function findProblem(provider: ApiKeyProvider, fields: KeyFields, messages: Messages): Problem | undefined {
+  for (const { name, label, type, pattern } of provider.fields) {
+    const value = fields[name]
+    if (value === undefined) continue
+    const refuse = (sentence: string) => ({ field: name, sentence })
+    if (!value) return refuse(messages.keyMissing(label))
+    if (value.length > LONGEST) return refuse(messages.keyTooLong(label))
+    if (type === 'multiline' && oneLine(value) === undefined) return refuse(messages.fieldJson(label))
+    if (UNPRINTABLE.test(value)) return refuse(messages.keyUnprintable(label))
+    if (type === 'url' && !isHttps(value)) return refuse(messages.fieldUrl(label))
+    if (pattern && !new RegExp(`^(?:${pattern})$`).test(value)) return refuse(messages.fieldPattern(label))
+  }
+  return undefined
+}
+
+function isHttps(value: string): boolean {
+  if (!URL.canParse(value)) return false
+  const { protocol, username, password } = new URL(value)
+  return protocol === 'https:' && !username && !password
+}

@@ -1,0 +1,316 @@
+'use client'
+import type { Account, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
+import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
+import { useDisconnect, useProvider } from '../hooks.ts'
+import { useKit } from '../provider.tsx'
+import { brandMark } from '../ui/icons.tsx'
+import { Layer } from '../ui/layer.tsx'
+import { Notice, NoticeButton } from '../ui/notice.tsx'
+import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useLanguage, useMessages } from '../use-messages.ts'
+import { type ConsentItem, type UseConsentOptions, useConsentItems } from './consent-items.ts'
+
+interface Answer {
+  label: string
+  kind: 'primary' | 'secondary' | 'danger'
+  choose: () => void
+}
+
+interface QuestionDialogProps {
+  /** The question. */
+  title: string
+  /** What will happen. */
+  body: ReactNode
+  /** In this order; the first one has the focus, so it should be harmless. */
+  answers: readonly Answer[]
+  /** A click beside it does not close it: for questions that nobody asked for by a click. */
+  firm?: boolean
+  /** The answer is being carried out: there is nothing to choose. */
+  busy?: boolean
+  /** Called when it is closed without an answer. */
+  onClose: () => void
+  /** Called when the dialog is gone: moves the focus. @default back to where it was */
+  onClosed?: () => void
+}
+
+/** Asks before something is done. A module of its own, so it is only loaded when somebody might be asked. */
+export function QuestionDialog({ title, body, answers, firm, busy = false, onClose, onClosed }: QuestionDialogProps) {
+  const home = useRef<Element>(null)
+  const actions = useRef<HTMLDivElement>(null)
+  const asked = useRef(title)
+  useEffect(() => {
+    if (asked.current === title) return
+    asked.current = title
+    // What had the focus was an answer to the question before.
+    actions.current?.querySelector('button')?.focus()
+  }, [title])
+  return (
+    <Root open onOpenChange={(open) => !open && !busy && onClose()}>
+      <Layer Portal={Portal} {...useLanguage()}>
+        <Overlay className="latchkey-overlay" />
+        <Content
+          className="latchkey-dialog"
+          aria-busy={busy || undefined}
+          onInteractOutside={(event) => firm && event.preventDefault()}
+          onOpenAutoFocus={() => {
+            home.current = document.activeElement
+          }}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault()
+            if (onClosed) onClosed()
+            else if (home.current instanceof HTMLElement) home.current.focus()
+          }}
+        >
+          <Title className="latchkey-heading">{title}</Title>
+          <Description asChild className="latchkey-description">
+            <div aria-live="polite">{body}</div>
+          </Description>
+          <div ref={actions} className="latchkey-actions">
+            {answers.map(({ label, kind, choose }) => (
+              <button
+                key={label}
+                type="button"
+                className="latchkey-button"
+                data-kind={kind}
+                aria-disabled={busy || undefined}
+                onClick={() => busy || choose()}
+              >
+                {label}
+              </button>
+            ))}
+          </div>
+        </Content>
+      </Layer>
+    </Root>
+  )
+}
+
+interface ReceiptProps {
+  provider: Provider
+  receipt: DisconnectReceipt
+  /** The account's name, when the provider has or had several. */
+  account: string | undefined
+  onDismiss?: () => void
+}
+
+/** What became of the access, in so many words: "removed" is not "revoked". */
+export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
+  const messages = useMessages()
+  const { name } = provider
+  const dismiss = onDismiss && <NoticeButton onClick={onDismiss}>{messages.dismiss}</NoticeButton>
+  if (receipt.status === 'revoked') {
+    return (
+      <Notice tone="success" actions={dismiss}>
+        {messages.revoked(name, receipt.tokens, account)}
+      </Notice>
+    )
+  }
+  const manageUrl = receipt.manageUrl ?? provider.manageUrl
+  const { error } = receipt
+  const sentence = error
+    ? messages.removedUntold(name, error.code === 'network' ? messages.untoldNetwork : messages.untoldOther, account)
+    : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
+  return (
+    <Notice tone="warning" actions={dismiss}>
+      {sentence}{' '}
+      {manageUrl && (
+        <a className="latchkey-link" href={manageUrl} target="_blank" rel="noopener noreferrer">
+          {messages.manage(name)}
+        </a>
+      )}
+    </Notice>
+  )
+}
+
+interface DisconnectQuestionProps {
+  provider: Provider
+  account: Account | undefined
+  receipt: 'shown' | 'left'
+  onDisconnected: ((receipt: DisconnectReceipt) => void) | undefined
+  onClose: () => void
+  onClosed: (() => void) | undefined
+}
+
+/** What was confirmed, and what became of it once that is known. */
+interface Ending {
+  receipt: DisconnectReceipt | undefined
+}
+
+/** The open dialog of a `DisconnectDialog`, or of a card: a module of its own, so it is only loaded on intent. */
+export function DisconnectQuestion(props: DisconnectQuestionProps) {
+  const { provider, account, receipt, onDisconnected, onClose, onClosed } = props
+  const { name } = provider
+  const messages = useMessages()
+  const { disconnect } = useDisconnect()
+  const [ending, setEnding] = useState<Ending>()
+  const confirm = async () => {
+    if (!account) return
+    if (receipt === 'left') onClose()
+    else setEnding({ receipt: undefined })
+    const result = await disconnect(account.id)
+    if (receipt === 'shown') setEnding({ receipt: result })
+    onDisconnected?.(result)
+  }
+  const about = provider.kind === 'api-key' ? messages.disconnectKeyBody : messages.disconnectBody
+  const cancel = { label: messages.cancelShort, kind: 'secondary', choose: onClose } as const
+  const question = !ending
+    ? account && {
+        title: messages.disconnectTitle(name),
+        body: about(name, account.label),
+        answers: [cancel, { label: messages.disconnectShort, kind: 'danger', choose: confirm } as const],
+      }
+    : ending.receipt
+      ? {
+          title: messages.disconnectedTitle(name),
+          body: <Receipt provider={provider} receipt={ending.receipt} account={undefined} />,
+          answers: [{ ...cancel, label: messages.done }],
+        }
+      : { title: messages.disconnectTitle(name), body: messages.disconnecting, answers: [cancel], busy: true }
+  return question && <QuestionDialog {...question} onClose={onClose} onClosed={onClosed} />
+}
+
+type Change = NonNullable<ProviderState['changed']>
+
+interface DifferentAccountQuestionProps {
+  /** Provider id. */
+  provider: string
+  changed: Change
+  onClose: () => void
+  onClosed: (() => void) | undefined
+}
+
+/** The open dialog of a `DifferentAccountDialog`, or of a card: a module of its own, so it is only loaded when needed. */
+export function DifferentAccountQuestion(props: DifferentAccountQuestionProps) {
+  const { provider, changed, onClose, onClosed } = props
+  const { from, to } = changed
+  const { client } = useKit()
+  const messages = useMessages()
+  const answer = (choice: 'keep-both' | 'replace' | 'cancel') => () => {
+    onClose()
+    // What fails is in the provider's state, where its card shows it.
+    client.resolveChange(provider, choice).catch(() => {})
+  }
+  return (
+    <QuestionDialog
+      firm
+      title={messages.changedTitle(to.label)}
+      body={messages.changedBody(from.label, to.label)}
+      answers={[
+        { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
+        { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
+        { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
+      ]}
+      onClose={onClose}
+      onClosed={onClosed}
+    />
+  )
+}
+
+interface ConsentQuestionProps extends UseConsentOptions {
+  /** The account's label, when it is given more than it has. */
+  account?: string | undefined
+  onContinue: (scopes: readonly string[]) => void
+  onClose: () => void
+  onClosed?: (() => void) | undefined
+}
+
+/** The open dialog of a `ConsentDialog` or of a connect button. */
+export function ConsentQuestion(props: ConsentQuestionProps) {
+  const { provider: providerId, asked, granted = [], account, onContinue, onClose, onClosed } = props
+  const { icons } = useKit()
+  const name = useProvider(providerId)?.name ?? providerId
+  const messages = useLaterMessages()
+  const { items, setChosen, scopes } = useConsentItems({ provider: providerId, asked, granted })
+  const nothingId = useId()
+  const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
+  const label = granted.length > 0 ? messages.consentMore : messages.consentChoice
+  return (
+    <Root open onOpenChange={(open) => !open && onClose()}>
+      <Layer Portal={Portal}>
+        <Overlay className="latchkey-overlay" />
+        <Content
+          className="latchkey-dialog latchkey-consent"
+          onCloseAutoFocus={(event) => {
+            if (!onClosed) return
+            event.preventDefault()
+            onClosed()
+          }}
+        >
+          <div className="latchkey-consent-head">
+            <span className="latchkey-mark">{brandMark(providerId, name, icons)}</span>
+            <Title className="latchkey-heading">{messages.consentTitle(name)}</Title>
+          </div>
+          <div className="latchkey-consent-body">
+            <Group label={messages.consentGranted} items={of('granted')} />
+            <Group label={messages.consentNeeded} items={of('required')} />
+            <Group label={label} items={of('optional')} setChosen={setChosen} />
+          </div>
+          <Description className="latchkey-hint">{messages.consentBody(name, account)}</Description>
+          <p id={nothingId} className="latchkey-consent-nothing" role="status">
+            {!scopes && messages.consentNothing}
+          </p>
+          <div className="latchkey-actions">
+            <button type="button" className="latchkey-button" data-kind="secondary" onClick={onClose}>
+              {messages.cancelShort}
+            </button>
+            <button
+              type="button"
+              className="latchkey-button"
+              data-kind="primary"
+              // Not disabled: it can be reached, and says what is missing.
+              aria-disabled={!scopes || undefined}
+              aria-describedby={scopes ? undefined : nothingId}
+              // No await in here: the window opens in this very click.
+              onClick={() => scopes && onContinue(scopes)}
+            >
+              {messages.consentContinue(name)}
+            </button>
+          </div>
+        </Content>
+      </Layer>
+    </Root>
+  )
+}
+
+interface GroupProps {
+  label: string
+  items: readonly ConsentItem[]
+  /** Makes a choice of it. */
+  setChosen?: (scope: string, chosen: boolean) => void
+}
+
+function Group({ label, items, setChosen }: GroupProps) {
+  const messages = useLaterMessages()
+  const labelId = useId()
+  if (items.length === 0) return null
+  const words = (item: ConsentItem): ReactNode => (
+    <>
+      <span>{item.label}</span>
+      {item.sensitive && <em>{messages.sensitive}</em>}
+    </>
+  )
+  return (
+    <section aria-labelledby={labelId}>
+      <h3 id={labelId}>{label}</h3>
+      <ul className={setChosen ? 'latchkey-choices' : 'latchkey-scopes'}>
+        {items.map((item) => (
+          <li key={item.scope} data-sensitive={item.sensitive || undefined}>
+            {setChosen ? (
+              <label>
+                <input
+                  type="checkbox"
+                  checked={item.chosen}
+                  onChange={(event) => setChosen(item.scope, event.currentTarget.checked)}
+                />
+                {words(item)}
+              </label>
+            ) : (
+              words(item)
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

@@ -1,0 +1,75 @@
+'use client'
+import type { DisconnectReceipt } from '@latchkey/core'
+import { useState } from 'react'
+import { QuestionDialog, Receipt } from '../dialogs/questions.lazy.tsx'
+import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
+import { useAnnounce } from '../ui/live-region.tsx'
+import { NoticeButton } from '../ui/notice.tsx'
+import { useMessages } from '../use-messages.ts'
+
+/** An account that went with all the others, and what became of its access. */
+interface Farewell {
+  id: string
+  provider: string
+  label: string
+  receipt: DisconnectReceipt
+}
+
+export interface DisconnectAllProps {
+  /** The question is open. */
+  asking: boolean
+  onClose: () => void
+  onClosed: () => void
+}
+
+/** Asks once before all accounts are disconnected, then shows a receipt for each. Only loaded on intent. */
+export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps) {
+  const messages = useMessages()
+  const announce = useAnnounce()
+  const providers = useProviders()
+  const accounts = useAccounts()
+  const { disconnectAll } = useDisconnect()
+  const [farewells, setFarewells] = useState<readonly Farewell[]>([])
+  // What became of the last accounts is of no interest once the next is there.
+  if (farewells.length > 0 && accounts.length > 0) setFarewells([])
+
+  const confirm = async () => {
+    onClose()
+    const gone = accounts
+    const receipts = await disconnectAll()
+    announce(messages.spoken.disconnectedAll(gone.length))
+    setFarewells(
+      gone.flatMap(({ id, provider, label }) => {
+        const receipt = receipts[id]
+        return receipt ? [{ id, provider, label, receipt }] : []
+      }),
+    )
+  }
+  return (
+    <>
+      {farewells.length > 0 && (
+        <div className="latchkey-farewells">
+          <div>
+            {farewells.map(({ id, provider: providerId, label, receipt }) => {
+              const provider = providers.find((candidate) => candidate.id === providerId)
+              return provider && <Receipt key={id} provider={provider} receipt={receipt} account={label} />
+            })}
+          </div>
+          <NoticeButton onClick={() => setFarewells([])}>{messages.dismiss}</NoticeButton>
+        </div>
+      )}
+      {asking && (
+        <QuestionDialog
+          title={messages.disconnectAllTitle}
+          body={messages.disconnectAllBody(accounts.length)}
+          answers={[
+            { label: messages.cancelShort, kind: 'secondary', choose: onClose },
+            { label: messages.disconnectAll, kind: 'danger', choose: confirm },
+          ]}
+          onClose={onClose}
+          onClosed={onClosed}
+        />
+      )}
+    </>
+  )
+}

@@ -1,0 +1,34 @@
+'use client'
+import { type ComponentType, type ReactNode, useState } from 'react'
+
+interface LayerProps {
+  /** Radix's portal of a dialog or a popover. */
+  Portal: ComponentType<{ children: ReactNode }>
+  lang?: string | undefined
+  dir?: 'ltr' | 'rtl' | undefined
+  children: ReactNode
+}
+
+/**
+ * Puts its children at the end of the body, in the theme of the place where it is rendered: what is in the body cannot
+ * inherit a `data-theme` by itself.
+ */
+export function Layer({ Portal, children, ...language }: LayerProps) {
+  const [place, setPlace] = useState<HTMLElement | null>(null)
+  return (
+    <>
+      <span ref={setPlace} hidden />
+      {place && (
+        <Portal>
+          <div
+            className="latchkey latchkey-layer"
+            {...language}
+            data-theme={place.closest<HTMLElement>('[data-theme]')?.dataset.theme}
+          >
+            {children}
+          </div>
+        </Portal>
+      )}
+    </>
+  )
+}

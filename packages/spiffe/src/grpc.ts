@@ -1,0 +1,2 @@
+// @latchkey/spiffe/grpc: gRPC between workloads, with @grpc/grpc-js.
+export { type GrpcServing, grpcCredentials, serveGrpc } from './grpc/credentials.ts'

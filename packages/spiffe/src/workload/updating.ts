@@ -1,0 +1,105 @@
+import { setMaxListeners } from 'node:events'
+import { withDeadline } from '../ids/deadline.ts'
+import { SpiffeError } from '../ids/errors.ts'
+
+/** The `error` event of a source: a message was discarded, a stream ended or an identity was withdrawn. The source goes on. */
+export class SourceErrorEvent extends Event {
+  readonly error: SpiffeError
+
+  constructor(error: SpiffeError) {
+    super('error')
+    this.error = error
+  }
+}
+
+/**
+ * State that keeps itself up to date. It fires `updated` after each change, and `error` ({@link SourceErrorEvent}) after a
+ * failure that it survives. {@link close} ends it and leaves no handle.
+ */
+export abstract class Updating extends EventTarget {
+  readonly #closing = new AbortController()
+  readonly #waiting = new Set<(error: SpiffeError | undefined) => void>()
+  #failure: SpiffeError | undefined
+
+  constructor() {
+    super()
+    // Every channel and server listens here, so many listeners are no leak.
+    setMaxListeners(0, this)
+  }
+
+  /** True after {@link close}. */
+  get closed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  /** Aborts with `closed`. */
+  protected get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /**
+   * Resolves with the next update.
+   *
+   * @throws {@link SpiffeError} `closed` when the source closes, `cancelled` or `timeout` when the signal aborts, or the
+   * error after which the source cannot go on
+   */
+  waitUntilUpdated(signal?: AbortSignal): Promise<void> {
+    return withDeadline<void>({ signals: [this.closing, signal] }, (resolve, reject) => {
+      if (this.#failure) throw this.#failure
+      const done = (error: SpiffeError | undefined) => (error ? reject(error) : resolve())
+      this.#waiting.add(done)
+      return () => this.#waiting.delete(done)
+    })
+  }
+
+  /** Ends the streams and the connection. The state can no longer be read; calls that wait reject with `closed`. */
+  close(): void {
+    if (!this.closed) this.#closing.abort(new SpiffeError('closed', 'This source is closed.'))
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  protected checkOpen(): void {
+    if (this.closed) throw this.closing.reason
+  }
+
+  protected updated(): void {
+    if (this.closed) return
+    this.#release(undefined)
+    this.dispatchEvent(new Event('updated'))
+  }
+
+  protected failed(error: SpiffeError): void {
+    if (!this.closed) this.dispatchEvent(new SourceErrorEvent(error))
+  }
+
+  /** Keeps a watch. Unless the source is closed, its end is final: present and later calls that wait reject with it. */
+  protected keep(watch: Promise<never>): void {
+    watch.catch((error: SpiffeError) => {
+      if (this.closed) return
+      this.#failure = error
+      this.#release(error)
+    })
+  }
+
+  #release(error: SpiffeError | undefined) {
+    for (const done of [...this.#waiting]) done(error)
+  }
+}
+
+/** Waits until a new source is ready, and closes it if that fails. */
+export async function opened<S extends Updating>(
+  source: S,
+  isReady: () => boolean,
+  signal: AbortSignal | undefined,
+): Promise<S> {
+  try {
+    while (!isReady()) await source.waitUntilUpdated(signal)
+    return source
+  } catch (error) {
+    source.close()
+    throw error
+  }
+}
