@@ -137,6 +137,7 @@ export interface LatchkeyClient {
  *
  * @throws LatchkeyError `misuse` for two providers with one id.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const keeper = createKeeper(options)
   const { store, records, secrets } = keeper
