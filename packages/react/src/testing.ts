@@ -87,6 +87,38 @@ export function fakeAccount(facts: Partial<Account> = {}): Account {
   }
 }
 
+/** What `client.mcp()` gives. */
+function createFakeMcp({ registrations: given = [], issuer = 'https://login.example' }: FakeClientOptions): Mcp {
+  let registrations = given
+  const listeners = new Set<() => void>()
+  const change = (next: readonly Registration[]) => {
+    registrations = next
+    for (const listener of [...listeners]) listener()
+  }
+  const others = (issuer: string) => registrations.filter((one) => one.issuer !== issuer)
+  const fake = {
+    registrations: {
+      list: async () => registrations,
+      forget: async (issuer: string) => change(others(issuer)),
+      async remember(registration: Registration) {
+        change([...others(registration.issuer), registration])
+        return registration
+      },
+      async delete(issuer: string) {
+        change(others(issuer))
+        return { status: 'deleted' }
+      },
+      subscribe(listener: () => void) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+    redirectUri: 'https://app.example/callback',
+    discover: async () => ({ server: { issuer } }),
+  }
+  return fake as unknown as Mcp
+}
+
 /**
  * A {@link LatchkeyClient} that does what it is told. A connect puts its provider into `connecting` at once and ends
  * in a later tick, as its scripted outcome says.
@@ -96,6 +128,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
   const { outcomes = {}, receipts = {} } = options
   const listeners = new Set<() => void>()
   const pending = new Map<string, { settle: (outcome: FakeOutcome) => void; result: Promise<ConnectOutcome> }>()
+  const mcp = createFakeMcp(options)
   let providers = options.providers ?? [github(), gmail(), kaggle()]
   let snapshot: Snapshot = {
     status: options.status ?? 'ready',
@@ -106,36 +139,6 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     requests: options.requests ?? [],
     custody: options.custody ?? 'sealed',
     persistence: options.persistence ?? 'available',
-  }
-
-  let registrations = options.registrations ?? []
-  const registrationListeners = new Set<() => void>()
-  const forget = async (issuer: string) => {
-    registrations = registrations.filter((one) => one.issuer !== issuer)
-    for (const listener of [...registrationListeners]) listener()
-  }
-  const fakeRegistrations = {
-    list: async () => registrations,
-    forget,
-    async remember(registration: Registration) {
-      registrations = [...registrations.filter(({ issuer }) => issuer !== registration.issuer), registration]
-      for (const listener of [...registrationListeners]) listener()
-      return registration
-    },
-    async delete(issuer: string) {
-      await forget(issuer)
-      return { status: 'deleted' }
-    },
-    subscribe(listener: () => void) {
-      registrationListeners.add(listener)
-      return () => registrationListeners.delete(listener)
-    },
-  }
-
-  const fakeMcp = {
-    registrations: fakeRegistrations,
-    redirectUri: 'https://app.example/callback',
-    discover: async () => ({ server: { issuer: options.issuer ?? 'https://login.example' } }),
   }
 
   const set = (part: Partial<Snapshot>) => {
@@ -294,7 +297,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       providers = next
       set({})
     },
-    mcp: async () => fakeMcp as unknown as Mcp,
+    mcp: async () => mcp,
     getSnapshot: () => snapshot,
     subscribe,
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),

@@ -1,15 +1,9 @@
 'use client'
 import { cardStatus, type Provider, providerState } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import {
-  type ComponentPropsWithoutRef,
-  type ForwardedRef,
-  forwardRef,
-  type SyntheticEvent,
-  useRef,
-  useState,
-} from 'react'
+import { type ComponentPropsWithoutRef, type ForwardedRef, forwardRef, useRef, useState } from 'react'
 import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { after } from '../parts/context.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
@@ -119,15 +113,4 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
       <ConnectNotice provider={provider} {...intent} {...started} />
     </div>
   )
-}
-
-/** Their handler first; ours only unless they prevented it. */
-function after<Event extends SyntheticEvent>(
-  theirs: ((event: Event) => void) | undefined,
-  ours: (event: Event) => void,
-) {
-  return (event: Event) => {
-    theirs?.(event)
-    if (!event.defaultPrevented) ours(event)
-  }
 }

@@ -1,49 +1,49 @@
 import type { Identity } from '@latchkey/core'
 import { AuthorizationRequired, currentIdentities, type RequireOptions, withIdentities } from './identities.ts'
 
-/** What an account is used with, as it comes out of a vault or a database. */
+/** An account's token with its facts, as a vault or database returns it. */
 export interface OAuthToken {
   /** @see RFC 6749 §5.1 */
   access_token: string
-  /** Granted scopes, where they are known. */
+  /** Granted scopes, if known. */
   scopes?: readonly string[]
   /** Milliseconds since the epoch. */
   expiresAt?: number
   accountId?: string
-  /** An ApiKey's other fields. */
+  /** The other fields of an API key. */
   fields?: Readonly<Record<string, string>>
 }
 
 export interface TokenRequest {
   scopes?: readonly string[]
-  /** The provider did not accept the last token: ask it for a new one. */
+  /** True to get a new token because the provider refused the last one. */
   forceRefresh?: boolean
 }
 
-/** Where tokens come from when the request carries none. The vault is one, by shape. */
+/** Where tokens come from if the request carries none. The vault has this shape. */
 export interface TokenSource {
-  /** A fresh token of this person at this provider, or undefined when there is no such account. */
+  /** A valid token of this person at this provider, or undefined if there is no such account. */
   getToken(userId: string, provider: string, request?: TokenRequest): Promise<OAuthToken | undefined>
 }
 
-// No provider's token comes near this, and servers refuse header fields of about this size.
+// No provider's token is near this long, and servers refuse header fields of about this size.
 const MAX_TOKEN = 8 * 1024
 const PRINTABLE = /^[\x20-\x7e]+$/
 
 /**
- * The token of one account. Its value is behind a getter and no property, so that it is in no JSON, copy or printout of
- * whatever holds this.
+ * The token of one account. Its value is a getter, not a property, so that it does not appear in JSON, copies or console
+ * output of any object that holds it.
  */
 export class AgentToken {
   readonly provider: string
-  /** Granted scopes; empty where they are not known. */
+  /** Granted scopes; empty if unknown. */
   readonly scopes: readonly string[]
   readonly accountId: string | undefined
   /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined
   readonly #identity: Identity
 
-  /** @throws TypeError when the value would not be safe in a header. */
+  /** @throws TypeError if the value is not safe in a header. */
   constructor(provider: string, { access_token, scopes, expiresAt, accountId, fields }: OAuthToken) {
     for (const value of [access_token, ...Object.values(fields ?? {})]) {
       if (!PRINTABLE.test(value) || value.length > MAX_TOKEN) {
@@ -70,26 +70,26 @@ export class AgentToken {
     return this.#identity.accessToken
   }
 
-  /** The wire form, which holds the secret. */
+  /** The wire form, which contains the secret. */
   toIdentity(): Identity {
     return this.#identity
   }
 }
 
 export interface AgentContextOptions<Provider extends string> {
-  /** Whom the agent acts for: the app's own id of the person. */
+  /** The app's own id of the person that the agent acts for. */
   userId: string
-  /** Their tokens by provider id. */
+  /** The person's tokens by provider id. */
   oauthTokens: Readonly<Record<Provider, OAuthToken>>
 }
 
-/** The context of each list of identities, which is what streams and generators are bound to. */
+/** The context of each list of identities, because streams and generators are bound to the list. */
 const contexts = new WeakMap<readonly Identity[], AgentContext>()
 
 /**
- * Who the agent acts for in this request, and with which accounts. Nothing in it is global: code that runs in
- * {@link AgentContext.run} finds it with {@link AgentContext.current}, in streams and generators too when they are
- * bound with `bindIdentities`.
+ * The person that the agent acts for in this request, and their accounts. It is never global: only code inside
+ * {@link AgentContext.run} gets it from {@link AgentContext.current}. Bind streams and generators with `bindIdentities`, and
+ * their code gets it too.
  *
  * ```ts
  * const ctx = new AgentContext({ userId: 'user-1', oauthTokens: { github: { access_token, scopes: ['repo'] } } })
@@ -98,13 +98,13 @@ const contexts = new WeakMap<readonly Identity[], AgentContext>()
  */
 export class AgentContext<Provider extends string = string> {
   readonly userId: string
-  /** A provider that is not connected is not in here. */
+  /** Connected providers only. */
   readonly oauthTokens: Readonly<Record<Provider, AgentToken>>
-  /** What this holds, as identities. */
+  /** The accounts of this context, as identities. */
   readonly #identities: readonly Identity[]
   #source: TokenSource | undefined
 
-  /** @throws TypeError when a token would not be safe in a header. */
+  /** @throws TypeError if a token is not safe in a header. */
   constructor({ userId, oauthTokens }: AgentContextOptions<Provider>) {
     this.userId = userId
     const tokens: Record<string, AgentToken> = Object.create(null)
@@ -117,9 +117,9 @@ export class AgentContext<Provider extends string = string> {
   }
 
   /**
-   * The accounts that came with a request. An entry that would not be safe to use is left out.
+   * The accounts that came with a request. Entries that are not safe in a header are left out.
    *
-   * @param identities Default: those of the request that this runs for.
+   * @param identities the identities of the present request by default.
    */
   static fromIdentities(
     identities: readonly Identity[] = currentIdentities(),
@@ -137,7 +137,7 @@ export class AgentContext<Provider extends string = string> {
     return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) })
   }
 
-  /** The accounts of a person in a vault: the named ones at once, any other when a tool asks for it. */
+  /** The accounts of a person in a vault. The named ones are fetched now, any other when a tool asks for it. */
   static async fromVault<Provider extends string = never>(
     source: TokenSource,
     { userId, providers = [] }: { userId: string; providers?: readonly Provider[] },
@@ -151,26 +151,26 @@ export class AgentContext<Provider extends string = string> {
     return context
   }
 
-  /** The context this code runs in; outside of one, that of the request's identities. */
+  /** The context that this code runs in; outside of one, a context of the request's identities. */
   static current(): AgentContext {
     const identities = currentIdentities()
     const known = contexts.get(identities)
     if (known) return known
     const context = AgentContext.fromIdentities(identities)
-    // The same request asks again and again.
+    // Cached, because one request asks many times.
     contexts.set(identities, context)
     return context
   }
 
-  /** Runs `fn`, and whatever it awaits or starts, in this context. */
+  /** Runs `fn` in this context, with all that it awaits or starts. */
   run<T>(fn: () => T): T {
     return withIdentities(this.#identities, fn)
   }
 
   /**
-   * The token of one provider, fresh where it comes from a vault.
+   * The token of one provider. From a vault it is refreshed if needed.
    *
-   * @throws AuthorizationRequired when there is none, or one without the scopes.
+   * @throws AuthorizationRequired if there is none, or it lacks the scopes.
    */
   async getToken(
     provider: string,
@@ -195,7 +195,7 @@ export class AgentContext<Provider extends string = string> {
     return found && new AgentToken(provider, found)
   }
 
-  /** Whom and which accounts, never with what. */
+  /** The person and the accounts, without secrets. */
   toJSON() {
     return {
       userId: this.userId,

@@ -20,7 +20,7 @@ export interface WithAccountOptions {
    * @default ['* /**'], every call to the provider's API
    */
   allow?: AllowRule['allow']
-  /** Told of every use of the account, and of every call for one that is missing. */
+  /** Called for every use of the account, and for every call whose account is missing. */
   onUse?: OnUse
   /**
    * Used by {@link ToolAccount.fetch}.
@@ -30,20 +30,20 @@ export interface WithAccountOptions {
   fetch?: typeof globalThis.fetch
 }
 
-/** The account a tool runs with. The token is asked for, never carried: no copy, JSON or printout of this holds it. */
+/** The account that a tool runs with. The token is not a property, so no copy, JSON or console output contains it. */
 export interface ToolAccount {
   readonly provider: string
   readonly accountId: string | undefined
   readonly scopes: readonly string[]
   /** The token, for this call only. */
   getToken(): Promise<string>
-  /** Calls the provider's API as this person: a path below `apiBaseUrl`, or a whole address of it. */
+  /** Calls the provider's API as this person: a path below `apiBaseUrl`, or a full URL of the API. */
   fetch(path: string, init?: AccountFetchInit): Promise<Response>
 }
 
 /**
- * Gives a tool of the AI SDK, of an MCP server or of anything that calls `execute(input, options)` the account of the
- * person it runs for. What the tool returns or throws is scrubbed of the token.
+ * Gives a tool the account of the person that it runs for: a tool of the AI SDK, of an MCP server, or any other that is
+ * called as `execute(input, options)`. The token is redacted from what the tool returns or throws.
  *
  * ```ts
  * execute: withAccount({ provider: github(), scopes: ['repo'] }, async (_input, account) => {
@@ -52,7 +52,7 @@ export interface ToolAccount {
  * })
  * ```
  *
- * The function it makes rejects with {@link AuthorizationRequired} when the account is missing or lacks a scope; its
+ * The returned function rejects with {@link AuthorizationRequired} if the account is missing or lacks a scope. The error's
  * JSON is a `ConnectRequest`.
  */
 export function withAccount<Input, Options, Output>(
@@ -67,7 +67,7 @@ export function withAccount<Input, Options>(
   options: WithAccountOptions,
   fn: (input: Input, account: ToolAccount, options: Options) => unknown,
 ): (input: Input, options: Options) => unknown {
-  /** Finds the account, runs what needs it, and cleans what comes out. */
+  /** Gets the account, runs the tool and redacts the result. */
   async function open(callOptions: Options) {
     const context = AgentContext.current()
     const { onUse, toolName } = options
@@ -139,7 +139,7 @@ function accountOf(options: WithAccountOptions, context: AgentContext, token: Ag
       return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
     },
   }
-  /** Made anew each time: the token may have been renewed in between. */
+  /** Made for each use, because the token may have been renewed since. */
   const clean = <T>(value: T): T =>
     value instanceof AuthorizationRequired ? value : createRedactor(given).value(value)
   return { account, clean }

@@ -1,39 +1,39 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
 
-/** What may be called with the account of one provider. The account goes to that provider's own API only. */
+/** The calls allowed with an account of one provider. Its token goes to that provider's API only. */
 export interface AllowRule {
   provider: Provider
   /**
-   * Calls that are allowed, as `METHOD /path` below the provider's `apiBaseUrl`. `*` stands for any method or one path
-   * segment, `**` for any rest of the path.
+   * Allowed calls, as `METHOD /path` below the provider's `apiBaseUrl`. `*` matches any method or one path segment, `**` the
+   * rest of the path.
    *
-   * @default ['GET /**', 'HEAD /**'], which is reading.
+   * @default ['GET /**', 'HEAD /**'], read-only
    */
   allow?: readonly string[]
   /** Scopes that a call needs. */
   scopes?: readonly string[]
 }
 
-/** The rule that allows a call and the address as parsed, or the reason why no rule does. */
+/** The rule that allows a call and the parsed URL, or the reason for the refusal. */
 export type Verdict = { rule: AllowRule; url: URL } | { reason: string }
 
-/** Judges calls by their method and their address as the caller wrote it. */
+/** Checks calls by method and by URL as the caller wrote it. */
 export type AllowRules = (method: string, address: string) => Verdict
 
 const READ = ['GET /**', 'HEAD /**']
 /** Allows every call to the provider's API. */
 export const ALL_CALLS = ['* /**']
 
-// In a decoded path: dot segments, empty segments, a scheme, a backslash and control characters. Servers read them in
-// their own ways.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+// In a decoded path: dot segments, empty segments, a scheme, a backslash and control characters. Servers interpret these
+// differently.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters.
 const AMBIGUOUS = /\/\.{1,2}(?=\/|$)|\/\/|\/[a-z][a-z\d+.-]*:\/|\\|[\0-\x1f]/i
 
 /** @throws LatchkeyError `misuse` for a rule that cannot be read, or an API that is not https. */
 export function allowRules(rules: readonly AllowRule[]): AllowRules {
   const targets = rules.map(target)
   return (method, address) => {
-    // The host as written must be the host that is meant: no user part, no look-alike that a parser folds into it.
+    // The host as written must equal the parsed host: no user information, no characters that the parser normalizes.
     const written = /^https?:\/\/([a-z0-9.:[\]-]+)(?=[/?#]|$)[\x21-\x7e]*$/i.exec(address)?.[1]?.toLowerCase()
     if (written === undefined || address.includes('\\') || !URL.canParse(address))
       return { reason: 'it is not a plain http address' }
@@ -45,7 +45,7 @@ export function allowRules(rules: readonly AllowRule[]): AllowRules {
     const path = decodeFully(url.pathname)
     if (path === undefined || AMBIGUOUS.test(path)) return { reason: 'its path is ambiguous' }
     const found = candidates.find(({ base, allows }) =>
-      // Both as written and as a server may read it.
+      // The path must match as written and as decoded, since a server may decode it.
       [url.pathname, path].every((one) => one.startsWith(`${base}/`) && allows(method, one.slice(base.length))),
     )
     return found ? { rule: found.rule, url } : { reason: `${method} is not allowed there` }

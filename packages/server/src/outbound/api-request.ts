@@ -4,16 +4,16 @@ import { readBounded } from './bounded.ts'
 import { createRedactor, type Redactor } from './redact/redactor.ts'
 import { secretsOf } from './redact/secrets.ts'
 
-/** An opened account: what it is sent with, and what must not come back. */
+/** An account's credential for one request, and the secrets to redact from the answer. */
 export interface Secret {
   provider: Pick<Provider, 'id' | 'name'>
-  /** The header that carries the account. */
+  /** The header that carries the credential. */
   header: { name: string; value: string }
   redactor: Redactor
 }
 
 export interface ApiRequest {
-  /** Checked by the caller: a secret is sent to this address, and to no other. */
+  /** The URL that the secret is sent to. The caller must have checked it. */
   url: string | URL
   /** @default 'GET' */
   method?: string
@@ -24,16 +24,16 @@ export interface ApiRequest {
   fetch?: ((url: string | URL, init?: RequestInit) => Promise<Response>) | undefined
 }
 
-/** What passes between a caller and an API. */
+/** Which headers pass between a caller and an API. */
 export interface HeaderPolicy {
-  /** Names that a caller may send. Credentials, cookies, the host and the connection are never the caller's. */
+  /** Request headers that a caller may set: never credentials, cookies, host or connection headers. */
   request: RegExp
-  /** Names that a caller is told. */
+  /** Response headers that the caller receives. */
   response: RegExp
   /**
-   * Bytes of an answer, which is read whole and redacted.
+   * Maximum bytes of an answer. With it the answer is buffered and redacted.
    *
-   * @default undefined: the body is streamed as it is
+   * @default undefined: the body is streamed unchanged
    */
   maxBytes?: number
 }
@@ -53,7 +53,7 @@ export const PAGE_POLICY: HeaderPolicy = {
   response: /^(?:content-type|content-language|etag|last-modified|link|retry-after)$/,
 }
 
-/** For a service that calls an API as itself: every header is its own. */
+/** For a service account, which may set every header. */
 export const SERVICE_POLICY: HeaderPolicy = { request: /./, response: /./ }
 
 /** For an MCP client. */
@@ -97,7 +97,7 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
     answer = policy.maxBytes ? redactor.value(await readWhole(response, policy.maxBytes)) : response.body
   } catch (error) {
     if (error instanceof LatchkeyError) throw error
-    // A caller that has left gets its own reason.
+    // If the caller aborted, it gets its own abort reason.
     if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
     throw new LatchkeyError('network', `${provider.name} could not be reached.`, {
       provider: provider.id,
@@ -112,7 +112,7 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
 }
 
 /**
- * Sends at most twice: once more, with what `open` renews, where the API answers 401.
+ * Sends a request. If the API answers 401, renews the secret with `open` and sends once more.
  *
  * @returns undefined when the API refuses the renewed secret too.
  */

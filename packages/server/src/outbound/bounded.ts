@@ -1,4 +1,4 @@
-/** Reads a body to its end. @throws the given error once it has more bytes than `maxBytes`. */
+/** Reads a whole body. @throws the error from `tooLarge` if it has more than `maxBytes` bytes. */
 export async function readBounded(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,

@@ -7,51 +7,51 @@ import { isPublicAddress } from './public-address.ts'
 /** Options of {@link createGuardedFetch}. */
 export interface GuardOptions {
   /**
-   * Exact origins that may be asked although they are http, on another port, or private: a self-hosted service, a test
-   * server. Everything else must be https, on a public address, on 443 or 8443.
+   * Exact origins that are allowed although they are http, on another port or on a private address, such as a self-hosted
+   * service or a test server. All others must be https, on a public address, on port 443 or 8443.
    */
   dangerouslyAllowOrigins?: readonly string[]
   /** @default node:dns.lookup */
   lookup?: typeof systemLookup
   /**
-   * Milliseconds of the whole exchange; of an event stream, until it begins.
+   * Milliseconds for the whole exchange; for an event stream, until it begins.
    *
    * @default 10_000
    */
   timeout?: number
   /**
-   * Bytes of an answer's body.
+   * Maximum bytes of an answer's body.
    *
    * @default 262_144
    */
   maxBytes?: number
-  /** What ends an event stream, which is handed on as it comes. It is one only where the request accepts one. */
+  /** Limits of an event stream, which is passed on unbuffered. Applies only if the request accepts `text/event-stream`. */
   streams?: StreamLimits
 }
 
 /** Limits of an event stream. */
 export interface StreamLimits {
   /**
-   * Milliseconds without a byte.
+   * Maximum milliseconds without a byte.
    *
    * @default 120_000
    */
   idle?: number
   /**
-   * Milliseconds from the first byte to the last.
+   * Maximum milliseconds from the first byte to the last.
    *
    * @default 3_600_000
    */
   lifetime?: number
   /**
-   * Bytes of the whole stream.
+   * Maximum bytes of the whole stream.
    *
    * @default 16_777_216
    */
   maxBytes?: number
 }
 
-/** A fetch for addresses that an untrusted party chose. */
+/** A fetch for URLs from an untrusted source. */
 export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 const MAX_HOPS = 3
@@ -59,7 +59,7 @@ const STREAMS = { idle: 120_000, lifetime: 3_600_000, maxBytes: 16 * 1024 * 1024
 const EVENT_STREAM = /^\s*text\/event-stream\s*(;|$)/i
 const PORTS = ['', '8443']
 
-/** The only error of a guarded fetch, so that the party that chose the address learns nothing about the network. */
+/** The only error of a guarded fetch. It never says why, so the sender of the URL learns nothing about the network. */
 export class GuardError extends Error {
   constructor() {
     super('The address could not be asked.')
@@ -76,10 +76,10 @@ async function agent(lookup: LookupFunction): Promise<Agent> {
 }
 
 /**
- * Makes a fetch that cannot be turned against the network it runs in: addresses are checked after the URL is parsed,
- * names are resolved once and connected to as they were checked, redirects are followed by hand, and answers end at a
- * size and a time. Answers are read to their end first; event streams that were asked for (`accept`) are handed on as
- * they come, no faster than they are read. What fails, fails as {@link GuardError}.
+ * Makes a fetch that is safe against SSRF. Addresses are checked after the URL is parsed. A host is resolved once, and the
+ * connection goes to the address that was checked. Each redirect is checked in the same way. Answers have limits of size and
+ * time. An answer is buffered whole, but an event stream that the request accepts is passed on with backpressure. Every
+ * failure is a {@link GuardError}.
  */
 export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   const { dangerouslyAllowOrigins = [], lookup = systemLookup, timeout = 10_000, maxBytes = 256 * 1024 } = options
@@ -91,13 +91,13 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     if (url.protocol !== 'https:' && !(allowed && url.protocol === 'http:')) throw new GuardError()
     if (!allowed && !PORTS.includes(url.port)) throw new GuardError()
     const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
-    // A literal never reaches the resolver, so it is checked here.
+    // An IP literal never reaches the resolver, so it is checked here.
     if (!allowed && isIP(host) && !isPublicAddress(host)) throw new GuardError()
     if (!allowed && (host === 'localhost' || host.endsWith('.localhost'))) throw new GuardError()
     return { allowed }
   }
 
-  /** One lookup, every answer of it checked, and the connection goes to what was checked. */
+  /** Looks a host up once and checks every address, so that the connection goes to a checked address. */
   const pinned =
     (allowed: boolean): LookupFunction =>
     (hostname, { family }, callback) => {
@@ -119,7 +119,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       )
     }
 
-  /** One pool of connections for the allowed origins, one for all others: an address is checked when it is connected to. */
+  /** Separate pools for allowed and other origins: addresses are checked only when connecting, so no connection is shared. */
   const agents = new Map<boolean, Promise<Agent>>()
   const agentFor = (allowed: boolean) => {
     const made = agents.get(allowed) ?? agent(pinned(allowed))
@@ -129,14 +129,14 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
 
   async function once(url: URL, init: RequestInit, signal: AbortSignal): Promise<Answer> {
     const { allowed } = check(url)
-    // A packed answer could unpack to any size.
+    // A compressed answer could decompress to any size.
     const headers = { ...Object.fromEntries(new Headers(init.headers)), 'accept-encoding': 'identity' }
     const dispatcher = await agentFor(allowed)
     const method = (init.method ?? 'GET') as Dispatcher.HttpMethod
     const body = typeof init.body === 'string' ? init.body : init.body?.toString()
     const path = url.pathname + url.search
     const answer = await dispatcher.request({ origin: url.origin, path, method, headers, body, signal })
-    // One that is left before its end fails, which is told where it is read.
+    // Destroying a body emits an error. Its reader gets it too, so it is ignored here.
     answer.body.on('error', () => {})
     return answer
   }
@@ -170,7 +170,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
           })
         }
         answer.body.destroy()
-        // What carries a secret in its body or header is never sent on.
+        // A body, or headers to another origin, may carry a secret, so a redirect never forwards them.
         if ((init.method ?? 'GET') !== 'GET' || hops >= MAX_HOPS) throw new GuardError()
         const next = new URL(redirect, url)
         if (next.origin !== url.origin) current = { method: 'GET', headers: { accept: '*/*' } }
@@ -185,7 +185,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   }
 }
 
-/** The body of a stream, read piece by piece: a slow reader slows the server down, and cancelling ends the connection. */
+/** The body of an event stream, with backpressure. Cancelling it closes the connection. */
 function streamOf(body: Answer['body'], limits: Required<StreamLimits>): ReadableStream<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]()
   const end = () => body.destroy(new GuardError())

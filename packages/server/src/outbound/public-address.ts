@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-/** Every address that is not a place on the public network. @see RFC 6890 */
+/** All special-purpose addresses, which are not public. @see RFC 6890 */
 const closed = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],

@@ -1,6 +1,6 @@
 import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type Owner, type VaultStore } from './store.ts'
 
-/** Rows in this process, gone when it ends: for tests, and to try things. */
+/** Stores rows in memory, for tests and first steps. They are lost when the process ends. */
 export function memoryStore(): VaultStore {
   interface Tenant {
     accounts: Map<string, AccountRow & { holder?: string; until?: number }>

@@ -6,15 +6,23 @@ import type { VaultStore } from './store.ts'
 export interface PostgresOptions {
   /** `postgres://…`; the role must be neither superuser nor have BYPASSRLS. */
   url: string
-  /** Makes the tables when they are missing. Default: true. Turn it off when a role of its own runs `migratePostgres`. */
+  /**
+   * Creates missing tables. Set it to false if another role runs `migratePostgres`.
+   *
+   * @default true
+   */
   migrate?: boolean
-  /** Most connections of this process. Default: 10. */
+  /**
+   * Maximum connections of this process.
+   *
+   * @default 10
+   */
   connections?: number
 }
 
 /**
- * Rows in PostgreSQL, for many machines, or in another engine that speaks its protocol: primary keys, transactions and
- * row-level security are all it needs. Rows of a tenant are visible only to a transaction that named the tenant.
+ * Stores rows in PostgreSQL, for several machines, or in another database with its protocol. It needs primary keys,
+ * transactions and row-level security. A transaction sees only the rows of the tenant that it named.
  */
 export function postgresStore({ url, migrate = true, connections = 10 }: PostgresOptions): VaultStore {
   let opened: Promise<pg.Pool> | undefined
@@ -68,8 +76,8 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
 }
 
 /**
- * Makes or updates the tables, as their owner, and lets another role use them: it can add to the audit log, but neither
- * change nor delete there, and cannot turn row-level security off.
+ * Creates or updates the tables as their owner and grants another role access. That role can append to the audit log, but
+ * not change or delete its entries, and cannot disable row-level security.
  */
 export async function migratePostgres({ url, grantTo }: { url: string; grantTo?: string }): Promise<void> {
   const pool = await connect(url, 1)
@@ -100,14 +108,14 @@ async function connect(url: string, max: number): Promise<pg.Pool> {
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
   })
-  // A connection that breaks while nobody uses it is replaced; the next query says if the server is away.
+  // The pool replaces an idle connection that breaks. If the server is down, the next query reports it.
   pool.on('error', () => {})
   return pool
 }
 
 const OWN = "tenant = current_setting('latchkey.tenant', true)"
 
-/** What only this engine has. The log has no policy for UPDATE or DELETE: they find no row, for its owner either. */
+/** SQL for PostgreSQL only. The log has no policy for UPDATE or DELETE, so these find no row, even as its owner. */
 const SECURITY = [
   ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit', 'latchkey_audit_heads'].flatMap((table) => [
     `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
@@ -121,7 +129,7 @@ const SECURITY = [
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {
-  // Two processes that start at once may both find no table: the loser of the race looks again.
+  // Two processes that start together may both find no table. The second one to create it fails and looks again.
   const create = 'CREATE TABLE IF NOT EXISTS latchkey_migrations (version INTEGER PRIMARY KEY)'
   await pool.query(create).catch(() => pool.query(create))
   const client = await pool.connect()
@@ -129,7 +137,7 @@ async function runMigrations(pool: pg.Pool): Promise<void> {
     for (const [at, statements] of MIGRATIONS.entries()) {
       await client.query('BEGIN')
       try {
-        // Whoever writes the row runs the migration; the others wait here until that is done.
+        // The process that writes the row runs the migration. The others wait here until it is done.
         const mine = await client.query(
           'INSERT INTO latchkey_migrations (version) VALUES ($1) ON CONFLICT DO NOTHING',
           [at + 1],

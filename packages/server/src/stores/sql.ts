@@ -2,17 +2,17 @@ import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type VaultStore 
 
 export type Sql = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>
 
-/** What differs between the engines. All of it is transactions: nothing lasts longer than one, so poolers work. */
+/** What differs between the databases. No state outlives a transaction, so connection poolers work. */
 export interface SqlEngine {
   type: string
   /**
-   * Runs in one transaction that sees the rows of this tenant only. `single`: it is one statement, which is a transaction
-   * by itself where nothing has to be said before it.
+   * Runs in one transaction that sees the rows of this tenant only. `single`: the work is one statement, which needs no
+   * explicit transaction unless the tenant must be set first.
    */
   within<T>(tenant: string, act: (sql: Sql) => Promise<T>, single?: 'single'): Promise<T>
-  /** The engine's clock in milliseconds since the epoch, as an expression. */
+  /** An SQL expression for the database's clock, in milliseconds since the epoch. */
   now: string
-  /** What a SELECT ends with to lock the row until the transaction ends. */
+  /** The suffix of a SELECT that locks the row until the transaction ends. */
   forUpdate: string
   close(): Promise<void>
 }
@@ -20,7 +20,7 @@ export interface SqlEngine {
 const COLUMNS = 'tenant, user_id, provider, account, facts, sealed, kid, rev, due_at'
 const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
 
-/** A store in plain SQL: single rows by primary key, compare-and-set by revision, a lease that ends by itself. */
+/** A store in standard SQL: single rows by primary key, compare-and-set by revision, leases that expire. */
 export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): VaultStore {
   const rows = (tenant: string, text: string, values: unknown[]) =>
     within(tenant, async (sql) => (await sql(text, [tenant, ...values])).map(accountRow), 'single')
@@ -60,7 +60,7 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
           [tenant, ...values],
         )
       })
-      // Only now is it sure that the tenant is there.
+      // Only now is it certain that the tenant's row exists.
       known.add(tenant)
       return written.length > 0
     },
@@ -198,7 +198,7 @@ function auditRow({ tenant, seq, at, user_id, event, hash }: Record<string, unkn
   }
 }
 
-/** The tables, one list per version. Only what every SQL engine has; types differ by name alone. */
+/** The tables, one list of statements per version. Only standard SQL; the databases differ in type names only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     'CREATE TABLE latchkey_tenants (tenant TEXT PRIMARY KEY)',

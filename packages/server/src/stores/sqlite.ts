@@ -5,13 +5,13 @@ import { MIGRATIONS, type Sql, sqlStore } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
 /**
- * Rows in one file, in the SQLite that is part of Node: no server, nothing to set up. A write is on the disk before it
- * is answered. Several processes of one machine may share the file; for several machines there is `postgresStore`.
+ * Stores rows in one file, with the SQLite that is part of Node. A write is on disk before its promise resolves. Several
+ * processes of one machine may share the file; for several machines use `postgresStore`.
  */
 export function sqliteStore(file: string): VaultStore {
   if (file !== ':memory:') {
     mkdirSync(path.dirname(path.resolve(file)), { recursive: true, mode: 0o700 })
-    // Made before SQLite does, so that nobody else on the machine can read it.
+    // Created before SQLite creates it, with a mode that other users of the machine cannot read.
     closeSync(openSync(file, 'a', 0o600))
   }
   const database = new DatabaseSync(file, { timeout: 10_000 })
@@ -28,7 +28,7 @@ export function sqliteStore(file: string): VaultStore {
     return statement.all(...(values as SQLInputValue[])) as Record<string, unknown>[]
   }
 
-  // There is one connection: transactions follow each other.
+  // There is one connection, so transactions run one after another.
   let tail: Promise<unknown> = Promise.resolve()
   return sqlStore({
     type: 'sqlite',

@@ -1,10 +1,10 @@
-/** Whose rows are meant. A store never answers with another tenant's. */
+/** The owner of a row. A store never returns rows of another tenant. */
 export interface Owner {
   tenant: string
   user: string
 }
 
-/** One account in the vault. Facts are readable, as they are in a browser; the secret is sealed. */
+/** One account in the vault. Its facts are readable, as in a browser; its secret is encrypted. */
 export interface AccountRow extends Owner {
   provider: string
   account: string
@@ -12,16 +12,16 @@ export interface AccountRow extends Owner {
   facts: string
   sealed: Uint8Array
   kid: string
-  /** Grows with every write, also across a disconnect, so a late write finds that it is late. */
+  /** Grows with every write, also across a disconnect, so that a write based on an old row fails. */
   rev: number
-  /** When it should be refreshed, in milliseconds since the epoch; absent when nothing is due. */
+  /** When to refresh it, in milliseconds since the epoch. Absent if no refresh is due. */
   dueAt?: number
 }
 
-/** An authorization under way. Its verifier is sealed, its state only known by its digest. */
+/** An authorization in progress. Its PKCE verifier is encrypted; of its `state` only the digest is stored. */
 export interface FlowRow extends Owner {
   id: string
-  /** Digest of the session that began it. */
+  /** Digest of the session that started it. */
   session: string
   sealed: Uint8Array
   kid: string
@@ -34,7 +34,7 @@ export interface AuditRow {
   /** Milliseconds since the epoch. */
   at: number
   user: string
-  /** The event as JSON: what was hashed, byte by byte. */
+  /** The event as JSON, exactly the bytes that were hashed. */
   event: string
   hash: string
 }
@@ -42,45 +42,45 @@ export interface AuditRow {
 export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
 
 /**
- * Where a vault keeps its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which has
- * to pass the same contract tests. Every call concerns one tenant, but for `tenants()`.
+ * Where a vault stores its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which must
+ * pass the same contract tests. Every call is for one tenant, except `tenants()`.
  */
 export interface VaultStore {
-  /** `memory`, `sqlite`, `postgres`, …: for logs. */
+  /** `memory`, `sqlite`, `postgres`, …, for logs. */
   readonly type: string
   get(owner: Owner, account: string): Promise<AccountRow | undefined>
   list(owner: Owner): Promise<AccountRow[]>
-  /** Writes if the stored row is still of `previous`, or still absent. False when it is not. */
+  /** Writes if the stored row still has the revision `previous`, or is still absent. Else returns false. */
   put(row: AccountRow, previous: number | undefined): Promise<boolean>
   remove(owner: Owner, account: string): Promise<AccountRow | undefined>
   /**
-   * Takes the right to refresh an account for some seconds, by the store's clock. Undefined when another holds it or the
-   * row is gone; a holder that died loses it by time.
+   * Takes a lease to refresh an account, for some seconds by the store's clock. Undefined if another process holds it or
+   * the row is gone. The lease of a process that died expires.
    */
   lease(owner: Owner, account: string, holder: string, seconds: number): Promise<AccountRow | undefined>
   release(owner: Owner, account: string, holder: string): Promise<void>
-  /** Accounts of a tenant that are due before this time, the longest due first. */
+  /** Accounts of a tenant that are due before this time, the earliest first. */
   due(tenant: string, before: number, limit: number): Promise<AccountRow[]>
-  /** Accounts of a tenant that are sealed with another key than this. */
+  /** Accounts of a tenant that are encrypted with another key than this. */
   sealedOtherwise(tenant: string, kid: string, limit: number): Promise<AccountRow[]>
   /** Every tenant that ever had an account. */
   tenants(): Promise<string[]>
-  /** Keeps a flow, and drops those that ended before `now`. */
+  /** Stores a flow and deletes those that expired before `now`. */
   putFlow(flow: FlowRow, now: number): Promise<void>
-  /** Takes a flow out, once; `foreign`, and left alone, when another session began it. */
+  /** Removes a flow and returns it. Returns `foreign`, and removes nothing, if another session started it. */
   takeFlow(owner: Owner, id: string, session: string, now: number): Promise<FlowRow | 'foreign' | undefined>
-  /** Appends to the tenant's log. `hash` chains each entry to the one before; there is no way to change one. */
+  /** Appends to the tenant's log. `hash` chains each entry to the one before. Entries cannot be changed. */
   appendAudit(
     tenant: string,
     entries: readonly AuditEntry[],
     hash: (previous: string, row: Omit<AuditRow, 'hash'>) => string,
   ): Promise<void>
-  /** In order, `after` a sequence number; of one user, or of all. */
+  /** Entries in order, `after` a sequence number, of one user or of all. */
   readAudit(tenant: string, options: { user?: string; after?: number; limit: number }): Promise<AuditRow[]>
-  /** The last entry's number and hash, kept apart from the entries: a log that lost its end does not reach it. */
+  /** The last entry's number and hash, stored separately, so that a truncated log does not match them. */
   auditHead(tenant: string): Promise<{ seq: number; hash: string } | undefined>
   close(): Promise<void>
 }
 
-/** What the first entry is chained to. */
+/** The previous hash of the first entry. */
 export const GENESIS = '0'.repeat(64)

@@ -30,10 +30,10 @@ export interface McpToolResult {
   structuredContent?: unknown
 }
 
-/** What a server is talked to with: its official client, and what to make of its answers. */
+/** A session with an MCP server: the official client, with its errors translated. */
 export interface McpSession {
   client: Client
-  /** Runs one request; what the server wants of the person becomes {@link AuthorizationRequired}. */
+  /** Runs one request. If the server needs the person to act, throws {@link AuthorizationRequired}. */
   run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T>
 }
 
@@ -41,29 +41,29 @@ export interface McpSessionOptions {
   /** The server, as a provider. */
   id: string
   name?: string | undefined
-  /** Its configured address, which says whether a page on this machine may be its own. */
+  /** Its configured URL. A page on this machine is accepted only if the server is on this machine too. */
   url?: string
-  /** Pages that the person says to have visited: the server is told so, instead of the person being asked again. */
+  /** Pages that the person says to have visited. The server is told so, and the person is not asked again. */
   visited?: readonly string[] | undefined
   clientInfo?: { name: string; version: string } | undefined
   /**
-   * Whether to find out the server's protocol version first.
+   * Whether to ask for the server's protocol version first.
    *
-   * @default false, which is the protocol of 2025
+   * @default false, which uses the protocol of 2025
    */
   negotiate?: boolean
 }
 
 interface Call {
   wanted?: ConnectRequest
-  /** Pages that this request has said yes to: a server that asks again was not convinced. */
+  /** Pages that this request has accepted. If the server asks for one again, the visit did not count. */
   accepted: Set<string>
 }
 
-/** The request that a server's question belongs to: it arrives on that request's own stream. */
+/** The request that a server's elicitation belongs to: it arrives on that request's stream. */
 const calls = new AsyncLocalStorage<Call>()
 
-/** Makes a session, not connected yet. The official client is loaded with the first. */
+/** Makes a session, not connected yet. The first one loads the official client. */
 export async function createMcpSession(options: McpSessionOptions): Promise<McpSession> {
   const { id, name = id, url, visited = [], clientInfo = { name: 'latchkey', version: '0' }, negotiate } = options
   const { Client } = await import('@modelcontextprotocol/client')
@@ -79,7 +79,7 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
       call.accepted.add(request.url)
       return { action: 'accept' as const }
     }
-    // No page is ever opened from here: the person is shown whose it is, and opens it.
+    // No page is opened here. The person sees its host and opens it.
     if (request && call) call.wanted ??= request
     return { action: 'cancel' as const }
   })
@@ -102,13 +102,13 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
   }
 }
 
-/** The page that a request was refused for. @see MCP 2025-11-25 "URL Elicitation Required" */
+/** The page that the person must visit first. @see MCP 2025-11-25 "URL Elicitation Required" */
 function wantedBy(error: unknown, from: { provider: string; server?: string }): ConnectRequest | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null
   return readConnectRequest({ code: error.code, data: 'data' in error ? error.data : undefined }, from)
 }
 
-/** Our errors stay as they are. A server's own words are left out: a model would read them. */
+/** Keeps Latchkey's errors. Leaves out the server's messages, because a model would read them. */
 function readError(error: unknown, provider: string, name: string): Error {
   for (let one = error; one instanceof Error; one = one.cause) {
     if (one instanceof LatchkeyError || one instanceof AuthorizationRequired) return one
@@ -124,8 +124,10 @@ export const toolsOf = async (client: Client): Promise<McpTool[]> => (await clie
 /** Options of {@link AuthenticatedMcpClient}. */
 export interface AuthenticatedMcpClientOptions {
   /**
-   * The token to use; `forceRefresh` when the server refused the last one. Undefined: no account is connected. Default: that
-   * of the agent context this runs in, from the request's identities or from a vault.
+   * Returns the token to use, or undefined if no account is connected. `forceRefresh` is true if the server refused the
+   * last one.
+   *
+   * @default the token of the current AgentContext
    */
   token?: (
     request: TokenRequest,
@@ -133,10 +135,10 @@ export interface AuthenticatedMcpClientOptions {
   /**
    * Used for every call to the server.
    *
-   * @default createGuardedFetch(), which asks public https addresses only
+   * @default createGuardedFetch(), which connects to public https addresses only
    */
   fetch?: GuardedFetch
-  /** URLs of pages of the server's own that the person says to have visited. */
+  /** URLs of the server's pages that the person says to have visited. */
   visited?: readonly string[]
   clientInfo?: { name: string; version: string }
 }
@@ -148,16 +150,16 @@ interface Held {
 }
 
 /**
- * Calls an MCP server's tools as the person that this request runs for. Each call looks for their token, attaches it,
- * and has it renewed once when the server refuses it. A server that wants a login, more scope or a visit to a page
- * becomes {@link AuthorizationRequired}, which the page turns into a button; connected there, the next call finds the
- * account in the request's identities or in the vault.
+ * Calls an MCP server's tools as the person that this request runs for. Each call attaches their token and, if the server
+ * refuses it, renews it once. If the server needs a login, more scope or a visit to a page, the call throws
+ * {@link AuthorizationRequired}, which the page shows as a button. After the person connects, the next call finds the account
+ * in the request's identities or in the vault.
  */
 export class AuthenticatedMcpClient {
   readonly #target: McpTarget
   readonly #options: AuthenticatedMcpClientOptions
   readonly #fetch: GuardedFetch
-  /** A session with the server is one person's, as they are in one request: no other is ever lent it. */
+  /** Sessions by request and person. A session is never shared with another person. */
   readonly #sessions = new WeakMap<object, Promise<McpSession>>()
 
   constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
@@ -220,11 +222,11 @@ export class AuthenticatedMcpClient {
     return { accessToken: access_token, scopes, accountId }
   }
 
-  /** One HTTP request with the person's token, which goes to the server's own address and nowhere else. */
+  /** Sends one HTTP request with the person's token, to the server's own URL only. */
   async #ask(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const { id, name = id } = this.#target
     if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
-    // A stream of its own, beside those of the answers, would outlive the request that this runs for.
+    // No standalone GET stream: it would outlive the request that this runs for.
     if (init.method === 'GET') return new Response(null, { status: 405 })
     const required: Omit<ConnectRequest, 'type'> = { provider: id }
     let scopes: readonly string[] = []

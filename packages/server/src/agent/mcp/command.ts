@@ -16,17 +16,17 @@ export interface ResolveMcpServersOptions {
    * @default AgentContext.current()
    */
   context?: AgentContext
-  /** Providers whose own variable names are known beside the well-known ones. */
+  /** Providers whose `envNames` are recognized in addition to the well-known names. */
   providers?: readonly Provider[]
 }
 
 /**
- * The entries of an `mcpServers` configuration with the person's accounts in place of `${GITHUB_TOKEN}` and the like, in
- * `env` and `headers`. Made per person and connection: what comes out holds secrets, the configuration never does.
+ * Replaces references such as `${GITHUB_TOKEN}` in `env` and `headers` of an `mcpServers` configuration with the person's
+ * tokens. Call it for each person and connection: the result contains secrets, the configuration never does.
  *
  * @param config as `mcpServers` of `@latchkey/core/mcp` reads it.
- * @throws AuthorizationRequired when an account is not connected.
- * @throws LatchkeyError `misuse` that names the path of a mistake, such as a reference that is no account's.
+ * @throws AuthorizationRequired if an account is not connected.
+ * @throws LatchkeyError `misuse` with the path of the mistake, such as a reference to an unknown variable.
  */
 export async function resolveMcpServers(
   config: unknown,
@@ -37,7 +37,7 @@ export async function resolveMcpServers(
   return resolved
 }
 
-/** @throws LatchkeyError `misuse` for a variable that is no provider's. */
+/** @throws LatchkeyError `misuse` for a variable that belongs to no provider. */
 function providerOf({ path, variable }: McpReference, providers: readonly Provider[]): string {
   try {
     return providerOfName(variable, providers)
@@ -82,7 +82,7 @@ export interface McpCommandOptions extends ResolveMcpServersOptions {
    */
   cwd?: string
   /**
-   * Milliseconds that one answer may take.
+   * Maximum milliseconds for one answer.
    *
    * @default 30_000
    */
@@ -90,11 +90,12 @@ export interface McpCommandOptions extends ResolveMcpServersOptions {
 }
 
 /**
- * An MCP server that runs here, as a child process: a `command` entry of the configuration of **this server**. Never
- * make one from a request: the sender could run any program here.
+ * An MCP server that runs as a child process: a `command` entry of **this server's** configuration. Never make one from a
+ * request: the sender could run any program here.
  *
- * Each call starts the program and ends it. It gets the person's accounts that its `env` refers to, a few variables that
- * every program needs (the PATH, the home folder) and nothing else of this process; what it answers is cleaned of them.
+ * Each call starts the program and ends it. Its environment holds the person's tokens that its `env` refers to, a few
+ * variables that every program needs (the PATH, the home folder) and nothing else of this process. The tokens are redacted
+ * from its answers.
  */
 export class McpCommand {
   readonly id: string
@@ -104,7 +105,7 @@ export class McpCommand {
   readonly #entry: McpServerEntry
   readonly #options: McpCommandOptions
 
-  /** @throws LatchkeyError `misuse` for an entry without a command, or a reference that is no account's. */
+  /** @throws LatchkeyError `misuse` for an entry without a command, or a reference to an unknown variable. */
   constructor(entry: McpServerEntry, options: McpCommandOptions = {}) {
     if (entry.kind !== 'command' || !entry.command) {
       throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`, {
@@ -138,7 +139,7 @@ export class McpCommand {
       command,
       args: [...args],
       env: { ...env },
-      // What it says there may be anything that it was given.
+      // Its stderr may contain the secrets.
       stderr: 'ignore',
       ...(cwd && { cwd }),
     })

@@ -13,30 +13,31 @@ import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fe
 
 /** Options of {@link mcpForVault}. */
 export interface McpVaultOptions {
-  /** Where people come back to: `https://app.example/api/latchkey/callback`. */
+  /** The OAuth redirect URI, such as `https://app.example/api/latchkey/callback`. */
   redirectUri: string
-  /** How this app introduces itself where it registers. */
+  /** Client metadata for registration. */
   app?: AppMetadata
   /**
-   * Where registrations are kept, with their secrets.
+   * Where registrations are stored, with their secrets.
    *
-   * @default in this process, so each start registers again
+   * @default in memory, so each start registers again
    */
   registrations?: Registrations
-  /** @default createGuardedFetch(), which asks public https addresses only */
+  /** @default createGuardedFetch(), which connects to public https addresses only */
   fetch?: GuardedFetch
 }
 
 /**
- * An MCP server whose accounts are kept in the vault: finds out where its tokens come from and who this app is there, and
- * answers with what `createBroker` takes. Done when the server starts; what the MCP server says is checked as in a page.
+ * Prepares an MCP server whose accounts are in the vault: finds its authorization server, registers this app there, and
+ * returns the provider and client for `createBroker`. Call it when your server starts. The MCP server's metadata is checked
+ * as in a browser.
  *
  * ```ts
  * const notes = await mcpForVault(mcp({ id: 'notes', url: 'https://notes.example/mcp' }), { redirectUri })
  * createBroker({ providers: [notes.provider], clients: { notes: notes.client }, vault, … })
  * ```
  *
- * @throws LatchkeyError when the server is away, or describes itself in a way that is not safe to use.
+ * @throws LatchkeyError if the server cannot be reached, or its metadata is not safe to use.
  */
 export async function mcpForVault(
   provider: McpProvider,

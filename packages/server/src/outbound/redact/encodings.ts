@@ -1,4 +1,4 @@
-/** Every way a secret is searched for, in the plain form that {@link flatten} gives to a text. */
+/** The encodings of a secret to search for, in the form that {@link flatten} returns. */
 export function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret)
   const hex = bytes.toString('hex')
@@ -6,7 +6,7 @@ export function spellings(secret: string): string[] {
   return [secret, ...base64(bytes), hex, hex.toUpperCase(), forms].map((one) => flatten(one).plain)
 }
 
-/** Base64 of bytes that stand anywhere inside longer ones: three alignments, without the digits shared with neighbours. */
+/** Base64 of bytes inside a longer value: three alignments, each without the digits that depend on adjacent bytes. */
 function base64(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((before) => {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes])
@@ -18,23 +18,23 @@ function base64(bytes: Buffer): string[] {
   })
 }
 
-/** A text in a plainer form, and where each of its characters stands in the original. */
+/** A flattened text, and the index in the original of each of its characters. */
 interface Plain {
   plain: string
   starts: number[]
   ends: number[]
 }
 
-// White space as it is, as JSON writes it and as URLs do.
+// White space: literal, JSON-escaped and URL-encoded.
 const WHITE = /\s+|\\[nrt]|%(?:25)*(?:0[9AaDd]|20)/g
 const UNFINISHED_WHITE = /(?:%(?:2|25)*0?|\\)$/
-// Characters as URLs, JSON and program texts write them.
+// Escapes of URLs, JSON and source code.
 const ESCAPE = /%(?:25)*([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})/g
 const UNFINISHED_ESCAPE = /(?:%(?:2|25)*[0-9A-Fa-f]?|\\(?:x[0-9A-Fa-f]?|u0{0,2}[0-9A-Fa-f]?)?)$/
 
 /**
- * A text without white space and escapes: in this order, since an escape can be split over lines too. With `more` to
- * come, what may be the first half of an escape is left out; `whole` says up to where the text was read.
+ * Removes white space, then decodes escapes. In this order, because an escape can be split over lines. With `more` text to
+ * come, a possible first half of an escape is left out; `whole` is the index up to which the text was read.
  */
 export function flatten(text: string, more = false): Plain & { whole: number } {
   const cut = (at: string, unfinished: RegExp) => (more ? (unfinished.exec(at.slice(-64))?.[0].length ?? 0) : 0)

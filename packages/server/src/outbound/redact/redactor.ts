@@ -1,34 +1,33 @@
 import { flatten, spellings } from './encodings.ts'
 
-/** What stands where a secret stood. */
+/** Replaces each secret. */
 const MASK = '[redacted]'
 
-/** Shorter values would mask ordinary words. */
+/** Shorter secrets are not searched for: they would mask ordinary words. */
 const MIN_LENGTH = 6
 
-/** Deeper values are not looked into, but masked whole. */
+/** Values nested deeper are masked whole. */
 const MAX_DEPTH = 64
 
-/** Takes known secrets out of whatever leaves a tool. Made once per request, from the secrets of its accounts. */
+/** Removes known secrets from the output of a tool. Made once per request, from the secrets of its accounts. */
 export interface Redactor {
   /** Masks the secrets in a text. */
   text(text: string): string
   /** A copy of a value with the secrets masked in every string, key, error and buffer in it. */
   value<T>(value: T): T
-  /** The same for a text that comes in pieces: what may be the beginning of a secret waits for the next piece. */
+  /** Masks a text that arrives in chunks. A chunk's end is held back while it may be the start of a secret. */
   stream(): { push(piece: string): string; end(): string }
 }
 
 /**
- * Finds secrets as they are, base64- and URL-encoded (also as part of something longer, such as HTTP Basic), in hex and
- * as escapes of JSON, each also when split over lines. It guards against accidents only: code that holds a secret can
- * always encode it in another way. Keep secrets out of reach first.
+ * Finds secrets in plain text, base64, URL encoding (also inside a longer value, such as HTTP Basic), hex and JSON escapes,
+ * each also when split over lines. It guards against accidents only: code that holds a secret can encode it in another way.
  */
 export function createRedactor(secrets: Iterable<string>): Redactor {
   const needles = [...new Set([...secrets].filter((secret) => secret.length >= MIN_LENGTH).flatMap(spellings))]
   const longest = Math.max(0, ...needles.map((needle) => needle.length))
 
-  /** Masks what is found before `until`; also where in the text the rest begins. */
+  /** Masks the secrets found. Unless this `isLast`, `rest` is the end of the text that must wait for more. */
   function mask(text: string, isLast: boolean): { masked: string; rest: string } {
     if (needles.length === 0) return { masked: text, rest: '' }
     const { plain, starts, ends, whole } = flatten(text, !isLast)
@@ -42,7 +41,7 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
     let masked = ''
     let at = 0
     for (const [from, to] of spans.sort((a, b) => a[0] - b[0])) {
-      // A span that reaches past the end is not finished: a longer secret may begin inside it.
+      // A span that reaches past the end is left for later: a longer secret may begin inside it.
       if (to > end && from >= end) break
       if (from >= at) masked += text.slice(at, from) + MASK
       at = Math.max(at, to)
@@ -52,7 +51,7 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
       : { masked: masked + text.slice(at, end), rest: text.slice(end) }
   }
 
-  /** Where, at the end of a text, a secret may begin whose rest is still to come. */
+  /** The index from which the end of a text may be the start of a secret. */
   function beginning(plain: string, starts: number[], end: number): number {
     for (let at = Math.max(0, plain.length - longest + 1); at < plain.length; at++) {
       const tail = plain.slice(at)
@@ -106,7 +105,7 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
     return masked === found ? bytes : new Uint8Array(Buffer.from(masked, 'latin1'))
   }
 
-  /** Keeps the class of an error whose words are clean: callers tell errors apart by it. */
+  /** Keeps the error's class if its text holds no secret, because callers use `instanceof`. */
   function copyError(error: Error, depth: number, seen: Map<object, unknown>): Error {
     const said = [error.message, error.stack ?? '', ...Object.values(error).map((one) => safeJson(one))].join('\n')
     if (text(said) === said && error.cause === undefined) return error

@@ -1,7 +1,7 @@
 import type { Identity, Provider } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 
-/** Everything secret in these identities: their tokens, and of a key's other fields those not known to be public. */
+/** All secrets in these identities: tokens, and the fields of API keys that are not known to be public. */
 export function secretsOf(identities: readonly Identity[], providers: readonly Provider[] = []): string[] {
   return identities.flatMap(({ provider: id, accessToken, fields = {} }) => {
     const provider = [...providers, kaggle()].find((one) => one.id === id)
