@@ -150,6 +150,7 @@ export interface LatchkeyClient<Id extends string = string> {
  *
  * @throws LatchkeyError `misuse` for two providers with one id.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createLatchkey<const Known extends readonly Provider[]>(
   options: LatchkeyOptions & { providers: Known },
 ): LatchkeyClient<Known[number]['id']> {

@@ -133,6 +133,7 @@ function createFakeMcp({ registrations: given = [], issuer = 'https://login.exam
  * A {@link LatchkeyClient} that does what it is told. A connect puts its provider into `connecting` at once and ends
  * in a later tick, as its scripted outcome says.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
   const { outcomes = {}, receipts = {} } = options
   const listeners = new Set<() => void>()

@@ -41,6 +41,7 @@ export interface LatchkeyOptions {
 /** A page's accounts: facts in a store, secrets apart, and the few ways in which both change together. */
 export type Keeper = ReturnType<typeof createKeeper>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createKeeper(options: LatchkeyOptions) {
   const { prefix = 'latchkey', storage = localStorageStore() } = options
   const store = createAccounts()

@@ -29,6 +29,7 @@ const LONGEST_WAIT = 5 * 60_000
 /** Upkeep of connected accounts: everything a token goes through after it was first received. Loaded when needed. */
 export type Renewal = ReturnType<typeof createRenewal>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   const { options, store, secrets } = keeper
   const { broker } = options

@@ -88,6 +88,7 @@ export interface Running {
 /** Everything between a click and an account. Loaded on intent: a page that only shows accounts never needs it. */
 export type Connecting = ReturnType<typeof createConnecting>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createConnecting(
   keeper: Keeper,
   renewal: Renewal,

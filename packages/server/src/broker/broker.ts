@@ -14,6 +14,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as oauth from 'oauth4webapi'
 import type { TokenRequest, TokenSource } from '../agent/context.ts'
 import { parseConnectedAccounts } from '../agent/references.ts'
+// biome-ignore lint/suspicious/noImportCycles: a circle from before the rule, by types.
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import {
@@ -176,6 +177,7 @@ function refusal(status: ContentfulStatusCode, error: ErrorCode, message: string
  * @throws LatchkeyError `misuse` when the options contradict themselves.
  * @see OAuth 2.0 for Browser-Based Applications §6.2
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createBroker<Session>(options: BrokerOptions<Session>): Broker<Session> {
   const { authenticate, allowedOrigins, limit, fetch, vault, proxy } = options
   const basePath = options.basePath?.replace(/\/+$/, '')

@@ -69,6 +69,7 @@ export interface CustodianOptions {
 /** Everything that happens to an account in the vault between a click and a tool's call. */
 export type Custodian = ReturnType<typeof createCustodian>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createCustodian({ vault, providers, endpointOf, fetchFor, agents }: CustodianOptions) {
   const policies = agents && new Map(Object.entries(agents))
 
