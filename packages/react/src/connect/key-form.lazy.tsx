@@ -77,7 +77,6 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
 }
 
 /** The form itself; see {@link ApiKeyFormProps}. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
   const messages = useLaterMessages()
