@@ -1,6 +1,6 @@
 // `@latchkey/server/mcp`: MCP servers as a person, on the server.
 
-export { createMcpProxy, type McpProxy } from '../../broker/mcp-proxy.ts'
+export { createMcpProxy, type McpProxy } from '../../outbound/mcp-proxy.ts'
 export {
   AuthenticatedMcpClient,
   type AuthenticatedMcpClientOptions,
