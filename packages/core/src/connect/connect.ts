@@ -55,6 +55,7 @@ export interface ConnectOptions {
   challenge?: Challenge
 }
 
+/** What `connectKey` can be told beside the key. */
 export interface ConnectKeyOptions {
   /** The account whose key is replaced. Absent: the key's own account, or a new one. */
   accountId?: string
