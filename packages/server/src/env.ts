@@ -2,6 +2,7 @@ import type { Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
+// biome-ignore lint/suspicious/noImportCycles: a circle from before the rule, by types.
 import type { BrokerClient } from './broker/broker.ts'
 
 type Env = Readonly<Record<string, string | undefined>>

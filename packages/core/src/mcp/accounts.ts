@@ -47,6 +47,7 @@ interface Bound {
 /** MCP servers as accounts: what their OAuth servers are, and who this app is there. Loaded with the first of them. */
 export type Mcp = ReturnType<typeof createMcp>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function createMcp(keeper: Keeper) {
   const { broker, storage, prefix, app } = keeper.options
   const registrations = createRegistrations({ storage, prefix })

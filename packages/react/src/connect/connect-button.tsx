@@ -1,15 +1,9 @@
 'use client'
 import { cardStatus, type Provider, providerState } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import {
-  type ComponentPropsWithoutRef,
-  type ForwardedRef,
-  forwardRef,
-  type SyntheticEvent,
-  useRef,
-  useState,
-} from 'react'
+import { type ComponentPropsWithoutRef, type ForwardedRef, forwardRef, useRef, useState } from 'react'
 import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { after } from '../parts/context.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
@@ -61,7 +55,7 @@ type StandaloneControlProps = Omit<ConnectButtonProps, 'provider'> & {
 
 function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlProps) {
   const { variant = 'full', size = 'medium', kind = 'primary', consent, asChild, className, children, ...rest } = props
-  const { accountId, accountLabel, scopes, another, onConnected, ...others } = rest
+  const { accountId, accountLabel, scopes, intent: meant, onConnected, ...others } = rest
   const messages = useMessages()
   const { icons } = useKit()
   const { name } = provider
@@ -70,7 +64,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
   const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
   const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
   const [started, setStarted] = useState<ConnectIntent>()
-  const intent = { accountId, accountLabel, scopes, another, onConnected }
+  const intent = { accountId, accountLabel, scopes, intent: meant, onConnected }
   const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
   useKeptFocus(stack, `${status} ${reason}`)
   useSpokenStatus(name, status, accounts, reason)
@@ -119,15 +113,4 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
       <ConnectNotice provider={provider} {...intent} {...started} />
     </div>
   )
-}
-
-/** Their handler first; ours only unless they prevented it. */
-function after<Event extends SyntheticEvent>(
-  theirs: ((event: Event) => void) | undefined,
-  ours: (event: Event) => void,
-) {
-  return (event: Event) => {
-    theirs?.(event)
-    if (!event.defaultPrevented) ours(event)
-  }
 }

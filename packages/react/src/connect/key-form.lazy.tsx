@@ -15,6 +15,8 @@ import {
   type FocusEvent,
   type FormEvent,
   type KeyboardEvent,
+  type RefObject,
+  type SyntheticEvent,
   useEffect,
   useId,
   useRef,
@@ -57,6 +59,23 @@ interface Problem {
  */
 const submitted = new WeakMap<HTMLFormElement, KeyFields>()
 
+function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProvider) {
+  const { client } = useKit()
+  return useMutation({
+    // No variables and no fields in the result: the mutation cache may be watched, logged or persisted by the app.
+    mutationFn: async () => {
+      if (!form.current) throw new LatchkeyError('misuse', 'The form is gone.')
+      const fields = readFields(form.current, provider)
+      submitted.set(form.current, fields)
+      return (await client.verifyKey(provider.id, fields)).status
+    },
+    networkMode: 'always',
+    retry: false,
+    gcTime: 0,
+    throwOnError: false,
+  })
+}
+
 /** The form itself; see {@link ApiKeyFormProps}. */
 export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
@@ -72,23 +91,11 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
   /** The field whose text is to be seen. */
   const [revealed, setRevealed] = useState<string>()
   const primary = provider.fields[0]?.name ?? ''
-  const document = provider.fields.find(({ type }) => type === 'multiline')
+  const json = provider.fields.find(({ type }) => type === 'multiline')
+  const takesFiles = provider.file !== undefined || json !== undefined
   const rotates = account && account.status !== 'needs-reconnect' && account.status !== 'error'
 
-  const verify = useMutation({
-    // No variables and no fields in the result: the mutation cache may be watched, logged or persisted by the app.
-    mutationFn: async () => {
-      if (!form.current) throw new LatchkeyError('misuse', 'The form is gone.')
-      const fields = readFields(form.current, provider)
-      submitted.set(form.current, fields)
-      return (await client.verifyKey(provider.id, fields)).status
-    },
-    networkMode: 'always',
-    retry: false,
-    gcTime: 0,
-    throwOnError: false,
-  })
-
+  const verify = useVerify(form, provider)
   useEffect(() => {
     if (focusOnMount) control(form.current, primary)?.focus()
   }, [focusOnMount, primary])
@@ -106,31 +113,27 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
     setNeeded(fieldsNeeded(provider, fields))
     form.current?.querySelector<HTMLButtonElement>('[type=submit]')?.focus()
   }
-  const fileProblem = (): Problem =>
-    provider.file
-      ? { field: primary, sentence: messages.keyFileUnreadable(provider.file.name) }
-      : { field: document?.name ?? primary, sentence: messages.fieldJson(document?.label ?? '') }
   const fillFromFile = (text: string) => {
     const fields = provider.file
       ? readKeyFile(provider, text)
-      : document && oneLine(text) !== undefined && { [document.name]: text }
+      : json && oneLine(text) !== undefined && { [json.name]: text }
     if (fields) fill(fields)
-    else refuse(fileProblem())
+    else if (provider.file) refuse({ field: primary, sentence: messages.keyFileUnreadable(provider.file.name) })
+    else if (json) refuse({ field: json.name, sentence: messages.fieldJson(json.label) })
   }
-  const takeFile = async (file: File) => {
-    if (file.size > LONGEST) refuse(fileProblem())
-    else fillFromFile(await file.text())
+  // A file that is too long for a key is not read.
+  const takeFile = async (file: File) => fillFromFile(file.size > LONGEST ? '' : await file.text())
+  const take = (event: SyntheticEvent, file: File | undefined, text: string) => {
+    event.preventDefault()
+    if (file) void takeFile(file)
+    else fillFromFile(text)
   }
-  const takesFiles = provider.file !== undefined || document !== undefined
 
   const onPaste = (event: ClipboardEvent<HTMLElement>, { name, label, type }: KeyField) => {
     const file = event.clipboardData.files[0]
     const text = event.clipboardData.getData('text').trim()
-    if (takesFiles && (file || (provider.file && text.startsWith('{')))) {
-      event.preventDefault()
-      if (file) void takeFile(file)
-      else fillFromFile(text)
-    } else if (type !== 'multiline' && /\p{Cc}/u.test(text)) {
+    if (takesFiles && (file || (provider.file && text.startsWith('{')))) take(event, file, text)
+    else if (type !== 'multiline' && /\p{Cc}/u.test(text)) {
       // An input would drop line breaks without a word, and two lines would become one wrong key.
       event.preventDefault()
       refuse({ field: name, sentence: messages.keyUnprintable(label) })
@@ -141,10 +144,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
     if (!takesFiles) return
     const file = event.dataTransfer.files[0]
     const text = event.dataTransfer.getData('text').trim()
-    if (!file && !text.startsWith('{')) return
-    event.preventDefault()
-    if (file) void takeFile(file)
-    else fillFromFile(text)
+    if (file || text.startsWith('{')) take(event, file, text)
   }
   const onInput = () => {
     if (!form.current) return
@@ -185,8 +185,9 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
       return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
     }
     try {
-      const options = { apiKey: fields }
-      const result = await (accountId ? client.reconnect(accountId, options) : client.connect(provider.id, options))
+      const result = await (accountId
+        ? client.connectKey(provider.id, fields, { accountId })
+        : client.connectKey(provider.id, fields))
       if (result.status !== 'connected') return
       node.reset()
       setNeeded(fieldsNeeded(provider, {}))
@@ -199,13 +200,6 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
     }
   }
 
-  const ids = (name: string) => ({
-    control: `${baseId}-${name}`,
-    label: `${baseId}-${name}-label`,
-    help: `${baseId}-${name}-help`,
-    error: `${baseId}-error`,
-    cautions: `${baseId}-cautions`,
-  })
   return (
     <form
       ref={form}
@@ -234,123 +228,25 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
       onDrop={onDrop}
     >
       {rotates && <p className="latchkey-hint">{messages.rotateHint(account.label)}</p>}
-      {provider.fields.map((field, index) => {
-        const { name, label, type, help } = field
-        const id = ids(name)
-        const wrong = problem?.field === name
-        const fileHint = index === 0 && provider.file ? messages.keyFileHint(provider.file.name) : undefined
-        const hint = [help, fileHint ?? (type === 'multiline' && messages.fieldJsonHint)].filter(Boolean).join(' ')
-        const shown = revealed === name
-        const shared = {
-          id: id.control,
-          name,
-          autoComplete: 'off',
-          'aria-invalid': wrong || undefined,
-          'aria-describedby':
-            [wrong && id.error, hint && id.help, index === 0 && provider.cautions.length > 0 && id.cautions]
-              .filter(Boolean)
-              .join(' ') || undefined,
-          onInput,
-        }
-        const typed = {
-          ...shared,
-          autoCapitalize: 'none',
-          spellCheck: false,
-          placeholder: field.placeholder,
-          'data-1p-ignore': true,
-          'data-lpignore': 'true',
-          'data-masked': (field.secret && !shown) || undefined,
-          readOnly: busy,
-          onPaste: (event: ClipboardEvent<HTMLElement>) => onPaste(event, field),
-        }
-        return (
-          <div key={name} className="latchkey-field" hidden={!needed.includes(name)}>
-            <label id={id.label} htmlFor={id.control}>
-              {label}
-            </label>
-            {index === 0 && (
-              <a className="latchkey-link" href={provider.keyUrl} target="_blank" rel="noopener noreferrer">
-                {messages.getApiKey}
-                <svg viewBox="0 0 12 12" aria-hidden="true">
-                  <path d="M4 2.5h5.5V8M9.2 2.8 2.5 9.5" fill="none" stroke="currentColor" strokeWidth="1.4" />
-                </svg>
-              </a>
-            )}
-            {/* biome-ignore lint/a11y/noStaticElementInteractions: it only hears that the focus has left it. */}
-            <div
-              className="latchkey-control"
-              data-secret={field.secret}
-              // Who looks away, or goes to another window, is not shown it any longer.
-              onBlur={({ currentTarget, relatedTarget }: FocusEvent) =>
-                currentTarget.contains(relatedTarget) || setRevealed(undefined)
-              }
-            >
-              {type === 'select' ? (
-                <select {...shared} defaultValue="" disabled={busy}>
-                  <option value="" disabled>
-                    {field.placeholder ?? messages.selectPrompt}
-                  </option>
-                  {field.options?.map((option) => (
-                    <option key={option.value} value={option.value}>
-                      {option.label}
-                    </option>
-                  ))}
-                </select>
-              ) : type === 'multiline' ? (
-                <textarea {...typed} rows={4} />
-              ) : (
-                <input
-                  {...typed}
-                  type={field.secret && !shown ? 'password' : 'text'}
-                  inputMode={type === 'url' ? 'url' : undefined}
-                />
-              )}
-              {field.secret && (
-                <button
-                  type="button"
-                  className="latchkey-reveal"
-                  aria-label={messages.reveal}
-                  // Not a part of its name, which would be found where the field is looked for.
-                  aria-describedby={id.label}
-                  aria-pressed={shown}
-                  aria-controls={id.control}
-                  // The field keeps the focus, so that leaving it is noticed.
-                  onMouseDown={(event) => event.preventDefault()}
-                  onClick={({ detail }) => {
-                    setRevealed(shown ? undefined : name)
-                    if (detail > 0) control(form.current, name)?.focus()
-                  }}
-                >
-                  <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.3" aria-hidden="true">
-                    <path d="M1.2 8C2.6 5.2 5.1 3.6 8 3.6S13.4 5.2 14.8 8c-1.4 2.8-3.9 4.4-6.8 4.4S2.6 10.8 1.2 8Z" />
-                    <circle cx="8" cy="8" r="2.1" />
-                    {shown && <path d="m2.6 13.4 10.8-10.8" />}
-                  </svg>
-                </button>
-              )}
-            </div>
-            {wrong && (
-              <p id={id.error} className="latchkey-problem" role="alert">
-                {problem.sentence}
-              </p>
-            )}
-            {hint && (
-              <p id={id.help} className="latchkey-hint">
-                {hint}
-              </p>
-            )}
-            {(fileHint || (type === 'multiline' && !provider.file)) && (
-              <FileButton
-                label={messages.chooseFile(provider.file?.name ?? messages.fileShort)}
-                disabled={busy}
-                onFile={takeFile}
-              />
-            )}
-          </div>
-        )
-      })}
+      {provider.fields.map((field, index) => (
+        <Field
+          key={field.name}
+          provider={provider}
+          field={field}
+          baseId={baseId}
+          first={index === 0}
+          hidden={!needed.includes(field.name)}
+          problem={problem?.field === field.name ? problem.sentence : undefined}
+          shown={revealed === field.name}
+          busy={busy}
+          onInput={onInput}
+          onPaste={(event) => onPaste(event, field)}
+          onFile={takeFile}
+          onReveal={(shown) => setRevealed(shown ? field.name : undefined)}
+        />
+      ))}
       {provider.cautions.length > 0 && (
-        <ul id={ids('').cautions} className="latchkey-cautions">
+        <ul id={`${baseId}-cautions`} className="latchkey-cautions">
           {provider.cautions.map((caution) => (
             <li key={caution}>{caution}</li>
           ))}
@@ -368,6 +264,150 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         )}
       </div>
     </form>
+  )
+}
+
+interface FieldProps {
+  provider: ApiKeyProvider
+  field: KeyField
+  baseId: string
+  /** The key itself: the way to get one, and to choose its file, are beside it. */
+  first: boolean
+  /** The key that is typed does not call for it. */
+  hidden: boolean
+  problem: string | undefined
+  /** Its text is to be seen, though it is secret. */
+  shown: boolean
+  busy: boolean
+  onInput: () => void
+  onPaste: (event: ClipboardEvent<HTMLElement>) => void
+  onFile: (file: File) => void
+  onReveal: (shown: boolean) => void
+}
+
+/** One field: its label, what it is typed into, and what there is to say about it. */
+function Field(props: FieldProps) {
+  const { provider, field, baseId, first, hidden, problem, shown, busy, onInput, onPaste, onFile, onReveal } = props
+  const { name, label, type, help, secret, placeholder } = field
+  const messages = useLaterMessages()
+  const id = `${baseId}-${name}`
+  const fileHint = first && provider.file ? messages.keyFileHint(provider.file.name) : undefined
+  const hint = [help, fileHint ?? (type === 'multiline' && messages.fieldJsonHint)].filter(Boolean).join(' ')
+  const notes = [
+    problem && `${baseId}-error`,
+    hint && `${id}-help`,
+    first && provider.cautions.length > 0 && `${baseId}-cautions`,
+  ]
+  const shared = {
+    id,
+    name,
+    autoComplete: 'off',
+    'aria-invalid': problem ? true : undefined,
+    'aria-describedby': notes.filter(Boolean).join(' ') || undefined,
+    onInput,
+  }
+  const typed = {
+    ...shared,
+    autoCapitalize: 'none',
+    spellCheck: false,
+    placeholder,
+    'data-1p-ignore': true,
+    'data-lpignore': 'true',
+    'data-masked': (secret && !shown) || undefined,
+    readOnly: busy,
+    onPaste,
+  }
+  return (
+    <div className="latchkey-field" hidden={hidden}>
+      <label id={`${id}-label`} htmlFor={id}>
+        {label}
+      </label>
+      {first && (
+        <a className="latchkey-link" href={provider.keyUrl} target="_blank" rel="noopener noreferrer">
+          {messages.getApiKey}
+          <svg viewBox="0 0 12 12" aria-hidden="true">
+            <path d="M4 2.5h5.5V8M9.2 2.8 2.5 9.5" fill="none" stroke="currentColor" strokeWidth="1.4" />
+          </svg>
+        </a>
+      )}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: it only hears that the focus has left it. */}
+      <div
+        className="latchkey-control"
+        data-secret={secret}
+        // A secret is hidden again when the focus leaves its field, or the window.
+        onBlur={({ currentTarget, relatedTarget }: FocusEvent) =>
+          currentTarget.contains(relatedTarget) || onReveal(false)
+        }
+      >
+        {type === 'select' ? (
+          <select {...shared} defaultValue="" disabled={busy}>
+            <option value="" disabled>
+              {placeholder ?? messages.selectPrompt}
+            </option>
+            {field.options?.map((option) => (
+              <option key={option.value} value={option.value}>
+                {option.label}
+              </option>
+            ))}
+          </select>
+        ) : type === 'multiline' ? (
+          <textarea {...typed} rows={4} />
+        ) : (
+          <input
+            {...typed}
+            type={secret && !shown ? 'password' : 'text'}
+            inputMode={type === 'url' ? 'url' : undefined}
+          />
+        )}
+        {secret && <Reveal id={id} shown={shown} onReveal={onReveal} />}
+      </div>
+      {problem && (
+        <p id={`${baseId}-error`} className="latchkey-problem" role="alert">
+          {problem}
+        </p>
+      )}
+      {hint && (
+        <p id={`${id}-help`} className="latchkey-hint">
+          {hint}
+        </p>
+      )}
+      {(fileHint || (type === 'multiline' && !provider.file)) && (
+        <FileButton
+          label={messages.chooseFile(provider.file?.name ?? messages.fileShort)}
+          disabled={busy}
+          onFile={onFile}
+        />
+      )}
+    </div>
+  )
+}
+
+/** Shows and hides what a secret field holds. */
+function Reveal({ id, shown, onReveal }: { id: string; shown: boolean; onReveal: (shown: boolean) => void }) {
+  const messages = useLaterMessages()
+  return (
+    <button
+      type="button"
+      className="latchkey-reveal"
+      aria-label={messages.reveal}
+      // Not a part of its name, which would be found where the field is looked for.
+      aria-describedby={`${id}-label`}
+      aria-pressed={shown}
+      aria-controls={id}
+      // The field keeps the focus, so that leaving it is noticed.
+      onMouseDown={(event) => event.preventDefault()}
+      onClick={({ detail, currentTarget }) => {
+        onReveal(!shown)
+        const field = currentTarget.previousElementSibling
+        if (detail > 0 && field instanceof HTMLElement) field.focus()
+      }}
+    >
+      <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.3" aria-hidden="true">
+        <path d="M1.2 8C2.6 5.2 5.1 3.6 8 3.6S13.4 5.2 14.8 8c-1.4 2.8-3.9 4.4-6.8 4.4S2.6 10.8 1.2 8Z" />
+        <circle cx="8" cy="8" r="2.1" />
+        {shown && <path d="m2.6 13.4 10.8-10.8" />}
+      </svg>
+    </button>
   )
 }
 

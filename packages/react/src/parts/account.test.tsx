@@ -111,3 +111,18 @@ test('disconnecting hands over the receipt', async () => {
   await userEvent.click(screen.getByRole('button', { name: 'Disconnect GitHub' }))
   expect(told).toHaveBeenCalledExactlyOnceWith({ status: 'revoked', tokens: ['access_token'] })
 })
+
+test('a button that has no form for a key says so, and none offers to connect a key again', () => {
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  const client = createFakeClient({ accounts: [fakeAccount({ provider: 'kaggle', status: 'needs-reconnect' })] })
+  const show = (part: React.ReactNode) =>
+    render(
+      <LatchkeyProvider client={client}>
+        <Account.Root provider="kaggle">{part}</Account.Root>
+      </LatchkeyProvider>,
+    )
+  expect(() => show(<Account.Connect />)).toThrow('use <ApiKeyForm> or <ConnectButton provider="kaggle">')
+  show(<Account.Reconnect />)
+  expect(screen.queryByRole('button')).toBeNull()
+  vi.restoreAllMocks()
+})

@@ -1,14 +1,14 @@
 'use client'
-import type { DisconnectReceipt } from '@latchkey/core'
+import type { CardStatus, DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { forwardRef } from 'react'
+import { type ComponentPropsWithoutRef, type ForwardedRef, forwardRef, type ReactNode } from 'react'
 import { neverRejecting, useConnect } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
 import { Face } from '../ui/avatar.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
 import { useMessages } from '../use-messages.ts'
-import { after, type PartProps, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
+import { after, type PartProps, type Subject, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
 import { ScopeItems } from './scope-items.tsx'
 
 // Parts that nothing shows at first sight have modules of their own, so the panel can load them later.
@@ -42,49 +42,37 @@ export const Root = /* @__PURE__ */ forwardRef<HTMLDivElement, RootProps>(functi
   )
 })
 
+/** Makes a part: a `span` with what its subject says, or with its children; nothing where there is nothing to say. */
+function spanPart(name: string, useWords: (subject: Subject) => ReactNode, attributes?: (subject: Subject) => object) {
+  function Part({ asChild, children, ...props }: PartProps<'span'>, ref: ForwardedRef<HTMLSpanElement>) {
+    const subject = useSubject(name)
+    const words = useWords(subject)
+    const Node = asChild ? Slot : 'span'
+    if (words === undefined) return null
+    return (
+      <Node {...props} ref={ref} {...attributes?.(subject)}>
+        {children ?? words}
+      </Node>
+    )
+  }
+  Part.displayName = name
+  return forwardRef(Part)
+}
+
 /** The provider's brand mark. Renders a `span`; children take the mark's place. */
-export const Icon = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Icon(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { provider } = useSubject('Icon')
+export const Icon = /* @__PURE__ */ spanPart('Icon', ({ provider }) => {
   const { icons } = useKit()
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref}>
-      {children ?? brandMark(provider.id, provider.name, icons)}
-    </Node>
-  )
+  return brandMark(provider.id, provider.name, icons)
 })
 
 /** The provider's name. Renders a `span`. */
-export const Name = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Name(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { provider } = useSubject('Name')
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref}>
-      {children ?? provider.name}
-    </Node>
-  )
-})
+export const Name = /* @__PURE__ */ spanPart('Name', ({ provider }) => provider.name)
 
 /** Who is connected. Renders a `span`, or nothing without an account. */
-export const Identity = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Identity(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { account } = useSubject('Identity')
-  if (!account) return null
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref}>
-      {children ?? account.label}
-    </Node>
-  )
-})
+export const Identity = /* @__PURE__ */ spanPart('Identity', ({ account }) => account?.label)
+
+/** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
+export const Avatar = /* @__PURE__ */ spanPart('Avatar', ({ account }) => account && <Face account={account} />)
 
 /**
  * What the account was granted, in plain words. Renders a `ul` with an `li` per scope (`data-sensitive` on those), or
@@ -106,19 +94,11 @@ export const Scopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul
 })
 
 /** The status word. Renders a `span` with `data-status`. */
-export const Status = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Status(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { status } = useSubject('Status')
-  const messages = useMessages()
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref} data-status={status}>
-      {children ?? messages.status[status]}
-    </Node>
-  )
-})
+export const Status = /* @__PURE__ */ spanPart(
+  'Status',
+  ({ status }) => useMessages().status[status],
+  ({ status }) => ({ 'data-status': status }),
+)
 
 /** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
 export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
@@ -134,21 +114,6 @@ export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'spa
   return (
     <Node {...props} ref={ref} data-reason={reason}>
       {sentence}
-    </Node>
-  )
-})
-
-/** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
-export const Avatar = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Avatar(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { account } = useSubject('Avatar')
-  if (!account) return null
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref}>
-      {children ?? <Face account={account} />}
     </Node>
   )
 })
@@ -186,7 +151,25 @@ export const Expiry = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryProps>(f
   )
 })
 
-/** Connects an account in the click's own tick. Renders a `button` with `data-status`. */
+interface ActionProps {
+  asChild: boolean | undefined
+  status: CardStatus
+  children: ReactNode
+}
+
+/** The button of a part, with its subject's status. */
+const Action = /* @__PURE__ */ forwardRef<HTMLButtonElement, ComponentPropsWithoutRef<'button'> & ActionProps>(
+  function Action({ asChild, status, ...props }, ref) {
+    const Node = asChild ? Slot : 'button'
+    return <Node type="button" {...props} ref={ref} data-status={status} />
+  },
+)
+
+/**
+ * Connects an account in the click's own tick. Renders a `button` with `data-status`.
+ *
+ * @throws Error for a provider that takes an API key: use an `ApiKeyForm` or a `ConnectButton`.
+ */
 export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(
   { asChild, children, onClick, onPointerEnter, onFocus, ...props },
   ref,
@@ -194,23 +177,29 @@ export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'
   const { provider, status } = useSubject('Connect')
   const messages = useMessages()
   const { connect, prepare } = useConnect(provider.id)
-  const Node = asChild ? Slot : 'button'
+  if (provider.kind === 'api-key')
+    throw new Error(
+      `Latchkey: <Account.Connect> has no form for a key: use <ApiKeyForm> or <ConnectButton provider="${provider.id}">.`,
+    )
   return (
-    <Node
-      type="button"
+    <Action
       {...props}
       ref={ref}
-      data-status={status}
+      asChild={asChild}
+      status={status}
       onPointerEnter={after(onPointerEnter, prepare)}
       onFocus={after(onFocus, prepare)}
       onClick={after(onClick, () => connect())}
     >
       {children ?? messages.connect(provider.name)}
-    </Node>
+    </Action>
   )
 })
 
-/** Connects the account again, in the click's own tick. Renders a `button`, or nothing without an account. */
+/**
+ * Connects the account again, in the click's own tick. Renders a `button`; nothing without an account, or for one with
+ * an API key, which an `ApiKeyForm` with the `accountId` replaces.
+ */
 export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Reconnect(
   { asChild, children, onClick, onPointerEnter, onFocus, ...props },
   ref,
@@ -219,20 +208,19 @@ export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps
   const { client } = useKit()
   const messages = useMessages()
   const { prepare } = useConnect(provider.id)
-  if (!account) return null
-  const Node = asChild ? Slot : 'button'
+  if (!account || provider.kind === 'api-key') return null
   return (
-    <Node
-      type="button"
+    <Action
       {...props}
       ref={ref}
-      data-status={status}
+      asChild={asChild}
+      status={status}
       onPointerEnter={after(onPointerEnter, prepare)}
       onFocus={after(onFocus, prepare)}
       onClick={after(onClick, () => neverRejecting(() => client.reconnect(account.id), provider.id))}
     >
       {children ?? messages.reconnect(provider.name)}
-    </Node>
+    </Action>
   )
 })
 
@@ -254,16 +242,15 @@ export const Disconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, Disconne
   const { client } = useKit()
   const messages = useMessages()
   if (!account) return null
-  const Node = asChild ? Slot : 'button'
   return (
-    <Node
-      type="button"
+    <Action
       {...props}
       ref={ref}
-      data-status={status}
+      asChild={asChild}
+      status={status}
       onClick={after(onClick, () => client.disconnect(account.id).then(onDisconnected))}
     >
       {children ?? messages.disconnect(provider.name)}
-    </Node>
+    </Action>
   )
 })

@@ -1,0 +1,119 @@
+// The folders of each package import one way: a room knows only the rooms before it. Types count as imports.
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+
+/** Rooms from the ground up; those on one line do not know each other. A room is a folder or a file of `src`. */
+const orders: Record<string, string[][]> = {
+  core: [
+    ['errors.ts', 'storage.ts', 'urls.ts'],
+    ['provider.ts'],
+    ['identities.ts', 'connect-request.ts'],
+    ['snapshot.ts'],
+    ['providers'],
+    ['protocol'],
+    ['accounts'],
+    ['connect', 'mcp'],
+    ['client.ts'],
+    ['runtimes'],
+    ['index.ts', 'server.ts'],
+  ],
+  react: [
+    ['ui', 'messages'],
+    ['provider.tsx'],
+    ['use-messages.ts', 'hooks.ts'],
+    ['use-messages.lazy.ts'],
+    ['parts'],
+    ['dialogs'],
+    ['connect'],
+    ['panel'],
+    ['menu', 'mcp'],
+    ['agents'],
+    ['index.ts', 'testing.ts', 'agents.ts'],
+  ],
+  server: [
+    ['telemetry.ts'],
+    ['outbound', 'stores'],
+    ['vault'],
+    ['use'],
+    ['agent'],
+    ['broker'],
+    ['env.ts'],
+    [
+      'index.ts',
+      'vault.ts',
+      'postgres.ts',
+      'sqlite.ts',
+      'mcp.ts',
+      'code-mode.ts',
+      'skills.ts',
+      'testing.ts',
+      'testing',
+    ],
+  ],
+  spiffe: [
+    ['ids'],
+    ['x509', 'jwt'],
+    ['bundles/bundle.ts'],
+    ['workload'],
+    ['tls'],
+    ['bundles/federation.ts', 'grpc', 'channel'],
+    ['identity.ts'],
+    ['index.ts', 'tls.ts', 'grpc.ts', 'testing'],
+  ],
+}
+
+/** Imports that still go up or sideways. One that is mended must leave the list, and none joins it. */
+const wrongWay = [
+  'core: accounts/account-store.ts imports connect/popup.ts',
+  'core: accounts/account-store.ts imports mcp/registration.ts',
+  'core: accounts/refresh.ts imports mcp/accounts.ts',
+  'core: connect/connect.ts imports mcp/www-authenticate.ts',
+  'core: mcp/client.ts imports client.ts',
+  'core: mcp/client.ts imports connect/connect.ts',
+  'core: protocol/vault-client.ts imports accounts/account-store.ts',
+  'core: protocol/vault-client.ts imports accounts/refresh.ts',
+  'core: protocol/vault-client.ts imports connect/authorization.ts',
+  'server: agent/mcp/vault.ts imports broker/broker.ts',
+  'server: broker/broker.ts imports env.ts',
+  'server: vault/custodian.ts imports agent/context.ts',
+  'server: vault/custodian.ts imports agent/references.ts',
+]
+
+interface Import {
+  file: string
+  target: string
+  dynamic: boolean
+}
+
+test.each(Object.entries(orders))('the rooms of %s import one way', (name, order) => {
+  const src = path.join(import.meta.dirname, '../..', name, 'src')
+  const files = globSync('**/*.{ts,tsx}', { cwd: src })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => !/\.(test|test-d|stories)\./.test(file))
+  const floorOf = (room: string) => order.findIndex((rooms) => rooms.includes(room))
+  const roomOf = (file: string) => (floorOf(file) < 0 ? file.split('/')[0]! : file)
+  expect(files.filter((file) => floorOf(roomOf(file)) < 0)).toEqual([])
+
+  const imports = files.flatMap((file) =>
+    [...readFileSync(path.join(src, file), 'utf8').matchAll(/(?:from|import)\s*(\(?)\s*'(\.[^']+)'/g)].map(
+      ([, call, to]): Import => ({
+        file,
+        target: path.posix.join(path.posix.dirname(file), to!),
+        dynamic: call === '(',
+      }),
+    ),
+  )
+  expect(imports.length).toBeGreaterThan(files.length)
+  expect(imports.filter(({ target }) => !existsSync(path.join(src, target)))).toEqual([])
+
+  const found = imports.filter(({ file, target }) => {
+    const [here, there] = [roomOf(file), roomOf(target)]
+    return here !== there && floorOf(there) >= floorOf(here)
+  })
+  const lines = found.map(({ file, target }) => `${name}: ${file} imports ${target}`)
+  expect([...new Set(lines)].sort()).toEqual(wrongWay.filter((line) => line.startsWith(`${name}:`)))
+
+  if (name === 'react')
+    expect(imports.filter(({ target, dynamic }) => dynamic && !target.includes('.lazy.'))).toEqual([])
+})
