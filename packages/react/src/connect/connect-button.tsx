@@ -20,7 +20,7 @@ export type ConnectButtonProps = ConnectIntent &
     provider: string
     /** `full`: mark and "Connect GitHub"; `compact`: "Connect"; `icon`: the mark. @default `full` */
     variant?: 'full' | 'compact' | 'icon'
-    /** @default `medium` */
+    /** How large the button is. @default `medium` */
     size?: 'small' | 'medium' | 'large'
     /** How much weight the button has on its page. @default `primary` */
     kind?: 'primary' | 'secondary' | 'quiet'

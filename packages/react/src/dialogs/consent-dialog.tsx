@@ -12,7 +12,7 @@ export interface ConsentDialogProps extends UseConsentOptions {
   account?: string
   /** Whether it is open, where the app decides that. */
   open?: boolean
-  /** @default true: it opens when it is mounted. */
+  /** Whether it is open when it is mounted. @default true */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void

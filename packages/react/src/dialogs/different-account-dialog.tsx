@@ -13,7 +13,7 @@ export interface DifferentAccountDialogProps {
   provider: string
   /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** @default true, so it asks as soon as there is something to ask */
+  /** Whether it opens as soon as there is something to ask. @default true */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void

@@ -14,7 +14,7 @@ export type DisconnectDialogProps = AboutProps & {
   children?: ReactNode
   /** Whether it is open, where the app decides that. @default it decides by itself */
   open?: boolean
-  /** @default false */
+  /** Whether it is open when it is mounted. @default false */
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void

@@ -93,7 +93,7 @@ export function AccountMore(props: AccountMoreProps) {
 export type DetailsProps = Omit<ComponentPropsWithoutRef<'dl'>, 'children'> & {
   /** Whether the scopes' own names are shown. */
   rawScopes?: boolean
-  /** @default false */
+  /** Whether the scopes are first shown by their names at the provider. @default false */
   defaultRawScopes?: boolean
   /** Called when the person shows or hides them. */
   onRawScopesChange?: (shown: boolean) => void

@@ -33,7 +33,7 @@ const FIRST = 40
 
 /** Props of {@link ConnectedAccounts}. */
 export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, 'title' | 'children'> & {
-  /** @default "Connected Accounts" */
+  /** The heading of the panel. @default "Connected Accounts" */
   title?: ReactNode
   /** The line below the title; `null` for none. */
   description?: ReactNode
@@ -50,7 +50,7 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
   groups?: boolean
   /** What is searched for. */
   query?: string
-  /** @default nothing */
+  /** What the search field holds at first. @default nothing */
   defaultQuery?: string
   /** Called with every change of what is searched for. */
   onQueryChange?: (query: string) => void
