@@ -103,6 +103,7 @@ export function getIdentity(provider: string): Identity | undefined {
   return currentIdentities().find((identity) => identity.provider === provider)
 }
 
+/** What a call needs from an identity. */
 export interface RequireOptions {
   /** Scopes the call needs. They are checked when the identity says which it has. */
   scopes?: readonly string[]
@@ -153,6 +154,7 @@ const ENV_NAMES = new Map<string, readonly string[]>([
 /** Providers whose variables take more than a name to tell. */
 const KNOWN: readonly Provider[] = [gmail(), kaggle()]
 
+/** Which identities become environment variables, and under which names. */
 export interface IdentityEnvOptions {
   /** Providers whose own `envNames` and key schemes are used. Default: well-known names by provider id. */
   providers?: readonly Provider[]
