@@ -1,4 +1,4 @@
-import { createGuardedFetch, type GuardedFetch, type GuardOptions } from '../outbound/guarded-fetch.ts'
+import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './guarded-fetch.ts'
 
 /** Answers the broker's `/mcp` route. The signal ends what is asked when the page leaves. */
 export type McpProxy = (body: Record<string, unknown>, options?: { signal?: AbortSignal }) => Promise<Response>
