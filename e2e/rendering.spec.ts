@@ -31,7 +31,7 @@ const react18: Plugin = {
 const compiled: Plugin = {
   name: 'compiled',
   setup(bundle) {
-    bundle.onLoad({ filter: /packages\/react\/src\/[\w-]+\.tsx?$/ }, async ({ path: file }) => {
+    bundle.onLoad({ filter: /packages[\\/]react[\\/]src[\\/].+\.tsx?$/ }, async ({ path: file }) => {
       const result = await transformAsync(readFileSync(file, 'utf8'), {
         filename: file,
         babelrc: false,

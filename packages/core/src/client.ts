@@ -16,6 +16,7 @@ export interface KeyVerdict {
   username?: string
 }
 
+/** Which accounts an agent gets. */
 export interface IdentityOptions {
   /** Only what this agent may use. */
   agent?: string
@@ -45,6 +46,7 @@ export interface AccountReference {
 /** A provider id, for its default account, or one account. */
 export type AccountTarget<Id extends string = string> = Id | { accountId: string }
 
+/** What a token must be good for. */
 export interface TokenOptions {
   /** Scopes the token must have; else `insufficient_scope`. */
   scopes?: readonly string[]

@@ -84,6 +84,7 @@ const NEXT: Partial<Record<ErrorCode, NextAction>> = {
   misuse: 'configure',
 }
 
+/** What an error says beside its code and its sentence. */
 export interface LatchkeyErrorOptions {
   /** What to do next. Default: what usually helps with this code, `retry` for most. */
   next?: NextAction

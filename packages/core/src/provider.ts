@@ -53,6 +53,7 @@ export interface AuthorizationServer {
   authorization_response_iss_parameter_supported?: boolean
 }
 
+/** A provider that people sign in to, by OAuth 2.0 or OpenID Connect. */
 export interface OAuthProvider<Id extends string = string> extends ProviderBase<Id> {
   /** `mcp`: server and client are found out when a person connects. See {@link McpProvider}. */
   kind: 'oauth' | 'mcp'
@@ -153,6 +154,7 @@ export interface KeyScheme {
   }
 }
 
+/** A provider that people connect with a key that they paste. */
 export interface ApiKeyProvider<Id extends string = string> extends ProviderBase<Id> {
   kind: 'api-key'
   fields: readonly KeyField[]

@@ -92,6 +92,7 @@ export interface Snapshot {
   persistence: 'available' | 'unavailable'
 }
 
+/** The snapshot of a server and of the first render: nothing was read yet. */
 export const LOADING: Snapshot = {
   status: 'loading',
   accounts: {},
@@ -149,6 +150,7 @@ export type CardStatus = AccountStatus | 'loading' | 'connecting' | 'disconnecte
 
 const WORST_FIRST: AccountStatus[] = ['error', 'needs-reconnect', 'expiring', 'paused', 'connected']
 
+/** The status of a provider as one word: what runs now, else the worst status among its accounts. */
 export function cardStatus(snapshot: Snapshot, providerId: string): CardStatus {
   const { status } = providerState(snapshot, providerId)
   if (status !== 'idle') return status

@@ -19,6 +19,7 @@ import { pausedStatus } from './account-rules.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret } from './secret-store.ts'
 
+/** What `createLatchkey` is made with. */
 export interface LatchkeyOptions {
   providers: readonly Provider[]
   /** Base URL of the broker, such as `/api/latchkey`. */

@@ -34,6 +34,7 @@ const MAX_KEPT = 8 * 1024
 // What could not stand in a header cannot be a key.
 const HEADER_SAFE = /^[\x20-\x7e]+$/
 
+/** How one connect or reconnect goes. */
 export interface ConnectOptions {
   /** Scopes to ask for. Default: the provider's. */
   scopes?: readonly string[]
@@ -61,6 +62,7 @@ export interface ConnectKeyOptions {
   accountId?: string
 }
 
+/** How a connect ended. `next` says what helps. */
 export type ConnectOutcome =
   | { status: 'connected'; account: ConnectedAccount; kept?: unknown }
   | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }

@@ -9,6 +9,7 @@ import { type Challenge, readChallenge, scopeNames } from './www-authenticate.ts
 
 type Client = Pick<LatchkeyClient, 'providers' | 'getSnapshot' | 'getToken' | 'reportInvalidToken' | 'connect' | 'mcp'>
 
+/** How an MCP client asks a person to sign in. */
 export interface McpAuthOptions {
   /**
    * Asks the person to connect: shows a `ConnectPrompt`, and calls `connect` inside its click, where a window may open.

@@ -52,6 +52,7 @@ export interface McpServerEntry {
   references: readonly McpReference[]
 }
 
+/** The entries of an MCP configuration. */
 export interface McpServers {
   /** One per server that people sign in to. */
   providers: McpProvider[]
@@ -59,6 +60,7 @@ export interface McpServers {
   servers: McpServerEntry[]
 }
 
+/** One MCP server, and how to sign in to it. */
 export interface McpOptions extends McpServerAuth {
   /** Default: the host. */
   id?: string

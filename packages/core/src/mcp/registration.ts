@@ -19,6 +19,11 @@ export interface AppMetadata {
   clientMetadataUrl?: string
 }
 
+/**
+ * How a client authenticates at the token endpoint.
+ *
+ * @see RFC 7591 §2
+ */
 export type AuthMethod = 'none' | 'client_secret_post' | 'client_secret_basic'
 
 /** How a client id came to be. */
@@ -47,6 +52,7 @@ export interface RegisteredClient extends Registration {
   registration_access_token?: string
 }
 
+/** What a new registration asks for. */
 export interface RegisterOptions {
   redirectUri: string
   app?: AppMetadata
@@ -58,6 +64,7 @@ export interface RegisterOptions {
   ask?: Ask
 }
 
+/** Where registrations are stored. */
 export interface RegistrationsOptions {
   storage?: StateStorage
   prefix?: string
@@ -75,6 +82,11 @@ const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
 /** Dynamic client registration and its upkeep, keyed by issuer. @see RFC 7591 · RFC 7592 */
 export type Registrations = ReturnType<typeof createRegistrations>
 
+/**
+ * Keeps one client registration per authorization server, and makes those that are missing.
+ *
+ * @see RFC 7591
+ */
 export function createRegistrations(options: RegistrationsOptions = {}) {
   const { storage = localStorageStore(), prefix = 'latchkey' } = options
   const seal = storage.secrets === 'plain' ? plainSeal : keySeal(openDatabase(prefix))

@@ -38,6 +38,7 @@ export interface Profile {
   url?: string
 }
 
+/** A token, and whose account it opens. */
 export interface TokenAnswer {
   token: Token
   /** Absent when the provider names none or it could not be read: the account then has no name yet. */
@@ -55,10 +56,17 @@ export interface CodeGrant {
   nonce?: string
 }
 
+/** A token that a provider revoked. */
 export type RevokedToken = 'access_token' | 'refresh_token'
 
+/**
+ * Which tokens were revoked, or that the provider has no revocation endpoint.
+ *
+ * @see RFC 7009
+ */
 export type Revocation = { status: 'revoked'; tokens: RevokedToken[] } | { status: 'unsupported' }
 
+/** Whether a token or key still works: the profile it reads, or that the provider offers no check. */
 export type Verification = { status: 'verified'; profile: Profile } | { status: 'unchecked' }
 
 /** Where tokens come from: the authorization server itself, or a broker that adds client authentication. */
@@ -71,6 +79,7 @@ export interface TokenEndpoint {
   revoke(token: Token): Promise<Revocation>
 }
 
+/** How to call a token endpoint directly: the client, and the limits of each request. */
 export interface DirectOptions {
   client_id: string
   /** Only a broker has one. */

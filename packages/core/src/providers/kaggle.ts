@@ -1,5 +1,6 @@
 import { type ApiKeyProvider, defineProvider, type KeyScheme, trimBase } from '../provider.ts'
 
+/** What can differ from the public Kaggle. */
 export interface KaggleOptions {
   /** Moves the API and key-check host, not the "Get API Key" link. */
   baseUrl?: string

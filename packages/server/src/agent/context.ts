@@ -14,6 +14,7 @@ export interface OAuthToken {
   fields?: Readonly<Record<string, string>>
 }
 
+/** What a fresh token must have. */
 export interface TokenRequest {
   scopes?: readonly string[]
   /** True to get a new token because the provider refused the last one. */
@@ -76,6 +77,7 @@ export class AgentToken {
   }
 }
 
+/** A person and the tokens that an agent may use for them. */
 export interface AgentContextOptions<Provider extends string> {
   /** The app's own id of the person that the agent acts for. */
   userId: string

@@ -103,6 +103,7 @@ export function getIdentity(provider: string): Identity | undefined {
   return currentIdentities().find((identity) => identity.provider === provider)
 }
 
+/** What a call needs from an identity. */
 export interface RequireOptions {
   /** Required scopes. Checked only if the identity lists its scopes. */
   scopes?: readonly string[]
@@ -153,6 +154,7 @@ const ENV_NAMES = new Map<string, readonly string[]>([
 /** Providers whose variables depend on the kind of key. */
 const KNOWN: readonly Provider[] = [gmail(), kaggle()]
 
+/** Which identities become environment variables, and under which names. */
 export interface IdentityEnvOptions {
   /**
    * Providers whose `envNames` and key schemes are used.

@@ -53,6 +53,7 @@ export interface VaultAccess<Session> {
   close(): void
 }
 
+/** Who uses the tokens of a source, and for what. */
 export interface TokenSourceOptions extends ResolveOptions {
   /** Default: `default`. */
   tenant?: string
@@ -75,6 +76,7 @@ export interface BrokerClient {
   client_secret?: string | undefined
 }
 
+/** What `createBroker` is made with. */
 export interface BrokerOptions<Session> {
   /** The same providers as in the browser. Default: those that the environment names a client for. */
   providers?: readonly Provider[]

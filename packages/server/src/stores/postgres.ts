@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { MIGRATIONS, type Sql, sqlStore } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
+/** How to reach a PostgreSQL database. */
 export interface PostgresOptions {
   /** `postgres://…`; the role must be neither superuser nor have BYPASSRLS. */
   url: string

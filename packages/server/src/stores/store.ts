@@ -28,6 +28,7 @@ export interface FlowRow extends Owner {
   expiresAt: number
 }
 
+/** One row of the audit log as it is stored. */
 export interface AuditRow {
   tenant: string
   seq: number
@@ -39,6 +40,7 @@ export interface AuditRow {
   hash: string
 }
 
+/** An audit row before it has a place in the chain. */
 export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
 
 /**

@@ -15,6 +15,7 @@ export interface AuditEvent {
   reason?: string
 }
 
+/** One entry of the audit log, opened. */
 export interface AuditRecord extends AuditEvent {
   seq: number
   /** ISO 8601, UTC. */
@@ -23,6 +24,7 @@ export interface AuditRecord extends AuditEvent {
   hash: string
 }
 
+/** Whether the hash chain of the audit log holds. */
 export type AuditVerdict =
   | { ok: true; entries: number; head: string }
   /** The first entry that is not what was written. */

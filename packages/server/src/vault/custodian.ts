@@ -45,6 +45,7 @@ export interface AgentPolicy {
   providers: readonly string[]
 }
 
+/** Who uses an account, and for what. */
 export interface ResolveOptions {
   /** Who acts: checked against the `agents` of the broker, and written to the audit log. */
   agent?: string
@@ -54,6 +55,7 @@ export interface ResolveOptions {
   audience?: string
 }
 
+/** What was revoked and removed. */
 export type Disconnection = DisconnectReceipt
 
 export interface CustodianOptions {

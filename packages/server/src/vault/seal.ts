@@ -28,6 +28,7 @@ export interface Sealed {
   bytes: Uint8Array
 }
 
+/** Encryption keys in this process. */
 export interface LocalKeys extends KeyProvider {
   /** Adds a key and makes new rows with it from now on. Returns its id. */
   rotate(key: string): string

@@ -12,11 +12,13 @@ export interface VaultSecret extends AccountSecret {
   revoked?: true
 }
 
+/** An account with its secret. */
 export interface Opened {
   account: ConnectedAccount
   secret: VaultSecret
 }
 
+/** What `createVault` is made with. */
 export interface VaultOptions {
   /** Default: rows in this process. {@link vaultFromEnv} reads the choice from the environment. */
   store?: VaultStore

@@ -2,6 +2,7 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { LatchkeyError } from '@latchkey/core'
 import type { Owner } from '../stores/store.ts'
 
+/** What a webhook tells. */
 export interface WebhookEvent {
   type: 'account.connected' | 'account.needs-reconnect' | 'account.disconnected'
   /** ISO 8601, UTC. */
@@ -9,6 +10,7 @@ export interface WebhookEvent {
   data: Owner & { provider: string; accountId: string; label?: string; reason?: string }
 }
 
+/** Where webhooks go, and how they are signed. */
 export interface WebhookOptions {
   url: string
   /** `whsec_` and at least 24 bytes in base64. Several, with spaces between, while one replaces the other. */

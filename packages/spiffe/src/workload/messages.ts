@@ -12,20 +12,32 @@ export interface X509SvidMessage {
   hint: string
 }
 
-/** @see workloadapi.proto, message X509SVIDResponse */
+/**
+ * The X.509-SVIDs of a workload, and the bundles of federated trust domains by trust domain.
+ *
+ * @see workloadapi.proto, message X509SVIDResponse
+ */
 export interface X509SvidResponse {
   svids: X509SvidMessage[]
   federatedBundles: Map<string, Uint8Array>
 }
 
-/** @see workloadapi.proto, message JWTSVIDRequest */
+/**
+ * Asks for JWT-SVIDs for an audience.
+ *
+ * @see workloadapi.proto, message JWTSVIDRequest
+ */
 export interface JwtSvidRequest {
   audience: string[]
   /** Empty for any identity of the workload. */
   spiffeId: string
 }
 
-/** @see workloadapi.proto, message JWTSVID */
+/**
+ * One JWT-SVID of an answer.
+ *
+ * @see workloadapi.proto, message JWTSVID
+ */
 export interface JwtSvidMessage {
   spiffeId: string
   /** The token. */
@@ -33,7 +45,11 @@ export interface JwtSvidMessage {
   hint: string
 }
 
-/** @see workloadapi.proto, message ValidateJWTSVIDRequest */
+/**
+ * Asks the Workload API to validate a JWT-SVID.
+ *
+ * @see workloadapi.proto, message ValidateJWTSVIDRequest
+ */
 export interface ValidateJwtSvidRequest {
   audience: string
   /** The token. */
