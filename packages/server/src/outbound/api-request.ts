@@ -107,7 +107,8 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
   const told = [...response.headers].filter(([name]) => policy.response.test(name))
   return new Response([204, 205, 304].includes(response.status) ? null : answer, {
     status: response.status,
-    headers: told.map(([name, value]) => [name, redactor.text(value)]),
+    // The session id goes back to the server that made it, so it stays what it is. @see MCP, Transports: Session Management
+    headers: told.map(([name, value]) => [name, name === 'mcp-session-id' ? value : redactor.text(value)]),
   })
 }
 
