@@ -32,7 +32,8 @@ import type { AccountReference } from '../agent/references.ts'
 import { type Secret, secretOf } from '../outbound/api-request.ts'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
-import type { Opened, Vault, VaultSecret } from './vault.ts'
+import type { Opened, VaultSecret } from './accounts.ts'
+import type { Vault } from './vault.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
