@@ -31,7 +31,8 @@ import type { OAuthToken, TokenRequest } from '../agent/context.ts'
 import type { AccountReference } from '../agent/references.ts'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
-import type { Opened, Vault, VaultSecret } from './vault.ts'
+import type { Opened, VaultSecret } from './accounts.ts'
+import type { Vault } from './vault.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
