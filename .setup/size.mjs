@@ -106,7 +106,8 @@ async function byItself(code) {
   page.on('pageerror', (error) => errors.push(error))
   await page.route('**/*', (route) => {
     const file = new URL(route.request().url()).pathname.slice(1)
-    if (!file) return route.fulfill({ contentType: 'text/html', body: `<script type="module" src="/${entry}"></script>` })
+    if (!file)
+      return route.fulfill({ contentType: 'text/html', body: `<script type="module" src="/${entry}"></script>` })
     if (!chunks.has(file)) return route.fulfill({ status: 404 })
     asked.add(file)
     return route.fulfill({ contentType: 'text/javascript', body: chunks.get(file).code })
@@ -114,7 +115,10 @@ async function byItself(code) {
   await page.goto('https://app.test/', { waitUntil: 'networkidle' })
   await page.close()
   if (errors.length > 0 || !asked.has(entry)) throw new AggregateError(errors, 'The page that is measured does not run')
-  return sum(chunks, [...asked].filter((file) => !first.has(file)))
+  return sum(
+    chunks,
+    [...asked].filter((file) => !first.has(file)),
+  )
 }
 
 const measured = new Map()
