@@ -2,11 +2,11 @@ import {
   type ApiKeyProvider,
   type ConnectedAccount,
   type KeyFields,
-  keyScheme,
   LatchkeyError,
   type OAuthProvider,
   type Provider,
 } from '@latchkey/core'
+import { keyScheme } from '@latchkey/core/internal'
 import {
   authorizationRequest,
   authorizationResponse,
