@@ -4,16 +4,9 @@ import { apiKey, keyScheme, oauth } from '../provider.ts'
 import { github } from '../providers/github.ts'
 import { gmail } from '../providers/gmail.ts'
 import { kaggle } from '../providers/kaggle.ts'
-import {
-  authorizationServer,
-  BROKER_HEADER,
-  brokered,
-  callBroker,
-  fetchProfile,
-  keyAuthorization,
-  type Token,
-  verifyKey,
-} from './token-endpoint.ts'
+import { BROKER_HEADER, brokered, callBroker } from './broker.ts'
+import { fetchProfile, keyAuthorization, verifyKey } from './profile.ts'
+import { authorizationServer, type Token } from './token-endpoint.ts'
 
 let server: TinyServer
 

@@ -4,7 +4,8 @@ import type { AuthorizationRequest, authorizationRequest, Flow } from '../connec
 import { codeFromServer, LatchkeyError } from '../errors.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { Account } from '../snapshot.ts'
-import { BROKER_HEADER } from './token-endpoint.ts'
+import { BROKER_HEADER, BROKER_LIMIT } from './broker.ts'
+import { limited, parseObject, readText } from './http.ts'
 
 /** A flow whose verifier is on the server: all that this browser has to know of it. */
 export interface VaultFlow extends Flow {
@@ -21,9 +22,9 @@ export function createVaultClient(keeper: Keeper) {
 
   async function call<T>(method: string, route: string, body?: object): Promise<T> {
     let response: Response
-    let answer: { error?: unknown; message?: unknown } | undefined
+    let answer: Record<string, unknown> | undefined
     try {
-      response = await fetch(`${options.broker}/${route}`, {
+      response = await limited({ limit: BROKER_LIMIT })(`${options.broker}/${route}`, {
         method,
         headers: {
           accept: 'application/json',
@@ -33,7 +34,7 @@ export function createVaultClient(keeper: Keeper) {
         body: body && JSON.stringify(body),
         redirect: 'error',
       })
-      answer = await response.json().catch(() => undefined)
+      answer = parseObject(await readText(response))
     } catch (cause) {
       throw new LatchkeyError('network', 'The app could not be reached. Check the connection and try again.', { cause })
     }

@@ -1,3 +1,4 @@
+import { isObject } from '@latchkey/core/server'
 /** The wire form of an account in the vault: which one is meant, and nothing that could be used without the session. */
 export interface AccountReference {
   /** Provider id. */
@@ -48,6 +49,3 @@ export function takeConnectedAccounts<Body>(body: Body): { connectedAccounts: Ac
   const found = [...parseConnectedAccounts(nested), ...parseConnectedAccounts(top)]
   return { connectedAccounts: found, body: rest as Body }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
