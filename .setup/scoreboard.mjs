@@ -45,7 +45,9 @@ function numbersOf(text) {
   })
 }
 
-const testFiles = () => globSync(['{packages,apps}/*/src/**/*.test.{ts,tsx}', 'e2e/*.spec.ts'], { cwd: root })
+function testFiles() {
+  return globSync(['{packages,apps}/*/src/**/*.test.{ts,tsx}', 'e2e/*.spec.ts'], { cwd: root })
+}
 
 /**
  * The sections, as one test file of each section has them in a comment, and the cases that a release waits for. A title

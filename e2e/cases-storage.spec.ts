@@ -1,5 +1,5 @@
 // Security cases C, 51-65: Browser storage. A release waits for 51, 58.
-import type { Account } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import type { Page } from '@playwright/test'
 import { type LabApp, type LabServer, startApp, startAuthorizationServer } from '../apps/bench/src/lab.ts'
 import type { Lab } from '../apps/bench/src/page.ts'
@@ -108,7 +108,7 @@ test('case 53: the key cannot be exported; without it the account keeps its face
   expect(errors).toEqual(['InvalidAccessError', 'InvalidAccessError'])
   const account = async () => {
     const found = await page.evaluate(() => JSON.stringify(Object.values(lab.client.getSnapshot().accounts)[0]))
-    return JSON.parse(found) as Account
+    return JSON.parse(found) as ConnectedAccount
   }
   const before = await account()
   expect(before).toMatchObject({ subject: 'ada', username: 'ada', status: 'connected' })

@@ -241,7 +241,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: CALLBACK_PAGE,
   },
   getTokenStatus: {
-    ours: ['@latchkey/react StatusBadge', '@latchkey/core Account.status'],
+    ours: ['@latchkey/react StatusBadge', '@latchkey/core ConnectedAccount.status'],
     how: 'An account has its word already, kept up to date: expiring only when nothing can refresh it.',
   },
   formatDuration: { ours: ['@latchkey/react ExpiryLabel'], how: 'Renders a time element in the words of the browser.' },
@@ -406,8 +406,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'The window opens in the click itself.',
   },
   'UseIdentityReturn.connectWithToken': {
-    ours: ['@latchkey/core ConnectOptions.apiKey', '@latchkey/react ApiKeyForm'],
-    how: 'connect({ apiKey: { key } }). The provider is asked about the key before it counts as connected.',
+    ours: ['@latchkey/react useConnect.connectKey', '@latchkey/react ApiKeyForm'],
+    how: 'connectKey({ key }). The provider is asked about the key before it counts as connected.',
   },
   'UseIdentityReturn.disconnect': {
     ours: ['@latchkey/react useDisconnect.disconnect'],
@@ -422,7 +422,10 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     ours: ['@latchkey/react useAccount'],
     how: "useAccount('github') is undefined while there is none.",
   },
-  'UseIdentityReturn.getIdentity': { ours: ['@latchkey/react useAccount'], how: 'By provider id or account id.' },
+  'UseIdentityReturn.getIdentity': {
+    ours: ['@latchkey/react useAccount'],
+    how: 'By provider id, or by { accountId }.',
+  },
   'UseIdentityReturn.getAccessToken': {
     ours: ['@latchkey/react useToken.getToken'],
     how: 'Refreshed once for all callers and tabs. Rejects with a LatchkeyError instead of null.',
@@ -481,15 +484,15 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'Pages get a token as a string for one request; nothing holds the rest.',
   },
   Identity: {
-    ours: ['@latchkey/core Account', '@latchkey/core Identity'],
-    how: 'Account for what is shown; Identity is only the wire form that an agent run carries.',
+    ours: ['@latchkey/core ConnectedAccount', '@latchkey/core Identity'],
+    how: 'ConnectedAccount for what is shown; Identity is only the wire form that an agent run carries.',
   },
   ProviderUserInfo: {
     ours: [
-      '@latchkey/core Account.subject',
-      '@latchkey/core Account.username',
-      '@latchkey/core Account.avatar',
-      '@latchkey/core Account.url',
+      '@latchkey/core ConnectedAccount.subject',
+      '@latchkey/core ConnectedAccount.username',
+      '@latchkey/core ConnectedAccount.avatar',
+      '@latchkey/core ConnectedAccount.url',
     ],
     how: 'On the account, with name and email.',
   },

@@ -46,9 +46,9 @@ export const Connecting: Story = {
 
 export const ByKey: Story = {
   play: async ({ canvas, loaded: { client } }) => {
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_example{Enter}')
-    await expect(connect).toHaveBeenCalledWith('kaggle', { apiKey: { key: 'KGAT_example' } })
+    await expect(connect).toHaveBeenCalledWith('kaggle', { key: 'KGAT_example' }, undefined)
     await expect(await canvas.findByRole('button', { name: 'Disconnect Kaggle' })).toBeVisible()
     await expect(canvas.queryByLabelText('Kaggle API key')).toBeNull()
   },

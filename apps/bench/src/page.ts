@@ -56,5 +56,6 @@ document.querySelector('button')?.addEventListener('click', () => {
   client.connect('lab').then(ended, ({ code, message, next }) => ended({ status: 'failed', code, message, next }))
 })
 client.subscribe(show)
+client.mount()
 show()
 client.handleRedirect().catch(() => {})

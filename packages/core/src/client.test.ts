@@ -352,7 +352,7 @@ describe('keys', () => {
     const client = keys()
     const fields = { key: KEY }
     expect(await client.verifyKey('kaggle', fields)).toEqual({ status: 'verified', username: 'ada' })
-    expect(await client.connect('kaggle', { apiKey: fields })).toMatchObject({
+    expect(await client.connectKey('kaggle', fields)).toMatchObject({
       status: 'connected',
       account: {
         provider: 'kaggle',
@@ -370,7 +370,7 @@ describe('keys', () => {
 
   it('refuses a bad key with a sentence, and keeps nothing', async () => {
     const client = keys()
-    const wrong = client.connect('kaggle', { apiKey: { key: KEY } })
+    const wrong = client.connectKey('kaggle', { key: KEY })
     expect(await failure(wrong)).toMatchObject({ code: 'invalid_token', next: 'edit-key' })
     expect(client.getSnapshot().accounts).toEqual({})
     expect(recordKey()).toBe('')
@@ -383,9 +383,9 @@ describe('keys', () => {
     ['more than 8 kB', { key: `KGAT_${'x'.repeat(9000)}` }],
     ['a legacy key without its username', { key: 'abc' }],
     ['letters that no header can carry', { key: 'KGAT_ключ' }],
-  ])('refuses a key that is %s before it is sent anywhere', async (_what, apiKey) => {
+  ])('refuses a key that is %s before it is sent anywhere', async (_what, fields) => {
     const client = keys()
-    expect(await failure(client.connect('kaggle', { apiKey }))).toMatchObject({ code: 'invalid_token' })
+    expect(await failure(client.connectKey('kaggle', fields))).toMatchObject({ code: 'invalid_token' })
     expect(server.requests).toEqual([])
   })
 
@@ -399,7 +399,7 @@ describe('keys', () => {
   it('keeps a key that nobody could check, and checks it once at first use', async () => {
     const client = keys()
     server.fault('/broker/verify', { status: 503, body: 'no' })
-    const outcome = await client.connect('kaggle', { apiKey: { key: KEY } })
+    const outcome = await client.connectKey('kaggle', { key: KEY })
     expect(outcome).toMatchObject({ account: { label: 'Kaggle', reason: 'unverified', status: 'connected' } })
     server.keys.set(KEY, PROFILE)
     expect(await client.getToken('kaggle')).toBe(KEY)
@@ -412,7 +412,7 @@ describe('keys', () => {
   it('an unchecked key that turns out bad needs another one', async () => {
     const client = keys()
     server.fault('/broker/verify', { status: 503, body: 'no' })
-    await client.connect('kaggle', { apiKey: { key: KEY } })
+    await client.connectKey('kaggle', { key: KEY })
     expect(await failure(client.getToken('kaggle'))).toMatchObject({ code: 'invalid_token' })
     expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect', reason: 'invalid_token' }])
     expect(await client.getIdentities()).toEqual([])
@@ -422,7 +422,7 @@ describe('keys', () => {
     const client = keys()
     const down = { status: 503, body: 'no' }
     server.fault('/broker/verify', down, down, down)
-    await client.connect('kaggle', { apiKey: { key: KEY } })
+    await client.connectKey('kaggle', { key: KEY })
     for (let turn = 0; turn < 3; turn += 1) expect(await client.getToken('kaggle')).toBe(KEY)
     expect(server.to('/broker/verify')).toHaveLength(2)
   })
@@ -431,9 +431,9 @@ describe('keys', () => {
     server.keys.set(KEY, PROFILE)
     server.keys.set('KGAT_other', { subject: 'grace', username: 'grace' })
     const client = keys()
-    await client.connect('kaggle', { apiKey: { key: KEY } })
+    await client.connectKey('kaggle', { key: KEY })
     const [account] = accounts(client)
-    const again = client.reconnect(account!.id, { apiKey: { key: 'KGAT_other' } })
+    const again = client.connectKey('kaggle', { key: 'KGAT_other' }, { accountId: account!.id })
     expect(await failure(again)).toMatchObject({ code: 'account_changed' })
     expect(await client.getToken('kaggle')).toBe(KEY)
     expect(accounts(client)).toEqual([account])
@@ -441,10 +441,10 @@ describe('keys', () => {
 
   it('replaces the key of the one that was meant, of several accounts without a name', async () => {
     const client = keys({ broker: undefined })
-    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'one' } })
-    await client.connect('kaggle', { apiKey: { username: 'grace', key: 'two' } })
+    await client.connectKey('kaggle', { username: 'ada', key: 'one' })
+    await client.connectKey('kaggle', { username: 'grace', key: 'two' })
     const [ada, grace] = accounts(client).sort((a, b) => a.label.localeCompare(b.label))
-    const outcome = await client.reconnect(grace!.id, { apiKey: { key: KEY } })
+    const outcome = await client.connectKey('kaggle', { key: KEY }, { accountId: grace!.id })
     expect(outcome).toMatchObject({ status: 'connected', account: { id: grace!.id } })
     expect(await client.getToken({ accountId: grace!.id })).toBe(KEY)
     expect(await client.getToken({ accountId: ada!.id })).toBe('one')
@@ -453,9 +453,9 @@ describe('keys', () => {
 
   it('keeps two unchecked accounts apart when their usernames say so', async () => {
     const client = keys({ broker: undefined })
-    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'one' } })
-    await client.connect('kaggle', { apiKey: { username: 'grace', key: 'two' } })
-    await client.connect('kaggle', { apiKey: { username: 'ada', key: 'three' } })
+    await client.connectKey('kaggle', { username: 'ada', key: 'one' })
+    await client.connectKey('kaggle', { username: 'grace', key: 'two' })
+    await client.connectKey('kaggle', { username: 'ada', key: 'three' })
     expect(
       accounts(client)
         .map(({ label }) => label)
@@ -468,7 +468,7 @@ describe('identities', () => {
   it('carry what agent-runtimes reads, and never a refresh token', async () => {
     const client = tab({ providers: [acme(server), kaggle()] })
     const account = await connect(client, server)
-    await client.connect('kaggle', { apiKey: { key: 'abc', username: 'ada' } })
+    await client.connectKey('kaggle', { key: 'abc', username: 'ada' })
     const identities = await client.getIdentities()
     expect(identities).toEqual([
       {
@@ -486,7 +486,7 @@ describe('identities', () => {
   it('leave out what this agent may not use, and keep that over a reload', async () => {
     const client = tab({ providers: [acme(server), kaggle()] })
     await connect(client, server)
-    await client.connect('kaggle', { apiKey: { key: 'abc', username: 'ada' } })
+    await client.connectKey('kaggle', { key: 'abc', username: 'ada' })
     client.setIncluded('writer', 'kaggle', false)
     client.setIncluded('writer', 'kaggle', false)
     const names = async (from: typeof client, options: { agent?: string; providers?: string[] }) =>
@@ -533,7 +533,7 @@ describe('leaks', () => {
     const seen: string[] = []
     client.subscribe(() => void seen.push(inspect(client.getSnapshot(), { depth: 9, showHidden: true })))
     await connect(client, server)
-    await client.connect('kaggle', { apiKey: { key: `${CANARY}KEY`, username: 'ada' } })
+    await client.connectKey('kaggle', { key: `${CANARY}KEY`, username: 'ada' })
     await client.getIdentities()
     server.endGrants()
     await client.getToken('acme').catch(() => {})
@@ -558,7 +558,7 @@ describe('leaks', () => {
     await client.getToken('acme').catch(note)
     server.fault('/token', { status: 200, body: `<${CANARY}AT` })
     await client.getToken('acme').catch(note)
-    await client.connect('kaggle', { apiKey: { key: `${CANARY}\n` } }).catch(note)
+    await client.connectKey('kaggle', { key: `${CANARY}\n` }).catch(note)
     await client.getToken('acme', { scopes: ['write'] }).catch(note)
     server.fault('/token', { echo: true })
     await connect(client, server).catch(note)
@@ -589,7 +589,7 @@ describe('where secrets rest', () => {
     dueAtOnce()
     const client = tab({ providers: [acme(server), kaggle()] })
     await connect(client, server)
-    await client.connect('kaggle', { apiKey: { key: `${CANARY}KEY`, username: 'ada' } })
+    await client.connectKey('kaggle', { key: `${CANARY}KEY`, username: 'ada' })
     await client.getToken('acme')
     expect(client.getSnapshot()).toMatchObject({ custody: 'sealed', persistence: 'available' })
     expect(await readableStorage()).not.toContain(CANARY)
@@ -640,7 +640,8 @@ describe('where secrets rest', () => {
     const one = tab()
     const two = tab()
     const changed = vi.fn()
-    const leave = two.subscribe(changed)
+    const leave = two.mount()
+    two.subscribe(changed)
     const account = await connect(one, server)
     storageEvent(recordKey())
     expect(two.getSnapshot().accounts).toEqual(one.getSnapshot().accounts)

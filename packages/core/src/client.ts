@@ -1,14 +1,14 @@
 import { accessTokenOf, identityOf, isUsable, lives } from './accounts/account-rules.ts'
 import { createKeeper, type LatchkeyOptions } from './accounts/account-store.ts'
 import type { DisconnectReceipt } from './accounts/refresh.ts'
-import type { ChangeChoice, ConnectOptions, ConnectOutcome, Running } from './connect/connect.ts'
+import type { ChangeChoice, ConnectKeyOptions, ConnectOptions, ConnectOutcome, Running } from './connect/connect.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { closeWindow, flows, openWindow } from './connect/popup.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp } from './mcp/accounts.ts'
-import type { KeyFields, OAuthProvider, Provider } from './provider.ts'
-import { type Account, defaultAccount, type Snapshot } from './snapshot.ts'
+import type { ApiKeyProvider, KeyFields, OAuthProvider, Provider } from './provider.ts'
+import { type ConnectedAccount, defaultAccount, type Snapshot } from './snapshot.ts'
 
 /** A key's verdict. `unchecked`: nobody could say, so the key is kept and tried at first use. */
 export interface KeyVerdict {
@@ -38,12 +38,12 @@ export interface AccountReference {
   /** Provider id. */
   provider: string
   accountId: string
-  status: Account['status']
+  status: ConnectedAccount['status']
   scopes: string[]
 }
 
-/** A provider id (its default account), or one account. */
-export type TokenTarget = string | { accountId: string }
+/** A provider id, for its default account, or one account. */
+export type AccountTarget<Id extends string = string> = Id | { accountId: string }
 
 export interface TokenOptions {
   /** Scopes the token must have; else `insufficient_scope`. */
@@ -53,36 +53,43 @@ export interface TokenOptions {
 }
 
 /** The engine of a page's accounts. Framework-free; `@latchkey/react` gives it a face. */
-export interface LatchkeyClient {
+export interface LatchkeyClient<Id extends string = string> {
   readonly providers: readonly Provider[]
   /**
-   * Connects an account. Call it inside the click: the window opens before anything is awaited. A second call while
+   * Connects an account of an OAuth provider or MCP server. Call it inside the click: the window opens before anything is awaited. A second call while
    * one is under way joins it.
    *
    * @throws LatchkeyError for everything that is not the person's choice.
    */
-  connect(providerId: string, options?: ConnectOptions): Promise<ConnectOutcome>
+  connect(providerId: Id, options?: ConnectOptions): Promise<ConnectOutcome>
+  /**
+   * Connects an account of an API key provider with the fields that a person entered. With `accountId` the key takes the
+   * place of that account's.
+   *
+   * @throws LatchkeyError `invalid_token` for a key that cannot be right, or that the provider refuses.
+   */
+  connectKey(providerId: Id, fields: KeyFields, options?: ConnectKeyOptions): Promise<ConnectOutcome>
   /**
    * An authorization URL to open elsewhere in this browser profile. The flow waits for its answer as one with a window
    * does, and the card shows how it ends.
    */
-  connectLink(providerId: string, options?: Pick<ConnectOptions, 'scopes' | 'accountId'>): Promise<string>
+  connectLink(providerId: Id, options?: Pick<ConnectOptions, 'scopes' | 'accountId'>): Promise<string>
   /** Ends the provider's flow under way; its `connect` resolves to `cancelled`. */
-  cancel(providerId: string): void
+  cancel(providerId: Id): void
   /** Loads what `connect` will need. Call it on hover or focus. */
-  prepare(providerId: string): void
+  prepare(providerId: Id): void
   /** Asks the provider about a key without saving it. @throws LatchkeyError `invalid_token` for a key it refuses. */
-  verifyKey(providerId: string, fields: KeyFields): Promise<KeyVerdict>
+  verifyKey(providerId: Id, fields: KeyFields): Promise<KeyVerdict>
   /** Finishes a redirect flow: the one whose answer `url` holds, or the one the callback page left. */
   handleRedirect(url?: string): Promise<ConnectOutcome | undefined>
-  /** Connects the account again, keeping its place. */
-  reconnect(accountId: string, options?: Pick<ConnectOptions, 'mode' | 'signal' | 'apiKey'>): Promise<ConnectOutcome>
+  /** Connects the account again, keeping its place. A new key for one of an API key provider: `connectKey`. */
+  reconnect(accountId: string, options?: Pick<ConnectOptions, 'mode' | 'signal'>): Promise<ConnectOutcome>
   /**
    * Answers the question that a reconnect left which came back as somebody else (`changed` of the provider's state).
    * `keep-both` adds the new account, `replace` puts it in place of the old one, which is disconnected, and `cancel`
    * drops it.
    */
-  resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
+  resolveChange(providerId: Id, choice: ChangeChoice): Promise<ConnectOutcome>
   /** Stops the use of an account, here and in other tabs; its secret is kept. */
   pause(accountId: string): Promise<void>
   /** Goes on with a paused account: it is again what it was. */
@@ -96,14 +103,14 @@ export interface LatchkeyClient {
    */
   signOut(): Promise<void>
   /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
-  getToken(target: TokenTarget, options?: TokenOptions): Promise<string>
+  getToken(target: AccountTarget<Id>, options?: TokenOptions): Promise<string>
   /**
    * Says that an API answered 401 to this account's token. It is refreshed; where nothing can refresh it, the account
    * needs to be reconnected and says so. Resolves to the account as it is then.
    *
    * @see RFC 6750 §3.1
    */
-  reportInvalidToken(accountId: string): Promise<Account>
+  reportInvalidToken(accountId: string): Promise<ConnectedAccount>
   /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
   getIdentities(options?: IdentityOptions): Promise<Identity[]>
   /**
@@ -112,33 +119,41 @@ export interface LatchkeyClient {
    */
   requestConnect(request: ConnectRequest, options?: { signal?: AbortSignal }): Promise<RequestOutcome>
   /** Says no to what tools request of a provider. */
-  cancelRequest(providerId: string): void
+  cancelRequest(providerId: Id): void
   /**
    * References to the accounts that the server keeps, in place of identities: an agent run carries them, and the server
    * resolves them with the person's session. They are of no use to anybody else.
    */
   getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
   /** Reads the person's name and picture again, where the provider answers browsers. */
-  refreshProfile(accountId: string): Promise<Account>
+  refreshProfile(accountId: string): Promise<ConnectedAccount>
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
-  setIncluded(agentId: string, providerId: string, included: boolean): void
+  setIncluded(agentId: string, providerId: Id, included: boolean): void
   setDefault(accountId: string): void
   /** Replaces the providers; flows and accounts of those that stay go on. */
   setProviders(providers: readonly Provider[]): void
   /** What MCP servers need beyond other providers: discovery and client registrations. Loaded on first use. */
   mcp(): Promise<Mcp>
   getSnapshot(): Snapshot
+  /** Calls back when the snapshot changes, and does nothing else. Returns what ends it. */
   subscribe(listener: () => void): () => void
+  /**
+   * Starts what a page does while it is open: it follows other tabs, keeps accounts fresh, and goes on with flows that
+   * began before a reload. Several mounts are one. Returns what ends it.
+   */
+  mount(): () => void
 }
 
 /**
- * Makes a client. It reads storage at once, so accounts are there on the first paint, and follows other tabs while
- * somebody is subscribed. What talks to a server is loaded on intent.
+ * Makes a client. It reads storage at once, so accounts are there on the first paint, and follows other tabs while it is
+ * mounted. What talks to a server is loaded on intent. The ids of `providers` are those that its methods take.
  *
  * @throws LatchkeyError `misuse` for two providers with one id.
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
-export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
+export function createLatchkey<const Known extends readonly Provider[]>(
+  options: LatchkeyOptions & { providers: Known },
+): LatchkeyClient<Known[number]['id']> {
   const keeper = createKeeper(options)
   const { store, records, secrets } = keeper
   const running = new Map<string, Running>()
@@ -225,7 +240,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   }
 
   /** The account and secret behind a target: from memory while valid, else unsealed, else refreshed. */
-  const ask = async (target: TokenTarget, { scopes = [], minValidity = MIN_VALIDITY }: TokenOptions = {}) => {
+  const ask = async (target: AccountTarget, { scopes = [], minValidity = MIN_VALIDITY }: TokenOptions = {}) => {
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : keeper.findAccount(target.accountId)
     if (!account) {
@@ -278,7 +293,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
 
   const upkeep = once(async () => (await import('./accounts/refresh-scheduler.ts')).createUpkeep(keeper, renewal))
   let unwatch: (() => void) | undefined
-  /** Keeps accounts fresh from the first one on, while somebody is subscribed. */
+  /** Keeps accounts fresh from the first one on, while this client is mounted. */
   const tend = () => {
     if (unwatch || Object.keys(store.getState().accounts).length === 0) return
     let ended = false
@@ -294,11 +309,10 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       },
     )
   }
-  /** Accounts of agent-runtimes, which this kit takes the place of. */
-  const takeOver = async () => {
-    if (localStorage.getItem('datalayer-agent-identities') === null) return
-    const [{ importIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connecting()])
-    await keeper.secrets.exclusive('import', () => importIdentities(keeper, adopt))
+  const keyProvider = (providerId: string): ApiKeyProvider => {
+    const provider = keeper.find(providerId)
+    if (provider.kind === 'api-key') return provider
+    throw new LatchkeyError('misuse', `${provider.name} is not connected with a key.`, { provider: providerId })
   }
 
   /** Tokens by provider, true of this very snapshot: nearly every read is one of them. */
@@ -316,7 +330,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
   const hasVaulted = () =>
     options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
-  let subscribers = 0
+  let mounts = 0
   let unfollow: (() => void) | undefined
   keeper.read()
   announceMissing()
@@ -328,12 +342,14 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
     connect(providerId, connect = {}) {
       try {
         const provider = keeper.find(providerId)
-        return provider.kind !== 'api-key'
-          ? connectOAuth(provider, connect)
-          : connecting().then(({ connectKey }) => connectKey(provider, connect))
+        return provider.kind !== 'api-key' ? connectOAuth(provider, connect) : Promise.reject(notOAuth(provider))
       } catch (error) {
         return Promise.reject(error)
       }
+    },
+    async connectKey(providerId, fields, connect = {}) {
+      const provider = keyProvider(providerId)
+      return (await connecting()).connectKey(provider, fields, connect)
     },
     cancel(providerId) {
       const flow = running.get(providerId)
@@ -353,11 +369,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
           .catch(() => {})
     },
     async verifyKey(providerId, fields) {
-      const provider = keeper.find(providerId)
-      if (provider.kind !== 'api-key') {
-        throw new LatchkeyError('misuse', `${provider.name} is not connected with a key.`)
-      }
-      const verdict = await (await connecting()).judge(provider, fields)
+      const verdict = await (await connecting()).judge(keyProvider(providerId), fields)
       return verdict.status === 'verified' ? { status: 'verified', username: verdict.profile.username } : verdict
     },
     async handleRedirect(url) {
@@ -374,7 +386,7 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       const provider = keeper.find(providerId)
       const error = missing(provider)
       if (error) throw error
-      if (provider.kind === 'api-key') throw new LatchkeyError('misuse', `${provider.name} is connected with a key.`)
+      if (provider.kind === 'api-key') throw notOAuth(provider)
       const under = running.get(providerId)
       if (under?.url) return under.url
       under?.end.abort()
@@ -480,15 +492,15 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
       keeper.providers = next
       announceMissing()
       resumed = undefined
-      if (subscribers > 0) resume().catch(() => {})
+      if (mounts > 0) resume().catch(() => {})
       // A new snapshot, so that whoever draws providers draws them again.
       store.setState({})
     },
     mcp,
     getSnapshot: store.getState,
-    subscribe(listener) {
-      const stop = store.subscribe(listener)
-      if (subscribers++ === 0) {
+    subscribe: store.subscribe,
+    mount() {
+      if (mounts++ === 0) {
         const [unhear, untend] = [records.subscribe(keeper.read), store.subscribe(tend)]
         unfollow = () => {
           unhear?.()
@@ -499,22 +511,43 @@ export function createLatchkey(options: LatchkeyOptions): LatchkeyClient {
         keeper.read()
         tend()
         resume().catch(() => {})
-        // Where storage is forbidden there is nothing to take over.
-        takeOver().catch(() => {})
         // What the server did meanwhile. Where it cannot be asked, what is known stays.
         if (hasVaulted())
           vault()
             .then(({ sync }) => sync())
             .catch(() => {})
       }
+      let ended = false
       return () => {
-        stop()
-        if (--subscribers === 0) unfollow?.()
+        if (!ended && --mounts === 0) unfollow?.()
+        ended = true
       }
     },
   }
+  importers.set(client, async () => {
+    const [{ readIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connecting()])
+    return keeper.secrets.exclusive('import', () => readIdentities(keeper, adopt))
+  })
   return client
 }
+
+const importers = new WeakMap<LatchkeyClient, () => Promise<ConnectedAccount[]>>()
+
+/**
+ * Takes over the accounts that agent-runtimes left in this browser, once: those of configured providers that have none
+ * here. Its entry, which holds tokens as plain text, is removed. Call it at start in an app that used agent-runtimes.
+ *
+ * @returns the accounts that came.
+ * @throws LatchkeyError `misuse` for a client that `createLatchkey` did not make.
+ */
+export async function importIdentities(client: LatchkeyClient): Promise<ConnectedAccount[]> {
+  const run = importers.get(client)
+  if (!run) throw new LatchkeyError('misuse', 'importIdentities() takes a client that createLatchkey() made.')
+  return run()
+}
+
+const notOAuth = ({ id, name }: Provider) =>
+  new LatchkeyError('misuse', `${name} is connected with a key: call connectKey().`, { provider: id, next: 'edit-key' })
 
 /** Where the authorization server sends people back to; undefined when that is no page of this origin. */
 function callbackUri({ redirectUri, broker }: LatchkeyOptions): string | undefined {

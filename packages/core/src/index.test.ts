@@ -18,6 +18,7 @@ it('exports these names', () => {
       "defaultAccount",
       "defineProvider",
       "envName",
+      "importIdentities",
       "isPageOf",
       "keyScheme",
       "localStorageStore",
@@ -39,13 +40,13 @@ it('reads nothing on a server, so every render there is the same', () => {
   const client = core.createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
   expect(client.getSnapshot()).toEqual(core.LOADING)
   expect(core.cardStatus(client.getSnapshot(), 'github')).toBe('loading')
-  client.subscribe(() => {})()
+  client.mount()()
   expect(client.getSnapshot()).toEqual(core.LOADING)
   expect(logged).not.toHaveBeenCalled()
 })
 
 it('judges a card by its worst account', () => {
-  const account = (id: string, status: core.AccountStatus, connectedAt = 0): core.Account => ({
+  const account = (id: string, status: core.AccountStatus, connectedAt = 0): core.ConnectedAccount => ({
     id,
     provider: 'github',
     issuer: 'https://github.com/login/oauth',
@@ -58,7 +59,7 @@ it('judges a card by its worst account', () => {
     rev: 1,
   })
   const ready = { ...core.LOADING, status: 'ready' } as const
-  const snapshot = (...accounts: core.Account[]): core.Snapshot => ({
+  const snapshot = (...accounts: core.ConnectedAccount[]): core.Snapshot => ({
     ...ready,
     accounts: Object.fromEntries(accounts.map((one) => [one.id, one])),
   })

@@ -4,14 +4,15 @@ export type { LatchkeyOptions } from './accounts/account-store.ts'
 export type { DisconnectReceipt } from './accounts/refresh.ts'
 export {
   type AccountReference,
+  type AccountTarget,
   createLatchkey,
   type IdentityOptions,
+  importIdentities,
   type KeyVerdict,
   type LatchkeyClient,
   type TokenOptions,
-  type TokenTarget,
 } from './client.ts'
-export type { ChangeChoice, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
+export type { ChangeChoice, ConnectKeyOptions, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
 export type { RequestOutcome } from './connect/pending-requests.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
 export { type ConnectRequest, type Identity, isPageOf, parseIdentities, readConnectRequest } from './identities.ts'
@@ -38,10 +39,10 @@ export {
   type ScopeMeaning,
 } from './provider.ts'
 export {
-  type Account,
   type AccountStatus,
   accountsOf,
   type CardStatus,
+  type ConnectedAccount,
   type Custody,
   cardStatus,
   defaultAccount,

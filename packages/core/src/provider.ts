@@ -23,9 +23,9 @@ export interface ProfileSource {
   cors?: true
 }
 
-interface ProviderBase {
+interface ProviderBase<Id extends string> {
   /** `[a-z0-9-]+`, unique among an app's providers; also the prefix of its account ids. */
-  id: string
+  id: Id
   /** The service's name as people know it. */
   name: string
   /** One line below the name. */
@@ -53,7 +53,7 @@ export interface AuthorizationServer {
   authorization_response_iss_parameter_supported?: boolean
 }
 
-export interface OAuthProvider extends ProviderBase {
+export interface OAuthProvider<Id extends string = string> extends ProviderBase<Id> {
   /** `mcp`: server and client are found out when a person connects. See {@link McpProvider}. */
   kind: 'oauth' | 'mcp'
   server: AuthorizationServer
@@ -93,7 +93,7 @@ export interface OAuthProvider extends ProviderBase {
 }
 
 /** An MCP server that wants a login. Made by `mcp()` or `mcpServers()` of `@latchkey/core/mcp`. */
-export interface McpProvider extends OAuthProvider {
+export interface McpProvider<Id extends string = string> extends OAuthProvider<Id> {
   kind: 'mcp'
   mcp: {
     /** The server's endpoint (Streamable HTTP). */
@@ -153,7 +153,7 @@ export interface KeyScheme {
   }
 }
 
-export interface ApiKeyProvider extends ProviderBase {
+export interface ApiKeyProvider<Id extends string = string> extends ProviderBase<Id> {
   kind: 'api-key'
   fields: readonly KeyField[]
   schemes: readonly KeyScheme[]
@@ -167,7 +167,7 @@ export interface ApiKeyProvider extends ProviderBase {
 }
 
 /** A service that accounts come from. Pure data, made by a factory such as `github()`, `oauth()` or `apiKey()`. */
-export type Provider = OAuthProvider | McpProvider | ApiKeyProvider
+export type Provider<Id extends string = string> = OAuthProvider<Id> | McpProvider<Id> | ApiKeyProvider<Id>
 
 /** The fields of an ApiKey by name, such as `{ key }` or `{ username, key }`. */
 export type KeyFields = Record<string, string>
@@ -245,8 +245,8 @@ export interface OAuthFactoryOptions {
 }
 
 /** Options of {@link oauth}: any OAuth 2.0 service whose endpoints are known. */
-export interface OAuthOptions {
-  id: string
+export interface OAuthOptions<Id extends string = string> {
+  id: Id
   name: string
   description?: string
   /** Default: the origin of the authorization endpoint. @see RFC 9207 §2 */
@@ -274,7 +274,7 @@ export interface OAuthOptions {
 }
 
 /** Any OAuth 2.0 provider, by its endpoints: authorization code with PKCE. @see RFC 6749 §4.1 · RFC 7636 */
-export function oauth(options: OAuthOptions): OAuthProvider {
+export function oauth<const Id extends string>(options: OAuthOptions<Id>): OAuthProvider<Id> {
   const origin = parse(options.authorizationEndpoint, 'authorizationEndpoint', options.id).origin
   const issuer = options.issuer ?? origin
   return defineProvider({
@@ -304,8 +304,8 @@ export function oauth(options: OAuthOptions): OAuthProvider {
 }
 
 /** Options of {@link oidc}: an OpenID Connect service, found by its issuer. */
-export interface OidcOptions {
-  id: string
+export interface OidcOptions<Id extends string = string> {
+  id: Id
   name: string
   description?: string
   /** Its metadata is read from `{issuer}/.well-known/openid-configuration`. @see OpenID Connect Discovery 1.0 §4 */
@@ -343,7 +343,7 @@ export const OIDC_PROFILE_FIELDS: ProfileSource['fields'] = {
 }
 
 /** Any OpenID Connect provider, by its issuer; endpoints come from discovery. @see OpenID Connect Discovery 1.0 §4 */
-export function oidc(options: OidcOptions): OAuthProvider {
+export function oidc<const Id extends string>(options: OidcOptions<Id>): OAuthProvider<Id> {
   return defineProvider({
     kind: 'oauth',
     id: options.id,
@@ -364,8 +364,8 @@ export function oidc(options: OidcOptions): OAuthProvider {
 }
 
 /** Options of {@link apiKey}: any service that people connect by pasting a key. */
-export interface ApiKeyOptions {
-  id: string
+export interface ApiKeyOptions<Id extends string = string> {
+  id: Id
   name: string
   description?: string
   /** Where a person makes a key. */
@@ -387,7 +387,7 @@ export interface ApiKeyOptions {
 }
 
 /** Any provider that people connect by pasting an API key. */
-export function apiKey(options: ApiKeyOptions): ApiKeyProvider {
+export function apiKey<const Id extends string>(options: ApiKeyOptions<Id>): ApiKeyProvider<Id> {
   const fields = options.fields ?? [{ name: 'key', label: 'API key', secret: true }]
   const primary = fields[0]
   if (!primary) throw misuse(`Provider "${options.id}" needs at least one field: the key.`, options.id)

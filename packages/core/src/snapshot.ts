@@ -21,7 +21,7 @@ export type Reason =
   | 'embedded'
 
 /** One connected account of a person at a provider: facts only, never a secret. */
-export interface Account {
+export interface ConnectedAccount {
   /** `<providerId>.` and 22 characters that stand for issuer and subject. */
   id: string
   /** Provider id. */
@@ -67,7 +67,7 @@ export interface ProviderState {
   /** Why the last connect failed; cleared by the next. */
   error?: LatchkeyError
   /** A reconnect came back as somebody else: `resolveChange` says what becomes of both. */
-  changed?: { from: Account; to: Account }
+  changed?: { from: ConnectedAccount; to: ConnectedAccount }
 }
 
 /** How secrets rest: `design` word of the storage in use. */
@@ -78,7 +78,7 @@ export interface Snapshot {
   /** `loading` until storage was read (and on a server). */
   status: 'loading' | 'ready'
   /** By account id. */
-  accounts: Readonly<Record<string, Account>>
+  accounts: Readonly<Record<string, ConnectedAccount>>
   /** Provider id → id of its default account. */
   defaults: Readonly<Record<string, string>>
   /** Provider id → what it is doing. A provider that is not in here is idle. */
@@ -117,17 +117,17 @@ export function providerState(snapshot: Snapshot, providerId: string): ProviderS
 }
 
 /** A provider's default account: the chosen one, else its oldest. */
-export function defaultAccount(snapshot: Snapshot, providerId: string): Account | undefined {
+export function defaultAccount(snapshot: Snapshot, providerId: string): ConnectedAccount | undefined {
   const chosen = snapshot.accounts[snapshot.defaults[providerId] ?? '']
   if (chosen?.provider === providerId) return chosen
   return accountsOf(snapshot, providerId)[0]
 }
 
-const byProvider = new WeakMap<Snapshot['accounts'], Map<string, Account[]>>()
-const NONE: readonly Account[] = []
+const byProvider = new WeakMap<Snapshot['accounts'], Map<string, ConnectedAccount[]>>()
+const NONE: readonly ConnectedAccount[] = []
 
 /** A provider's accounts, oldest first. Sorted once per change: with many providers every card asks. */
-export function accountsOf({ accounts }: Snapshot, providerId: string): readonly Account[] {
+export function accountsOf({ accounts }: Snapshot, providerId: string): readonly ConnectedAccount[] {
   let index = byProvider.get(accounts)
   if (!index) {
     index = new Map()
@@ -157,7 +157,7 @@ export function cardStatus(snapshot: Snapshot, providerId: string): CardStatus {
 }
 
 /** The snapshot with one account added or replaced. */
-export function withAccount(snapshot: Snapshot, account: Account): Snapshot {
+export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {
   return { ...snapshot, accounts: { ...snapshot.accounts, [account.id]: account } }
 }
 
@@ -177,15 +177,15 @@ export function withProvider(snapshot: Snapshot, providerId: string, state: Prov
 const EXPIRING = 5 * 60_000
 
 /** When an account that nothing can refresh starts to say so: 5 minutes or 10 % of its life before its end. */
-const expiringAt = ({ expiresAt = 0, issuedAt, connectedAt }: Account) =>
+const expiringAt = ({ expiresAt = 0, issuedAt, connectedAt }: ConnectedAccount) =>
   expiresAt - Math.max(0, Math.min(EXPIRING, (expiresAt - (issuedAt ?? connectedAt)) / 10))
 
 /** Whether time alone gives this account its word. */
-const ticks = ({ status, renewable, expiresAt }: Account) =>
+const ticks = ({ status, renewable, expiresAt }: ConnectedAccount) =>
   !renewable && expiresAt !== undefined && (status === 'connected' || status === 'expiring')
 
 /** The account as it is at this time; the same object when nothing changed. */
-export function wordAt(account: Account, now: number): Account {
+export function wordAt(account: ConnectedAccount, now: number): ConnectedAccount {
   if (!ticks(account)) return account
   if ((account.expiresAt ?? 0) <= now) return { ...account, status: 'needs-reconnect', reason: 'expired' }
   const status = expiringAt(account) <= now ? 'expiring' : 'connected'
@@ -193,7 +193,7 @@ export function wordAt(account: Account, now: number): Account {
 }
 
 /** When time changes this account's word next; Infinity when it does not. */
-export function nextWord(account: Account, now: number): number {
+export function nextWord(account: ConnectedAccount, now: number): number {
   if (!ticks(account)) return Number.POSITIVE_INFINITY
   const at = expiringAt(account)
   return at > now ? at : (account.expiresAt ?? 0)

@@ -36,13 +36,13 @@ function Card({ provider }: { provider: string }) {
 /** A button that opens the window, or a form where people paste a key. */
 function Start({ provider: id }: { provider: string }) {
   const provider = useLatchkey().providers.find((one) => one.id === id)
-  const { connect } = useConnect(id)
+  const { connectKey } = useConnect(id)
   if (provider?.kind !== 'api-key') return <Account.Connect />
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const fields = [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value)])
-    connect({ apiKey: Object.fromEntries(fields.filter(([, value]) => value)) })
+    connectKey(Object.fromEntries(fields.filter(([, value]) => value)))
   }
   return (
     <form onSubmit={submit}>

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { LatchkeyError } from '@latchkey/core'
+import { type AccountTarget, LatchkeyError } from '@latchkey/core'
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { Profiler, type ReactNode } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -39,14 +39,14 @@ test('accounts are the same array until one changes', () => {
 
 test('an account by its id, or by its provider', () => {
   const client = createFakeClient({ accounts: [kaggler] })
-  const { result, rerender } = renderHook(({ id }) => useAccount(id), {
+  const { result, rerender } = renderHook(({ target }: { target: AccountTarget }) => useAccount(target), {
     ...around(client),
-    initialProps: { id: kaggler.id },
+    initialProps: { target: { accountId: kaggler.id } as AccountTarget },
   })
   expect(result.current).toBe(kaggler)
-  rerender({ id: 'kaggle' })
+  rerender({ target: 'kaggle' })
   expect(result.current).toBe(kaggler)
-  rerender({ id: 'github' })
+  rerender({ target: 'github' })
   expect(result.current).toBeUndefined()
 })
 

@@ -1,7 +1,9 @@
 'use client'
 import {
-  type Account,
+  type AccountTarget,
   accountsOf,
+  type ConnectedAccount,
+  type ConnectKeyOptions,
   type ConnectOptions,
   type ConnectOutcome,
   type ConnectRequest,
@@ -9,6 +11,7 @@ import {
   defaultAccount,
   type Identity,
   type IdentityOptions,
+  type KeyFields,
   LatchkeyError,
   LOADING,
   type Provider,
@@ -17,7 +20,6 @@ import {
   type Reason,
   type Snapshot,
   type TokenOptions,
-  type TokenTarget,
 } from '@latchkey/core'
 import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { useLatchkey } from './provider.tsx'
@@ -57,15 +59,15 @@ export function useProvider(providerId: string): Provider | undefined {
 }
 
 /** One provider's accounts, oldest first. */
-export function useProviderAccounts(providerId: string): readonly Account[] {
+export function useProviderAccounts(providerId: string): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => accountsOf(snapshot, providerId)), [providerId])
   return useSnapshot(select)
 }
 
-const byAge = (a: Account, b: Account) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
+const byAge = (a: ConnectedAccount, b: ConnectedAccount) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
 
 /** All connected accounts, oldest first. The array is the same one until an account changes. */
-export function useAccounts(): readonly Account[] {
+export function useAccounts(): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => Object.values(snapshot.accounts).sort(byAge)), [])
   return useSnapshot(select)
 }
@@ -73,11 +75,14 @@ export function useAccounts(): readonly Account[] {
 /**
  * One account, or undefined while there is none.
  *
- * @param id an account id, or a provider id for that provider's default account.
+ * @param target a provider id, for its default account, or `{ accountId }` for one account.
  */
-export function useAccount(id: string): Account | undefined {
-  return useSnapshot((snapshot) => snapshot.accounts[id] ?? defaultAccount(snapshot, id))
+export function useAccount(target: AccountTarget): ConnectedAccount | undefined {
+  return useSnapshot((snapshot) => accountAt(snapshot, target))
 }
+
+const accountAt = (snapshot: Snapshot, target: AccountTarget) =>
+  typeof target === 'string' ? defaultAccount(snapshot, target) : snapshot.accounts[target.accountId]
 
 /** How a connect ended; `failed` takes the place of a rejection. */
 export type ConnectResult = ConnectOutcome | { status: 'failed'; error: LatchkeyError }
@@ -86,6 +91,8 @@ export type ConnectResult = ConnectOutcome | { status: 'failed'; error: Latchkey
 export interface UseConnect {
   /** Call it inside the click: it opens the window in the same tick. Never rejects. */
   connect: (options?: ConnectOptions) => Promise<ConnectResult>
+  /** Connects with the fields of a key, where the provider takes one. Never rejects. */
+  connectKey: (fields: KeyFields, options?: ConnectKeyOptions) => Promise<ConnectResult>
   /** Ends the flow under way. */
   cancel: () => void
   /** Loads what `connect` will need: for hover and focus. */
@@ -105,9 +112,14 @@ export function useConnect(providerId: string): UseConnect {
     (options?: ConnectOptions) => neverRejecting(() => client.connect(providerId, options), providerId),
     [client, providerId],
   )
+  const connectKey = useCallback(
+    (fields: KeyFields, options?: ConnectKeyOptions) =>
+      neverRejecting(() => client.connectKey(providerId, fields, options), providerId),
+    [client, providerId],
+  )
   const cancel = useCallback(() => client.cancel(providerId), [client, providerId])
   const prepare = useCallback(() => client.prepare(providerId), [client, providerId])
-  return { connect, cancel, prepare, status: state.status, reason: state.reason, error: state.error }
+  return { connect, connectKey, cancel, prepare, status: state.status, reason: state.reason, error: state.error }
 }
 
 /** Runs a connect at once and turns what it throws into a `failed` result. */
@@ -160,11 +172,11 @@ export interface UseToken {
    */
   getToken: (options?: TokenOptions) => Promise<string>
   /** The account's status, or that there is none. */
-  status: Account['status'] | 'loading' | 'disconnected'
+  status: ConnectedAccount['status'] | 'loading' | 'disconnected'
 }
 
 /** A stable getter of one account's token; never the token itself, so nothing secret enters React. */
-export function useToken(target: TokenTarget): UseToken {
+export function useToken(target: AccountTarget): UseToken {
   const client = useLatchkey()
   const providerId = typeof target === 'string' ? target : undefined
   const accountId = typeof target === 'string' ? undefined : target.accountId
@@ -174,8 +186,7 @@ export function useToken(target: TokenTarget): UseToken {
   )
   const status = useSnapshot((snapshot): UseToken['status'] => {
     if (snapshot.status === 'loading') return 'loading'
-    const account = accountId === undefined ? defaultAccount(snapshot, providerId ?? '') : snapshot.accounts[accountId]
-    return account?.status ?? 'disconnected'
+    return accountAt(snapshot, accountId === undefined ? (providerId ?? '') : { accountId })?.status ?? 'disconnected'
   })
   return { getToken, status }
 }

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { createLatchkey, LatchkeyError } from '@latchkey/core'
+import { createLatchkey, LatchkeyError, type Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/react-query'
@@ -39,9 +39,7 @@ test('StrictMode, inline providers and renders make one client and tell it nothi
 })
 
 test('providers that really changed reach the client, and a flow under way goes on', () => {
-  const app = (providers: ReturnType<typeof github>[]) => (
-    <LatchkeyProvider providers={providers} broker="/api/latchkey" />
-  )
+  const app = (providers: Provider[]) => <LatchkeyProvider providers={providers} broker="/api/latchkey" />
   const { rerender } = render(app([github()]))
   void client.connect('github')
   const setProviders = vi.spyOn(client, 'setProviders')
@@ -120,7 +118,7 @@ test("the app's QueryClient is used when there is one, and one is made when ther
 
 test('a given token connects once, when storage was read, unless there is an account', async () => {
   const mine = createFakeClient({ status: 'loading', accounts: [fakeAccount()] })
-  const connect = vi.spyOn(mine, 'connect')
+  const connect = vi.spyOn(mine, 'connectKey')
   const app = () => (
     <StrictMode>
       <LatchkeyProvider client={mine} tokens={{ kaggle: { key: 'KGAT_given' }, github: { key: 'unused' } }} />
@@ -130,7 +128,7 @@ test('a given token connects once, when storage was read, unless there is an acc
   expect(connect).not.toHaveBeenCalled()
   await act(async () => mine.set({ status: 'ready' }))
   rerender(app())
-  expect(connect.mock.calls).toEqual([['kaggle', { apiKey: { key: 'KGAT_given' } }]])
+  expect(connect.mock.calls).toEqual([['kaggle', { key: 'KGAT_given' }]])
   await act(async () => {
     await mine.disconnect('kaggle.octocat')
   })

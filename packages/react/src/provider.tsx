@@ -107,6 +107,8 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   const outerQueries = useContext(QueryClientContext)
   const [ownQueries] = useState(() => once(() => new QueryClient()))
 
+  useEffect(() => client.mount(), [client])
+
   const asked = useRef({ keep, onReturn })
   useEffect(() => {
     asked.current = { keep, onReturn }
@@ -137,7 +139,7 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
         givenOnce.current.add(providerId)
         if (Object.values(accounts).some((account) => account.provider === providerId)) continue
         // A failure is in the provider's state, where its card shows it.
-        client.connect(providerId, { apiKey: fields }).catch(() => {})
+        client.connectKey(providerId, fields).catch(() => {})
       }
     }
     connectGiven()

@@ -1,7 +1,7 @@
 import {
-  type Account,
   accountsOf,
   type ChangeChoice,
+  type ConnectedAccount,
   type ConnectOptions,
   type ConnectOutcome,
   type ConnectRequest,
@@ -25,13 +25,20 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
  * How a connect of a fake client ends: an account (another one than was to be reconnected is asked about), the person's
  * choice, an error, or not at all until `settle` is called.
  */
-export type FakeOutcome = 'connected' | 'denied' | 'blocked' | 'cancelled' | 'pending' | Account | LatchkeyError
+export type FakeOutcome =
+  | 'connected'
+  | 'denied'
+  | 'blocked'
+  | 'cancelled'
+  | 'pending'
+  | ConnectedAccount
+  | LatchkeyError
 
 /** What a fake client has at the start, and how its calls end. */
 export interface FakeClientOptions {
   /** @default GitHub, Gmail and Kaggle */
   providers?: readonly Provider[]
-  accounts?: readonly Account[]
+  accounts?: readonly ConnectedAccount[]
   /** @default `ready` */
   status?: Snapshot['status']
   /** @default `sealed` */
@@ -61,13 +68,16 @@ export interface FakeClient extends LatchkeyClient {
   /** Changes parts of the snapshot. */
   set(part: Partial<Snapshot>): void
   /** Adds or replaces an account. */
-  setAccount(account: Account): void
+  setAccount(account: ConnectedAccount): void
   /** Sets what a provider is doing; `undefined`: nothing. */
   setState(providerId: string, state: ProviderState | undefined): void
 }
 
+/** What a connect of either kind was asked for. */
+type Asked = ConnectOptions & { fields?: KeyFields }
+
 /** Facts of an account: octocat's at GitHub, unless told otherwise. */
-export function fakeAccount(facts: Partial<Account> = {}): Account {
+export function fakeAccount(facts: Partial<ConnectedAccount> = {}): ConnectedAccount {
   const { provider = 'github', username = 'octocat' } = facts
   return {
     id: `${provider}.${username}`,
@@ -149,18 +159,18 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     listeners.add(listener)
     return () => listeners.delete(listener)
   }
-  const setAccount = (account: Account) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
+  const setAccount = (account: ConnectedAccount) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
   const setState = (providerId: string, state: ProviderState | undefined) => {
     const { [providerId]: _old, ...others } = snapshot.providers
     set({ providers: state ? { ...others, [providerId]: state } : others })
   }
-  const find = (accountId: string): Account => {
+  const find = (accountId: string): ConnectedAccount => {
     const account = snapshot.accounts[accountId]
     if (account) return account
     throw new LatchkeyError('misuse', `There is no account "${accountId}".`, { next: 'connect', account: accountId })
   }
 
-  const finish = (providerId: string, outcome: FakeOutcome, connect: ConnectOptions): ConnectOutcome => {
+  const finish = (providerId: string, outcome: FakeOutcome, connect: Asked): ConnectOutcome => {
     if (outcome instanceof LatchkeyError) {
       setState(providerId, { status: 'idle', error: outcome })
       throw outcome
@@ -181,10 +191,10 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     setAccount(account)
     return { status: 'connected', account }
   }
-  const accountFor = (providerId: string, connect: ConnectOptions): Account => {
+  const accountFor = (providerId: string, connect: Asked): ConnectedAccount => {
     const old = connect.accountId ? snapshot.accounts[connect.accountId] : undefined
     const provider = providers.find((candidate) => candidate.id === providerId)
-    const username = connect.apiKey?.username
+    const username = connect.fields?.username
     return {
       ...(old ?? fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
       status: 'connected',
@@ -194,7 +204,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     }
   }
 
-  const connect = (providerId: string, connectOptions: ConnectOptions = {}): Promise<ConnectOutcome> => {
+  const connect = (providerId: string, connectOptions: Asked = {}): Promise<ConnectOutcome> => {
     const underWay = pending.get(providerId)
     if (underWay) return underWay.result
     const { promise, resolve } = Promise.withResolvers<FakeOutcome>()
@@ -221,6 +231,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       return providers
     },
     connect,
+    connectKey: (providerId, fields, keyOptions) => connect(providerId, { ...keyOptions, fields }),
     cancel: (providerId) => pending.get(providerId)?.settle('cancelled'),
     prepare() {},
     verifyKey: options.verifyKey ?? (async () => ({ status: 'verified' })),
@@ -247,7 +258,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     getConnectedAccounts: async () => [],
     refreshProfile: async (accountId) => find(accountId),
     async reportInvalidToken(accountId) {
-      const account: Account = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
+      const account: ConnectedAccount = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
       set({ accounts: { ...snapshot.accounts, [accountId]: account } })
       return account
     },
@@ -300,6 +311,7 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     mcp: async () => mcp,
     getSnapshot: () => snapshot,
     subscribe,
+    mount: () => () => {},
     settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
     set,
     setAccount,

@@ -1,5 +1,5 @@
 import { github } from '@latchkey/core/providers/github'
-import { createCodeMode } from '@latchkey/server'
+import { createCodeMode } from '@latchkey/server/code-mode'
 
 /** Runs what a model wrote. Its fetch reaches these calls and no other; the token is added outside of the sandbox. */
 export const codeMode = createCodeMode({ rules: [{ provider: github(), allow: ['GET /user/**'] }] })

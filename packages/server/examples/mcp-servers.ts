@@ -1,4 +1,5 @@
-import { type AgentContext, resolveMcpServers } from '@latchkey/server'
+import type { AgentContext } from '@latchkey/server'
+import { resolveMcpServers } from '@latchkey/server/mcp'
 
 /** A configuration as MCP clients write it. It names accounts, and holds none. */
 export const config = {

@@ -1,5 +1,6 @@
 import path from 'node:path'
-import { type AgentContext, Skill } from '@latchkey/server'
+import type { AgentContext } from '@latchkey/server'
+import { Skill } from '@latchkey/server/skills'
 
 /** Runs a script in Python that reads KAGGLE_TOKEN: it is given that, and nothing else of ours. */
 export async function listDatasets(context: AgentContext, api = 'https://api.kaggle.com/v1'): Promise<string[]> {

@@ -1,12 +1,13 @@
 import { github, gmail } from '@latchkey/core/providers'
-import { createBroker, takeConnectedAccounts, type Vault, withIdentities } from '@latchkey/server'
+import { createBroker, takeConnectedAccounts, withIdentities } from '@latchkey/server'
+import type { Vault } from '@latchkey/server/vault'
 
 interface Session {
   id: string
   userId: string
 }
 
-/** A broker that keeps tokens and keys itself. In the app: `vault: vaultFromEnv()`. */
+/** A broker that keeps tokens and keys itself. In the app: `vault: await vaultFromEnv()`. */
 export const createVaultBroker = (vault: Vault, authenticate: (request: Request) => Promise<Session | null>) =>
   createBroker({
     vault,

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import type { Account } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createContext, createListRepos } from '../examples/agent-context.ts'
@@ -10,15 +10,9 @@ import { createServer } from '../examples/mount.ts'
 import { createGetMetrics } from '../examples/service-credentials.ts'
 import { listDatasets } from '../examples/skill.ts'
 import { createVaultBroker, run } from '../examples/vault.ts'
-import {
-  AgentContext,
-  AuthorizationRequired,
-  createVault,
-  currentIdentities,
-  localKeys,
-  memoryStore,
-  resolveMcpServers,
-} from './index.ts'
+import { resolveMcpServers } from './agent/mcp/index.ts'
+import { AgentContext, AuthorizationRequired, currentIdentities } from './index.ts'
+import { createVault, localKeys, memoryStore } from './vault/index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -131,7 +125,7 @@ it('example: a server with a broker', async () => {
 it('example: a run whose accounts are in the vault', async () => {
   const vault = createVault({ store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
   const id = `github.${'a'.repeat(22)}`
-  const account: Account = {
+  const account: ConnectedAccount = {
     id,
     provider: 'github',
     issuer: 'https://github.com/login/oauth',

@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import type { StateStorage } from '../storage.ts'
 
 /** The version of what is written under our keys. Data of a newer one is left alone. */
@@ -7,13 +7,13 @@ const VERSION = 1
 
 /** What storage holds of one account: its facts, and a copy of its sealed secret. */
 export interface StoredRecord {
-  account: Account
+  account: ConnectedAccount
   sealed?: string
 }
 
 /** Everything that is not a secret's authority, as read at start. */
 export interface Loaded {
-  accounts: Record<string, Account>
+  accounts: Record<string, ConnectedAccount>
   defaults: Record<string, string>
   excluded: Record<string, readonly string[]>
 }
@@ -159,7 +159,7 @@ export function createRecords(storage: StateStorage, prefix: string) {
      *
      * @throws LatchkeyError `storage_unavailable` when a newer version of Latchkey owns the key.
      */
-    async write(account: Account, sealed?: string, fresh?: boolean): Promise<void> {
+    async write(account: ConnectedAccount, sealed?: string, fresh?: boolean): Promise<void> {
       const raw = await storage.getItem(key(account.id))
       if (raw === null && !fresh) return
       const old = raw === null ? undefined : parseRecord(account.id, raw)

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { accountCases, answering, expected, ISSUER, provider, told } from '../../fixtures/account-cases.ts'
 import { freshPage, openPopups, visitCallback } from '../../fixtures/page.ts'
 import { authorizationRequest, authorizationResponse } from '../connect/authorization.ts'
-import { type Account, createLatchkey } from '../index.ts'
+import { type ConnectedAccount, createLatchkey } from '../index.ts'
 import { authorizationServer } from '../protocol/token-endpoint.ts'
 import {
   type AccountSecret,
@@ -29,7 +29,7 @@ afterEach(async () => {
 describe('the rules', () => {
   it.each(accountCases)('$title', async (one) => {
     const endpoint = authorizationServer(provider, { client_id: 'app', fetch: answering(one) })
-    const kept = new Map<string, { account: Account; secret: AccountSecret }>()
+    const kept = new Map<string, { account: ConnectedAccount; secret: AccountSecret }>()
     for (const _ of one.connects) {
       const asked = {
         redirect_uri: 'https://app.example',
@@ -54,7 +54,7 @@ describe('the rules', () => {
       if (nameless) kept.delete(nameless.id)
       kept.set(found.id, { account: connectedAgain(found, complete, old?.account), secret: complete })
     }
-    let [{ account, secret } = { account: {} as Account, secret: {} as AccountSecret }] = [...kept.values()]
+    let [{ account, secret } = { account: {} as ConnectedAccount, secret: {} as AccountSecret }] = [...kept.values()]
     if (one.refresh && secret.token) {
       const answer = await endpoint.refresh(secret.token)
       secret = renewedSecret(secret.token, answer)

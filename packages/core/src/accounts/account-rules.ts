@@ -4,7 +4,7 @@ import type { Identity } from '../identities.ts'
 import type { Profile } from '../protocol/profile.ts'
 import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
-import type { Account, AccountStatus, Reason } from '../snapshot.ts'
+import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
 
 export { nextWord, wordAt } from '../snapshot.ts'
 
@@ -30,8 +30,8 @@ export interface Evidence {
 
 /** An account as it will be, and the account without a name whose place it takes. */
 export interface Identified {
-  account: Account
-  nameless?: Account
+  account: ConnectedAccount
+  nameless?: ConnectedAccount
 }
 
 /** The same in every browser and on every server: `<provider>.` and 22 characters of SHA-256 over issuer and subject. */
@@ -66,7 +66,7 @@ export const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: AccountSe
 export const isUsable = (status: AccountStatus): boolean => status === 'connected' || status === 'expiring'
 
 /** The status of an account that is paused, or is not any more: its reason was kept. */
-export function pausedStatus({ status, reason }: Account, paused: boolean): AccountStatus {
+export function pausedStatus({ status, reason }: ConnectedAccount, paused: boolean): AccountStatus {
   if (paused) return 'paused'
   if (status !== 'paused') return status
   return reason === undefined || reason === 'unverified' || reason === 'offline' ? 'connected' : 'needs-reconnect'
@@ -100,14 +100,14 @@ function scopeFacts(asked: readonly string[], granted: readonly string[], renewa
 export async function identify(
   provider: Provider,
   secret: AccountSecret,
-  accounts: readonly Account[],
+  accounts: readonly ConnectedAccount[],
   { profile, granted = [], asked = granted, reason, target: meant }: Evidence,
 ): Promise<Identified> {
   const issuer = secret.token?.issuer ?? provider.issuer
   const known = facts(provider, profile, secret)
   const { subject, username } = known
   const target = accounts.find(({ id }) => id === meant)
-  const isNameless = (account: Account | undefined) =>
+  const isNameless = (account: ConnectedAccount | undefined) =>
     account?.provider === provider.id &&
     account.subject === undefined &&
     // A key that names no person belongs to the account that it was meant for.
@@ -115,7 +115,7 @@ export async function identify(
   const nameless = [target, ...accounts].find(isNameless)
   const id = subject ? await accountId(provider.id, issuer, subject) : (nameless?.id ?? randomAccountId(provider.id))
   const life = lifeOf(secret)
-  const account: Account = {
+  const account: ConnectedAccount = {
     id,
     provider: provider.id,
     issuer,
@@ -131,7 +131,7 @@ export async function identify(
 }
 
 /** Whether a person who was to connect one account again came back as another person. */
-export const isOtherPerson = (found: Account, meant: Account | undefined): boolean =>
+export const isOtherPerson = (found: ConnectedAccount, meant: ConnectedAccount | undefined): boolean =>
   found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id
 
 /**
@@ -145,7 +145,11 @@ export function withOldRefreshToken<S extends AccountSecret>(secret: S, old: Acc
 }
 
 /** The account as it is kept, with the secret that {@link withOldRefreshToken} made of it. `old`: what was kept so far. */
-export function connectedAgain(found: Account, secret: AccountSecret, old: Account | undefined): Account {
+export function connectedAgain(
+  found: ConnectedAccount,
+  secret: AccountSecret,
+  old: ConnectedAccount | undefined,
+): ConnectedAccount {
   const { renewable } = lifeOf(secret)
   return {
     ...found,
@@ -165,10 +169,10 @@ export function renewedSecret(old: Token, answer: TokenAnswer): { token: Token; 
 /** The account after a refresh. An answer that names no person, or another one, does not rename it. */
 export function renewedAccount(
   provider: OAuthProvider,
-  account: Account,
+  account: ConnectedAccount,
   answer: TokenAnswer,
   secret: AccountSecret,
-): Account {
+): ConnectedAccount {
   const life = lifeOf(secret)
   const { extraScopes, ...others } = account
   const asked = [...account.scopes, ...account.missingScopes].filter((scope) => !extraScopes?.includes(scope))
@@ -190,7 +194,7 @@ export const accessTokenOf = (provider: Provider, { token, fields }: AccountSecr
   token?.access_token ?? fields?.[primaryField(provider)] ?? ''
 
 /** An account and its secret in the form in which a runtime receives them. */
-export function identityOf(provider: Provider, account: Account, secret: AccountSecret): Identity {
+export function identityOf(provider: Provider, account: ConnectedAccount, secret: AccountSecret): Identity {
   const { [primaryField(provider)]: _primary, ...rest } = secret.fields ?? {}
   const expiresAt = secret.token && secret.expiresAt
   return {

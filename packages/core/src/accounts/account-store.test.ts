@@ -101,7 +101,7 @@ describe('a storage that refuses', () => {
     vi.spyOn(locks, 'request').mockImplementation(async () => denied())
     const forbidden = tab()
     expect(forbidden.getSnapshot()).toMatchObject({ status: 'ready', persistence: 'unavailable' })
-    forbidden.subscribe(() => {})()
+    forbidden.mount()()
     const account = await connect(forbidden, server)
     expect(await forbidden.getToken('acme')).toMatch(CANARY)
     expect(await forbidden.disconnect(account.id)).toEqual({ status: 'revoked', tokens: BOTH })
@@ -113,7 +113,7 @@ describe('a storage that refuses', () => {
 
   it('follows other tabs all the same, and keeps what only this page has', async () => {
     const client = tab()
-    client.subscribe(() => {})
+    client.mount()
     full()
     const ada = await connect(client, server)
     vi.restoreAllMocks()
@@ -226,7 +226,7 @@ describe('what is found in storage', () => {
   it('case 61: a forged storage event changes nothing, and an account of a foreign provider is used for nothing', async () => {
     const client = tab()
     const account = await connect(client, server)
-    client.subscribe(() => {})
+    client.mount()
     const before = client.getSnapshot().accounts
     localStorage.setItem(`latchkey:evil.${'x'.repeat(22)}`, 'junk')
     localStorage.setItem('latchkey:nothing', 'junk')
@@ -302,7 +302,7 @@ describe('a storage of the app', () => {
     // Two at once: both stay in the list of accounts, which such a storage makes us keep.
     await Promise.all([
       connect(client, server),
-      client.connect('kaggle', { apiKey: { username: 'ada', key: `${CANARY}KEY` } }),
+      client.connectKey('kaggle', { username: 'ada', key: `${CANARY}KEY` }),
       connect(client, server, { id: 'umbrella', person: GRACE }),
     ])
     client.setIncluded('writer', 'kaggle', false)

@@ -3,7 +3,7 @@ import { LatchkeyError } from '../errors.ts'
 import type { AppMetadata } from '../mcp/registration.ts'
 import type { Provider } from '../provider.ts'
 import {
-  type Account,
+  type ConnectedAccount,
   createAccounts,
   type ProviderState,
   type Reason,
@@ -75,7 +75,7 @@ export function createKeeper(options: LatchkeyOptions) {
   /** How often this page was wiped: what began before then is not kept. */
   let epoch = 0
 
-  const keep = async (account: Account, sealed?: string, fresh?: boolean) => {
+  const keep = async (account: ConnectedAccount, sealed?: string, fresh?: boolean) => {
     const began = epoch
     try {
       await records.write(account, sealed, fresh)
@@ -94,7 +94,12 @@ export function createKeeper(options: LatchkeyOptions) {
   }
 
   /** Changes facts of an account, if it is still there, on top of the newest that are known. */
-  const change = async (id: string, next: (account: Account) => Account, sealed?: string, always?: boolean) => {
+  const change = async (
+    id: string,
+    next: (account: ConnectedAccount) => ConnectedAccount,
+    sealed?: string,
+    always?: boolean,
+  ) => {
     // Storage may still show an account that another tab has disconnected: the database knows.
     const gone = !unwritten.has(id) && (await secrets.mark(id)) === 'gone'
     if (gone) update((snapshot) => withoutAccount(snapshot, id))
@@ -107,7 +112,7 @@ export function createKeeper(options: LatchkeyOptions) {
   }
 
   /** Changes an account's word, and while it is paused only the reason. */
-  const mark = (id: string, status: Account['status'], reason: Reason | undefined, sealed?: string) =>
+  const mark = (id: string, status: ConnectedAccount['status'], reason: Reason | undefined, sealed?: string) =>
     change(id, (account) => ({ ...account, status: account.status === 'paused' ? 'paused' : status, reason }), sealed)
 
   return {
@@ -136,7 +141,7 @@ export function createKeeper(options: LatchkeyOptions) {
     read() {
       const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
         update((snapshot) => {
-          const accounts: Record<string, Account> = {}
+          const accounts: Record<string, ConnectedAccount> = {}
           for (const [id, account] of Object.entries(loaded.accounts)) {
             const old = snapshot.accounts[id]
             const next = wordAt(account, Date.now())
@@ -166,7 +171,7 @@ export function createKeeper(options: LatchkeyOptions) {
      *
      * @param notes given for an account that a person connects; a renewed one stays what it is.
      */
-    async save(account: Account, secret: Secret, notes?: Notes): Promise<Account> {
+    async save(account: ConnectedAccount, secret: Secret, notes?: Notes): Promise<ConnectedAccount> {
       const fresh = notes !== undefined
       try {
         const { rev, sealed, paused } = await secrets.write(account, secret, notes)
@@ -186,9 +191,9 @@ export function createKeeper(options: LatchkeyOptions) {
       }
     },
     /** Keeps facts of an account whose secret is on the server. What is paused here stays paused. */
-    async keepVaulted(account: Account): Promise<Account> {
+    async keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount> {
       const paused = store.getState().accounts[account.id]?.status === 'paused'
-      const kept: Account = paused ? { ...account, status: 'paused' } : account
+      const kept: ConnectedAccount = paused ? { ...account, status: 'paused' } : account
       await keep(kept, '', true)
       return kept
     },
@@ -199,7 +204,7 @@ export function createKeeper(options: LatchkeyOptions) {
       await records.remove(id).catch(unavailable)
     },
     mark,
-    setDefault({ id, provider }: Account) {
+    setDefault({ id, provider }: ConnectedAccount) {
       store.setState({ defaults: { ...store.getState().defaults, [provider]: id } })
       records.writeDefault(provider, id).catch(unavailable)
     },
@@ -208,7 +213,7 @@ export function createKeeper(options: LatchkeyOptions) {
      *
      * @throws LatchkeyError `access_denied` when another tab paused it.
      */
-    async catchUp({ id, label, provider }: Account, { rev, secret, paused }: Held): Promise<void> {
+    async catchUp({ id, label, provider }: ConnectedAccount, { rev, secret, paused }: Held): Promise<void> {
       const expiresAt = secret.token && secret.expiresAt
       await change(id, (account) => ({
         ...account,
@@ -219,7 +224,7 @@ export function createKeeper(options: LatchkeyOptions) {
     },
     pausedError,
     async pause(id: string, paused: boolean): Promise<void> {
-      const turned = (account: Account): Account => ({
+      const turned = (account: ConnectedAccount): ConnectedAccount => ({
         ...account,
         status: pausedStatus(account, paused),
       })
@@ -248,7 +253,7 @@ export function createKeeper(options: LatchkeyOptions) {
       if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
     },
     /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
-    async open(account: Account): Promise<Held> {
+    async open(account: ConnectedAccount): Promise<Held> {
       const held = await secrets.read(account)
       if (held) return held
       const { id, provider, label } = account
@@ -273,7 +278,7 @@ export function createKeeper(options: LatchkeyOptions) {
         next: 'configure',
       })
     },
-    findAccount(id: string): Account {
+    findAccount(id: string): ConnectedAccount {
       const account = store.getState().accounts[id]
       if (account) return account
       throw gone(id)

@@ -7,7 +7,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { acme } from '../../fixtures/acme.ts'
 import { freshPage, locks } from '../../fixtures/page.ts'
 import { sharedStorage } from '../../fixtures/tabs.ts'
-import { type Account, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
+import { type ConnectedAccount, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
 import { openDatabase } from './seal.ts'
 
 afterEach(async () => {
@@ -47,10 +47,10 @@ async function tell(batches: Step[][]) {
       storage,
       prefix,
     })
-    return { client, storage, leave: client.subscribe(() => {}) }
+    return { client, storage, leave: client.mount() }
   }
   const tabs = Array.from({ length: TABS }, () => open())
-  const accountOf = (client: LatchkeyClient, person: string): Account | undefined =>
+  const accountOf = (client: LatchkeyClient, person: string): ConnectedAccount | undefined =>
     Object.values(client.getSnapshot().accounts).find(({ subject }) => subject === person)
   const expected: Expected = Object.fromEntries(PEOPLE.map((person) => [person, { there: false, paused: false }]))
 

@@ -26,7 +26,7 @@ afterEach(async () => {
 const tab = (options: Partial<LatchkeyOptions> = {}) =>
   createLatchkey({ providers: [acme(server)], redirectUri: '/callback', ...options })
 const watched = (client: LatchkeyClient) => {
-  leave.push(client.subscribe(() => {}))
+  leave.push(client.mount())
   return client
 }
 const accounts = (client: LatchkeyClient) => Object.values(client.getSnapshot().accounts)
@@ -259,7 +259,7 @@ describe('signing out', () => {
     const other = tab()
     const grace = tab({ prefix: 'latchkey-grace' })
     const { id } = await connect(client, server)
-    await client.connect('kaggle', { apiKey: { username: 'ada', key: `${CANARY}KEY` } })
+    await client.connectKey('kaggle', { username: 'ada', key: `${CANARY}KEY` })
     client.setIncluded('writer', 'kaggle', false)
     client.setDefault(id)
     await connect(grace, server, { person: GRACE })

@@ -29,7 +29,7 @@ afterEach(async () => {
 const tab = (options: Partial<LatchkeyOptions> = {}) =>
   createLatchkey({ providers: [acme(server)], redirectUri: '/callback', ...options })
 const watched = (client: LatchkeyClient) => {
-  leave.push(client.subscribe(() => {}))
+  leave.push(client.mount())
   return client
 }
 const refreshes = () => server.to('/token').filter(({ body }) => body.includes('grant_type=refresh_token'))

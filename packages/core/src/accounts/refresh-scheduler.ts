@@ -1,4 +1,4 @@
-import { type Account, nextWord, withAccount, wordAt } from '../snapshot.ts'
+import { type ConnectedAccount, nextWord, withAccount, wordAt } from '../snapshot.ts'
 import type { Keeper } from './account-store.ts'
 import type { Renewal } from './refresh.ts'
 import type { Row } from './secret-store.ts'
@@ -30,7 +30,7 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   const visible = () => document.visibilityState === 'visible'
 
   /** When to refresh this account next; Infinity for one that is not refreshed by itself. */
-  function dueAt({ id, provider, status, reason, renewable, expiresAt, issuedAt, connectedAt, rev }: Account) {
+  function dueAt({ id, provider, status, reason, renewable, expiresAt, issuedAt, connectedAt, rev }: ConnectedAccount) {
     if (status !== 'connected' || !renewable || expiresAt === undefined || under.has(id))
       return Number.POSITIVE_INFINITY
     // The app may not know this provider any more.
@@ -46,7 +46,7 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
     return Math.max(ideal, began + PAUSE, (attempts.get(id) ?? 0) + PAUSE, loaded?.waitsUntil(id) ?? 0)
   }
 
-  async function refresh(account: Account) {
+  async function refresh(account: ConnectedAccount) {
     under.add(account.id)
     attempts.set(account.id, Date.now())
     try {

@@ -11,7 +11,7 @@ import {
   type TokenEndpoint,
 } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider, type Provider } from '../provider.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { Keeper } from './account-store.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
@@ -105,7 +105,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   }
 
   /** No new token for now. The old one is kept, and tried again when the wait is over. */
-  async function failed(account: Account, held: Held, error: LatchkeyError): Promise<LatchkeyError> {
+  async function failed(account: ConnectedAccount, held: Held, error: LatchkeyError): Promise<LatchkeyError> {
     const now = Date.now()
     const failures = (held.wait ?? waits.get(account.id))?.failures ?? 0
     const backoff = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures) * (0.75 + Math.random() / 2)
@@ -117,7 +117,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
     return error
   }
 
-  async function renewUnderLock(account: Account, minValidity: number): Promise<Secret> {
+  async function renewUnderLock(account: ConnectedAccount, minValidity: number): Promise<Secret> {
     // Another tab may have renewed it while this one waited for the lock.
     const held = await keeper.open(account)
     await keeper.catchUp(account, held)
@@ -172,7 +172,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
 
   async function keepRenewed(
     provider: OAuthProvider,
-    account: Account,
+    account: ConnectedAccount,
     old: Token,
     answer: TokenAnswer,
   ): Promise<Secret> {
@@ -188,7 +188,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   }
 
   /** One refresh for all callers of all tabs. */
-  function renew(account: Account, minValidity: number): Promise<Secret> {
+  function renew(account: ConnectedAccount, minValidity: number): Promise<Secret> {
     const under = renewing.get(account.id)
     if (under) return under
     const renewal = secrets
@@ -198,7 +198,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
     return renewal
   }
 
-  const disconnected = ({ label }: Account) =>
+  const disconnected = ({ label }: ConnectedAccount) =>
     new LatchkeyError('cancelled', `${label} was disconnected.`, { next: 'none' })
 
   return {
@@ -217,7 +217,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
     endpoint,
     renew,
     /** What follows when an API refuses a token that looked good: a new one, or a word to the person. */
-    async refused(account: Account): Promise<Account> {
+    async refused(account: ConnectedAccount): Promise<ConnectedAccount> {
       if (account.renewable) await renew(account, Number.POSITIVE_INFINITY).catch(() => {})
       else {
         const { kind } = keeper.find(account.provider)
@@ -227,7 +227,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
       return keeper.findAccount(account.id)
     },
     /** Removes what is left of a forgotten account and tells the provider. Never rejects. */
-    async revoke(account: Account): Promise<DisconnectReceipt> {
+    async revoke(account: ConnectedAccount): Promise<DisconnectReceipt> {
       const provider = keeper.providers.find(({ id }) => id === account.provider)
       const removed = { status: 'removed', manageUrl: provider?.manageUrl } as const
       try {
@@ -245,7 +245,7 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
         return { ...removed, error: asLatchkeyError(error, 'network', `${name} could not be told.`) }
       }
     },
-    async refreshProfile(id: string, access_token: string): Promise<Account> {
+    async refreshProfile(id: string, access_token: string): Promise<ConnectedAccount> {
       const provider = keeper.find(keeper.findAccount(id).provider) as OAuthProvider
       const profile = await fetchProfile(provider, access_token)
       return secrets.exclusive(id, async () => {

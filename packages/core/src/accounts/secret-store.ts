@@ -1,7 +1,7 @@
 import { type ErrorCode, LatchkeyError } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import type { Database, Seal } from './seal.ts'
 
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
@@ -53,9 +53,13 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
   const memory = new Map<string, Pick<Held, 'rev' | 'secret'>>()
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
-  const context = ({ id, provider, issuer }: Account) => [prefix, provider, issuer, id].join('\n')
+  const context = ({ id, provider, issuer }: ConnectedAccount) => [prefix, provider, issuer, id].join('\n')
 
-  async function open(account: Account, sealed: string | null | undefined, rev: number): Promise<Held | undefined> {
+  async function open(
+    account: ConnectedAccount,
+    sealed: string | null | undefined,
+    rev: number,
+  ): Promise<Held | undefined> {
     const text = sealed ? await seal.unseal(sealed, context(account)) : undefined
     if (text === undefined) return undefined
     try {
@@ -69,7 +73,7 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
 
   return {
     /** The secret in memory, unless storage says that there is a newer one. */
-    peek(account: Account): Secret | undefined {
+    peek(account: ConnectedAccount): Secret | undefined {
       const held = memory.get(account.id)
       return held && held.rev >= account.rev ? held.secret : undefined
     },
@@ -78,7 +82,7 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
      *
      * @throws LatchkeyError `storage_unavailable` when the database refuses and memory has none.
      */
-    async read(account: Account): Promise<Held | undefined | null> {
+    async read(account: ConnectedAccount): Promise<Held | undefined | null> {
       const held = memory.get(account.id)
       let row: Row | undefined
       try {
@@ -102,7 +106,11 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
      * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
      * go with it, unless others are given.
      */
-    async write(account: Account, secret: Secret, notes?: Notes): Promise<{ rev: number; sealed: string } & Notes> {
+    async write(
+      account: ConnectedAccount,
+      secret: Secret,
+      notes?: Notes,
+    ): Promise<{ rev: number; sealed: string } & Notes> {
       const sealed = await seal.seal(JSON.stringify(secret), context(account))
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       const row = await database?.change<Row>('secrets', account.id, (old) => ({
@@ -120,13 +128,13 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       await database?.change<Row>('secrets', accountId, (row) => row && { ...row, ...notes })
     },
     /** Keeps a secret for this page only. */
-    hold(account: Account, secret: Secret): number {
+    hold(account: ConnectedAccount, secret: Secret): number {
       const rev = account.rev + 1
       memory.set(account.id, { rev, secret })
       return rev
     },
     /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
-    async remove(account: Account, what: 'gone' | 'ended' = 'gone'): Promise<void> {
+    async remove(account: ConnectedAccount, what: 'gone' | 'ended' = 'gone'): Promise<void> {
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       memory.delete(account.id)
       await database?.change<Row>('secrets', account.id, (row) => ({

@@ -193,7 +193,7 @@ describe('the way through a window', () => {
     const closed = vi.spyOn(BroadcastChannel.prototype, 'close')
     const latchkey = client()
     const listening = { added: vi.spyOn(window, 'addEventListener'), removed: vi.spyOn(window, 'removeEventListener') }
-    const leave = latchkey.subscribe(() => {})
+    const leave = latchkey.mount()
     const end = new AbortController()
     const outcome = latchkey.connect('acme', { signal: end.signal })
     await popups[0]!.at()
@@ -590,7 +590,7 @@ describe('answers', () => {
     const { latchkey } = await connected()
     const popups = openPopups()
     const scopesOf = async (at: number) => new URL(await popups[at]!.at()).searchParams.get('scope')
-    const another = latchkey.connect('acme', { scopes: ['repo'], another: true })
+    const another = latchkey.connect('acme', { scopes: ['repo'], intent: 'add-account' })
     expect(await scopesOf(0)).toBe('repo')
     latchkey.cancel('acme')
     await another
@@ -751,9 +751,9 @@ describe('the way by redirect', () => {
     const { url } = await leave()
     visitCallback(server.approve(url), { session: sessionStorage })
     const back = client()
-    const leaveAgain = back.subscribe(() => {})
+    const leaveAgain = back.mount()
     leaveAgain()
-    back.subscribe(() => {})
+    back.mount()
     const [one, two] = await Promise.all([back.handleRedirect(), back.handleRedirect()])
     expect(one).toMatchObject({ status: 'connected' })
     expect(two).toBe(one)
@@ -830,7 +830,7 @@ describe('a reload in mid flow', () => {
   it('listens again, and connects', async () => {
     const { url } = await reloaded()
     const latchkey = client()
-    latchkey.subscribe(() => {})
+    latchkey.mount()
     await eventually(() => expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'connecting' }))
     visitCallback(server.approve(url))
     await eventually(() => expect(Object.values(latchkey.getSnapshot().accounts)).toMatchObject([{ label: 'ada' }]))
@@ -841,7 +841,7 @@ describe('a reload in mid flow', () => {
   it('can be cancelled, and begun anew', async () => {
     const { popups } = await reloaded()
     const latchkey = client()
-    latchkey.subscribe(() => {})
+    latchkey.mount()
     await eventually(() => expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'connecting' }))
     const anew = latchkey.connect('acme')
     visitCallback(server.approve(await popups[0]!.at()))

@@ -24,7 +24,7 @@ import {
   type Provider,
   parseScope,
 } from '../provider.ts'
-import { type Account, defaultAccount } from '../snapshot.ts'
+import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
 import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import { closeWindow, embedded, flows, listen } from './popup.ts'
 
@@ -38,12 +38,15 @@ const HEADER_SAFE = /^[\x20-\x7e]+$/
 export interface ConnectOptions {
   /** Scopes to ask for. Default: the provider's. */
   scopes?: readonly string[]
-  /** The fields of an API key, for a provider of kind `api-key`. */
-  apiKey?: KeyFields
   /** The account to reconnect. */
   accountId?: string
-  /** Another account is meant, whatever is connected already. Default: when neither scopes nor an account are named. */
-  another?: boolean
+  /**
+   * `default`: the provider's default account, or a first one. `add-account`: one more, so the provider is told to ask
+   * which, where it can.
+   *
+   * @default 'default'
+   */
+  intent?: 'default' | 'add-account'
   /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. Default: `popup`. */
   mode?: 'popup' | 'tab' | 'redirect'
   /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
@@ -53,8 +56,14 @@ export interface ConnectOptions {
   challenge?: Challenge
 }
 
+/** What `connectKey` can be told beside the key. */
+export interface ConnectKeyOptions {
+  /** The account whose key is replaced. Absent: the key's own account, or a new one. */
+  accountId?: string
+}
+
 export type ConnectOutcome =
-  | { status: 'connected'; account: Account; kept?: unknown }
+  | { status: 'connected'; account: ConnectedAccount; kept?: unknown }
   | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }
 
 /** What becomes of two accounts after a reconnect came back as somebody else. */
@@ -93,14 +102,14 @@ export function createConnecting(
   const checked = new Set<string>()
 
   /** What came back as somebody else, until it is decided. The secret is nowhere but here. */
-  const changes = new Map<string, { from: Account; found: Found }>()
+  const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
-  function wanted(provider: OAuthProvider, { scopes, accountId, another }: ConnectOptions): readonly string[] {
+  function wanted(provider: OAuthProvider, { scopes, accountId, intent }: ConnectOptions): readonly string[] {
     const snapshot = store.getState()
     const account = accountId
       ? snapshot.accounts[accountId]
-      : scopes && !another
+      : scopes && intent !== 'add-account'
         ? defaultAccount(snapshot, provider.id)
         : undefined
     const asked = scopes ? parseScope(provider, scopes.join(' ')) : provider.scopes
@@ -121,9 +130,10 @@ export function createConnecting(
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
       throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
     }
-    // Connecting once more, and neither for more scopes nor to mend an account: another account is meant.
-    const { another: meant = !connect.scopes } = connect
-    const another = meant && !connect.accountId && defaultAccount(store.getState(), provider.id) !== undefined
+    const another =
+      connect.intent === 'add-account' &&
+      !connect.accountId &&
+      defaultAccount(store.getState(), provider.id) !== undefined
     const ask = (await renewal.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const bound = await renewal.bind(provider, { ...connect, redirectUri: flow.redirectUri })
     const asked = {
@@ -234,13 +244,13 @@ export function createConnecting(
     return connected(provider, account, flow)
   }
 
-  function connected(provider: Provider, account: Account, flow?: Flow): ConnectOutcome {
+  function connected(provider: Provider, account: ConnectedAccount, flow?: Flow): ConnectOutcome {
     keeper.setProvider(provider.id)
     return { status: 'connected', account, ...(flow && keptOf(flow)) }
   }
 
   /** Puts a secret on its account, under the account's lock. */
-  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<Account> {
+  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<ConnectedAccount> {
     const { id } = found
     const account = await secrets.exclusive(id, async () => {
       if (keeper.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.', { next: 'connect' })
@@ -269,7 +279,11 @@ export function createConnecting(
    *
    * @throws LatchkeyError `account_changed` when it was to be another's; nothing is changed then until it is decided.
    */
-  async function adopt(provider: Provider, secret: Secret, { began, ...evidence }: Adoption): Promise<Account> {
+  async function adopt(
+    provider: Provider,
+    secret: Secret,
+    { began, ...evidence }: Adoption,
+  ): Promise<ConnectedAccount> {
     const { accounts } = store.getState()
     const found = { ...(await identify(provider, secret, Object.values(accounts), evidence)), secret, began }
     const from = accounts[evidence.target ?? '']
@@ -360,22 +374,21 @@ export function createConnecting(
     run,
     judge,
     adopt,
-    async connectKey(provider: ApiKeyProvider, { apiKey, accountId }: ConnectOptions): Promise<ConnectOutcome> {
+    async connectKey(
+      provider: ApiKeyProvider,
+      key: KeyFields,
+      { accountId }: ConnectKeyOptions,
+    ): Promise<ConnectOutcome> {
       const began = keeper.epoch
       discard(provider.id)
       try {
-        if (!apiKey) {
-          throw new LatchkeyError('misuse', `${provider.name} is connected with a key: pass { apiKey }.`, {
-            next: 'edit-key',
-          })
-        }
-        const verdict = await judge(provider, apiKey)
+        const verdict = await judge(provider, key)
         if (await renewal.isVaulted(provider)) {
-          return connected(provider, await (await vault()).connectKey(provider, apiKey, accountId))
+          return connected(provider, await (await vault()).connectKey(provider, key, accountId))
         }
         const profile = verdict.status === 'verified' ? verdict.profile : undefined
-        const names = keyScheme(provider, apiKey)?.fields ?? []
-        const fields = Object.fromEntries(names.map((name) => [name, apiKey[name] ?? '']))
+        const names = keyScheme(provider, key)?.fields ?? []
+        const fields = Object.fromEntries(names.map((name) => [name, key[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
         return connected(provider, await adopt(provider, { fields }, { profile, target: accountId, reason, began }))
       } catch (error) {
@@ -383,7 +396,7 @@ export function createConnecting(
       }
     },
     /** Tries a key that could not be checked when it was entered, once a page. */
-    async checkAtFirstUse(account: Account): Promise<Account> {
+    async checkAtFirstUse(account: ConnectedAccount): Promise<ConnectedAccount> {
       const provider = keeper.find(account.provider)
       if (provider.kind !== 'api-key' || !options.broker || checked.has(account.id)) return account
       checked.add(account.id)

@@ -4,7 +4,7 @@ import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { acme, connect } from '../../fixtures/acme.ts'
 import { eventually, freshPage, readableStorage } from '../../fixtures/page.ts'
-import { createLatchkey, type LatchkeyClient } from '../index.ts'
+import { createLatchkey, importIdentities, type LatchkeyClient } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 
 const OLD_KEY = 'datalayer-agent-identities'
@@ -24,7 +24,8 @@ afterEach(async () => {
 const tab = () => createLatchkey({ providers: [acme(server), kaggle()], redirectUri: '/callback' })
 const accounts = (client: LatchkeyClient) => Object.values(client.getSnapshot().accounts)
 function watched(client = tab()) {
-  leave.push(client.subscribe(() => {}))
+  leave.push(client.mount())
+  importIdentities(client).catch(() => {})
   return client
 }
 const gone = () => eventually(() => expect(localStorage.getItem(OLD_KEY)).toBeNull())

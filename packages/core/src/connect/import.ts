@@ -1,7 +1,7 @@
 import type { Keeper } from '../accounts/account-store.ts'
 import { isObject } from '../protocol/http.ts'
 import { parseScope } from '../provider.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import type { Connecting } from './connect.ts'
 
 /** Where agent-runtimes keeps identities, with their tokens as plain text. */
@@ -13,15 +13,12 @@ const object = (value: unknown): Fields => (isObject(value) ? value : {})
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 16_384 ? value : undefined
 
-/**
- * Takes over the accounts of agent-runtimes, once: those of configured providers that have none here. Then the old
- * entry is removed, whatever was in it: its plaintext tokens must not stay.
- */
-export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<Account[]> {
+/** What `importIdentities()` does, under the lock. The old entry is removed, whatever was in it. */
+export async function readIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<ConnectedAccount[]> {
   const { records, store } = keeper
   const raw = localStorage.getItem(OLD_KEY)
   if (raw === null) return []
-  const found: Account[] = []
+  const found: ConnectedAccount[] = []
   try {
     if (!(await records.has('imported'))) {
       const began = keeper.epoch
@@ -39,7 +36,7 @@ export async function importIdentities(keeper: Keeper, adopt: Connecting['adopt'
   }
   return found
 
-  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<Account> {
+  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<ConnectedAccount> {
     const { token, profile } = identity
     if (provider.kind === 'api-key') {
       const fields = { [provider.fields[0]?.name ?? 'key']: token.accessToken }

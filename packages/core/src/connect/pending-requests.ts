@@ -1,6 +1,6 @@
 import type { Keeper } from '../accounts/account-store.ts'
 import type { ConnectRequest } from '../identities.ts'
-import { type Account, accountsOf, type Snapshot } from '../snapshot.ts'
+import { accountsOf, type ConnectedAccount, type Snapshot } from '../snapshot.ts'
 
 /** What became of a request that a tool waits for. */
 export type RequestOutcome = { status: 'connected'; provider: string } | { status: 'cancelled' }
@@ -68,4 +68,4 @@ function answered(snapshot: Snapshot, { provider, accountId, scopes = [] }: Conn
   )
 }
 
-const isUsable = ({ status }: Account) => status === 'connected' || status === 'expiring'
+const isUsable = ({ status }: ConnectedAccount) => status === 'connected' || status === 'expiring'

@@ -3,7 +3,7 @@ import type { ConnectOutcome } from '../connect/connect.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectRequest } from '../identities.ts'
 import { isMcp, type McpProvider } from '../provider.ts'
-import { type Account, defaultAccount } from '../snapshot.ts'
+import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
 import type { McpDiscovery } from './discovery.ts'
 import { type Challenge, readChallenge, scopeNames } from './www-authenticate.ts'
 
@@ -92,7 +92,7 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
   }
 
   /** Whether a refused token's account could be renewed where it came from. */
-  async function renewed(held: Account, challenge: Challenge | undefined): Promise<boolean> {
+  async function renewed(held: ConnectedAccount, challenge: Challenge | undefined): Promise<boolean> {
     const { server } = await (await client.mcp()).discover(provider(), challenge)
     if (server.issuer !== held.issuer) return false
     const after = await client.reportInvalidToken(held.id)

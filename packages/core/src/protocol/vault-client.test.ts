@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { eventually, freshPage, openPopups, readableStorage, visitCallback } from '../../fixtures/page.ts'
-import { type Account, createLatchkey, type LatchkeyClient } from '../index.ts'
+import { type ConnectedAccount, createLatchkey, type LatchkeyClient } from '../index.ts'
 import { github } from '../providers/github.ts'
 import { kaggle } from '../providers/kaggle.ts'
 import { identitiesBody } from '../runtimes/ai-sdk.ts'
@@ -11,7 +11,7 @@ const KEY = `KGAT_${'7'.repeat(32)}`
 const ID = `github.${'a'.repeat(22)}`
 const KAGGLE_ID = `kaggle.${'b'.repeat(22)}`
 
-const fact = (id: string, change: Partial<Account> = {}): Account => ({
+const fact = (id: string, change: Partial<ConnectedAccount> = {}): ConnectedAccount => ({
   id,
   provider: id.split('.')[0] ?? '',
   issuer: 'https://issuer.example',
@@ -30,7 +30,7 @@ const fact = (id: string, change: Partial<Account> = {}): Account => ({
 
 /** A broker that keeps accounts, and what it was sent. */
 function vaultBroker() {
-  const kept = new Map<string, Account>()
+  const kept = new Map<string, ConnectedAccount>()
   const sent: { route: string; body: Record<string, unknown> | undefined }[] = []
   const faults: Record<string, () => Response | Promise<Response>> = {}
   const fetch = async (input: string | URL, init: RequestInit = {}) => {
@@ -104,7 +104,7 @@ it('connects through the server: verifier and tokens are never here', async () =
 
 it('an agent gets references to what it may use, and to nothing else', async () => {
   await connectGitHub()
-  await client.connect('kaggle', { apiKey: { key: KEY } })
+  await client.connectKey('kaggle', { key: KEY })
   const body = identitiesBody(client, { agent: 'assistant' })
   const reference = { provider: 'github', accountId: ID, status: 'connected', scopes: ['read:user'] }
   expect(await body()).toEqual({ connectedAccounts: [reference, expect.objectContaining({ accountId: KAGGLE_ID })] })
@@ -117,18 +117,18 @@ it('an agent gets references to what it may use, and to nothing else', async () 
 
 it('a key is sent once and kept nowhere here; while nobody knows who keeps it, it stays in the form', async () => {
   broker.faults['GET providers'] = () => Promise.reject(new TypeError('offline'))
-  await expect(client.connect('kaggle', { apiKey: { key: KEY } })).rejects.toMatchObject({ code: 'network' })
+  await expect(client.connectKey('kaggle', { key: KEY })).rejects.toMatchObject({ code: 'network' })
   delete broker.faults['GET providers']
   expect(await client.verifyKey('kaggle', { key: KEY })).toEqual({ status: 'unchecked' })
   expect(JSON.stringify(broker.sent)).not.toContain(KEY)
   broker.faults['POST accounts'] = () => Response.json({ error: 'invalid_token', message: 'No.' }, { status: 400 })
-  await expect(client.connect('kaggle', { apiKey: { key: KEY } })).rejects.toMatchObject({
+  await expect(client.connectKey('kaggle', { key: KEY })).rejects.toMatchObject({
     code: 'invalid_token',
     next: 'edit-key',
   })
   delete broker.faults['POST accounts']
   broker.sent.length = 0
-  await client.connect('kaggle', { apiKey: { key: KEY } })
+  await client.connectKey('kaggle', { key: KEY })
   expect(broker.sent.filter(({ body }) => JSON.stringify(body ?? {}).includes(KEY)).map(({ route }) => route)).toEqual([
     'POST accounts',
   ])
@@ -141,14 +141,14 @@ it('a disconnect is the server’s, and what it ended elsewhere goes here too', 
   expect(client.getSnapshot().accounts).toEqual({})
   await connectGitHub()
   broker.kept.clear()
-  client.subscribe(() => {})
+  client.mount()
   await eventually(() => expect(client.getSnapshot().accounts).toEqual({}))
 })
 
 it('another browser of the same person learns of accounts at start, when it is told who keeps them', async () => {
   broker.kept.set(ID, fact(ID))
   const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })
-  other.subscribe(() => {})
+  other.mount()
   await eventually(() => expect(other.getSnapshot().accounts[ID]?.label).toBe('ada'))
   expect(await other.getConnectedAccounts()).toMatchObject([{ accountId: ID }])
 })

@@ -3,7 +3,7 @@ import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import type { AuthorizationRequest, authorizationRequest, Flow } from '../connect/authorization.ts'
 import { codeFromServer, LatchkeyError } from '../errors.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
-import type { Account } from '../snapshot.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
 import { BROKER_HEADER, BROKER_LIMIT } from './broker.ts'
 import { limited, parseObject, readText } from './http.ts'
 
@@ -57,7 +57,7 @@ export function createVaultClient(keeper: Keeper) {
   }
 
   /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
-  async function keep(account: Account): Promise<Account> {
+  async function keep(account: ConnectedAccount): Promise<ConnectedAccount> {
     const { expiresAt, ...rest } = account
     return keeper.keepVaulted({ ...rest, custody: 'vault', ...(!account.renewable && { expiresAt }) })
   }
@@ -67,7 +67,7 @@ export function createVaultClient(keeper: Keeper) {
   /** Takes over what the server knows. Accounts that came here meanwhile stay. */
   async function sync(): Promise<void> {
     const before = vaulted()
-    const { accounts } = await call<{ accounts: Account[] }>('GET', 'accounts')
+    const { accounts } = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
     for (const account of accounts) {
       if (keeper.providers.some(({ id }) => id === account.provider)) await keep(account)
     }
@@ -97,24 +97,24 @@ export function createVaultClient(keeper: Keeper) {
       return { url, flow }
     },
     /** Hands the authorization response to the server, which validates and redeems it. */
-    async finish({ state }: VaultFlow, query: string): Promise<Account> {
-      const { account } = await call<{ account: Account }>('POST', `flows/${encodeURIComponent(state)}`, {
+    async finish({ state }: VaultFlow, query: string): Promise<ConnectedAccount> {
+      const { account } = await call<{ account: ConnectedAccount }>('POST', `flows/${encodeURIComponent(state)}`, {
         response: query,
       })
       return keep(account)
     },
     /** The one request that a secret is in: the key that a person entered, once. */
-    async connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<Account> {
+    async connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount> {
       const body = { provider: provider.id, fields, accountId }
-      const { account } = await call<{ account: Account }>('POST', 'accounts', body)
+      const { account } = await call<{ account: ConnectedAccount }>('POST', 'accounts', body)
       // The server may have found that an account without a name was this one.
       if (accountId && accountId !== account.id) await sync().catch(() => {})
       return keep(account)
     },
     /** An API refused the account, or nobody has tried it yet: the server finds out, and its word counts. */
-    async check({ id }: Account): Promise<Account> {
+    async check({ id }: ConnectedAccount): Promise<ConnectedAccount> {
       try {
-        const { account } = await call<{ account: Account }>('POST', `accounts/${id}`, {})
+        const { account } = await call<{ account: ConnectedAccount }>('POST', `accounts/${id}`, {})
         if (account.id !== id) await keeper.forget(id)
         return await keep(account)
       } catch (error) {
@@ -122,7 +122,7 @@ export function createVaultClient(keeper: Keeper) {
         throw error
       }
     },
-    async disconnect({ id }: Account): Promise<DisconnectReceipt> {
+    async disconnect({ id }: ConnectedAccount): Promise<DisconnectReceipt> {
       const receipt = await call<
         | Extract<DisconnectReceipt, { status: 'revoked' }>
         | { status: 'removed'; manageUrl?: string; error?: unknown; message?: string }

@@ -6,7 +6,7 @@ import { defineProvider, type OAuthFactoryOptions, type OAuthProvider, trimBase 
  *
  * @param options `scopes` default: `read:user user:email`.
  */
-export function github(options: OAuthFactoryOptions = {}): OAuthProvider {
+export function github(options: OAuthFactoryOptions = {}): OAuthProvider<'github'> {
   const base = trimBase(options.baseUrl ?? 'https://github.com')
   const api = options.baseUrl ? `${base}/api/v3` : 'https://api.github.com'
   // GitHub names itself by this issuer in its authorization response (RFC 9207), not by its origin.

@@ -14,7 +14,7 @@ const SCOPE = 'https://www.googleapis.com/auth/'
  *
  * @param options `scopes` default: `openid email profile` and `gmail.readonly`.
  */
-export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider {
+export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider<'gmail'> {
   const at = (host: string) => trimBase(options.baseUrl ?? `https://${host}`)
   const issuer = at('accounts.google.com')
   return defineProvider({

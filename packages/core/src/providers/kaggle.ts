@@ -11,7 +11,7 @@ export interface KaggleOptions {
  * Kaggle, by API key: a new token (`KGAT_…`, sent as Bearer) or a legacy username and key (sent as Basic). A `KGAT_`
  * token sent as Basic is refused by Kaggle, so the shape of the key decides.
  */
-export function kaggle(options: KaggleOptions = {}): ApiKeyProvider {
+export function kaggle(options: KaggleOptions = {}): ApiKeyProvider<'kaggle'> {
   const api = `${trimBase(options.baseUrl ?? 'https://api.kaggle.com')}/v1`
   const username = ['username', 'userName'] as const
   const schemes: KeyScheme[] = [

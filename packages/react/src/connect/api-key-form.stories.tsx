@@ -63,13 +63,13 @@ export const LegacyKey: Story = {
     await userEvent.type(key, '0123456789abcdef0123456789abcdef')
     const username = canvas.getByRole('textbox', { name: 'Kaggle username' })
     await userEvent.type(username, 'adal')
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     const verify = spyOn(client, 'verifyKey')
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect Kaggle' })).toHaveFocus())
     const fields = verify.mock.lastCall?.[1]
     await expect(fields).toEqual({ key: '0123456789abcdef0123456789abcdef', username: 'adal' })
-    await expect(connect.mock.lastCall?.[1]).toHaveProperty('apiKey', fields)
+    await expect(connect.mock.lastCall?.[1]).toBe(fields)
     await expect(canvas.getByText('API Key')).toBeVisible()
   },
 }
@@ -77,15 +77,13 @@ export const LegacyKey: Story = {
 export const WholeFilePasted: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     await open(canvas)
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.paste('{\n  "username": "adal",\n  "key": "0123456789abcdef0123456789abcdef"\n}\n')
     await expect(canvas.getByRole('textbox', { name: 'Kaggle username' })).toHaveValue('adal')
     await expect(canvas.getByRole('button', { name: 'Connect' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
     await expect(await canvas.findByText('Connected')).toBeVisible()
-    await expect(connect).toHaveBeenCalledWith('kaggle', {
-      apiKey: { username: 'adal', key: '0123456789abcdef0123456789abcdef' },
-    })
+    await expect(connect).toHaveBeenCalledWith('kaggle', { username: 'adal', key: '0123456789abcdef0123456789abcdef' })
   },
 }
 
@@ -110,7 +108,7 @@ export const Refused: Story = {
   },
   play: async ({ canvas, loaded: { client } }) => {
     const key = await open(canvas)
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.type(key, 'KGAT_wrong{Enter}')
     await expect(await canvas.findByRole('alert')).toHaveTextContent('Kaggle did not accept this key.')
     await expect(key).toHaveValue('KGAT_wrong')
@@ -208,7 +206,7 @@ const tracker = apiKey({
 /** A pair for HTTP Basic. */
 export const BasicPair: Story = ofFields(tracker, {
   play: async ({ canvas, loaded: { client } }) => {
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('API token'), 's3cret')
     const email = canvas.getByRole('textbox', { name: 'Email address' })
     await userEvent.type(email, 'nobody{Enter}')
@@ -216,7 +214,7 @@ export const BasicPair: Story = ofFields(tracker, {
     await expect(email).toHaveFocus()
     await userEvent.type(email, '@example.com{Enter}')
     await waitFor(() => expect(connect).toHaveBeenCalledOnce())
-    await expect(connect).toHaveBeenCalledWith('tracker', { apiKey: { token: 's3cret', email: 'nobody@example.com' } })
+    await expect(connect).toHaveBeenCalledWith('tracker', { token: 's3cret', email: 'nobody@example.com' })
   },
 })
 
@@ -271,12 +269,12 @@ const maps = apiKey({
 /** A key, and a choice. */
 export const KeyAndRegion: Story = ofFields(maps, {
   play: async ({ canvas, loaded: { client } }) => {
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('API key'), 'mk_1{Enter}')
     await expect(canvas.getByRole('alert')).toHaveTextContent('Enter your Region.')
     await userEvent.selectOptions(canvas.getByRole('combobox', { name: 'Region' }), 'eu')
     await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
-    await waitFor(() => expect(connect).toHaveBeenCalledWith('maps', { apiKey: { key: 'mk_1', region: 'eu' } }))
+    await waitFor(() => expect(connect).toHaveBeenCalledWith('maps', { key: 'mk_1', region: 'eu' }))
   },
 })
 
@@ -300,7 +298,7 @@ export const ServiceAccount: Story = ofFields(warehouse, {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
     await expect(canvas.getByRole('alert')).toHaveTextContent('This is not the whole Service account.')
     await expect(getComputedStyle(field).getPropertyValue('-webkit-text-security')).toBe('disc')
-    const connect = spyOn(client, 'connect')
+    const connect = spyOn(client, 'connectKey')
     await userEvent.upload(
       canvas.getByLabelText('Choose file', { selector: 'input' }),
       new File(['{\n  "type": "service_account",\n  "private_key": "-----BEGIN\\n"\n}\n'], 'account.json'),
@@ -309,7 +307,7 @@ export const ServiceAccount: Story = ofFields(warehouse, {
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(connect).toHaveBeenCalledOnce())
     await expect(connect).toHaveBeenCalledWith('warehouse', {
-      apiKey: { account: '{"type":"service_account","private_key":"-----BEGIN\\n"}' },
+      account: '{"type":"service_account","private_key":"-----BEGIN\\n"}',
     })
   },
 })
@@ -327,12 +325,14 @@ export const Rotates: Story = {
     </LatchkeyProvider>
   ),
   play: async ({ canvas, loaded: { client } }) => {
-    const reconnect = spyOn(client, 'reconnect')
+    const reconnect = spyOn(client, 'connectKey')
     await expect(canvas.getByRole('form', { name: 'Replace the key of adal at Kaggle' })).toBeVisible()
     await expect(canvas.getByText('The key of adal stays in use until the new one is checked.')).toBeVisible()
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
     await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
-    await waitFor(() => expect(reconnect).toHaveBeenCalledWith(kaggler.id, { apiKey: { key: 'KGAT_new' } }))
+    await waitFor(() =>
+      expect(reconnect).toHaveBeenCalledWith('kaggle', { key: 'KGAT_new' }, { accountId: kaggler.id }),
+    )
     await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('')
   },
 }
@@ -342,7 +342,7 @@ export const NotRotated: Story = {
   ...Rotates,
   parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },
   play: async ({ canvas, loaded: { client } }) => {
-    const reconnect = spyOn(client, 'reconnect')
+    const reconnect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new{Enter}')
     await expect(await canvas.findByRole('alert')).toHaveTextContent(
       'could not check this key now, so nothing was changed',

@@ -50,20 +50,20 @@ test('an empty, broken or endless key is refused with a sentence and asks nobody
 
 test('a username left over from another key is not sent with a token', async () => {
   const { client, key } = setup()
-  const connect = vi.spyOn(client, 'connect')
+  const connect = vi.spyOn(client, 'connectKey')
   await userEvent.type(key, 'old')
   await userEvent.type(screen.getByLabelText('Kaggle username'), 'adal')
   await userEvent.clear(key)
   await userEvent.type(key, 'KGAT_new{Enter}')
-  expect(connect).toHaveBeenCalledExactlyOnceWith('kaggle', { apiKey: { key: 'KGAT_new' } })
+  expect(connect).toHaveBeenCalledExactlyOnceWith('kaggle', { key: 'KGAT_new' })
 })
 
 test('what verification said is not asked again: connect is given the very same fields', async () => {
   const { client, key, onConnected } = setup()
   const verify = vi.spyOn(client, 'verifyKey')
-  const connect = vi.spyOn(client, 'connect')
+  const connect = vi.spyOn(client, 'connectKey')
   await userEvent.type(key, 'KGAT_good{Enter}')
-  expect(connect.mock.lastCall?.[1]?.apiKey).toBe(verify.mock.lastCall?.[1])
+  expect(connect.mock.lastCall?.[1]).toBe(verify.mock.lastCall?.[1])
   expect(onConnected).toHaveBeenCalledOnce()
   expect(key.value).toBe('')
 })
@@ -128,7 +128,7 @@ test('a key is in no prop, state, ref or cache, neither while it is checked nor 
 test('a form that is closed while its key is checked connects nothing', async () => {
   const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
   const client = createFakeClient({ verifyKey: () => promise })
-  const connect = vi.spyOn(client, 'connect')
+  const connect = vi.spyOn(client, 'connectKey')
   render(
     <LatchkeyProvider client={client}>
       <AccountCard provider="kaggle" />
@@ -222,7 +222,7 @@ test('a key is replaced only once the new one is verified, and leaves no trace o
       return answer
     },
   })
-  const reconnect = vi.spyOn(client, 'reconnect')
+  const reconnect = vi.spyOn(client, 'connectKey')
   const { container } = render(
     <LatchkeyProvider client={client}>
       <ApiKeyForm provider={provider} accountId={account.id} />
@@ -238,7 +238,7 @@ test('a key is replaced only once the new one is verified, and leaves no trace o
   expect(client.getSnapshot().accounts[account.id]).toBe(account)
   expect(reactTree(container)).not.toContain(NEW)
   await userEvent.keyboard('{Enter}')
-  expect(reconnect).toHaveBeenCalledExactlyOnceWith(account.id, { apiKey: { key: NEW } })
+  expect(reconnect).toHaveBeenCalledExactlyOnceWith('kaggle', { key: NEW }, { accountId: account.id })
   expect(key.value).toBe('')
   expect(reactTree(container)).not.toContain(NEW)
   expect(container.innerHTML).not.toContain(NEW)

@@ -199,7 +199,11 @@ export const AsksFirst: Story = {
     next.ownerDocument.addEventListener('click', listen, { once: true })
     await userEvent.click(next)
     await expect(inTheClick).toBe(true)
-    await expect(connect).toHaveBeenCalledWith('github', { another: true, scopes: ['read:user'], accountId: undefined })
+    await expect(connect).toHaveBeenCalledWith('github', {
+      intent: 'add-account',
+      scopes: ['read:user'],
+      accountId: undefined,
+    })
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connecting GitHub.' })).toHaveFocus())
   },
 }

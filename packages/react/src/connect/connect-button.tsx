@@ -55,7 +55,7 @@ type StandaloneControlProps = Omit<ConnectButtonProps, 'provider'> & {
 
 function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlProps) {
   const { variant = 'full', size = 'medium', kind = 'primary', consent, asChild, className, children, ...rest } = props
-  const { accountId, accountLabel, scopes, another, onConnected, ...others } = rest
+  const { accountId, accountLabel, scopes, intent: meant, onConnected, ...others } = rest
   const messages = useMessages()
   const { icons } = useKit()
   const { name } = provider
@@ -64,7 +64,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
   const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
   const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
   const [started, setStarted] = useState<ConnectIntent>()
-  const intent = { accountId, accountLabel, scopes, another, onConnected }
+  const intent = { accountId, accountLabel, scopes, intent: meant, onConnected }
   const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
   useKeptFocus(stack, `${status} ${reason}`)
   useSpokenStatus(name, status, accounts, reason)

@@ -20,23 +20,31 @@ export interface ConnectIntent {
   accountLabel?: string
   /** Scopes to ask for. @default the provider's */
   scopes?: readonly string[]
-  /** Another account is meant, whatever is connected already. @default when neither scopes nor an account are named */
-  another?: boolean
+  /**
+   * Whether one more account is meant.
+   *
+   * @default 'add-account' when neither scopes nor an account are named
+   */
+  intent?: ConnectOptions['intent']
   /** Called when an account was connected here. */
   onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
 }
 
 /** Starts the intent's flow in this very tick. */
-export function useStart(provider: Provider, { accountId, scopes, another, onConnected }: ConnectIntent) {
+export function useStart(provider: Provider, { accountId, scopes, intent, onConnected }: ConnectIntent) {
   const { client, keep } = useKit()
-  return (mode?: ConnectOptions['mode'], chosen = scopes, other = another): Promise<ConnectResult> => {
-    const options = mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })
-    const named = { ...(other && { another: other }), scopes: chosen, accountId }
+  return (mode?: ConnectOptions['mode'], chosen = scopes, meant = intent): Promise<ConnectResult> => {
+    const added =
+      meant ?? (accountId || chosen || !defaultAccount(client.getSnapshot(), provider.id) ? undefined : 'add-account')
+    const options: ConnectOptions = {
+      ...(mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })),
+      ...(added && { intent: added }),
+    }
     const result = neverRejecting(
       () =>
         accountId && !chosen
-          ? client.reconnect(accountId, options)
-          : client.connect(provider.id, chosen || accountId ? { ...options, ...named } : options),
+          ? client.reconnect(accountId, mode && options)
+          : client.connect(provider.id, chosen ? { ...options, scopes: chosen, accountId } : options),
       provider.id,
     )
     result.then((outcome) => outcome.status === 'connected' && onConnected?.(outcome))
@@ -100,9 +108,9 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
   const agree = (chosen: readonly string[]) => {
     setAsking(undefined)
     // Without an account and scopes of its own it was one more that was meant, and it still is.
-    const another = !intent.accountId && !intent.scopes
-    onStart?.({ ...intent, scopes: chosen, another })
-    void start(undefined, chosen, another)
+    const meant = intent.intent ?? (intent.accountId || intent.scopes ? undefined : 'add-account')
+    onStart?.({ ...intent, scopes: chosen, intent: meant })
+    void start(undefined, chosen, meant)
   }
   // The button may have given way to what became of it.
   const refocus = (home?: Element | null) => (button.current?.isConnected ? button.current : firstStop(home))?.focus()

@@ -1,6 +1,6 @@
 'use client'
 import {
-  type Account,
+  type ConnectedAccount,
   type ConnectRequest,
   cardStatus,
   defaultAccount,
@@ -30,7 +30,7 @@ export interface ConnectPromptProps {
    */
   request: ConnectRequest
   /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
-  onConnected?: (account: Account) => void
+  onConnected?: (account: ConnectedAccount) => void
   /** Added to the classes of the outermost element. */
   className?: string
 }

@@ -77,7 +77,6 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
 }
 
 /** The form itself; see {@link ApiKeyFormProps}. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
 export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
   const messages = useLaterMessages()
@@ -186,8 +185,9 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
       return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
     }
     try {
-      const options = { apiKey: fields }
-      const result = await (accountId ? client.reconnect(accountId, options) : client.connect(provider.id, options))
+      const result = await (accountId
+        ? client.connectKey(provider.id, fields, { accountId })
+        : client.connectKey(provider.id, fields))
       if (result.status !== 'connected') return
       node.reset()
       setNeeded(fieldsNeeded(provider, {}))

@@ -1,5 +1,5 @@
 'use client'
-import { type Account, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
+import { type ConnectedAccount, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
 import { useId } from 'react'
 import { useSnapshot } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
@@ -10,7 +10,7 @@ interface PagePromptProps {
   provider: Provider
   /** https, or of the server's own origin where that is on this machine; anything else is not shown. */
   url: string
-  onConnected?: (account: Account) => void
+  onConnected?: (account: ConnectedAccount) => void
   /** Added to the classes of the outermost element. */
   className?: string
 }

@@ -1,5 +1,5 @@
 'use client'
-import type { Account, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
+import type { ConnectedAccount, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useProvider } from '../hooks.ts'
@@ -125,7 +125,7 @@ export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps)
 
 interface DisconnectQuestionProps {
   provider: Provider
-  account: Account | undefined
+  account: ConnectedAccount | undefined
   receipt: 'shown' | 'left'
   onDisconnected: ((receipt: DisconnectReceipt) => void) | undefined
   onClose: () => void

@@ -269,7 +269,7 @@ export const AddingAnother: Story = {
     const connect = spyOn(client, 'connect')
     await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
     await userEvent.click(await canvas.findByRole('button', { name: 'Add another GitHub account' }))
-    await expect(connect).toHaveBeenCalledWith('github', undefined)
+    await expect(connect).toHaveBeenCalledWith('github', { intent: 'add-account' })
     await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (hubot)' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
   },

@@ -1,6 +1,6 @@
 'use client'
 import {
-  type Account as AccountFacts,
+  type ConnectedAccount as AccountFacts,
   accountsOf,
   type CardStatus,
   cardStatus,

@@ -1,5 +1,5 @@
 'use client'
-import type { Account as AccountFacts, Provider } from '@latchkey/core'
+import type { ConnectedAccount as AccountFacts, Provider } from '@latchkey/core'
 import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
 import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
 import * as Account from '../parts/account.tsx'

@@ -1,5 +1,5 @@
 'use client'
-import type { Account as AccountFacts, DisconnectReceipt, Provider } from '@latchkey/core'
+import type { ConnectedAccount as AccountFacts, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
 import { type RefObject, useId, useRef, useState } from 'react'
 import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'

@@ -1,5 +1,5 @@
 'use client'
-import type { Account, Provider } from '@latchkey/core'
+import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import type { FirstMessages } from '../messages/en.ts'
 import { useControllable } from '../ui/controllable.ts'
@@ -8,7 +8,12 @@ import { useControllable } from '../ui/controllable.ts'
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
-function matches(provider: Provider, messages: FirstMessages, accounts: readonly Account[], query: string): boolean {
+function matches(
+  provider: Provider,
+  messages: FirstMessages,
+  accounts: readonly ConnectedAccount[],
+  query: string,
+): boolean {
   const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
   const text = plain(
     [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
@@ -26,7 +31,7 @@ export interface ProviderSearchProps {
   /** Called with the providers that match, or undefined while everything does. */
   onFound: (found: ReadonlySet<Provider> | undefined) => void
   /** A provider's accounts as they are now. */
-  accountsOf: (providerId: string) => readonly Account[]
+  accountsOf: (providerId: string) => readonly ConnectedAccount[]
   messages: FirstMessages
   /** Says it to people who listen. */
   announce: (text: string) => void

@@ -1,8 +1,8 @@
 'use client'
 import {
-  type Account,
   accountsOf,
   type CardStatus,
+  type ConnectedAccount,
   cardStatus,
   type Provider,
   providerState,
@@ -28,7 +28,7 @@ export type PartProps<Tag extends ElementType> = ComponentPropsWithoutRef<Tag> &
 /** What parts are about: a provider, and one of its accounts if there is one. */
 export interface Subject {
   provider: Provider
-  account: Account | undefined
+  account: ConnectedAccount | undefined
   status: CardStatus
   reason: Reason | undefined
 }
@@ -50,7 +50,7 @@ export function cardReason(snapshot: Snapshot, providerId: string, status: CardS
 /** One account, or the place where one will be; undefined for a provider that the page does not know. */
 export function useSubjectOf(providerId: string, accountId: string | undefined): Subject | undefined {
   const provider = useProvider(providerId)
-  const account = useAccount(accountId ?? providerId)
+  const account = useAccount(accountId === undefined ? providerId : { accountId })
   const status = useSnapshot((snapshot): CardStatus => {
     const busy = providerState(snapshot, providerId).status
     if (!accountId || busy !== 'idle') return cardStatus(snapshot, providerId)

@@ -1,4 +1,4 @@
-import type { Account } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, waitFor } from 'storybook/test'
 import { LatchkeyProvider } from '../provider.tsx'
@@ -16,7 +16,7 @@ const meta = {
   // Made when the story starts, so that its times are what they say.
   loaders: [
     ({ parameters }) => {
-      const { leaves, ...facts } = (parameters.account ?? {}) as Partial<Account> & { leaves?: number }
+      const { leaves, ...facts } = (parameters.account ?? {}) as Partial<ConnectedAccount> & { leaves?: number }
       const expiresAt = leaves === undefined ? undefined : Date.now() + leaves
       return { client: createFakeClient({ accounts: [fakeAccount({ renewable: false, expiresAt, ...facts })] }) }
     },

@@ -1,5 +1,5 @@
 'use client'
-import type { Account, CardStatus } from '@latchkey/core'
+import type { CardStatus, ConnectedAccount } from '@latchkey/core'
 import { useEffect, useRef } from 'react'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
@@ -8,7 +8,7 @@ import { useMessages } from '../use-messages.ts'
 export function useSpokenStatus(
   name: string,
   status: CardStatus,
-  accounts: readonly Account[],
+  accounts: readonly ConnectedAccount[],
   reason: string | undefined,
 ) {
   const { spoken, status: words } = useMessages()

@@ -1,4 +1,4 @@
-import type { Account as AccountFacts, CardStatus, Reason } from '@latchkey/core'
+import type { ConnectedAccount as AccountFacts, CardStatus, Reason } from '@latchkey/core'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect } from 'storybook/test'
 import { Account } from '../index.ts'

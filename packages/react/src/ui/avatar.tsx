@@ -1,9 +1,9 @@
 'use client'
-import type { Account } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { useState } from 'react'
 
 /** A person's picture, or their first letter while it cannot be shown. Decorative: the name is beside it. */
-export function Face({ account }: { account: Account }) {
+export function Face({ account }: { account: ConnectedAccount }) {
   const [broken, setBroken] = useState<string>()
   const { avatar } = account
   if (!avatar || avatar === broken) {
@@ -13,7 +13,7 @@ export function Face({ account }: { account: Account }) {
 }
 
 /** The same in its frame. */
-export function Avatar({ account }: { account: Account }) {
+export function Avatar({ account }: { account: ConnectedAccount }) {
   return (
     <span className="latchkey-avatar">
       <Face account={account} />

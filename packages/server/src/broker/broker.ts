@@ -18,6 +18,7 @@ import { parseConnectedAccounts } from '../agent/references.ts'
 // biome-ignore lint/suspicious/noImportCycles: a circle from before the rule, by types.
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
+import { MCP_HEADERS, type McpProxy } from '../outbound/mcp-proxy.ts'
 import {
   type AgentPolicy,
   type Custodian,
@@ -26,7 +27,6 @@ import {
   type ResolveOptions,
 } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
-import { MCP_HEADERS, type McpProxy } from './mcp-proxy.ts'
 import { callApi } from './proxy.ts'
 
 /** A broker, ready to be mounted: `app.all('/api/latchkey/*', (c) => broker(c.req.raw))`. */

@@ -14,16 +14,12 @@ import {
   type BrokerOptions,
   clientsFromEnv,
   createBroker,
-  createVault,
   currentIdentities,
-  localKeys,
   providersFromEnv,
   takeConnectedAccounts,
-  type Vault,
-  type VaultOptions,
-  verifyWebhook,
   withIdentities,
 } from '../index.ts'
+import { createVault, localKeys, type Vault, type VaultOptions, verifyWebhook } from '../vault/index.ts'
 
 const APP = 'https://app.example'
 const MOUNT = `${APP}/api/latchkey`

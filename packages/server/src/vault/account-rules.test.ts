@@ -1,7 +1,8 @@
 // The table of account facts that the pure rules and the browser client pass, run through the broker's vault.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { accountCases, answering, expected, ISSUER, provider, told } from '../../../core/fixtures/account-cases.ts'
-import { createBroker, createVault, localKeys } from '../index.ts'
+import { createBroker } from '../index.ts'
+import { createVault, localKeys } from './index.ts'
 
 const APP = 'https://app.example'
 const MOUNT = `${APP}/api/latchkey`

@@ -1,6 +1,6 @@
 import {
-  type Account,
   type ApiKeyProvider,
+  type ConnectedAccount,
   type DisconnectReceipt,
   type Identity,
   type KeyFields,
@@ -82,7 +82,12 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   }
 
   /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
-  async function adopt(owner: Owner, provider: Provider, secret: VaultSecret, evidence: Evidence): Promise<Account> {
+  async function adopt(
+    owner: Owner,
+    provider: Provider,
+    secret: VaultSecret,
+    evidence: Evidence,
+  ): Promise<ConnectedAccount> {
     const accounts = await vault.list(owner)
     const { account: found, nameless } = await identify(provider, secret, accounts, evidence)
     const target = accounts.find(({ id }) => id === evidence.target)
@@ -207,7 +212,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   }
 
   /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
-  async function check(owner: Owner, id: string): Promise<Account | undefined> {
+  async function check(owner: Owner, id: string): Promise<ConnectedAccount | undefined> {
     const opened = await vault.open(owner, id)
     if (!opened) return undefined
     const { account, secret } = opened
@@ -285,7 +290,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       session: string,
       state: string,
       query: string,
-    ): Promise<Account | 'foreign' | undefined> {
+    ): Promise<ConnectedAccount | 'foreign' | undefined> {
       const flow: Flow | 'foreign' | undefined = await vault.takeFlow(owner, session, state)
       if (flow === undefined || flow === 'foreign') return flow
       const provider = oauthOf(flow.provider)
@@ -309,7 +314,12 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       })
     },
     /** Takes the key that a person entered. @throws LatchkeyError `invalid_token` when the provider refuses it. */
-    async connectKey(owner: Owner, provider: ApiKeyProvider, given: KeyFields, expected?: string): Promise<Account> {
+    async connectKey(
+      owner: Owner,
+      provider: ApiKeyProvider,
+      given: KeyFields,
+      expected?: string,
+    ): Promise<ConnectedAccount> {
       const scheme = keyScheme(provider, given)
       const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
       const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })
@@ -402,9 +412,9 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
 const absent = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected.', { account, next: 'connect' })
 
-const ended = ({ id, provider, label }: Account) =>
+const ended = ({ id, provider, label }: ConnectedAccount) =>
   new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id, next: 'reconnect' })
 
 /** A token that lives for a short time is refreshed in the last third of it, not in every round. */
-const marginOf = ({ expiresAt = 0, issuedAt = 0 }: Account, aheadSeconds: number) =>
+const marginOf = ({ expiresAt = 0, issuedAt = 0 }: ConnectedAccount, aheadSeconds: number) =>
   Math.max(1, Math.min(aheadSeconds, (expiresAt - issuedAt) / 3000))

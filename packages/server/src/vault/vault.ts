@@ -1,9 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Account, LatchkeyError } from '@latchkey/core'
+import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type AccountSecret, type Flow, wordAt } from '@latchkey/core/server'
 import { memoryStore } from '../stores/memory.ts'
-import { postgresStore } from '../stores/postgres.ts'
-import { sqliteStore } from '../stores/sqlite.ts'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import { type Audit, createAudit } from './audit.ts'
 import { type KeyProvider, keysFromEnv, type SealContext, seal, unseal } from './seal.ts'
@@ -15,7 +13,7 @@ export interface VaultSecret extends AccountSecret {
 }
 
 export interface Opened {
-  account: Account
+  account: ConnectedAccount
   secret: VaultSecret
 }
 
@@ -38,24 +36,29 @@ export interface Vault {
   readonly store: VaultStore
   readonly audit: Audit
   /** Facts of one user's accounts. */
-  list(owner: Owner): Promise<Account[]>
+  list(owner: Owner): Promise<ConnectedAccount[]>
   /** Facts of one account, if this user has it. */
-  find(owner: Owner, account: string): Promise<Account | undefined>
+  find(owner: Owner, account: string): Promise<ConnectedAccount | undefined>
   /** @throws LatchkeyError `secret_unavailable` when it does not open; that is in the audit log then. */
   open(owner: Owner, account: string): Promise<Opened | undefined>
   /** Keeps an account, new or connected again. `merge` sees what was there before. */
-  save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<Account>
+  save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<ConnectedAccount>
   /** Changes an account's word. */
-  mark(owner: Owner, id: string, status: Account['status'], reason: Account['reason']): Promise<Account | undefined>
+  mark(
+    owner: Owner,
+    id: string,
+    status: ConnectedAccount['status'],
+    reason: ConnectedAccount['reason'],
+  ): Promise<ConnectedAccount | undefined>
   /** Takes an account out. */
-  remove(owner: Owner, account: string): Promise<{ account: Account; secret?: VaultSecret } | undefined>
+  remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /**
    * Refreshes once for all callers of all processes. `fresh` says whether what is there will do, `refresh` asks the
    * provider, `discard` gets what came back for an account that was disconnected meanwhile.
    */
   renew(owner: Owner, account: string, steps: RenewSteps): Promise<Opened>
   /** Accounts of all tenants that are due, the longest due first. */
-  due(before: number, limit?: number): Promise<{ owner: Owner; account: Account }[]>
+  due(before: number, limit?: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
   putFlow(owner: Owner, session: string, flow: Flow, lifetime: number): Promise<void>
   /** Once. `foreign` when another session began it. */
   takeFlow(owner: Owner, session: string, state: string): Promise<Flow | 'foreign' | undefined>
@@ -96,10 +99,10 @@ export function createVault({
     provider,
     account,
   })
-  const factsOf = (row: AccountRow): Account => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
+  const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
 
   /** Facts as they are now: time alone makes an account `expiring`, and ends it. */
-  const factsNow = (row: AccountRow): Account => wordAt(factsOf(row), Date.now())
+  const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Date.now())
 
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
@@ -122,7 +125,11 @@ export function createVault({
     return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
   }
 
-  function tell(type: WebhookEvent['type'], { tenant, user }: Owner, { id, provider, label, reason }: Account): void {
+  function tell(
+    type: WebhookEvent['type'],
+    { tenant, user }: Owner,
+    { id, provider, label, reason }: ConnectedAccount,
+  ): void {
     const data = { tenant, user, provider, accountId: id, label, reason }
     for (const hook of hooks) hook.send({ type, timestamp: new Date().toISOString(), data })
   }
@@ -132,7 +139,7 @@ export function createVault({
     owner: Owner,
     id: string,
     change: (row: AccountRow | undefined) => Promise<Opened | undefined>,
-  ): Promise<Account | undefined> {
+  ): Promise<ConnectedAccount | undefined> {
     for (;;) {
       const old = await store.get(owner, id)
       const next = await change(old)
@@ -306,22 +313,31 @@ export function createVault({
 
 /**
  * A vault out of the environment: `TOKEN_ENCRYPTION_KEY`, `TOKEN_STORE_TYPE` (`memory`, `sqlite` or `postgres`; default
- * `sqlite`) and `TOKEN_STORE_URL` (a file, or `postgres://…`; default `latchkey-vault.db`).
+ * `sqlite`) and `TOKEN_STORE_URL` (a file, or `postgres://…`; default `latchkey-vault.db`). Only the driver of the chosen
+ * store is loaded.
+ *
+ * @throws LatchkeyError `misuse` for a key that is missing or weak, and for a store that there is not.
  */
-export function vaultFromEnv(
+export async function vaultFromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
   options: Omit<VaultOptions, 'store' | 'keys'> = {},
-): Vault {
-  return createVault({ ...options, keys: keysFromEnv(env), store: storeFromEnv(env) })
+): Promise<Vault> {
+  return createVault({ ...options, keys: keysFromEnv(env), store: await storeFromEnv(env) })
 }
 
-function storeFromEnv({
+async function storeFromEnv({
   TOKEN_STORE_TYPE: type = 'sqlite',
   TOKEN_STORE_URL: url,
-}: Readonly<Record<string, string | undefined>>) {
+}: Readonly<Record<string, string | undefined>>): Promise<VaultStore> {
   if (type === 'memory') return memoryStore()
-  if (type === 'sqlite') return sqliteStore(url?.replace(/^(sqlite|file):(\/\/)?/, '') || 'latchkey-vault.db')
-  if (type === 'postgres' && url) return postgresStore({ url })
+  if (type === 'sqlite') {
+    const { sqliteStore } = await import('../stores/sqlite.ts')
+    return sqliteStore(url?.replace(/^(sqlite|file):(\/\/)?/, '') || 'latchkey-vault.db')
+  }
+  if (type === 'postgres' && url) {
+    const { postgresStore } = await import('../stores/postgres.ts')
+    return postgresStore({ url })
+  }
   throw new LatchkeyError(
     'misuse',
     type === 'postgres'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mcpServers } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
-import { createVault, localKeys } from '@latchkey/server'
+import { createVault, localKeys } from '@latchkey/server/vault'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createApp } from './app.ts'
 import { createScriptedModel } from './scripted-model.ts'

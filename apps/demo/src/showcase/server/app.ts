@@ -1,5 +1,7 @@
 import type { McpServers } from '@latchkey/core/mcp'
-import { type BrokerClient, createGuardedFetch, createMcpProxy, type Vault } from '@latchkey/server'
+import { type BrokerClient, createGuardedFetch } from '@latchkey/server'
+import { createMcpProxy } from '@latchkey/server/mcp'
+import type { Vault } from '@latchkey/server/vault'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { Config } from '../../agent.ts'

@@ -1,12 +1,6 @@
 import type { McpServers } from '@latchkey/core/mcp'
-import {
-  AuthenticatedMcpClient,
-  AuthorizationRequired,
-  type GuardedFetch,
-  getIdentity,
-  McpCommand,
-  type McpTool,
-} from '@latchkey/server'
+import { AuthorizationRequired, type GuardedFetch, getIdentity } from '@latchkey/server'
+import { AuthenticatedMcpClient, McpCommand, type McpTool } from '@latchkey/server/mcp'
 import { dynamicTool, jsonSchema, type ToolSet } from 'ai'
 import { z } from 'zod'
 

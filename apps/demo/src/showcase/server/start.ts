@@ -5,7 +5,7 @@ import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { mcpServers } from '@latchkey/core/mcp'
 import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
-import { createVault, localKeys, vaultFromEnv } from '@latchkey/server'
+import { createVault, localKeys, vaultFromEnv } from '@latchkey/server/vault'
 import react from '@vitejs/plugin-react'
 import { createServer as createVite } from 'vite'
 import { createProviders } from '../../providers.ts'
@@ -111,7 +111,7 @@ const chooseVault = () => {
   if (env.TOKEN_STORE_TYPE && (env.TOKEN_STORE_TYPE !== 'memory' || env.TOKEN_ENCRYPTION_KEY)) return vaultFromEnv(env)
   return createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
 }
-const vault = chooseVault()
+const vault = await chooseVault()
 const clients = { github: github.client, gmail: gmail.client }
 // Accounts in a database outlive this process, so whoever they belong to has to as well.
 const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY

@@ -1,5 +1,7 @@
 import path from 'node:path'
-import { AgentContext, createCodeMode, ServiceCredentials, Skill } from '@latchkey/server'
+import { AgentContext, ServiceCredentials } from '@latchkey/server'
+import { createCodeMode } from '@latchkey/server/code-mode'
+import { Skill } from '@latchkey/server/skills'
 import { type InferUITools, tool } from 'ai'
 import { z } from 'zod'
 import { Datasets } from '../../answers.ts'

@@ -9,15 +9,8 @@ import { generateText, isStepCount, tool } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import {
-  AgentContext,
-  type CodeModeOptions,
-  type CodeResult,
-  createCodeMode,
-  type UseEntry,
-  withAccount,
-  withIdentities,
-} from '../../index.ts'
+import { AgentContext, type UseEntry, withAccount, withIdentities } from '../../index.ts'
+import { type CodeModeOptions, type CodeResult, createCodeMode } from './index.ts'
 
 const CALLBACK = 'https://app.example/cb'
 let sandbox: Sandbox

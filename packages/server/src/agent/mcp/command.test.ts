@@ -1,7 +1,8 @@
 import { mcpServers } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { AgentContext, AuthorizationRequired, McpCommand, withIdentities } from '../../index.ts'
+import { AgentContext, AuthorizationRequired, withIdentities } from '../../index.ts'
+import { McpCommand } from './index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {

@@ -5,15 +5,14 @@ import { gzipSync } from 'node:zlib'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
-  AuthenticatedMcpClient,
   AuthorizationRequired,
   createBroker,
   createGuardedFetch,
-  createMcpProxy,
   GuardError,
   type GuardOptions,
   withIdentities,
 } from '../../index.ts'
+import { AuthenticatedMcpClient, createMcpProxy } from './index.ts'
 
 const servers: (Server | NetServer)[] = []
 afterEach(() => {

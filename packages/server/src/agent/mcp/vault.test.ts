@@ -3,16 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  AgentContext,
-  AuthenticatedMcpClient,
-  AuthorizationRequired,
-  createBroker,
-  createGuardedFetch,
-  createVault,
-  localKeys,
-  mcpForVault,
-} from '../../index.ts'
+import { AgentContext, AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
+import { createVault, localKeys } from '../../vault/index.ts'
+import { AuthenticatedMcpClient, mcpForVault } from './index.ts'
 
 const ORIGIN = 'https://app.example'
 const redirectUri = `${ORIGIN}/api/latchkey/callback`

@@ -5,14 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Identity } from '@latchkey/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  AgentContext,
-  AuthorizationRequired,
-  type RunSkillOptions,
-  Skill,
-  type SkillManifest,
-  type UseEntry,
-} from '../../index.ts'
+import { AgentContext, AuthorizationRequired, type UseEntry } from '../../index.ts'
+import { type RunSkillOptions, Skill, type SkillManifest } from './index.ts'
 
 const SECRET = 'CANARY_AT_skill/+?'
 const hasPython = spawnSync('python3', ['--version']).status === 0

@@ -1,0 +1,8 @@
+// `@latchkey/server/vault`: where the server keeps accounts, its keys, its audit log and its webhooks.
+
+export { memoryStore } from '../stores/memory.ts'
+export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from '../stores/store.ts'
+export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
+export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './seal.ts'
+export { createVault, type Opened, type Vault, type VaultOptions, type VaultSecret, vaultFromEnv } from './vault.ts'
+export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
