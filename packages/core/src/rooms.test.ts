@@ -16,7 +16,7 @@ const orders: Record<string, string[][]> = {
     ['connect', 'mcp'],
     ['client.ts'],
     ['runtimes'],
-    ['index.ts', 'server.ts'],
+    ['index.ts', 'server.ts', 'token.ts'],
   ],
   react: [
     ['ui', 'messages'],

@@ -13,7 +13,8 @@ import type { Renewal } from '../accounts/refresh.ts'
 import type { Secret } from '../accounts/secret-store.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from '../errors.ts'
 import type { Challenge } from '../mcp/www-authenticate.ts'
-import { callBroker, type Verification } from '../protocol/token-endpoint.ts'
+import { callBroker } from '../protocol/broker.ts'
+import type { Verification } from '../protocol/profile.ts'
 import { isVaultFlow, type VaultClient } from '../protocol/vault-client.ts'
 import {
   type ApiKeyProvider,

@@ -1,12 +1,9 @@
 import type { Keeper } from '../accounts/account-store.ts'
 import { LatchkeyError } from '../errors.ts'
-import {
-  authorizationServer,
-  BROKER_HEADER,
-  type Profile,
-  type TokenAnswer,
-  type TokenEndpoint,
-} from '../protocol/token-endpoint.ts'
+import { BROKER_HEADER } from '../protocol/broker.ts'
+import { readText } from '../protocol/http.ts'
+import type { Profile } from '../protocol/profile.ts'
+import { authorizationServer, type TokenAnswer, type TokenEndpoint } from '../protocol/token-endpoint.ts'
 import type { McpProvider, OAuthProvider } from '../provider.ts'
 import { cleanName } from './config.ts'
 import {
@@ -16,7 +13,6 @@ import {
   discoverMcp,
   type McpAuthorizationServer,
   type McpDiscovery,
-  readText,
   selectScopes,
 } from './discovery.ts'
 import {
