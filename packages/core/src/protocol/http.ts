@@ -98,7 +98,8 @@ export const malformed = (provider: Provider, cause?: unknown) =>
 
 /** What went wrong at an endpoint of this provider, as our error. */
 export const failure = (provider: Provider, error: unknown): LatchkeyError =>
-  error instanceof SyntaxError
+  error instanceof SyntaxError ||
+  (error instanceof LatchkeyError && error.code === 'malformed_response' && !error.provider)
     ? malformed(provider, error)
     : asLatchkeyError(error, 'network', `${provider.name} could not be reached.`, { provider: provider.id })
 

@@ -120,7 +120,10 @@ describe('limits', () => {
       }),
     )
   const direct = (fetch = globalThis.fetch) => authorizationServer(acme(), { client_id: 'app', fetch })
-  const withUserinfo = () => ({ ...acme(), profile: { endpoint: `${server.origin}/userinfo`, fields: { subject: 'id' } } })
+  const withUserinfo = () => ({
+    ...acme(),
+    profile: { endpoint: `${server.origin}/userinfo`, fields: { subject: 'id' } },
+  })
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -181,7 +184,7 @@ describe('limits', () => {
     ['/broker/accounts', () => callBroker(server.broker, 'accounts', undefined, 'GET')],
   ])('%s that answers too much is not read to its end', async (path, call) => {
     server.fault(path, { status: path === '/revoke' ? 400 : 200, body: `{"access_token":"${'x'.repeat(256 * 1024)}"}` })
-    await expect(call()).rejects.toMatchObject({ code: 'malformed_response', message: 'The answer was too large.' })
+    await expect(call()).rejects.toMatchObject({ code: 'malformed_response' })
   })
 })
 

@@ -120,7 +120,6 @@ function repeats(words: unknown, body: unknown): boolean {
 
 /** What went wrong at an endpoint of this provider, as our error; a server's own words stay in `detail`. */
 function failure(provider: Provider, error: unknown): LatchkeyError {
-  if (error instanceof LatchkeyError) return error
   if (error instanceof oauth.ResponseBodyError) {
     const code = codeFromServer(error.error, 'invalid_request')
     return new LatchkeyError(code, `${provider.name} refused: ${code}.`, {
