@@ -8,6 +8,7 @@ import {
   type Provider,
 } from '@latchkey/core'
 import { callbackPage, callbackScriptHash } from '@latchkey/core/callback'
+import { parseObject } from '@latchkey/core/server'
 import { authorizationServer, BROKER_HEADER, type Token, type TokenEndpoint, verifyKey } from '@latchkey/core/token'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
@@ -596,12 +597,8 @@ function limiter(perMinute: number): (key: string) => number | undefined {
 
 async function readObject(request: Request): Promise<Body> {
   const body = await readText(request)
-  try {
-    const value: unknown = JSON.parse(body)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Body
-  } catch {
-    // Answered below, like every other body that is not an object.
-  }
+  const value = parseObject(body)
+  if (value) return value
   throw refusal(400, 'invalid_request', 'The body must be a JSON object.')
 }
 
