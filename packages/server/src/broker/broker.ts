@@ -1,5 +1,6 @@
 import {
   type ApiKeyProvider,
+  type DisconnectReceipt,
   type ErrorCode,
   type Identity,
   LatchkeyError,
@@ -25,13 +26,9 @@ import { parseConnectedAccounts } from '../agent/references.ts'
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import { MCP_HEADERS, type McpProxy } from '../outbound/mcp-proxy.ts'
-import {
-  type AgentPolicy,
-  type Custodian,
-  createCustodian,
-  type Disconnection,
-  type ResolveOptions,
-} from '../vault/custodian.ts'
+import { type AgentPolicy, createDoor, type Door, type ResolveOptions } from '../use/door.ts'
+import { createSource } from '../use/source.ts'
+import { type Custodian, createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
 import { callApi } from './proxy.ts'
 
@@ -53,7 +50,7 @@ export interface VaultAccess<Session> {
    */
   tokenSource(options?: TokenSourceOptions): TokenSource
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
-  deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
+  deleteUser(owner: VaultOwner): Promise<Record<string, DisconnectReceipt>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
   refreshDue(aheadSeconds?: number): Promise<number>
   /** Stops the background. */
@@ -426,11 +423,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: cutFetch(fetch) }))
   })
 
-  const custodian =
-    vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch), agents: options.agents })
-  if (custodian) vaultRoutes(custodian)
+  const custodian = vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch) })
+  const door = custodian && createDoor({ custodian, providers, agents: options.agents })
+  const accountSource = custodian && door && createSource(door, custodian)
+  if (custodian && door) vaultRoutes(custodian, door)
 
-  function vaultRoutes(custodian: Custodian) {
+  function vaultRoutes(custodian: Custodian, door: Door) {
     // The same answer for an account of somebody else and for one that never was.
     const absent = () => refusal(404, 'invalid_request', 'There is no such account.')
     const vaulted = <P extends Provider>(provider: P): P => {
@@ -446,12 +444,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
         scopes: scopesOf(body),
         accountId: optionalText(body, 'accountId'),
       }
-      return c.json(await custodian.start(owner, owner.session, provider, request))
+      return c.json(await custodian.start(owner, provider, request))
     })
 
     app.post('/flows/:state', async (c) => {
       const { body, owner } = c.var
-      const account = await custodian.finish(owner, owner.session, c.req.param('state'), text(body, 'response'))
+      const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
       if (account === 'foreign') {
         throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
       }
@@ -475,7 +473,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     })
 
     app.post('/accounts/:id', async (c) => {
-      const account = await custodian.check(c.var.owner, c.req.param('id'))
+      const account = await custodian.recheck(c.var.owner, c.req.param('id'))
       if (!account) throw absent()
       return c.json({ account })
     })
@@ -507,7 +505,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const body = c.var.body && JSON.stringify(c.var.body)
       const { headers } = c.req.raw
       return callApi(
-        custodian,
+        door,
         owner,
         { account: id, provider, url: verdict.url },
         { method, headers, body },
@@ -527,13 +525,13 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   return Object.assign(async (request: Request) => app.fetch(request), {
     async resolveAccounts(who: Request | Session, references: unknown, about: ResolveOptions = {}) {
       const session = who instanceof Request ? await authenticate(who) : who
-      if (!custodian || !session) return []
-      return custodian.resolve(ownerOf(session), parseConnectedAccounts(references), about)
+      if (!accountSource || !session) return []
+      return accountSource.resolve(ownerOf(session), parseConnectedAccounts(references), about)
     },
     tokenSource({ tenant = 'default', ...about }: TokenSourceOptions = {}) {
       return {
         async getToken(user: string, provider: string, request: TokenRequest = {}) {
-          return custodian?.token({ user, tenant }, provider, request, about)
+          return accountSource?.token({ user, tenant }, provider, request, about)
         },
       }
     },
