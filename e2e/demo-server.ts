@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -37,17 +37,23 @@ export interface Demo {
   close(): Promise<void>
 }
 
-/** Builds the page as development sees it, in one file: a page load from the dev server is a hundred requests. */
+/** Builds the pages as development sees them, React's warnings and all: from a dev server a page is hundreds of requests. */
 export async function buildPage(): Promise<void> {
+  const demo = path.join(root, 'apps/demo')
   const { NODE_ENV } = process.env
   process.env.NODE_ENV = 'development'
   await build({
-    root: path.join(root, 'apps/demo'),
+    root: demo,
     configFile: false,
     logLevel: 'error',
     mode: 'development',
     plugins: [react()],
-    build: { outDir: page, emptyOutDir: true, minify: false },
+    build: {
+      outDir: page,
+      emptyOutDir: true,
+      minify: false,
+      rollupOptions: { input: globSync('*.html', { cwd: demo }).map((file) => path.join(demo, file)) },
+    },
   })
   if (NODE_ENV === undefined) delete process.env.NODE_ENV
   else process.env.NODE_ENV = NODE_ENV
