@@ -77,7 +77,7 @@ test('case 34: discovery takes 6 s, and the window is there all the same', async
 test('case 36: whatever is severed and whatever `closed` says, every top-level combination connects', async ({
   browser,
 }) => {
-  test.setTimeout(300_000)
+  test.setTimeout(600_000)
   const values = [undefined, 'same-origin', 'same-origin-allow-popups', 'noopener-allow-popups']
   const header = (value?: string): Record<string, string> => (value ? { 'cross-origin-opener-policy': value } : {})
   const failed: string[] = []
