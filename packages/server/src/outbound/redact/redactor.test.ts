@@ -102,9 +102,10 @@ describe('redaction', () => {
   })
 
   it('masks long texts in bounded time', () => {
-    const started = performance.now()
+    const started = process.cpuUsage()
     text('C'.repeat(1_000_000) + ' \n'.repeat(100_000) + '%25'.repeat(100_000) + '\\'.repeat(100_000))
-    expect(performance.now() - started).toBeLessThan(10_000)
+    // Milliseconds of CPU, which other processes of a busy machine do not change.
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(10_000)
   })
 })
 
