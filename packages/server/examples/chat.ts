@@ -1,4 +1,4 @@
-import { AgentContext, bindIdentities, takeIdentities } from '@latchkey/server'
+import type { Broker } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -10,14 +10,14 @@ import {
 import { createListRepos } from './agent-context.ts'
 
 /** On the server: the chat, whose tools act for the person who asks. */
-export async function chat(request: Request, userId: string, model: LanguageModel) {
-  // First of all the tokens leave the body. What remains can be logged and stored.
-  const { identities, body } = takeIdentities(await request.json())
+export async function chat(request: Request, broker: Broker, model: LanguageModel) {
+  // First of all the accounts leave the body. What remains can be logged and stored.
+  const { context, body } = await broker.agentContext(request, await request.json(), { agent: 'assistant' })
   const messages = await convertToModelMessages(body.messages as UIMessage[])
 
-  return AgentContext.fromIdentities(identities, { userId }).run(() => {
+  // The answer is read later: its tools keep the accounts of this request.
+  return context.respond(() => {
     const { stream } = streamText({ model, messages, tools: { list_repos: createListRepos() } })
-    // The answer is read later: bound, its tools keep the accounts of this request.
-    return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) }))
+    return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) })
   })
 }

@@ -27,8 +27,6 @@ import {
   withOldRefreshToken,
 } from '@latchkey/core/server'
 import { type TokenAnswer, type TokenEndpoint, type Verification, verifyKey } from '@latchkey/core/token'
-import type { OAuthToken, TokenRequest } from '../agent/context.ts'
-import type { AccountReference } from '../agent/references.ts'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
 import type { Opened, VaultSecret } from './accounts.ts'
@@ -46,13 +44,20 @@ export interface AgentPolicy {
 }
 
 /** Who uses an account, and for what. */
-export interface ResolveOptions {
+export interface AccountUse {
   /** Who acts: checked against the `agents` of the broker, and written to the audit log. */
-  agent?: string
+  agent: string
   /** The tool that asks, for the audit log. */
   tool?: string
   /** The origin that the tokens will be sent to. An account of a provider whose API is elsewhere is left out. */
   audience?: string
+}
+
+/** An account, as a run or a page names it. */
+interface AccountName {
+  /** Provider id. */
+  provider: string
+  accountId: string
 }
 
 /** What was revoked and removed. */
@@ -184,7 +189,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   }
 
   /** Why this agent may not have accounts of this provider, or not for this audience. */
-  function denialOf(provider: Provider, { agent = '', audience }: ResolveOptions): LatchkeyError | undefined {
+  function denialOf(provider: Provider, { agent, audience }: AccountUse): LatchkeyError | undefined {
     const { id, name, apiBaseUrl } = provider
     if (policies && !policies.get(agent)?.providers.includes(id)) {
       const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
@@ -199,8 +204,8 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   /** What one call carries, or why it carries nothing. The audit log has an entry for either. */
   async function authorize(
     owner: Owner,
-    { provider: providerId, accountId: id }: Pick<AccountReference, 'provider' | 'accountId'>,
-    options: ResolveOptions,
+    { provider: providerId, accountId: id }: AccountName,
+    options: AccountUse,
   ): Promise<Identity | LatchkeyError> {
     const provider = providers.get(providerId)
     const { agent, tool, audience: host = provider && new URL(provider.apiBaseUrl).origin } = options
@@ -223,15 +228,6 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     // Written before the secret is handed out: what cannot be recorded does not happen.
     await vault.audit.record(owner, { action: 'use', ...event, outcome: 'allowed' })
     return identityOf(provider, opened.account, opened.secret)
-  }
-
-  /** The account that was connected last, of those that can be used. */
-  async function newest(owner: Owner, provider: string): Promise<ConnectedAccount | undefined> {
-    const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
-    const usable = accounts.filter(({ status }) => isUsable(status))
-    // One that time alone has ended is asked for once more: so its end is written down.
-    const ended = accounts.filter(({ reason }) => reason === 'expired')
-    return (usable.length > 0 ? usable : ended).sort((one, other) => other.connectedAt - one.connectedAt)[0]
   }
 
   /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
@@ -350,47 +346,29 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
       return adopt(owner, provider, { fields }, { profile, reason, target: expected })
     },
     check,
-    /** The identities behind references. What this user, agent or audience may not have is left out, and logged. */
-    async resolve(owner: Owner, references: readonly AccountReference[], options: ResolveOptions): Promise<Identity[]> {
-      // One per provider, as a request carries them: the last one wins.
-      const wanted = new Map(references.map((reference) => [reference.provider, reference]))
-      const found = await Promise.all([...wanted.values()].map((reference) => authorize(owner, reference, options)))
-      return found.filter((one): one is Identity => !(one instanceof LatchkeyError))
-    },
     authorize,
-    /** What a tool of this user runs with: the account that is asked for, or else the newest that can be used. */
+    /** What a tool of this user runs with, or undefined. `forceRefresh`: the API refused the last token. */
     async token(
       owner: Owner,
-      provider: string,
-      { accountId, forceRefresh }: TokenRequest,
-      options: ResolveOptions,
-    ): Promise<OAuthToken | undefined> {
-      const account = accountId === undefined ? await newest(owner, provider) : await vault.find(owner, accountId)
-      const id = account?.id ?? accountId
-      if (id === undefined) return undefined
+      { provider, accountId }: AccountName,
+      { forceRefresh, ...options }: AccountUse & { forceRefresh?: boolean | undefined },
+    ): Promise<Identity | undefined> {
       const known = providers.get(provider)
-      if (forceRefresh && known && account?.provider === provider && !denialOf(known, options)) {
-        const { label } = account
-        const after = await check(owner, id)
+      const account =
+        forceRefresh && known && !denialOf(known, options) ? await vault.find(owner, accountId) : undefined
+      if (account?.provider === provider) {
+        const after = await check(owner, accountId)
         if (after?.status !== 'connected') return undefined
         if (after.renewable && after.rev === account.rev) {
           // It was refused and nobody could say whether that is for good: no reason to sign in again.
-          throw new LatchkeyError('temporarily_unavailable', `${label} could not be renewed right now.`, {
+          throw new LatchkeyError('temporarily_unavailable', `${account.label} could not be renewed right now.`, {
             provider,
-            account: id,
+            account: accountId,
           })
         }
       }
-      const found = await authorize(owner, { provider, accountId: id }, options)
-      if (found instanceof LatchkeyError) return undefined
-      const { accessToken, scopes, expiresAt, fields } = found
-      return {
-        access_token: accessToken,
-        accountId: id,
-        ...(scopes && { scopes }),
-        ...(expiresAt !== undefined && { expiresAt }),
-        ...(fields && { fields }),
-      }
+      const found = await authorize(owner, { provider, accountId }, options)
+      return found instanceof LatchkeyError ? undefined : found
     },
     /** A user is gone: so is everything here, and every provider is told. */
     async deleteUser(owner: Owner): Promise<Record<string, Disconnection>> {
