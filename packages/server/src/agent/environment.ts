@@ -1,4 +1,5 @@
-import { type ApiKeyProvider, envName, type Identity, keyScheme, LatchkeyError, type Provider } from '@latchkey/core'
+import { type ApiKeyProvider, type Identity, LatchkeyError, type Provider } from '@latchkey/core'
+import { envName, keyScheme } from '@latchkey/core/internal'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { currentIdentities } from './bind.ts'

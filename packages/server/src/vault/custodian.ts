@@ -4,11 +4,11 @@ import {
   type DisconnectReceipt,
   type Identity,
   type KeyFields,
-  keyScheme,
   LatchkeyError,
   type OAuthProvider,
   type Provider,
 } from '@latchkey/core'
+import { keyScheme } from '@latchkey/core/internal'
 import {
   authorizationRequest,
   authorizationResponse,
