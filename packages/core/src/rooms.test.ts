@@ -16,7 +16,7 @@ const orders: Record<string, string[][]> = {
     ['connect', 'mcp'],
     ['client.ts'],
     ['runtimes'],
-    ['index.ts', 'server.ts', 'internal.ts'],
+    ['index.ts', 'server.ts', 'token.ts', 'internal.ts'],
   ],
   react: [
     ['ui', 'messages'],

@@ -9,15 +9,15 @@ import {
 } from 'ai'
 import { createListRepos } from './agent-context.ts'
 
-/** On the server: the chat, whose tools act for the person who asks. */
+/** The chat's route. Its tools act for the person who sent the request. */
 export async function chat(request: Request, broker: Broker, model: LanguageModel) {
-  // First of all the accounts leave the body. What remains can be logged and stored.
+  // Take the accounts out of the body first. The rest can be logged and stored.
   const { context, body } = await broker.agentContext(request, await request.json(), { agent: 'assistant' })
   const messages = await convertToModelMessages(body.messages as UIMessage[])
 
-  // The answer is read later: its tools keep the accounts of this request.
   return context.respond(() => {
     const { stream } = streamText({ model, messages, tools: { list_repos: createListRepos() } })
+    // The stream is read after this function returns. respond() keeps the accounts for its tools.
     return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) })
   })
 }

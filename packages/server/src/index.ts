@@ -50,4 +50,4 @@ export {
 export { isPublicAddress } from './outbound/public-address.ts'
 export { createRedactor, type Redactor } from './outbound/redact/redactor.ts'
 export { secretsOf } from './outbound/redact/secrets.ts'
-export type { AccountUse, AgentPolicy, Disconnection } from './vault/custodian.ts'
+export type { AccountUse, AgentPolicy } from './use/door.ts'

@@ -1,4 +1,5 @@
 import { type Identity, parseIdentities } from '@latchkey/core'
+import { isObject } from '@latchkey/core/server'
 
 const MAX = 32
 const PROVIDER = /^[a-z0-9._-]{1,64}$/
@@ -44,6 +45,3 @@ function readReferences(value: unknown): [provider: string, accountId: string][]
     return typeof accountId === 'string' && ACCOUNT.test(accountId) ? [[provider, accountId]] : []
   })
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

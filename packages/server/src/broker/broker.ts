@@ -1,5 +1,13 @@
-import { type ApiKeyProvider, type ErrorCode, LatchkeyError, type OAuthProvider, type Provider } from '@latchkey/core'
+import {
+  type ApiKeyProvider,
+  type DisconnectReceipt,
+  type ErrorCode,
+  LatchkeyError,
+  type OAuthProvider,
+  type Provider,
+} from '@latchkey/core'
 import { callbackPage, callbackScriptHash } from '@latchkey/core/callback'
+import { parseObject } from '@latchkey/core/server'
 import { authorizationServer, BROKER_HEADER, type Token, type TokenEndpoint, verifyKey } from '@latchkey/core/token'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
@@ -11,13 +19,9 @@ import { takeAccounts } from '../agent/wire.ts'
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import { MCP_HEADERS, type McpProxy } from '../outbound/mcp-proxy.ts'
-import {
-  type AccountUse,
-  type AgentPolicy,
-  type Custodian,
-  createCustodian,
-  type Disconnection,
-} from '../vault/custodian.ts'
+import { type AccountUse, type AgentPolicy, createDoor, type Door } from '../use/door.ts'
+import { createSource } from '../use/source.ts'
+import { type Custodian, createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
 import { callApi } from './proxy.ts'
 
@@ -37,7 +41,7 @@ export interface VaultAccess<Session> {
    */
   agentContext<Body>(who: Request | Session, body: Body, options: AccountUse): Promise<AgentRun<Body>>
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
-  deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
+  deleteUser(owner: VaultOwner): Promise<Record<string, DisconnectReceipt>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
   refreshDue(aheadSeconds?: number): Promise<number>
   /** Stops the background. */
@@ -411,11 +415,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: cutFetch(fetch) }))
   })
 
-  const custodian =
-    vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch), agents: options.agents })
-  if (custodian) vaultRoutes(custodian)
+  const custodian = vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch) })
+  const door = custodian && createDoor({ custodian, providers, agents: options.agents })
+  const accountSource = custodian && door && createSource(door, custodian)
+  if (custodian && door) vaultRoutes(custodian, door)
 
-  function vaultRoutes(custodian: Custodian) {
+  function vaultRoutes(custodian: Custodian, door: Door) {
     // The same answer for an account of somebody else and for one that never was.
     const absent = () => refusal(404, 'invalid_request', 'There is no such account.')
     const vaulted = <P extends Provider>(provider: P): P => {
@@ -431,12 +436,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
         scopes: scopesOf(body),
         accountId: optionalText(body, 'accountId'),
       }
-      return c.json(await custodian.start(owner, owner.session, provider, request))
+      return c.json(await custodian.start(owner, provider, request))
     })
 
     app.post('/flows/:state', async (c) => {
       const { body, owner } = c.var
-      const account = await custodian.finish(owner, owner.session, c.req.param('state'), text(body, 'response'))
+      const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
       if (account === 'foreign') {
         throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
       }
@@ -460,7 +465,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     })
 
     app.post('/accounts/:id', async (c) => {
-      const account = await custodian.check(c.var.owner, c.req.param('id'))
+      const account = await custodian.recheck(c.var.owner, c.req.param('id'))
       if (!account) throw absent()
       return c.json({ account })
     })
@@ -492,7 +497,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const body = c.var.body && JSON.stringify(c.var.body)
       const { headers } = c.req.raw
       return callApi(
-        custodian,
+        door,
         owner,
         { account: id, provider, url: verdict.url },
         { method, headers, body },
@@ -515,8 +520,8 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       if (!session) throw new LatchkeyError('login_required', 'Sign in to the app first.')
       const owner = ownerOf(session)
       const { identities, references, body } = takeAccounts(sent)
-      const open: VaultAccounts['open'] = async (provider, accountId, { toolName = about.tool, forceRefresh }) =>
-        custodian?.token(owner, { provider, accountId }, { ...about, tool: toolName, forceRefresh })
+      const open: VaultAccounts['open'] = async (provider, accountId, { toolName: tool = about.tool, forceRefresh }) =>
+        accountSource?.open({ owner, provider, accountId, ...about, tool }, { forceRefresh })
       const vault = { references, open }
       return { context: AgentContext.fromIdentities(identities, { userId: owner.user, vault }), body }
     },
@@ -588,12 +593,8 @@ function limiter(perMinute: number): (key: string) => number | undefined {
 
 async function readObject(request: Request): Promise<Body> {
   const body = await readText(request)
-  try {
-    const value: unknown = JSON.parse(body)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Body
-  } catch {
-    // Answered below, like every other body that is not an object.
-  }
+  const value = parseObject(body)
+  if (value) return value
   throw refusal(400, 'invalid_request', 'The body must be a JSON object.')
 }
 
