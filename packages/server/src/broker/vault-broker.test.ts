@@ -601,7 +601,9 @@ describe('guards', () => {
         {
           provider: 'acme',
           grant_type: 'authorization_code',
-          code: 'x',
+          response: 'code=x&state=s',
+          state: 's',
+          issuer: upstream.origin,
           code_verifier: 'v'.repeat(43),
           redirect_uri: CALLBACK,
         },
