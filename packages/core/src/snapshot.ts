@@ -170,6 +170,11 @@ export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot 
   return { ...snapshot, accounts }
 }
 
+/** The snapshot with another default account of its provider. */
+export function withDefault(snapshot: Snapshot, { id, provider }: ConnectedAccount): Snapshot {
+  return { ...snapshot, defaults: { ...snapshot.defaults, [provider]: id } }
+}
+
 /** The snapshot with one provider's state replaced. */
 export function withProvider(snapshot: Snapshot, providerId: string, state: ProviderState | undefined): Snapshot {
   const { [providerId]: _old, ...providers } = snapshot.providers

@@ -1,4 +1,4 @@
-import type { Keeper } from '../accounts/account-store.ts'
+import type { AccountStore } from '../accounts/account-store.ts'
 import { LatchkeyError } from '../errors.ts'
 import {
   authorizationServer,
@@ -48,8 +48,8 @@ interface Bound {
 export type Mcp = ReturnType<typeof createMcp>
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
-export function createMcp(keeper: Keeper) {
-  const { broker, storage, prefix, app } = keeper.options
+export function createMcp(accounts: AccountStore) {
+  const { broker, storage, prefix, app } = accounts.options
   const registrations = createRegistrations({ storage, prefix })
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
   /** What servers call themselves, by provider id. */
@@ -230,7 +230,7 @@ export function createMcp(keeper: Keeper) {
 
   /** Scopes of an authorization: what is wanted now, and what was there before. @see MCP "Step-Up Authorization" */
   function scopesFor(provider: McpProvider, discovery: McpDiscovery, { challenge, accountId, scopes }: At): string[] {
-    const had = keeper.store.getState().accounts[accountId ?? '']
+    const had = accounts.store.getState().accounts[accountId ?? '']
     // Another issuer's grant says nothing here.
     const before = had?.issuer === discovery.server.issuer ? had.scopes : []
     const wanted =
@@ -314,7 +314,7 @@ export function createMcp(keeper: Keeper) {
     ask: askFor,
     /** Where people come back to: what registrations are made for. */
     get redirectUri(): string {
-      const uri = keeper.options.redirectUri ?? (broker ? `${broker}/callback` : '/')
+      const uri = accounts.options.redirectUri ?? (broker ? `${broker}/callback` : '/')
       return new URL(uri, location.href).href
     },
     /** The token endpoint of the authorization server that `at` belongs to, and of no other. */

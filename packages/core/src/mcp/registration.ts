@@ -1,4 +1,5 @@
-import { keySeal, openDatabase, plainSeal } from '../accounts/seal.ts'
+import { openDatabase } from '../accounts/database.ts'
+import { keySeal, plainSeal } from '../accounts/seal.ts'
 import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { hostKind } from '../urls.ts'
