@@ -1,10 +1,10 @@
-import { createPage, type LatchkeyOptions, notOAuth, type Page } from './accounts/page.ts'
+import { createPage, type LatchkeyOptions, type Page } from './accounts/page.ts'
 import { type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
 import { hasFlows } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { once } from './once.ts'
-import type { Provider } from './provider.ts'
+import type { OAuthProvider, Provider } from './provider.ts'
 import { type ConnectedAccount, type Snapshot, withDefault } from './snapshot.ts'
 
 /** The engine of a page's accounts. Framework-free; `@latchkey/react` gives it a face. */
@@ -81,12 +81,14 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       act((it) => (it[name] as (...given: never[]) => Promise<unknown>)(...given))) as ClientActions[Name]
   const write = (use: (engine: Engine) => Promise<void>) => void act(use).catch(page.unavailable)
 
-  const oauthProvider = (id: string) => {
+  const announce = () => {
+    const lacking = page.providers.filter(page.lacksBroker)
+    if (lacking.length > 0) act((it) => it.announce(lacking)).catch(() => {})
+  }
+  /** In this very tick, where a window may be opened. */
+  const begin = async <T>(id: string, open: (provider: OAuthProvider) => Promise<T>): Promise<T> => {
     const provider = page.find(id)
-    if (provider.kind === 'api-key') throw notOAuth(provider)
-    const error = page.missing(provider)
-    if (error) throw error
-    return provider
+    return provider.kind === 'api-key' || page.lacksBroker(provider) ? act((it) => it.refuse(provider)) : open(provider)
   }
 
   const signOutTab = (everywhere: boolean) => {
@@ -97,14 +99,14 @@ export function createLatchkey<const Known extends readonly Provider[]>(
   const channel = openChannel(`${page.prefix}:signout`, () => void signOutTab(false).catch(page.unavailable))
   const lifetime = createLifetime(page, load)
   page.read()
-  announceMissing(page)
+  announce()
 
   const client: LatchkeyClient = {
     get providers() {
       return page.providers
     },
-    connect: async (id, connect = {}) => attempts.connect(oauthProvider(id), connect),
-    connectLink: async (id, connect = {}) => attempts.link(oauthProvider(id), connect),
+    connect: (id, options = {}) => begin(id, (provider) => attempts.connect(provider, options)),
+    connectLink: (id, options = {}) => begin(id, (provider) => attempts.link(provider, options)),
     async reconnect(accountId, connect) {
       return client.connect(page.findAccount(accountId).provider, { ...connect, accountId })
     },
@@ -112,12 +114,12 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       const attempt = attempts.get(id)
       if (attempt) attempt.end.abort()
       else if (store.getState().providers[id]?.changed) client.resolveChange(id, 'cancel').catch(() => {})
-      else if (!page.missing(page.find(id))) page.setProvider(id)
+      else if (!page.lacksBroker(page.find(id))) page.setProvider(id)
     },
     prepare(providerId) {
       const provider = page.find(providerId)
       // What fails here fails again in connect, which tells the person.
-      if (!page.missing(provider)) act((it) => it.prepare(provider)).catch(() => {})
+      if (!page.lacksBroker(provider)) act((it) => it.prepare(provider)).catch(() => {})
     },
     async handleRedirect(url) {
       if (url !== undefined) return act((it) => it.answer(url))
@@ -145,7 +147,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     },
     setProviders(next) {
       page.providers = next
-      announceMissing(page)
+      announce()
       engine?.resumeAgain(lifetime.isMounted())
       // A new snapshot, so that a UI draws the providers again.
       store.setState({})
@@ -231,16 +233,6 @@ function createLifetime(page: Page, load: () => Promise<Engine>) {
         ended = true
       }
     },
-  }
-}
-
-/** Says once per provider what the app has to configure. */
-function announceMissing(page: Page): void {
-  for (const provider of page.providers) {
-    const error = page.missing(provider)
-    if (!error || page.store.getState().providers[provider.id]?.error) continue
-    console.error(`Latchkey: ${error.message}`)
-    page.setProvider(provider.id, { status: 'idle', error })
   }
 }
 

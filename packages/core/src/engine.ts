@@ -96,6 +96,10 @@ export interface ClientActions<Id extends string = string> {
 /** What of a client loads on first use: everything that writes, seals, refreshes or sends. */
 export interface Engine extends ClientActions {
   run(): Promise<Run>
+  /** Why `connect` opens no window for this provider. */
+  refuse(provider: Provider): Promise<never>
+  /** Shows on their cards that these providers lack a broker. */
+  announce(providers: readonly Provider[]): Promise<void>
   /** Loads what `connect` will need. */
   prepare(provider: Provider): Promise<void>
   answer(url: string): Promise<ConnectOutcome>
@@ -155,6 +159,17 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     resume,
     disconnect,
     run: async () => (await connector()).run,
+    async refuse(provider) {
+      throw provider.kind === 'api-key' ? notOAuth(provider) : notConfigured(provider)
+    },
+    async announce(providers) {
+      for (const provider of providers) {
+        if (store.getState().providers[provider.id]?.error) continue
+        const error = notConfigured(provider)
+        console.error(`Latchkey: ${error.message}`)
+        page.setProvider(provider.id, { status: 'idle', error })
+      }
+    },
     async prepare(provider) {
       await connector()
       if (provider.kind === 'oauth') await (await refresher()).endpoints.clientId(provider)
@@ -205,6 +220,17 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     },
   }
 }
+
+/** This provider has no window to open. */
+const notOAuth = ({ id, name }: Provider) =>
+  new LatchkeyError('misuse', `${name} is connected with a key: call connectKey().`, { provider: id, next: 'edit-key' })
+
+const notConfigured = ({ id, name }: Provider) =>
+  new LatchkeyError(
+    'not_configured',
+    `${name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
+    { provider: id },
+  )
 
 const hasVaulted = ({ options, store }: Page) =>
   options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')

@@ -4,9 +4,7 @@ import {
   type ConnectedAccount,
   type Reason,
   type Snapshot,
-  withAccount,
   withDefault,
-  withoutAccount,
   wordAt,
 } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
@@ -216,3 +214,15 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
 /** The person paused the account. */
 export const pausedError = (account: string, label: string, provider: string) =>
   new LatchkeyError('access_denied', `${label} is paused.`, { account, provider, next: 'unpause' })
+
+/** The snapshot with one account added or replaced. */
+export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {
+  return { ...snapshot, accounts: { ...snapshot.accounts, [account.id]: account } }
+}
+
+/** The snapshot without one account. */
+export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot {
+  if (!snapshot.accounts[accountId]) return snapshot
+  const { [accountId]: _gone, ...accounts } = snapshot.accounts
+  return { ...snapshot, accounts }
+}

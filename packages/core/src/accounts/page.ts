@@ -53,8 +53,8 @@ export interface Page {
   setProvider(id: string, state?: ProviderState): void
   /** Says that storage refused. */
   unavailable(): void
-  /** Why a browser alone cannot use this provider: its client has a secret. */
-  missing(provider: Provider): LatchkeyError | undefined
+  /** Whether the provider's client has a secret, and this page names no broker that keeps it. */
+  lacksBroker(provider: Provider): boolean
   /** @throws LatchkeyError `misuse` for a provider that this page does not have. */
   find(id: string): Provider
   /** @throws LatchkeyError `login_required` for an account that is not there any more. */
@@ -123,14 +123,8 @@ export function createPage(options: LatchkeyOptions): Page {
     },
     setProvider: (id, state) => update((snapshot) => withProvider(snapshot, id, state)),
     unavailable,
-    missing: (provider) =>
-      provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker
-        ? new LatchkeyError(
-            'not_configured',
-            `${provider.name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
-            { provider: provider.id, next: 'configure' },
-          )
-        : undefined,
+    lacksBroker: (provider) =>
+      provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker,
     find(id) {
       const provider = providers.find((candidate) => candidate.id === id)
       if (provider) return provider
@@ -155,10 +149,6 @@ function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
 /** The account was disconnected, here or in another tab. */
 export const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account })
-
-/** This provider has no window to open. */
-export const notOAuth = ({ id, name }: Provider) =>
-  new LatchkeyError('misuse', `${name} is connected with a key: call connectKey().`, { provider: id, next: 'edit-key' })
 
 function unique(providers: readonly Provider[]): readonly Provider[] {
   const ids = providers.map(({ id }) => id)

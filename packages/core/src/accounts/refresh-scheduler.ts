@@ -1,5 +1,5 @@
-import { type ConnectedAccount, nextWord, withAccount, wordAt } from '../snapshot.ts'
-import type { AccountStore } from './account-store.ts'
+import { type ConnectedAccount, nextWord, wordAt } from '../snapshot.ts'
+import { type AccountStore, withAccount } from './account-store.ts'
 import type { Refresher } from './refresh.ts'
 import type { Row } from './secret-store.ts'
 

@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import { resolveServer } from '../protocol/discovery.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
 

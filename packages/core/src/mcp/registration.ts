@@ -1,6 +1,7 @@
 import { openDatabase } from '../accounts/database.ts'
 import { keySeal, plainSeal } from '../accounts/seal.ts'
-import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { hostKind } from '../urls.ts'
 import { type Ask, type McpAuthorizationServer, readText } from './discovery.ts'

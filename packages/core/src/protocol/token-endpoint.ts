@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
-import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { codeFromServer } from './error-codes.ts'
 import {
   type ApiKeyProvider,
   isAllowedUrl,
