@@ -8,6 +8,7 @@ import type { ChangeChoice } from './connect/adopt.ts'
 import type { ConnectKeyOptions } from './connect/api-key.ts'
 import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
+import { flows } from './connect/popup.ts'
 import { hasFlows } from './connect/window.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
@@ -118,7 +119,7 @@ export interface Engine extends ClientActions {
 export function createEngine(page: Page, attempts: Attempts): Engine {
   const { store } = page
   const accounts = createAccountStore(page)
-  const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(accounts))
+  const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(page))
   const vault = once(async () => (await import('./protocol/vault-client.ts')).createVaultClient(accounts))
   const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, mcp))
   const connector = once(async () =>
@@ -155,7 +156,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
 
   return {
     ...createReaders(page, tokens, vault),
-    mcp,
+    mcp: async () => (await mcp()).mcp,
     resume,
     disconnect,
     run: async () => (await connector()).run,
@@ -204,7 +205,10 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     },
     writeDefault: ({ id, provider }) => accounts.writer.writeDefault(provider, id),
     writeExcluded: (agentId, excluded) => accounts.writer.writeExcluded(agentId, excluded),
-    wipe: (everywhere) => accounts.wipe(everywhere),
+    wipe(everywhere) {
+      flows.clear(page.prefix)
+      return accounts.wipe(everywhere)
+    },
     async importIdentities() {
       const [{ readIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connector()])
       return accounts.secrets.exclusive('import', () => readIdentities(accounts, adopt))

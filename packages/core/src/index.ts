@@ -10,18 +10,16 @@ export type { ConnectOptions, ConnectOutcome } from './connect/flow.ts'
 export type { RequestOutcome } from './connect/pending-requests.ts'
 export type { AccountReference, ClientActions, IdentityOptions, KeyVerdict } from './engine.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
-export { type ConnectRequest, type Identity, isPageOf, parseIdentities, readConnectRequest } from './identities.ts'
+export { type ConnectRequest, type Identity, parseIdentities, readConnectRequest } from './identities.ts'
 export type { RevokedToken } from './protocol/token-endpoint.ts'
 export {
   type ApiKeyOptions,
   type ApiKeyProvider,
   apiKey,
   defineProvider,
-  envName,
   type KeyField,
   type KeyFields,
   type KeyScheme,
-  keyScheme,
   type OAuthFactoryOptions,
   type OAuthOptions,
   type OAuthProvider,
@@ -30,7 +28,6 @@ export {
   oidc,
   type ProfileSource,
   type Provider,
-  readKeyFile,
   type ScopeMeaning,
 } from './provider.ts'
 export {

@@ -1,12 +1,5 @@
-import { flows } from '../connect/popup.ts'
 import { LatchkeyError } from '../errors.ts'
-import {
-  type ConnectedAccount,
-  type Reason,
-  type Snapshot,
-  withDefault,
-  wordAt,
-} from '../snapshot.ts'
+import { type ConnectedAccount, type Reason, type Snapshot, withDefault, wordAt } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
 import { gone, type Page } from './page.ts'
@@ -103,7 +96,6 @@ export function createAccountStore(page: Page): AccountStore {
     async wipe(everywhere: boolean): Promise<void> {
       page.empty()
       secrets.forget()
-      flows.clear(prefix)
       if (everywhere || tab) await writer.clear().catch(unavailable)
       // The key of a session's secrets, too: its other tabs are emptied as well.
       if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)

@@ -1,23 +1,41 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import type { At, Mcp } from '../mcp/accounts.ts'
 import { once } from '../once.ts'
 import { authorizationServer, brokered, type TokenEndpoint } from '../protocol/token-endpoint.ts'
-import { isMcp, type OAuthProvider, type Provider } from '../provider.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
+import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
 import type { Page } from './page.ts'
+
+/** What tokens are for: a new authorization, or more of one that has an issuer and a resource. */
+export interface GrantTarget {
+  issuer?: string
+  resource?: string
+  challenge?: Challenge
+  redirectUri?: string
+  scopes?: readonly string[]
+  accountId?: string
+}
+
+/** Where MCP servers get their tokens from, which is found out when it is needed. */
+export interface Grantor {
+  /** The provider with its authorization server, client and scopes filled in. */
+  bind(provider: McpProvider, target: GrantTarget): Promise<OAuthProvider>
+  /** The token endpoint of the authorization server that `target` belongs to, and of no other. */
+  endpoint(provider: McpProvider, target: GrantTarget): Promise<TokenEndpoint>
+}
 
 /** Where each provider's tokens are asked for, and as which client. */
 export interface Endpoints {
   /** A provider as it is used: an MCP server's metadata is discovered here. */
-  bind(provider: OAuthProvider, at: At): Promise<OAuthProvider>
+  bind(provider: OAuthProvider, target: GrantTarget): Promise<OAuthProvider>
   /** @throws LatchkeyError `not_configured` when neither the provider nor the broker names one. */
   clientId(provider: OAuthProvider): Promise<string>
   /** Whether the broker keeps this provider's secrets itself. Unknown is an error: a secret must not go astray. */
   isVaulted(provider: Provider): Promise<boolean>
-  /** @param at the token or flow that it is for: an MCP server may have moved to another authorization server since. */
-  endpoint(provider: OAuthProvider, at: At): Promise<TokenEndpoint>
+  /** @param target the token or flow that it is for: an MCP server may have moved to another authorization server since. */
+  endpoint(provider: OAuthProvider, target: GrantTarget): Promise<TokenEndpoint>
 }
 
-export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Mcp>): Endpoints {
+export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
   const ask = once(async () => {
     const response = await fetch(`${broker}/providers`, { headers: { accept: 'application/json' } })
     type Named = { id: string; client_id?: string; mode?: string }
@@ -45,12 +63,12 @@ export function createEndpoints({ options: { broker } }: Page, mcp: () => Promis
 
   return {
     clientId,
-    bind: async (provider, at) => (isMcp(provider) ? (await (await mcp()).bind(provider, at)).provider : provider),
+    bind: async (provider, target) => (isMcp(provider) ? (await mcp()).bind(provider, target) : provider),
     // The broker knows no MCP server: its secrets are the browser's.
     isVaulted: async (provider) =>
       broker !== undefined && !isMcp(provider) && (await named(provider))?.mode === 'vault',
-    async endpoint(provider, at) {
-      if (isMcp(provider)) return (await mcp()).endpoint(provider, at)
+    async endpoint(provider, target) {
+      if (isMcp(provider)) return (await mcp()).endpoint(provider, target)
       return broker
         ? brokered(broker, provider)
         : authorizationServer(provider, { client_id: await clientId(provider) })

@@ -1,6 +1,5 @@
 import type { StoreApi } from 'zustand/vanilla'
 import { LatchkeyError } from '../errors.ts'
-import type { AppMetadata } from '../mcp/registration.ts'
 import type { Provider } from '../provider.ts'
 import {
   type ConnectedAccount,
@@ -12,6 +11,21 @@ import {
 } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords, type Records } from './account-records.ts'
+
+/** How this app introduces itself. @see RFC 7591 §2 */
+export interface AppMetadata {
+  /** @default 'Latchkey' */
+  client_name?: string
+  client_uri?: string
+  logo_uri?: string
+  contacts?: readonly string[]
+  /**
+   * URL of this app's client ID metadata document, used as its client id where the server supports that.
+   *
+   * @see OAuth Client ID Metadata Document
+   */
+  clientMetadataUrl?: string
+}
 
 /** What `createLatchkey` is made with. */
 export interface LatchkeyOptions {

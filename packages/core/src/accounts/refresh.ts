@@ -1,11 +1,10 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import type { Mcp } from '../mcp/accounts.ts'
 import { fetchProfile, type RevokedToken, type Token, type TokenAnswer } from '../protocol/token-endpoint.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
-import { createEndpoints, type Endpoints } from './endpoints.ts'
+import { createEndpoints, type Endpoints, type Grantor } from './endpoints.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
 
 /** How a disconnect ended. */
@@ -36,7 +35,7 @@ export interface Refresher {
   refreshProfile(id: string, access_token: string): Promise<ConnectedAccount>
 }
 
-export function createRefresher(accounts: AccountStore, mcp: () => Promise<Mcp>): Refresher {
+export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grantor>): Refresher {
   const endpoints = createEndpoints(accounts, mcp)
   const { secrets } = accounts
   const waits = createWaits(accounts)

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { LatchkeyError } from '../errors.ts'
-import { codeFromServer } from '../protocol/error-codes.ts'
 import { resolveServer } from '../protocol/discovery.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
 
 /** One authorization under way: what its response is checked against. Kept by `state`, used once. */

@@ -1,6 +1,6 @@
 import type { LatchkeyOptions, Page } from '../accounts/page.ts'
 import { LatchkeyError, type NextAction } from '../errors.ts'
-import type { Challenge } from '../mcp/www-authenticate.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import type { Flow } from './authorization.ts'

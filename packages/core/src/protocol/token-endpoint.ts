@@ -1,6 +1,5 @@
 import * as oauth from 'oauth4webapi'
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import { codeFromServer } from './error-codes.ts'
 import {
   type ApiKeyProvider,
   isAllowedUrl,
@@ -14,6 +13,7 @@ import {
   type Provider,
 } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
+import { codeFromServer } from './error-codes.ts'
 
 /** A token answer, verbatim, and the issuer it came from. @see RFC 6749 §5.1 */
 export interface Token {

@@ -2,9 +2,9 @@ import type { AccountStore } from '../accounts/account-store.ts'
 import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import type { AuthorizationRequest, authorizationRequest, Flow } from '../connect/authorization.ts'
 import { LatchkeyError } from '../errors.ts'
-import { codeFromServer } from './error-codes.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
+import { codeFromServer } from './error-codes.ts'
 import { BROKER_HEADER } from './token-endpoint.ts'
 
 /** A flow whose verifier is on the server: all that this browser has to know of it. */
