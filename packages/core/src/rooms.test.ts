@@ -17,7 +17,7 @@ const orders: Record<string, string[][]> = {
     ['engine.ts'],
     ['client.ts'],
     ['runtimes', 'mcp/client.ts'],
-    ['index.ts', 'server.ts', 'internal.ts', 'mcp/index.ts'],
+    ['index.ts', 'server.ts', 'token.ts', 'internal.ts', 'mcp/index.ts'],
   ],
   react: [
     ['ui', 'messages'],
@@ -71,8 +71,6 @@ const wrongWay = [
   'core: protocol/vault-client.ts imports connect/authorization.ts',
   'server: agent/mcp/vault.ts imports broker/broker.ts',
   'server: broker/broker.ts imports env.ts',
-  'server: vault/custodian.ts imports agent/context.ts',
-  'server: vault/custodian.ts imports agent/references.ts',
 ]
 
 interface Import {

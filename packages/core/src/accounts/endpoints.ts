@@ -1,6 +1,8 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { once } from '../once.ts'
-import { authorizationServer, brokered, type TokenEndpoint } from '../protocol/token-endpoint.ts'
+import { BROKER_LIMIT, brokered } from '../protocol/broker.ts'
+import { limited, readText } from '../protocol/http.ts'
+import type { TokenEndpoint } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
 import type { Page } from './page.ts'
@@ -37,9 +39,11 @@ export interface Endpoints {
 
 export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
   const ask = once(async () => {
-    const response = await fetch(`${broker}/providers`, { headers: { accept: 'application/json' } })
+    const response = await limited({ limit: BROKER_LIMIT })(`${broker}/providers`, {
+      headers: { accept: 'application/json' },
+    })
     type Named = { id: string; client_id?: string; mode?: string }
-    const { providers } = (await response.json()) as { providers: Named[] }
+    const { providers } = JSON.parse(await readText(response)) as { providers: Named[] }
     return new Map(providers.map((named) => [named.id, named]))
   })
   /** What the broker says of a provider. */
@@ -69,9 +73,10 @@ export function createEndpoints({ options: { broker } }: Page, mcp: () => Promis
       broker !== undefined && !isMcp(provider) && (await named(provider))?.mode === 'vault',
     async endpoint(provider, target) {
       if (isMcp(provider)) return (await mcp()).endpoint(provider, target)
-      return broker
-        ? brokered(broker, provider)
-        : authorizationServer(provider, { client_id: await clientId(provider) })
+      if (broker) return brokered(broker, provider)
+      // The only way that needs the OAuth library in the page.
+      const { authorizationServer } = await import('../protocol/token-endpoint.ts')
+      return authorizationServer(provider, { client_id: await clientId(provider) })
     },
   }
 }

@@ -1,5 +1,6 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import { fetchProfile, type RevokedToken, type Token, type TokenAnswer } from '../protocol/token-endpoint.ts'
+import { fetchProfile } from '../protocol/profile.ts'
+import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
