@@ -213,7 +213,7 @@ export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snap
 }
 
 /** The snapshot without one account. */
-export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot {
+function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot {
   if (!snapshot.accounts[accountId]) return snapshot
   const { [accountId]: _gone, ...accounts } = snapshot.accounts
   return { ...snapshot, accounts }
