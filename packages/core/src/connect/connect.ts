@@ -47,7 +47,7 @@ export function createConnector(
       end.signal.throwIfAborted()
       const flow = attempt.resumed ?? (await request(provider, attempt, connect))
       progress.state = flow.state
-      return await complete(provider, flow, await response(provider, attempt, flow))
+      return await complete(provider, flow, await answerTo(provider, attempt, flow))
     } catch (error) {
       closeWindow(attempt.window)
       if (!end.signal.aborted) return fail(provider, error)
@@ -62,7 +62,7 @@ export function createConnector(
   }
 
   /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
-  function response(provider: OAuthProvider, attempt: Attempt, { state, startedAt }: Flow): Promise<string> {
+  function answerTo(provider: OAuthProvider, attempt: Attempt, { state, startedAt }: Flow): Promise<string> {
     return new Promise((resolve, reject) => {
       const { signal } = attempt.end
       const heard = (query: string) => {
@@ -101,10 +101,9 @@ export function createConnector(
     if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
-    const answer = await authorizationResponse(bound, flow, new URLSearchParams(query))
-    const { redirect_uri, code_verifier, client_id, nonce } = flow
+    const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
     const endpoint = await endpoints.endpoint(provider, flow)
-    const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id, nonce })
+    const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const account = await adopt(provider, secret, {
       profile: tokens.profile,
