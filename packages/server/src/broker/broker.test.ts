@@ -119,10 +119,15 @@ async function authorize(standIn: OAuthStandIn, path: string, scope: string): Pr
 const githubCode = () => authorize(sandbox.github, '/login/oauth/authorize', 'read:user user:email')
 const googleCode = () => authorize(sandbox.google, '/o/oauth2/v2/auth', 'openid email profile')
 
+const issuerOf = (provider: string) =>
+  provider === 'github' ? `${sandbox.github.url}/login/oauth` : provider === 'gmail' ? sandbox.google.url : undefined
+
 const grant = (provider: string, code: string) => ({
   provider,
   grant_type: 'authorization_code',
-  code,
+  response: `code=${code}&state=s`,
+  state: 's',
+  issuer: issuerOf(provider),
   code_verifier: VERIFIER,
   redirect_uri: CALLBACK,
 })
@@ -148,7 +153,7 @@ const badProvider = (url: string): Provider =>
 
 async function askBad(listener: RequestListener, route = 'token', body: object = grant('bad', 'code')) {
   const url = await listen(listener)
-  return ask(post(route, { provider: 'bad', ...body }), {
+  return ask(post(route, { provider: 'bad', ...body, issuer: url }), {
     providers: [badProvider(url)],
     clients: { bad: { client_id: 'id', client_secret: 'CANARY_SECRET' } },
   })
@@ -183,9 +188,10 @@ describe('token', () => {
     })
     try {
       const endpoint = brokered(MOUNT, gmail({ baseUrl: sandbox.google.url }))
-      const response = new URLSearchParams({ code: await googleCode() })
       const { token } = await endpoint.redeem({
-        response,
+        response: new URLSearchParams({ code: await googleCode(), state: 's' }),
+        state: 's',
+        issuer: sandbox.google.url,
         redirect_uri: CALLBACK,
         code_verifier: VERIFIER,
         client_id: '',
@@ -234,8 +240,11 @@ describe('token', () => {
     const bad: object[] = [
       { code_verifier: 'short' },
       { code_verifier: `${'a'.repeat(43)}=` },
-      { code: undefined },
-      { code: ['a'] },
+      { response: undefined },
+      { response: ['a'] },
+      { state: undefined },
+      { issuer: undefined },
+      { issuer: 'https://evil.example' },
       { redirect_uri: { toString: CALLBACK } },
       { provider: 7 },
       { grant_type: 'password' },
@@ -246,6 +255,21 @@ describe('token', () => {
       const { status } = await ask(post('token', { ...grant('github', 'code'), ...change }))
       expect(status, JSON.stringify(change)).toBe(400)
     }
+    expect(sandbox.github.log).toEqual([])
+  })
+
+  it.each([
+    ['of another request', 'code=c&state=other'],
+    ['with two states', 'code=c&state=s&state=s'],
+    ['with two codes', 'code=c&code=d&state=s'],
+    ['of another issuer', 'code=c&state=s&iss=https%3A%2F%2Fevil.example'],
+    ['that is an error', 'error=access_denied&state=s'],
+    ['of a hybrid flow', 'code=c&state=s&id_token=x'],
+    ['in a signed token', 'response=e30&state=s'],
+    ['without a code', 'state=s'],
+  ])('sends no code out of an authorization response %s', async (_what, response) => {
+    const { status, json } = await ask(post('token', { ...grant('github', 'code'), response }))
+    expect({ status, error: json.error }).toEqual({ status: 502, error: 'malformed_response' })
     expect(sandbox.github.log).toEqual([])
   })
 
@@ -376,7 +400,14 @@ describe('token', () => {
     const provider = badProvider(url)
     Object.assign(provider, { client: { token_endpoint_auth_method: 'client_secret_basic' } })
     const clients = { bad: { client_id: 'an id', client_secret: secret } }
-    expect((await ask(post('token', grant('bad', 'code')), { providers: [provider], clients })).status).toBe(200)
+    expect(
+      (
+        await ask(post('token', { ...grant('bad', 'code'), issuer: provider.issuer }), {
+          providers: [provider],
+          clients,
+        })
+      ).status,
+    ).toBe(200)
     const sent = Buffer.from(header.replace('Basic ', ''), 'base64').toString().split(':')
     expect(sent.map((part) => new URLSearchParams(`value=${part}`).get('value'))).toEqual(['an id', secret])
   })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { AgentContext, AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
+import { AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
 import { createVault, localKeys } from '../../vault/index.ts'
 import { AuthenticatedMcpClient, mcpForVault } from './index.ts'
 
@@ -48,7 +48,6 @@ async function open(server = sandbox.ledger) {
     return JSON.parse(text)
   }
   const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
-  const source = broker.tokenSource()
   return {
     server,
     vault,
@@ -59,7 +58,11 @@ async function open(server = sandbox.ledger) {
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
     async use(user: string, tool: string): Promise<string | undefined> {
-      const context = await AgentContext.fromVault(source, { userId: user })
+      const connectedAccounts = (await vault.list({ tenant: 'default', user })).map(({ id, provider }) => ({
+        provider,
+        accountId: id,
+      }))
+      const { context } = await broker.agentContext(user, { connectedAccounts }, { agent: 'assistant' })
       return (await context.run(() => client.callTool(tool))).content[0]?.text
     },
     refreshes: () => server.log.filter(({ path, body }) => path === '/token' && body.includes('refresh_token&')).length,
