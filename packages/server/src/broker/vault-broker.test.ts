@@ -424,11 +424,11 @@ describe('references', () => {
         )
         expect(listed).toMatchObject({ id, provider, custody: 'vault' })
         for (const named of [provider, 'other']) {
-          const used = [{ provider: named, accountId: id }]
-          expect(await handle.resolveAccounts({ user: 'ada', session: 'phone' }, used)).toEqual([])
-          expect(
-            await handle.tokenSource().getToken('ada', named, { accountId: id, forceRefresh: true }),
-          ).toBeUndefined()
+          const sent = { connectedAccounts: [{ provider: named, accountId: id }] }
+          const run = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+          for (const forceRefresh of [false, true]) {
+            await expect(run.context.getToken(named, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+          }
         }
         expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
         // A reconnect asks for nothing that somebody wrote into the facts.
