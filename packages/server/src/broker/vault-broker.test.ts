@@ -158,7 +158,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
   })
 
-  it('a disconnect ends the grant, and says honestly when the provider could not be told', async () => {
+  it('a disconnect ends the grant, and reports when the provider could not be reached', async () => {
     const { id } = await connect()
     const secret = (await vault.open(owner('ada'), id))?.secret.token
     expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({
@@ -176,7 +176,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toEqual([])
   })
 
-  it('takes a key once, refuses a bad one, and checks later what nobody could check', async () => {
+  it('takes a key once, refuses an invalid one, and checks later what could not be checked', async () => {
     expect((await connectKey('ada@phone', 'CANARY_BAD')).json).toMatchObject({ error: 'invalid_token' })
     const { json } = await connectKey()
     expect(json.account).toMatchObject({ provider: 'keys', subject: '12345678', custody: 'vault', renewable: false })
@@ -313,7 +313,7 @@ describe('references', () => {
     expect(used).toEqual(['CANARY_KEY_of_the_browser', kept])
   })
 
-  it('case 116: an account of somebody else is not there: not to see, to check, to end, or to use', async () => {
+  it('case 116: an account of another person cannot be seen, checked, disconnected or used', async () => {
     const account = await connect('ada@phone')
     const mine = await connect('eve@phone', 'eve')
     for (const who of ['eve@phone', 'two/ada@phone', 'adam@phone']) {
@@ -804,7 +804,7 @@ describe('guards', () => {
     expect(upstream.requests).toEqual([])
   })
 
-  it('case 113: limits the requests of a user, and says when to come back', async () => {
+  it('case 113: limits the requests of a user, with Retry-After', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
     const handle = broker({
       limit: { perMinute: 2, key: ({ user }, request) => `${user} ${request.headers.get('x-real-ip')}` },
@@ -936,7 +936,7 @@ describe('webhooks and telemetry', () => {
     ).toThrow(/24 random bytes/)
   })
 
-  it('says by OpenTelemetry what it did, and no secret', async () => {
+  it('sends spans by OpenTelemetry, without secrets', async () => {
     const exporter = new InMemorySpanExporter()
     trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
     try {
@@ -1032,7 +1032,7 @@ describe('one line to mount', () => {
   })
 })
 
-it('clients and providers come out of the environment when nobody names them', async () => {
+it('clients and providers come from the environment if none are passed', async () => {
   const env = { GITHUB_CLIENT_ID: 'gh', GITHUB_CLIENT_SECRET: 's1', GOOGLE_CLIENT_ID: 'go', GOOGLE_CLIENT_SECRET: 's2' }
   const providers = providersFromEnv(env)
   expect(providers.map(({ id }) => id)).toEqual(['github', 'gmail', 'kaggle'])
