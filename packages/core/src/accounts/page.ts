@@ -86,7 +86,7 @@ export function createPage(options: LatchkeyOptions): Page {
   const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)
   const unavailable = () => store.setState({ persistence: 'unavailable' })
 
-  return {
+  const page: Page = {
     options,
     prefix,
     storage,
@@ -129,7 +129,7 @@ export function createPage(options: LatchkeyOptions): Page {
       }
     },
     empty() {
-      this.epoch += 1
+      page.epoch += 1
       unwritten.clear()
       const { providers: states } = store.getState()
       const kept = Object.entries(states).filter(([, { error }]) => error?.code === 'not_configured')
@@ -152,6 +152,7 @@ export function createPage(options: LatchkeyOptions): Page {
       throw gone(id)
     },
   }
+  return page
 }
 
 /** How secrets rest in this storage. */
