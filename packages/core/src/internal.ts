@@ -1,3 +1,4 @@
 // What @latchkey/react and @latchkey/server need of this package and an app does not. It may change in any release.
+export { bindingChange } from './accounts/account-rules.ts'
 export { isPageOf } from './identities.ts'
 export { envName, keyScheme, readKeyFile } from './provider.ts'

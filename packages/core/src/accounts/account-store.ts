@@ -15,7 +15,7 @@ import {
 } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords } from './account-records.ts'
-import { pausedStatus } from './account-rules.ts'
+import { bindingChange, pausedStatus } from './account-rules.ts'
 import { keySeal, openDatabase, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret } from './secret-store.ts'
 
@@ -56,7 +56,9 @@ export function createKeeper(options: LatchkeyOptions) {
     database: tab ? undefined : database,
     copy: async (id) => (await records.read(id))?.sealed,
   })
-  let providers = unique(options.providers)
+  let { providers } = options
+  const repeated = repeatedId(providers)
+  if (repeated) throw twoOf(repeated)
 
   const here = tab ? (plain ? 'memory' : 'session') : plain ? 'plain' : 'sealed'
   store.setState({ custody: options.custody ?? here })
@@ -73,6 +75,18 @@ export function createKeeper(options: LatchkeyOptions) {
 
   /** Accounts that are being paused, or not any more, before the database knows. */
   const turning = new Map<string, boolean>()
+  /** Why an account is not for its provider as the page lists it now. The server decides about what it keeps. */
+  const changed = (account: ConnectedAccount) => {
+    const provider = account.custody === 'vault' ? undefined : providers.find(({ id }) => id === account.provider)
+    return provider && bindingChange(provider, account)
+  }
+  /** The account as it is now. It is kept as it was: listed as before, its provider gets it back. */
+  const asNow = (account: ConnectedAccount): ConnectedAccount => {
+    const reason = changed(account)
+    return reason && account.status !== 'paused'
+      ? { ...account, status: 'needs-reconnect', reason }
+      : wordAt(account, Date.now())
+  }
   /** How often this page was wiped: what began before then is not kept. */
   let epoch = 0
 
@@ -85,12 +99,9 @@ export function createKeeper(options: LatchkeyOptions) {
       unwritten.add(account.id)
       unavailable()
     }
-    const now = Date.now()
     // Disconnected while it was written: then this is old news.
     update((snapshot) =>
-      began === epoch && (fresh || snapshot.accounts[account.id])
-        ? withAccount(snapshot, wordAt(account, now))
-        : snapshot,
+      began === epoch && (fresh || snapshot.accounts[account.id]) ? withAccount(snapshot, asNow(account)) : snapshot,
     )
   }
 
@@ -132,8 +143,17 @@ export function createKeeper(options: LatchkeyOptions) {
     get providers() {
       return providers
     },
+    /** A second provider with an id is left out, so that what a page adds later cannot end it. */
     set providers(next: readonly Provider[]) {
-      providers = unique(next)
+      const repeated = repeatedId(next)
+      if (repeated) console.error(`Latchkey: ${twoOf(repeated).message}`)
+      providers = next.filter(({ id }, at) => next.findIndex((one) => one.id === id) === at)
+      const accounts = Object.values(store.getState().accounts)
+      for (const account of accounts) {
+        if (changed(account) !== undefined) update((snapshot) => withAccount(snapshot, asNow(account)))
+        // Listed again as it was, it is what storage says.
+        else if (account.reason === 'issuer_changed' || account.reason === 'resource_changed') this.read()
+      }
     },
     setProvider(id: string, state?: ProviderState) {
       update((snapshot) => withProvider(snapshot, id, state))
@@ -145,13 +165,13 @@ export function createKeeper(options: LatchkeyOptions) {
           const accounts: Record<string, ConnectedAccount> = {}
           for (const [id, account] of Object.entries(loaded.accounts)) {
             const old = snapshot.accounts[id]
-            const next = wordAt(account, Date.now())
+            const next = asNow(account)
             // Unchanged accounts keep their identity, so their cards do not render again.
             accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
           for (const id of unwritten) {
             const account = snapshot.accounts[id]
-            if (account) accounts[id] = account
+            if (account) accounts[id] = asNow(account)
           }
           return { ...snapshot, ...loaded, status: 'ready', accounts }
         })
@@ -187,7 +207,7 @@ export function createKeeper(options: LatchkeyOptions) {
         unwritten.add(account.id)
         unavailable()
         const held = { ...account, rev: secrets.hold(account, secret) }
-        update((snapshot) => withAccount(snapshot, held))
+        update((snapshot) => withAccount(snapshot, asNow(held)))
         return held
       }
     },
@@ -255,6 +275,13 @@ export function createKeeper(options: LatchkeyOptions) {
     },
     /** An account's secret. One that is lost, and that nobody took away, costs the account its word. */
     async open(account: ConnectedAccount): Promise<Held> {
+      if (changed(account)) {
+        throw new LatchkeyError('invalid_token', `${account.label} was connected at another address.`, {
+          provider: account.provider,
+          account: account.id,
+          next: 'reconnect',
+        })
+      }
       const held = await secrets.read(account)
       if (held) return held
       const { id, provider, label } = account
@@ -293,13 +320,8 @@ const pausedError = (account: string, label: string, provider: string) =>
 const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account, next: 'connect' })
 
-function unique(providers: readonly Provider[]): readonly Provider[] {
-  const ids = providers.map(({ id }) => id)
-  const twice = ids.find((id, at) => ids.indexOf(id) !== at)
-  if (twice) {
-    throw new LatchkeyError('misuse', `Two providers have the id "${twice}". Give one of them another id.`, {
-      next: 'configure',
-    })
-  }
-  return providers
-}
+const repeatedId = (providers: readonly Provider[]) =>
+  providers.find(({ id }, at) => providers.findIndex((one) => one.id === id) !== at)?.id
+
+const twoOf = (id: string) =>
+  new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`, { next: 'configure' })

@@ -11,7 +11,7 @@ import {
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
+import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { Keeper } from './account-store.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
 
@@ -252,6 +252,8 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Grantor>) {
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await keeper.forget(account.id)
           if (!provider || provider.kind === 'api-key' || !held?.secret.token) return removed
+          // An MCP server's token is revoked where it came from.
+          if (!isMcp(provider) && bindingChange(provider, account)) return removed
           const answer = await (await endpoint(provider, held.secret.token)).revoke(held.secret.token)
           return answer.status === 'revoked' ? answer : removed
         })

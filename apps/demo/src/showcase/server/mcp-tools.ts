@@ -21,8 +21,14 @@ const Request = z.object({
   visitedPages: z.array(z.url().max(2048)).max(16).default([]),
 })
 
-/** What a chat request says of MCP servers: somebody else's addresses, which are asked by the guarded fetch only. */
-export const readMcpRequest = (body: unknown) => Request.safeParse(body).data
+/**
+ * What a chat request says of MCP servers: foreign addresses, which are asked by the guarded fetch only. One with the id of
+ * a provider of this app would be given that provider's account, so it is refused.
+ */
+export function readMcpRequest(body: unknown, providers: readonly string[]) {
+  const { data } = Request.safeParse(body)
+  return data?.mcpServers.some(({ id }) => providers.includes(id)) ? undefined : data
+}
 
 /** The programs that this server's own configuration names; `${GITHUB_TOKEN}` becomes the person's in each call. */
 export const createCommands = ({ servers }: McpServers) =>

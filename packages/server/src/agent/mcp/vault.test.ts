@@ -58,6 +58,7 @@ async function open(server = sandbox.ledger) {
       const { url: end } = await createHeadlessBrowser().open(url)
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
+    contextOf: (user: string) => AgentContext.fromVault(source, { userId: user }),
     async use(user: string, tool: string): Promise<string | undefined> {
       const context = await AgentContext.fromVault(source, { userId: user })
       return (await context.run(() => client.callTool(tool))).content[0]?.text
@@ -110,6 +111,33 @@ describe('the four steps', () => {
     await files.connect('ada')
     expect(await files.use('ada', 'list_files')).toContain('engine.txt')
     expect(files.server.log.some(({ path }) => path === '/reg')).toBe(false)
+  })
+})
+
+describe('what a request or a document says of a server', () => {
+  it('case 218: the vault sends nothing to a server that a request calls by the name of an account', async () => {
+    await app.connect('ada')
+    const evil = sandbox.tickets
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [evil.url] })
+    const client = new AuthenticatedMcpClient({ id: 'ledger', url: evil.mcp }, { fetch })
+    const before = evil.log.length
+    await expect((await app.contextOf('ada')).run(() => client.listTools())).rejects.toMatchObject({
+      code: 'access_denied',
+    })
+    expect(evil.log).toHaveLength(before)
+  })
+
+  it('case 220: a server that sends people to the sign-in page of another is refused', async () => {
+    const { tickets, notes } = sandbox
+    tickets.metadata.authorization_endpoint = `${notes.url}/auth`
+    tickets.metadata.authorization_response_iss_parameter_supported = undefined
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [tickets.url] })
+    const found = mcpForVault(mcp({ id: 'tickets', url: tickets.mcp }), { redirectUri, fetch })
+    await expect(found).rejects.toMatchObject({
+      code: 'malformed_response',
+      message: expect.stringContaining('another server'),
+    })
+    await tickets.reset()
   })
 })
 
