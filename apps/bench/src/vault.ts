@@ -1,5 +1,5 @@
-// `node src/vault.ts [10000 …]`: reads from the vault beside a bare SELECT by key, with more and more accounts; and the
-// broker's way to an API beside a proxy that does nothing but pass the same call on.
+// `node src/vault.ts [10000 …]`: compares reads from the vault with a bare SELECT by key, for growing numbers of
+// accounts, and the broker's API calls with a plain proxy.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -16,6 +16,8 @@ import { sqliteStore } from '@latchkey/server/sqlite'
 import { createVault, localKeys, type Vault } from '@latchkey/server/vault'
 import { Hono } from 'hono'
 import pg from 'pg'
+// The vault's own reads and writes, which its package does not export.
+import { insideOf } from '../../../packages/server/src/vault/vault.ts'
 
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1_000, 10_000, 100_000]
 const READS = 3000
@@ -28,7 +30,7 @@ const idOf = (at: number) => `acme.${String(at).padStart(22, '0')}`
 const owner = (at: number) => ({ tenant: 'default', user: userOf(at) })
 
 async function fill(vault: Vault, from: number, to: number): Promise<void> {
-  const { store } = vault
+  const { store, save } = insideOf(vault)
   // One row is sealed as every row is, and the others are copies under other names: reading them costs the same until
   // they are opened, and those that are read are sealed one by one.
   for (let at = from; at < to; at++) {
@@ -52,7 +54,7 @@ async function fill(vault: Vault, from: number, to: number): Promise<void> {
       issuer: account.issuer,
     }
     const saved = { account, secret: { token, expiresAt: Date.now() + 3_600_000 } }
-    if (at - from < 2000) await vault.save(owner(at), id, () => saved)
+    if (at - from < 2000) await save(owner(at), id, () => saved)
     else rows.push({ at, facts: JSON.stringify(account) })
   }
   const template = await store.get(owner(from), idOf(from))
@@ -93,7 +95,7 @@ interface Measured {
   p99: number
 }
 
-/** One after the other, as one caller waits for its own. */
+/** Measures calls that run one after another. */
 async function measure(act: (at: number) => Promise<unknown> | unknown, times = READS): Promise<Measured> {
   for (let at = 0; at < times / 5; at++) await act(at)
   const taken: number[] = []
@@ -113,7 +115,7 @@ const ms = (value: number) => value.toFixed(3).padStart(8)
 const line = (name: string, { perSecond, p50, p99 }: Measured, note = '') =>
   console.log(`${name.padEnd(34)} ${String(perSecond).padStart(8)}/s  p50 ${ms(p50)} ms  p99 ${ms(p99)} ms  ${note}`)
 
-/** How time grows with size: 0 is not at all, 1 is in step. */
+/** The exponent of growth: 0 is constant time, 1 is linear. */
 function exponent(points: [number, number][]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const)
   const mean = (at: 0 | 1) => logs.reduce((sum, point) => sum + point[at], 0) / logs.length
@@ -125,6 +127,7 @@ function exponent(points: [number, number][]): number {
 try {
   for (const store of [sqliteStore(file), postgresStore({ url: postgres.url })]) {
     const vault = createVault({ store, keys: localKeys(KEY) })
+    const { open } = insideOf(vault)
     const growth: [number, number][] = []
     const bare: [number, number][] = []
     const client = new pg.Client({ connectionString: postgres.adminUrl })
@@ -147,7 +150,7 @@ try {
           : client.query(text, ['default', userOf(pick(at)), idOf(pick(at))]),
       )
       const reads = await measure(async (at) => {
-        const found = await vault.open(owner(pick(at)), idOf(pick(at)))
+        const found = await open(owner(pick(at)), idOf(pick(at)))
         if (!found?.secret.token) throw new Error('It is not there.')
       })
       database?.close()
@@ -192,7 +195,7 @@ async function proxies(): Promise<void> {
   })
   const vault = createVault({ store: sqliteStore(path.join(folder, 'proxy.db')), keys: localKeys(KEY) })
   const id = `keys.${'k'.repeat(22)}`
-  await vault.save({ tenant: 'default', user: 'ada' }, id, () => ({
+  await insideOf(vault).save({ tenant: 'default', user: 'ada' }, id, () => ({
     account: {
       id,
       provider: 'keys',
@@ -226,7 +229,7 @@ async function proxies(): Promise<void> {
     const response = await fetch(url, { headers: { 'latchkey-request': '1', accept: 'application/json' } })
     if ((await response.text()) !== '{"ok":true}') throw new Error(`It answered ${response.status}.`)
   }
-  // In turns, so that what else the machine does meets both.
+  // Rounds alternate, so that other load on the machine affects both.
   const rounds: [Measured, Measured][] = []
   for (let round = 0; round < 3; round++) {
     rounds.push([

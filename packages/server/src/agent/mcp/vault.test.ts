@@ -1,5 +1,6 @@
 // An MCP server whose accounts are in the vault, against the strict server: checked, asked for, kept, attached.
 import { randomBytes } from 'node:crypto'
+import type { OAuthProvider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -26,14 +27,16 @@ async function open(server = sandbox.ledger) {
     fetch,
   })
   const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
-  const broker = createBroker({
-    providers: [found.provider],
-    clients: { [server.id]: found.client },
-    authenticate: (request) => request.headers.get('cookie'),
-    allowedOrigins: [ORIGIN],
-    vault,
-    refreshAhead: false,
-  })
+  const brokerOf = (changes: Partial<OAuthProvider> = {}) =>
+    createBroker({
+      providers: [{ ...found.provider, ...changes }],
+      clients: { [server.id]: found.client },
+      authenticate: (request) => request.headers.get('cookie'),
+      allowedOrigins: [ORIGIN],
+      vault,
+      refreshAhead: false,
+    })
+  const broker = brokerOf()
   const call = async (user: string, path: string, body: object) => {
     const response = await broker(
       new Request(`${ORIGIN}/api/latchkey${path}`, {
@@ -52,6 +55,8 @@ async function open(server = sandbox.ledger) {
   return {
     server,
     vault,
+    /** A broker of the same vault, after the app has changed its provider. */
+    brokerOf,
     /** What the page's prompt does when it is pressed. */
     async connect(user: string, request: { scopes?: readonly string[]; accountId?: string } = {}) {
       const { url, state } = await call(user, '/flows', { provider: server.id, redirect_uri: redirectUri, ...request })
@@ -125,6 +130,23 @@ describe('what a request or a document says of a server', () => {
       code: 'access_denied',
     })
     expect(evil.log).toHaveLength(before)
+  })
+
+  it.each([
+    ['resource_changed', () => ({ mcp: { url: sandbox.tickets.mcp } })],
+    ['issuer_changed', () => ({ server: { ...sandbox.tickets.metadata, issuer: sandbox.tickets.url } })],
+  ])('case 217: an account whose provider has moved needs to be reconnected: %s', async (reason, moved) => {
+    const { id } = await app.connect('ada')
+    const { tickets, ledger } = sandbox
+    const source = app.brokerOf(moved() as Partial<OAuthProvider>).tokenSource()
+    const before = [tickets.log.length, ledger.log.length]
+    const context = await AgentContext.fromVault(source, { userId: 'ada' })
+    expect(await asked(context.getToken('ledger'))).toMatchObject({ provider: 'ledger' })
+    expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({
+      status: 'needs-reconnect',
+      reason,
+    })
+    expect([tickets.log.length, ledger.log.length]).toEqual(before)
   })
 
   it('case 220: a server that sends people to the sign-in page of another is refused', async () => {
