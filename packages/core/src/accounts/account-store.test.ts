@@ -82,7 +82,7 @@ describe('a start', () => {
 })
 
 describe('a storage that refuses', () => {
-  it('case 57: full, forbidden or absent storage never throws; accounts last as long as the page, and that is told', async () => {
+  it('case 57: full, forbidden or absent storage never throws; accounts last as long as the page, and the snapshot says so', async () => {
     full()
     const client = tab()
     await connect(client, server)
@@ -136,7 +136,7 @@ describe('a storage that refuses', () => {
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
-  it('without a database: memory, and that is told', async () => {
+  it('without IndexedDB, custody is memory, and the snapshot says so', async () => {
     vi.spyOn(indexedDB, 'open').mockImplementation(() => {
       throw new DOMException('denied', 'SecurityError')
     })
@@ -152,7 +152,7 @@ describe('a storage that refuses', () => {
     expect(await failure(client.getToken({ accountId: account.id }))).toMatchObject({ code: 'login_required' })
   })
 
-  it('a database that refuses for now does not cost an account its word', async () => {
+  it('a database that fails for a while does not mark an account needs-reconnect', async () => {
     await connect(tab(), server)
     const reloaded = tab()
     vi.spyOn(indexedDB, 'open').mockImplementation(() => {
@@ -254,7 +254,7 @@ describe('what is found in storage', () => {
     })
   })
 
-  it('case 54: a secret with one byte changed is a lost secret, told to whoever looks, and nothing throws', async () => {
+  it('case 54: a secret with one changed byte is reported as unreadable, and nothing throws', async () => {
     const account = await connect(tab(), server)
     const row = await inDatabase<{ rev: number; sealed: string }>((transaction) =>
       transaction.objectStore('secrets').get(account.id),
@@ -316,7 +316,7 @@ describe('a storage of the app', () => {
     expect([...items.keys()].filter((key) => /^latchkey:\w+\./.test(key))).toEqual([])
   })
 
-  it('that rejects is a storage that is not there', async () => {
+  it('that rejects counts as absent', async () => {
     const refuse = () => Promise.reject(new Error('no'))
     const client = tab({ storage: { getItem: refuse, setItem: refuse, removeItem: refuse } })
     await eventually(() => expect(client.getSnapshot()).toMatchObject({ status: 'ready', persistence: 'unavailable' }))

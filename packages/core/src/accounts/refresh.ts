@@ -2,13 +2,7 @@ import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { BROKER_LIMIT, brokered } from '../protocol/broker.ts'
 import { limited, readText } from '../protocol/http.ts'
 import { fetchProfile } from '../protocol/profile.ts'
-import {
-  authorizationServer,
-  type RevokedToken,
-  type Token,
-  type TokenAnswer,
-  type TokenEndpoint,
-} from '../protocol/token-endpoint.ts'
+import type { RevokedToken, Token, TokenAnswer, TokenEndpoint } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -106,7 +100,9 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Grantor>) {
   /** `at` is the token or flow that it is for: an MCP server may have moved to another authorization server since. */
   async function endpoint(provider: OAuthProvider, at: GrantTarget): Promise<TokenEndpoint> {
     if (isMcp(provider)) return (await mcp()).endpoint(provider, at)
-    return broker ? brokered(broker, provider) : authorizationServer(provider, { client_id: await clientId(provider) })
+    if (broker) return brokered(broker, provider)
+    const { authorizationServer } = await import('../protocol/token-endpoint.ts')
+    return authorizationServer(provider, { client_id: await clientId(provider) })
   }
 
   /** For storage of one tab, which keeps no notes. */

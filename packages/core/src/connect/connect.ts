@@ -231,10 +231,9 @@ export function createConnecting(
     if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = keeper.epoch
     const bound = await renewal.bind(provider, flow)
-    const answer = await authorizationResponse(bound, flow, new URLSearchParams(query))
-    const { redirect_uri, code_verifier, client_id, nonce } = flow
+    const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
     const endpoint = await renewal.endpoint(provider, flow)
-    const tokens = await endpoint.redeem({ response: answer, redirect_uri, code_verifier, client_id, nonce })
+    const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const account = await adopt(provider, secret, {
       profile: tokens.profile,

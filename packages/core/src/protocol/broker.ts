@@ -64,12 +64,14 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
     return answer
   }
   return {
-    redeem: async ({ response, redirect_uri, code_verifier, nonce }) =>
+    redeem: async ({ response, state, issuer, redirect_uri, code_verifier, nonce }) =>
       checked(
         await callBroker(broker, 'token', {
           provider: provider.id,
           grant_type: 'authorization_code',
-          code: response.get('code'),
+          response: response.toString(),
+          state,
+          issuer,
           code_verifier,
           redirect_uri,
           nonce,

@@ -5,8 +5,9 @@ import { isResourceOf } from '@latchkey/core/server'
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import { AgentContext, type TokenRequest } from '../context.ts'
-import { AuthorizationRequired, currentIdentities, whenRunEnds } from '../identities.ts'
+import { AuthorizationRequired } from '../authorization-required.ts'
+import { currentIdentities, whenRunEnds } from '../bind.ts'
+import { AgentContext, type OpenRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {
@@ -137,7 +138,7 @@ export interface AuthenticatedMcpClientOptions {
    * @default the token of the current AgentContext, if its `resource` says that it is for this server
    */
   token?: (
-    request: TokenRequest,
+    request: OpenRequest,
   ) => Promise<{ accessToken: string; scopes?: readonly string[]; accountId?: string } | undefined>
   /**
    * Used for every call to the server.

@@ -7,13 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   AgentContext,
   AuthorizationRequired,
-  bindIdentities,
   createBroker,
   createGuardedFetch,
   GuardError,
   type GuardOptions,
   withIdentities,
 } from '../../index.ts'
+import { bindIdentities } from '../bind.ts'
 import { AuthenticatedMcpClient, createMcpProxy } from './index.ts'
 
 const servers: (Server | NetServer)[] = []
@@ -493,7 +493,7 @@ describe('an MCP server used for the person', () => {
     })
   })
 
-  it('asks for the account where there is none, or its token is dead', async () => {
+  it('asks for the account if there is none, or if its token is invalid', async () => {
     const client = clientOf(sandbox.files)
     expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
     const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1', resource: sandbox.files.mcp }

@@ -4,7 +4,7 @@ import type { OAuthProvider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { AgentContext, AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
+import { AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
 import { createVault, localKeys } from '../../vault/index.ts'
 import { AuthenticatedMcpClient, mcpForVault } from './index.ts'
 
@@ -51,7 +51,12 @@ async function open(server = sandbox.ledger) {
     return JSON.parse(text)
   }
   const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
-  const source = broker.tokenSource()
+  /** The context of a run that carries references to all accounts of a user. */
+  const contextOf = async (user: string, through = broker) => {
+    const accounts = await vault.list({ tenant: 'default', user })
+    const connectedAccounts = accounts.map(({ id, provider }) => ({ provider, accountId: id }))
+    return (await through.agentContext(user, { connectedAccounts }, { agent: 'assistant' })).context
+  }
   return {
     server,
     vault,
@@ -63,10 +68,9 @@ async function open(server = sandbox.ledger) {
       const { url: end } = await createHeadlessBrowser().open(url)
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
-    contextOf: (user: string) => AgentContext.fromVault(source, { userId: user }),
+    contextOf,
     async use(user: string, tool: string): Promise<string | undefined> {
-      const context = await AgentContext.fromVault(source, { userId: user })
-      return (await context.run(() => client.callTool(tool))).content[0]?.text
+      return (await (await contextOf(user)).run(() => client.callTool(tool))).content[0]?.text
     },
     refreshes: () => server.log.filter(({ path, body }) => path === '/token' && body.includes('refresh_token&')).length,
     tokens: () => server.log.flatMap(({ headers }) => /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? []),
@@ -138,9 +142,8 @@ describe('what a request or a document says of a server', () => {
   ])('case 217: an account whose provider has moved needs to be reconnected: %s', async (reason, moved) => {
     const { id } = await app.connect('ada')
     const { tickets, ledger } = sandbox
-    const source = app.brokerOf(moved() as Partial<OAuthProvider>).tokenSource()
     const before = [tickets.log.length, ledger.log.length]
-    const context = await AgentContext.fromVault(source, { userId: 'ada' })
+    const context = await app.contextOf('ada', app.brokerOf(moved() as Partial<OAuthProvider>))
     expect(await asked(context.getToken('ledger'))).toMatchObject({ provider: 'ledger' })
     expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({
       status: 'needs-reconnect',
@@ -174,7 +177,7 @@ describe('a token that the server refuses', () => {
     expect(app.tokens().at(-1)).not.toBe(refused)
   })
 
-  it('is asked for anew when its grant has ended, and the account says so', async () => {
+  it('is asked for again when its grant has ended, and the account needs to be reconnected', async () => {
     const { id } = await app.connect('ada')
     app.server.revokeAll()
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id, toolName: 'read_ledger' })
@@ -188,7 +191,7 @@ describe('a token that the server refuses', () => {
     expect(app.refreshes()).toBe(1)
   })
 
-  it('nobody signs in again because the authorization server is busy', async () => {
+  it('a busy authorization server does not make the person sign in again', async () => {
     await app.connect('ada')
     await app.use('ada', 'read_ledger')
     await app.server.revoke(app.tokens().at(-1)!)
