@@ -4,7 +4,7 @@ import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../fixtures/acme.ts'
 import { eventually, freshPage, locks, readableStorage, storageEvent } from '../fixtures/page.ts'
-import { openDatabase } from './accounts/seal.ts'
+import { openDatabase } from './accounts/database.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
 

@@ -2,3 +2,4 @@
 export { bindingChange } from './accounts/account-rules.ts'
 export { isPageOf } from './identities.ts'
 export { envName, keyScheme, readKeyFile } from './provider.ts'
+export { LOADING } from './snapshot.ts'

@@ -206,8 +206,8 @@ describe('what is found in storage', () => {
     localStorage.setItem(`latchkey:${account.id}`, '{"half":')
     const client = tab()
     expect(client.getSnapshot().accounts).toEqual({})
-    expect(localStorage.getItem(`latchkey:unreadable:${account.id}`)).toBe('{"half":')
     await connect(client, server)
+    expect(localStorage.getItem(`latchkey:unreadable:${account.id}`)).toBe('{"half":')
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
@@ -328,10 +328,10 @@ describe('a storage of the app', () => {
   it('case 52: plain text is an explicit choice with one warning that names the docs, and can be read from the snapshot', async () => {
     const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
     const client = tab({ storage: localStorageStore({ dangerouslyPlaintext: true }) })
+    await connect(client, server)
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       expect.stringMatching(/dangerouslyPlaintext.*"Custody" in the README of @latchkey\/core/),
     )
-    await connect(client, server)
     expect(client.getSnapshot().custody).toBe('plain')
     expect(localStorage.getItem(recordKey())).toContain(`${CANARY}AT`)
     expect(await tab({ storage: localStorageStore({ dangerouslyPlaintext: true }) }).getToken('acme')).toMatch(CANARY)

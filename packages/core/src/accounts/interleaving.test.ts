@@ -8,7 +8,7 @@ import { acme } from '../../fixtures/acme.ts'
 import { freshPage, locks } from '../../fixtures/page.ts'
 import { sharedStorage } from '../../fixtures/tabs.ts'
 import { type ConnectedAccount, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 afterEach(async () => {
   Object.defineProperty(navigator, 'locks', { value: locks, configurable: true })

@@ -8,7 +8,7 @@ import { eventually, freshPage, openPopups, readableStorage, storageEvent, visit
 import { type ConnectRequest, createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 import { memoryStore, sessionStorageStore } from '../storage.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 let server: TinyServer
 const leave: (() => void)[] = []

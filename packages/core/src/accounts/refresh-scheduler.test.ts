@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, locks } from '../../fixtures/page.ts'
 import { createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 let server: TinyServer
 let leave: (() => void)[] = []

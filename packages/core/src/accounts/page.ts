@@ -1,0 +1,202 @@
+import type { StoreApi } from 'zustand/vanilla'
+import { LatchkeyError } from '../errors.ts'
+import type { Provider } from '../provider.ts'
+import {
+  type ConnectedAccount,
+  createAccounts,
+  type ProviderState,
+  type Snapshot,
+  withProvider,
+  wordAt,
+} from '../snapshot.ts'
+import { localStorageStore, type StateStorage } from '../storage.ts'
+import { createRecords, type Records } from './account-records.ts'
+import { bindingChange } from './account-rules.ts'
+
+/** How this app introduces itself. @see RFC 7591 §2 */
+export interface AppMetadata {
+  /** @default 'Latchkey' */
+  client_name?: string
+  client_uri?: string
+  logo_uri?: string
+  contacts?: readonly string[]
+  /**
+   * URL of this app's client ID metadata document, used as its client id where the server supports that.
+   *
+   * @see OAuth Client ID Metadata Document
+   */
+  clientMetadataUrl?: string
+}
+
+/** What `createLatchkey` is made with. */
+export interface LatchkeyOptions {
+  providers: readonly Provider[]
+  /** Base URL of the broker, such as `/api/latchkey`. */
+  broker?: string
+  /**
+   * `vault`: the broker keeps accounts, so those that this browser does not know yet are asked for at start. Without it
+   * the page learns who keeps them when a person connects one.
+   */
+  custody?: 'vault'
+  /** Where accounts rest. @default {@link localStorageStore}`()` */
+  storage?: StateStorage
+  /** Must be of the page's own origin. @default '{broker}/callback' @see RFC 6749 §3.1.2 */
+  redirectUri?: string
+  /** Starts every storage key: one per person of the app, when several share a browser. @default 'latchkey' */
+  prefix?: string
+  /** How this app introduces itself to MCP servers' authorization servers. */
+  app?: AppMetadata
+}
+
+/** The part of a client that is there on the first paint. It reads accounts and shows them; it writes and sends nothing. */
+export interface Page {
+  readonly options: LatchkeyOptions
+  readonly prefix: string
+  readonly storage: StateStorage
+  readonly store: StoreApi<Snapshot>
+  readonly records: Records
+  /** When set, a second provider with an id is left out: what a page adds later cannot end the page. */
+  providers: readonly Provider[]
+  /** Accounts that storage refused: they live on in this page only. */
+  readonly unwritten: Set<string>
+  /** Counts sign-outs. What began before one is not kept. */
+  epoch: number
+  /** Reads storage, at start and when another tab changed it. In the same tick when storage is sync. */
+  read(): void
+  /** Why an account is not for its provider as the page lists it now. The server decides about what it keeps. */
+  changeOf(account: ConnectedAccount): 'issuer_changed' | 'resource_changed' | undefined
+  /** The account as it is now. It is kept as it was: listed as before, its provider gets it back. */
+  asNow(account: ConnectedAccount): ConnectedAccount
+  /** Shows nothing of this person any more. */
+  empty(): void
+  setProvider(id: string, state?: ProviderState): void
+  /** Says that storage refused. */
+  unavailable(): void
+  /** Whether the provider's client has a secret, and this page names no broker that keeps it. */
+  lacksBroker(provider: Provider): boolean
+  /** @throws LatchkeyError `misuse` for a provider that this page does not have. */
+  find(id: string): Provider
+  /** @throws LatchkeyError `login_required` for an account that is not there any more. */
+  findAccount(id: string): ConnectedAccount
+}
+
+export function createPage(options: LatchkeyOptions): Page {
+  const { prefix = 'latchkey', storage = localStorageStore() } = options
+  const store = createAccounts()
+  const records = createRecords(storage, prefix)
+  const unwritten = new Set<string>()
+  let { providers } = options
+  const repeated = repeatedId(providers)
+  if (repeated) throw twoOf(repeated)
+  store.setState({ custody: options.custody ?? restOf(storage) })
+
+  const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)
+  const unavailable = () => store.setState({ persistence: 'unavailable' })
+
+  const changeOf: Page['changeOf'] = (account) => {
+    const provider = account.custody === 'vault' ? undefined : providers.find(({ id }) => id === account.provider)
+    return provider && bindingChange(provider, account)
+  }
+  const asNow: Page['asNow'] = (account) => {
+    const reason = changeOf(account)
+    return reason && account.status !== 'paused'
+      ? { ...account, status: 'needs-reconnect', reason }
+      : wordAt(account, Date.now())
+  }
+
+  return {
+    options,
+    prefix,
+    storage,
+    store,
+    records,
+    unwritten,
+    epoch: 0,
+    get providers() {
+      return providers
+    },
+    set providers(next) {
+      const repeated = repeatedId(next)
+      if (repeated) console.error(`Latchkey: ${twoOf(repeated).message}`)
+      providers = next.filter(({ id }, at) => next.findIndex((one) => one.id === id) === at)
+      for (const account of Object.values(store.getState().accounts)) {
+        if (changeOf(account) !== undefined) {
+          const accounts = { ...store.getState().accounts, [account.id]: asNow(account) }
+          store.setState({ accounts })
+        } else if (account.reason === 'issuer_changed' || account.reason === 'resource_changed') {
+          // Listed again as it was, it is what storage says.
+          this.read()
+        }
+      }
+    },
+    changeOf,
+    asNow,
+    read() {
+      const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
+        update((snapshot) => {
+          const accounts: Record<string, ConnectedAccount> = {}
+          for (const [id, account] of Object.entries(loaded.accounts)) {
+            const old = snapshot.accounts[id]
+            const next = asNow(account)
+            // Unchanged accounts keep their identity, so their cards do not render again.
+            accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
+          }
+          for (const id of unwritten) {
+            const account = snapshot.accounts[id]
+            if (account) accounts[id] = asNow(account)
+          }
+          return { ...snapshot, ...loaded, status: 'ready', accounts }
+        })
+      const failed = () => {
+        // On a server there is nothing to read, and the page will read it again.
+        if (typeof document !== 'undefined') store.setState({ status: 'ready', persistence: 'unavailable' })
+      }
+      try {
+        const loaded = records.load()
+        if (loaded instanceof Promise) loaded.then(ready, failed)
+        else ready(loaded)
+      } catch {
+        failed()
+      }
+    },
+    empty() {
+      this.epoch += 1
+      unwritten.clear()
+      const { providers: states } = store.getState()
+      const kept = Object.entries(states).filter(([, { error }]) => error?.code === 'not_configured')
+      store.setState({ accounts: {}, defaults: {}, excluded: {}, requests: [], providers: Object.fromEntries(kept) })
+    },
+    setProvider: (id, state) => update((snapshot) => withProvider(snapshot, id, state)),
+    unavailable,
+    lacksBroker: (provider) =>
+      provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker,
+    find(id) {
+      const provider = providers.find((candidate) => candidate.id === id)
+      if (provider) return provider
+      throw new LatchkeyError('misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`, {
+        provider: id,
+      })
+    },
+    findAccount(id) {
+      const account = store.getState().accounts[id]
+      if (account) return account
+      throw gone(id)
+    },
+  }
+}
+
+/** How secrets rest in this storage. */
+function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
+  if (scope === 'tab') return secrets === 'plain' ? 'memory' : 'session'
+  return secrets === 'plain' ? 'plain' : 'sealed'
+}
+
+/** The account was disconnected, here or in another tab. */
+export const gone = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected any more.', { account })
+
+const repeatedId = (providers: readonly Provider[]) =>
+  providers.find(({ id }, at) => providers.findIndex((one) => one.id === id) !== at)?.id
+
+const twoOf = (id: string) =>
+  new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`)
