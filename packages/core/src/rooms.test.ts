@@ -32,13 +32,12 @@ const orders: Record<string, string[][]> = {
     ['index.ts', 'testing.ts', 'agents.ts'],
   ],
   server: [
-    ['telemetry.ts'],
+    ['telemetry.ts', 'env.ts'],
     ['outbound', 'stores'],
     ['vault'],
     ['use'],
     ['agent'],
     ['broker'],
-    ['env.ts'],
     [
       'index.ts',
       'vault.ts',
@@ -72,8 +71,6 @@ const wrongWay = [
   'core: protocol/vault-client.ts imports accounts/account-store.ts',
   'core: protocol/vault-client.ts imports accounts/refresh.ts',
   'core: protocol/vault-client.ts imports connect/authorization.ts',
-  'server: agent/mcp/vault.ts imports broker/broker.ts',
-  'server: broker/broker.ts imports env.ts',
 ]
 
 interface Import {
