@@ -180,7 +180,7 @@ describe('the response', () => {
       await expect(judge(acme(), query as Record<string, string>)).rejects.toMatchObject({ code: 'malformed_response' })
   })
 
-  it('turns an error that nobody registered into a known one', async () => {
+  it('turns an unregistered error code into a known one', async () => {
     const said = { error: 'x_custom', error_description: 'words' }
     await expect(judge(acme(), said)).rejects.toMatchObject({ code: 'server_error', detail: 'words' })
   })

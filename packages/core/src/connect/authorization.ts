@@ -1,5 +1,6 @@
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import { resolveServer } from '../protocol/discovery.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import { malformed } from '../protocol/http.ts'
 import { randomValue, s256 } from '../protocol/pkce.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'

@@ -1,5 +1,6 @@
-import { asLatchkeyError, codeFromServer, type ErrorCode, LatchkeyError, type NextAction } from '../errors.ts'
+import { asLatchkeyError, type ErrorCode, LatchkeyError, type NextAction } from '../errors.ts'
 import type { OAuthProvider } from '../provider.ts'
+import { codeFromServer } from './error-codes.ts'
 import { limited, malformed, parseObject, readText, retryAfter } from './http.ts'
 import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 

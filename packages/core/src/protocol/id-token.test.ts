@@ -97,7 +97,7 @@ it.each<[string, () => string]>([
   await expect(redeem()).rejects.toMatchObject({ name: 'LatchkeyError', code: 'malformed_response' })
 })
 
-it('case 27: an ID token that nobody asked to bind is refused when it names a nonce', async () => {
+it('case 27: an ID token with a nonce is refused if the request had none', async () => {
   idToken = signed()
   await expect(redeem('')).rejects.toMatchObject({ code: 'malformed_response' })
 })

@@ -1,7 +1,8 @@
 import * as oauth from 'oauth4webapi'
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
+import { codeFromServer } from './error-codes.ts'
 import {
   basic,
   bounded,

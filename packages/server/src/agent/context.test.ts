@@ -198,7 +198,7 @@ describe('a tool of the AI SDK', () => {
       return new Response(chunks.pipeThrough(new TextEncoderStream()))
     })
 
-  it('that is called late in a stream has the account of its user and nobody else', async () => {
+  it('that is called late in a stream has the account of its own user', async () => {
     const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
     const answers = await Promise.all(
       (await Promise.all(users.map(chat))).map((response, index) =>

@@ -148,7 +148,7 @@ async function drain<T>(stream: ReadableStream<T>): Promise<T[]> {
 const three = (value: string) => [value, value, value]
 
 describe('bindIdentities', () => {
-  it('is needed: what is read later otherwise runs on behalf of whoever reads it', async () => {
+  it('is needed: otherwise a stream that is read later runs as the person of its reader', async () => {
     const source = withIdentities(ada, () => run())
     expect(await withIdentities(bob, () => collect(source))).toEqual(three('CANARY_AT_bob'))
     const stream = withIdentities(ada, () => streamOf())

@@ -328,7 +328,7 @@ describe('token', () => {
     }
   })
 
-  it('reads a life in quotes as a number, and takes a missing one for unknown', async () => {
+  it('reads expires_in as a string too, and treats a missing one as unknown', async () => {
     const quoted = await askBad(json({ ...good, expires_in: '3600', refresh_token: null }))
     expect(quoted.json.token).toMatchObject({ expires_in: 3600 })
     expect(quoted.json.token).not.toHaveProperty('refresh_token')
@@ -439,7 +439,7 @@ describe('revoke', () => {
     expect(await sandbox.google.isLive(refresh_token ?? '')).toBe(false)
   })
 
-  it('ends a token at GitHub with DELETE, and calls a dead one revoked too', async () => {
+  it('revokes a token at GitHub with DELETE, and reports an invalid one as revoked', async () => {
     const { token } = await connect('github')
     const revoke = () => ask(post('revoke', { provider: 'github', access_token: token.access_token }))
     expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked', tokens: ['access_token'] } })
@@ -473,7 +473,7 @@ describe('revoke', () => {
 describe('verify', () => {
   const verify = (fields: unknown) => ask(post('verify', { provider: 'kaggle', fields }))
 
-  it('says whose key a good one is', async () => {
+  it('returns the profile of a valid key', async () => {
     const { username, key, token } = sandbox.kaggle.credentials
     for (const fields of [{ key: token }, { key, username }]) {
       expect(await verify(fields)).toMatchObject({
@@ -489,7 +489,7 @@ describe('verify', () => {
     }
   })
 
-  it('calls a key unchecked while the provider is away', async () => {
+  it('reports a key as unchecked if the provider cannot be reached', async () => {
     const path = '/v1/security.OAuthService/IntrospectToken'
     sandbox.kaggle.addFaults(path, [
       { drop: true },
@@ -677,7 +677,7 @@ describe('guards', () => {
     expect([...hosts]).toEqual([sandbox.github.url])
   })
 
-  it('case 113: limits requests per key, and says when to come back', async () => {
+  it('case 113: limits requests per key, with Retry-After', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
     const handle = broker({
       authenticate: (request) => ({ id: request.headers.get('cookie') ?? '' }),

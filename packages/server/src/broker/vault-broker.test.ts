@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 222, 294, 295.
+// Security cases G, 104-129, 221, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 221, 222, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -158,7 +158,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
   })
 
-  it('a disconnect ends the grant, and says honestly when the provider could not be told', async () => {
+  it('a disconnect ends the grant, and reports when the provider could not be reached', async () => {
     const { id } = await connect()
     const secret = (await vault.open(owner('ada'), id))?.secret.token
     expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({
@@ -176,7 +176,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toEqual([])
   })
 
-  it('takes a key once, refuses a bad one, and checks later what nobody could check', async () => {
+  it('takes a key once, refuses an invalid one, and checks later what could not be checked', async () => {
     expect((await connectKey('ada@phone', 'CANARY_BAD')).json).toMatchObject({ error: 'invalid_token' })
     const { json } = await connectKey()
     expect(json.account).toMatchObject({ provider: 'keys', subject: '12345678', custody: 'vault', renewable: false })
@@ -322,7 +322,7 @@ describe('references', () => {
     expect(used).toEqual(['CANARY_KEY_of_the_browser', kept])
   })
 
-  it('case 116: an account of somebody else is not there: not to see, to check, to end, or to use', async () => {
+  it('case 116: an account of another person cannot be seen, checked, disconnected or used', async () => {
     const account = await connect('ada@phone')
     const mine = await connect('eve@phone', 'eve')
     for (const who of ['eve@phone', 'two/ada@phone', 'adam@phone']) {
@@ -405,6 +405,52 @@ describe('references', () => {
     }
     expect(upstream.refreshes()).toHaveLength(2)
     expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
+  })
+
+  it('case 221: facts that were changed in the database hand out nothing, and the audit log has it', async () => {
+    const acme = await connect()
+    const key = (await connectKey()).json.account
+    const others = [providerAt(upstream.origin, 'other'), keyProviderAt(upstream.origin)]
+    const handle = broker({ providers: [providerAt(upstream.origin), ...others], proxy: { methods: ['GET'] } })
+    for (const { id, provider } of [acme, key]) {
+      const { store } = vault
+      const written = (await store.get(owner('ada'), id))!
+      const facts = JSON.parse(written.facts)
+      const changes = [
+        { provider: 'other' },
+        { scopes: ['read', 'admin'] },
+        { issuer: 'https://evil.test' },
+        { id: NOBODYS, custody: undefined, label: 'grace' },
+      ]
+      let { rev } = written
+      for (const change of changes) {
+        rev += 1
+        await store.put({ ...written, rev, facts: JSON.stringify({ ...facts, ...change }) }, rev - 1)
+        upstream.requests.length = 0
+        const before = (await actions()).length
+        const [listed] = (await ask(call('GET', 'accounts'), handle)).json.accounts.filter(
+          (account: { id: string }) => account.id === id,
+        )
+        expect(listed).toMatchObject({ id, provider, custody: 'vault' })
+        for (const named of [provider, 'other']) {
+          const sent = { connectedAccounts: [{ provider: named, accountId: id }] }
+          const run = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+          for (const forceRefresh of [false, true]) {
+            await expect(run.context.getToken(named, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+          }
+        }
+        expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
+        // A reconnect asks for nothing that somebody wrote into the facts.
+        const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
+        const { url } = (await ask(call('POST', 'flows', flow), handle)).json
+        expect(new URL(url).searchParams.get('scope')).toBe('read')
+        expect(upstream.requests).toEqual([])
+        expect((await actions()).slice(before)).toContain('tamper failed secret_unavailable')
+      }
+      // It ends here, and nobody is told of it with a secret.
+      expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
+      expect(upstream.requests).toEqual([])
+    }
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
@@ -780,7 +826,7 @@ describe('guards', () => {
     expect(upstream.requests).toEqual([])
   })
 
-  it('case 113: limits the requests of a user, and says when to come back', async () => {
+  it('case 113: limits the requests of a user, with Retry-After', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
     const handle = broker({
       limit: { perMinute: 2, key: ({ user }, request) => `${user} ${request.headers.get('x-real-ip')}` },
@@ -912,7 +958,7 @@ describe('webhooks and telemetry', () => {
     ).toThrow(/24 random bytes/)
   })
 
-  it('says by OpenTelemetry what it did, and no secret', async () => {
+  it('sends spans by OpenTelemetry, without secrets', async () => {
     const exporter = new InMemorySpanExporter()
     trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
     try {
@@ -1008,7 +1054,7 @@ describe('one line to mount', () => {
   })
 })
 
-it('clients and providers come out of the environment when nobody names them', async () => {
+it('clients and providers come from the environment if none are passed', async () => {
   const env = { GITHUB_CLIENT_ID: 'gh', GITHUB_CLIENT_SECRET: 's1', GOOGLE_CLIENT_ID: 'go', GOOGLE_CLIENT_SECRET: 's2' }
   const providers = providersFromEnv(env)
   expect(providers.map(({ id }) => id)).toEqual(['github', 'gmail', 'kaggle'])

@@ -126,7 +126,7 @@ describe('a token that the server refuses', () => {
     expect(app.tokens().at(-1)).not.toBe(refused)
   })
 
-  it('is asked for anew when its grant has ended, and the account says so', async () => {
+  it('is asked for again when its grant has ended, and the account needs to be reconnected', async () => {
     const { id } = await app.connect('ada')
     app.server.revokeAll()
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id, toolName: 'read_ledger' })
@@ -140,7 +140,7 @@ describe('a token that the server refuses', () => {
     expect(app.refreshes()).toBe(1)
   })
 
-  it('nobody signs in again because the authorization server is busy', async () => {
+  it('a busy authorization server does not make the person sign in again', async () => {
     await app.connect('ada')
     await app.use('ada', 'read_ledger')
     await app.server.revoke(app.tokens().at(-1)!)
