@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 222, 294, 295.
+// Security cases G, 104-129, 221, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 221, 222, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -19,6 +19,7 @@ import {
   clientsFromEnv,
   createBroker,
   providersFromEnv,
+  type VaultBroker,
 } from '../index.ts'
 import { localKeys, type VaultOptions, verifyWebhook } from '../vault/index.ts'
 import { insideOf } from '../vault/vault.ts'
@@ -75,9 +76,8 @@ function broker(options: Partial<BrokerOptions<Session>> = {}) {
     owner: (session) => session,
     allowedOrigins: [APP],
     vault,
-    refreshAhead: false,
     ...options,
-  })
+  }) as VaultBroker<Session>
 }
 
 type Headers_ = Record<string, string | undefined>
@@ -234,10 +234,19 @@ describe('flows and accounts', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     upstream.settings.expiresIn = 200
     await connect()
-    const background = broker({ refreshAhead: 300 })
+    const onError = vi.fn()
+    const background = broker({ onError })
     const due = vi.spyOn(insideOf(vault), 'due').mockResolvedValue([])
+    vi.advanceTimersByTime(90_000)
+    expect(due).not.toHaveBeenCalled()
+    background.start()
+    background.start()
     vi.advanceTimersByTime(30_000)
     expect(due).toHaveBeenCalledTimes(1)
+    const broken = new Error('The disk is full.')
+    due.mockRejectedValueOnce(broken).mockClear()
+    vi.advanceTimersByTime(30_000)
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledExactlyOnceWith(broken, 'refresh'))
     background.close()
     vi.advanceTimersByTime(90_000)
     expect(due).toHaveBeenCalledTimes(1)
@@ -398,6 +407,52 @@ describe('references', () => {
     expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
   })
 
+  it('case 221: facts that were changed in the database hand out nothing, and the audit log has it', async () => {
+    const acme = await connect()
+    const key = (await connectKey()).json.account
+    const others = [providerAt(upstream.origin, 'other'), keyProviderAt(upstream.origin)]
+    const handle = broker({ providers: [providerAt(upstream.origin), ...others], proxy: { methods: ['GET'] } })
+    for (const { id, provider } of [acme, key]) {
+      const { store } = vault
+      const written = (await store.get(owner('ada'), id))!
+      const facts = JSON.parse(written.facts)
+      const changes = [
+        { provider: 'other' },
+        { scopes: ['read', 'admin'] },
+        { issuer: 'https://evil.test' },
+        { id: NOBODYS, custody: undefined, label: 'grace' },
+      ]
+      let { rev } = written
+      for (const change of changes) {
+        rev += 1
+        await store.put({ ...written, rev, facts: JSON.stringify({ ...facts, ...change }) }, rev - 1)
+        upstream.requests.length = 0
+        const before = (await actions()).length
+        const [listed] = (await ask(call('GET', 'accounts'), handle)).json.accounts.filter(
+          (account: { id: string }) => account.id === id,
+        )
+        expect(listed).toMatchObject({ id, provider, custody: 'vault' })
+        for (const named of [provider, 'other']) {
+          const sent = { connectedAccounts: [{ provider: named, accountId: id }] }
+          const run = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+          for (const forceRefresh of [false, true]) {
+            await expect(run.context.getToken(named, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+          }
+        }
+        expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
+        // A reconnect asks for nothing that somebody wrote into the facts.
+        const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
+        const { url } = (await ask(call('POST', 'flows', flow), handle)).json
+        expect(new URL(url).searchParams.get('scope')).toBe('read')
+        expect(upstream.requests).toEqual([])
+        expect((await actions()).slice(before)).toContain('tamper failed secret_unavailable')
+      }
+      // It ends here, and nobody is told of it with a secret.
+      expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
+      expect(upstream.requests).toEqual([])
+    }
+  })
+
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
     upstream.settings.expiresIn = 30
     const account = await connect()
@@ -470,6 +525,19 @@ describe('guards', () => {
       }
     }
     expect(upstream.requests).toEqual([])
+  })
+
+  it('takes the session that the app hands over, and asks for none then', async () => {
+    const authenticate = vi.fn()
+    const handle = broker({ authenticate })
+    const { id } = await connect()
+    const list = async (session: Session | null) => handle.fetch(call('GET', 'accounts'), { session })
+    expect((await (await list({ user: 'ada', session: 'x' })).json()).accounts).toMatchObject([{ id }])
+    expect((await (await list({ user: 'eve', session: 'x' })).json()).accounts).toEqual([])
+    expect((await list(null)).status).toBe(401)
+    expect(authenticate).not.toHaveBeenCalled()
+    expect((await handle.fetch(call('GET', 'accounts'))).status).toBe(401)
+    expect(authenticate).toHaveBeenCalledTimes(1)
   })
 
   it("case 105: takes nothing but what the app's own page can send", async () => {
