@@ -74,7 +74,8 @@ test('what is typed is asked for when the page is left', async () => {
   const { rerender } = render(<Blocked keep={() => typed} />)
   typed = 'half a sentence'
   rerender(<Blocked keep={() => typed} />)
-  await userEvent.click(screen.getByRole('button', { name: 'Open in this tab' }))
+  const here = await screen.findByRole('button', { name: 'Open in this tab' }, { timeout: 10_000 })
+  await userEvent.click(here)
   expect(connect).toHaveBeenCalledExactlyOnceWith('github', { mode: 'redirect', keep: 'half a sentence' })
 })
 

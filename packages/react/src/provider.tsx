@@ -2,7 +2,7 @@
 import { createLatchkey, type KeyFields, type LatchkeyClient, type LatchkeyOptions } from '@latchkey/core'
 import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
-import type { MessageOverrides } from './messages/en.ts'
+import type { MessageOverrides } from './messages/messages.ts'
 
 interface SharedProps {
   children?: ReactNode

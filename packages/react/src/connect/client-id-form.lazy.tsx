@@ -3,7 +3,7 @@ import type { OAuthProvider } from '@latchkey/core'
 import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../provider.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 interface ClientIdFormProps {
   provider: OAuthProvider
@@ -19,7 +19,7 @@ const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
  */
 export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
   const client = useLatchkey()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const { name } = provider
   const [found, setFound] = useState<{ mcp: Mcp; issuer: string }>()
   const [problem, setProblem] = useState<string>()

@@ -2,10 +2,10 @@
 import { type ConnectOptions, type ConnectOutcome, defaultAccount, type Provider } from '@latchkey/core'
 import { type MouseEvent, useId, useRef, useState } from 'react'
 import { type ConnectResult, neverRejecting, useConnect, useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { useKit } from '../provider.tsx'
 import { firstStop } from '../ui/focus.ts'
-import { later } from '../ui/lazy.ts'
-import { useMessages } from '../use-messages.ts'
+import { useFirstMessages } from '../use-first-messages.ts'
 
 const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.lazy.tsx')).KeyForm)
 const useConsentQuestion = /* @__PURE__ */ later(
@@ -90,6 +90,8 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
 
   const foresee = () => {
     prepare()
+    // What it says of a lost connection cannot come over one.
+    import('./connect-notice.lazy.tsx').catch(() => {})
     if (takesKey) loadForm()
     if (question) loadConsent()
   }
@@ -167,7 +169,7 @@ export type ConnectControlProps = ConnectIntent &
 /** The button of a card, and what it opens. */
 export function ConnectControl(props: ConnectControlProps) {
   const { provider, kind = 'primary', words, className = 'latchkey-connect', consent, onStart, ...intent } = props
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const { status, error } = useConnect(provider.id)
   const control = useConnectControl(provider, intent, { consent, onStart })
   // The way on is in the notice while a window is open; a form stays, and says so itself.

@@ -17,9 +17,10 @@ import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { NoticeButton } from '../ui/notice.tsx'
-import { descriptionOf, useLanguage, useMessages } from '../use-messages.ts'
+import { descriptionOf, useLanguage } from '../use-first-messages.ts'
+import { useMessages } from '../use-messages.ts'
 import { ConnectControl, type ConnectIntent } from './connect-control.tsx'
-import { ConnectNotice } from './connect-notice.tsx'
+import { useConnectNotice } from './connect-notice.tsx'
 import { PagePrompt } from './page-prompt.tsx'
 
 /** Props of {@link ConnectPrompt}. */
@@ -71,7 +72,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
 
-  useKeptFocus(card, `${status} ${reason} ${fulfilled}`)
+  // A token is replaced by the next one, so what was granted before is asked for again along with the new.
+  const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
+  const intent = {
+    ...(account && { accountId: account.id }),
+    ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
+  }
+  const { notice, pending } = useConnectNotice({ provider, ...intent, ...started })
+  useKeptFocus(card, `${status} ${reason} ${fulfilled}`, pending && !fulfilled)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -113,12 +121,6 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         </div>
       </article>
     )
-  }
-  // A token is replaced by the next one, so what was granted before is asked for again along with the new.
-  const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
-  const intent = {
-    ...(account && { accountId: account.id }),
-    ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
   return (
     <article
@@ -163,7 +165,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           </div>
         )}
       </div>
-      <ConnectNotice provider={provider} {...intent} {...started} />
+      {notice}
       {waiting && (
         <div className="latchkey-later">
           <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>

@@ -22,10 +22,9 @@ import {
   useRef,
   useState,
 } from 'react'
-import type { Messages } from '../messages/en.ts'
+import type { Messages } from '../messages/messages.ts'
 import { useKit } from '../provider.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
-import { errorSentence } from '../use-messages.ts'
+import { errorSentence, useMessages } from '../use-messages.ts'
 
 const LONGEST = 8 * 1024
 const UNPRINTABLE = /[^\x20-\x7e]/
@@ -79,7 +78,7 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
 /** The form itself; see {@link ApiKeyFormProps}. */
 export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   // As it was when the form was opened: what becomes of it meanwhile, its card shows.
   const [account] = useState(() => client.getSnapshot().accounts[accountId ?? ''])
   const form = useRef<HTMLFormElement>(null)
@@ -289,7 +288,7 @@ interface FieldProps {
 function Field(props: FieldProps) {
   const { provider, field, baseId, first, hidden, problem, shown, busy, onInput, onPaste, onFile, onReveal } = props
   const { name, label, type, help, secret, placeholder } = field
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const id = `${baseId}-${name}`
   const fileHint = first && provider.file ? messages.keyFileHint(provider.file.name) : undefined
   const hint = [help, fileHint ?? (type === 'multiline' && messages.fieldJsonHint)].filter(Boolean).join(' ')
@@ -384,7 +383,7 @@ function Field(props: FieldProps) {
 
 /** Shows and hides what a secret field holds. */
 function Reveal({ id, shown, onReveal }: { id: string; shown: boolean; onReveal: (shown: boolean) => void }) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   return (
     <button
       type="button"

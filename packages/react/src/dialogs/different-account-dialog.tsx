@@ -1,9 +1,8 @@
 'use client'
 import { type ProviderState, providerState } from '@latchkey/core'
-import { useEffect } from 'react'
 import { useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { useControllable } from '../ui/controllable.ts'
-import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DifferentAccountQuestion)
 
@@ -33,8 +32,7 @@ export function DifferentAccountDialog(props: DifferentAccountDialogProps) {
 function Dialog(props: DifferentAccountDialogProps & { changed: NonNullable<ProviderState['changed']> }) {
   const { provider, changed, open, defaultOpen = true, onOpenChange, onClosed } = props
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
-  const [Question, loadQuestion] = useQuestion()
-  useEffect(loadQuestion, [loadQuestion])
+  const [Question] = useQuestion(true)
   return (
     shown &&
     Question && <Question provider={provider} changed={changed} onClose={() => setShown(false)} onClosed={onClosed} />

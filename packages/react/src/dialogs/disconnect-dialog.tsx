@@ -1,10 +1,10 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ReactNode, useEffect } from 'react'
+import type { ReactNode } from 'react'
+import { later } from '../later.tsx'
 import { About, type AboutProps, useSubject } from '../parts/context.tsx'
 import { useControllable } from '../ui/controllable.ts'
-import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
 
@@ -45,10 +45,7 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
   const { children, open, defaultOpen = false, onOpenChange, onDisconnected, receipt = 'shown', onClosed } = props
   const { provider, account } = useSubject('DisconnectDialog')
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
-  const [Question, loadQuestion] = useQuestion()
-  useEffect(() => {
-    if (shown) loadQuestion()
-  }, [shown, loadQuestion])
+  const [Question, loadQuestion] = useQuestion(shown)
   return (
     <>
       {children !== undefined && (

@@ -6,10 +6,10 @@ import { useDisconnect, useProvider } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { Layer } from '../ui/layer.tsx'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
-import { useLanguage, useMessages } from '../use-messages.ts'
+import { useLanguage } from '../use-first-messages.ts'
+import { useMessages } from '../use-messages.ts'
 import { type ConsentItem, type UseConsentOptions, useConsentItems } from './consent-items.ts'
+import { Receipt } from './receipt.lazy.tsx'
 
 interface Answer {
   label: string
@@ -83,43 +83,6 @@ export function QuestionDialog({ title, body, answers, firm, busy = false, onClo
         </Content>
       </Layer>
     </Root>
-  )
-}
-
-interface ReceiptProps {
-  provider: Provider
-  receipt: DisconnectReceipt
-  /** The account's name, when the provider has or had several. */
-  account: string | undefined
-  onDismiss?: () => void
-}
-
-/** What became of the access, in so many words: "removed" is not "revoked". */
-export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
-  const messages = useMessages()
-  const { name } = provider
-  const dismiss = onDismiss && <NoticeButton onClick={onDismiss}>{messages.dismiss}</NoticeButton>
-  if (receipt.status === 'revoked') {
-    return (
-      <Notice tone="success" actions={dismiss}>
-        {messages.revoked(name, receipt.tokens, account)}
-      </Notice>
-    )
-  }
-  const manageUrl = receipt.manageUrl ?? provider.manageUrl
-  const { error } = receipt
-  const sentence = error
-    ? messages.removedUntold(name, error.code === 'network' ? messages.untoldNetwork : messages.untoldOther, account)
-    : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
-  return (
-    <Notice tone="warning" actions={dismiss}>
-      {sentence}{' '}
-      {manageUrl && (
-        <a className="latchkey-link" href={manageUrl} target="_blank" rel="noopener noreferrer">
-          {messages.manage(name)}
-        </a>
-      )}
-    </Notice>
   )
 }
 
@@ -220,7 +183,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
   const { provider: providerId, asked, granted = [], account, onContinue, onClose, onClosed } = props
   const { icons } = useKit()
   const name = useProvider(providerId)?.name ?? providerId
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const { items, setChosen, scopes } = useConsentItems({ provider: providerId, asked, granted })
   const nothingId = useId()
   const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
@@ -281,7 +244,7 @@ interface GroupProps {
 }
 
 function Group({ label, items, setChosen }: GroupProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const labelId = useId()
   if (items.length === 0) return null
   const words = (item: ConsentItem): ReactNode => (

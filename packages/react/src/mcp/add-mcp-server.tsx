@@ -2,7 +2,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 /** Props of {@link AddMcpServer}. */
 export interface AddMcpServerProps {
@@ -26,7 +26,7 @@ interface Asked {
  * nobody anything before the person agrees.
  */
 export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const baseId = useId()
   const field = useRef<HTMLTextAreaElement>(null)
   const question = useRef<HTMLParagraphElement>(null)

@@ -1,10 +1,10 @@
 'use client'
 import type { Registration } from '@latchkey/core/mcp'
 import { useEffect, useId, useRef, useState } from 'react'
+import { later } from '../later.tsx'
 import { useLatchkey } from '../provider.tsx'
-import { later } from '../ui/lazy.ts'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).QuestionDialog)
 
@@ -25,7 +25,7 @@ export function Registrations({ className }: RegistrationsProps) {
 
 function List({ className }: RegistrationsProps) {
   const client = useLatchkey()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const announce = useAnnounce()
   const headingId = useId()
   const heading = useRef<HTMLHeadingElement>(null)

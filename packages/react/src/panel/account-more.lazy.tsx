@@ -1,18 +1,17 @@
 'use client'
-import type { ConnectedAccount as AccountFacts, Provider } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
 import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
 import * as Account from '../parts/account.tsx'
 import { RawScopes, Since } from '../parts/account-facts.tsx'
-import { useSubject } from '../parts/context.tsx'
+import { type Subject, SubjectContext, useSubject } from '../parts/context.tsx'
 import { useKit } from '../provider.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useMessages } from '../use-messages.ts'
 
 export interface AccountMoreProps {
   id: string
-  provider: Provider
-  account: AccountFacts
+  subject: Subject & { account: ConnectedAccount }
   /** The account's name, when its provider has several. */
   label: string | undefined
   /** It can be made the default one. */
@@ -25,14 +24,17 @@ export interface AccountMoreProps {
 
 /** What a row shows behind its dots: the rest of the facts and the rarer actions. Only loaded when somebody may look. */
 export function AccountMore(props: AccountMoreProps) {
-  const { id, provider, account, label, promotable, onStart, onAdded, onDone } = props
+  const { id, subject, label, promotable, onStart, onAdded, onDone } = props
+  const { provider, account } = subject
   const messages = useMessages()
   const { client } = useKit()
   const { name } = provider
   const usable = account.status === 'connected' || account.status === 'expiring'
   return (
     <div id={id} className="latchkey-more">
-      <Details brief />
+      <SubjectContext.Provider value={subject}>
+        <Details brief />
+      </SubjectContext.Provider>
       {promotable && (
         <button
           type="button"

@@ -178,7 +178,9 @@ export const NotAllGranted: Story = {
 export const NothingIsKept: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('This browser keeps nothing: accounts last until this page closes.')).toBeVisible()
+    await expect(
+      await canvas.findByText('This browser keeps nothing: accounts last until this page closes.'),
+    ).toBeVisible()
   },
 }
 
