@@ -1,5 +1,6 @@
-// `node .setup/documented.mjs`: every export of every entry point has a sentence of documentation; fails on one that has
-// none. `--members` lists members of public types too, without failing.
+// `node .setup/documented.mjs`: every export of every entry point has a sentence of documentation, and every path that
+// CONTRIBUTING.md and .setup/README.md name is there; fails on one that is not. `--members` lists members of public types
+// too, without failing.
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -71,6 +72,21 @@ for (const name of readdirSync(path.join(root, 'packages'))) {
     }
   }
 }
+
+/** Paths in a guide: in backticks with a slash in them, or first on a line of a block. */
+function namedPaths(guide) {
+  const text = readFileSync(path.join(root, guide), 'utf8')
+  const [block = ''] = /(?<=^```\n)[^`]*(?=^```$)/m.exec(text) ?? []
+  const spans = [...text.replace(block, '').matchAll(/`([.\w*-]+\/[.\w/*-]+)`/g)].map(([, span]) => span)
+  return [...spans, ...block.split('\n').flatMap((line) => line.split(' ', 1))].filter(Boolean)
+}
+const lost = ['CONTRIBUTING.md', '.setup/README.md'].flatMap((guide) => {
+  const named = namedPaths(guide)
+  if (named.length === 0) throw new Error(`${guide} names no path`)
+  return named.filter((one) => globSync(one, { cwd: root }).length === 0).map((one) => `${guide}: no ${one}`)
+})
+for (const line of lost) console.log(line)
+
 for (const { title, at } of bare) console.log(`${at} ${title}`)
 console.log(`${bare.length} of ${count} exports have no documentation`)
-process.exitCode = count === 0 || (bare.length > 0 && !members) ? 1 : 0
+process.exitCode = count === 0 || lost.length > 0 || (bare.length > 0 && !members) ? 1 : 0

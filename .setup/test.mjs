@@ -27,7 +27,7 @@ const steps = {
   unused: { script: 'x:unused' },
   documented: { script: 'x:documented' },
   mutants: { script: 'x:mutants', filtered: true },
-  size: { script: 'x:size', check: ['--check'], filtered: true },
+  size: { script: 'x:size', browser: true, check: ['--check'], filtered: true },
   api: { script: 'x:api', check: ['--check'] },
   unit: vitest('x:unit'),
   stories: vitest('x:stories'),

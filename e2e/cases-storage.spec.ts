@@ -1,9 +1,9 @@
 // Security cases C, 51-65: Browser storage. A release waits for 51, 58.
 import type { ConnectedAccount } from '@latchkey/core'
+import { type RotatingServer, startRotatingServer } from '@latchkey/sandbox/rotating-server'
 import type { Page } from '@playwright/test'
 import { type LabApp, type LabServer, startApp, startAuthorizationServer } from '../apps/bench/src/lab.ts'
 import type { Lab } from '../apps/bench/src/page.ts'
-import { type RotatingServer, startRotatingServer } from '../apps/bench/src/rotating-server.ts'
 import { CALLERS, startStorms, storm, TABS, tabsAtExpiry } from '../apps/bench/src/storm.ts'
 import { everythingStored, expect, test } from './demo.ts'
 
@@ -172,7 +172,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
   })
   test.afterAll(() => rotating.close())
   test.beforeEach(() => {
-    rotating.onRefresh = undefined
+    rotating.onTokenRequest = undefined
   })
 
   const token = (page: Page) => page.evaluate(() => lab.client.getToken('lab'))
@@ -182,7 +182,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
     // The first waits inside its lock until the second has asked, too.
     const { promise: released, resolve: release } = Promise.withResolvers<void>()
     const asked = Promise.withResolvers<void>()
-    rotating.onRefresh = () => {
+    rotating.onTokenRequest = () => {
       asked.resolve()
       return released
     }
@@ -209,7 +209,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
     const never = new Promise<void>(() => {})
     const asked = Promise.withResolvers<void>()
     let came = 0
-    rotating.onRefresh = () => {
+    rotating.onTokenRequest = () => {
       asked.resolve()
       // The dying tab's request never reaches the grant.
       return ++came === 1 ? never : undefined

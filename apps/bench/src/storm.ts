@@ -1,7 +1,7 @@
+import { type RotatingServer, startRotatingServer } from '@latchkey/sandbox/rotating-server'
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { type LabApp, startApp } from './lab.ts'
 import type { Lab } from './page.ts'
-import { type RotatingServer, startRotatingServer } from './rotating-server.ts'
 
 declare const lab: Lab
 

@@ -1,183 +1,94 @@
-import { generateKeyPairSync, type JsonWebKey, randomBytes, randomInt } from 'node:crypto'
+import { generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { HTTPException } from 'hono/http-exception'
 import {
   type AccessToken,
   type Adapter,
   type AdapterPayload,
+  type ClientCredentials,
   type Configuration,
   errors,
-  type Grant,
   type Interaction,
   type InteractionResults,
-  interactionPolicy,
   Provider,
   type RefreshToken,
 } from 'oidc-provider'
-import { avatar, type Brand, consentPage, errorPage, loginPage, type Person, type ScopeLine } from './pages.ts'
-import { type App, type AppContext, optionalText, readObject, type StandIn } from './stand-in.ts'
+import { type Brand, errorPage } from './pages.ts'
+import type { AppContext, StandIn } from './stand-in.ts'
 
-/** How people behave when nobody is there to click. */
-export interface Policy {
-  /** Log in and consent without showing a page. */
-  auto?: boolean
-  /** Who logs in with `auto` (login at GitHub, address at Google); whoever is logged in, or the first, by default. */
-  user?: string
-  /** Refuse at once, as if Cancel had been pressed. */
-  deny?: boolean
-  /** Grant these scopes at most, whatever was asked for and ticked. */
-  grantOnly?: string[]
-}
-
-export interface Client {
-  client_id: string
-  client_secret: string
-}
-
-export interface OAuthStandIn extends StandIn {
-  readonly client: Client
-  /** Replaces the whole policy; `{}` brings the pages back. */
-  setPolicy(policy: Policy): void
-}
-
-export interface User extends Person {
-  claims: Record<string, string | number | boolean>
-}
+type Token = AccessToken | RefreshToken | (ClientCredentials & { grantId?: undefined })
 
 export interface AuthorizationServerOptions {
-  app: App
   issuer: string
-  /** Path below which the provider's own routes lie; the path of the issuer. */
-  mount: string
+  /** The path of the issuer. */
+  mount?: string
   brand: Brand
-  client: Client
-  redirectUris: string[]
-  users: User[]
-  /** Every scope that can be granted. */
-  scopes: Record<string, ScopeLine>
-  /** A scope that is granted silently and cannot be refused: the provider gives nothing when no scope is granted. */
-  impliedScope: string
-  /** Turns other spellings of a scope into the one in `scopes`. */
-  canonicalScope?: (scope: string) => string
-  /** Whether this authorization also carries every scope granted earlier. */
-  keepsGrantedScopes: (params: Record<string, unknown>) => boolean
+  /** What this server does otherwise than the others. `ttl` and `features` are merged with theirs. */
   configuration: Configuration
-  /** What tokens look like. */
-  tokenPrefixes: { code: string; access: string; refresh: string }
 }
 
-export interface AuthorizationServer {
+/** An oidc-provider whose storage and answers the stand-in holds. */
+export interface AuthorizationServer extends Pick<StandIn, 'isLive' | 'revoke'> {
   provider: Provider
-  /** Hands the request to the provider, optionally with another query or form, and returns its answer. */
+  /** Everything that the provider keeps, by kind and id: `Grant:…`, `Client:…`. */
+  store: Map<string, AdapterPayload>
+  /** Hands a request to the provider, optionally with another query or form, and returns its answer. */
   ask(c: AppContext, change?: { query?: URLSearchParams; form?: URLSearchParams }): Promise<Response>
+  /** The sign-in that a request belongs to, or undefined when it has expired. */
+  findInteraction(c: AppContext): Promise<Interaction | undefined>
+  /** Ends a sign-in with the person's decision, and sends the browser on. */
+  submit(c: AppContext, result: InteractionResults): Promise<Response>
+  /** The page that says what went wrong, with status 400. */
   errorPage(c: AppContext, message: string): Promise<Response>
-  setPolicy(policy: Policy): void
-  findAccessToken(value: string | undefined): Promise<AccessToken | undefined>
-  findRefreshToken(value: string | undefined): Promise<RefreshToken | undefined>
-  /** Ends everything this grant led to: all tokens, and the consent. */
+  findToken(value: string | undefined): Promise<Token | undefined>
+  /** Ends a grant: all its tokens, and the consent. */
   revokeGrant(grantId: string | undefined): Promise<void>
-  isLive(value: string): Promise<boolean>
-  /** An access token dies alone, as if it had expired; a refresh token takes the grant with it. */
-  revoke(value: string): Promise<boolean>
-  /** Forgets the policy, every session, consent and token. */
+  /** Forgets all but registered clients. */
   reset(): void
 }
 
-const APP_NAME = 'Latchkey demo'
-const YEARS = 10 * 365 * 86_400
-const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-
-const randomText = (length: number): string =>
-  Array.from({ length }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('')
+/** The person's "no". @see RFC 6749 §4.1.2.1 */
+export const DENIED = { error: 'access_denied', error_description: 'The user has denied your application access.' }
 
 /** One key for the whole process: making an RSA key is slow, and tests start many sandboxes. */
 let signingKey: JsonWebKey | undefined
-export function getSigningKey(): JsonWebKey {
+function getSigningKey(): JsonWebKey {
   signingKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
   return signingKey
 }
 
-/** `scope` parameter to names; some clients write commas. */
-export const splitScope = (scope: unknown): string[] =>
-  typeof scope === 'string' ? scope.split(/[\s,]+/).filter(Boolean) : []
-
-/** What GitHub and Google have in common: the provider, its login and consent pages, and who granted what. */
+/** The one authorization server on oidc-provider: every stand-in configures it. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
-  const { app, issuer, mount, brand, client, users, scopes, impliedScope } = options
+  const { issuer, mount = '', brand, configuration } = options
   const store = new Map<string, AdapterPayload>()
-  /** One grant per client and user, kept here so that consent outlives the browser session. */
-  const grantIds = new Map<string, string>()
-  let policy: Policy = {}
-
-  const consent = interactionPolicy.base().get('consent')!
-  for (const { reason } of [...consent.checks]) if (reason !== 'consent_prompt') consent.checks.remove(reason)
-  consent.checks.add(
-    new interactionPolicy.Check('scopes_missing', 'scopes not granted yet', 'consent_required', ({ oidc }) => {
-      if (oidc.result?.consent) return false
-      const granted = splitScope((oidc.entities.Grant as Grant | undefined)?.getOIDCScope())
-      return Boolean(policy.deny) || [...oidc.requestParamOIDCScopes].some((scope) => !granted.includes(scope))
-    }),
-  )
-  const login = interactionPolicy.base().get('login')!
-  login.checks.add(
-    new interactionPolicy.Check('policy_user', 'another user is to log in', 'login_required', ({ oidc }) =>
-      Boolean(policy.auto && policy.user && policy.user !== oidc.session?.accountId && !oidc.result?.login),
-    ),
-  )
-
-  const cookiePrefix = `sandbox_${brand.id}`
+  const prefix = `sandbox_${brand.id}`
   const provider = new Provider(issuer, {
-    adapter: (name) => memoryAdapter(store, name),
+    adapter: (kind) => memoryAdapter(store, kind),
     jwks: { keys: [{ ...getSigningKey(), use: 'sig', alg: 'RS256' }] },
-    // Cookies do not tell ports apart, so two stand-ins on one host need different names.
+    // Browsers send the cookies of one port to all others, so two stand-ins on one host need different names.
     cookies: {
       keys: [randomBytes(32).toString('base64url')],
-      names: {
-        session: `${cookiePrefix}_session`,
-        interaction: `${cookiePrefix}_interaction`,
-        resume: `${cookiePrefix}_resume`,
-      },
+      names: { session: `${prefix}_session`, interaction: `${prefix}_interaction`, resume: `${prefix}_resume` },
       long: { httpOnly: true, sameSite: 'lax', overwrite: true },
       short: { httpOnly: true, sameSite: 'lax', overwrite: true },
     },
-    clients: [
-      {
-        ...client,
-        client_name: APP_NAME,
-        redirect_uris: options.redirectUris,
-        response_types: ['code'],
-        grant_types: ['authorization_code', 'refresh_token'],
-        token_endpoint_auth_method: 'client_secret_post',
-      },
-    ],
-    clientAuthMethods: ['client_secret_post', 'client_secret_basic'],
     responseTypes: ['code'],
-    scopes: [impliedScope, ...Object.keys(scopes)],
-    pkce: { required: () => false },
-    rotateRefreshToken: false,
-    issueRefreshToken: () => false,
     expiresWithSession: () => false,
     clientBasedCORS: () => true,
-    findAccount: (_ctx, id) => {
-      const user = users.find((one) => one.id === id)
-      return user && { accountId: id, claims: () => ({ sub: id, ...user.claims }) }
-    },
-    loadExistingGrant: ({ oidc }) => findGrant(oidc.client?.clientId, oidc.session?.accountId),
-    interactions: { url: (_ctx, { uid }) => `/interaction/${uid}`, policy: [login, consent] },
+    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
     renderError: async (ctx, out) => {
       ctx.type = 'html'
       ctx.body = String(await errorPage(brand, out.error_description ?? out.error))
     },
-    ...options.configuration,
+    ...configuration,
     ttl: {
-      AccessToken: YEARS,
       AuthorizationCode: 600,
-      Grant: YEARS,
+      Grant: 14 * 86_400,
       IdToken: 3600,
       Interaction: 3600,
-      RefreshToken: YEARS,
+      RefreshToken: 14 * 86_400,
       Session: 14 * 86_400,
-      ...options.configuration.ttl,
+      ...configuration.ttl,
     },
     features: {
       devInteractions: { enabled: false },
@@ -186,188 +97,54 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       userinfo: { enabled: false },
-      ...options.configuration.features,
+      ...configuration.features,
     },
-  })
-  shapeIds(provider.AuthorizationCode, options.tokenPrefixes.code)
-  shapeIds(provider.AccessToken, options.tokenPrefixes.access)
-  shapeIds(provider.RefreshToken, options.tokenPrefixes.refresh)
-
-  provider.on('authorization.accepted', (ctx) => {
-    const { params, entities } = ctx.oidc
-    if (!params || !options.keepsGrantedScopes(params)) return
-    const granted = splitScope((entities.Grant as Grant).getOIDCScope())
-    params.scope = [...new Set([...splitScope(params.scope), ...granted])].join(' ')
-  })
-
-  async function findGrant(clientId?: string, accountId?: string): Promise<Grant | undefined> {
-    const id = grantIds.get(`${clientId} ${accountId}`)
-    return id ? provider.Grant.find(id) : undefined
-  }
-
-  /** Writes the person's decision into the grant. `ticked` is absent when there was no page. */
-  async function writeGrant(accountId: string, asked: string[], ticked?: string[]): Promise<string> {
-    const grant =
-      (await findGrant(client.client_id, accountId)) ?? new provider.Grant({ accountId, clientId: client.client_id })
-    const most = policy.grantOnly?.map(options.canonicalScope ?? String)
-    const granted = new Set(splitScope(grant.getOIDCScope()))
-    for (const scope of asked) {
-      const refused = ticked && scopes[scope]?.optional && !ticked.includes(scope)
-      const withheld = most && scope !== impliedScope && !most.includes(scope)
-      if (refused || withheld) granted.delete(scope)
-      else granted.add(scope)
-    }
-    grant.openid = { scope: [...granted].join(' ') }
-    const id = await grant.save()
-    grantIds.set(`${client.client_id} ${accountId}`, id)
-    return id
-  }
-
-  const known = (scope: unknown) =>
-    splitScope(scope).filter((one) => one === impliedScope || Object.hasOwn(scopes, one))
-
-  async function submit(c: AppContext, details: Interaction, result: InteractionResults): Promise<Response> {
-    const to = await provider.interactionResult(c.env.incoming, c.env.outgoing, result)
-    const accountId = result.login?.accountId
-    if (accountId && details.session?.accountId && details.session.accountId !== accountId) {
-      // Otherwise the provider would stop at a logout page before it lets another person in.
-      const session = await provider.Session.findByUid(details.session.uid)
-      if (session) {
-        session.accountId = undefined
-        session.authorizations = undefined
-        await session.persist()
-      }
-    }
-    return c.redirect(to, 303)
-  }
-
-  const deny = (c: AppContext, details: Interaction) =>
-    submit(c, details, {
-      error: 'access_denied',
-      error_description: 'The user has denied your application access.',
-    })
-
-  async function findInteraction(c: AppContext): Promise<Interaction | undefined> {
-    try {
-      return await provider.interactionDetails(c.env.incoming, c.env.outgoing)
-    } catch (error) {
-      if (error instanceof errors.SessionNotFound) return undefined
-      throw error
-    }
-  }
-
-  const showError = async (c: AppContext, message: string) => c.html(await errorPage(brand, message), 400)
-  const expired = (c: AppContext) => showError(c, 'This sign-in has expired. Go back to the application and try again.')
-
-  app.use('/interaction/*', async (c, next) => {
-    await next()
-    c.header('cache-control', 'no-store')
-    // No form-action: browsers apply it to redirects too, and these forms end at the application.
-    c.header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
-    )
-  })
-
-  app.get('/interaction/:uid', async (c) => {
-    const details = await findInteraction(c)
-    if (!details) return expired(c)
-    if (policy.deny) return deny(c, details)
-    const asked = known(details.params.scope)
-    if (policy.auto) {
-      const accountId = policy.user ?? details.session?.accountId ?? users[0]!.id
-      return submit(c, details, { login: { accountId }, consent: { grantId: await writeGrant(accountId, asked) } })
-    }
-    const user = users.find(({ id }) => id === details.session?.accountId)
-    if (!user || details.prompt.name === 'login' || c.req.query('switch') !== undefined) {
-      return c.html(await loginPage(brand, users))
-    }
-    return c.html(
-      await consentPage(brand, {
-        appName: APP_NAME,
-        returnsTo: new URL(String(details.params.redirect_uri)).host,
-        user,
-        scopes: asked.filter((scope) => scope !== impliedScope).map((name) => ({ name, ...scopes[name]! })),
-      }),
-    )
-  })
-
-  app.post('/interaction/:uid', async (c) => {
-    const details = await findInteraction(c)
-    if (!details) return expired(c)
-    const form = new URLSearchParams(await c.req.text())
-    const user = users.find(({ id }) => id === form.get('user'))
-    if (user) return submit(c, details, { login: { accountId: user.id } })
-    const accountId = details.session?.accountId
-    if (form.get('answer') !== 'allow' || !accountId) return deny(c, details)
-    const grantId = await writeGrant(accountId, known(details.params.scope), form.getAll('scope'))
-    return submit(c, details, { consent: { grantId } })
-  })
-
-  app.get('/avatars/:file', (c) => {
-    const user = users.find(({ picture }) => picture === c.req.path)
-    return user ? c.body(avatar(user.name), 200, { 'content-type': 'image/svg+xml' }) : c.notFound()
-  })
-
-  function setPolicy(next: Policy): void {
-    const user = users.find(({ id, handle }) => id === next.user || handle === next.user)
-    if (next.user !== undefined && !user) {
-      throw new HTTPException(400, { message: `There is no user "${next.user}"` })
-    }
-    policy = { ...next, user: user?.id }
-  }
-
-  app.post('/__sandbox/policy', async (c) => {
-    const body = await readObject(c)
-    const next: Policy = { auto: body.auto === true, deny: body.deny === true, user: optionalText(body, 'user') }
-    if (Array.isArray(body.grantOnly)) next.grantOnly = body.grantOnly.map(String)
-    setPolicy(next)
-    return c.json({})
   })
 
   const server: AuthorizationServer = {
     provider,
-    setPolicy,
-    errorPage: showError,
-
-    ask: (c, change) => askProvider(provider, mount, c, change),
-
-    async findAccessToken(value) {
-      return value ? provider.AccessToken.find(value) : undefined
+    store,
+    ask: (c, change) => ask(provider, mount, c, change),
+    async findInteraction(c) {
+      try {
+        return await provider.interactionDetails(c.env.incoming, c.env.outgoing)
+      } catch (error) {
+        if (error instanceof errors.SessionNotFound) return undefined
+        throw error
+      }
     },
-    async findRefreshToken(value) {
-      return value ? provider.RefreshToken.find(value) : undefined
+    submit: async (c, result) =>
+      c.redirect(await provider.interactionResult(c.env.incoming, c.env.outgoing, result), 303),
+    errorPage: async (c, message) => c.html(await errorPage(brand, message), 400),
+    async findToken(value) {
+      if (!value) return undefined
+      const { AccessToken, RefreshToken, ClientCredentials } = provider
+      return (
+        (await AccessToken.find(value)) ?? (await RefreshToken.find(value)) ?? (await ClientCredentials.find(value))
+      )
     },
-
     async revokeGrant(grantId) {
       if (!grantId) return
       await provider.AccessToken.revokeByGrantId(grantId)
       store.delete(`Grant:${grantId}`)
     },
-
-    async isLive(value) {
-      return Boolean((await server.findAccessToken(value)) ?? (await server.findRefreshToken(value)))
-    },
-
+    isLive: async (value) => Boolean(await server.findToken(value)),
+    /** An access token ends alone, as if it had expired; a refresh token ends its grant. */
     async revoke(value) {
-      const access = await server.findAccessToken(value)
-      await access?.destroy()
-      const refresh = await server.findRefreshToken(value)
-      await server.revokeGrant(refresh?.grantId)
-      return Boolean(access ?? refresh)
+      const token = await server.findToken(value)
+      if (token?.kind === 'RefreshToken') await server.revokeGrant(token.grantId)
+      else await token?.destroy()
+      return Boolean(token)
     },
-
     reset() {
-      policy = {}
-      store.clear()
-      grantIds.clear()
+      for (const key of store.keys()) if (!key.startsWith('Client:')) store.delete(key)
     },
   }
   return server
 }
 
 /** Hands a request to a provider below `mount`, optionally with another query or form, and returns its answer. */
-export async function askProvider(
+async function ask(
   provider: Provider,
   mount: string,
   c: AppContext,
@@ -398,7 +175,7 @@ export async function askProvider(
 }
 
 /** Lets the provider answer into a `Response`, so that its answers can be bent before they leave. */
-export class CollectedResponse extends ServerResponse {
+class CollectedResponse extends ServerResponse {
   #resolve: (response: Response) => void
   readonly collected: Promise<Response>
 
@@ -422,18 +199,8 @@ export class CollectedResponse extends ServerResponse {
   }
 }
 
-/** Gives the ids of a model, which are the tokens themselves, the look of the original. */
-function shapeIds(model: { prototype: object }, prefix: string): void {
-  const prototype = model.prototype as { generateTokenId(): string }
-  const generate = prototype.generateTokenId
-  prototype.generateTokenId = function (this: unknown) {
-    generate.call(this) // also notes the format on the token
-    return prefix + randomText(36)
-  }
-}
-
 /** Storage for one kind of model. Expiry is checked by the provider when it reads. */
-export function memoryAdapter(store: Map<string, AdapterPayload>, kind: string): Adapter {
+function memoryAdapter(store: Map<string, AdapterPayload>, kind: string): Adapter {
   const key = (id: string) => `${kind}:${id}`
   return {
     async upsert(id, payload) {

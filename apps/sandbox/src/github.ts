@@ -1,7 +1,7 @@
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import { createAuthorizationServer, type OAuthStandIn, splitScope, type User } from './authorization-server.ts'
 import type { ScopeLine } from './pages.ts'
+import { createSignIn, type OAuthStandIn, splitScope, type User } from './sign-in.ts'
 import {
   type AppContext,
   createStandIn,
@@ -107,7 +107,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
     claims: {},
   }))
 
-  const oauth = createAuthorizationServer({
+  const oauth = createSignIn({
     app,
     issuer: url + MOUNT,
     mount: MOUNT,
@@ -182,7 +182,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
   /** Who calls and with which scopes. `accepted` are scopes of which one is enough; none means any token will do. */
   async function authorize(c: AppContext, accepted: string[]): Promise<{ user: GitHubUser; scopes: string[] }> {
     const value = /^(?:bearer|token) +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    const token = await oauth.findAccessToken(value)
+    const token = await oauth.provider.AccessToken.find(value ?? '')
     const user = USERS.find(({ login }) => login === token?.accountId)
     if (!token || !user) throw refusal(c, 401, 'Bad credentials')
     const granted = visibleScopes(token.scope)
@@ -255,7 +255,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
       basic.password === CLIENT.client_secret
     if (!isClient) throw refusal(c, 401, 'Requires authentication')
     const { access_token } = await readObject(c)
-    const token = await oauth.findAccessToken(typeof access_token === 'string' ? access_token : undefined)
+    const token = await oauth.provider.AccessToken.find(typeof access_token === 'string' ? access_token : '')
     if (!token) throw refusal(c, 404, 'Not Found')
     await token.destroy()
     return c.body(null, 204)

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import { createAuthorizationServer, type OAuthStandIn, splitScope, type User } from './authorization-server.ts'
 import type { ScopeLine } from './pages.ts'
+import { createSignIn, type OAuthStandIn, splitScope, type User } from './sign-in.ts'
 import { type AppContext, createStandIn, openServer, optionalText, readObject, requireText } from './stand-in.ts'
 
 export interface NewMessage {
@@ -145,7 +145,7 @@ export async function startGoogle(options: {
     },
   }))
 
-  const oauth = createAuthorizationServer({
+  const oauth = createSignIn({
     app,
     issuer: url,
     mount: '',
@@ -226,7 +226,7 @@ export async function startGoogle(options: {
   app.post('/revoke', async (c) => {
     const form = new URLSearchParams(await c.req.text())
     const value = form.get('token') ?? c.req.query('token')
-    const token = (await oauth.findAccessToken(value)) ?? (await oauth.findRefreshToken(value))
+    const token = await oauth.findToken(value)
     if (!token) return c.json({ error: 'invalid_token', error_description: 'Token expired or revoked' }, 400)
     await oauth.revokeGrant(token.grantId)
     return c.json({})
@@ -253,7 +253,7 @@ export async function startGoogle(options: {
   /** Who calls and with which scopes, if the token has one of those accepted. */
   async function authorize(c: AppContext, accepted: string[]): Promise<{ user: User; scopes: string[] }> {
     const value = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    const token = await oauth.findAccessToken(value)
+    const token = await oauth.provider.AccessToken.find(value ?? '')
     const user = users.find(({ id }) => id === token?.accountId)
     if (!token || !user) throw refusal(c, 401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.')
     const scopes = splitScope(token.scope)

@@ -4,7 +4,6 @@ import { type GoogleStandIn, startGoogle } from './google.ts'
 import { type KaggleStandIn, startKaggle } from './kaggle.ts'
 import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
-export type { Client, OAuthStandIn, Policy } from './authorization-server.ts'
 export { type BetterAuthOptions, type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 export type { GitHubStandIn, NewRepository } from './github.ts'
 export type { GoogleStandIn, NewMessage } from './google.ts'
@@ -13,6 +12,7 @@ export type { KaggleCredentials, KaggleStandIn, NewDataset } from './kaggle.ts'
 export { CLIENT_METADATA_URL, type McpSandbox, type McpSandboxOptions, startMcpSandbox } from './mcp.ts'
 export type { McpStandIn, McpTool } from './mcp-server.ts'
 export type { MetricsStandIn, ServiceClient } from './metrics.ts'
+export type { Client, OAuthStandIn, Policy } from './sign-in.ts'
 export type { Fault, LogEntry, StandIn } from './stand-in.ts'
 
 /** A program: an MCP server on stdio, which reads GITHUB_TOKEN and GITHUB_API_URL. */

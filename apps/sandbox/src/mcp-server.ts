@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js'
 import { createMcpHandler, inputRequired, McpServer as ModernServer } from '@modelcontextprotocol/server'
-import { type AdapterPayload, type ClientMetadata, errors, interactionPolicy, Provider } from 'oidc-provider'
+import { type ClientMetadata, type Configuration, errors, type Interaction } from 'oidc-provider'
 import { z } from 'zod'
-import { askProvider, getSigningKey, memoryAdapter } from './authorization-server.ts'
-import { type Brand, consentPage, errorPage, visitPage } from './pages.ts'
+import { createAuthorizationServer, DENIED } from './authorization-server.ts'
+import { type Brand, consentPage, visitPage } from './pages.ts'
 import { type AppContext, createStandIn, openServer, readObject, type StandIn } from './stand-in.ts'
 
 /** One tool of a stand-in: what it answers, and the scope that it wants. */
@@ -73,92 +72,66 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
   const { app, url: issuer } = open
   const { id, name, registration, redirectUris, clientDocuments = {}, accessTtl = 3600 } = options
   const brand: Brand = { id, name, hue: options.hue }
-  const store = new Map<string, AdapterPayload>()
   const clientId = `${id}-app`
   const resource = `${issuer}/mcp`
   const metadata: Record<string, unknown> = {}
   const lifetime = { seconds: accessTtl }
   let policy: { auto?: boolean; deny?: boolean } = {}
 
-  const provider = new Provider(issuer, {
-    adapter: (kind) => memoryAdapter(store, kind),
-    jwks: { keys: [{ ...getSigningKey(), use: 'sig', alg: 'RS256' }] },
-    cookies: {
-      keys: [randomBytes(32).toString('base64url')],
-      names: { session: `mcp_${id}_session`, interaction: `mcp_${id}_interaction`, resume: `mcp_${id}_resume` },
-      long: { httpOnly: true, sameSite: 'lax', overwrite: true },
-      short: { httpOnly: true, sameSite: 'lax', overwrite: true },
-    },
-    clients:
-      registration === 'static'
-        ? [
-            {
-              client_id: clientId,
-              client_name: 'Latchkey demo',
-              application_type: 'native',
-              redirect_uris: redirectUris,
-              response_types: ['code'],
-              grant_types: ['authorization_code', 'refresh_token'],
-              token_endpoint_auth_method: 'none',
-            },
-          ]
-        : [],
-    responseTypes: ['code'],
-    scopes: ['offline_access', ...Object.keys(WORDS)],
-    pkce: { required: () => true },
-    rotateRefreshToken: true,
-    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: () => false,
-    clientBasedCORS: () => true,
-    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
-    interactions: { url: (_ctx, { uid }) => `/interaction/${uid}`, policy: interactionPolicy.base() },
-    renderError: async (ctx, out) => {
-      ctx.type = 'html'
-      ctx.body = String(await errorPage(brand, out.error_description ?? out.error))
-    },
-    ttl: {
-      AccessToken: () => lifetime.seconds,
-      AuthorizationCode: 60,
-      Grant: 14 * 86_400,
-      IdToken: 3600,
-      Interaction: 600,
-      RefreshToken: 14 * 86_400,
-      Session: 86_400,
-    },
-    features: {
-      devInteractions: { enabled: false },
-      rpInitiatedLogout: { enabled: false },
-      userinfo: { enabled: false },
-      revocation: { enabled: true },
-      dPoP: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
-      ...(registration === 'dynamic' && {
-        registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: true },
-        registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
-      }),
-      ...(registration === 'metadata-document' && {
-        clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
-      }),
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: async (_ctx, _client, oneOf) => oneOf?.[0] as string,
-        useGrantedResource: async () => true,
-        getResourceServerInfo: async (_ctx, asked) => {
-          if (asked !== resource) throw new errors.InvalidTarget()
-          return {
-            scope: Object.keys(WORDS).join(' '),
-            audience: resource,
-            accessTokenFormat: 'opaque',
-          }
+  const oauth = createAuthorizationServer({
+    issuer,
+    brand,
+    configuration: {
+      clients:
+        registration === 'static'
+          ? [
+              {
+                client_id: clientId,
+                client_name: 'Latchkey demo',
+                application_type: 'native',
+                redirect_uris: redirectUris,
+                response_types: ['code'],
+                grant_types: ['authorization_code', 'refresh_token'],
+                token_endpoint_auth_method: 'none',
+              },
+            ]
+          : [],
+      scopes: ['offline_access', ...Object.keys(WORDS)],
+      pkce: { required: () => true },
+      rotateRefreshToken: true,
+      issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+      ttl: { AccessToken: () => lifetime.seconds, AuthorizationCode: 60 },
+      features: {
+        revocation: { enabled: true },
+        ...(registration === 'dynamic' && {
+          registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: true },
+          registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
+        }),
+        ...(registration === 'metadata-document' && {
+          clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+        }),
+        resourceIndicators: {
+          enabled: true,
+          defaultResource: async (_ctx, _client, oneOf) => oneOf?.[0] as string,
+          useGrantedResource: async () => true,
+          getResourceServerInfo: async (_ctx, asked) => {
+            if (asked !== resource) throw new errors.InvalidTarget()
+            return {
+              scope: Object.keys(WORDS).join(' '),
+              audience: resource,
+              accessTokenFormat: 'opaque',
+            }
+          },
         },
       },
-    },
-    // What the server would fetch over https is served from here.
-    fetch: async (url: URL | string, init?: RequestInit) => {
-      const document = clientDocuments[String(url)]
-      return document ? Response.json(document) : fetch(url, init)
-    },
-  } as ConstructorParameters<typeof Provider>[1])
+      // What the server would fetch over https is served from here.
+      fetch: async (url: URL | string, init?: RequestInit) => {
+        const document = clientDocuments[String(url)]
+        return document ? Response.json(document) : fetch(url, init)
+      },
+    } as Configuration,
+  })
+  const { provider, store } = oauth
 
   const cors = {
     'access-control-allow-origin': '*',
@@ -262,31 +235,20 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     return transport.handleRequest(c.req.raw, { parsedBody: body })
   })
 
-  const findInteraction = (c: AppContext) =>
-    provider.interactionDetails(c.env.incoming, c.env.outgoing).catch(() => undefined)
-
-  type Interaction = NonNullable<Awaited<ReturnType<typeof findInteraction>>>
-
-  async function submit(c: AppContext, details: Interaction, allow: boolean): Promise<Response> {
+  async function allow(c: AppContext, { params }: Interaction): Promise<Response> {
     const accountId = PERSON.id
-    let result: Parameters<typeof provider.interactionResult>[2] = {
-      error: 'access_denied',
-      error_description: 'The user has denied your application access.',
-    }
-    if (allow) {
-      const grant = new provider.Grant({ accountId, clientId: String(details.params.client_id) })
-      const asked = String(details.params.scope ?? '')
-      grant.addOIDCScope(asked)
-      grant.addResourceScope(resource, asked)
-      result = { login: { accountId }, consent: { grantId: await grant.save() } }
-    }
-    return c.redirect(await provider.interactionResult(c.env.incoming, c.env.outgoing, result), 303)
+    const grant = new provider.Grant({ accountId, clientId: String(params.client_id) })
+    const asked = String(params.scope ?? '')
+    grant.addOIDCScope(asked)
+    grant.addResourceScope(resource, asked)
+    return oauth.submit(c, { login: { accountId }, consent: { grantId: await grant.save() } })
   }
 
   app.get('/interaction/:uid', async (c) => {
-    const details = await findInteraction(c)
-    if (!details) return c.html(await errorPage(brand, 'This sign-in has expired.'), 400)
-    if (policy.deny || policy.auto) return submit(c, details, !policy.deny)
+    const details = await oauth.findInteraction(c)
+    if (!details) return oauth.errorPage(c, 'This sign-in has expired.')
+    if (policy.deny) return oauth.submit(c, DENIED)
+    if (policy.auto) return allow(c, details)
     const scopes = String(details.params.scope ?? '').split(' ')
     const client = await provider.Client.find(String(details.params.client_id))
     return c.html(
@@ -301,16 +263,17 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     )
   })
   app.post('/interaction/:uid', async (c) => {
-    const details = await findInteraction(c)
-    if (!details) return c.html(await errorPage(brand, 'This sign-in has expired.'), 400)
-    return submit(c, details, new URLSearchParams(await c.req.text()).get('answer') === 'allow')
+    const details = await oauth.findInteraction(c)
+    if (!details) return oauth.errorPage(c, 'This sign-in has expired.')
+    const allowed = new URLSearchParams(await c.req.text()).get('answer') === 'allow'
+    return allowed ? allow(c, details) : oauth.submit(c, DENIED)
   })
   app.get('/avatars/:file', (c) =>
     c.body('<svg xmlns="http://www.w3.org/2000/svg"/>', 200, { 'content-type': 'image/svg+xml' }),
   )
 
   const withChanges = async (c: AppContext) => {
-    const answer = await askProvider(provider, '', c)
+    const answer = await oauth.ask(c)
     const document = { ...(await answer.json()), ...metadata }
     return c.json(document)
   }
@@ -338,23 +301,17 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
   })
 
   const standIn = createStandIn(open, {
-    async isLive(value) {
-      return Boolean((await provider.AccessToken.find(value)) ?? (await provider.RefreshToken.find(value)))
-    },
-    async revoke(value) {
-      const found = (await provider.AccessToken.find(value)) ?? (await provider.RefreshToken.find(value))
-      await found?.destroy()
-      return Boolean(found)
-    },
+    ...oauth,
     reset() {
       policy = {}
       agreed.clear()
       lifetime.seconds = accessTtl
-      store.clear()
+      oauth.reset()
+      deleteClients()
       for (const key of Object.keys(metadata)) delete metadata[key]
     },
   })
-  app.all('*', (c) => askProvider(provider, '', c))
+  app.all('*', (c) => oauth.ask(c))
 
   return Object.assign(standIn, {
     id,

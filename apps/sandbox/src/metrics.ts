@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { IncomingMessage } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
-import { type AdapterPayload, type JWKS, Provider } from 'oidc-provider'
-import { CollectedResponse, getSigningKey, memoryAdapter } from './authorization-server.ts'
+import type { AdapterPayload, JWKS } from 'oidc-provider'
+import { createAuthorizationServer } from './authorization-server.ts'
 import { type AppContext, createStandIn, openServer, type StandIn } from './stand-in.ts'
 
 /** A registration that authenticates as itself. @see RFC 7591 §2 */
@@ -29,56 +28,41 @@ const SCOPES = [READ, 'metrics.write']
 export async function startMetrics(options: { port: number }): Promise<MetricsStandIn> {
   const server = await openServer(options.port)
   const { app, url } = server
-  const store = new Map<string, AdapterPayload>()
   const client = { client_id: 'metrics-reader', client_secret: randomBytes(24).toString('base64url') }
   let ttl = 600
 
   const grants = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [], scope: SCOPES.join(' ') }
-  const provider = new Provider(url, {
-    adapter: (name) => memoryAdapter(store, name),
-    jwks: { keys: [{ ...getSigningKey(), use: 'sig', alg: 'RS256' }] },
-    clients: [{ ...client, ...grants, token_endpoint_auth_method: 'client_secret_basic' }],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    scopes: SCOPES,
-    ttl: { ClientCredentials: () => ttl },
-    features: {
-      clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
-      resourceIndicators: {
-        enabled: true,
-        getResourceServerInfo: (_ctx, resource) => ({
-          scope: SCOPES.join(' '),
-          audience: resource,
-          accessTokenFormat: 'opaque',
-        }),
+  const oauth = createAuthorizationServer({
+    issuer: url,
+    brand: { id: 'metrics', name: 'Metrics service', hue: 0 },
+    configuration: {
+      clients: [{ ...client, ...grants, token_endpoint_auth_method: 'client_secret_basic' }],
+      clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+      scopes: SCOPES,
+      ttl: { ClientCredentials: () => ttl },
+      features: {
+        clientCredentials: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          getResourceServerInfo: (_ctx, resource) => ({
+            scope: SCOPES.join(' '),
+            audience: resource,
+            accessTokenFormat: 'opaque',
+          }),
+        },
       },
     },
   })
 
-  async function ask(c: AppContext): Promise<Response> {
-    const request = new IncomingMessage(c.env.incoming.socket)
-    const { pathname, search } = new URL(c.req.url)
-    const body = await c.req.text()
-    Object.assign(request, { method: c.req.method, url: pathname + search, headers: { ...c.env.incoming.headers } })
-    if (body) request.push(body)
-    request.push(null)
-    request.complete = true
-    const response = new CollectedResponse(request)
-    await provider.callback()(request, response)
-    return response.collected
-  }
-  app.get('/.well-known/openid-configuration', ask)
-  app.get('/jwks', ask)
-  app.post('/token', ask)
+  for (const path of ['/.well-known/openid-configuration', '/jwks', '/token']) app.all(path, (c) => oauth.ask(c))
 
-  const find = (value: string | undefined) => (value ? provider.ClientCredentials.find(value) : undefined)
   const refusal = (c: AppContext, status: 401 | 403, error: string) => {
     const res = c.json({ error }, status, { 'www-authenticate': `Bearer error="${error}"` })
     return new HTTPException(status, { res })
   }
 
   app.get('/api/metrics', async (c) => {
-    const token = await find(/^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1])
+    const token = await oauth.findToken(/^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1])
     if (!token) throw refusal(c, 401, 'invalid_token')
     if (!token.scope?.split(' ').includes(READ)) throw refusal(c, 403, 'insufficient_scope')
     return c.json({
@@ -92,21 +76,16 @@ export async function startMetrics(options: { port: number }): Promise<MetricsSt
   })
 
   const standIn = createStandIn(server, {
-    isLive: async (value) => Boolean(await find(value)),
-    async revoke(value) {
-      const token = await find(value)
-      await token?.destroy()
-      return Boolean(token)
-    },
+    ...oauth,
     reset() {
       ttl = 600
-      for (const key of store.keys()) if (!key.startsWith('Client:')) store.delete(key)
+      oauth.reset()
     },
   })
   return {
     ...standIn,
     client,
-    addClient: (added) => void store.set(`Client:${added.client_id}`, { ...grants, ...added } as AdapterPayload),
+    addClient: (added) => void oauth.store.set(`Client:${added.client_id}`, { ...grants, ...added } as AdapterPayload),
     setTtl(seconds) {
       ttl = seconds
     },

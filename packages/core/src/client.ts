@@ -498,7 +498,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       // A new snapshot, so that whoever draws providers draws them again.
       store.setState({})
     },
-    mcp,
+    mcp: async () => (await mcp()).mcp,
     getSnapshot: store.getState,
     subscribe: store.subscribe,
     mount() {

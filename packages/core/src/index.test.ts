@@ -17,10 +17,7 @@ it('exports these names', () => {
       "createLatchkey",
       "defaultAccount",
       "defineProvider",
-      "envName",
       "importIdentities",
-      "isPageOf",
-      "keyScheme",
       "localStorageStore",
       "memoryStore",
       "oauth",
@@ -28,7 +25,6 @@ it('exports these names', () => {
       "parseIdentities",
       "providerState",
       "readConnectRequest",
-      "readKeyFile",
       "redact",
       "sessionStorageStore",
     ]

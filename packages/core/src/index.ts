@@ -15,18 +15,16 @@ export {
 export type { ChangeChoice, ConnectKeyOptions, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
 export type { RequestOutcome } from './connect/pending-requests.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
-export { type ConnectRequest, type Identity, isPageOf, parseIdentities, readConnectRequest } from './identities.ts'
+export { type ConnectRequest, type Identity, parseIdentities, readConnectRequest } from './identities.ts'
 export type { RevokedToken } from './protocol/token-endpoint.ts'
 export {
   type ApiKeyOptions,
   type ApiKeyProvider,
   apiKey,
   defineProvider,
-  envName,
   type KeyField,
   type KeyFields,
   type KeyScheme,
-  keyScheme,
   type OAuthFactoryOptions,
   type OAuthOptions,
   type OAuthProvider,
@@ -35,7 +33,6 @@ export {
   oidc,
   type ProfileSource,
   type Provider,
-  readKeyFile,
   type ScopeMeaning,
 } from './provider.ts'
 export {

@@ -16,7 +16,7 @@ const orders: Record<string, string[][]> = {
     ['connect', 'mcp'],
     ['client.ts'],
     ['runtimes'],
-    ['index.ts', 'server.ts'],
+    ['index.ts', 'server.ts', 'internal.ts'],
   ],
   react: [
     ['ui', 'messages'],
@@ -67,8 +67,6 @@ const orders: Record<string, string[][]> = {
 const wrongWay = [
   'core: accounts/account-store.ts imports connect/popup.ts',
   'core: accounts/account-store.ts imports mcp/registration.ts',
-  'core: accounts/refresh.ts imports mcp/accounts.ts',
-  'core: connect/connect.ts imports mcp/www-authenticate.ts',
   'core: mcp/client.ts imports client.ts',
   'core: mcp/client.ts imports connect/connect.ts',
   'core: protocol/vault-client.ts imports accounts/account-store.ts',

@@ -4,4 +4,5 @@ export { authorizationRequest, authorizationResponse, type Flow } from './connec
 export { codeFromServer } from './errors.ts'
 export { boundMcp } from './mcp/accounts.ts'
 export { selectScopes } from './mcp/discovery.ts'
+export { challengeOf } from './mcp/handshake.ts'
 export { parseScope } from './provider.ts'

@@ -17,6 +17,7 @@ it('the entries export these names', async () => {
       "./postgres": "migratePostgres postgresStore",
       "./skills": "Skill",
       "./sqlite": "sqliteStore",
+      "./testing": "storeContract",
       "./vault": "createVault keysFromEnv localKeys memoryStore vaultFromEnv verifyWebhook",
     }
   `)

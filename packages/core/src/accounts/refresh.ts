@@ -1,5 +1,4 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import type { At, Mcp } from '../mcp/accounts.ts'
 import {
   authorizationServer,
   brokered,
@@ -9,7 +8,8 @@ import {
   type TokenAnswer,
   type TokenEndpoint,
 } from '../protocol/token-endpoint.ts'
-import { isMcp, type OAuthProvider, type Provider } from '../provider.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
+import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { Keeper } from './account-store.ts'
@@ -22,6 +22,24 @@ export type DisconnectReceipt =
   /** Only removed here: the provider has no revocation for it, or could not be reached. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
+/** What tokens are for: a new authorization, or more of one that has an issuer and a resource. */
+export interface GrantTarget {
+  issuer?: string
+  resource?: string
+  challenge?: Challenge
+  redirectUri?: string
+  scopes?: readonly string[]
+  accountId?: string
+}
+
+/** Where MCP servers get their tokens from, which is found out when it is needed. */
+export interface Grantor {
+  /** The provider with its authorization server, client and scopes filled in. */
+  bind(provider: McpProvider, target: GrantTarget): Promise<OAuthProvider>
+  /** The token endpoint of the authorization server that `target` belongs to, and of no other. */
+  endpoint(provider: McpProvider, target: GrantTarget): Promise<TokenEndpoint>
+}
+
 /** The first wait after a failed refresh, doubled by each further failure up to the longest. */
 const FIRST_WAIT = 1000
 const LONGEST_WAIT = 5 * 60_000
@@ -30,7 +48,7 @@ const LONGEST_WAIT = 5 * 60_000
 export type Renewal = ReturnType<typeof createRenewal>
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
-export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
+export function createRenewal(keeper: Keeper, mcp: () => Promise<Grantor>) {
   const { options, store, secrets } = keeper
   const { broker } = options
   const renewing = new Map<string, Promise<Secret>>()
@@ -78,12 +96,12 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Mcp>) {
   }
 
   /** A provider as it is used: an MCP server's becomes known here. */
-  async function bind(provider: OAuthProvider, at: At): Promise<OAuthProvider> {
-    return isMcp(provider) ? (await (await mcp()).bind(provider, at)).provider : provider
+  async function bind(provider: OAuthProvider, at: GrantTarget): Promise<OAuthProvider> {
+    return isMcp(provider) ? (await mcp()).bind(provider, at) : provider
   }
 
   /** `at` is the token or flow that it is for: an MCP server may have moved to another authorization server since. */
-  async function endpoint(provider: OAuthProvider, at: At): Promise<TokenEndpoint> {
+  async function endpoint(provider: OAuthProvider, at: GrantTarget): Promise<TokenEndpoint> {
     if (isMcp(provider)) return (await mcp()).endpoint(provider, at)
     return broker ? brokered(broker, provider) : authorizationServer(provider, { client_id: await clientId(provider) })
   }

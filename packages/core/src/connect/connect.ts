@@ -12,9 +12,9 @@ import type { Keeper } from '../accounts/account-store.ts'
 import type { Renewal } from '../accounts/refresh.ts'
 import type { Secret } from '../accounts/secret-store.ts'
 import { asLatchkeyError, LatchkeyError, type NextAction } from '../errors.ts'
-import type { Challenge } from '../mcp/www-authenticate.ts'
 import { callBroker, type Verification } from '../protocol/token-endpoint.ts'
 import { isVaultFlow, type VaultClient } from '../protocol/vault-client.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
 import {
   type ApiKeyProvider,
   type KeyFields,

@@ -1,12 +1,8 @@
 import type { Keeper } from '../accounts/account-store.ts'
+import type { Grantor, GrantTarget } from '../accounts/refresh.ts'
 import { LatchkeyError } from '../errors.ts'
-import {
-  authorizationServer,
-  BROKER_HEADER,
-  type Profile,
-  type TokenAnswer,
-  type TokenEndpoint,
-} from '../protocol/token-endpoint.ts'
+import { authorizationServer, type Profile, type TokenAnswer } from '../protocol/token-endpoint.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider, OAuthProvider } from '../provider.ts'
 import { cleanName } from './config.ts'
 import {
@@ -16,109 +12,73 @@ import {
   discoverMcp,
   type McpAuthorizationServer,
   type McpDiscovery,
-  readText,
   selectScopes,
 } from './discovery.ts'
+import { challengeOf, titleOf } from './handshake.ts'
 import {
   createRegistrations,
   expired,
   type RegisteredClient,
   type RegisterOptions,
   type Registration,
+  type Registrations,
+  withoutSecrets,
 } from './registration.ts'
-import { type Challenge, readChallenge } from './www-authenticate.ts'
+import { createTransport } from './transport.ts'
 
-/** What a server is asked for: a new authorization, or more of one that has an issuer and a resource. */
-export interface At {
-  issuer?: string
-  resource?: string
-  challenge?: Challenge
-  redirectUri?: string
-  scopes?: readonly string[]
-  accountId?: string
+/** What an app can do with MCP servers beyond connecting accounts. No secret comes out of it. */
+export interface Mcp {
+  /** This app's clients at authorization servers. */
+  readonly registrations: Registrations
+  /** Where a person comes back to after a sign-in: what registrations are made for. @see RFC 6749 §3.1.2 */
+  readonly redirectUri: string
+  /**
+   * Finds out where a server's tokens come from.
+   *
+   * @throws LatchkeyError when it is away, or describes itself in a way that is not safe to use.
+   */
+  discover(provider: McpProvider, challenge?: Challenge): Promise<McpDiscovery>
+  /**
+   * This app's client at the authorization server of an MCP server. It is registered if it is not yet.
+   *
+   * @throws LatchkeyError `not_configured` where only apps are taken that were registered before.
+   */
+  register(provider: McpProvider): Promise<Registration>
+  /** How to ask a server: directly, or through the broker where it forbids browsers. */
+  fetchFor(provider: McpProvider): (url: string, init?: RequestInit) => Promise<Response>
 }
 
-interface Bound {
-  /** The provider with its server, client, resource and scopes filled in. */
-  provider: OAuthProvider
-  client: RegisteredClient
+/** MCP servers as the engine uses them. Loaded with the first of them. */
+export interface McpAccounts extends Grantor {
+  /** What the app gets of it. */
+  readonly mcp: Mcp
 }
 
-/** MCP servers as accounts: what their OAuth servers are, and who this app is there. Loaded with the first of them. */
-export type Mcp = ReturnType<typeof createMcp>
-
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
-export function createMcp(keeper: Keeper) {
-  const { broker, storage, prefix, app } = keeper.options
-  const registrations = createRegistrations({ storage, prefix })
+/** MCP servers as accounts: which authorization servers they have, and which clients this app has there. */
+export function createMcp(keeper: Keeper): McpAccounts {
+  const { broker, app, redirectUri = broker ? `${broker}/callback` : '/' } = keeper.options
+  const fetchFor = createTransport(broker)
+  const clients = createClients(keeper, fetchFor)
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
   /** What servers call themselves, by provider id. */
   const names = new Map<string, string | undefined>()
-  /** Origins that do not answer browsers. */
-  const closed = new Set<string>()
-
-  /** Asks through the broker, which guards itself against addresses that are none of ours. */
-  const throughBroker: Ask = async (url, init = {}) => {
-    const headers = Object.fromEntries(new Headers(init.headers))
-    const response = await fetch(`${broker}/mcp`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', [BROKER_HEADER]: '1' },
-      body: JSON.stringify({ url, method: init.method ?? 'GET', headers, body: init.body?.toString() }),
-      redirect: 'error',
-      signal: init.signal ?? null,
-    })
-    // The broker's own refusals are marked, so that a server's words are not taken for them.
-    if (response.headers.get('latchkey-mcp') !== '1') throw new TypeError('The broker did not ask.')
-    return response
-  }
-
-  /**
-   * A server that forbids browsers is asked through the broker. What may be sent twice is sent again that way; a token
-   * request is not: a refresh token may be used up by the answer that the browser hid. Neither is a tool's call, which
-   * may have been heard. They go where discovery, or a session's beginning, went.
-   */
-  function askFor({ id, name, mcp: { via } }: McpProvider): Ask {
-    return async (url, init) => {
-      const { origin } = new URL(url)
-      if (broker && (via === 'broker' || closed.has(origin))) return throughBroker(url, init)
-      try {
-        return await fetch(url, init)
-      } catch (cause) {
-        if (!(cause instanceof TypeError)) throw cause
-        if (broker && isRepeatable(init)) {
-          const answer = await throughBroker(url, init)
-          closed.add(origin)
-          return answer
-        }
-        throw new LatchkeyError(
-          'network',
-          broker
-            ? `${name} could not be reached.`
-            : `${name} could not be reached. It may forbid calls from a browser (CORS): a broker can make them.`,
-          { provider: id, cause, next: broker ? 'retry' : 'configure' },
-        )
-      }
-    }
-  }
 
   /** A challenge that does not say where the metadata is, is asked for again. */
   async function complete(provider: McpProvider, challenge?: Challenge): Promise<Challenge | undefined> {
     if (challenge?.resource_metadata) return challenge
-    const probed = await probe(provider)
-    return challenge?.scope ? { ...probed, scope: challenge.scope } : probed
+    const asked = await challengeOf(provider, fetchFor(provider), app?.client_name)
+    return challenge?.scope ? { ...asked, scope: challenge.scope } : asked
   }
 
-  /** @throws LatchkeyError */
-  async function discover(provider: McpProvider, challenge?: Challenge): Promise<McpDiscovery> {
-    return discoverMcp(provider, askFor(provider), await complete(provider, challenge))
-  }
+  const discover = async (provider: McpProvider, challenge?: Challenge) =>
+    discoverMcp(provider, fetchFor(provider), await complete(provider, challenge))
 
   async function serverOf(provider: McpProvider, issuer: string): Promise<McpAuthorizationServer> {
     let found = servers.get(issuer)
     if (!found) {
-      found = authorizationServerMetadata(provider, issuer, askFor(provider)).then(async (server) => {
+      found = authorizationServerMetadata(provider, issuer, fetchFor(provider)).then(async (server) => {
         if (server) return server
-        if ((await registrations.find(issuer))?.legacy) return defaultServer(issuer)
+        if ((await clients.registrations.find(issuer))?.legacy) return defaultServer(issuer)
         throw new LatchkeyError('malformed_response', `${provider.name} has no authorization server any more.`, {
           provider: provider.id,
           next: 'reconnect',
@@ -130,208 +90,179 @@ export function createMcp(keeper: Keeper) {
     return found
   }
 
-  /** The first request of MCP, as somebody with a token or without. */
-  function initialize(provider: McpProvider, token?: string): Promise<Response> {
-    const request = {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'initialize',
-      params: {
-        protocolVersion: '2025-06-18',
-        capabilities: {},
-        clientInfo: { name: app?.client_name ?? 'Latchkey', version: '0' },
-      },
-    }
-    return askFor(provider)(provider.mcp.url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...(token && { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(request),
-      redirect: 'manual',
-      credentials: 'omit',
-      signal: AbortSignal.timeout(token ? 3_000 : 10_000),
-    })
-  }
-
-  /** What the server says to somebody without a token. */
-  async function probe(provider: McpProvider): Promise<Challenge | undefined> {
-    try {
-      const response = await initialize(provider)
-      await response.body?.cancel()
-      return response.status === 401 ? readChallenge(response.headers) : undefined
-    } catch {
-      // Its metadata has a place of its own: that is asked next, and what fails there is told.
-      return undefined
-    }
-  }
-
-  /** What the server calls itself to those who are signed in. An account can do without it. */
-  async function titleOf(provider: McpProvider, token: string): Promise<string | undefined> {
-    try {
-      const text = await readText(await initialize(provider, token))
-      const { title, name } = JSON.parse(/^(?:data: ?)?(\{.*)$/m.exec(text)?.[1] ?? '').result.serverInfo
-      const words = title || name
-      return typeof words === 'string' && words ? cleanName(words) : undefined
-    } catch {
-      return undefined
-    }
-  }
-
-  const registerOptions = (provider: McpProvider, redirectUri: string): RegisterOptions => ({
-    redirectUri,
-    app,
-    name: provider.name,
-    provider: provider.id,
-    ask: askFor(provider),
-  })
-
-  /** This app's client at a server: configured, by metadata document, or registered. */
-  async function clientAt(
-    provider: McpProvider,
-    server: McpAuthorizationServer,
-    redirectUri: string,
-  ): Promise<RegisteredClient> {
-    const { client_id, token_endpoint_auth_method } = provider.client
-    if (!client_id) {
-      const known = await registrations.find(server.issuer)
-      if (known && expired(known) && known.registration_client_uri) {
-        // A renewed secret keeps the grants of the client alive; without one it registers again.
-        const renewed = await registrations
-          .update(server.issuer, registerOptions(provider, redirectUri))
-          .catch(() => {})
-        if (renewed) return renewed
-      }
-      return registrations.getOrCreate(server, registerOptions(provider, redirectUri))
-    }
-    const elsewhere = (await registrations.list()).find(
-      (one) => one.method === 'pre-registered' && one.client_id === client_id && one.issuer !== server.issuer,
-    )
-    const { issuer } = provider.mcp
-    if (elsewhere || (issuer && issuer !== server.issuer)) {
-      throw new LatchkeyError(
-        'not_configured',
-        `${provider.name} has moved to another authorization server, where this app's client id is not known. Register the app there and change the client id.`,
-        { provider: provider.id, next: 'configure' },
-      )
-    }
-    const known = await registrations.find(server.issuer)
-    if (known?.client_id === client_id) return known
-    return registrations.remember({
-      issuer: server.issuer,
-      client_id,
-      method: 'pre-registered',
-      token_endpoint_auth_method,
-      redirect_uris: [redirectUri],
-    })
-  }
-
-  /** Scopes of an authorization: what is wanted now, and what was there before. @see MCP "Step-Up Authorization" */
-  function scopesFor(provider: McpProvider, discovery: McpDiscovery, { challenge, accountId, scopes }: At): string[] {
-    const had = keeper.store.getState().accounts[accountId ?? '']
-    // Another issuer's grant says nothing here.
-    const before = had?.issuer === discovery.server.issuer ? had.scopes : []
-    const wanted =
-      provider.scopes.length > 0 && !challenge?.scope ? provider.scopes : selectScopes(discovery, challenge)
-    // Whose account it is concerns the authorization server: no challenge of the resource names these.
-    const person = provider.scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
-    return [...new Set([...wanted, ...person, ...(scopes ?? []), ...before])]
-  }
-
-  async function bind(provider: McpProvider, at: At): Promise<Bound> {
-    let { resource, issuer } = at
-    let scopes: string[] = []
-    let server: McpAuthorizationServer
-    let client: RegisteredClient | undefined
+  /** The provider with its server, client, resource and scopes filled in, and the client with its secret. */
+  async function open(provider: McpProvider, target: GrantTarget) {
+    const { issuer, resource } = target
     if (issuer) {
-      server = await serverOf(provider, issuer)
-      client = await registrations.find(issuer)
-      if (client && expired(client) && client.registration_client_uri) {
-        const options = registerOptions(provider, client.redirect_uris[0] ?? '')
-        client = await registrations.update(issuer, options).catch(() => undefined)
-      }
-      if (!client || expired(client)) {
-        throw new LatchkeyError('invalid_grant', `${provider.name} does not know this app any more.`, {
-          provider: provider.id,
-          next: 'reconnect',
-        })
-      }
-    } else {
-      const challenge = await complete(provider, at.challenge)
-      const discovery = await discoverMcp(provider, askFor(provider), challenge)
-      ;({ resource, server } = discovery)
-      names.set(provider.id, discovery.name)
-      issuer = server.issuer
-      servers.set(issuer, Promise.resolve(server))
-      scopes = scopesFor(provider, discovery, { ...at, challenge })
-      client = await clientAt(provider, server, at.redirectUri ?? '')
+      const server = await serverOf(provider, issuer)
+      const client = await clients.known(provider, issuer)
+      return { client, bound: boundMcp(provider, { server, client, scopes: [], resource }) }
     }
-    return { client, provider: boundMcp(provider, { server, client, scopes, resource }) }
-  }
-
-  /** A client that its server has deleted: it is forgotten here too, and so is what was granted to it. */
-  async function whileKnown<T>(provider: McpProvider, { method, issuer }: RegisteredClient, act: () => Promise<T>) {
-    try {
-      return await act()
-    } catch (error) {
-      if (!(error instanceof LatchkeyError) || error.code !== 'invalid_client' || method === 'pre-registered')
-        throw error
-      await registrations.forget(issuer)
-      throw new LatchkeyError('invalid_grant', `${provider.name} does not know this app any more.`, {
-        provider: provider.id,
-        next: 'reconnect',
-        cause: error,
-      })
-    }
+    const challenge = await complete(provider, target.challenge)
+    const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
+    const { server } = discovery
+    names.set(provider.id, discovery.name)
+    servers.set(server.issuer, Promise.resolve(server))
+    const had = keeper.store.getState().accounts[target.accountId ?? '']
+    // Another issuer's grant says nothing here.
+    const before = had?.issuer === server.issuer ? had.scopes : []
+    const scopes = scopesFor(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
+    const client = await clients.at(provider, server, target.redirectUri ?? '')
+    return { client, bound: boundMcp(provider, { server, client, scopes, resource: discovery.resource }) }
   }
 
   /**
-   * Whose account it is: the person that an ID token names, else what the server calls itself. Somebody else's words
-   * either way; a picture would be loaded from wherever they say.
+   * Whose account it is: the person that an ID token names, else what the server calls itself. Either way the words are
+   * another party's, so they are cleaned; a picture would be loaded from an address that it chooses.
    */
   async function whoIs(provider: McpProvider, { token, profile = {} }: TokenAnswer): Promise<Profile> {
     const { subject, avatar: _, url: __, ...words } = profile
     const shown = Object.entries(words).flatMap(([field, value]) => (value ? [[field, cleanName(value)]] : []))
     if (shown.length === 0) {
+      const ask = fetchFor(provider)
       // A redirect came back to a page that has not asked yet.
       if (!names.has(provider.id)) {
-        const found = await discoverMcp(provider, askFor(provider)).catch(() => undefined)
+        const found = await discoverMcp(provider, ask).catch(() => undefined)
         names.set(provider.id, found?.name)
       }
-      const name = names.get(provider.id) ?? (await titleOf(provider, token.access_token))
+      const { client_name = 'Latchkey' } = app ?? {}
+      const name = names.get(provider.id) ?? (await titleOf(provider, ask, client_name, token.access_token))
       if (name) shown.push(['name', name])
     }
     return { ...(subject && { subject }), ...Object.fromEntries(shown) }
   }
 
-  return {
-    registrations,
-    discover,
-    bind,
-    /** The way to a server: directly, or through the broker where it forbids browsers. */
-    ask: askFor,
-    /** Where people come back to: what registrations are made for. */
-    get redirectUri(): string {
-      const uri = keeper.options.redirectUri ?? (broker ? `${broker}/callback` : '/')
-      return new URL(uri, location.href).href
+  const mcp: Mcp = {
+    registrations: clients.registrations,
+    get redirectUri() {
+      return new URL(redirectUri, location.href).href
     },
-    /** The token endpoint of the authorization server that `at` belongs to, and of no other. */
-    async endpoint(provider: McpProvider, at: At): Promise<TokenEndpoint> {
-      const { provider: bound, client } = await bind(provider, at)
+    discover,
+    async register(provider) {
+      const { client } = await open(provider, { redirectUri: mcp.redirectUri })
+      return withoutSecrets(client)
+    },
+    fetchFor,
+  }
+  return {
+    mcp,
+    bind: async (provider, target) => (await open(provider, target)).bound,
+    async endpoint(provider, target) {
+      const { bound, client } = await open(provider, target)
       const { client_id, client_secret } = client
-      const endpoint = authorizationServer(bound, { client_id, client_secret, fetch: askFor(provider) as typeof fetch })
+      const fetch = fetchFor(provider) as typeof globalThis.fetch
+      const endpoint = authorizationServer(bound, { client_id, client_secret, fetch })
       return {
         ...endpoint,
         async redeem(grant) {
-          const answer = await whileKnown(provider, client, () => endpoint.redeem(grant))
+          const answer = await clients.whileKnown(provider, client, () => endpoint.redeem(grant))
           return { ...answer, profile: await whoIs(provider, answer) }
         },
-        refresh: (token) => whileKnown(provider, client, () => endpoint.refresh(token)),
+        refresh: (token) => clients.whileKnown(provider, client, () => endpoint.refresh(token)),
       }
     },
   }
+}
+
+/** This app's clients at authorization servers: configured, by metadata document, or registered. */
+function createClients({ options: { storage, prefix, app } }: Keeper, fetchFor: (provider: McpProvider) => Ask) {
+  const { open, ...registrations } = createRegistrations({ storage, prefix })
+
+  const unknown = ({ id, name }: McpProvider, cause?: LatchkeyError) =>
+    new LatchkeyError('invalid_grant', `${name} does not know this app any more.`, {
+      provider: id,
+      next: 'reconnect',
+      cause,
+    })
+
+  const describe = (provider: McpProvider, redirectUri: string): RegisterOptions => ({
+    redirectUri,
+    app,
+    name: provider.name,
+    provider: provider.id,
+    ask: fetchFor(provider),
+  })
+
+  /** The client that is kept. A renewed secret keeps its grants alive; without one it has to be registered again. */
+  async function kept(provider: McpProvider, issuer: string, redirectUri?: string) {
+    const client = await open(issuer)
+    if (!client || !expired(client) || !client.registration_client_uri) return client
+    const uri = redirectUri ?? client.redirect_uris[0] ?? ''
+    await registrations.update(issuer, describe(provider, uri)).catch(() => {})
+    return open(issuer)
+  }
+
+  async function known(provider: McpProvider, issuer: string): Promise<RegisteredClient> {
+    const client = await kept(provider, issuer)
+    if (!client || expired(client)) throw unknown(provider)
+    return client
+  }
+
+  return {
+    registrations,
+    /** The client that grants of an issuer were given to. @throws LatchkeyError `invalid_grant` when it is gone. */
+    known,
+    /** The client for a new authorization. */
+    async at(provider: McpProvider, server: McpAuthorizationServer, redirectUri: string): Promise<RegisteredClient> {
+      const { issuer } = server
+      const { client_id, token_endpoint_auth_method } = provider.client
+      if (!client_id) {
+        await kept(provider, issuer, redirectUri)
+        await registrations.getOrCreate(server, describe(provider, redirectUri))
+      } else {
+        const elsewhere = (await registrations.list()).some(
+          (one) => one.method === 'pre-registered' && one.client_id === client_id && one.issuer !== issuer,
+        )
+        if (elsewhere || (provider.mcp.issuer ?? issuer) !== issuer) {
+          throw new LatchkeyError(
+            'not_configured',
+            `${provider.name} has moved to another authorization server, where this app's client id is not known. Register the app there and change the client id.`,
+            { provider: provider.id, next: 'configure' },
+          )
+        }
+        if ((await open(issuer))?.client_id !== client_id) {
+          await registrations.remember({
+            issuer,
+            client_id,
+            method: 'pre-registered',
+            token_endpoint_auth_method,
+            redirect_uris: [redirectUri],
+          })
+        }
+      }
+      const client = await open(issuer)
+      if (!client) throw unknown(provider)
+      return client
+    },
+    /** A client that its server has deleted is forgotten here too, and so is what was granted to it. */
+    async whileKnown<T>(
+      provider: McpProvider,
+      { method, issuer }: RegisteredClient,
+      act: () => Promise<T>,
+    ): Promise<T> {
+      try {
+        return await act()
+      } catch (error) {
+        if (!(error instanceof LatchkeyError) || error.code !== 'invalid_client' || method === 'pre-registered')
+          throw error
+        await registrations.forget(issuer)
+        throw unknown(provider, error)
+      }
+    },
+  }
+}
+
+/** Scopes of an authorization: what is wanted now, and `further` ones. @see MCP "Step-Up Authorization" */
+function scopesFor(
+  provider: McpProvider,
+  discovery: McpDiscovery,
+  challenge: Challenge | undefined,
+  further: readonly string[],
+): string[] {
+  const wanted = provider.scopes.length > 0 && !challenge?.scope ? provider.scopes : selectScopes(discovery, challenge)
+  // Whose account it is concerns the authorization server: no challenge of the resource names these.
+  const person = provider.scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+  return [...new Set([...wanted, ...person, ...further])]
 }
 
 /**
@@ -361,15 +292,5 @@ export function boundMcp(
     ...(scopes.includes('offline_access') && {
       authorizationParams: { ...provider.authorizationParams, prompt: 'consent' },
     }),
-  }
-}
-
-function isRepeatable(init: RequestInit | undefined): boolean {
-  if (init?.method !== 'POST') return true
-  if (new Headers(init.headers).get('content-type') !== 'application/json') return false
-  try {
-    return JSON.parse(String(init.body)).method !== 'tools/call'
-  } catch {
-    return false
   }
 }

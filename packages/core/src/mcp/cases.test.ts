@@ -3,10 +3,11 @@
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
-import { type ConnectOutcome, isPageOf, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
-import { discoverMcp } from './discovery.ts'
+import { isPageOf } from '../identities.ts'
+import { type ConnectOutcome, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
+import { readChallenge } from '../protocol/www-authenticate.ts'
+import { type Ask, discoverMcp } from './discovery.ts'
 import {
-  type Ask,
   checkClientMetadata,
   checkClientMetadataUrl,
   cleanName,
@@ -15,7 +16,6 @@ import {
   mcp,
   mcpFetch,
 } from './index.ts'
-import { readChallenge } from './www-authenticate.ts'
 
 let sandbox: McpSandbox
 let person: { visit: Visit; visited: string[] }

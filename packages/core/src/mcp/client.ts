@@ -2,10 +2,10 @@ import type { LatchkeyClient } from '../client.ts'
 import type { ConnectOutcome } from '../connect/connect.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectRequest } from '../identities.ts'
+import { type Challenge, readChallenge, scopeNames } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
-import type { McpDiscovery } from './discovery.ts'
-import { type Challenge, readChallenge, scopeNames } from './www-authenticate.ts'
+import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
 
 type Client = Pick<LatchkeyClient, 'providers' | 'getSnapshot' | 'getToken' | 'reportInvalidToken' | 'connect' | 'mcp'>
 
@@ -35,7 +35,25 @@ const MAX_TRIES = 3
 /** Codes that mean "somebody has to sign in", as opposed to "the server is away". */
 const SIGN_IN = ['login_required', 'invalid_token', 'invalid_grant', 'secret_unavailable']
 
-function createAuth(client: Client, providerId: string, { authorize }: McpAuthOptions) {
+/** The login of one MCP server: its token, and what follows when the server refuses it. */
+interface Auth {
+  /** @throws LatchkeyError `misuse` when the page does not know the server any more. */
+  provider(): McpProvider
+  account(): ConnectedAccount | undefined
+  /** Undefined where a person has to sign in. */
+  token(): Promise<string | undefined>
+  /** What follows a 401: another token, or an error. */
+  unauthorized(challenge: Challenge | undefined, refused: string | undefined): Promise<void>
+  /** What follows a 403 for want of scope: more scope, or an error. @see MCP "Step-Up Authorization Flow" */
+  forbidden(challenge: Challenge, operation: string): Promise<void>
+  /** A refusal of which only the scopes are known. */
+  refused(challenge: Challenge): Promise<void>
+  refusedScopes(): LatchkeyError
+  /** The operation was allowed, so it may ask for more scope again. */
+  allowed(operation: string): void
+}
+
+function createAuth(client: Client, providerId: string, { authorize }: McpAuthOptions): Auth {
   const provider = (): McpProvider => {
     const found = client.providers.find(({ id }) => id === providerId)
     if (isMcp(found)) return found
@@ -107,7 +125,6 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
 
   let renewing: Promise<boolean> | undefined
 
-  /** What follows a 401: another token, or an error. */
   async function unauthorized(challenge: Challenge | undefined, refused: string | undefined): Promise<void> {
     const held = account()
     if (held?.status === 'connected') {
@@ -127,7 +144,6 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
       next: 'none',
     })
 
-  /** A refusal of which only the scopes are known. */
   function refused(challenge: Challenge): Promise<void> {
     const scopes = scopeNames(challenge.scope)
     const held = account()
@@ -135,7 +151,6 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
     return lacking ? ask(challenge, scopes, 'insufficient_scope') : unauthorized(challenge, undefined)
   }
 
-  /** What follows a 403 for want of scope: more scope, or an error. @see MCP "Step-Up Authorization Flow" */
   async function forbidden(challenge: Challenge, operation: string): Promise<void> {
     const tries = stepUps.get(operation) ?? 0
     const scopes = scopeNames(challenge.scope)
@@ -155,11 +170,9 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
     forbidden,
     refused,
     refusedScopes,
-    allowed: (operation: string) => stepUps.delete(operation),
+    allowed: (operation) => stepUps.delete(operation),
   }
 }
-
-type Auth = ReturnType<typeof createAuth>
 
 /** What a request does, as far as scopes go: a method, and the tool it calls. */
 function operationOf(init: RequestInit | undefined): string {
@@ -190,7 +203,7 @@ function fetchOf(client: Client, auth: Auth, given: McpAuthOptions['fetch'], all
   return async (input, init) => {
     const provider = auth.provider()
     if (input instanceof Request || !goesTo(provider, input)) return (given ?? globalThis.fetch)(input, init)
-    const fetch = given ?? (await client.mcp()).ask(provider)
+    const fetch = given ?? (await client.mcp()).fetchFor(provider)
     const operation = operationOf(init)
     for (let refusals = 0; ; ) {
       const headers = new Headers(init?.headers)
@@ -252,7 +265,30 @@ export function mcpAuthProvider(client: Client, providerId: string, options: Mcp
 }
 
 /** An `OAuthClientProvider` of `@modelcontextprotocol/sdk` 1.x, by shape. */
-export type McpOAuthClientProvider = ReturnType<typeof mcpOAuthClientProvider>
+export interface McpOAuthClientProvider {
+  readonly redirectUrl: string
+  readonly clientMetadata: { client_name: string; redirect_uris: string[] }
+  /** Registers this app where it is not registered yet. */
+  clientInformation(): Promise<{ client_id: string }>
+  /** Does nothing: registrations are kept by Latchkey. */
+  saveClientInformation(): void
+  /** The access token, and never a refresh token. */
+  tokens(): Promise<{ access_token: string; token_type: string; scope: string | undefined } | undefined>
+  /** @throws LatchkeyError `misuse`: Latchkey finishes authorizations itself. */
+  saveTokens(): never
+  /** Reads the scopes of the request, and asks the person for them. */
+  redirectToAuthorization(url: URL): Promise<void>
+  /** Does nothing: the code verifier is Latchkey's. */
+  saveCodeVerifier(): void
+  /** @throws LatchkeyError `misuse`: Latchkey finishes authorizations itself. */
+  codeVerifier(): never
+  discoveryState(): Promise<{
+    authorizationServerUrl: string
+    authorizationServerMetadata: McpAuthorizationServer & { response_types_supported: string[] }
+    resourceMetadata: { resource: string; authorization_servers: string[] }
+  }>
+  validateResourceURL(): Promise<URL>
+}
 
 /**
  * An `OAuthClientProvider` for transports of `@modelcontextprotocol/sdk` 1.x and clients built on them. It holds no
@@ -260,7 +296,11 @@ export type McpOAuthClientProvider = ReturnType<typeof mcpOAuthClientProvider>
  * the SDK's own request is read for its scopes and never sent. After `UnauthorizedError` connect again: the token is
  * there. Where the client takes a `fetch`, {@link mcpFetch} does all of this without that second call.
  */
-export function mcpOAuthClientProvider(client: Client, providerId: string, options: McpAuthOptions = {}) {
+export function mcpOAuthClientProvider(
+  client: Client,
+  providerId: string,
+  options: McpAuthOptions = {},
+): McpOAuthClientProvider {
   const auth = createAuth(client, providerId, options)
   let found: Promise<McpDiscovery> | undefined
   const discovery = () => {
@@ -272,7 +312,7 @@ export function mcpOAuthClientProvider(client: Client, providerId: string, optio
   }
   let redirectUrl = ''
   let recent: number[] = []
-  const ours = () => {
+  const ours = (): never => {
     throw new LatchkeyError('misuse', 'Latchkey finishes authorizations itself. Connect again instead of finishAuth().')
   }
   return {
@@ -285,8 +325,8 @@ export function mcpOAuthClientProvider(client: Client, providerId: string, optio
     async clientInformation() {
       const mcp = await client.mcp()
       redirectUrl = mcp.redirectUri
-      const { client: registered } = await mcp.bind(auth.provider(), { redirectUri: redirectUrl })
-      return { client_id: registered.client_id }
+      const { client_id } = await mcp.register(auth.provider())
+      return { client_id }
     },
     saveClientInformation() {},
     async tokens() {
@@ -306,7 +346,7 @@ export function mcpOAuthClientProvider(client: Client, providerId: string, optio
       await auth.refused(challenge)
     },
     saveCodeVerifier() {},
-    codeVerifier: (): string => ours(),
+    codeVerifier: ours,
     async discoveryState() {
       const { server, resource } = await discovery()
       return {

@@ -1,9 +1,9 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import type { ResolvedServer } from '../protocol/discovery.ts'
+import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { hostKind } from '../urls.ts'
 import { cleanName } from './config.ts'
-import { type Challenge, scopeNames } from './www-authenticate.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
 export type McpAuthorizationServer = ResolvedServer & {

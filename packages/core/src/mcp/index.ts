@@ -1,7 +1,8 @@
 // The public surface of @latchkey/core/mcp: named exports only, by hand.
 
+export { type Challenge, parseChallenges, readChallenge } from '../protocol/www-authenticate.ts'
 export { isMcp, type McpProvider } from '../provider.ts'
-export type { At, Mcp } from './accounts.ts'
+export type { Mcp } from './accounts.ts'
 export {
   type McpAuthOptions,
   type McpAuthProvider,
@@ -24,7 +25,6 @@ export {
   mcpServers,
 } from './config.ts'
 export {
-  type Ask,
   authorizationServerMetadata,
   discoverMcp,
   type McpAuthorizationServer,
@@ -41,9 +41,9 @@ export {
   type RegisterOptions,
   type Registration,
   type RegistrationMethod,
+  type RegistrationStore,
   type RegistrationSupport,
   type Registrations,
   type RegistrationsOptions,
   supports,
 } from './registration.ts'
-export { type Challenge, parseChallenges, readChallenge } from './www-authenticate.ts'

@@ -13,7 +13,7 @@ import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprot
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
 import { cardStatus, type ErrorCode, type LatchkeyClient, LatchkeyError, type LatchkeyOptions } from '../index.ts'
-import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport } from './index.ts'
+import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport, supports } from './index.ts'
 
 let sandbox: McpSandbox
 let person: { visit: Visit; visited: string[] }
@@ -439,14 +439,14 @@ describe('registrations', () => {
 
   it('say what a server supports', async () => {
     const client = open(sandbox.notes)
-    const { discover, registrations } = await client.mcp()
+    const { discover } = await client.mcp()
     const provider = mcp({ id: 'notes', url: sandbox.notes.mcp })
-    expect(registrations.supports((await discover(provider)).server)).toEqual({
+    expect(supports((await discover(provider)).server)).toEqual({
       metadataDocument: true,
       dynamic: false,
     })
     const other = mcp({ id: 'tickets', url: sandbox.tickets.mcp })
-    expect(registrations.supports((await discover(other)).server)).toEqual({ metadataDocument: false, dynamic: true })
+    expect(supports((await discover(other)).server)).toEqual({ metadataDocument: false, dynamic: true })
   })
 })
 

@@ -76,23 +76,56 @@ export interface RegistrationSupport {
   dynamic: boolean
 }
 
-const SECRETS = ['client_secret', 'registration_access_token'] as const
 const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
 
-/** Dynamic client registration and its upkeep, keyed by issuer. @see RFC 7591 · RFC 7592 */
-export type Registrations = ReturnType<typeof createRegistrations>
+/** One client per authorization server, by issuer. What comes out of it are facts, never a secret. @see RFC 7591 · RFC 7592 */
+export interface Registrations {
+  /** This app's client at an issuer. */
+  find(issuer: string): Promise<Registration | undefined>
+  list(): Promise<Registration[]>
+  /** Keeps a client that was registered elsewhere: in the server's console, or by a metadata document. */
+  remember(client: RegisteredClient): Promise<Registration>
+  /** @throws LatchkeyError with the server's code when it refuses. */
+  register(server: McpAuthorizationServer, options: RegisterOptions): Promise<Registration>
+  /**
+   * Sends the app's metadata again, which also renews an expiring secret.
+   *
+   * @throws LatchkeyError `misuse` where the server offers no way.
+   * @see RFC 7592 §2.2
+   */
+  update(issuer: string, options: RegisterOptions): Promise<Registration>
+  /**
+   * The client at a server. It is made in the best way that the server supports when there is none, or when it has
+   * expired.
+   *
+   * @throws LatchkeyError `not_configured` where there is no such way.
+   */
+  getOrCreate(server: McpAuthorizationServer, options: RegisterOptions): Promise<Registration>
+  /** Deletes the registration at the server, where it offers that, and here in every case. @see RFC 7592 §2.3 */
+  delete(issuer: string, ask?: Ask): Promise<{ status: 'deleted' | 'forgotten' }>
+  /** Deletes the registration here. */
+  forget(issuer: string): Promise<void>
+  /** Calls back when a registration comes, changes or goes. Returns what ends it. */
+  subscribe(listener: () => void): () => void
+}
+
+/** Registrations, and the secrets in them: for what talks to token endpoints. */
+export interface RegistrationStore extends Registrations {
+  /** The client with its secret. Undefined also where the secret is lost: then a new one is made. */
+  open(issuer: string): Promise<RegisteredClient | undefined>
+}
 
 /**
  * Keeps one client registration per authorization server, and makes those that are missing.
  *
  * @see RFC 7591
  */
-export function createRegistrations(options: RegistrationsOptions = {}) {
+export function createRegistrations(options: RegistrationsOptions = {}): RegistrationStore {
   const { storage = localStorageStore(), prefix = 'latchkey' } = options
   const seal = storage.secrets === 'plain' ? plainSeal : keySeal(openDatabase(prefix))
   const keyOf = (issuer: string) => `${prefix}:registration:${issuer}`
   const context = (issuer: string) => `${prefix}\nregistration\n${issuer}`
-  const pending = new Map<string, Promise<RegisteredClient>>()
+  const pending = new Map<string, Promise<Registration>>()
   const listeners = new Set<() => void>()
   const indexKey = `${prefix}:registrations`
 
@@ -105,26 +138,25 @@ export function createRegistrations(options: RegistrationsOptions = {}) {
     }
   }
 
-  async function write(client: RegisteredClient): Promise<RegisteredClient> {
-    const { client_secret, registration_access_token, ...facts } = client
-    const secret = { client_secret, registration_access_token }
-    const sealed = SECRETS.some((name) => secret[name])
-      ? await seal.seal(JSON.stringify(secret), context(client.issuer))
-      : undefined
+  async function write(client: RegisteredClient): Promise<Registration> {
+    const { client_secret, registration_access_token } = client
+    const facts = withoutSecrets(client)
+    const sealed =
+      client_secret || registration_access_token
+        ? await seal.seal(JSON.stringify({ client_secret, registration_access_token }), context(client.issuer))
+        : undefined
     await storage.setItem(keyOf(client.issuer), JSON.stringify({ v: 1, facts, sealed }))
     await storage.setItem(indexKey, JSON.stringify([...new Set([...(await issuers()), client.issuer])]))
     for (const listener of listeners) listener()
-    return client
+    return facts
   }
 
-  /** This app's registration at an issuer, with its secret. */
-  async function find(issuer: string): Promise<RegisteredClient | undefined> {
+  async function open(issuer: string): Promise<RegisteredClient | undefined> {
     try {
       const { v, facts, sealed } = JSON.parse((await storage.getItem(keyOf(issuer))) ?? 'null')
       if (v !== 1 || facts.issuer !== issuer || !PRINTABLE.test(facts.client_id)) return undefined
       if (!sealed) return facts
       const secret = await seal.unseal(sealed, context(issuer))
-      // Without its secret a registration is worth nothing: a new one is made.
       return secret === undefined ? undefined : { ...facts, ...JSON.parse(secret) }
     } catch {
       return undefined
@@ -143,27 +175,24 @@ export function createRegistrations(options: RegistrationsOptions = {}) {
     return locks ? (locks.request(keyOf(issuer), act) as Promise<T>) : act()
   }
 
-  const registrations = {
-    supports,
-    find,
-    forget,
-    /** Keeps a registration made elsewhere: in the server's console, or by a metadata document. */
-    remember: write,
-    /** @throws LatchkeyError with the server's code when it refuses. */
-    async register(server: McpAuthorizationServer, register: RegisterOptions): Promise<RegisteredClient> {
-      return write(await requestRegistration(server, register))
+  const registrations: RegistrationStore = {
+    open,
+    async find(issuer) {
+      const client = await open(issuer)
+      return client && withoutSecrets(client)
     },
-    /** Sends the app's metadata again, which also renews an expiring secret. @see RFC 7592 §2.2 */
-    async update(issuer: string, register: RegisterOptions): Promise<RegisteredClient> {
-      const old = await find(issuer)
+    forget,
+    remember: write,
+    register: async (server, register) => write(await requestRegistration(server, register)),
+    async update(issuer, register) {
+      const old = await open(issuer)
       if (!old?.registration_client_uri || !old.registration_access_token) {
         throw new LatchkeyError('misuse', `The registration at ${issuer} cannot be changed: the server offers no way.`)
       }
       return write(await requestRegistration({ issuer } as McpAuthorizationServer, register, old))
     },
-    /** Deletes the registration at the server, where it offers that, and here in every case. @see RFC 7592 §2.3 */
-    async delete(issuer: string, ask: Ask = globalThis.fetch): Promise<{ status: 'deleted' | 'forgotten' }> {
-      const old = await find(issuer)
+    async delete(issuer, ask = globalThis.fetch) {
+      const old = await open(issuer)
       await forget(issuer)
       if (!old?.registration_client_uri || !old.registration_access_token) return { status: 'forgotten' }
       try {
@@ -179,13 +208,12 @@ export function createRegistrations(options: RegistrationsOptions = {}) {
         return { status: 'forgotten' }
       }
     },
-    /** The registration at this server, made by the best way it supports when there is none, or when it has expired. */
-    getOrCreate(server: McpAuthorizationServer, register: RegisterOptions): Promise<RegisteredClient> {
+    getOrCreate(server, register) {
       const { issuer } = server
       const under = pending.get(issuer)
       if (under) return under
       const made = alone(issuer, async () => {
-        const known = await find(issuer)
+        const known = await open(issuer)
         if (known && fits(known, register.redirectUri)) return known
         const url = register.app?.clientMetadataUrl
         if (url && supports(server).metadataDocument) {
@@ -207,16 +235,11 @@ export function createRegistrations(options: RegistrationsOptions = {}) {
       pending.set(issuer, made)
       return made
     },
-    /** Every registration's facts. */
-    async list(): Promise<Registration[]> {
-      const found = await Promise.all((await issuers()).map(find))
-      return found.flatMap((client) => {
-        if (!client) return []
-        const { client_secret: _secret, registration_access_token: _token, ...facts } = client
-        return [facts]
-      })
+    async list() {
+      const found = await Promise.all((await issuers()).map(open))
+      return found.flatMap((client) => (client ? withoutSecrets(client) : []))
     },
-    subscribe(listener: () => void): () => void {
+    subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
@@ -232,7 +255,14 @@ export function supports(server: McpAuthorizationServer): RegistrationSupport {
   }
 }
 
-const fits = ({ redirect_uris, method, ...client }: RegisteredClient, redirectUri: string) =>
+/** What may be shown of a client. */
+export const withoutSecrets = ({
+  client_secret: _,
+  registration_access_token: __,
+  ...facts
+}: RegisteredClient): Registration => facts
+
+const fits = ({ redirect_uris, method, ...client }: Registration, redirectUri: string) =>
   !expired(client) && (method === 'pre-registered' || redirect_uris.includes(redirectUri))
 
 /** A minute early: it should last until the token endpoint has seen it. */

@@ -1,13 +1,6 @@
 'use client'
-import {
-  type ApiKeyProvider,
-  type ConnectOutcome,
-  type KeyField,
-  type KeyFields,
-  keyScheme,
-  LatchkeyError,
-  readKeyFile,
-} from '@latchkey/core'
+import { type ApiKeyProvider, type ConnectOutcome, type KeyField, type KeyFields, LatchkeyError } from '@latchkey/core'
+import { keyScheme, readKeyFile } from '@latchkey/core/internal'
 import { useMutation } from '@tanstack/react-query'
 import {
   type ClipboardEvent,

@@ -1,5 +1,6 @@
 'use client'
-import { type ConnectedAccount, defaultAccount, isPageOf, type Provider } from '@latchkey/core'
+import { type ConnectedAccount, defaultAccount, type Provider } from '@latchkey/core'
+import { isPageOf } from '@latchkey/core/internal'
 import { useId } from 'react'
 import { useSnapshot } from '../hooks.ts'
 import { useKit } from '../provider.tsx'

@@ -1,5 +1,6 @@
 import type { Identity } from '@latchkey/core'
 import { AuthorizationRequired, currentIdentities, type RequireOptions, withIdentities } from './identities.ts'
+import type { AccountReference } from './references.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
 export interface OAuthToken {
@@ -17,6 +18,12 @@ export interface OAuthToken {
 /** What a fresh token must have. */
 export interface TokenRequest {
   scopes?: readonly string[]
+  /**
+   * Which account of the provider.
+   *
+   * @default the one that was connected last
+   */
+  accountId?: string
   /** True to get a new token because the provider refused the last one. */
   forceRefresh?: boolean
 }
@@ -105,6 +112,8 @@ export class AgentContext<Provider extends string = string> {
   /** The accounts of this context, as identities. */
   readonly #identities: readonly Identity[]
   #source: TokenSource | undefined
+  /** Account ids by provider, as the page chose them. */
+  #chosen: ReadonlyMap<string, string> = new Map()
 
   /** @throws TypeError if a token is not safe in a header. */
   constructor({ userId, oauthTokens }: AgentContextOptions<Provider>) {
@@ -139,17 +148,27 @@ export class AgentContext<Provider extends string = string> {
     return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) })
   }
 
-  /** The accounts of a person in a vault. The named ones are fetched now, any other when a tool asks for it. */
+  /**
+   * The accounts of a person in a vault. Those of the named providers are fetched now, any other when a tool asks for it.
+   *
+   * @param options.references The accounts that the page chose. Of other providers, the account that was connected last.
+   */
   static async fromVault<Provider extends string = never>(
     source: TokenSource,
-    { userId, providers = [] }: { userId: string; providers?: readonly Provider[] },
+    options: { userId: string; providers?: readonly Provider[]; references?: readonly AccountReference[] },
   ): Promise<AgentContext<string>> {
+    const { userId, providers = [], references = [] } = options
+    const chosen = new Map(references.map(({ provider, accountId }) => [provider, accountId]))
     const found = await Promise.all(
-      providers.map(async (provider) => [provider, await source.getToken(userId, provider)] as const),
+      providers.map(async (provider) => {
+        const request = { accountId: chosen.get(provider) }
+        return [provider, await source.getToken(userId, provider, request)] as const
+      }),
     )
     const tokens = found.flatMap(([provider, token]) => (token ? [[provider, token] as const] : []))
     const context = new AgentContext<string>({ userId, oauthTokens: Object.fromEntries(tokens) })
     context.#source = source
+    context.#chosen = chosen
     return context
   }
 
@@ -182,7 +201,7 @@ export class AgentContext<Provider extends string = string> {
     const token = await this.#find(provider, held, { scopes, forceRefresh })
     const granted = token?.toIdentity().scopes
     if (token && (!granted || !scopes || scopes.every((scope) => granted.includes(scope)))) return token
-    const accountId = token?.accountId ?? held?.accountId
+    const accountId = token?.accountId ?? held?.accountId ?? this.#chosen.get(provider)
     throw new AuthorizationRequired({
       provider,
       ...(scopes && { scopes: [...scopes] }),
@@ -193,7 +212,10 @@ export class AgentContext<Provider extends string = string> {
 
   async #find(provider: string, held: AgentToken | undefined, request: TokenRequest): Promise<AgentToken | undefined> {
     if (!this.#source) return request.forceRefresh ? undefined : held
-    const found = await this.#source.getToken(this.userId, provider, request)
+    const found = await this.#source.getToken(this.userId, provider, {
+      ...request,
+      accountId: this.#chosen.get(provider),
+    })
     return found && new AgentToken(provider, found)
   }
 

@@ -1,13 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import {
-  type ApiKeyProvider,
-  type ConnectRequest,
-  envName,
-  type Identity,
-  keyScheme,
-  type Provider,
-  parseIdentities,
-} from '@latchkey/core'
+import { type ApiKeyProvider, type ConnectRequest, type Identity, type Provider, parseIdentities } from '@latchkey/core'
+import { envName, keyScheme } from '@latchkey/core/internal'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 

@@ -119,7 +119,10 @@ export interface BrokerOptions<Session> {
   custody?: Readonly<Record<string, 'vault' | 'mediate'>>
   /** Whose accounts a session works with. Default: a session that is a string is its user. */
   owner?: (session: Session) => VaultOwner
-  /** Which providers' accounts each agent may be given at all. Default: every agent may have all that it is sent. */
+  /**
+   * Which providers' accounts each agent may be given at all. The agent `page` is the page itself, which uses accounts
+   * through {@link BrokerOptions.proxy}. Default: every agent may have all that it is sent.
+   */
   agents?: Readonly<Record<string, AgentPolicy>>
   /**
    * Seconds ahead of their end at which tokens are refreshed in the background; `false` where processes do not stay, as
@@ -128,7 +131,7 @@ export interface BrokerOptions<Session> {
   refreshAhead?: number | false
   /**
    * Lets pages call a provider's API through `/accounts/{id}/api/{path}`, with the token added here, by these methods.
-   * Default: none.
+   * Each call is a use of the agent `page`: with `agents`, that entry says for which providers. Default: none.
    */
   proxy?: { methods: readonly string[] }
 }

@@ -1,7 +1,10 @@
-import type { Provider } from '@latchkey/core'
-import { PAGE_POLICY, sendAs } from '../outbound/api-request.ts'
+import { LatchkeyError, type Provider } from '@latchkey/core'
+import { PAGE_POLICY, secretOf, sendAs } from '../outbound/api-request.ts'
 import type { Owner } from '../stores/store.ts'
 import type { Custodian } from '../vault/custodian.ts'
+
+/** The agent that a page is: in `agents` of `createBroker`, and in the audit log. */
+const PAGE = 'page'
 
 /** Sends one call of a page with the account's secret, to its own API. A redirect is not an answer for a page. */
 export async function callApi(
@@ -11,7 +14,14 @@ export async function callApi(
   request: { method: string; headers: Headers; body?: string },
   fetch: typeof globalThis.fetch,
 ): Promise<Response> {
-  const secret = custodian.secretOf(provider, await custodian.use(owner, account))
+  const about = { agent: PAGE, audience: url.origin }
+  const found = await custodian.authorize(owner, { provider: provider.id, accountId: account }, about)
+  if (found instanceof LatchkeyError) {
+    if (found.code !== 'access_denied') throw found
+    return Response.json({ error: found.code, message: found.message }, { status: 403 })
+  }
+  const secret = secretOf(provider, found)
+  if (!secret) throw new LatchkeyError('login_required', 'This account is not connected.', { account })
   const answer = await sendAs(secret, { ...request, url, fetch }, PAGE_POLICY)
   const { status } = answer
   if (status === 401 || (status >= 300 && status < 400 && status !== 304)) {

@@ -1,4 +1,4 @@
-// Security cases G, 104-129: Broker and vault. A release waits for 104-111, 115-118.
+// Security cases G, 104-129, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -11,6 +11,7 @@ import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { keyProviderAt, providerAt } from '../../fixtures/acme.ts'
 import {
+  AgentContext,
   type BrokerOptions,
   clientsFromEnv,
   createBroker,
@@ -323,6 +324,41 @@ describe('references', () => {
       'deny denied login_required',
       'deny denied not_configured',
     ])
+  })
+
+  it('case 295: a tool gets the account that the page chose, and what its agent may not have is not refreshed', async () => {
+    const older = await connect('ada@phone', 'ada')
+    const newer = await connect('ada@phone', 'ada2')
+    const foreign = await connect('eve@phone', 'eve')
+    const handle = broker({ agents: { assistant: { providers: ['acme'] } } })
+    const source = handle.tokenSource({ agent: 'assistant' })
+    const contextOf = (account: { id: string; provider: string }) =>
+      AgentContext.fromVault(source, { userId: 'ada', references: [reference(account)] })
+    const tokenOf = async (user: string, id: string) => (await vault.open(owner(user), id))?.secret.token?.access_token
+    for (const { id, provider } of [older, newer]) {
+      const context = await contextOf({ id, provider })
+      expect((await context.getToken('acme')).access_token).toBe(await tokenOf('ada', id))
+      const renewed = await context.getToken('acme', { forceRefresh: true })
+      expect([renewed.accountId, renewed.access_token]).toEqual([id, await tokenOf('ada', id)])
+    }
+    expect(upstream.refreshes()).toHaveLength(2)
+    // No other account takes the place of one that is not there, or has ended.
+    await vault.mark(owner('ada'), older.id, 'needs-reconnect', 'revoked')
+    for (const account of [older, foreign, { id: NOBODYS, provider: 'acme' }]) {
+      for (const forceRefresh of [false, true]) {
+        const asked = (await contextOf(account)).getToken('acme', { forceRefresh })
+        await expect(asked).rejects.toMatchObject({ request: { provider: 'acme', accountId: account.id } })
+      }
+    }
+    const stranger = handle.tokenSource({ agent: 'stranger' })
+    const elsewhere = handle.tokenSource({ agent: 'assistant', audience: 'https://evil.test' })
+    for (const other of [stranger, elsewhere]) {
+      expect(await other.getToken('ada', 'acme', { accountId: newer.id, forceRefresh: true })).toBeUndefined()
+    }
+    expect(upstream.refreshes()).toHaveLength(2)
+    expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
+    // Without a choice it is the newest.
+    expect((await source.getToken('ada', 'acme'))?.accountId).toBe(newer.id)
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
@@ -647,6 +683,43 @@ describe('guards', () => {
       )
       expect((await ask(call('GET', `accounts/${id}/api/me`), { proxy })).status).toBe(code === 302 ? 502 : 424)
     }
+  })
+
+  it('case 294: a call of a page is in the audit log, and refused where the page may not use the account', async () => {
+    const { id } = await connect()
+    const use = (agents?: BrokerOptions<Session>['agents']) =>
+      ask(call('GET', `accounts/${id}/api/me`), { proxy, agents })
+    const entry = { provider: 'acme', account: id, agent: 'page', host: upstream.origin }
+    expect((await use()).status).toBe(200)
+    expect((await use({ page: { providers: ['acme'] } })).status).toBe(200)
+    for (const used of (await vault.audit.query(owner('ada'))).slice(1)) {
+      expect(used).toMatchObject({ ...entry, action: 'use', outcome: 'allowed' })
+    }
+    upstream.requests.length = 0
+    const refusing: BrokerOptions<Session>['agents'][] = [
+      {},
+      { assistant: { providers: ['acme'] } },
+      { page: { providers: ['keys'] } },
+    ]
+    for (const agents of refusing) {
+      const { status, json } = await use(agents)
+      expect([status, json.error]).toEqual([403, 'access_denied'])
+      const last = (await vault.audit.query(owner('ada'))).at(-1)
+      expect(last).toMatchObject({ ...entry, action: 'deny', outcome: 'denied', reason: 'access_denied' })
+    }
+    // What has ended is denied, with its reason.
+    await vault.mark(owner('ada'), id, 'needs-reconnect', 'revoked')
+    expect((await use()).json.error).toBe('invalid_token')
+    expect(await actions()).toEqual([
+      'connect allowed',
+      ...Array(2).fill('use allowed'),
+      ...Array(3).fill('deny denied access_denied'),
+      'deny denied invalid_token',
+    ])
+    // What cannot be recorded does not happen.
+    vi.spyOn(vault.audit, 'record').mockRejectedValue(new Error('The disk is full.'))
+    await expect(ask(call('GET', `accounts/${id}/api/me`), { proxy })).rejects.toThrow('The disk is full.')
+    expect(upstream.requests).toEqual([])
   })
 
   it('case 113: limits the requests of a user, and says when to come back', async () => {

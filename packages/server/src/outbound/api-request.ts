@@ -1,4 +1,5 @@
-import { type Identity, keyScheme, LatchkeyError, type Provider } from '@latchkey/core'
+import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
+import { keyScheme } from '@latchkey/core/internal'
 import { keyAuthorization } from '@latchkey/core/token'
 import { readBounded } from './bounded.ts'
 import { createRedactor, type Redactor } from './redact/redactor.ts'

@@ -45,7 +45,7 @@ export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
 
 /**
  * Where a vault stores its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which must
- * pass the same contract tests. Every call is for one tenant, except `tenants()`.
+ * pass the `storeContract` of `@latchkey/server/testing`. Every call is for one tenant, except `tenants()`.
  */
 export interface VaultStore {
   /** `memory`, `sqlite`, `postgres`, …, for logs. */

@@ -4,11 +4,11 @@ import {
   type DisconnectReceipt,
   type Identity,
   type KeyFields,
-  keyScheme,
   LatchkeyError,
   type OAuthProvider,
   type Provider,
 } from '@latchkey/core'
+import { keyScheme } from '@latchkey/core/internal'
 import {
   authorizationRequest,
   authorizationResponse,
@@ -29,10 +29,10 @@ import {
 import { type TokenAnswer, type TokenEndpoint, type Verification, verifyKey } from '@latchkey/core/token'
 import type { OAuthToken, TokenRequest } from '../agent/context.ts'
 import type { AccountReference } from '../agent/references.ts'
-import { type Secret, secretOf } from '../outbound/api-request.ts'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
-import type { Opened, Vault, VaultSecret } from './vault.ts'
+import type { Opened, VaultSecret } from './accounts.ts'
+import type { Vault } from './vault.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
@@ -78,9 +78,7 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   const oauthOf = (id: string): OAuthProvider => {
     const provider = providers.get(id)
     if (provider?.kind === 'oauth') return provider
-    throw new LatchkeyError('not_configured', 'This provider is not among those of createBroker any more.', {
-      next: 'configure',
-    })
+    throw unknown()
   }
 
   /** Puts a new secret on the account it belongs to: the same person's, or a new one. */
@@ -185,32 +183,55 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     return { account: await adopt(owner, provider, secret, { profile: verdict.profile }), secret }
   }
 
-  /** What one call may carry, or undefined and an entry in the log that says why not. */
-  async function identity(
+  /** Why this agent may not have accounts of this provider, or not for this audience. */
+  function denialOf(provider: Provider, { agent = '', audience }: ResolveOptions): LatchkeyError | undefined {
+    const { id, name, apiBaseUrl } = provider
+    if (policies && !policies.get(agent)?.providers.includes(id)) {
+      const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
+      return new LatchkeyError('access_denied', message, { provider: id, next: 'configure' })
+    }
+    if (audience !== undefined && audience !== new URL(apiBaseUrl).origin) {
+      return new LatchkeyError('invalid_target', `This is not the API of ${name}.`, { provider: id, next: 'none' })
+    }
+    return undefined
+  }
+
+  /** What one call carries, or why it carries nothing. The audit log has an entry for either. */
+  async function authorize(
     owner: Owner,
     { provider: providerId, accountId: id }: Pick<AccountReference, 'provider' | 'accountId'>,
-    { agent, tool, audience }: ResolveOptions,
-  ): Promise<Identity | undefined> {
+    options: ResolveOptions,
+  ): Promise<Identity | LatchkeyError> {
     const provider = providers.get(providerId)
-    const host = audience ?? (provider && new URL(provider.apiBaseUrl).origin)
+    const { agent, tool, audience: host = provider && new URL(provider.apiBaseUrl).origin } = options
     const event = { provider: providerId, account: id, agent, tool, host }
-    const deny = async (reason: string) => {
-      await vault.audit.record(owner, { action: 'deny', ...event, outcome: 'denied', reason })
-      return undefined
+    const deny = async (error: LatchkeyError) => {
+      await vault.audit.record(owner, { action: 'deny', ...event, outcome: 'denied', reason: error.code })
+      return error
     }
-    if (!provider) return deny('not_configured')
-    if (policies && !policies.get(agent ?? '')?.providers.includes(providerId)) return deny('access_denied')
-    if (host !== new URL(provider.apiBaseUrl).origin) return deny('invalid_target')
-    if ((await vault.find(owner, id))?.provider !== providerId) return deny('login_required')
+    if (!provider) return deny(unknown())
+    const denial = denialOf(provider, options)
+    if (denial) return deny(denial)
+    if ((await vault.find(owner, id))?.provider !== providerId) return deny(absent(id))
     let opened: Opened
     try {
       opened = await use(owner, id)
     } catch (error) {
-      return deny(error instanceof LatchkeyError ? error.code : 'server_error')
+      if (error instanceof LatchkeyError) return deny(error)
+      return deny(new LatchkeyError('server_error', 'This account could not be read.', { account: id, cause: error }))
     }
     // Written before the secret is handed out: what cannot be recorded does not happen.
     await vault.audit.record(owner, { action: 'use', ...event, outcome: 'allowed' })
     return identityOf(provider, opened.account, opened.secret)
+  }
+
+  /** The account that was connected last, of those that can be used. */
+  async function newest(owner: Owner, provider: string): Promise<ConnectedAccount | undefined> {
+    const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
+    const usable = accounts.filter(({ status }) => isUsable(status))
+    // One that time alone has ended is asked for once more: so its end is written down.
+    const ended = accounts.filter(({ reason }) => reason === 'expired')
+    return (usable.length > 0 ? usable : ended).sort((one, other) => other.connectedAt - one.connectedAt)[0]
   }
 
   /** Makes sure that an account can be used: an API refused it, or nobody has tried it yet. */
@@ -267,7 +288,6 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
   return {
     list: vault.list,
     find: vault.find,
-    use,
     disconnect,
     /** Starts a flow of this session: state and verifier stay here. */
     async start(
@@ -334,28 +354,26 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     async resolve(owner: Owner, references: readonly AccountReference[], options: ResolveOptions): Promise<Identity[]> {
       // One per provider, as a request carries them: the last one wins.
       const wanted = new Map(references.map((reference) => [reference.provider, reference]))
-      const found = await Promise.all([...wanted.values()].map((reference) => identity(owner, reference, options)))
-      return found.filter((one) => one !== undefined)
+      const found = await Promise.all([...wanted.values()].map((reference) => authorize(owner, reference, options)))
+      return found.filter((one): one is Identity => !(one instanceof LatchkeyError))
     },
-    identity,
-    /** What a tool of this user runs with: the account that was connected last, of those that can be used. */
+    authorize,
+    /** What a tool of this user runs with: the account that is asked for, or else the newest that can be used. */
     async token(
       owner: Owner,
       provider: string,
-      { forceRefresh }: TokenRequest,
+      { accountId, forceRefresh }: TokenRequest,
       options: ResolveOptions,
     ): Promise<OAuthToken | undefined> {
-      const accounts = (await vault.list(owner)).filter((account) => account.provider === provider)
-      const usable = accounts.filter(({ status }) => isUsable(status))
-      // One that time alone has ended is asked for once more: so its end is written down.
-      const ended = accounts.filter(({ reason }) => reason === 'expired')
-      const account = (usable.length > 0 ? usable : ended).sort((one, other) => other.connectedAt - one.connectedAt)[0]
-      if (!account) return undefined
-      if (forceRefresh) {
-        const after = await check(owner, account.id)
+      const account = accountId === undefined ? await newest(owner, provider) : await vault.find(owner, accountId)
+      const id = account?.id ?? accountId
+      if (id === undefined) return undefined
+      const known = providers.get(provider)
+      if (forceRefresh && known && account?.provider === provider && !denialOf(known, options)) {
+        const { label } = account
+        const after = await check(owner, id)
         if (after?.status !== 'connected') return undefined
         if (after.renewable && after.rev === account.rev) {
-          const { id, label } = account
           // It was refused and nobody could say whether that is for good: no reason to sign in again.
           throw new LatchkeyError('temporarily_unavailable', `${label} could not be renewed right now.`, {
             provider,
@@ -363,22 +381,16 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
           })
         }
       }
-      const found = await identity(owner, { provider, accountId: account.id }, options)
-      if (!found) return undefined
-      const { accessToken, scopes, expiresAt, accountId, fields } = found
+      const found = await authorize(owner, { provider, accountId: id }, options)
+      if (found instanceof LatchkeyError) return undefined
+      const { accessToken, scopes, expiresAt, fields } = found
       return {
         access_token: accessToken,
+        accountId: id,
         ...(scopes && { scopes }),
         ...(expiresAt !== undefined && { expiresAt }),
-        ...(accountId && { accountId }),
         ...(fields && { fields }),
       }
-    },
-    /** What an opened account is sent to its own API with. */
-    secretOf(provider: Provider, opened: Opened): Secret {
-      const secret = secretOf(provider, identityOf(provider, opened.account, opened.secret))
-      if (!secret) throw absent(opened.account.id)
-      return secret
     },
     /** A user is gone: so is everything here, and every provider is told. */
     async deleteUser(owner: Owner): Promise<Record<string, Disconnection>> {
@@ -410,6 +422,11 @@ export function createCustodian({ vault, providers, endpointOf, fetchFor, agents
     },
   }
 }
+
+const unknown = () =>
+  new LatchkeyError('not_configured', 'This provider is not among those of createBroker any more.', {
+    next: 'configure',
+  })
 
 const absent = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected.', { account, next: 'connect' })

@@ -2,7 +2,8 @@
 
 export { memoryStore } from '../stores/memory.ts'
 export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from '../stores/store.ts'
+export type { Opened, VaultSecret } from './accounts.ts'
 export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
-export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './seal.ts'
-export { createVault, type Opened, type Vault, type VaultOptions, type VaultSecret, vaultFromEnv } from './vault.ts'
+export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './keys.ts'
+export { createVault, type Vault, type VaultOptions, vaultFromEnv } from './vault.ts'
 export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'

@@ -10,7 +10,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { Order } from '../../fixtures/vault-process.ts'
 import { migratePostgres, postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
-import { auditHash } from './audit.ts'
 import {
   type AccountRow,
   createVault,
@@ -131,115 +130,6 @@ async function process_(env: Record<string, string>) {
       }),
   }
 }
-
-describe.each(stores)('a store in %s', (_name, open) => {
-  let store: VaultStore
-  beforeAll(() => {
-    store = open()
-  })
-  afterAll(() => store.close())
-
-  it('gives back what it was given, bytes and all', async () => {
-    const written = row({ user: 'bytes', facts: '{"label":"é \u2028"}', dueAt: 1_900_000_000_000 })
-    expect(await store.put(written, undefined)).toBe(true)
-    const found = await store.get(written, ID)
-    expect({ ...found, sealed: [...(found?.sealed ?? [])] }).toEqual({ ...written, sealed: [0, 1, 254, 255] })
-    expect(await store.get({ tenant: 'one', user: 'bytes' }, 'acme.other')).toBeUndefined()
-    expect(await store.get({ tenant: 'two', user: 'bytes' }, ID)).toBeUndefined()
-  })
-
-  it('writes only over the revision that was read', async () => {
-    const owner = { user: 'rev' }
-    expect(await store.put(row(owner), undefined)).toBe(true)
-    expect(await store.put(row(owner), undefined)).toBe(false)
-    expect(await store.put(row({ ...owner, rev: 3, facts: '{"a":1}' }), 2)).toBe(false)
-    expect(await store.put(row({ ...owner, rev: 2, kid: 'k2' }), 1)).toBe(true)
-    expect(await store.get({ ...ADA, ...owner }, ID)).toMatchObject({ rev: 2, kid: 'k2', facts: '{}' })
-    expect(await store.put(row({ user: 'nobody', rev: 2 }), 1)).toBe(false)
-  })
-
-  it('of many writers at once, one wins', async () => {
-    await store.put(row({ user: 'race' }), undefined)
-    const tries = Array.from({ length: 20 }, (_, at) => store.put(row({ user: 'race', rev: 2, facts: `${at}` }), 1))
-    expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(1)
-  })
-
-  it('lists the accounts of one user', async () => {
-    const owner = { tenant: 'one', user: 'list' }
-    for (const id of ['acme.1', 'acme.2']) await store.put(row({ ...owner, account: id }), undefined)
-    await store.put(row({ user: 'list', tenant: 'two', account: 'acme.3' }), undefined)
-    expect((await store.list(owner)).map((one) => one.account)).toEqual(['acme.1', 'acme.2'])
-    expect((await store.remove(owner, 'acme.1'))?.account).toBe('acme.1')
-    expect(await store.remove(owner, 'acme.1')).toBeUndefined()
-    expect((await store.list(owner)).map((one) => one.account)).toEqual(['acme.2'])
-    expect(await store.list({ tenant: 'one', user: 'nobody' })).toEqual([])
-    expect(await store.tenants()).toEqual(expect.arrayContaining(['one', 'two']))
-  })
-
-  it('gives a lease to one holder, until it is given back or over', async () => {
-    const owner = { tenant: 'one', user: 'lease' }
-    await store.put(row({ user: 'lease' }), undefined)
-    const taken = await Promise.all(['a', 'b', 'c'].map((holder) => store.lease(owner, ID, holder, 30)))
-    expect(taken.filter(Boolean)).toHaveLength(1)
-    const holder = ['a', 'b', 'c'][taken.findIndex(Boolean)] ?? ''
-    await store.release(owner, ID, 'another')
-    expect(await store.lease(owner, ID, 'd', 30)).toBeUndefined()
-    // A write does not end it: whoever writes is not always who holds it.
-    expect(await store.put(row({ user: 'lease', rev: 2 }), 1)).toBe(true)
-    expect(await store.lease(owner, ID, 'd', 30)).toBeUndefined()
-    await store.release(owner, ID, holder)
-    expect(await store.lease(owner, ID, 'd', 0)).toMatchObject({ rev: 2 })
-    expect(await vi.waitFor(async () => (await store.lease(owner, ID, 'e', 30)) ?? Promise.reject())).toBeTruthy()
-    expect(await store.lease(owner, 'acme.none', 'e', 30)).toBeUndefined()
-  })
-
-  it('finds what is due, and what is sealed with another key', async () => {
-    const owner = { tenant: 'due', user: 'ada' }
-    for (const [id, dueAt] of [
-      ['acme.1', 30],
-      ['acme.2', 10],
-      ['acme.3', undefined],
-      ['acme.4', 99],
-    ] as const) {
-      await store.put(row({ ...owner, account: id, dueAt, kid: id === 'acme.4' ? 'k2' : 'k1' }), undefined)
-    }
-    expect((await store.due('due', 50, 10)).map((one) => one.account)).toEqual(['acme.2', 'acme.1'])
-    expect((await store.due('due', 50, 1)).map((one) => one.account)).toEqual(['acme.2'])
-    expect(await store.due('one', 0, 10)).toEqual([])
-    expect((await store.sealedOtherwise('due', 'k1', 10)).map((one) => one.account)).toEqual(['acme.4'])
-    expect(await store.sealedOtherwise('due', 'k2', 2)).toHaveLength(2)
-  })
-
-  it('hands a flow to the session that began it, once and in time', async () => {
-    const flow = { ...ADA, id: 'f1', session: 's1', sealed: new Uint8Array([1]), kid: 'k1', expiresAt: 1000 }
-    await store.putFlow(flow, 0)
-    expect(await store.takeFlow(ADA, 'f1', 's2', 500)).toBe('foreign')
-    expect(await store.takeFlow({ tenant: 'one', user: 'eve' }, 'f1', 's1', 500)).toBe('foreign')
-    expect(await store.takeFlow({ tenant: 'two', user: 'ada' }, 'f1', 's1', 500)).toBeUndefined()
-    const taken = await Promise.all([1, 2, 3].map(() => store.takeFlow(ADA, 'f1', 's1', 500)))
-    expect(taken.filter((one) => typeof one === 'object')).toHaveLength(1)
-    await store.putFlow(flow, 0)
-    expect(await store.takeFlow(ADA, 'f1', 's1', 1000)).toBeUndefined()
-    // Swept by the next one.
-    await store.putFlow({ ...flow, id: 'f2' }, 1000)
-    expect(await store.takeFlow(ADA, 'f1', 's1', 500)).toBeUndefined()
-  })
-
-  it('appends to one chain, however many write', async () => {
-    const entry = (event: string) => ({ at: 7, user: event.length % 2 ? 'ada' : 'bob', event })
-    const batches = Array.from({ length: 10 }, (_, at) =>
-      store.appendAudit('log', [entry('x'.repeat(at + 1)), entry('y'.repeat(at + 2))], auditHash),
-    )
-    await Promise.all(batches)
-    const rows = await store.readAudit('log', { limit: 100 })
-    expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
-    expect(await store.auditHead('log')).toEqual({ seq: 20, hash: rows.at(-1)?.hash })
-    expect((await store.readAudit('log', { limit: 100, user: 'ada' })).every(({ user }) => user === 'ada')).toBe(true)
-    expect(await store.readAudit('log', { after: 18, limit: 1 })).toMatchObject([{ seq: 19 }])
-    expect(await store.readAudit('nothing', { limit: 1 })).toEqual([])
-    expect(await store.auditHead('nothing')).toBeUndefined()
-  })
-})
 
 describe.each(stores)('a vault in %s', (_name, open) => {
   let vault: Vault

@@ -4,10 +4,9 @@ import {
   createRegistrations,
   discoverMcp,
   type McpProvider,
-  type Registrations,
-  readChallenge,
+  type RegistrationStore,
 } from '@latchkey/core/mcp'
-import { boundMcp, selectScopes } from '@latchkey/core/server'
+import { boundMcp, challengeOf, selectScopes } from '@latchkey/core/server'
 import type { BrokerClient } from '../../broker/broker.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 
@@ -22,7 +21,7 @@ export interface McpVaultOptions {
    *
    * @default in memory, so each start registers again
    */
-  registrations?: Registrations
+  registrations?: RegistrationStore
   /** @default createGuardedFetch(), which connects to public https addresses only */
   fetch?: GuardedFetch
 }
@@ -46,7 +45,7 @@ export async function mcpForVault(
   const { redirectUri, app, fetch = createGuardedFetch() } = options
   const { registrations = createRegistrations({ storage: memoryStore() }) } = options
   const { id, name, mcp, client: configured } = provider
-  const challenge = await challengeOf(provider, fetch)
+  const challenge = await challengeOf(provider, fetch, app?.client_name)
   const discovery = await discoverMcp(provider, fetch, challenge)
   const { server, resource } = discovery
   if (configured.client_id && mcp.issuer && mcp.issuer !== server.issuer) {
@@ -64,29 +63,13 @@ export async function mcpForVault(
         redirect_uris: [redirectUri],
       })
     : await registrations.getOrCreate(server, { redirectUri, name, provider: id, ask: fetch, ...(app && { app }) })
+  const secret = await registrations.open(server.issuer)
   const scopes = provider.scopes.length > 0 ? provider.scopes : selectScopes(discovery, challenge)
   return {
     provider: boundMcp(provider, { server, client, scopes, resource }),
     client: {
       client_id: client.client_id,
-      ...(client.client_secret && { client_secret: client.client_secret }),
+      ...(secret?.client_secret && { client_secret: secret.client_secret }),
     },
-  }
-}
-
-/** The challenge that the server sends to a request without a token. */
-async function challengeOf({ id, name, mcp }: McpProvider, fetch: GuardedFetch) {
-  const clientInfo = { name: 'latchkey', version: '0' }
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
-  try {
-    const { headers } = await fetch(mcp.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
-      signal: AbortSignal.timeout(10_000),
-    })
-    return readChallenge(headers)
-  } catch (cause) {
-    throw new LatchkeyError('network', `${name} could not be reached.`, { provider: id, cause })
   }
 }

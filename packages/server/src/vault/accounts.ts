@@ -1,0 +1,195 @@
+import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import { type AccountSecret, wordAt } from '@latchkey/core/server'
+import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
+import type { Audit } from './audit.ts'
+import type { KeyProvider } from './keys.ts'
+import { type SealContext, seal, unseal } from './seal.ts'
+import type { WebhookEvent } from './webhooks.ts'
+
+/** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
+export interface VaultSecret extends AccountSecret {
+  revoked?: true
+}
+
+/** An account with its secret. */
+export interface Opened {
+  account: ConnectedAccount
+  secret: VaultSecret
+}
+
+/** The accounts of a vault. A row has one account's facts and its encrypted secret. */
+export interface VaultAccounts {
+  /** Facts of one user's accounts. */
+  list(owner: Owner): Promise<ConnectedAccount[]>
+  /** Facts of one account, if this user has it. */
+  find(owner: Owner, account: string): Promise<ConnectedAccount | undefined>
+  /** @throws LatchkeyError `secret_unavailable` if the row cannot be decrypted. The audit log then has an entry. */
+  open(owner: Owner, account: string): Promise<Opened | undefined>
+  /** Stores an account, new or connected again. `merge` gets what is stored so far. */
+  save(owner: Owner, id: string, merge: (old: Opened | undefined) => Opened): Promise<ConnectedAccount>
+  /** Changes an account's status. */
+  mark(
+    owner: Owner,
+    id: string,
+    status: ConnectedAccount['status'],
+    reason: ConnectedAccount['reason'],
+  ): Promise<ConnectedAccount | undefined>
+  /** Deletes an account. */
+  remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
+  /** Accounts of all tenants that are due before this time, the longest due first. */
+  due(before: number, limit?: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
+  /** Encrypts with the current key what another key encrypted, while everything goes on. */
+  reencrypt(): Promise<{ rewritten: number; failed: number }>
+}
+
+/** Rows as accounts, for the vault's own work. */
+export interface AccountRows {
+  openRow(row: AccountRow): Promise<Opened>
+  /** Writes until it is written: each try gets the newest row. Undefined if `change` returns nothing. */
+  write(
+    owner: Owner,
+    id: string,
+    change: (row: AccountRow | undefined) => Promise<Opened | undefined>,
+  ): Promise<ConnectedAccount | undefined>
+}
+
+/** What createAccounts is made with. */
+interface AccountsOptions {
+  store: VaultStore
+  keys: KeyProvider
+  audit: Audit
+  /** Sends a webhook. */
+  tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
+}
+
+const BATCH = 100
+
+const contextOf = ({ tenant, user, provider, account }: AccountRow): SealContext => ({
+  tenant,
+  user,
+  provider,
+  account,
+})
+
+const sealedOf = ({ kid, sealed }: AccountRow) => ({ kid, bytes: sealed })
+
+const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
+
+/** Facts as they are now: time alone makes an account `expiring`, and ends it. */
+const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Date.now())
+
+/** Reads and writes accounts as encrypted rows. */
+export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts & AccountRows {
+  async function openRow(row: AccountRow): Promise<Opened> {
+    try {
+      return { account: factsOf(row), secret: JSON.parse(await unseal(keys, contextOf(row), sealedOf(row))) }
+    } catch (error) {
+      const { provider, account } = row
+      await audit.record(row, { action: 'tamper', provider, account, outcome: 'failed', reason: 'secret_unavailable' })
+      throw error
+    }
+  }
+
+  async function sealRow(owner: Owner, { account, secret }: Opened, previous: number | undefined): Promise<AccountRow> {
+    const { tenant, user } = owner
+    const { id, provider } = account
+    const rev = Math.max((previous ?? 0) + 1, Date.now())
+    const row = { tenant, user, provider, account: id }
+    const { kid, bytes } = await seal(keys, row, JSON.stringify(secret))
+    const dueAt =
+      secret.token?.refresh_token !== undefined && account.status === 'connected' ? secret.expiresAt : undefined
+    return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
+  }
+
+  const write: AccountRows['write'] = async (owner, id, change) => {
+    for (;;) {
+      const old = await store.get(owner, id)
+      const next = await change(old)
+      if (!next) return undefined
+      const row = await sealRow(owner, next, old?.rev)
+      if (!(await store.put(row, old?.rev))) continue
+      const account = factsOf(row)
+      if (account.status === 'needs-reconnect' && old && factsOf(old).status !== 'needs-reconnect') {
+        tell('account.needs-reconnect', owner, account)
+      }
+      return account
+    }
+  }
+
+  return {
+    openRow,
+    write,
+    async list(owner) {
+      return (await store.list(owner)).map(factsNow)
+    },
+    async find(owner, id) {
+      const row = await store.get(owner, id)
+      return row && factsNow(row)
+    },
+    async open(owner, id) {
+      const row = await store.get(owner, id)
+      return row && openRow(row)
+    },
+    async save(owner, id, merge) {
+      const account = await write(owner, id, async (row) =>
+        // An old secret that does not open is lost either way; connecting again is how the person repairs it.
+        merge(row && (await openRow(row).catch(() => ({ account: factsOf(row), secret: { revoked: true as const } })))),
+      )
+      if (!account) throw gone(id)
+      const { provider } = account
+      await audit.record(owner, { action: 'connect', provider, account: id, outcome: 'allowed' })
+      tell('account.connected', owner, account)
+      return account
+    },
+    mark: (owner, id, status, reason) =>
+      write(owner, id, async (row) => {
+        if (!row) return undefined
+        const { account, secret } = await openRow(row)
+        return { account: { ...account, status, reason }, secret }
+      }),
+    async remove(owner, id) {
+      const row = await store.remove(owner, id)
+      if (!row) return undefined
+      const account = factsOf(row)
+      tell('account.disconnected', owner, account)
+      const opened = await openRow(row).catch(() => undefined)
+      return { account, secret: opened?.secret }
+    },
+    async due(before, limit = BATCH) {
+      const tenants = await store.tenants()
+      const rows = await Promise.all(tenants.map((tenant) => store.due(tenant, before, limit)))
+      return rows
+        .flat()
+        .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
+        .slice(0, limit)
+        .map((row) => ({ owner: { tenant: row.tenant, user: row.user }, account: factsOf(row) }))
+    },
+    async reencrypt() {
+      const failed = new Set<string>()
+      let rewritten = 0
+      const current = keys.current()
+      for (const tenant of await store.tenants()) {
+        for (;;) {
+          const rows = await store.sealedOtherwise(tenant, current, BATCH)
+          let moved = 0
+          for (const row of rows) {
+            try {
+              const { bytes, kid } = await seal(keys, contextOf(row), await unseal(keys, contextOf(row), sealedOf(row)))
+              // A row that changed meanwhile was sealed with the current key by whoever changed it.
+              if (await store.put({ ...row, sealed: bytes, kid, rev: row.rev + 1 }, row.rev)) moved += 1
+            } catch {
+              failed.add(JSON.stringify([row.tenant, row.user, row.account]))
+            }
+          }
+          rewritten += moved
+          // What does not open would be found again and again.
+          if (rows.length < BATCH || moved === 0) break
+        }
+      }
+      return { rewritten, failed: failed.size }
+    },
+  }
+}
+
+export const gone = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected any more.', { account, next: 'connect' })
