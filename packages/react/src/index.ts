@@ -2,8 +2,8 @@
 
 export { ApiKeyForm, type ApiKeyFormProps } from './connect/api-key-form.tsx'
 export { ConnectButton, type ConnectButtonProps } from './connect/connect-button.tsx'
-export type { ConnectIntent } from './connect/connect-control.tsx'
 export { ConnectPrompt, type ConnectPromptProps } from './connect/connect-prompt.tsx'
+export type { ConnectIntent } from './connect/start.ts'
 export { useConsent } from './dialogs/consent.ts'
 export { ConsentDialog, type ConsentDialogProps } from './dialogs/consent-dialog.tsx'
 export type { ConsentItem, UseConsent, UseConsentOptions } from './dialogs/consent-items.ts'

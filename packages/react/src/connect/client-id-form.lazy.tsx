@@ -14,7 +14,7 @@ interface ClientIdFormProps {
 const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
 
 /**
- * Takes the id of this app at an authorization server that registers nobody by itself, and keeps it for that server.
+ * Takes the id of this app at an authorization server without dynamic registration, and keeps it for that server.
  * A client id is no secret; there is no field for one, since a browser could not keep it. @see RFC 6749 §2.2
  */
 export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {

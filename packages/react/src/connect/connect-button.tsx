@@ -10,8 +10,9 @@ import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
-import { type ConnectIntent, useConnectControl } from './connect-control.tsx'
+import { useConnectControl } from './connect-control.tsx'
 import { useConnectNotice } from './connect-notice.tsx'
+import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectButton}. */
 export type ConnectButtonProps = ConnectIntent &

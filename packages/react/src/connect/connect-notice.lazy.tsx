@@ -8,7 +8,7 @@ import { firstStop } from '../ui/focus.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { Notice, NoticeButton } from '../ui/notice.tsx'
 import { errorSentence, useMessages } from '../use-messages.ts'
-import { type ConnectIntent, useStart } from './connect-control.tsx'
+import { type ConnectIntent, useStart } from './start.ts'
 
 const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./client-id-form.lazy.tsx')).ClientIdForm)
 const useDifferent = /* @__PURE__ */ later(
@@ -129,7 +129,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
     return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
   }
   if (error?.code === 'not_configured') {
-    // A server that registers nobody by itself may still know this app: by an id that somebody has.
+    // A server without dynamic registration may still know this app, by an id that its developer has.
     return provider.kind === 'mcp' && !provider.client.client_id ? (
       <ClientIdNotice provider={provider} onSaved={() => start()} />
     ) : (
@@ -148,7 +148,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   )
 }
 
-/** Asks for the client id of this app at a server that registers nobody by itself. */
+/** Asks for the client id of this app at a server without dynamic registration. */
 function ClientIdNotice({ provider, onSaved }: { provider: OAuthProvider; onSaved: () => void }) {
   const messages = useMessages()
   const [Form] = useClientIdForm(true)
@@ -168,10 +168,10 @@ async function copyText(text: Promise<string>): Promise<void> {
 
 type Change = NonNullable<ProviderState['changed']>
 
-// Cards and prompts of one provider see the same change; one of them asks.
+// Cards and prompts of one provider see the same change, and only one of them asks.
 const asked = new WeakSet<Change>()
 
-/** Somebody else signed in than the account that was connected again: asks what to do about it. */
+/** A reconnect came back as another person: asks what to do about it. */
 function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
   const { from, to } = changed
   const messages = useMessages()

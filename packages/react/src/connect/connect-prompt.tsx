@@ -19,9 +19,10 @@ import { LiveRegion } from '../ui/live-region.tsx'
 import { NoticeButton } from '../ui/notice.tsx'
 import { descriptionOf, useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
-import { ConnectControl, type ConnectIntent } from './connect-control.tsx'
+import { ConnectControl } from './connect-control.tsx'
 import { useConnectNotice } from './connect-notice.tsx'
 import { PagePrompt } from './page-prompt.tsx'
+import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectPrompt}. */
 export interface ConnectPromptProps {

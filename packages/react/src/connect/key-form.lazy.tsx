@@ -26,8 +26,10 @@ const UNPRINTABLE = /[^\x20-\x7e]/
 export interface ApiKeyFormProps {
   provider: ApiKeyProvider
   /**
-   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
-   * check does not take the place of one whose owner is known. Default: a new account.
+   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that the
+   * provider cannot check does not take the place of one whose owner is known.
+   *
+   * @default a new account
    */
   accountId?: string
   id?: string
@@ -165,7 +167,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         setBusy(false)
         return refuse({ field: primary, sentence: errorSentence(messages, error, provider.name) })
       }
-      // Nobody could say whether the key is good: that is no reason to refuse a first one.
+      // The provider could not check the key: that is no reason to refuse a first one.
     }
     const fields = submitted.get(node) ?? readFields(node, provider)
     submitted.delete(node)

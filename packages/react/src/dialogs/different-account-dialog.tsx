@@ -21,7 +21,7 @@ export interface DifferentAccountDialogProps {
 }
 
 /**
- * Somebody else signed in than the account that was to be connected again: asks whether to keep both, replace the one
+ * A reconnect came back as another person: asks whether to keep both, replace the one
  * by the other, or change nothing. Escape only puts the question off. Renders nothing while there is nothing to ask.
  */
 export function DifferentAccountDialog(props: DifferentAccountDialogProps) {

@@ -18,11 +18,12 @@ export type DisconnectDialogProps = AboutProps & {
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
-  /** Called with what became of the access at the provider. */
+  /** Called with the receipt: whether the access was revoked or only removed here. */
   onDisconnected?: (receipt: DisconnectReceipt) => void
   /**
-   * `shown`: the dialog stays and says what became of the access. `left`: it closes at once and leaves that to
-   * `onDisconnected`. Default: `shown`.
+   * `shown`: the dialog stays and shows the receipt. `left`: it closes at once and leaves that to `onDisconnected`.
+   *
+   * @default `shown`
    */
   receipt?: 'shown' | 'left'
   /** Called when the dialog is gone: moves the focus. @default back to where it was */
@@ -30,7 +31,7 @@ export type DisconnectDialogProps = AboutProps & {
 }
 
 /**
- * Asks before an account is disconnected, and says what became of its access: "removed" is not "revoked". Renders its
+ * Asks before an account is disconnected, and says whether its access was revoked or only removed here. Renders its
  * trigger and, while it is open, a modal dialog at the end of the body.
  */
 export function DisconnectDialog({ provider, accountId, ...props }: DisconnectDialogProps) {

@@ -8,7 +8,7 @@ import { QuestionDialog } from './questions.lazy.tsx'
 
 const disconnect = fn()
 
-/** The question before an account is disconnected, or when somebody else signed in. */
+/** The question before an account is disconnected, or when another person signed in. */
 const meta = {
   title: 'QuestionDialog',
   component: QuestionDialog,

@@ -24,7 +24,7 @@ interface QuestionDialogProps {
   body: ReactNode
   /** In this order; the first one has the focus, so it should be harmless. */
   answers: readonly Answer[]
-  /** A click beside it does not close it: for questions that nobody asked for by a click. */
+  /** A click beside it does not close it: for questions that no click asked for. */
   firm?: boolean
   /** The answer is being carried out: there is nothing to choose. */
   busy?: boolean
@@ -34,7 +34,7 @@ interface QuestionDialogProps {
   onClosed?: () => void
 }
 
-/** Asks before something is done. A module of its own, so it is only loaded when somebody might be asked. */
+/** Asks before something is done. Loaded on intent. */
 export function QuestionDialog({ title, body, answers, firm, busy = false, onClose, onClosed }: QuestionDialogProps) {
   const home = useRef<Element>(null)
   const actions = useRef<HTMLDivElement>(null)
@@ -95,12 +95,12 @@ interface DisconnectQuestionProps {
   onClosed: (() => void) | undefined
 }
 
-/** What was confirmed, and what became of it once that is known. */
+/** A confirmed disconnect, with its receipt once that is known. */
 interface Ending {
   receipt: DisconnectReceipt | undefined
 }
 
-/** The open dialog of a `DisconnectDialog`, or of a card: a module of its own, so it is only loaded on intent. */
+/** The open dialog of a `DisconnectDialog`, or of a card. */
 export function DisconnectQuestion(props: DisconnectQuestionProps) {
   const { provider, account, receipt, onDisconnected, onClose, onClosed } = props
   const { name } = provider
@@ -143,7 +143,7 @@ interface DifferentAccountQuestionProps {
   onClosed: (() => void) | undefined
 }
 
-/** The open dialog of a `DifferentAccountDialog`, or of a card: a module of its own, so it is only loaded when needed. */
+/** The open dialog of a `DifferentAccountDialog`, or of a card. */
 export function DifferentAccountQuestion(props: DifferentAccountQuestionProps) {
   const { provider, changed, onClose, onClosed } = props
   const { from, to } = changed

@@ -11,7 +11,7 @@ interface ReceiptProps {
   onDismiss?: () => void
 }
 
-/** What became of the access, in so many words: "removed" is not "revoked". */
+/** Says whether an account's access was revoked at its provider, or only removed here. */
 export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
   const messages = useMessages()
   const { name } = provider

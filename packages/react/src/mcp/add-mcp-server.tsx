@@ -16,14 +16,14 @@ export interface AddMcpServerProps {
 interface Asked {
   id: string
   name: string
-  /** Where it really is: its host, whatever it calls itself, or the program that it is. */
+  /** Its host, whatever name it gives itself, or its program. */
   place: string | undefined
   kind: McpServerEntry['kind']
 }
 
 /**
  * Adds MCP servers: by a URL, or by the `mcpServers` JSON of an agent. It shows the hosts that would be asked, and asks
- * nobody anything before the person agrees.
+ * none before the person agrees.
  */
 export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
   const messages = useMessages()

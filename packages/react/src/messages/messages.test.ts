@@ -13,11 +13,20 @@ test('own words lie over the English ones, group by group', () => {
   const own = { errors: { timeout: () => 'Zu spät.' }, spoken: { connecting: () => 'Verbindet.' }, done: 'Fertig' }
   const all = allMessages(own)
   expect(all).toBe(allMessages(own))
-  expect([all.done, all.connect('GitHub'), all.spoken.connecting('GitHub')]).toEqual(['Fertig', 'Connect GitHub', 'Verbindet.'])
-  expect([all.errors.timeout?.('GitHub'), all.errors.network?.('GitHub')]).toEqual(['Zu spät.', expect.stringMatching(/^GitHub/)])
+  expect([all.done, all.connect('GitHub'), all.spoken.connecting('GitHub')]).toEqual([
+    'Fertig',
+    'Connect GitHub',
+    'Verbindet.',
+  ])
+  expect([all.errors.timeout?.('GitHub'), all.errors.network?.('GitHub')]).toEqual([
+    'Zu spät.',
+    expect.stringMatching(/^GitHub/),
+  ])
 })
 
 test('an error is said in the catalogue’s words, else in its own', () => {
-  expect(errorSentence(allMessages(undefined), new LatchkeyError('timeout', 'own'), 'GitHub')).toMatch(/^Signing in at GitHub/)
+  expect(errorSentence(allMessages(undefined), new LatchkeyError('timeout', 'own'), 'GitHub')).toMatch(
+    /^Signing in at GitHub/,
+  )
   expect(errorSentence(allMessages(undefined), new LatchkeyError('misuse', 'own'), 'GitHub')).toBe('own')
 })

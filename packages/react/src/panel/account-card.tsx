@@ -21,8 +21,9 @@ import {
   useRef,
   useState,
 } from 'react'
-import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
 import { isEventful } from '../connect/connect-notice.tsx'
+import type { ConnectIntent } from '../connect/start.ts'
 import { useProvider, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'

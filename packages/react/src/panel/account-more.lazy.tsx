@@ -1,7 +1,8 @@
 'use client'
 import type { ConnectedAccount } from '@latchkey/core'
 import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
-import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
+import type { ConnectIntent } from '../connect/start.ts'
 import * as Account from '../parts/account.tsx'
 import { RawScopes, Since } from '../parts/account-facts.tsx'
 import { type Subject, SubjectContext, useSubject } from '../parts/context.tsx'
@@ -22,7 +23,7 @@ export interface AccountMoreProps {
   onDone: () => void
 }
 
-/** What a row shows behind its dots: the rest of the facts and the rarer actions. Only loaded when somebody may look. */
+/** What a row shows behind its dots: the rest of the facts and the rarer actions. Loaded on intent. */
 export function AccountMore(props: AccountMoreProps) {
   const { id, subject, label, promotable, onStart, onAdded, onDone } = props
   const { provider, account } = subject

@@ -80,7 +80,7 @@ export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }:
           className="latchkey-button"
           data-kind="quiet"
           onClick={() => {
-            // Whoever opens the panel says where the focus goes on.
+            // The app that opens the panel moves the focus.
             manages.current = true
             onClose()
             onManage()

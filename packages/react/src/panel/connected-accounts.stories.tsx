@@ -138,7 +138,7 @@ export const NeedsReconnect: Story = {
     const reconnect = spyOn(client, 'reconnect')
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await expect(reconnect).toHaveBeenCalledWith(octocat.id, undefined)
-    await expect(card.getByText(/^Waiting for GitHub/)).toBeVisible()
+    await expect(await card.findByText(/^Waiting for GitHub/)).toBeVisible()
     client.settle('github', 'cancelled')
     await expect(await canvas.findByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
   },

@@ -135,7 +135,7 @@ test('where secrets rest is said once it is known', () => {
   expect(screen.getByText('Kept nowhere: accounts last until this page closes.')).toBeTruthy()
 })
 
-test('one surface asks about somebody else, however many there are', async () => {
+test('one surface asks about another person, however many there are', async () => {
   const from = fakeAccount()
   const client = createFakeClient({ accounts: [from] })
   render(

@@ -8,7 +8,7 @@ import { useAnnounce } from '../ui/live-region.tsx'
 import { NoticeButton } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
-/** An account that went with all the others, and what became of its access. */
+/** An account that was disconnected with all others, and its receipt. */
 interface Farewell {
   id: string
   provider: string
@@ -23,7 +23,7 @@ export interface DisconnectAllProps {
   onClosed: () => void
 }
 
-/** Asks once before all accounts are disconnected, then shows a receipt for each. Only loaded on intent. */
+/** Asks once before all accounts are disconnected, then shows a receipt for each. Loaded on intent. */
 export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps) {
   const messages = useMessages()
   const announce = useAnnounce()
@@ -31,7 +31,7 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
   const accounts = useAccounts()
   const { disconnectAll } = useDisconnect()
   const [farewells, setFarewells] = useState<readonly Farewell[]>([])
-  // What became of the last accounts is of no interest once the next is there.
+  // Receipts go once there is an account again.
   if (farewells.length > 0 && accounts.length > 0) setFarewells([])
 
   const confirm = async () => {

@@ -12,8 +12,8 @@ interface Boxes {
   foot: number
 }
 
-// It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React will
-// compare is touched, and a rule ends to apply when its card stops loading.
+// It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React
+// compares is touched, and a rule stops applying when its card stops loading.
 const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join('')+'.latchkey-panel:has([data-status=loading]) .latchkey-foot{min-block-size:'+Number(b.foot)+'px}');document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
 
 const never = () => () => {}
@@ -46,7 +46,7 @@ export function KeptBoxes() {
       }
       try {
         localStorage.setItem(KEY, JSON.stringify(boxes))
-      } catch {} // A browser that keeps nothing does not have accounts to come back to.
+      } catch {} // A browser that keeps nothing has no accounts either.
     }
     window.addEventListener('pagehide', keep)
     return () => window.removeEventListener('pagehide', keep)
@@ -56,7 +56,7 @@ export function KeptBoxes() {
     <script
       ref={script}
       nonce={nonce}
-      // Browsers hide a nonce from whoever asks, React included.
+      // Browsers hide a nonce from scripts, React included.
       suppressHydrationWarning
       // biome-ignore lint/security/noDangerouslySetInnerHtml: a constant of this module.
       dangerouslySetInnerHTML={{ __html: reserve }}

@@ -122,7 +122,9 @@ export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'spa
 export type ExpiryProps = PartProps<'time'> & {
   /**
    * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
-   * access ends or is renewed. Default: `expiring`.
+   * access ends or is renewed.
+   *
+   * @default `expiring`
    */
   when?: 'expiring' | 'known'
 }
@@ -226,7 +228,7 @@ export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps
 
 /** Props of `Account.Disconnect`. */
 export type DisconnectProps = PartProps<'button'> & {
-  /** Called with what became of the access at the provider. */
+  /** Called with the receipt: whether the access was revoked or only removed here. */
   onDisconnected?: (receipt: DisconnectReceipt) => void
 }
 
