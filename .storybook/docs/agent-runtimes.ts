@@ -242,7 +242,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   getTokenStatus: {
     ours: ['@latchkey/react StatusBadge', '@latchkey/core ConnectedAccount.status'],
-    how: 'An account has its word already, kept up to date: expiring only when nothing can refresh it.',
+    how: 'Every account has a status, kept up to date; it is expiring only when nothing can refresh it.',
   },
   formatDuration: { ours: ['@latchkey/react ExpiryLabel'], how: 'Renders a time element in the words of the browser.' },
   formatExpirationStatus: {
@@ -381,7 +381,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   UseIdentityReturn: { ours: ['@latchkey/core LatchkeyClient'], how: 'useLatchkey() is the whole client.' },
   'UseIdentityReturn.identities': {
     ours: ['@latchkey/react useAccounts'],
-    how: 'Facts of all accounts, without tokens.',
+    how: 'A ConnectedAccount each, without tokens.',
   },
   'UseIdentityReturn.connectedProviders': {
     ours: ['@latchkey/react useIdentities.providers'],
@@ -411,7 +411,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityReturn.disconnect': {
     ours: ['@latchkey/react useDisconnect.disconnect'],
-    how: 'By account id. Revokes at the provider and says what became of it.',
+    how: 'By account id. Revokes at the provider; the receipt lists what was revoked.',
   },
   'UseIdentityReturn.completeAuthorization': {
     ours: ['@latchkey/core LatchkeyClient.handleRedirect'],
@@ -424,7 +424,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityReturn.getIdentity': {
     ours: ['@latchkey/react useAccount'],
-    how: 'By provider id, or by { accountId }.',
+    how: 'By an AccountTarget: a provider id, or { accountId }.',
   },
   'UseIdentityReturn.getAccessToken': {
     ours: ['@latchkey/react useToken.getToken'],
@@ -441,7 +441,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
       '@latchkey/core LatchkeyClient.subscribe',
       '@latchkey/core LatchkeyClient.getSnapshot',
     ],
-    how: 'The client has the store: a snapshot without secrets, and subscribe.',
+    how: 'The client has the store: a snapshot without secrets, and subscribe. LatchkeyProvider calls mount().',
   },
   useConnectedIdentities: { ours: ['@latchkey/react useAccounts'], how: 'The same array until an account changes.' },
   useConnectedProviders: { ours: ['@latchkey/react useIdentities.providers'], how: 'useIdentities().providers' },
@@ -458,7 +458,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   IdentityActions: { ours: ['@latchkey/core LatchkeyClient'], how: 'Methods of the client.' },
   'IdentityActions.startAuthorization': {
     ours: ['@latchkey/core LatchkeyClient.connectLink'],
-    how: 'An address to open elsewhere in this browser.',
+    how: 'A URL to open elsewhere in this browser.',
   },
   'IdentityActions.refreshToken': {
     ours: ['@latchkey/core LatchkeyClient.getToken', '@latchkey/core LatchkeyClient.reportInvalidToken'],
@@ -531,7 +531,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   OAuthCallbackProps: { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
   TokenStatus: {
     ours: ['@latchkey/core AccountStatus', '@latchkey/core Reason'],
-    how: 'A word and why, instead of booleans.',
+    how: 'A status and a reason, instead of booleans.',
   },
   GITHUB_PROVIDER: { ours: ['@latchkey/core/providers github'], how: 'github()' },
   GOOGLE_PROVIDER: {
@@ -573,7 +573,10 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     ours: ['@latchkey/core/mcp Registrations.getOrCreate'],
     how: 'A metadata document first, then dynamic registration; connect() calls it.',
   },
-  loadDynamicClient: { ours: ['@latchkey/core/mcp Registrations.find'], how: 'By issuer; its secret rests sealed.' },
+  loadDynamicClient: {
+    ours: ['@latchkey/core/mcp Registrations.find'],
+    how: 'By issuer; its secret is stored encrypted.',
+  },
   saveDynamicClient: {
     ours: ['@latchkey/core/mcp Registrations.remember'],
     how: 'For a client that was registered elsewhere.',
@@ -637,8 +640,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'For the time of one call, not until cleared.',
   },
   get_request_identities: {
-    ours: ['@latchkey/server currentIdentities', '@latchkey/server requireIdentity'],
-    how: 'requireIdentity() throws what the chat asks with.',
+    ours: ['@latchkey/server withAccount', '@latchkey/server currentIdentities'],
+    how: 'withAccount() gives a tool its account, and throws the request that the chat shows when there is none.',
   },
   clear_request_identities: { ours: ['@latchkey/server withIdentities'], how: 'Not needed: they end with the call.' },
   IdentityContextManager: {

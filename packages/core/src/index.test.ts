@@ -90,6 +90,9 @@ it('the eager part names no protocol library: that is loaded on intent', () => {
   for (const lazy of [
     'connect/authorization',
     'protocol/token-endpoint',
+    'protocol/http',
+    'protocol/broker',
+    'protocol/profile',
     'protocol/discovery',
     'connect/connect',
     'accounts/refresh',

@@ -16,7 +16,7 @@ const orders: Record<string, string[][]> = {
     ['connect', 'mcp'],
     ['client.ts'],
     ['runtimes'],
-    ['index.ts', 'server.ts', 'internal.ts'],
+    ['index.ts', 'server.ts', 'token.ts', 'internal.ts'],
   ],
   react: [
     ['ui', 'messages'],
@@ -74,8 +74,6 @@ const wrongWay = [
   'core: protocol/vault-client.ts imports connect/authorization.ts',
   'server: agent/mcp/vault.ts imports broker/broker.ts',
   'server: broker/broker.ts imports env.ts',
-  'server: vault/custodian.ts imports agent/context.ts',
-  'server: vault/custodian.ts imports agent/references.ts',
 ]
 
 interface Import {

@@ -1,14 +1,14 @@
 import type { LatchkeyClient } from '@latchkey/core'
 
 /**
- * A `fetch` for a runtime that takes one: each request gets the accounts of its moment, in its body.
+ * A `fetch` for a runtime that takes one. It adds the accounts to the body of each request when it is sent.
  *
  * AG-UI: `new HttpAgent({ url, fetch: withIdentities(client, 'assistant', url) })`
  */
 export function withIdentities(client: LatchkeyClient, agent: string, endpoint: string): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
-    // Tokens go to your own endpoint, and nowhere else.
+    // Send tokens to your own endpoint only.
     if (url !== endpoint || typeof init?.body !== 'string') return fetch(input, init)
     const [identities, connectedAccounts] = await Promise.all([
       client.getIdentities({ agent }),

@@ -1,7 +1,7 @@
 import { readConnectRequest } from '@latchkey/core'
 import { ConnectPrompt } from '@latchkey/react'
 
-/** What a tool of the agent answered, in the chat. `goOn` sends the last message again. */
+/** The answer of a tool, in the chat. `goOn` sends the last message again. */
 export function ToolAnswer({ output, goOn }: { output: unknown; goOn: () => void }) {
   const request = readConnectRequest(output)
   if (request) return <ConnectPrompt request={request} onConnected={goOn} />

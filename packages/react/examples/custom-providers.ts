@@ -16,7 +16,7 @@ export const acme = oauth({
   scopeMeanings: { 'orders:read': { label: 'See your orders', access: 'read' } },
 })
 
-// Any OpenID Connect service, by its issuer. Its client has a secret, which the broker knows.
+// Any OpenID Connect service, by its issuer. The broker has its client secret.
 export const company = oidc({
   id: 'company',
   name: 'Acme ID',

@@ -1,7 +1,7 @@
 import { useAccount, useAgentAccounts, useToken } from '@latchkey/react'
 import { useState } from 'react'
 
-/** Calls an API as the person: the token is asked for where it is used, and kept nowhere. */
+/** Calls an API as the person. It gets the token when it needs it, and does not keep it. */
 export function Repositories() {
   const account = useAccount('github')
   const { getToken } = useToken('github')

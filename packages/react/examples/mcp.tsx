@@ -3,7 +3,7 @@ import { github } from '@latchkey/core/providers/github'
 import { AddMcpServer, ConnectedAccounts, LatchkeyProvider, Registrations } from '@latchkey/react'
 import { useState } from 'react'
 
-// The JSON that agents are configured with. A server that wants a login is connected like any other account.
+// The `mcpServers` JSON of agent configurations. Its servers are connected like any other account.
 const configured = mcpServers({ mcpServers: { linear: { url: 'https://mcp.linear.app/mcp' } } })
 
 export function Settings() {

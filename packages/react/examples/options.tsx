@@ -10,11 +10,11 @@ export function Settings({ userId }: { userId: string }) {
       key={userId}
       broker="/api/latchkey"
       providers={[github()]}
-      prefix={`latchkey-${userId}`} // one person of the app per prefix, when several share a browser
+      prefix={`latchkey-${userId}`} // separates the people of the app who share a browser
       storage={sessionStorageStore()}
       messages={{ connect: (name) => `Link ${name}` }}
       icons={{ github: <img src="/github.svg" alt="" /> }}
-      keep={() => draft} // what must not be lost when a connect has to leave the page
+      keep={() => draft} // restored when a connect leaves the page
       onReturn={(kept) => setDraft(String(kept))}
     >
       <textarea aria-label="Message" value={draft} onChange={(event) => setDraft(event.target.value)} />

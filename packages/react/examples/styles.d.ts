@@ -1,2 +1,2 @@
-// What a bundler's own types say, such as `vite/client`.
+// A bundler's types declare this, such as `vite/client`.
 declare module '*.css'

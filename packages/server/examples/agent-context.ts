@@ -3,7 +3,7 @@ import { AgentContext, withAccount } from '@latchkey/server'
 import { tool } from 'ai'
 import { z } from 'zod'
 
-/** A tool of the AI SDK: whose repositories it lists depends on whom it runs for. */
+/** A tool of the AI SDK. It lists the repositories of the person that the agent acts for. */
 export const createListRepos = (baseUrl?: string) =>
   tool({
     description: 'Lists your repositories on GitHub.',
@@ -14,7 +14,7 @@ export const createListRepos = (baseUrl?: string) =>
     }),
   })
 
-/** Who the agent acts for in this request. */
+/** The person that the agent acts for in this request. */
 export function createContext(userId: string, access_token: string) {
   const ctx = new AgentContext({ userId, oauthTokens: { github: { access_token, scopes: ['read:user'] } } })
   // Where a library wants the token itself: ctx.oauthTokens.github.access_token

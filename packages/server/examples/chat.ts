@@ -9,15 +9,15 @@ import {
 } from 'ai'
 import { createListRepos } from './agent-context.ts'
 
-/** On the server: the chat, whose tools act for the person who asks. */
+/** The chat's route. Its tools act for the person who sent the request. */
 export async function chat(request: Request, userId: string, model: LanguageModel) {
-  // First of all the tokens leave the body. What remains can be logged and stored.
+  // Take the tokens out of the body first. The rest can be logged and stored.
   const { identities, body } = takeIdentities(await request.json())
   const messages = await convertToModelMessages(body.messages as UIMessage[])
 
   return AgentContext.fromIdentities(identities, { userId }).run(() => {
     const { stream } = streamText({ model, messages, tools: { list_repos: createListRepos() } })
-    // The answer is read later: bound, its tools keep the accounts of this request.
+    // The stream is read after this function returns, so bind the identities of this request to it.
     return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) }))
   })
 }

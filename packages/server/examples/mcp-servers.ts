@@ -1,7 +1,7 @@
 import type { AgentContext } from '@latchkey/server'
 import { resolveMcpServers } from '@latchkey/server/mcp'
 
-/** A configuration as MCP clients write it. It names accounts, and holds none. */
+/** An MCP configuration with references to accounts, and no token. */
 export const config = {
   mcpServers: {
     github: {

@@ -3,7 +3,7 @@ import { createBroker } from '@latchkey/server'
 import { Hono } from 'hono'
 
 type Env = Readonly<Record<string, string | undefined>>
-/** Your own way to say who asks: a session, a user id, or null for nobody. */
+/** Returns the person's session or user id, or null to refuse the request. */
 type Authenticate = (request: Request) => Promise<string | null>
 
 export function createServer(authenticate: Authenticate, env: Env = process.env): Hono {

@@ -7,7 +7,7 @@ export interface Service {
   api: string
 }
 
-/** What the agent does as itself, with nobody's account. */
+/** A tool that calls an API with the agent's own account. */
 export function createGetMetrics({ api, ...client }: Service) {
   const credentials = new ServiceCredentials({ ...client, scopes: ['metrics.read'], origins: [new URL(api).origin] })
 

@@ -15,11 +15,11 @@ export const createVaultBroker = (vault: Vault, authenticate: (request: Request)
     authenticate,
     owner: ({ id, userId }) => ({ user: userId, session: id }),
     allowedOrigins: ['https://app.example'],
-    // What each agent may be given at all, whatever a run asks for.
+    // The providers that each agent may ever use.
     agents: { assistant: { providers: ['github', 'gmail'] } },
   })
 
-/** A run of the agent: its request names accounts, and holds no token. */
+/** A run of the agent. Its request contains references to accounts, and no token. */
 export async function run<Answer>(
   request: Request,
   broker: ReturnType<typeof createVaultBroker>,

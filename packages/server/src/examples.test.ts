@@ -10,9 +10,10 @@ import { createServer } from '../examples/mount.ts'
 import { createGetMetrics } from '../examples/service-credentials.ts'
 import { listDatasets } from '../examples/skill.ts'
 import { createVaultBroker, run } from '../examples/vault.ts'
+import { openVault } from '../fixtures/open-vault.ts'
 import { resolveMcpServers } from './agent/mcp/index.ts'
 import { AgentContext, AuthorizationRequired, currentIdentities } from './index.ts'
-import { createVault, localKeys, memoryStore } from './vault/index.ts'
+import { localKeys, memoryStore } from './vault/index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -123,7 +124,7 @@ it('example: a server with a broker', async () => {
 })
 
 it('example: a run whose accounts are in the vault', async () => {
-  const vault = createVault({ store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
+  const vault = openVault({ store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
   const id = `github.${'a'.repeat(22)}`
   const account: ConnectedAccount = {
     id,

@@ -58,4 +58,4 @@ export {
 export { isPublicAddress } from './outbound/public-address.ts'
 export { createRedactor, type Redactor } from './outbound/redact/redactor.ts'
 export { secretsOf } from './outbound/redact/secrets.ts'
-export type { AgentPolicy, Disconnection, ResolveOptions } from './vault/custodian.ts'
+export type { AgentPolicy, ResolveOptions } from './use/door.ts'

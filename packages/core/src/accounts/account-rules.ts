@@ -1,7 +1,8 @@
 // What is true of an account, whoever keeps its secret: the browser and the vault on a server ask the same rules. Pure:
 // no network, no storage, no page.
 import type { Identity } from '../identities.ts'
-import type { Profile, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
+import type { Profile } from '../protocol/profile.ts'
+import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
 

@@ -1,8 +1,9 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { BROKER_LIMIT, brokered } from '../protocol/broker.ts'
+import { limited, readText } from '../protocol/http.ts'
+import { fetchProfile } from '../protocol/profile.ts'
 import {
   authorizationServer,
-  brokered,
-  fetchProfile,
   type RevokedToken,
   type Token,
   type TokenAnswer,
@@ -57,9 +58,11 @@ export function createRenewal(keeper: Keeper, mcp: () => Promise<Grantor>) {
   /** The client ids that the broker names, asked once; a failure is forgotten. */
   function brokerClients() {
     clients ??= (async () => {
-      const response = await fetch(`${broker}/providers`, { headers: { accept: 'application/json' } })
+      const response = await limited({ limit: BROKER_LIMIT })(`${broker}/providers`, {
+        headers: { accept: 'application/json' },
+      })
       type Named = { id: string; client_id?: string; mode?: string }
-      const { providers } = (await response.json()) as { providers: Named[] }
+      const { providers } = JSON.parse(await readText(response)) as { providers: Named[] }
       return new Map(providers.map((named) => [named.id, named]))
     })()
     clients.catch(() => {

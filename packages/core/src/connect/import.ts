@@ -1,4 +1,5 @@
 import type { Keeper } from '../accounts/account-store.ts'
+import { isObject } from '../protocol/http.ts'
 import { parseScope } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import type { Connecting } from './connect.ts'
@@ -8,8 +9,7 @@ const OLD_KEY = 'datalayer-agent-identities'
 
 type Fields = Record<string, unknown>
 
-const object = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+const object = (value: unknown): Fields => (isObject(value) ? value : {})
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 16_384 ? value : undefined
 

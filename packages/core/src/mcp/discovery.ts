@@ -1,5 +1,6 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import type { ResolvedServer } from '../protocol/discovery.ts'
+import { parseObject, readText } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { hostKind } from '../urls.ts'
@@ -30,7 +31,6 @@ export interface McpDiscovery {
 export type Ask = (url: string, init?: RequestInit) => Promise<Response>
 
 const TIMEOUT = 10_000
-const MAX_DOCUMENT = 256 * 1024
 
 /** Whether a URL out of a document may be used: https, or loopback where the MCP server itself is on loopback. */
 function isSafeUrl(provider: McpProvider, value: unknown): value is string {
@@ -75,32 +75,8 @@ async function readDocument(
     })
   }
   if (!response.ok) return undefined
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch {
-    // A page where a document should be: an app's catch-all route.
-  }
-  return undefined
-}
-
-/** A body of bounded size. */
-export async function readText(response: Response): Promise<string> {
-  const reader = response.body?.getReader()
-  if (!reader) return ''
-  const decoder = new TextDecoder()
-  let text = ''
-  let size = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return text + decoder.decode()
-    size += value.byteLength
-    if (size > MAX_DOCUMENT) {
-      await reader.cancel()
-      throw new LatchkeyError('malformed_response', 'The answer was too large.')
-    }
-    text += decoder.decode(value, { stream: true })
-  }
+  // Undefined for a page where a document should be: an app's catch-all route.
+  return parseObject(text)
 }
 
 const wellKnown = (name: string, { origin, pathname }: URL) =>

@@ -1,7 +1,8 @@
+import { readText } from '../protocol/http.ts'
 import { type Challenge, readChallenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { cleanName } from './config.ts'
-import { type Ask, readText } from './discovery.ts'
+import type { Ask } from './discovery.ts'
 
 /** The first request of MCP, with a token or without. @see MCP 2025-06-18 "Initialization" */
 function initialize({ mcp }: McpProvider, ask: Ask, clientName: string, token?: string): Promise<Response> {

@@ -1,8 +1,9 @@
 import { keySeal, openDatabase, plainSeal } from '../accounts/seal.ts'
 import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
+import { parseObject, readText } from '../protocol/http.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { hostKind } from '../urls.ts'
-import { type Ask, type McpAuthorizationServer, readText } from './discovery.ts'
+import type { Ask, McpAuthorizationServer } from './discovery.ts'
 
 /** How this app introduces itself. @see RFC 7591 §2 */
 export interface AppMetadata {
@@ -317,7 +318,7 @@ async function requestRegistration(
       signal: AbortSignal.timeout(10_000),
     })
     const text = await readText(response)
-    answer = parseObject(text)
+    answer = parseObject(text) ?? {}
   } catch (error) {
     throw asLatchkeyError(error, 'network', `${name} could not be reached to register this app.`, about)
   }
@@ -388,15 +389,6 @@ function checkAnswer(
   return client
 }
 
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
-  } catch {
-    return {}
-  }
-}
-
 /** Checks the URL of this app's own client ID metadata document. @throws LatchkeyError `misuse` */
 export function checkClientMetadataUrl(value: string): string {
   const wrong = (what: string) => new LatchkeyError('misuse', `clientMetadataUrl ${what}.`, { next: 'configure' })
@@ -430,7 +422,7 @@ export async function checkClientMetadata(
     signal: AbortSignal.timeout(10_000),
   })
   if (response.status !== 200) throw wrong('is not there without a session or a redirect (status 200)')
-  const document = parseObject(await readText(response))
+  const document = parseObject(await readText(response)) ?? {}
   if (document.client_id !== url) throw wrong('must name its own URL as client_id')
   if (typeof document.client_name !== 'string') throw wrong('needs a client_name')
   const uris = document.redirect_uris

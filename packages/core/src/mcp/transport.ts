@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import { BROKER_HEADER } from '../protocol/token-endpoint.ts'
+import { BROKER_HEADER } from '../protocol/broker.ts'
 import type { McpProvider } from '../provider.ts'
 import type { Ask } from './discovery.ts'
 

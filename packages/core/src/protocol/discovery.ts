@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
+import { bounded } from './http.ts'
 
 /** An authorization server whose endpoints are known. */
 export type ResolvedServer = oauth.AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
@@ -22,7 +23,7 @@ export async function resolveServer(provider: OAuthProvider, fetch = globalThis.
   if (!pending) {
     pending = oauth
       .discoveryRequest(issuer, {
-        [oauth.customFetch]: fetch,
+        [oauth.customFetch]: bounded({ fetch }),
         [oauth.allowInsecureRequests]: issuer.protocol === 'http:',
       })
       .then((response) => oauth.processDiscoveryResponse(issuer, response))

@@ -1,19 +1,12 @@
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { apiKey, keyScheme, oauth } from '../provider.ts'
 import { github } from '../providers/github.ts'
 import { gmail } from '../providers/gmail.ts'
 import { kaggle } from '../providers/kaggle.ts'
-import {
-  authorizationServer,
-  BROKER_HEADER,
-  brokered,
-  callBroker,
-  fetchProfile,
-  keyAuthorization,
-  type Token,
-  verifyKey,
-} from './token-endpoint.ts'
+import { BROKER_HEADER, brokered, callBroker } from './broker.ts'
+import { fetchProfile, keyAuthorization, verifyKey } from './profile.ts'
+import { authorizationServer, type Token } from './token-endpoint.ts'
 
 let server: TinyServer
 
@@ -109,6 +102,89 @@ describe('the authorization server itself', () => {
       provider: 'acme',
       next: 'retry',
     })
+  })
+})
+
+describe('limits', () => {
+  /** Takes the connection and never answers. */
+  const silent: typeof globalThis.fetch = (_url, init) =>
+    new Promise((_resolve, reject) => {
+      init?.signal?.throwIfAborted()
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+    })
+  /** Sends its headers, and never its body. */
+  const stuck: typeof globalThis.fetch = async (_url, init) =>
+    new Response(
+      new ReadableStream({
+        start: (body) => init?.signal?.addEventListener('abort', () => body.error(init.signal?.reason)),
+      }),
+    )
+  const direct = (fetch = globalThis.fetch) => authorizationServer(acme(), { client_id: 'app', fetch })
+  const withUserinfo = () => ({
+    ...acme(),
+    profile: { endpoint: `${server.origin}/userinfo`, fields: { subject: 'id' } },
+  })
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+      const late = new AbortController()
+      setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), milliseconds)
+      return late.signal
+    })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.unstubAllGlobals()
+  })
+
+  describe.each([
+    ['never answers', silent],
+    ['never ends its answer', stuck],
+  ])('a server that %s', (_what, fetch) => {
+    it.each([
+      ['/token', 10_000, () => direct(fetch).refresh(TOKEN)],
+      ['/revoke', 10_000, () => direct(fetch).revoke(TOKEN)],
+      ['/userinfo', 10_000, () => fetchProfile(withUserinfo(), 'at')],
+      ['a broker', 30_000, () => callBroker('/api/latchkey', 'token', {})],
+    ])('%s is given up after %d ms', async (_route, limit, call) => {
+      vi.stubGlobal('fetch', fetch)
+      const ended = vi.fn()
+      const outcome = expect(call().finally(ended)).rejects.toMatchObject({ name: 'LatchkeyError', code: 'network' })
+      await vi.advanceTimersByTimeAsync(limit - 1)
+      expect(ended).not.toHaveBeenCalled()
+      await vi.advanceTimersByTimeAsync(1)
+      await outcome
+    })
+
+    it('/userinfo that follows a token leaves the account without a name', async () => {
+      const provider = withUserinfo()
+      const token = Response.json(ANSWER)
+      const options = { client_id: 'app', fetch: vi.fn(fetch).mockResolvedValueOnce(token) }
+      const answer = authorizationServer(provider, options).refresh(TOKEN)
+      await vi.advanceTimersByTimeAsync(10_000)
+      expect(await answer).toMatchObject({ token: { access_token: 'new' }, profile: undefined })
+    })
+  })
+
+  it("the caller's own signal ends a request before", async () => {
+    const own = new AbortController()
+    const options = { client_id: 'app', fetch: silent, signal: own.signal }
+    const outcome = expect(authorizationServer(acme(), options).refresh(TOKEN)).rejects.toMatchObject({
+      code: 'network',
+    })
+    own.abort()
+    await outcome
+  })
+
+  it.each([
+    ['/token', () => direct().refresh(TOKEN)],
+    ['/revoke', () => direct().revoke(TOKEN)],
+    ['/userinfo', () => fetchProfile(withUserinfo(), 'at')],
+    ['/broker/accounts', () => callBroker(server.broker, 'accounts', undefined, 'GET')],
+  ])('%s that answers too much is not read to its end', async (path, call) => {
+    server.fault(path, { status: path === '/revoke' ? 400 : 200, body: `{"access_token":"${'x'.repeat(256 * 1024)}"}` })
+    await expect(call()).rejects.toMatchObject({ code: 'malformed_response' })
   })
 })
 

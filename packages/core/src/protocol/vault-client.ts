@@ -4,7 +4,7 @@ import type { AuthorizationRequest, authorizationRequest, Flow } from '../connec
 import { codeFromServer, LatchkeyError } from '../errors.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { BROKER_HEADER } from './token-endpoint.ts'
+import { callBroker } from './broker.ts'
 
 /** A flow whose verifier is on the server: all that this browser has to know of it. */
 export interface VaultFlow extends Flow {
@@ -19,41 +19,8 @@ export type VaultClient = ReturnType<typeof createVaultClient>
 export function createVaultClient(keeper: Keeper) {
   const { options, store } = keeper
 
-  async function call<T>(method: string, route: string, body?: object): Promise<T> {
-    let response: Response
-    let answer: { error?: unknown; message?: unknown } | undefined
-    try {
-      response = await fetch(`${options.broker}/${route}`, {
-        method,
-        headers: {
-          accept: 'application/json',
-          [BROKER_HEADER]: '1',
-          ...(body && { 'content-type': 'application/json' }),
-        },
-        body: body && JSON.stringify(body),
-        redirect: 'error',
-      })
-      answer = await response.json().catch(() => undefined)
-    } catch (cause) {
-      throw new LatchkeyError('network', 'The app could not be reached. Check the connection and try again.', { cause })
-    }
-    if (response.ok && answer) return answer as T
-    // The server has ended it, or never had it.
-    if (response.status === 404 && route.startsWith('accounts/')) {
-      throw new LatchkeyError('login_required', 'This account is not connected any more.', { next: 'connect' })
-    }
-    const ours = ['not_configured', 'state_mismatch', 'issuer_mismatch', 'account_changed', 'malformed_response']
-    const said = String(answer?.error)
-    const fallback =
-      response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
-    const code = ours.includes(said) ? (said as LatchkeyError['code']) : codeFromServer(said, fallback)
-    const next = { invalid_token: 'edit-key', not_configured: 'configure', account_changed: 'reconnect' } as const
-    throw new LatchkeyError(
-      code,
-      typeof answer?.message === 'string' ? answer.message.slice(0, 300) : `The app's broker refused: ${code}.`,
-      { next: next[code as keyof typeof next] ?? 'retry' },
-    )
-  }
+  const call = <T>(method: string, route: string, body?: object) =>
+    callBroker<T>(options.broker ?? '', route, body, method)
 
   /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
   async function keep(account: ConnectedAccount): Promise<ConnectedAccount> {

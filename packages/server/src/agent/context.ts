@@ -1,32 +1,9 @@
 import type { Identity } from '@latchkey/core'
+import type { OAuthToken, TokenRequest } from '../use/source.ts'
 import { AuthorizationRequired, currentIdentities, type RequireOptions, withIdentities } from './identities.ts'
 import type { AccountReference } from './references.ts'
 
-/** An account's token with its facts, as a vault or database returns it. */
-export interface OAuthToken {
-  /** @see RFC 6749 §5.1 */
-  access_token: string
-  /** Granted scopes, if known. */
-  scopes?: readonly string[]
-  /** Milliseconds since the epoch. */
-  expiresAt?: number
-  accountId?: string
-  /** The other fields of an API key. */
-  fields?: Readonly<Record<string, string>>
-}
-
-/** What a fresh token must have. */
-export interface TokenRequest {
-  scopes?: readonly string[]
-  /**
-   * Which account of the provider.
-   *
-   * @default the one that was connected last
-   */
-  accountId?: string
-  /** True to get a new token because the provider refused the last one. */
-  forceRefresh?: boolean
-}
+export type { OAuthToken, TokenRequest }
 
 /** Where tokens come from if the request carries none. The vault has this shape. */
 export interface TokenSource {

@@ -3,6 +3,7 @@ import { type ApiKeyProvider, type ConnectRequest, type Identity, type Provider,
 import { envName, keyScheme } from '@latchkey/core/internal'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
+import { isObject } from '@latchkey/core/server'
 
 const store = new AsyncLocalStorage<readonly Identity[]>()
 
@@ -195,6 +196,3 @@ function keyEnv(provider: ApiKeyProvider, { accessToken, fields }: Identity): Re
   if (!scheme?.fields.every((field) => all.has(field))) return {}
   return Object.fromEntries(Object.entries(scheme.env ?? {}).map(([name, field]) => [name, all.get(field) ?? '']))
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

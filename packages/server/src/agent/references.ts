@@ -1,3 +1,5 @@
+import { isObject } from '@latchkey/core/server'
+
 /** The wire form of an account in the vault. It names the account and is useless without the session. */
 export interface AccountReference {
   /** Provider id. */
@@ -48,6 +50,3 @@ export function takeConnectedAccounts<Body>(body: Body): { connectedAccounts: Ac
   const found = [...parseConnectedAccounts(nested), ...parseConnectedAccounts(top)]
   return { connectedAccounts: found, body: rest as Body }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

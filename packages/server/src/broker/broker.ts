@@ -1,5 +1,6 @@
 import {
   type ApiKeyProvider,
+  type DisconnectReceipt,
   type ErrorCode,
   type Identity,
   LatchkeyError,
@@ -7,6 +8,7 @@ import {
   type Provider,
 } from '@latchkey/core'
 import { callbackPage, callbackScriptHash } from '@latchkey/core/callback'
+import { parseObject } from '@latchkey/core/server'
 import { authorizationServer, BROKER_HEADER, type Token, type TokenEndpoint, verifyKey } from '@latchkey/core/token'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
@@ -18,13 +20,9 @@ import { parseConnectedAccounts } from '../agent/references.ts'
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import { MCP_HEADERS, type McpProxy } from '../outbound/mcp-proxy.ts'
-import {
-  type AgentPolicy,
-  type Custodian,
-  createCustodian,
-  type Disconnection,
-  type ResolveOptions,
-} from '../vault/custodian.ts'
+import { type AgentPolicy, createDoor, type Door, type ResolveOptions } from '../use/door.ts'
+import { createSource } from '../use/source.ts'
+import { type Custodian, createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
 import { callApi } from './proxy.ts'
 
@@ -46,7 +44,7 @@ export interface VaultAccess<Session> {
    */
   tokenSource(options?: TokenSourceOptions): TokenSource
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
-  deleteUser(owner: VaultOwner): Promise<Record<string, Disconnection>>
+  deleteUser(owner: VaultOwner): Promise<Record<string, DisconnectReceipt>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
   refreshDue(aheadSeconds?: number): Promise<number>
   /** Stops the background. */
@@ -419,11 +417,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: cutFetch(fetch) }))
   })
 
-  const custodian =
-    vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch), agents: options.agents })
-  if (custodian) vaultRoutes(custodian)
+  const custodian = vault && createCustodian({ vault, providers, endpointOf, fetchFor: () => cutFetch(fetch) })
+  const door = custodian && createDoor({ custodian, providers, agents: options.agents })
+  const accountSource = custodian && door && createSource(door, custodian)
+  if (custodian && door) vaultRoutes(custodian, door)
 
-  function vaultRoutes(custodian: Custodian) {
+  function vaultRoutes(custodian: Custodian, door: Door) {
     // The same answer for an account of somebody else and for one that never was.
     const absent = () => refusal(404, 'invalid_request', 'There is no such account.')
     const vaulted = <P extends Provider>(provider: P): P => {
@@ -439,12 +438,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
         scopes: scopesOf(body),
         accountId: optionalText(body, 'accountId'),
       }
-      return c.json(await custodian.start(owner, owner.session, provider, request))
+      return c.json(await custodian.start(owner, provider, request))
     })
 
     app.post('/flows/:state', async (c) => {
       const { body, owner } = c.var
-      const account = await custodian.finish(owner, owner.session, c.req.param('state'), text(body, 'response'))
+      const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
       if (account === 'foreign') {
         throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
       }
@@ -468,7 +467,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     })
 
     app.post('/accounts/:id', async (c) => {
-      const account = await custodian.check(c.var.owner, c.req.param('id'))
+      const account = await custodian.recheck(c.var.owner, c.req.param('id'))
       if (!account) throw absent()
       return c.json({ account })
     })
@@ -500,7 +499,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const body = c.var.body && JSON.stringify(c.var.body)
       const { headers } = c.req.raw
       return callApi(
-        custodian,
+        door,
         owner,
         { account: id, provider, url: verdict.url },
         { method, headers, body },
@@ -520,13 +519,13 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   return Object.assign(async (request: Request) => app.fetch(request), {
     async resolveAccounts(who: Request | Session, references: unknown, about: ResolveOptions = {}) {
       const session = who instanceof Request ? await authenticate(who) : who
-      if (!custodian || !session) return []
-      return custodian.resolve(ownerOf(session), parseConnectedAccounts(references), about)
+      if (!accountSource || !session) return []
+      return accountSource.resolve(ownerOf(session), parseConnectedAccounts(references), about)
     },
     tokenSource({ tenant = 'default', ...about }: TokenSourceOptions = {}) {
       return {
         async getToken(user: string, provider: string, request: TokenRequest = {}) {
-          return custodian?.token({ user, tenant }, provider, request, about)
+          return accountSource?.token({ user, tenant }, provider, request, about)
         },
       }
     },
@@ -598,12 +597,8 @@ function limiter(perMinute: number): (key: string) => number | undefined {
 
 async function readObject(request: Request): Promise<Body> {
   const body = await readText(request)
-  try {
-    const value: unknown = JSON.parse(body)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Body
-  } catch {
-    // Answered below, like every other body that is not an object.
-  }
+  const value = parseObject(body)
+  if (value) return value
   throw refusal(400, 'invalid_request', 'The body must be a JSON object.')
 }
 

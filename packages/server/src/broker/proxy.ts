@@ -1,26 +1,30 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
 import { PAGE_POLICY, secretOf, sendAs } from '../outbound/api-request.ts'
 import type { Owner } from '../stores/store.ts'
-import type { Custodian } from '../vault/custodian.ts'
+import type { Door } from '../use/door.ts'
 
 /** The agent that a page is: in `agents` of `createBroker`, and in the audit log. */
 const PAGE = 'page'
 
 /** Sends one call of a page with the account's secret, to its own API. A redirect is not an answer for a page. */
 export async function callApi(
-  custodian: Custodian,
+  door: Door,
   owner: Owner,
   { account, provider, url }: { account: string; provider: Provider; url: URL },
   request: { method: string; headers: Headers; body?: string },
   fetch: typeof globalThis.fetch,
 ): Promise<Response> {
-  const about = { agent: PAGE, audience: url.origin }
-  const found = await custodian.authorize(owner, { provider: provider.id, accountId: account }, about)
-  if (found instanceof LatchkeyError) {
-    if (found.code !== 'access_denied') throw found
-    return Response.json({ error: found.code, message: found.message }, { status: 403 })
+  const identity = await door
+    .authorize({ owner, provider: provider.id, accountId: account, agent: PAGE, audience: url.origin })
+    .then(door.open)
+    .catch((error) => {
+      if (error instanceof LatchkeyError && error.code === 'access_denied') return error
+      throw error
+    })
+  if (identity instanceof LatchkeyError) {
+    return Response.json({ error: identity.code, message: identity.message }, { status: 403 })
   }
-  const secret = secretOf(provider, found)
+  const secret = secretOf(provider, identity)
   if (!secret) throw new LatchkeyError('login_required', 'This account is not connected.', { account })
   const answer = await sendAs(secret, { ...request, url, fetch }, PAGE_POLICY)
   const { status } = answer

@@ -10,6 +10,7 @@ import express from 'express'
 import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { keyProviderAt, providerAt } from '../../fixtures/acme.ts'
+import { openVault } from '../../fixtures/open-vault.ts'
 import {
   AgentContext,
   type BrokerOptions,
@@ -20,7 +21,8 @@ import {
   takeConnectedAccounts,
   withIdentities,
 } from '../index.ts'
-import { createVault, localKeys, type Vault, type VaultOptions, verifyWebhook } from '../vault/index.ts'
+import { localKeys, type VaultOptions, verifyWebhook } from '../vault/index.ts'
+import { insideOf } from '../vault/vault.ts'
 
 const APP = 'https://app.example'
 const MOUNT = `${APP}/api/latchkey`
@@ -36,7 +38,7 @@ interface Session {
 }
 
 let upstream: TinyServer
-let vault: Vault
+let vault: ReturnType<typeof openVault>
 const written: unknown[] = []
 
 beforeAll(async () => {
@@ -46,7 +48,7 @@ beforeEach(() => {
   upstream.reset()
   upstream.settings.headers = { 'set-cookie': 'upstream=CANARY_COOKIE', 'x-upstream': 'yes' }
   upstream.keys.set(GOOD_KEY, { sub: '12345678', name: 'Key' })
-  vault = createVault({ keys: localKeys(KEY) })
+  vault = openVault({ keys: localKeys(KEY) })
   written.length = 0
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
     vi.spyOn(console, method).mockImplementation((...words) => written.push(...words))
@@ -234,7 +236,7 @@ describe('flows and accounts', () => {
     upstream.settings.expiresIn = 200
     await connect()
     const background = broker({ refreshAhead: 300 })
-    const due = vi.spyOn(vault, 'due').mockResolvedValue([])
+    const due = vi.spyOn(insideOf(vault), 'due').mockResolvedValue([])
     vi.advanceTimersByTime(30_000)
     expect(due).toHaveBeenCalledTimes(1)
     background.close()
@@ -826,7 +828,7 @@ describe('webhooks and telemetry', () => {
       return new Response(null, { status: 204 })
     }
     const webhooks: VaultOptions['webhooks'] = [{ url: 'https://hooks.example', secret, fetch, retryAfter: [1] }]
-    vault = createVault({ keys: localKeys(KEY), webhooks })
+    vault = openVault({ keys: localKeys(KEY), webhooks })
     const { id } = await connect()
     await vi.waitFor(() => expect(got).toHaveLength(1))
     await vault.mark(owner('ada'), id, 'needs-reconnect', 'revoked')
@@ -850,7 +852,7 @@ describe('webhooks and telemetry', () => {
       expect(verifyWebhook(secret, old, body)).toBe(false)
     }
     expect(() =>
-      createVault({ keys: localKeys(KEY), webhooks: [{ url: 'https://hooks.example', secret: 'whsec_short' }] }),
+      openVault({ keys: localKeys(KEY), webhooks: [{ url: 'https://hooks.example', secret: 'whsec_short' }] }),
     ).toThrow(/24 random bytes/)
   })
 

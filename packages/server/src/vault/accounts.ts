@@ -1,7 +1,8 @@
-import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { type AccountSecret, wordAt } from '@latchkey/core/server'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import type { Audit } from './audit.ts'
+import { absent } from './errors.ts'
 import type { KeyProvider } from './keys.ts'
 import { type SealContext, seal, unseal } from './seal.ts'
 import type { WebhookEvent } from './webhooks.ts'
@@ -17,12 +18,16 @@ export interface Opened {
   secret: VaultSecret
 }
 
-/** The accounts of a vault. A row has one account's facts and its encrypted secret. */
-export interface VaultAccounts {
+/** The facts of accounts, which need no key. */
+export interface AccountFacts {
   /** Facts of one user's accounts. */
   list(owner: Owner): Promise<ConnectedAccount[]>
   /** Facts of one account, if this user has it. */
   find(owner: Owner, account: string): Promise<ConnectedAccount | undefined>
+}
+
+/** The accounts of a vault, for the vault's own work. A row has one account's facts and its encrypted secret. */
+export interface VaultAccounts extends AccountFacts {
   /** @throws LatchkeyError `secret_unavailable` if the row cannot be decrypted. The audit log then has an entry. */
   open(owner: Owner, account: string): Promise<Opened | undefined>
   /** Stores an account, new or connected again. `merge` gets what is stored so far. */
@@ -37,13 +42,8 @@ export interface VaultAccounts {
   /** Deletes an account. */
   remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /** Accounts of all tenants that are due before this time, the longest due first. */
-  due(before: number, limit?: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
-  /** Encrypts with the current key what another key encrypted, while everything goes on. */
-  reencrypt(): Promise<{ rewritten: number; failed: number }>
-}
-
-/** Rows as accounts, for the vault's own work. */
-export interface AccountRows {
+  due(before: number, limit: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
+  /** @throws LatchkeyError as {@link VaultAccounts.open} does. */
   openRow(row: AccountRow): Promise<Opened>
   /** Writes until it is written: each try gets the newest row. Undefined if `change` returns nothing. */
   write(
@@ -53,7 +53,6 @@ export interface AccountRows {
   ): Promise<ConnectedAccount | undefined>
 }
 
-/** What createAccounts is made with. */
 interface AccountsOptions {
   store: VaultStore
   keys: KeyProvider
@@ -62,16 +61,14 @@ interface AccountsOptions {
   tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
 }
 
-const BATCH = 100
-
-const contextOf = ({ tenant, user, provider, account }: AccountRow): SealContext => ({
+export const contextOf = ({ tenant, user, provider, account }: AccountRow): SealContext => ({
   tenant,
   user,
   provider,
   account,
 })
 
-const sealedOf = ({ kid, sealed }: AccountRow) => ({ kid, bytes: sealed })
+export const sealedOf = ({ kid, sealed }: AccountRow) => ({ kid, bytes: sealed })
 
 const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
 
@@ -79,7 +76,7 @@ const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.fact
 const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Date.now())
 
 /** Reads and writes accounts as encrypted rows. */
-export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts & AccountRows {
+export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts {
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
       return { account: factsOf(row), secret: JSON.parse(await unseal(keys, contextOf(row), sealedOf(row))) }
@@ -101,7 +98,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
   }
 
-  const write: AccountRows['write'] = async (owner, id, change) => {
+  const write: VaultAccounts['write'] = async (owner, id, change) => {
     for (;;) {
       const old = await store.get(owner, id)
       const next = await change(old)
@@ -135,7 +132,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
         // An old secret that does not open is lost either way; connecting again is how the person repairs it.
         merge(row && (await openRow(row).catch(() => ({ account: factsOf(row), secret: { revoked: true as const } })))),
       )
-      if (!account) throw gone(id)
+      if (!account) throw absent(id)
       const { provider } = account
       await audit.record(owner, { action: 'connect', provider, account: id, outcome: 'allowed' })
       tell('account.connected', owner, account)
@@ -155,7 +152,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
       const opened = await openRow(row).catch(() => undefined)
       return { account, secret: opened?.secret }
     },
-    async due(before, limit = BATCH) {
+    async due(before, limit) {
       const tenants = await store.tenants()
       const rows = await Promise.all(tenants.map((tenant) => store.due(tenant, before, limit)))
       return rows
@@ -164,32 +161,5 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
         .slice(0, limit)
         .map((row) => ({ owner: { tenant: row.tenant, user: row.user }, account: factsOf(row) }))
     },
-    async reencrypt() {
-      const failed = new Set<string>()
-      let rewritten = 0
-      const current = keys.current()
-      for (const tenant of await store.tenants()) {
-        for (;;) {
-          const rows = await store.sealedOtherwise(tenant, current, BATCH)
-          let moved = 0
-          for (const row of rows) {
-            try {
-              const { bytes, kid } = await seal(keys, contextOf(row), await unseal(keys, contextOf(row), sealedOf(row)))
-              // A row that changed meanwhile was sealed with the current key by whoever changed it.
-              if (await store.put({ ...row, sealed: bytes, kid, rev: row.rev + 1 }, row.rev)) moved += 1
-            } catch {
-              failed.add(JSON.stringify([row.tenant, row.user, row.account]))
-            }
-          }
-          rewritten += moved
-          // What does not open would be found again and again.
-          if (rows.length < BATCH || moved === 0) break
-        }
-      }
-      return { rewritten, failed: failed.size }
-    },
   }
 }
-
-export const gone = (account: string) =>
-  new LatchkeyError('login_required', 'This account is not connected any more.', { account, next: 'connect' })

@@ -2,8 +2,9 @@
 
 export { memoryStore } from '../stores/memory.ts'
 export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from '../stores/store.ts'
-export type { Opened, VaultSecret } from './accounts.ts'
+export type { AccountFacts } from './accounts.ts'
 export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
 export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './keys.ts'
+export type { Reencryption } from './reencrypt.ts'
 export { createVault, type Vault, type VaultOptions, vaultFromEnv } from './vault.ts'
 export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'

@@ -7,23 +7,25 @@ import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { providerAt } from '../../fixtures/acme.ts'
+import { openVault } from '../../fixtures/open-vault.ts'
 import type { Order } from '../../fixtures/vault-process.ts'
 import { migratePostgres, postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
+import type { Opened } from './accounts.ts'
 import {
   type AccountRow,
-  createVault,
   type KeyProvider,
   keysFromEnv,
   localKeys,
   memoryStore,
-  type Opened,
   type Owner,
-  type Vault,
   type VaultStore,
   vaultFromEnv,
 } from './index.ts'
+import { createRenewal } from './renewal.ts'
 import { seal } from './seal.ts'
+import { insideOf } from './vault.ts'
 
 const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
 const OTHER_KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
@@ -132,10 +134,10 @@ async function process_(env: Record<string, string>) {
 }
 
 describe.each(stores)('a vault in %s', (_name, open) => {
-  let vault: Vault
+  let vault: ReturnType<typeof openVault>
   const keys = localKeys(KEY)
   beforeAll(() => {
-    vault = createVault({ store: open(), keys })
+    vault = openVault({ store: open(), keys })
   })
   afterAll(() => vault.close())
 
@@ -190,7 +192,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     const owner = { tenant: 'rotate', user: 'ada' }
     const ids = Array.from({ length: 250 }, (_, at) => `acme.${String(at).padStart(22, '0')}`)
     const rotating = localKeys(KEY)
-    const mine = createVault({ store: vault.store, keys: rotating })
+    const mine = openVault({ store: vault.store, keys: rotating })
     for (const id of ids) await mine.save(owner, id, () => opened({ fields: { key: id } }, id))
     const old = rotating.current()
     const kid = rotating.rotate(OTHER_KEY)
@@ -215,59 +217,63 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect(error).toMatchObject({ code: 'secret_unavailable', message: expect.stringContaining(kid) })
   })
 
+  /** Renewal at a provider that answers like this. */
+  function renewing(refresh: () => Promise<string>, at = vault) {
+    const revoke = vi.fn(async () => ({ status: 'unsupported' as const }))
+    const answer = async () => {
+      const name = await refresh()
+      return { token: { ...token(name, `${name}-r`).token!, expires_in: 9e9 } }
+    }
+    const { renew } = createRenewal({
+      vault: insideOf(at),
+      providers: new Map([['acme', providerAt('https://acme.example')]]),
+      endpointOf: () => ({ client_id: 'app', redeem: answer, refresh: answer, revoke }),
+      fetchFor: () => fetch,
+    })
+    return { revoke, renew: (owner: Owner, fresh = (_: Opened) => false) => renew(owner, ID, fresh) }
+  }
+
   it('one refresh for all, saved before anybody has it', async () => {
     const owner = { tenant: 'renew', user: 'ada' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
-    const refresh = vi.fn(async ({ account }: Opened) => ({ account, secret: token('new', 'r2', 9e15) }))
+    const refresh = vi.fn(async () => 'new')
     const fresh = ({ secret }: Opened) => (secret.expiresAt ?? 0) > Date.now()
-    const steps = { fresh, refresh, discard: vi.fn() }
     // Two vaults on one store are two processes to each other.
-    const second = createVault({ store: vault.store, keys })
-    const all = await Promise.all(
-      Array.from({ length: 50 }, (_, at) => (at % 2 ? vault : second).renew(owner, ID, steps)),
-    )
+    const processes = [vault, openVault({ store: vault.store, keys })].map((at) => renewing(refresh, at))
+    const all = await Promise.all(Array.from({ length: 50 }, (_, at) => processes[at % 2]!.renew(owner, fresh)))
     expect(refresh).toHaveBeenCalledTimes(1)
     expect(new Set(all.map(({ secret }) => secret.token?.access_token))).toEqual(new Set(['new']))
-    expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('r2')
+    expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('new-r')
   })
 
   it('case 77: a disconnect during a refresh is final, and the late token is ended', async () => {
     const owner = { tenant: 'renew', user: 'late' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
-    const discard = vi.fn(async () => {})
-    const renewal = vault.renew(owner, ID, {
-      fresh: () => false,
-      discard,
-      refresh: async ({ account }) => {
-        await vault.remove(owner, ID)
-        return { account, secret: token('late', 'r2', 9e15) }
-      },
+    const { renew, revoke } = renewing(async () => {
+      await vault.remove(owner, ID)
+      return 'late'
     })
-    await expect(renewal).rejects.toMatchObject({ code: 'login_required' })
-    expect(discard).toHaveBeenCalledWith(expect.objectContaining({ secret: token('late', 'r2', 9e15) }))
+    await expect(renew(owner)).rejects.toMatchObject({ code: 'login_required' })
+    expect(revoke).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(token('late', 'late-r').token))
     expect(await vault.open(owner, ID)).toBeUndefined()
   })
 
   it('a refresh keeps its rotated token though facts change, and gives way to a newer connection', async () => {
     const owner = { tenant: 'renew', user: 'change' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
-    const discard = vi.fn(async () => {})
-    const during = (act: () => Promise<unknown>, name: string) =>
-      vault.renew(owner, ID, {
-        fresh: () => false,
-        discard,
-        refresh: async ({ account }) => {
-          await act()
-          return { account, secret: token(name, `${name}-r`, 9e15) }
-        },
-      })
-    expect(
-      (await during(() => vault.mark(owner, ID, 'connected', 'offline'), 'second')).secret.token?.access_token,
-    ).toBe('second')
+    const changing = renewing(async () => {
+      await vault.mark(owner, ID, 'connected', 'offline')
+      return 'second'
+    })
+    expect((await changing.renew(owner)).secret.token?.access_token).toBe('second')
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('second-r')
-    const reconnect = () => vault.save(owner, ID, () => opened(token('reconnected', 'r9', 9e15)))
-    expect((await during(reconnect, 'third')).secret.token?.access_token).toBe('reconnected')
-    expect(discard).toHaveBeenCalledTimes(1)
+    expect(changing.revoke).not.toHaveBeenCalled()
+    const overtaken = renewing(async () => {
+      await vault.save(owner, ID, () => opened(token('reconnected', 'r9', 9e15)))
+      return 'third'
+    })
+    expect((await overtaken.renew(owner)).secret.token?.access_token).toBe('reconnected')
+    expect(overtaken.revoke).toHaveBeenCalledTimes(1)
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('r9')
   })
 })
@@ -277,7 +283,7 @@ describe('what an attacker finds', () => {
     const file = fileName()
     const { url, adminUrl } = newDatabase()
     const vaults = [sqliteStore(file), postgresStore({ url })].map((store) =>
-      createVault({ store, keys: localKeys(KEY) }),
+      openVault({ store, keys: localKeys(KEY) }),
     )
     for (const vault of vaults) {
       await vault.save(ADA, ID, () => opened(token('CANARY_AT', 'CANARY_RT')))
@@ -285,7 +291,7 @@ describe('what an attacker finds', () => {
         opened({ fields: { key: 'CANARY_KEY' } }, `keys.${'k'.repeat(22)}`),
       )
       const flow = { provider: 'acme', state: 'CANARY_STATE', code_verifier: 'CANARY_VERIFIER' }
-      await vault.putFlow(ADA, 'CANARY_SESSION', flow as never, 60_000)
+      await vault.putFlow({ ...ADA, session: 'CANARY_SESSION' }, flow as never, 60_000)
     }
     const dump = () =>
       readdirSync(folder)
@@ -312,10 +318,10 @@ describe('what an attacker finds', () => {
 
   it('case 115: in Postgres a role that owns the tables sees no row of another tenant, and none without one', async () => {
     const { url, adminUrl } = newDatabase()
-    const vault = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+    const vault = openVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
     await vault.save({ tenant: 'one', user: 'ada' }, ID, () => opened())
     await vault.save({ tenant: 'two', user: 'ada' }, ID, () => opened())
-    await vault.putFlow(ADA, 's', { state: 'x' } as never, 60_000)
+    await vault.putFlow({ ...ADA, session: 's' }, { state: 'x' } as never, 60_000)
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     const count = async (table: string) => (await client.query(`SELECT * FROM ${table}`)).rows.length
@@ -332,7 +338,7 @@ describe('what an attacker finds', () => {
     expect(await count('latchkey_accounts')).toBe(0)
     await client.end()
     await vault.close()
-    const bypassing = createVault({ store: postgresStore({ url: adminUrl }), keys: localKeys(KEY) })
+    const bypassing = openVault({ store: postgresStore({ url: adminUrl }), keys: localKeys(KEY) })
     await expect(bypassing.list(ADA)).rejects.toMatchObject({
       code: 'misuse',
       message: expect.stringMatching(/bypasses/),
@@ -349,7 +355,7 @@ describe('what an attacker finds', () => {
     await migratePostgres({ url, grantTo: 'runner' })
     await admin.end()
     const store = postgresStore({ url: url.replace('app@', 'runner@'), migrate: false })
-    const vault = createVault({ store, keys: localKeys(KEY) })
+    const vault = openVault({ store, keys: localKeys(KEY) })
     await vault.save(ADA, ID, () => opened())
     expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
     expect((await vault.remove(ADA, ID))?.account.id).toBe(ID)
@@ -412,7 +418,7 @@ describe('what an attacker finds', () => {
         return inside.unwrap(inside.current(), wrapped, context)
       },
     }
-    const vault = createVault({ keys: kms })
+    const vault = openVault({ keys: kms })
     await vault.save(ADA, ID, () => opened())
     expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
     expect(JSON.parse(seen[1] ?? '')).toEqual(['one', 'ada', 'acme', ID, 'arn:kms/1'])
@@ -422,9 +428,10 @@ describe('what an attacker finds', () => {
   it('the environment chooses the store, and a wrong choice is said', async () => {
     const open = (env: Record<string, string>) => vaultFromEnv({ TOKEN_ENCRYPTION_KEY: KEY, ...env })
     const sqlite = await open({ TOKEN_STORE_URL: `sqlite://${fileName()}` })
-    expect([sqlite.store.type, (await open({ TOKEN_STORE_TYPE: 'memory' })).store.type]).toEqual(['sqlite', 'memory'])
+    const memory = await open({ TOKEN_STORE_TYPE: 'memory' })
+    expect([sqlite, memory].map((vault) => insideOf(vault).store.type)).toEqual(['sqlite', 'memory'])
     const remote = await open({ TOKEN_STORE_TYPE: 'postgres', TOKEN_STORE_URL: newDatabase().url })
-    await remote.save(ADA, ID, () => opened())
+    await insideOf(remote).save(ADA, ID, () => opened())
     expect(await remote.list(ADA)).toMatchObject([{ id: ID, custody: 'vault' }])
     await Promise.all([sqlite.close(), remote.close()])
     await expect(open({ TOKEN_STORE_TYPE: 'postgres' })).rejects.toThrow(/TOKEN_STORE_URL has to say where/)
@@ -445,7 +452,7 @@ describe('what an attacker finds', () => {
     ]
     for (const [what, change] of changes) {
       const { url, adminUrl } = newDatabase()
-      const { audit, close } = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+      const { audit, close } = openVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
       for (const [action, outcome] of [
         ['connect', 'allowed'],
         ['use', 'allowed'],
@@ -479,7 +486,7 @@ describe('what an attacker finds', () => {
     }
     const file = fileName()
     const store = sqliteStore(file)
-    const vault = createVault({ store, keys: localKeys(KEY) })
+    const vault = openVault({ store, keys: localKeys(KEY) })
     await vault.audit.record(ADA, { action: 'connect', outcome: 'allowed' })
     const verdict = await vault.audit.verify('one')
     await expect(vault.audit.verify('one', { head: verdict.ok ? verdict.head : '' })).resolves.toMatchObject({
@@ -505,7 +512,7 @@ describe('several processes', () => {
 
   async function seeded(url: string) {
     const { access_token, refresh_token } = upstream.grant('ada')
-    const vault = createVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+    const vault = openVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
     const owner = { tenant: 'default', user: 'ada' }
     const seed = token(access_token, refresh_token, Date.now() - 1000)
     await vault.save(owner, ID, () => ({
@@ -584,7 +591,7 @@ describe('several processes', () => {
       }
       await server.kill()
       acknowledged.push(...server.answers.map(({ id }) => id ?? ''))
-      const vault = createVault({ store: sqliteStore(file), keys: localKeys(KEY) })
+      const vault = openVault({ store: sqliteStore(file), keys: localKeys(KEY) })
       for (const id of acknowledged) {
         const found = await vault.open({ tenant: 'default', user: 'ada' }, id)
         expect(found?.secret.fields?.key).toBe(`key of ${id}`)

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
-import type { Flow } from '@latchkey/core/server'
 import { memoryStore } from '../stores/memory.ts'
 import type { Owner, VaultStore } from '../stores/store.ts'
-import { createAccounts, type VaultAccounts } from './accounts.ts'
+import { type AccountFacts, createAccounts, type VaultAccounts } from './accounts.ts'
 import { type Audit, createAudit } from './audit.ts'
+import { createFlows, type Flows } from './flows.ts'
 import { type KeyProvider, keysFromEnv } from './keys.ts'
-import { createRenewal, type Renewal } from './renewal.ts'
-import { seal, unseal } from './seal.ts'
+import { type Reencryption, reencrypt } from './reencrypt.ts'
 import { createWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
 
 /** What `createVault` is made with. */
@@ -26,17 +24,30 @@ export interface VaultOptions {
 }
 
 /** Accounts of users with their secrets, encrypted. Made by {@link createVault}, used through the broker. */
-export interface Vault extends VaultAccounts, Renewal {
-  readonly store: VaultStore
+export interface Vault extends AccountFacts {
+  /** `memory`, `sqlite`, `postgres`, …, for logs. */
+  readonly storeType: string
   readonly audit: Audit
-  putFlow(owner: Owner, session: string, flow: Flow, lifetime: number): Promise<void>
-  /** Once. `foreign` when another session began it. */
-  takeFlow(owner: Owner, session: string, state: string): Promise<Flow | 'foreign' | undefined>
+  /** Encrypts with the current key what another key encrypted, while everything goes on. */
+  reencrypt(): Promise<Reencryption>
   close(): Promise<void>
 }
 
-/** In the place of a provider, where a flow is sealed: no provider id has such a character. */
-const FLOW = '/flow'
+/** All of a vault, secrets too: for the code that connects, refreshes and revokes. */
+export interface VaultInside extends VaultAccounts, Flows {
+  readonly store: VaultStore
+  readonly audit: Audit
+  readonly leaseSeconds: number
+}
+
+const insides = new WeakMap<Vault, VaultInside>()
+
+/** @throws LatchkeyError `misuse` if `createVault` did not make it. */
+export function insideOf(vault: Vault): VaultInside {
+  const inside = insides.get(vault)
+  if (!inside) throw new LatchkeyError('misuse', 'vault must come from createVault.', { next: 'configure' })
+  return inside
+}
 
 /**
  * Makes a vault: `createVault({ store: sqliteStore('vault.db'), keys: localKeys(key) })`.
@@ -59,35 +70,20 @@ export function createVault({
     const data = { tenant, user, provider, accountId: id, label, reason }
     for (const hook of hooks) hook.send({ type, timestamp: new Date().toISOString(), data })
   }
-  const { openRow, write, ...accounts } = createAccounts({ store, keys, audit, tell })
-
-  return {
-    store,
+  const accounts = createAccounts({ store, keys, audit, tell })
+  const vault: Vault = {
+    list: accounts.list,
+    find: accounts.find,
+    storeType: store.type,
     audit,
-    ...accounts,
-    ...createRenewal(store, { openRow, write }, leaseSeconds),
-    async putFlow({ tenant, user }, session, flow, lifetime) {
-      const id = digest(flow.state)
-      const { kid, bytes } = await seal(keys, { tenant, user, provider: FLOW, account: id }, JSON.stringify(flow))
-      const now = Date.now()
-      await store.putFlow(
-        { tenant, user, id, session: digest(session), sealed: bytes, kid, expiresAt: now + lifetime },
-        now,
-      )
-    },
-    async takeFlow({ tenant, user }, session, state) {
-      const id = digest(state)
-      const row = await store.takeFlow({ tenant, user }, id, digest(session), Date.now())
-      if (row === undefined || row === 'foreign') return row
-      return JSON.parse(
-        await unseal(keys, { tenant, user, provider: FLOW, account: id }, { kid: row.kid, bytes: row.sealed }),
-      )
-    },
+    reencrypt: () => reencrypt(store, keys),
     async close() {
       for (const hook of hooks) hook.close()
       await store.close()
     },
   }
+  insides.set(vault, { ...accounts, ...createFlows(store, keys), store, audit, leaseSeconds })
+  return vault
 }
 
 /**
@@ -125,5 +121,3 @@ async function storeFromEnv({
     { next: 'configure' },
   )
 }
-
-const digest = (text: string) => createHash('sha256').update(text).digest('base64url')

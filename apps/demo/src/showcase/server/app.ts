@@ -72,7 +72,7 @@ export function createApp(options: AppOptions): Hono {
       const config: Config = {
         baseUrls,
         model: agent.name,
-        vault: vault?.store.type,
+        vault: vault?.storeType,
         mcpExample: mcp?.example ?? '',
         clientMetadataUrl: mcp?.clientMetadataUrl ?? '',
       }

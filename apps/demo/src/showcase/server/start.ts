@@ -173,7 +173,7 @@ Latchkey demo: http://localhost:${port}
   Metrics stand-in at ${sandbox.metrics.url}, read with a service account
   MCP     ${mcp.origins.length} stand-in servers, to paste from the page
   Model   ${agent.name}
-  Tokens  ${vault ? `on the server: ${vault.store.type}, encrypted` : 'in the browser, sealed'}
+  Tokens  ${vault ? `on the server: ${vault.storeType}, encrypted` : 'in the browser, sealed'}
 `)
 })
 

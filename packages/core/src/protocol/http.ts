@@ -1,0 +1,110 @@
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import type { Provider } from '../provider.ts'
+
+/** Bytes. A larger answer is neither a token, a profile, metadata nor a broker's. */
+const MAX_ANSWER = 256 * 1024
+
+/** How a request is sent. */
+export interface RequestOptions {
+  fetch?: typeof globalThis.fetch
+  signal?: AbortSignal
+  /** The longest time for the answer and its body, in milliseconds. @default 10000 */
+  limit?: number
+}
+
+/** `fetch` with a time limit, next to the caller's own signal. */
+export const limited =
+  ({ fetch = globalThis.fetch, signal, limit = 10_000 }: RequestOptions = {}): typeof globalThis.fetch =>
+  (input, init) => {
+    const signals = [AbortSignal.timeout(limit), signal, init?.signal].filter((one) => one instanceof AbortSignal)
+    return fetch(input, { ...init, signal: AbortSignal.any(signals) })
+  }
+
+/** Reads a whole body. @throws the error from `tooLarge` if it has more than `maxBytes` bytes. */
+export async function readBounded(
+  body: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+  tooLarge: () => Error,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array[] = []
+  let size = 0
+  // Not `for await`: Safari's streams cannot be iterated.
+  const reader = body?.getReader()
+  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+    size += read.value.byteLength
+    if (size > maxBytes) {
+      await reader?.cancel()
+      throw tooLarge()
+    }
+    pieces.push(read.value)
+  }
+  const bytes = new Uint8Array(size)
+  for (const piece of pieces.reverse()) {
+    size -= piece.byteLength
+    bytes.set(piece, size)
+  }
+  return bytes
+}
+
+/** The text of an answer. @throws LatchkeyError `malformed_response` if it is too large. */
+export const readText = async ({ body }: Response, maxBytes = MAX_ANSWER): Promise<string> =>
+  new TextDecoder().decode(
+    await readBounded(body, maxBytes, () => new LatchkeyError('malformed_response', 'The answer was too large.')),
+  )
+
+/** {@link limited} for a library that reads answers itself: its answers are bounded as well, and no redirect is followed. */
+export function bounded(options: RequestOptions): typeof globalThis.fetch {
+  const fetch = limited(options)
+  return async (input, init) => {
+    const response = await fetch(input, { ...init, redirect: 'manual' })
+    return response.body ? new Response((await readText(response)) || null, response) : response
+  }
+}
+
+/** Whether a value is an object with members: no array and not null. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The JSON object that a text is; undefined for any other text. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Seconds, from a number of them or a date; at most an hour. @see RFC 9110 §10.2.3 */
+export function retryAfter({ headers }: Response): number | undefined {
+  const value = headers.get('retry-after')
+  if (value === null) return undefined
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)
+  return Number.isFinite(seconds) ? Math.min(3600, Math.max(0, seconds)) : undefined
+}
+
+export const unavailable = (provider: Provider, retryAfter?: number) =>
+  new LatchkeyError('temporarily_unavailable', `${provider.name} is not available right now.`, {
+    provider: provider.id,
+    retryAfter,
+    next: retryAfter === undefined ? 'retry' : 'wait',
+  })
+
+export const malformed = (provider: Provider, cause?: unknown) =>
+  new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {
+    provider: provider.id,
+    cause,
+  })
+
+/** What went wrong at an endpoint of this provider, as our error. */
+export const failure = (provider: Provider, error: unknown): LatchkeyError =>
+  error instanceof SyntaxError ||
+  (error instanceof LatchkeyError && error.code === 'malformed_response' && !error.provider)
+    ? malformed(provider, error)
+    : asLatchkeyError(error, 'network', `${provider.name} could not be reached.`, { provider: provider.id })
+
+/** The header of HTTP's Basic scheme. @see RFC 7617 §2 */
+export const basic = (username: string, password: string) => {
+  const bytes = new TextEncoder().encode(`${username}:${password}`)
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`
+}
