@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { act, cleanup, render, screen } from '@testing-library/react'
+import { act, cleanup, configure, render, screen } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { useState } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -7,6 +7,8 @@ import { later } from './later.tsx'
 import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient } from './testing.ts'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
 const Details = () => <p>Details</p>

@@ -1,6 +1,7 @@
 'use client'
 import { type ComponentType, useCallback, useEffect, useState } from 'react'
-import { Notice, NoticeButton } from './ui/notice.tsx'
+import { Button } from './ui/button.tsx'
+import { Notice } from './ui/notice.tsx'
 import { useFirstMessages } from './use-first-messages.ts'
 
 /**
@@ -32,7 +33,14 @@ export function later<Props>(load: () => Promise<ComponentType<Props>>) {
 function LoadFailed() {
   const messages = useFirstMessages()
   return (
-    <Notice tone="error" actions={<NoticeButton onClick={() => location.reload()}>{messages.reload}</NoticeButton>}>
+    <Notice
+      tone="error"
+      actions={
+        <Button size="small" onClick={() => location.reload()}>
+          {messages.reload}
+        </Button>
+      }
+    >
       {messages.loadFailed}
     </Notice>
   )

@@ -3,6 +3,7 @@ import type { OAuthProvider } from '@latchkey/core'
 import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 
 interface ClientIdFormProps {
@@ -75,11 +76,9 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
             <span>
               {messages.clientIdRedirect}: <code dir="ltr">{found.mcp.redirectUri}</code>
             </span>
-            <button
-              type="button"
-              className="latchkey-button"
-              data-kind="quiet"
-              data-size="small"
+            <Button
+              kind="quiet"
+              size="small"
               onClick={() =>
                 navigator.clipboard.writeText(found.mcp.redirectUri).then(
                   () => setCopied(true),
@@ -88,7 +87,7 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
               }
             >
               {copied ? messages.copied : messages.copyShort}
-            </button>
+            </Button>
           </p>
           <div className="latchkey-field">
             <label htmlFor={`${baseId}-input`}>{messages.clientIdLabel}</label>
@@ -116,9 +115,9 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
       )}
       {found && (
         <div className="latchkey-actions">
-          <button type="submit" className="latchkey-button" data-kind="primary" aria-label={messages.connect(name)}>
+          <Button type="submit" kind="primary" aria-label={messages.connect(name)}>
             {messages.connectShort}
-          </button>
+          </Button>
         </div>
       )}
     </form>

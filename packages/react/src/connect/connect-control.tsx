@@ -3,7 +3,9 @@ import { defaultAccount, type Provider } from '@latchkey/core'
 import { type MouseEvent, useId, useRef, useState } from 'react'
 import { useConnect, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
+import { loadSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { useFirstMessages } from '../use-first-messages.ts'
 import { type ConnectIntent, useStart } from './start.ts'
@@ -51,8 +53,8 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
 
   const foresee = () => {
     prepare()
-    // What it says of a lost connection cannot come over one.
-    import('./connect-notice.lazy.tsx').catch(() => {})
+    // What fails is asked for again when there is something to show or say.
+    Promise.all([import('./events.lazy.ts'), loadSpokenStatus()]).catch(() => {})
     if (takesKey) loadForm()
     if (question) loadConsent()
   }
@@ -144,15 +146,9 @@ export function ConnectControl(props: ConnectControlProps) {
       : [messages.reconnectShort, messages.reconnect(provider.name, intent.accountLabel)])
   return (
     <>
-      <button
-        type="button"
-        className={`latchkey-button ${className}`}
-        data-kind={control.open ? 'secondary' : kind}
-        aria-label={name}
-        {...control.props}
-      >
+      <Button className={className} kind={control.open ? 'secondary' : kind} aria-label={name} {...control.props}>
         {visible}
-      </button>
+      </Button>
       {control.below}
     </>
   )

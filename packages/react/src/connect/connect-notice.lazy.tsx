@@ -4,9 +4,10 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import { useConnect, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
+import { Notice } from '../ui/notice.tsx'
 import { errorSentence, useMessages } from '../use-messages.ts'
 import { type ConnectIntent, useStart } from './start.ts'
 
@@ -37,17 +38,18 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   if (changed) return <ChangedNotice provider={provider} changed={changed} />
 
   const stop = (
-    <NoticeButton label={messages.cancelConnect(name)} onClick={cancel}>
+    <Button size="small" aria-label={messages.cancelConnect(name)} onClick={cancel}>
       {messages.cancelShort}
-    </NoticeButton>
+    </Button>
   )
   const openAgain = (
-    <NoticeButton
-      label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
+    <Button
+      size="small"
+      aria-label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
       onClick={() => start()}
     >
       {intent.accountId ? messages.reconnectShort : messages.connectShort}
-    </NoticeButton>
+    </Button>
   )
   const copy = () => {
     const { scopes, accountId } = intent
@@ -58,9 +60,15 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   }
   const waysOn = (
     <>
-      <NoticeButton onClick={() => start('tab')}>{messages.openInNewTab}</NoticeButton>
-      <NoticeButton onClick={() => start('redirect')}>{messages.openInThisTab}</NoticeButton>
-      <NoticeButton onClick={copy}>{messages.copyLink}</NoticeButton>
+      <Button size="small" onClick={() => start('tab')}>
+        {messages.openInNewTab}
+      </Button>
+      <Button size="small" onClick={() => start('redirect')}>
+        {messages.openInThisTab}
+      </Button>
+      <Button size="small" onClick={copy}>
+        {messages.copyLink}
+      </Button>
     </>
   )
   const aboutLink = link && (link === 'copied' ? messages.linkCopied : messages.linkNotCopied)
@@ -121,9 +129,9 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
     )
   }
   const tryAgain = (
-    <NoticeButton label={messages.tryAgain(name)} onClick={() => start()}>
+    <Button size="small" aria-label={messages.tryAgain(name)} onClick={() => start()}>
       {messages.tryAgainShort}
-    </NoticeButton>
+    </Button>
   )
   if (reason === 'access_denied' || error?.code === 'access_denied') {
     return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
@@ -195,17 +203,9 @@ function ChangedNotice({ provider, changed }: { provider: Provider; changed: Cha
       <Notice
         tone="warning"
         actions={
-          <button
-            ref={trigger}
-            type="button"
-            className="latchkey-button"
-            data-kind="secondary"
-            data-size="small"
-            aria-haspopup="dialog"
-            onClick={ask}
-          >
+          <Button ref={trigger} size="small" aria-haspopup="dialog" onClick={ask}>
             {messages.choose}
-          </button>
+          </Button>
         }
       >
         {messages.changed(from.label, to.label)}

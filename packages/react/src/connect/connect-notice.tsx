@@ -5,7 +5,7 @@ import { useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import type { ConnectNoticeProps } from './connect-notice.lazy.tsx'
 
-const useNotice = /* @__PURE__ */ later(async () => (await import('./connect-notice.lazy.tsx')).ConnectNotice)
+const useNotice = /* @__PURE__ */ later(async () => (await import('./events.lazy.ts')).ConnectNotice)
 
 /** Whether there may be something to say about a provider's connect. */
 export const isEventful = ({ status, reason, error, changed }: ProviderState) =>

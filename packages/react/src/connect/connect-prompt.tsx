@@ -13,10 +13,10 @@ import { ScopeItems } from '../parts/scope-items.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { Avatar } from '../ui/avatar.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { NoticeButton } from '../ui/notice.tsx'
 import { descriptionOf, useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { ConnectControl } from './connect-control.tsx'
@@ -143,15 +143,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           )}
         </div>
         {ready && paused ? (
-          <button
-            type="button"
-            className="latchkey-button latchkey-connect"
-            data-kind="primary"
+          <Button
+            className="latchkey-connect"
+            kind="primary"
             aria-label={messages.resume(name)}
             onClick={() => client.unpause(paused.id)}
           >
             {messages.resumeShort}
-          </button>
+          </Button>
         ) : ready ? (
           <ConnectControl provider={provider} onStart={setStarted} {...intent} />
         ) : (
@@ -169,9 +168,13 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
       {notice}
       {waiting && (
         <div className="latchkey-later">
-          <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>
+          <Button
+            size="small"
+            aria-label={messages.promptLater(name)}
+            onClick={() => client.cancelRequest(provider.id)}
+          >
             {messages.promptLaterShort}
-          </NoticeButton>
+          </Button>
         </div>
       )}
     </article>

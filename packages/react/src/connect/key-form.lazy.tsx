@@ -17,6 +17,7 @@ import {
 } from 'react'
 import type { Messages } from '../messages/messages.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { errorSentence, useMessages } from '../use-messages.ts'
 
 const LONGEST = 8 * 1024
@@ -247,14 +248,14 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         </ul>
       )}
       <div className="latchkey-actions">
-        <button type="submit" className="latchkey-button" data-kind="primary" aria-disabled={busy || undefined}>
+        <Button type="submit" kind="primary" aria-disabled={busy || undefined}>
           {busy && <span className="latchkey-spinner" aria-hidden="true" />}
           {busy ? messages.checking : rotates ? messages.rotateShort : messages.connectShort}
-        </button>
+        </Button>
         {onCancel && (
-          <button type="button" className="latchkey-button" data-kind="quiet" onClick={onCancel}>
+          <Button kind="quiet" onClick={onCancel}>
             {messages.cancelShort}
-          </button>
+          </Button>
         )}
       </div>
     </form>
@@ -410,16 +411,13 @@ function FileButton(props: { label: string; disabled: boolean; onFile: (file: Fi
   const input = useRef<HTMLInputElement>(null)
   return (
     <div className="latchkey-file">
-      <button
-        type="button"
-        className="latchkey-button"
-        data-kind="secondary"
-        data-size="small"
+      <Button
+        size="small"
         aria-disabled={props.disabled || undefined}
         onClick={() => props.disabled || input.current?.click()}
       >
         {props.label}
-      </button>
+      </Button>
       <input
         ref={input}
         type="file"

@@ -38,8 +38,11 @@ export interface UseConsent {
   scopes: readonly string[] | undefined
 }
 
-/** See `useConsent`. */
-export function useConsentItems({ provider: providerId, asked, granted = [] }: UseConsentOptions): UseConsent {
+/**
+ * What a person decides before a window opens, for a dialog of your own. Everything optional is preselected, unless it
+ * is sensitive.
+ */
+export function useConsent({ provider: providerId, asked, granted = [] }: UseConsentOptions): UseConsent {
   const known = useProvider(providerId)
   const provider = known?.kind === 'api-key' ? undefined : known
   const messages = useFirstMessages()

@@ -4,11 +4,12 @@ import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/re
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useProvider } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { Layer } from '../ui/layer.tsx'
 import { useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
-import { type ConsentItem, type UseConsentOptions, useConsentItems } from './consent-items.ts'
+import { type ConsentItem, type UseConsentOptions, useConsent } from './consent-items.ts'
 import { Receipt } from './receipt.lazy.tsx'
 
 interface Answer {
@@ -68,16 +69,9 @@ export function QuestionDialog({ title, body, answers, firm, busy = false, onClo
           </Description>
           <div ref={actions} className="latchkey-actions">
             {answers.map(({ label, kind, choose }) => (
-              <button
-                key={label}
-                type="button"
-                className="latchkey-button"
-                data-kind={kind}
-                aria-disabled={busy || undefined}
-                onClick={() => busy || choose()}
-              >
+              <Button key={label} kind={kind} aria-disabled={busy || undefined} onClick={() => busy || choose()}>
                 {label}
-              </button>
+              </Button>
             ))}
           </div>
         </Content>
@@ -184,7 +178,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
   const { icons } = useKit()
   const name = useProvider(providerId)?.name ?? providerId
   const messages = useMessages()
-  const { items, setChosen, scopes } = useConsentItems({ provider: providerId, asked, granted })
+  const { items, setChosen, scopes } = useConsent({ provider: providerId, asked, granted })
   const nothingId = useId()
   const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
   const label = granted.length > 0 ? messages.consentMore : messages.consentChoice
@@ -214,13 +208,9 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
             {!scopes && messages.consentNothing}
           </p>
           <div className="latchkey-actions">
-            <button type="button" className="latchkey-button" data-kind="secondary" onClick={onClose}>
-              {messages.cancelShort}
-            </button>
-            <button
-              type="button"
-              className="latchkey-button"
-              data-kind="primary"
+            <Button onClick={onClose}>{messages.cancelShort}</Button>
+            <Button
+              kind="primary"
               // Not disabled: it can be reached, and says what is missing.
               aria-disabled={!scopes || undefined}
               aria-describedby={scopes ? undefined : nothingId}
@@ -228,7 +218,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
               onClick={() => scopes && onContinue(scopes)}
             >
               {messages.consentContinue(name)}
-            </button>
+            </Button>
           </div>
         </Content>
       </Layer>

@@ -1,6 +1,7 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
+import { Button } from '../ui/button.tsx'
+import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
 interface ReceiptProps {
@@ -15,7 +16,11 @@ interface ReceiptProps {
 export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
   const messages = useMessages()
   const { name } = provider
-  const dismiss = onDismiss && <NoticeButton onClick={onDismiss}>{messages.dismiss}</NoticeButton>
+  const dismiss = onDismiss && (
+    <Button size="small" onClick={onDismiss}>
+      {messages.dismiss}
+    </Button>
+  )
   if (receipt.status === 'revoked') {
     return (
       <Notice tone="success" actions={dismiss}>

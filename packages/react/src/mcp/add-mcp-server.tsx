@@ -2,6 +2,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
+import { Button } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 
 /** Props of {@link AddMcpServer}. */
@@ -100,9 +101,9 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           </p>
         )}
         <div className="latchkey-actions">
-          <button type="submit" className="latchkey-button" data-kind="primary" disabled={empty}>
+          <Button type="submit" kind="primary" disabled={empty}>
             {messages.addServerNext}
-          </button>
+          </Button>
         </div>
       </div>
       {asked && (
@@ -125,12 +126,10 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           </ul>
           <p className="latchkey-warning">{messages.addServerWarning}</p>
           <div className="latchkey-actions">
-            <button type="button" className="latchkey-button" data-kind="secondary" onClick={back}>
-              {messages.cancelShort}
-            </button>
-            <button type="button" className="latchkey-button" data-kind="primary" onClick={add}>
+            <Button onClick={back}>{messages.cancelShort}</Button>
+            <Button kind="primary" onClick={add}>
               {messages.addServerConfirm}
-            </button>
+            </Button>
           </div>
         </fieldset>
       )}

@@ -3,6 +3,7 @@ import type { Registration } from '@latchkey/core/mcp'
 import { useEffect, useId, useRef, useState } from 'react'
 import { later } from '../later.tsx'
 import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -86,11 +87,8 @@ function List({ className }: RegistrationsProps) {
                   {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString(messages.locale))}
                 </p>
               )}
-              <button
-                type="button"
-                className="latchkey-button"
-                data-kind="secondary"
-                data-size="small"
+              <Button
+                size="small"
                 aria-label={messages.deleteRegistration(host)}
                 aria-haspopup="dialog"
                 onPointerEnter={loadQuestion}
@@ -102,7 +100,7 @@ function List({ className }: RegistrationsProps) {
                 }}
               >
                 {messages.deleteRegistrationShort}
-              </button>
+              </Button>
             </li>
           )
         })}

@@ -1,6 +1,6 @@
 'use client'
 import {
-  type ConnectedAccount as AccountFacts,
+  type ConnectedAccount,
   accountsOf,
   type CardStatus,
   cardStatus,
@@ -8,7 +8,6 @@ import {
   type Provider,
   type ProviderState,
   providerState,
-  type Snapshot,
 } from '@latchkey/core'
 import {
   type ComponentPropsWithoutRef,
@@ -21,21 +20,22 @@ import {
   useRef,
   useState,
 } from 'react'
+import type { Farewell } from '../connect/card-events.lazy.tsx'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import { isEventful } from '../connect/connect-notice.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
-import { useProvider, useSnapshot } from '../hooks.ts'
+import { steady, useProvider, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark, Dots } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccountRow } from './account-row.tsx'
-import type { Farewell } from './card-events.lazy.tsx'
 
-const useEvents = /* @__PURE__ */ later(async () => (await import('./card-events.lazy.tsx')).CardEvents)
+const useEvents = /* @__PURE__ */ later(async () => (await import('../connect/events.lazy.ts')).CardEvents)
 
 interface CardLook {
   /**
@@ -75,35 +75,21 @@ export const AccountCard = /* @__PURE__ */ memo(
   }),
 )
 
+type CardFacts = readonly [CardStatus, ProviderState, defaultId: string | undefined, ...accounts: ConnectedAccount[]]
+
 /** Everything a card shows, in one subscription: with many providers there are many cards. */
-interface CardFacts {
-  status: CardStatus
-  state: ProviderState
-  accounts: readonly AccountFacts[]
-  defaultId: string | undefined
-}
-
-/** A selector of a card's facts that answers with its last answer while they are the same ones. */
-function cardFacts(providerId: string): (snapshot: Snapshot) => CardFacts {
-  let last: CardFacts | undefined
-  return (snapshot) => {
-    const status = cardStatus(snapshot, providerId)
-    const state = providerState(snapshot, providerId)
-    const accounts = accountsOf(snapshot, providerId)
-    const defaultId = defaultAccount(snapshot, providerId)?.id
-    const same =
-      last?.status === status &&
-      last.state === state &&
-      last.defaultId === defaultId &&
-      last.accounts.length === accounts.length &&
-      last.accounts.every((account, index) => account === accounts[index])
-    if (!last || !same) last = { status, state, accounts, defaultId }
-    return last
-  }
-}
-
-function useCardFacts(providerId: string): CardFacts {
-  return useSnapshot(useMemo(() => cardFacts(providerId), [providerId]))
+function useCardFacts(id: string): CardFacts {
+  const select = useMemo(
+    () =>
+      steady<unknown>((snapshot) => [
+        cardStatus(snapshot, id),
+        providerState(snapshot, id),
+        defaultAccount(snapshot, id)?.id,
+        ...accountsOf(snapshot, id),
+      ]),
+    [id],
+  )
+  return useSnapshot(select) as CardFacts
 }
 
 function hand<T>(node: T | null, ref: ForwardedRef<T> | undefined) {
@@ -122,7 +108,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const { provider, layout = 'card', headingLevel = 3, forwardedRef, className, ...rest } = props
   const messages = useFirstMessages()
   const { name } = provider
-  const { status, state, accounts, defaultId } = useCardFacts(provider.id)
+  const [status, state, defaultId, ...accounts] = useCardFacts(provider.id)
   const [farewells, setFarewells] = useState<readonly Farewell[]>([])
   const [started, setStarted] = useState<ConnectIntent>()
   const [duplicateLabel, setDuplicateLabel] = useState<string>()
@@ -206,16 +192,15 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
         {status !== 'loading' && accounts.length === 0 && <ConnectControl provider={provider} onStart={setStarted} />}
         {line && broken && <ConnectControl provider={provider} {...intent} onStart={setStarted} />}
         {inline && accounts.length > 0 && (
-          <button
-            type="button"
-            className="latchkey-button latchkey-dots"
-            data-kind="quiet"
+          <Button
+            className="latchkey-dots"
+            kind="quiet"
             aria-label={messages.details(name)}
             aria-expanded={!line}
             onClick={() => setShown(line)}
           >
             <Dots />
-          </button>
+          </Button>
         )}
       </div>
       {!line &&

@@ -5,8 +5,10 @@ import { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
 import * as Account from '../parts/account.tsx'
 import { RawScopes, Since } from '../parts/account-facts.tsx'
+import { AccountNames } from '../parts/account-names.tsx'
 import { type Subject, SubjectContext, useSubject } from '../parts/context.tsx'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useMessages } from '../use-messages.ts'
 
@@ -37,11 +39,8 @@ export function AccountMore(props: AccountMoreProps) {
         <Details brief />
       </SubjectContext.Provider>
       {promotable && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="secondary"
-          data-size="small"
+        <Button
+          size="small"
           aria-label={messages.makeDefault(account.label)}
           onClick={() => {
             onDone()
@@ -49,14 +48,11 @@ export function AccountMore(props: AccountMoreProps) {
           }}
         >
           {messages.makeDefaultShort}
-        </button>
+        </Button>
       )}
       {usable && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="secondary"
-          data-size="small"
+        <Button
+          size="small"
           aria-label={messages.pause(name, label)}
           onClick={() => {
             onDone()
@@ -64,7 +60,7 @@ export function AccountMore(props: AccountMoreProps) {
           }}
         >
           {messages.pauseShort}
-        </button>
+        </Button>
       )}
       {usable && provider.kind === 'api-key' && (
         <ConnectControl
@@ -119,16 +115,13 @@ export function Details({
   const [raw, setRaw] = useControllable(rawScopes, defaultRawScopes, onRawScopesChange)
   const rawId = useId()
   if (!account) return null
-  const fullName = account.name ?? account.label
-  const handle = [account.username, account.email, account.label].find((word) => word && word !== fullName)
   return (
     <dl {...props} ref={forwardedRef} className={['latchkey latchkey-details', className].filter(Boolean).join(' ')}>
       {!brief && (
         <div>
           <dt>{messages.factAccount}</dt>
           <dd className="latchkey-identity">
-            <strong>{fullName}</strong>
-            {handle && <span className="latchkey-line">{handle}</span>}
+            <AccountNames account={account} />
           </dd>
         </div>
       )}
@@ -147,17 +140,16 @@ export function Details({
           {!brief && <dt>{messages.factAccess}</dt>}
           <dd>
             {!brief && <Account.Scopes className="latchkey-scopes" />}
-            <button
-              type="button"
-              className="latchkey-button latchkey-raw"
-              data-kind="quiet"
-              data-size="small"
+            <Button
+              className="latchkey-raw"
+              kind="quiet"
+              size="small"
               aria-expanded={raw}
               aria-controls={raw ? rawId : undefined}
               onClick={() => setRaw(!raw)}
             >
               {messages.rawScopesShort}
-            </button>
+            </Button>
             {raw && <RawScopes id={rawId} className="latchkey-codes" />}
           </dd>
         </div>

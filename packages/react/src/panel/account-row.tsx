@@ -5,9 +5,11 @@ import { type RefObject, useId, useRef, useState } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
 import { later } from '../later.tsx'
+import { AccountNames } from '../parts/account-names.tsx'
 import { ScopeItems } from '../parts/scope-items.tsx'
 import { useKit } from '../provider.tsx'
 import { Avatar } from '../ui/avatar.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
@@ -55,16 +57,13 @@ export function AccountRow(props: AccountRowProps) {
   const endsWhen = useRelativeTime(ends, messages.locale)
   useFreshProfile(provider, account)
 
-  const fullName = account.name ?? account.label
-  const handle = [account.username, account.email, account.label].find((word) => word && word !== fullName)
   const control = { provider, accountId: account.id, accountLabel: label, onStart }
   return (
     <div className="latchkey-account" data-status={status} data-provider={provider.id}>
       <Avatar account={account} />
       <div className="latchkey-who">
         <p className="latchkey-identity">
-          <strong>{fullName}</strong>
-          {handle && <span className="latchkey-line">{handle}</span>}
+          <AccountNames account={account} />
           {provider.kind === 'api-key' && <span className="latchkey-tag">{messages.apiKeyBadge}</span>}
           {several && isDefault && <span className="latchkey-tag">{messages.isDefault}</span>}
         </p>
@@ -88,22 +87,19 @@ export function AccountRow(props: AccountRowProps) {
         <ConnectControl {...control} kind={account.status === 'expiring' ? 'secondary' : 'primary'} />
       )}
       {paused && (
-        <button
-          type="button"
-          className="latchkey-button latchkey-connect"
-          data-kind="secondary"
+        <Button
+          className="latchkey-connect"
           aria-label={messages.resume(name, label)}
           onClick={() => client.unpause(account.id)}
         >
           {messages.resumeShort}
-        </button>
+        </Button>
       )}
       <div className="latchkey-tools">
-        <button
+        <Button
           ref={trigger}
-          type="button"
-          className="latchkey-button latchkey-disconnect"
-          data-kind="quiet"
+          className="latchkey-disconnect"
+          kind="quiet"
           aria-label={messages.disconnect(name, label)}
           aria-haspopup="dialog"
           onPointerEnter={loadQuestion}
@@ -114,11 +110,10 @@ export function AccountRow(props: AccountRowProps) {
           }}
         >
           {messages.disconnectShort}
-        </button>
-        <button
-          type="button"
-          className="latchkey-button latchkey-dots"
-          data-kind="quiet"
+        </Button>
+        <Button
+          className="latchkey-dots"
+          kind="quiet"
           aria-label={messages.more(name, label)}
           aria-expanded={open}
           aria-controls={open ? moreId : undefined}
@@ -130,7 +125,7 @@ export function AccountRow(props: AccountRowProps) {
           }}
         >
           <Dots />
-        </button>
+        </Button>
       </div>
       {account.scopes.length > 0 && (
         <ul className="latchkey-scopes" aria-label={messages.access(name)}>

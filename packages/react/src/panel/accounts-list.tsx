@@ -6,6 +6,7 @@ import { useConnectNotice } from '../connect/connect-notice.tsx'
 import { useAgentAccounts, useConnect, useProviderAccounts, useProviders, useSnapshot } from '../hooks.ts'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import type { PopoverProps } from '../ui/popover.lazy.tsx'
@@ -75,10 +76,8 @@ export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }:
         </>
       )}
       {onManage && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="quiet"
+        <Button
+          kind="quiet"
           onClick={() => {
             // The app that opens the panel moves the focus.
             manages.current = true
@@ -87,7 +86,7 @@ export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }:
           }}
         >
           {messages.accountsMenuManage}
-        </button>
+        </Button>
       )}
     </Popover>
   )

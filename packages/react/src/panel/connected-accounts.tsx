@@ -14,6 +14,7 @@ import {
 import { useProviders, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
@@ -237,12 +238,10 @@ function Foot() {
         )}
       </p>
       {several && (
-        <button
+        <Button
           ref={trigger}
-          type="button"
-          className="latchkey-button"
-          data-kind="quiet"
-          data-size="small"
+          kind="quiet"
+          size="small"
           aria-haspopup="dialog"
           onPointerEnter={loadDisconnectAll}
           onFocus={loadDisconnectAll}
@@ -252,7 +251,7 @@ function Foot() {
           }}
         >
           {messages.disconnectAll}
-        </button>
+        </Button>
       )}
     </div>
   )

@@ -4,8 +4,8 @@ import { useState } from 'react'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
 import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
+import { Button } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
-import { NoticeButton } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
 /** An account that was disconnected with all others, and its receipt. */
@@ -56,7 +56,9 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
               return provider && <Receipt key={id} provider={provider} receipt={receipt} account={label} />
             })}
           </div>
-          <NoticeButton onClick={() => setFarewells([])}>{messages.dismiss}</NoticeButton>
+          <Button size="small" onClick={() => setFarewells([])}>
+            {messages.dismiss}
+          </Button>
         </div>
       )}
       {asking && (

@@ -4,14 +4,6 @@ import { useKit } from '../provider.tsx'
 
 const KEY = 'latchkey-boxes'
 
-interface Boxes {
-  /** Width of the window that the sizes are for. */
-  width: number
-  /** Block sizes of the cards, by provider id, and of the panel's foot; CSS pixels. */
-  cards: Record<string, number>
-  foot: number
-}
-
 // It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React
 // compares is touched, and a rule stops applying when its card stops loading.
 const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join('')+'.latchkey-panel:has([data-status=loading]) .latchkey-foot{min-block-size:'+Number(b.foot)+'px}');document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
@@ -35,21 +27,11 @@ export function KeptBoxes() {
   useEffect(() => {
     const panel = script.current?.parentElement
     if (!panel) return
-    const keep = () => {
-      const cards = [...panel.querySelectorAll<HTMLElement>('.latchkey-card')]
-      if (cards.some(({ dataset }) => dataset.status === 'loading')) return
-      const size = (element: Element | null) => element?.getBoundingClientRect().height ?? 0
-      const boxes: Boxes = {
-        width: window.innerWidth,
-        cards: Object.fromEntries(cards.map((card) => [card.dataset.provider, size(card)])),
-        foot: size(panel.querySelector('.latchkey-foot')),
-      }
-      try {
-        localStorage.setItem(KEY, JSON.stringify(boxes))
-      } catch {} // A browser that keeps nothing has no accounts either.
-    }
-    window.addEventListener('pagehide', keep)
-    return () => window.removeEventListener('pagehide', keep)
+    const kept = import('./kept-boxes.lazy.ts').then(
+      ({ keepBoxes }) => keepBoxes(panel, KEY),
+      () => {}, // Without sizes the next page only moves more.
+    )
+    return () => void kept.then((end) => end?.())
   }, [])
   if (!served) return null
   return (

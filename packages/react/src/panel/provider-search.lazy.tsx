@@ -3,6 +3,7 @@ import { accountsOf, type ConnectedAccount, type Provider } from '@latchkey/core
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import type { Messages } from '../messages/messages.ts'
 import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
@@ -101,9 +102,9 @@ export function ProviderSearch(props: ProviderSearchProps) {
       {found?.size === 0 && (
         <div className="latchkey-empty">
           <p>{messages.noMatch(wanted)}</p>
-          <button type="button" className="latchkey-button" data-kind="secondary" data-size="small" onClick={clear}>
+          <Button size="small" onClick={clear}>
             {messages.clearSearch}
-          </button>
+          </Button>
         </div>
       )}
     </>

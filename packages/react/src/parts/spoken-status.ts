@@ -5,6 +5,8 @@ import { useKit } from '../provider.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { withEnglish } from '../use-first-messages.ts'
 
+export const loadSpokenStatus = () => import('./spoken-status.lazy.ts')
+
 /** Says every change of a provider's status to people who listen. */
 export function useSpokenStatus(
   name: string,
@@ -20,7 +22,7 @@ export function useSpokenStatus(
     const before = last.current
     last.current = { status, reason }
     if (before.status === 'loading' || (before.status === status && before.reason === reason)) return
-    import('./spoken-status.lazy.ts').then(
+    loadSpokenStatus().then(
       ({ spokenStatus }) => {
         const sentence = spokenStatus(messages, { name, status, reason, label })
         if (sentence) announce(sentence)

@@ -1,12 +1,13 @@
 'use client'
 import type { ConnectedAccount, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useEffect } from 'react'
-import { ConnectNotice } from '../connect/connect-notice.lazy.tsx'
-import type { ConnectIntent } from '../connect/start.ts'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
+import { Button } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
+import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
+import { ConnectNotice } from './connect-notice.lazy.tsx'
+import type { ConnectIntent } from './start.ts'
 
 /** An account that was disconnected here, and its receipt. */
 export interface Farewell {
@@ -37,7 +38,13 @@ export function CardEvents(props: CardEventsProps) {
     <>
       <ConnectNotice provider={provider} alone={alone} {...intent} />
       {duplicateLabel && (
-        <Notice actions={<NoticeButton onClick={onDuplicateSeen}>{messages.dismiss}</NoticeButton>}>
+        <Notice
+          actions={
+            <Button size="small" onClick={onDuplicateSeen}>
+              {messages.dismiss}
+            </Button>
+          }
+        >
           {messages.sameAccount(provider.name, duplicateLabel)}
         </Notice>
       )}
