@@ -1,14 +1,7 @@
 // Every page of documentation of the built Storybook, in the light and in the dark: it renders, nothing of it fails, and
 // the page of a component has its props.
-import { expect, type Page, test } from '@playwright/test'
-import { type Storybook, storybook } from './storybook.ts'
-
-let book: Storybook
-test.beforeAll(async () => {
-  test.setTimeout(300_000)
-  book = await storybook()
-})
-test.afterAll(() => book?.close())
+import { expect, type Page } from '@playwright/test'
+import { test } from './storybook.ts'
 
 /** What a page complains about, and what it asked for in vain. */
 function complaints(page: Page): string[] {
@@ -20,7 +13,7 @@ function complaints(page: Page): string[] {
 }
 
 for (const theme of ['light', 'dark']) {
-  test(`every page opens without an error, ${theme}`, async ({ page }) => {
+  test(`every page opens without an error, ${theme}`, async ({ page, book }) => {
     const pages = book.entries.filter(({ type }) => type === 'docs')
     expect(pages.filter(({ title }) => title.startsWith('Guides/')).length).toBeGreaterThanOrEqual(12)
     test.setTimeout(30_000 + pages.length * 15_000)
@@ -43,7 +36,7 @@ interface ExtractedStory {
   argTypes: Record<string, { description?: string }>
 }
 
-test('every prop of a component is explained on its page', async ({ page }) => {
+test('every prop of a component is explained on its page', async ({ page, book }) => {
   const [first] = book.entries.filter(({ type }) => type === 'story')
   await page.goto(`${book.url}/iframe.html?id=${first?.id}&viewMode=story`)
   await page.waitForFunction(() => '__STORYBOOK_PREVIEW__' in window)
@@ -69,7 +62,7 @@ test('every prop of a component is explained on its page', async ({ page }) => {
   expect(unexplained).toEqual([])
 })
 
-test('no link of a guide leads nowhere', async ({ page }) => {
+test('no link of a guide leads nowhere', async ({ page, book }) => {
   const ids = book.entries.map(({ id }) => id)
   const lost: string[] = []
   for (const { id, title } of book.entries.filter((entry) => entry.title.startsWith('Guides/'))) {
@@ -85,7 +78,7 @@ test('no link of a guide leads nowhere', async ({ page }) => {
   expect(lost).toEqual([])
 })
 
-test('every part has its line in the guide', async ({ page }) => {
+test('every part has its line in the guide', async ({ page, book }) => {
   await page.goto(`${book.url}/iframe.html?id=guides-headless--docs&viewMode=docs`)
   const parts = page.locator('.docs-table tr', { has: page.getByText(/^Account\./) })
   await expect(parts.first()).toBeVisible()

@@ -30,7 +30,7 @@ function serve(custody: Custody) {
 
 const inVault = (custody: Custody) => ({
   name: custody,
-  testMatch: ['demo.spec.ts', 'vault.spec.ts'],
+  testMatch: ['demo.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts'],
   use: { baseURL: addressesOf(custody).app, custody },
 })
 

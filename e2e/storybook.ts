@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { test as base } from '@playwright/test'
 import { preview } from 'vite'
 
 const root = path.join(import.meta.dirname, '..')
@@ -20,7 +21,7 @@ export interface StorybookEntry {
   tags: string[]
 }
 
-export interface Storybook {
+interface Storybook {
   /** Without a slash at its end. One page is at `/iframe.html?id=…&viewMode=docs`, or `viewMode=story`. */
   url: string
   entries: readonly StorybookEntry[]
@@ -47,7 +48,8 @@ function isFresh(): boolean {
 
 /** Builds Storybook if anything is newer than the last build, and says what is in it. */
 export function buildStorybook(): readonly StorybookEntry[] {
-  if (!isFresh()) {
+  // A worker takes what the run began with: others look at it.
+  if (process.env.TEST_WORKER_INDEX === undefined && !isFresh()) {
     const start = new Date()
     const { status } = spawnSync('pnpm', ['run', 'x:storybook-build'], {
       cwd: root,
@@ -65,7 +67,7 @@ export function buildStorybook(): readonly StorybookEntry[] {
 }
 
 /** Builds Storybook if it must, and serves it on a free port until `close()`. */
-export async function storybook(): Promise<Storybook> {
+async function storybook(): Promise<Storybook> {
   const entries = buildStorybook()
   const server = await preview({
     configFile: false,
@@ -78,3 +80,16 @@ export async function storybook(): Promise<Storybook> {
   const { port } = server.httpServer.address() as { port: number }
   return { url: `http://127.0.0.1:${port}`, entries, close: () => server.close() }
 }
+
+/** A worker serves the built Storybook to itself. */
+export const test = base.extend<object, { book: Storybook }>({
+  book: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads here which fixtures are needed.
+    async ({}, use) => {
+      const book = await storybook()
+      await use(book)
+      await book.close()
+    },
+    { scope: 'worker', timeout: 300_000 },
+  ],
+})

@@ -9,13 +9,13 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, url: 
 
 export interface Server {
   readonly port: number
-  /** By number, and by name: to a browser these are two sites. */
+  /** The origin as 127.0.0.1 and as localhost: two sites to a browser. */
   readonly origin: string
   readonly namedOrigin: string
   close(): Promise<void>
 }
 
-/** A server of its own port on loopback. */
+/** Starts a server on a free port of 127.0.0.1. */
 export async function serve(handler: Handler): Promise<Server> {
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', `http://${request.headers.host}`)
@@ -72,11 +72,11 @@ const callbackPage = readFileSync(fileURLToPath(import.meta.resolve('@latchkey/c
 export interface LabApp extends Server {
   /** Response headers of the app's page, and of its callback page. Change them at any time. */
   headers: { app: Record<string, string>; callback: Record<string, string> }
-  /** The page's address with a provider at this authorization server. */
+  /** The URL of the page, with a provider at this authorization server. */
   at(server: string, options?: { kind?: 'oauth' | 'oidc'; origin?: string; prefix?: string }): string
 }
 
-/** An app that is nothing but @latchkey/core, a button and a copy of the callback page: no broker, no React. */
+/** The smallest app: @latchkey/core, a button and the callback page, without broker and React. */
 export async function startApp(): Promise<LabApp> {
   const files = await bundle()
   const headers: LabApp['headers'] = { app: {}, callback: {} }
@@ -102,25 +102,25 @@ export interface LabServer extends Server {
   /** How the authorization page answers. Change it at any time. */
   authorize: {
     headers: Record<string, string>
-    /** The page, given the address to go on to. Default: goes on by itself. */
+    /** The page, given the URL of the redirect. @default goOn, which redirects at once */
     page: (next: string) => string
   }
-  /** Waits for this before discovery answers. */
+  /** Awaited before the discovery document is sent. */
   discovery: () => Promise<unknown>
-  /** Waits for this before the token endpoint answers. */
+  /** Awaited before the token endpoint answers. */
   token: () => Promise<unknown>
-  /** Codes and refresh tokens that came to the token endpoint, in order. */
+  /** Codes and refresh tokens that the token endpoint received, in order. */
   redeemed: string[]
-  /** Everything secret that was handed out: codes, access tokens, refresh tokens. */
+  /** All codes, access tokens and refresh tokens that were issued. */
   secrets: string[]
-  /** Addresses of pages that were asked for, other than those of OAuth. */
+  /** Paths of requests to no endpoint of OAuth. */
   visits: string[]
 }
 
 export const goOn = (next: string) => `<!doctype html><script>location.replace(${JSON.stringify(next)})</script>`
 export const linkOn = (next: string) => `<!doctype html><a href="${next.replaceAll('&', '&amp;')}">Continue</a>`
 
-/** An authorization server that asks nobody, with pages and headers as a test wants them. */
+/** An authorization server without login and consent, whose pages and headers tests can set. */
 export async function startAuthorizationServer(): Promise<LabServer> {
   let count = 0
   const secret = (kind: string) => {

@@ -29,7 +29,7 @@ export interface Lab {
   client: core.LatchkeyClient
   /** How the last connect ended. */
   outcome?: { status: string; code?: string; message?: string; next?: string }
-  /** Every word the provider's card went through. */
+  /** Every status that the provider's card had, in order. */
   words: string[]
 }
 

@@ -14,7 +14,7 @@ export interface Reads {
   touched: number
 }
 
-/** A valid token by getToken against an awaited read of a Map, in turns, in one page. */
+/** Compares getToken, with a valid token, with an awaited read of a Map, in alternating rounds. */
 export async function read(browser: Browser, { rounds = 21, calls = 100_000 } = {}): Promise<Reads> {
   const app = await startApp()
   const server = await startAuthorizationServer()

@@ -42,14 +42,14 @@ function createClient(count: number) {
   client = createFakeClient({ providers, accounts })
 }
 
-/** One account has another name, as after its profile was read again. */
+/** Renames one account, as a refreshed profile does. */
 function rename() {
   const account = client.getSnapshot().accounts['provider-5.octocat']
   if (!account) throw new Error('The account is gone')
   client.setAccount({ ...account, name: `The Octocat ${++changes}`, rev: account.rev + 1 })
 }
 
-/** After the frame that shows what was done. */
+/** Resolves after the frame that shows the change. */
 const painted = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)))
 
 const until = (condition: () => boolean) =>
@@ -151,7 +151,7 @@ const PlainCard = memo(function PlainCard({ tree }: { tree: Tree }) {
   return elementOf(tree)
 })
 
-/** What anybody would write: a list, a filter and a state. */
+/** The baseline: a list, a filter and a state. */
 function PlainList() {
   const [list, setList] = useState(trees)
   const [query, setQuery] = useState('')

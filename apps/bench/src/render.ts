@@ -43,7 +43,7 @@ async function bundle(alias: Record<string, string>): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
-/** The panel with many providers against a plain list of the same markup, in turns, in one page. */
+/** Compares the panel with many providers with a plain list of the same markup, in alternating rounds. */
 export async function render(browser: Browser, rounds = 9): Promise<Renders> {
   const scripts: Record<string, string> = {
     '/measure.js': await bundle({}),

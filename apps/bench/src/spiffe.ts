@@ -1,5 +1,5 @@
-// `npm run bench spiffe`: what the channel costs beside plain node:tls with mutual TLS, and whether rotation loses requests.
-// Contestants take turns round by round, so what else the machine does falls on all of them: read ratios, not milliseconds.
+// `npm run bench spiffe`: compares the channel with node:tls with mutual TLS, and counts requests that rotation loses.
+// Rounds alternate, so other load on the machine affects both. Read ratios, not milliseconds.
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
@@ -61,7 +61,7 @@ const rotations = (async () => {
 })()
 for (let request = 0; request < SEQUENTIAL; request++) {
   await ask(request)
-  // Each burst stands where the next rotation is about to fall.
+  // Each burst starts shortly before the next rotation.
   if ((request + 1) % (SEQUENTIAL / ROTATIONS) === 0)
     await Promise.all(Array.from({ length: CONCURRENT }, (_, index) => ask(index)))
 }
@@ -72,7 +72,7 @@ console.log(
 )
 channel.close()
 
-// The floor: what node:tls alone does with the same certificates. It trusts the whole list of roots and checks no SPIFFE ID.
+// The baseline: node:tls alone, with the same certificates. It trusts all roots and checks no SPIFFE ID.
 const svid = await server.identity.getX509Svid()
 const own = await client.identity.getX509Svid()
 const root = ca.root.x509.toString()
@@ -88,7 +88,7 @@ const plain = tls.createServer(
 await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
 const { port } = plain.address() as AddressInfo
 const mine = own.marshal()
-// Made once, as ours is for each SVID.
+// Created once; the channel creates one per SVID.
 const secureContext = tls.createSecureContext({ key: mine.key, cert: mine.certificates, ca: root })
 async function dialPlain(): Promise<TLSSocket> {
   const socket = tls.connect({ host: '127.0.0.1', port, secureContext, checkServerIdentity: () => undefined })

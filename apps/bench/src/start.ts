@@ -73,9 +73,9 @@ async function renders(): Promise<boolean> {
   }
 }
 
-/** A bench that is a program of its own: it prints, and sets the exit code when it is not content. */
+/** Runs a bench that is a separate program. It prints its result and sets the exit code if a limit is exceeded. */
 async function program(name: string): Promise<boolean> {
-  // Its own arguments begin after the name that chose it.
+  // Removes the bench's name, so that the program finds its own arguments.
   process.argv.splice(2, 1)
   await import(`./${name}.ts`)
   return !process.exitCode

@@ -7,18 +7,18 @@ declare const lab: Lab
 
 export interface Storm {
   refreshRequests: number
-  /** Callers that got no token. */
+  /** Number of callers without a token. */
   failures: number
-  /** Different tokens among those that were handed out. */
+  /** Number of different tokens that callers got. */
   tokens: number
-  /** Whether the newest refresh token is still good for one more. */
+  /** Whether the newest refresh token still works. */
   alive: boolean
 }
 
 export const TABS = 3
 export const CALLERS = 50
 
-/** What a storm needs: an app, and a server that revokes everything when a refresh token is used twice. */
+/** Starts an app, and a server that revokes the grant when a refresh token is used twice. */
 export async function startStorms() {
   const app = await startApp()
   const server = await startRotatingServer([`${app.origin}/callback`])

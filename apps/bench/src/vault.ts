@@ -1,5 +1,5 @@
-// `node src/vault.ts [10000 …]`: reads from the vault beside a bare SELECT by key, with more and more accounts; and the
-// broker's way to an API beside a proxy that does nothing but pass the same call on.
+// `node src/vault.ts [10000 …]`: compares reads from the vault with a bare SELECT by key, for growing numbers of
+// accounts, and the broker's API calls with a plain proxy.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -95,7 +95,7 @@ interface Measured {
   p99: number
 }
 
-/** One after the other, as one caller waits for its own. */
+/** Measures calls that run one after another. */
 async function measure(act: (at: number) => Promise<unknown> | unknown, times = READS): Promise<Measured> {
   for (let at = 0; at < times / 5; at++) await act(at)
   const taken: number[] = []
@@ -115,7 +115,7 @@ const ms = (value: number) => value.toFixed(3).padStart(8)
 const line = (name: string, { perSecond, p50, p99 }: Measured, note = '') =>
   console.log(`${name.padEnd(34)} ${String(perSecond).padStart(8)}/s  p50 ${ms(p50)} ms  p99 ${ms(p99)} ms  ${note}`)
 
-/** How time grows with size: 0 is not at all, 1 is in step. */
+/** The exponent of growth: 0 is constant time, 1 is linear. */
 function exponent(points: [number, number][]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const)
   const mean = (at: 0 | 1) => logs.reduce((sum, point) => sum + point[at], 0) / logs.length
@@ -229,7 +229,7 @@ async function proxies(): Promise<void> {
     const response = await fetch(url, { headers: { 'latchkey-request': '1', accept: 'application/json' } })
     if ((await response.text()) !== '{"ok":true}') throw new Error(`It answered ${response.status}.`)
   }
-  // In turns, so that what else the machine does meets both.
+  // Rounds alternate, so that other load on the machine affects both.
   const rounds: [Measured, Measured][] = []
   for (let round = 0; round < 3; round++) {
     rounds.push([

@@ -1,4 +1,4 @@
-// What the tools hand on of each answer. Everything else is left out: a model needs no more, and pays for every word.
+// The parts of each API's answer that the model gets. The rest would only cost tokens.
 import { z } from 'zod'
 
 export const Repositories = z.array(
@@ -6,7 +6,7 @@ export const Repositories = z.array(
 )
 
 export const HEADERS = 'format=metadata&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date'
-// Gmail leaves the list out when it is empty.
+// Gmail leaves out an empty list.
 export const FoundMessages = z.object({ messages: z.array(z.object({ id: z.string() })).default([]) })
 export const Message = z
   .object({

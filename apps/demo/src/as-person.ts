@@ -12,7 +12,7 @@ interface Needs {
   scopes?: readonly string[]
 }
 
-/** A tool that works with the account of the person whom it runs for, says which one it was, and asks for it if it must. */
+/** Runs a tool with the person's account. The answer has the account's id, or asks for an account that is missing. */
 export function asPerson<Input, T extends object>(needs: Needs, work: (input: Input, read: Read) => Promise<T>) {
   const { provider } = needs
   const run = withAccount(needs, async (input: Input, account, { abortSignal: signal }: Options) => {
@@ -34,8 +34,8 @@ export function asPerson<Input, T extends object>(needs: Needs, work: (input: In
 }
 
 /**
- * What `work` gives. An account that is missing, lacks a scope or is not accepted any more becomes the tool's answer: a
- * `ConnectRequest`, which the page turns into a button.
+ * Returns the result of `work`. If an account is missing, lacks a scope or is no longer accepted, returns a
+ * `ConnectRequest`, for which the page shows a button.
  */
 export async function orAsk<T>(name: string, work: () => Promise<T>) {
   try {

@@ -20,7 +20,7 @@ export function Page({ providers, vault }: { providers: Provider[]; vault: boole
 
 function Chat() {
   const client = useLatchkey()
-  // Made once. Every request asks for fresh tokens, and they go nowhere but into that request.
+  // Made once: the body is a function, so every request gets fresh tokens.
   const [transport] = useState(
     () => new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
   )

@@ -2,10 +2,10 @@ import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 
-/** Where stand-ins of the real services are. A provider that is not in here is the real one. */
+/** URLs of stand-ins. A provider that is not listed is the real service. */
 export type BaseUrls = Partial<Record<'github' | 'gmail' | 'kaggle', string>>
 
-/** The services this agent works with. Pure data: browser and server make the same ones. */
+/** The services that the agent works with. Browser and server create the same providers. */
 export function createProviders(baseUrls: BaseUrls) {
   return {
     github: github({ baseUrl: baseUrls.github }),

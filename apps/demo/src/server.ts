@@ -15,12 +15,12 @@ import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { AGENT_ID } from './agent.ts'
 
-/** The broker's options: providers, clients, origins, who asks, and where accounts are kept. */
+/** The broker's options, the model and its tools. */
 export interface ServerOptions extends BrokerOptions<string> {
   authenticate: (request: Request) => Promise<string | null>
   model: LanguageModel
   tools: ToolSet
-  /** Tools of one request, made in the name of the person who asks. */
+  /** Makes extra tools for one request. They run as the person who sent it. */
   moreTools?: (body: Record<string, unknown>) => () => Promise<ToolSet>
 }
 
@@ -28,7 +28,7 @@ const INSTRUCTIONS = `You are a helpful assistant with access to the person's ow
 When a tool answers "authorization_required", say in one sentence which account is needed; the app shows a button for it.
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
-/** The server of an agent web UI: a token broker, and a chat whose tools act for the person who asks. */
+/** The server of an agent web UI: a token broker, and a chat whose tools act for the person who sent the message. */
 export function createServer({ model, tools, moreTools, ...options }: ServerOptions): Hono {
   const app = new Hono()
   const broker = createBroker(options)

@@ -28,7 +28,7 @@ test('case 122: the session cookie has every flag, and another id after a login'
   expect(line).not.toContain('Domain=')
   const id = (await find(cookie)) ?? ''
   expect(id).toMatch(/^[\w-]{36}$/)
-  // It is kept while it is good, changed at login, and never taken over from outside.
+  // A valid id is kept, renewed at login, and never adopted from a foreign cookie.
   expect((await started(true, '/', { cookie })).line).toBe('')
   const after = await started(true, '/login', { cookie })
   expect(await after.find(after.cookie)).not.toBe(id)

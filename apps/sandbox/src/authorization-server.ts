@@ -22,20 +22,20 @@ export interface AuthorizationServerOptions {
   /** The path of the issuer. */
   mount?: string
   brand: Brand
-  /** What this server does otherwise than the others. `ttl` and `features` are merged with theirs. */
+  /** Overrides the defaults; `ttl` and `features` are merged with them. */
   configuration: Configuration
 }
 
-/** An oidc-provider whose storage and answers the stand-in holds. */
+/** An oidc-provider, with access to its storage and its answers. */
 export interface AuthorizationServer extends Pick<StandIn, 'isLive' | 'revoke'> {
   provider: Provider
-  /** Everything that the provider keeps, by kind and id: `Grant:…`, `Client:…`. */
+  /** The provider's storage, by kind and id: `Grant:…`, `Client:…`. */
   store: Map<string, AdapterPayload>
   /** Hands a request to the provider, optionally with another query or form, and returns its answer. */
   ask(c: AppContext, change?: { query?: URLSearchParams; form?: URLSearchParams }): Promise<Response>
-  /** The sign-in that a request belongs to, or undefined when it has expired. */
+  /** The interaction that a request belongs to, or undefined when it has expired. */
   findInteraction(c: AppContext): Promise<Interaction | undefined>
-  /** Ends a sign-in with the person's decision, and sends the browser on. */
+  /** Ends the interaction with the person's decision, and redirects the browser. */
   submit(c: AppContext, result: InteractionResults): Promise<Response>
   /** The page that says what went wrong, with status 400. */
   errorPage(c: AppContext, message: string): Promise<Response>
@@ -46,7 +46,7 @@ export interface AuthorizationServer extends Pick<StandIn, 'isLive' | 'revoke'> 
   reset(): void
 }
 
-/** The person's "no". @see RFC 6749 §4.1.2.1 */
+/** The result when the person refuses. @see RFC 6749 §4.1.2.1 */
 export const DENIED = { error: 'access_denied', error_description: 'The user has denied your application access.' }
 
 /** One key for the whole process: making an RSA key is slow, and tests start many sandboxes. */
@@ -56,7 +56,7 @@ function getSigningKey(): JsonWebKey {
   return signingKey
 }
 
-/** The one authorization server on oidc-provider: every stand-in configures it. */
+/** Creates the authorization server of a stand-in, on oidc-provider. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { issuer, mount = '', brand, configuration } = options
   const store = new Map<string, AdapterPayload>()
@@ -129,7 +129,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       store.delete(`Grant:${grantId}`)
     },
     isLive: async (value) => Boolean(await server.findToken(value)),
-    /** An access token ends alone, as if it had expired; a refresh token ends its grant. */
+    /** Revoking an access token ends that token only; revoking a refresh token ends its grant. */
     async revoke(value) {
       const token = await server.findToken(value)
       if (token?.kind === 'RefreshToken') await server.revokeGrant(token.grantId)
@@ -161,20 +161,20 @@ async function ask(
     request.headers['content-length'] = String(Buffer.byteLength(body))
     delete request.headers['transfer-encoding']
   }
-  // Whoever accepts HTML would get errors of the token endpoint as a page.
+  // To a client that accepts HTML, oidc-provider sends errors of the token endpoint as a page.
   if (request.method === 'POST') request.headers.accept = 'application/json'
-  // The provider builds its own addresses from this.
+  // oidc-provider builds its URLs from this.
   Object.assign(request, { baseUrl: mount })
   if (body) request.push(body)
   request.push(null)
-  // An incomplete message would take the connection down with it.
+  // Node destroys the connection of an incomplete message.
   request.complete = true
   const response = new CollectedResponse(request)
   await provider.callback()(request, response)
   return response.collected
 }
 
-/** Lets the provider answer into a `Response`, so that its answers can be bent before they leave. */
+/** Collects the provider's answer as a `Response`, so that a stand-in can change it. */
 class CollectedResponse extends ServerResponse {
   #resolve: (response: Response) => void
   readonly collected: Promise<Response>
@@ -191,7 +191,7 @@ class CollectedResponse extends ServerResponse {
     for (const [name, value] of Object.entries(this.getHeaders())) {
       for (const one of [value ?? []].flat()) headers.append(name, String(one))
     }
-    // Its length may change, and is counted again on the way out.
+    // The body's length may change, so the header is set anew when it is sent.
     headers.delete('content-length')
     const body = typeof chunk === 'string' || Buffer.isBuffer(chunk) ? String(chunk) : null
     this.#resolve(new Response(body || null, { status: this.statusCode, headers }))

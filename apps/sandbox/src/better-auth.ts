@@ -10,16 +10,16 @@ import type { McpTool } from './mcp-server.ts'
 import { createStandIn, openServer, type StandIn } from './stand-in.ts'
 
 export interface BetterAuthOptions {
-  /** 0, the default, takes any free port. */
+  /** @default 0, a free port */
   port?: number
   /** Short and lowercase. */
   id?: string
   name?: string
-  /** Default: one that lists notes. */
+  /** @default one tool that lists notes */
   tools?: Record<string, McpTool>
-  /** How clients come to be known here: it has no client ID metadata documents. Default: they register themselves. */
+  /** How clients are registered; better-auth has no client ID metadata documents. @default 'dynamic' */
   registration?: 'dynamic' | 'static'
-  /** Of the client that a static registration is for. */
+  /** Redirect URIs of the statically registered client. */
   redirectUris?: string[]
 }
 
@@ -67,19 +67,19 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
   const clientId = `${id}-app`
   const resource = `${url}/mcp`
   const issuer = `${url}/api/auth`
-  /** Access tokens of grants that have not ended. */
+  /** Access tokens whose grants have not ended. */
   const live = new Set<string>()
   const tables: Record<string, unknown[]> = Object.fromEntries(TABLES.map((name) => [name, []]))
   const auth = betterAuth({
     baseURL: url,
     secret: randomBytes(32).toString('base64url'),
-    // biome-ignore lint/suspicious/noExplicitAny: its own type for "any rows".
+    // biome-ignore lint/suspicious/noExplicitAny: the adapter types its rows as any.
     database: memoryAdapter(tables as Record<string, any[]>),
     emailAndPassword: { enabled: true },
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
     logger: { disabled: true },
-    // Browsers send the cookies of one port to all others.
+    // Browsers send the cookies of one port to all other ports of a host.
     advanced: { cookiePrefix: id },
     plugins: [
       jwt({ jwt: { issuer, audience: resource } }),
@@ -92,7 +92,7 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
         ...(registration === 'static' && { generateClientId: () => clientId }),
         enforcePerClientResources: false,
         resources: [{ identifier: resource }],
-        // Its types do not allow for exactOptionalPropertyTypes.
+        // Its types do not fit exactOptionalPropertyTypes.
       }) as unknown as ReturnType<typeof jwt>,
     ],
   })
@@ -144,7 +144,7 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
   )
   app.get('/.well-known/oauth-authorization-server/api/auth', (c) => metadata(c.req.raw))
 
-  // Signs the one person in, and goes on.
+  // Signs in the only person, then continues.
   app.get('/login', async (c) => {
     const { headers } = await auth.api.signInEmail({ body: PERSON, returnHeaders: true })
     const to = `/api/auth/oauth2/authorize${new URL(c.req.url).search}`
@@ -179,7 +179,7 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
     })
   app.all('/mcp', async (c) => {
     const token = /^bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    // A JWT outlives its grant, so the server looks up the ones that were given out.
+    // A JWT stays valid after its grant has ended, so the server accepts only tokens in `live`.
     const payload =
       token && live.has(token)
         ? (await auth.api.verifyJWT({ body: { token, issuer } }).catch(() => undefined))?.payload
@@ -201,10 +201,10 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
     return transport.handleRequest(c.req.raw, { parsedBody: body })
   })
   app.all('/api/auth/*', async (c) => {
-    // The log has read the body.
+    // The log has already read the body of the original request.
     const body = c.req.method === 'GET' ? undefined : await c.req.text()
     const headers = new Headers(c.req.raw.headers)
-    // As a browser says when it goes somewhere: what only fetches is told the next address as JSON.
+    // The header of a navigation. Without it, better-auth sends the next URL as JSON.
     if (c.req.path.endsWith('/authorize')) headers.set('sec-fetch-mode', 'navigate')
     const answer = await auth.handler(new Request(c.req.url, { method: c.req.method, headers, body }))
     if (answer.ok && c.req.path.endsWith('/token')) {
@@ -231,7 +231,7 @@ export async function startBetterAuth(options: BetterAuthOptions = {}): Promise<
   return Object.assign(standIn, { id, name, mcp: resource, issuer, clientId, revokeAll })
 }
 
-/** What its types leave out, since the plug-in's own do not fit. */
+/** A method of the plug-in that its types do not show. */
 interface AdminApi {
   adminCreateOAuthClient(request: { headers: HeadersInit; body: Record<string, unknown> }): Promise<unknown>
 }

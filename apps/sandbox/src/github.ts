@@ -66,7 +66,7 @@ const SEEDS: Record<string, Seed[]> = {
   ],
 }
 
-/** Scopes that are part of others. */
+/** Scopes that include others. */
 const PARTS: Record<string, string[]> = {
   user: ['read:user', 'user:email'],
   repo: ['public_repo'],
@@ -84,7 +84,7 @@ const SCOPES: Record<string, ScopeLine> = {
   workflow: { words: 'Change GitHub Actions workflows' },
 }
 
-/** GitHub lets apps ask for no scope at all; inside, there has to be one. It is never shown. */
+/** GitHub allows a request without a scope; oidc-provider needs one. It is never shown. */
 const NO_SCOPE = 'public'
 
 const MOUNT = '/login/oauth'
@@ -152,7 +152,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
       ]
       Object.assign(fields, { error, error_description: description, error_uri: `${url}/docs/oauth-errors` })
     }
-    // Status 200 even for errors, and no CORS headers: a page cannot read this answer.
+    // As at GitHub: status 200 even for errors, and no CORS headers, so a page cannot read the answer.
     if (c.req.header('accept')?.includes('json')) return c.json(fields)
     return c.body(new URLSearchParams(fields).toString(), 200, {
       'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
@@ -179,7 +179,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
     cors({ origin: '*', exposeHeaders: ['ETag', 'Link', 'X-OAuth-Scopes', 'X-Accepted-OAuth-Scopes'] }),
   )
 
-  /** Who calls and with which scopes. `accepted` are scopes of which one is enough; none means any token will do. */
+  /** The user and scopes of the request's token. It needs one of the `accepted` scopes; if the list is empty, none. */
   async function authorize(c: AppContext, accepted: string[]): Promise<{ user: GitHubUser; scopes: string[] }> {
     const value = /^(?:bearer|token) +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     const token = await oauth.provider.AccessToken.find(value ?? '')
@@ -214,7 +214,7 @@ export async function startGitHub(options: { port: number; redirectUris: string[
 
   app.get('/api/v3/user/emails', async (c) => {
     const { user } = await authorize(c, ['user:email', 'user'])
-    // The profile may hide the address; this list does not.
+    // A user can hide the address in the profile. This list still contains it.
     const email = user.email ?? `${user.login}@users.noreply.example.com`
     return c.json([{ email, primary: true, verified: true, visibility: user.email ? 'public' : 'private' }])
   })

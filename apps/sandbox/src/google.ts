@@ -6,19 +6,19 @@ import { createSignIn, type OAuthStandIn, splitScope, type User } from './sign-i
 import { type AppContext, createStandIn, openServer, optionalText, readObject, requireText } from './stand-in.ts'
 
 export interface NewMessage {
-  /** Address of an existing user, whose mailbox it goes to. */
+  /** Email address of an existing user. */
   user: string
   from: string
   subject: string
-  /** The beginning of the body by default. */
+  /** @default the first 120 characters of the body */
   snippet?: string
   body?: string
 }
 
 export interface GoogleStandIn extends OAuthStandIn {
-  /** Adds a mail as the newest one and returns its id. */
+  /** Adds a message as the newest one and returns its id. */
   addMessage(message: NewMessage): string
-  /** How long access tokens issued from now on live, in seconds. `reset` brings the usual 3599 back. */
+  /** Lifetime of new access tokens in seconds. `reset` restores 3599. */
   setAccessTtl(seconds: number): void
 }
 
@@ -120,7 +120,7 @@ export async function startGoogle(options: {
 }): Promise<GoogleStandIn> {
   const usualTtl = options.accessTtl ?? ACCESS_TTL
   let accessTtl = usualTtl
-  /** How a code was asked for: the token request no longer shows it. */
+  /** Parameters of the authorization request by code, because the token request does not repeat them. */
   const askedFor = new Map<string, { offline: boolean; consent: boolean }>()
   /** Grants that already led to a refresh token. */
   const gaveRefreshToken = new Set<string>()
@@ -130,7 +130,7 @@ export async function startGoogle(options: {
 
   const pictureOf = (email: string) => `/avatars/${email.split('@')[0]}.svg`
   const users: User[] = PEOPLE.map(({ email, name, sub }) => ({
-    // The provider takes the account's id for `sub`.
+    // oidc-provider uses the account id as `sub`.
     id: sub,
     name,
     handle: email,
@@ -174,7 +174,7 @@ export async function startGoogle(options: {
       },
       conformIdTokenClaims: false,
       ttl: { AccessToken: () => accessTtl },
-      // Both are answered below; here they only put the routes into the discovery document.
+      // Both routes are answered below. Enabling them here adds them to the discovery document.
       features: { userinfo: { enabled: true }, revocation: { enabled: true } },
       issueRefreshToken: (_ctx, _client, { jti, grantId = '' }) => {
         const asked = askedFor.get(jti)
@@ -218,7 +218,7 @@ export async function startGoogle(options: {
     } else if (body.error === 'invalid_grant') {
       body.error_description = refreshing ? 'Token has been expired or revoked.' : 'Bad Request'
     }
-    // The old refresh token stays good and is not sent again.
+    // The old refresh token stays valid and is not sent again.
     if (refreshing) delete body.refresh_token
     return new Response(JSON.stringify(body), { status, headers: answer.headers })
   })
@@ -250,7 +250,7 @@ export async function startGoogle(options: {
 
   for (const path of ['/oauth2/v3/userinfo', '/gmail/v1/*']) app.use(path, cors({ origin: '*' }))
 
-  /** Who calls and with which scopes, if the token has one of those accepted. */
+  /** The user and scopes of the request's token, which needs one of the `accepted` scopes. */
   async function authorize(c: AppContext, accepted: string[]): Promise<{ user: User; scopes: string[] }> {
     const value = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     const token = await oauth.provider.AccessToken.find(value ?? '')
@@ -281,13 +281,13 @@ export async function startGoogle(options: {
     }
     const found = mailboxes.get(user.handle)!.filter((message) => {
       const text = [message.subject, message.from, message.snippet, message.body].join('\n').toLowerCase()
-      // Gmail finds a word's other forms too; for a mailbox of this size the plural is enough.
+      // Gmail also finds other forms of a word. Here a plural `s` is ignored.
       return words.every((word) => text.includes(word.replace(/s$/, '')))
     })
     const messages = found
       .slice(0, Number(c.req.query('maxResults')) || 100)
       .map(({ id, threadId }) => ({ id, threadId }))
-    // The original leaves the list out when nothing was found.
+    // Gmail leaves the list out when nothing was found.
     return c.json({ ...(messages.length > 0 ? { messages } : {}), resultSizeEstimate: found.length })
   })
 

@@ -1,4 +1,4 @@
-/** What a person sees after a click: a page, or (with no `html`) the address outside that they were sent to. */
+/** The result of a click: a page, or, without `html`, the URL at another origin that the browser was sent to. */
 export interface Page {
   url: URL
   status: number
@@ -6,13 +6,13 @@ export interface Page {
 }
 
 export interface HeadlessBrowser {
-  /** Follows redirects until there is a page or the way leads to another origin. */
+  /** Follows redirects until there is a page, or a redirect to another origin. */
   open(url: string | URL): Promise<Page>
   /** Presses the button with this name, with the checkboxes of the form ticked except those named by `untick`. */
   press(page: Page, button: string, untick?: string[]): Promise<Page>
 }
 
-/** A person with a cookie jar and no JavaScript, for tests that need no real browser. */
+/** A browser with cookies and forms but no JavaScript, for tests that need no real browser. */
 export function createHeadlessBrowser(): HeadlessBrowser {
   const cookies = new Map<string, string>()
 

@@ -19,13 +19,13 @@ export type { Fault, LogEntry, StandIn } from './stand-in.ts'
 export const PROJECTS_MCP = fileURLToPath(new URL('./projects-mcp.ts', import.meta.url))
 
 export interface SandboxOptions {
-  /** Origins of the applications that may be sent back to, such as `http://localhost:5173`. */
+  /** Origins of the applications, such as `http://localhost:5173`. */
   appOrigins: string[]
-  /** Path that is added to each origin to make its redirect URI. */
+  /** Path of the redirect URI at each origin. @default '/api/latchkey/callback' */
   callbackPath?: string
-  /** 0, the default, takes any free port. */
+  /** @default 0, any free port */
   ports?: { github?: number; google?: number; kaggle?: number; metrics?: number }
-  /** Life of Google access tokens in seconds. */
+  /** Lifetime of Google access tokens in seconds. */
   accessTtl?: number
 }
 

@@ -24,9 +24,9 @@ export interface NewDataset {
 }
 
 export interface KaggleStandIn extends StandIn {
-  /** What the ready user `adalovelace` can log in with. */
+  /** Credentials of the user `adalovelace`, who is there from the start. */
   readonly credentials: KaggleCredentials
-  /** Makes a user if need be, and one more key and token for them. */
+  /** Adds a key and a token for a user, and the user if there is none of this name. */
   addCredentials(username: string): KaggleCredentials
   addDataset(dataset: NewDataset): void
 }
@@ -60,7 +60,7 @@ export async function startKaggle(options: { port: number }): Promise<KaggleStan
   const { app } = server
 
   const userIds = new Map<string, number>()
-  /** Live secrets and whose they are. */
+  /** Valid secrets, with their user names. */
   const keys = new Map<string, string>()
   const tokens = new Map<string, { username: string; exp: number }>()
   const datasets: Dataset[] = []
@@ -102,7 +102,7 @@ export async function startKaggle(options: { port: number }): Promise<KaggleStan
     const bearer = /^bearer +(\S+)$/i.exec(header ?? '')?.[1]
     if (bearer) return tokens.get(bearer)?.username
     const basic = readBasic(header)
-    // A KGAT_ token is no key: sent as Basic, which people do by mistake, it is not found here.
+    // A KGAT_ token is not a legacy key. Sent as Basic, a common mistake, it is refused.
     return basic && keys.get(basic.password) === basic.user ? basic.user : undefined
   }
 
@@ -113,7 +113,7 @@ export async function startKaggle(options: { port: number }): Promise<KaggleStan
   }
 
   app.post('/v1/security.OAuthService/IntrospectToken', async (c) => {
-    // The token in the body is proof enough, but whoever authenticates must do it right.
+    // The token in the body is enough. Credentials in the header, if there are any, must be valid too.
     if (c.req.header('authorization') !== undefined) authorize(c)
     const { token } = await readObject(c)
     const found = tokens.get(String(token))
@@ -161,7 +161,7 @@ export async function startKaggle(options: { port: number }): Promise<KaggleStan
     isLive: async (value) => keys.has(value) || tokens.has(value),
     revoke: async (value) => keys.delete(value) || tokens.delete(value),
     reset() {
-      // The credentials of the ready user are part of the seed data, so a revoked one comes back.
+      // The credentials of `adalovelace` are seed data, so a reset makes revoked ones valid again.
       keys.clear()
       tokens.clear()
       keys.set(credentials.key, credentials.username)

@@ -8,13 +8,13 @@ import { createAuthorizationServer, DENIED } from './authorization-server.ts'
 import { type Brand, consentPage, visitPage } from './pages.ts'
 import { type AppContext, createStandIn, openServer, readObject, type StandIn } from './stand-in.ts'
 
-/** One tool of a stand-in: what it answers, and the scope that it wants. */
+/** One tool of a stand-in: its answer, and the scope that it needs. */
 export interface McpTool {
   title: string
   description: string
   scope: 'mcp:read' | 'mcp:write'
   answer: () => string
-  /** What the person has to agree to on a page of the server's own before it answers (URL-mode elicitation). */
+  /** What the person must agree to on a page of the server before the tool answers (URL-mode elicitation). */
   page?: string
 }
 
@@ -25,18 +25,18 @@ export interface McpServerOptions {
   name: string
   hue: number
   tools: Record<string, McpTool>
-  /** How clients come to be known here. */
+  /** How clients are registered. */
   registration: 'metadata-document' | 'dynamic' | 'static'
   redirectUris: string[]
   /** Client ID metadata documents by URL, as this server would fetch them. */
   clientDocuments?: Record<string, ClientMetadata>
-  /** Answers no page of another origin. */
+  /** Sends no CORS headers. */
   noCors?: true
-  /** Its metadata does not say what it is called. */
+  /** Its metadata has no `resource_name`. */
   nameless?: true
-  /** Speaks the protocol of 2026-07-28 beside that of 2025: asks in a result instead of with the error -32042. */
+  /** Supports MCP 2026-07-28 beside 2025: asks for a page in a result instead of with the error -32042. */
   modern?: true
-  /** Seconds; default: an hour. */
+  /** Seconds. @default 3600 */
   accessTtl?: number
 }
 
@@ -47,15 +47,15 @@ export interface McpStandIn extends StandIn {
   readonly mcp: string
   /** The client id of a static registration. */
   readonly clientId: string
-  /** Agree to everything, or refuse everything, without a page. */
+  /** Grants everything, or refuses everything, without a page. */
   setPolicy(policy: { auto?: boolean; deny?: boolean }): void
-  /** Members that the authorization server's metadata says otherwise; undefined takes one away. */
+  /** Overrides members of the authorization server's metadata; undefined removes one. */
   readonly metadata: Record<string, unknown>
-  /** Seconds that the next access tokens live. */
+  /** Lifetime of the next access tokens. */
   readonly lifetime: { seconds: number }
-  /** Ends every grant, as an administrator would. */
+  /** Ends every grant. */
   revokeAll(): void
-  /** Forgets every client that registered itself. */
+  /** Deletes every client that registered itself. */
   deleteClients(): void
   readonly clients: () => string[]
 }
@@ -124,7 +124,7 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
           },
         },
       },
-      // What the server would fetch over https is served from here.
+      // Client ID metadata documents, which the server would fetch over https.
       fetch: async (url: URL | string, init?: RequestInit) => {
         const document = clientDocuments[String(url)]
         return document ? Response.json(document) : fetch(url, init)
@@ -177,7 +177,7 @@ export async function startMcpServer(options: McpServerOptions): Promise<McpStan
     )
   }
 
-  /** Tools whose page the person has agreed on. */
+  /** Tools whose page the person has agreed to. */
   const agreed = new Set<string>()
   const pageOf = (toolName: string) => `${issuer}/pages/${toolName}`
   app.get('/pages/:tool', async (c) => {

@@ -2,36 +2,36 @@ import type { ClientMetadata } from 'oidc-provider'
 import { type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
 import { type McpServerOptions, type McpStandIn, startMcpServer } from './mcp-server.ts'
 
-/** What the servers' one CIMD client is, as its https document would say. */
+/** The client id of the client with a metadata document. */
 export const CLIENT_METADATA_URL = 'https://latchkey.example/client-metadata.json'
 
 export interface McpSandboxOptions {
   appOrigins: string[]
   callbackPath?: string
-  /** The first port; the others follow. 0, the default, takes any free ones. */
+  /** The first port; the others follow it. 0 takes free ones. @default 0 */
   port?: number
-  /** Life of access tokens in seconds. */
+  /** Lifetime of access tokens in seconds. */
   accessTtl?: number
 }
 
 export interface McpSandbox {
-  /** Takes a client ID metadata document. */
+  /** Accepts a client ID metadata document. */
   notes: McpStandIn
-  /** Takes dynamic registration only. */
+  /** Supports dynamic registration only. */
   tickets: McpStandIn
-  /** Takes one client that was registered before. */
+  /** Has one client, registered before. */
   files: McpStandIn
-  /** Wants more scope for one of its tools. */
+  /** One of its tools needs an extra scope. */
   ledger: McpStandIn
-  /** Answers no browser. */
+  /** Sends no CORS headers. */
   archive: McpStandIn
   /** Kaggle's MCP server. */
   kaggleMcp: McpStandIn
-  /** Takes dynamic registration, at a second authorization server that others wrote. Wants more scope for one tool. */
+  /** Supports dynamic registration, at better-auth. One of its tools needs an extra scope. */
   better: BetterAuthStandIn
-  /** Takes one client that was registered before, at another of that kind. */
+  /** Has one client, registered before, at better-auth. */
   shelf: BetterAuthStandIn
-  /** All of the strict server's. */
+  /** All servers on oidc-provider. */
   all: McpStandIn[]
   close(): Promise<void>
 }

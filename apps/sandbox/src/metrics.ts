@@ -4,7 +4,7 @@ import type { AdapterPayload, JWKS } from 'oidc-provider'
 import { createAuthorizationServer } from './authorization-server.ts'
 import { type AppContext, createStandIn, openServer, type StandIn } from './stand-in.ts'
 
-/** A registration that authenticates as itself. @see RFC 7591 §2 */
+/** A client registration for the client credentials grant. @see RFC 7591 §2 */
 export interface ServiceClient {
   client_id: string
   client_secret?: string
@@ -14,17 +14,17 @@ export interface ServiceClient {
 }
 
 export interface MetricsStandIn extends StandIn {
-  /** The service account that is there from the start. */
+  /** The service account that exists from the start. */
   readonly client: { client_id: string; client_secret: string }
   addClient(client: ServiceClient): void
-  /** Life of new tokens in seconds. */
+  /** Lifetime of new tokens in seconds. */
   setTtl(seconds: number): void
 }
 
 const READ = 'metrics.read'
 const SCOPES = [READ, 'metrics.write']
 
-/** An API of the company's own, for programs: no person logs in, a service account gets its token by itself. */
+/** An API for programs: a service account gets a token with its client credentials. No person logs in. */
 export async function startMetrics(options: { port: number }): Promise<MetricsStandIn> {
   const server = await openServer(options.port)
   const { app, url } = server

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html'
 
-/** Name and colour of a stand-in, on purpose nothing like the original's. */
+/** Name and colour of a stand-in, deliberately unlike the original's. */
 export interface Brand {
   /** Short and lowercase; also names the cookies. */
   id: string
@@ -9,18 +9,18 @@ export interface Brand {
   hue: number
 }
 
-/** Somebody who can log in. */
+/** A user who can log in. */
 export interface Person {
   id: string
   name: string
-  /** What tells two people with one name apart: a login or an address. */
+  /** A login or an email address, shown below the name. */
   handle: string
   /** Path of the picture on this server. */
   picture: string
 }
 
 export interface ScopeLine {
-  /** What it allows, in plain words. */
+  /** What the scope allows, shown to the person. */
   words: string
   /** Has a checkbox of its own on the consent page. */
   optional?: boolean
@@ -28,7 +28,7 @@ export interface ScopeLine {
 
 type Html = ReturnType<typeof html>
 
-// The accent works in both schemes: dark enough below white text, and light enough where it is text on dark.
+// The accent has enough contrast in both schemes: below white text, and as text on a dark background.
 const STYLE = `
 :root{color-scheme:light dark;
 --page:light-dark(oklch(96.5% .008 var(--hue)),oklch(17% .015 var(--hue)));
@@ -121,7 +121,7 @@ ${people.map(
 
 export interface ConsentRequest {
   appName: string
-  /** Host the browser goes back to. */
+  /** Host of the redirect URI. */
   returnsTo: string
   user: Person
   scopes: Array<ScopeLine & { name: string }>
@@ -148,7 +148,7 @@ ${scopes.map(({ name, words, optional }, index) =>
 <footer>You go back to ${returnsTo} afterwards.</footer>`,
   )
 
-/** A page that a person visits because a server asked for it, beside any sign-in. */
+/** A page that an MCP server asks the person to visit (URL-mode elicitation). */
 export const visitPage = (brand: Brand, words: string, isDone: boolean): Html =>
   layout(
     brand,
@@ -165,7 +165,7 @@ export const errorPage = (brand: Brand, message: string): Html =>
     html`<h1>This does not work</h1><p>${message}</p><footer>You can close this window.</footer>`,
   )
 
-/** A picture with initials, so that nothing is loaded from elsewhere. */
+/** An avatar with initials, so that no image is loaded from another host. */
 export function avatar(name: string): string {
   const words = name.split(' ').filter((word) => word !== 'The')
   const initials = words

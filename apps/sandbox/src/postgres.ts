@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 export interface PostgresServer {
-  /** A role that owns the database and can bypass nothing. */
+  /** URL for a role that owns the database and cannot bypass row-level security. */
   url: string
-  /** The superuser, for looking behind the scenes. */
+  /** URL for the superuser. */
   adminUrl: string
-  /** Another database of its own, for the same role. */
+  /** Creates another database, for the same role. */
   createDatabase(name: string): { url: string; adminUrl: string }
   /** Everything in the database, as text. */
   dump(url?: string): string
@@ -17,7 +17,7 @@ export interface PostgresServer {
 
 const DEBIAN = '/usr/lib/postgresql'
 
-/** Where its programs are; on a Debian-like system they are installed when they are missing. */
+/** The directory of PostgreSQL's programs. On a Debian-like system they are installed if they are missing. */
 function findPrograms(): string {
   const folders = [
     ...(process.env.PATH ?? '').split(path.delimiter),
@@ -25,7 +25,7 @@ function findPrograms(): string {
     '/opt/homebrew/bin',
     '/usr/local/bin',
   ]
-  // Next to each other: a PATH may hold links to some of them only.
+  // All in one directory, because PATH may link only some of them.
   const complete = (folder: string) =>
     ['initdb', 'postgres', 'psql', 'pg_dump'].every((program) => existsSync(path.join(folder, program)))
   const found = folders.find(complete)
@@ -44,11 +44,11 @@ function findPrograms(): string {
   )
 }
 
-/** Starts a PostgreSQL server of its own in a temporary folder, on a socket that only this machine sees. */
+/** Starts a PostgreSQL server in a temporary folder, on a Unix socket. */
 export async function startPostgres(): Promise<PostgresServer> {
   const programs = findPrograms()
   const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-pg-'))
-  // It refuses to run as root.
+  // PostgreSQL refuses to run as root.
   const asRoot = process.getuid?.() === 0
   const idOf = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
   const as = asRoot ? { uid: idOf('-u'), gid: idOf('-g') } : {}

@@ -8,7 +8,7 @@ export interface RotatingServer {
   accessTtl: number
   /** How each refresh request was answered. */
   readonly refreshes: { status: number; body: string }[]
-  /** Called when a request has come to the token endpoint; the request waits for it. */
+  /** Awaited before the token endpoint answers. */
   onTokenRequest?: (() => void | Promise<void>) | undefined
   close(): Promise<void>
 }

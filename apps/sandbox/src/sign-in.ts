@@ -5,15 +5,15 @@ import { type AuthorizationServer, createAuthorizationServer, DENIED } from './a
 import { avatar, type Brand, consentPage, loginPage, type Person, type ScopeLine } from './pages.ts'
 import { type App, type AppContext, optionalText, readObject, type StandIn } from './stand-in.ts'
 
-/** How people behave when nobody is there to click. */
+/** Answers sign-ins without a person. */
 export interface Policy {
   /** Log in and consent without showing a page. */
   auto?: boolean
-  /** Who logs in with `auto` (login at GitHub, address at Google); whoever is logged in, or the first, by default. */
+  /** The user for `auto`: a login at GitHub, an address at Google. @default the one who is logged in, else the first */
   user?: string
-  /** Refuse at once, as if Cancel had been pressed. */
+  /** Refuse without showing a page, as if Cancel had been pressed. */
   deny?: boolean
-  /** Grant these scopes at most, whatever was asked for and ticked. */
+  /** Grant at most these scopes, whatever was requested and ticked. */
   grantOnly?: string[]
 }
 
@@ -24,7 +24,7 @@ export interface Client {
 
 export interface OAuthStandIn extends StandIn {
   readonly client: Client
-  /** Replaces the whole policy; `{}` brings the pages back. */
+  /** Replaces the policy. With `{}` the pages are shown. */
   setPolicy(policy: Policy): void
 }
 
@@ -35,7 +35,7 @@ export interface User extends Person {
 export interface SignInOptions {
   app: App
   issuer: string
-  /** Path below which the provider's own routes lie; the path of the issuer. */
+  /** The path of the issuer, below which oidc-provider has its routes. */
   mount: string
   brand: Brand
   client: Client
@@ -43,14 +43,14 @@ export interface SignInOptions {
   users: User[]
   /** Every scope that can be granted. */
   scopes: Record<string, ScopeLine>
-  /** A scope that is granted silently and cannot be refused: the provider gives nothing when no scope is granted. */
+  /** Always granted and never shown, because oidc-provider issues no token without a granted scope. */
   impliedScope: string
-  /** Turns other spellings of a scope into the one in `scopes`. */
+  /** Maps other spellings of a scope to the one in `scopes`. */
   canonicalScope?: (scope: string) => string
-  /** Whether this authorization also carries every scope granted earlier. */
+  /** Whether the new token also has the scopes that were granted earlier. */
   keepsGrantedScopes: (params: Record<string, unknown>) => boolean
   configuration: Configuration
-  /** What tokens look like. */
+  /** How codes and tokens begin. */
   tokenPrefixes: { code: string; access: string; refresh: string }
 }
 
@@ -65,14 +65,14 @@ const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 const randomText = (length: number): string =>
   Array.from({ length }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('')
 
-/** `scope` parameter to names; some clients write commas. */
+/** Splits a `scope` parameter. Some clients separate scopes with commas. */
 export const splitScope = (scope: unknown): string[] =>
   typeof scope === 'string' ? scope.split(/[\s,]+/).filter(Boolean) : []
 
-/** What GitHub and Google have in common: login and consent pages, and who granted what. */
+/** An authorization server with login and consent pages, for GitHub and Google. */
 export function createSignIn(options: SignInOptions): SignIn {
   const { app, brand, client, users, scopes, impliedScope } = options
-  /** One grant per client and user, kept here so that consent outlives the browser session. */
+  /** Grant ids by client and user, so that consent outlives the browser session. */
   const grantIds = new Map<string, string>()
   let policy: Policy = {}
 
@@ -139,7 +139,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     return id ? provider.Grant.find(id) : undefined
   }
 
-  /** Writes the person's decision into the grant. `ticked` is absent when there was no page. */
+  /** Saves the person's decision as a grant. `ticked` is absent if no page was shown. */
   async function writeGrant(accountId: string, asked: string[], ticked?: string[]): Promise<string> {
     const grant =
       (await findGrant(client.client_id, accountId)) ?? new provider.Grant({ accountId, clientId: client.client_id })
@@ -163,7 +163,7 @@ export function createSignIn(options: SignInOptions): SignIn {
   async function logIn(c: AppContext, details: Interaction, accountId: string, grantId?: string): Promise<Response> {
     const answer = await server.submit(c, { login: { accountId }, ...(grantId && { consent: { grantId } }) })
     if (details.session?.accountId && details.session.accountId !== accountId) {
-      // Otherwise the provider would stop at a logout page before it lets another person in.
+      // Otherwise oidc-provider shows a logout page before another person can log in.
       const session = await provider.Session.findByUid(details.session.uid)
       if (session) {
         session.accountId = undefined
@@ -180,7 +180,7 @@ export function createSignIn(options: SignInOptions): SignIn {
   app.use('/interaction/*', async (c, next) => {
     await next()
     c.header('cache-control', 'no-store')
-    // No form-action: browsers apply it to redirects too, and these forms end at the application.
+    // No form-action: browsers apply it to redirects too, and these forms redirect to the application.
     c.header(
       'content-security-policy',
       "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
@@ -254,12 +254,12 @@ export function createSignIn(options: SignInOptions): SignIn {
   }
 }
 
-/** Gives the ids of a model, which are the tokens themselves, the look of the original. */
+/** Gives tokens the prefix and length of the original's. A model's id is the token itself. */
 function shapeIds(model: { prototype: object }, prefix: string): void {
   const prototype = model.prototype as { generateTokenId(): string }
   const generate = prototype.generateTokenId
   prototype.generateTokenId = function (this: unknown) {
-    generate.call(this) // also notes the format on the token
+    generate.call(this) // also sets the token's format
     return prefix + randomText(36)
   }
 }

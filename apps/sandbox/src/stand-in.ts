@@ -14,11 +14,11 @@ export interface LogEntry {
   headers: Record<string, string>
   /** The raw body. */
   body: string
-  /** Absent while the request runs, and for good when a fault dropped the connection first. */
+  /** Absent while the request runs, and if a fault dropped the connection. */
   status?: number
 }
 
-/** What happens to the next request to a path instead of, or before, the usual answer. */
+/** A failure of the next request to a path, instead of the usual answer or before it. */
 export interface Fault {
   /** Milliseconds to wait first. */
   delay?: number
@@ -32,19 +32,19 @@ export interface Fault {
   body?: string
 }
 
-/** What every stand-in offers to tests in this process. The HTTP back door gives the same to other processes. */
+/** The interface of every stand-in for tests in this process. Other processes use the HTTP back door. */
 export interface StandIn {
   readonly url: string
   readonly log: LogEntry[]
   /** Faults still to come, by path. */
   readonly faults: Record<string, Fault[]>
-  /** Queues faults: each request to `path` uses up one. */
+  /** Queues faults. Each request to `path` uses one. */
   addFaults(path: string, faults: Fault[]): void
   /** Whether this token or key is accepted right now. */
   isLive(value: string): Promise<boolean>
-  /** Kills one token or key. Says whether there was one to kill. */
+  /** Revokes one token or key; false if there was none. */
   revoke(value: string): Promise<boolean>
-  /** Forgets faults, log, policy, sessions and grants. Data and registered clients stay. */
+  /** Removes faults, log, policy, sessions and grants. Data and registered clients stay. */
   reset(): Promise<void>
   close(): Promise<void>
 }
@@ -64,8 +64,8 @@ export interface OpenServer {
 const BACK_DOOR = '/__sandbox/'
 
 /**
- * Opens a port with the log and the faults in front of everything. It listens before there are routes, since the
- * stand-ins need their own address (the issuer) to be built.
+ * Opens a port whose requests pass the log and the faults first. It listens before it has routes, because the stand-ins
+ * need their own URL (the issuer).
  */
 export async function openServer(port: number): Promise<OpenServer> {
   const log: LogEntry[] = []
@@ -73,7 +73,7 @@ export async function openServer(port: number): Promise<OpenServer> {
   const app: App = new Hono()
 
   app.use(`${BACK_DOOR}*`, async (c, next) => {
-    // Browsers send Origin with every cross-origin write: a web page must not steer the sandbox.
+    // Browsers send Origin with every cross-origin write. A web page must not control the sandbox.
     if (c.req.header('origin') !== undefined) return c.json({ message: 'The back door is not for web pages.' }, 403)
     return next()
   })
@@ -132,7 +132,7 @@ function hangUp(c: AppContext): Response {
   return RESPONSE_ALREADY_SENT
 }
 
-/** Joins a server and its own ways to judge credentials into a stand-in, with the back door routes all three share. */
+/** Creates a stand-in from a server and its functions for credentials, and adds the back door's common routes. */
 export function createStandIn(
   { url, app, log, faults, close }: OpenServer,
   own: Pick<StandIn, 'isLive' | 'revoke'> & { reset(): void },
@@ -180,19 +180,19 @@ export async function readObject(c: AppContext): Promise<JsonObject> {
     const value: unknown = JSON.parse(text || '{}')
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
   } catch {
-    // Answered below, like every other body that is not an object.
+    // Refused below, like every other body that is not an object.
   }
   throw new HTTPException(400, { message: 'The body must be a JSON object' })
 }
 
-/** A string that must be there. */
+/** A required string. */
 export function requireText(body: JsonObject, name: string): string {
   const value = body[name]
   if (typeof value !== 'string' || value === '') throw new HTTPException(400, { message: `"${name}" must be a string` })
   return value
 }
 
-/** A string that may be missing. */
+/** An optional string. */
 export function optionalText(body: JsonObject, name: string): string | undefined {
   return body[name] === undefined ? undefined : requireText(body, name)
 }

@@ -1,11 +1,10 @@
-// A small authorization server, with an API and a broker in front of it, that keeps the protocol's promises: codes and
-// rotated refresh tokens work once, PKCE is checked, and a replay ends the whole grant. Its answers are the test's to
-// change.
+// A small authorization server, with an API and a broker. Codes and rotated refresh tokens work once, PKCE is checked,
+// and a replay ends the whole grant. Tests can change its answers.
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Stands in every secret that the server makes, so that a leak of any can be searched for. */
+/** Part of every secret that the server makes, so that tests can search for leaks. */
 export const CANARY = 'CANARY_'
 
 export interface Person {
@@ -19,24 +18,24 @@ export interface Person {
 export const ADA: Person = { sub: '1815', preferred_username: 'ada', name: 'Ada Lovelace', email: 'ada@example.com' }
 export const GRACE: Person = { sub: '1906', preferred_username: 'grace', name: 'Grace Hopper' }
 
-/** A request that came. */
+/** A request that the server received. */
 export interface TinyRequest {
   method: string
   path: string
-  /** With its question mark; empty without a query. */
+  /** The query string with its `?`, or empty. */
   search: string
   headers: IncomingHttpHeaders
   body: string
 }
 
-/** What the next answer of a route is, instead of its own. */
+/** Replaces the next answer of a route. */
 export interface TinyFault {
   status?: number
   headers?: Record<string, string>
   body?: string | Record<string, unknown>
-  /** Answers as usual, but only after this. */
+  /** Answers as usual after this promise has settled. */
   after?: Promise<unknown>
-  /** Refuses, and repeats what it was sent. */
+  /** Refuses, with the request's body in the error description. */
   echo?: true
   /** Changes the usual answer. */
   change?: (answer: Record<string, unknown>) => Record<string, unknown>
@@ -51,15 +50,15 @@ interface Grant {
 }
 
 interface TinySettings {
-  /** Seconds that access tokens live; undefined: answers do not say. */
+  /** Lifetime of access tokens in seconds. Undefined: answers have no `expires_in`. */
   expiresIn: number | undefined
-  /** Whether each refresh token works once. */
+  /** Whether refresh tokens rotate: each works once. */
   rotate: boolean
-  /** Members that the metadata has besides its own. */
+  /** Extra members of the metadata. */
   metadata: Record<string, unknown>
   /** Headers of every answer. */
   headers: Record<string, string>
-  /** Status with which keys are verified; 200: as the key deserves. */
+  /** Status of the key check. 200: valid keys get 200, others 401. */
   verify: number
 }
 
@@ -67,20 +66,20 @@ interface TinySettings {
 export interface TinyAuthorizationServer {
   origin: string
   readonly settings: TinySettings
-  /** Keys that the API accepts, with the profile behind each. */
+  /** Keys that the API accepts, with their profiles. */
   readonly keys: Map<string, Record<string, unknown>>
-  /** How often a refresh token came back after it was used. */
+  /** How often a used refresh token was sent again. */
   readonly reused: number
   answer(request: TinyRequest): Answer
-  /** Answers in the place of the network; the way there and the way back take a turn each, so that others act in between. */
+  /** A `fetch` without a network. Request and answer take a turn of the event loop each, so other code runs between. */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
-  /** Tokens of a grant that a person gave some time ago. */
+  /** Issues tokens without a flow. */
   grant(person: Person | string): { access_token: string; refresh_token: string }
-  /** Says yes at the authorization endpoint; returns the query that the person comes back with. */
+  /** Approves an authorization request; returns the query of the redirect. */
   approve(url: string, person?: Person | string, change?: Record<string, string | null>): string
-  /** Whether a token is of a grant that goes on. */
+  /** Whether the grant of a token has not ended. */
   isLive(token: string): boolean
-  /** Whether a refresh token can be used: it is the newest of its grant. */
+  /** Whether a refresh token has not been used. */
   isUnused(token: string): boolean
   /** Ends every grant, as a person does in the provider's settings. */
   endGrants(): void
@@ -90,13 +89,13 @@ export interface TinyAuthorizationServer {
 export interface TinyServer extends TinyAuthorizationServer {
   readonly broker: string
   readonly requests: TinyRequest[]
-  /** Takes the place of an answer, once: the first answers itself when it returns true. */
+  /** The first of these handles a request and is removed, if it returns true. */
   readonly instead: ((path: string, response: ServerResponse) => boolean)[]
-  /** Requests to one route. */
+  /** Requests to one route, in order. */
   to(path: string): TinyRequest[]
   /** Requests to the token endpoint for a refresh. */
   refreshes(): TinyRequest[]
-  /** Makes the next answers of a route other ones. */
+  /** Replaces the next answers of a route. */
   fault(path: string, ...next: TinyFault[]): void
   close(): Promise<void>
 }
@@ -105,7 +104,7 @@ const personOf = (person: Person | string): Person =>
   typeof person === 'string' ? { sub: person, preferred_username: person } : person
 const defaults = (): TinySettings => ({ expiresIn: 3600, rotate: true, metadata: {}, headers: {}, verify: 200 })
 
-/** What the server has handed out. */
+/** The codes and tokens that the server has issued. */
 function createTokens(settings: TinySettings) {
   const codes = new Map<string, { grant: Grant; challenge: string; redirect_uri: string; used?: true }>()
   const access = new Map<string, Grant>()
@@ -225,7 +224,7 @@ export function createTinyServer(origin = 'https://acme.test'): TinyAuthorizatio
       return profile ? [200, { status: 'verified', profile }] : [401, { error: 'invalid_token' }]
     },
   }
-  /** Any address of the API. */
+  /** Any path of the API. */
   const callApi = (request: TinyRequest): Answer => {
     const grant = tokens.access.get(bearer(request))
     return grant && !grant.ended ? [200, { ok: true }] : [401, { error: 'invalid_token' }]

@@ -103,6 +103,26 @@ export const storeContract: readonly StoreCheck[] = [
     },
   },
   {
+    title: 'keeps a removed row away when it is put back, until there is a newer one',
+    async check(store) {
+      const { owner, row, tenant } = newTenant()
+      equal(await store.removed(owner, ID), undefined)
+      const old = [row(), row({ rev: 5, dueAt: 1, kid: 'k2' })]
+      for (const [at, one] of old.entries()) await store.put(one, old[at - 1]?.rev)
+      equal((await store.remove(owner, ID))?.rev, 5)
+      equal(await store.removed(owner, ID), 5)
+      equal(await store.removed({ ...owner, user: 'bob' }, ID), undefined)
+      for (const one of old) equal(await store.put(one, undefined), false)
+      equal(await store.get(owner, ID), undefined)
+      equal(await store.put(row({ rev: 6 }), undefined), true)
+      equal(await store.put(row({ rev: 7 }), undefined), false)
+      deepEqual(plain(await store.get(owner, ID)), plain(row({ rev: 6 })))
+      equal(await store.removed(owner, ID), 5)
+      equal((await store.remove(owner, ID))?.rev, 6)
+      deepEqual([await store.removed(owner, ID), await store.list(owner), await store.due(tenant, 9, 9)], [6, [], []])
+    },
+  },
+  {
     title: 'gives a lease to one holder until it is released or expires',
     async check(store) {
       const { owner, row } = newTenant()

@@ -95,7 +95,7 @@ it('case 176: keys leak nowhere, and close() leaves nothing behind', async () =>
   for (const canary of [...canaries, ...lists]) expect(text.includes(canary)).toBe(false)
   expect(errors).toHaveLength(8)
 
-  // Whoever waits is told, and nothing keeps the process.
+  // Waiting calls reject, and no handle keeps the process alive.
   const waiters = [
     source.waitUntilUpdated(),
     jwtSource.waitUntilUpdated(),

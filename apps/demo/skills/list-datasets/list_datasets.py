@@ -1,4 +1,4 @@
-"""Lists the datasets of whoever KAGGLE_TOKEN belongs to. Needs nothing but Python."""
+"""Lists the datasets of the owner of KAGGLE_TOKEN. Needs only Python."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ token = os.environ["KAGGLE_TOKEN"]
 username = os.environ.get("KAGGLE_USERNAME")
 api = os.environ.get("KAGGLE_API_URL", "https://api.kaggle.com/v1")
 
-# A legacy key goes with its username; a new token stands alone.
+# A legacy key is sent with its username, a token alone.
 if username:
     authorization = "Basic " + base64.b64encode(f"{username}:{token}".encode()).decode()
 else:

@@ -8,12 +8,12 @@ interface AccountNeededProps {
   onReady: (() => void) | undefined
 }
 
-/** Asks, in the chat, for the account that a tool lacked: to connect it, or to let this agent use it. */
+/** Asks in the chat for a missing account: to connect it, or to include it for this agent. */
 export function AccountNeeded({ request, onReady }: AccountNeededProps) {
   const client = useLatchkey()
   const { providers, setIncluded } = useAgentAccounts(AGENT_ID)
 
-  // A tool that had an account and still asks for it met a 401: its token is dead, whatever the card says.
+  // The tool had this account and still asks for it, so the API answered 401: the token is invalid.
   const refused = onReady && !request.scopes?.length ? request.accountId : undefined
   const reported = useRef(false)
   useEffect(() => {
@@ -21,7 +21,7 @@ export function AccountNeeded({ request, onReady }: AccountNeededProps) {
     reported.current = true
     client.reportInvalidToken(refused).then(
       ({ status }) => status === 'connected' && onReady?.(),
-      () => {}, // It was disconnected meanwhile: the prompt below asks for it.
+      () => {}, // Disconnected meanwhile: the prompt below asks for it.
     )
   }, [client, refused, onReady])
 

@@ -21,10 +21,10 @@ interface AgentConfigurationProps {
   onAddServers: (servers: McpProvider[]) => void
 }
 
-/** What the agent is, which accounts there are, and which of them it may use. */
+/** The agent, the connected accounts, and which of them the agent may use. */
 export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAddServers }: AgentConfigurationProps) {
   return (
-    // Hidden, not gone: a key that is half typed in stays.
+    // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
       <div className="agent">
         <span className="agent-mark" aria-hidden="true">

@@ -15,8 +15,8 @@ export function App({ providers, config }: { providers: Provider[]; config: Conf
   const [servers, setServers] = useState(loadServers)
   const draft = useRef<Draft>(null)
   return (
-    // All that Latchkey needs: where the broker is, and which services the agent works with. The rest brings back a
-    // message that was not sent yet when signing in has to leave the page.
+    // Latchkey needs the broker's URL and the providers. `keep` and `onReturn` restore a message that was not sent yet,
+    // when signing in leaves the page.
     <LatchkeyProvider
       broker="/api/latchkey"
       providers={[...providers, ...servers]}
@@ -66,7 +66,7 @@ const onWideChange = (listener: () => void) => {
   return () => wideQuery.removeEventListener('change', listener)
 }
 
-/** The panel stands beside the chat where there is room for both, and takes its place where there is not. */
+/** Shows the panel beside the chat, or in its place where the window is too narrow for both. */
 function usePanel() {
   const wide = useSyncExternalStore(onWideChange, () => wideQuery.matches)
   const [beside, setBeside] = useState(true)

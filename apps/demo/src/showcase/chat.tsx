@@ -21,10 +21,10 @@ const SUGGESTIONS = [
 /** The conversation with the agent. */
 export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
   const client = useLatchkey()
-  // Made once. The body is a function: every request asks for fresh tokens, and they go nowhere but into that request.
+  // Made once: the body is a function, so every request gets fresh tokens.
   const [transport] = useState(() => {
     const identities = identitiesBody(client, { agent: AGENT_ID })
-    // Only where it is and what it is called: a server runs no command that a page names.
+    // Only URL and name: a server must not run a command that a page names.
     const chatBody = async () => ({
       ...(await identities()),
       mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
@@ -36,20 +36,20 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
   const log = useRef<HTMLDivElement>(null)
   useScrollToEnd(log, messages, status)
 
-  // Two tools can wait for one account: whoever comes first runs them all again, once.
+  // Two tools can wait for one account. The first to report it sends the message again; the second does nothing.
   const resumed = useRef<string>(undefined)
   const resume = async (messageId: string, visitedPage?: string) => {
     if (resumed.current === messageId) return
     resumed.current = messageId
-    // The button that was pressed goes away with the answer that asked for it.
+    // The pressed button disappears with the answer that asked for the account, so move its focus to the conversation.
     if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
     await stop()
-    // A server that asks for a page can ask for it again: an answer is given anew each time the person has been there.
+    // A server can ask for the same page again, so each visit sends the message again.
     if (visitedPage) resumed.current = undefined
     await regenerate({ body: visitedPage ? { visitedPages: [visitedPage] } : {} })
   }
 
-  // A new question does not wait for the answer to the old one.
+  // A new question stops the answer to the old one.
   const send = async (text: string) => {
     await stop()
     await sendMessage({ text })
@@ -57,7 +57,7 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
 
   return (
     <section className="chat" aria-label="Chat">
-      {/* Busy, so that an answer is read out when it is complete instead of word by word. */}
+      {/* aria-busy, so that screen readers read an answer when it is complete. */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
       <div ref={log} className="log" role="log" tabIndex={0} aria-label="Conversation" aria-busy={busy}>
         {messages.length === 0 && <Welcome />}
@@ -65,7 +65,7 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
           <Message
             key={message.id}
             message={message}
-            // An answer in the middle of the conversation is history: it is not given again.
+            // Only the last answer can be given again.
             onAccountReady={message === messages.at(-1) ? (page) => resume(message.id, page) : undefined}
           />
         ))}
@@ -100,7 +100,7 @@ function Welcome() {
   )
 }
 
-/** Keeps the newest words in view, unless the person has scrolled up to read what came before. */
+/** Keeps the end of the conversation in view, unless the person has scrolled up. */
 function useScrollToEnd(log: RefObject<HTMLDivElement | null>, messages: AgentMessage[], status: ChatStatus) {
   const atEnd = useRef(true)
   useEffect(() => {

@@ -10,7 +10,7 @@ import {
 } from 'react'
 import { AGENT_ID } from '../agent.ts'
 
-/** What is typed and not sent yet: to keep it while the page is left. */
+/** The message that is not sent yet, kept while a sign-in leaves the page. */
 export interface Draft {
   text: string
   restore: (text: string) => void
@@ -26,7 +26,7 @@ interface ComposerProps {
   onStop: () => void
 }
 
-/** Where a message is written. Enter sends it, also while an answer is still coming; Shift and Enter begin a new line. */
+/** The message box. Enter sends, also while an answer is coming; Shift+Enter starts a new line. */
 export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
@@ -43,7 +43,7 @@ export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }:
     onStop()
   }
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    // While a word is being composed, as in Japanese, Enter belongs to the input method.
+    // While an input method composes text, as in Japanese, Enter belongs to it.
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
     event.preventDefault()
     event.currentTarget.form?.requestSubmit()
@@ -70,7 +70,7 @@ export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }:
           onKeyDown={onKeyDown}
         />
         <AccountsMenu agent={AGENT_ID} className="carried" onManage={onManage} />
-        {/* One button that changes, so the focus stays where it is. */}
+        {/* One button for both actions, so that it keeps the focus. */}
         <button type="submit" className="send" aria-label={busy ? 'Stop' : 'Send'} onClick={busy ? stop : undefined}>
           <svg className="line-icon" viewBox="0 0 24 24" aria-hidden="true">
             {busy ? (

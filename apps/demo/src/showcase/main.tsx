@@ -1,4 +1,4 @@
-// First: zod, which the AI SDK brings, would try the page's Content Security Policy with eval.
+// Must come first: zod, a dependency of the AI SDK, otherwise tries eval, which the Content Security Policy blocks.
 import './zod-without-eval.ts'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'

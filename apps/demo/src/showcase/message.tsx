@@ -4,11 +4,11 @@ import { ToolCall } from './tool-call.tsx'
 
 interface MessageProps {
   message: AgentMessage
-  /** Called when an account that a tool waited for can be used, or with the page that it wanted to be visited. */
+  /** Called when an account that a tool waited for can be used, or with the page that the person has visited. */
   onAccountReady: ((visitedPage?: string) => void) | undefined
 }
 
-/** One message: what was said, and the tools that were called on the way. */
+/** One message: its text, and the tools that were called. */
 export function Message({ message, onAccountReady }: MessageProps) {
   return (
     <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : 'Assistant'}>
@@ -22,7 +22,7 @@ export function Message({ message, onAccountReady }: MessageProps) {
   )
 }
 
-/** Text with its lists. The model is told to write no other markup. */
+/** Text with lists. The model is told to use no other markup. */
 function Prose({ text }: { text: string }) {
   const blocks = text.split(/\n(?!- )/)
   return (

@@ -2,7 +2,7 @@ import { type McpProvider, mcpServers } from '@latchkey/core/mcp'
 
 const KEY = 'demo:mcp-servers'
 
-/** The MCP servers that were added to this agent, as JSON: configuration, no secret. */
+/** The MCP servers that were added to this agent, as JSON without secrets. */
 export function loadServers(): McpProvider[] {
   try {
     return mcpServers(localStorage.getItem(KEY) ?? '{}').providers
@@ -11,7 +11,7 @@ export function loadServers(): McpProvider[] {
   }
 }
 
-/** Keeps servers for the next visit, and answers with all there are. */
+/** Stores servers for the next visit, and returns all of them. */
 export function saveServers(providers: readonly McpProvider[]): McpProvider[] {
   const all = [...loadServers().filter(({ id }) => providers.every((one) => one.id !== id)), ...providers]
   const entries = all.map(({ id, mcp: { url }, client: { client_id } }) => [

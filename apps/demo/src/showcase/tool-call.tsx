@@ -11,16 +11,16 @@ interface ToolCallProps {
   onAccountReady: ((visitedPage?: string) => void) | undefined
 }
 
-/** A tool that was called: which, with what, on whose account, and what it answered. */
+/** A tool call: its tool, input, account and answer. */
 export function ToolCall({ part, onAccountReady }: ToolCallProps) {
   const [open, setOpen] = useState(false)
   const { title, toolMetadata, state, input, output, errorText } = part
   const client = useLatchkey()
-  // A page on this machine is shown for a server that is configured to be there, and for no other.
+  // A page on this machine is shown only for a server that is configured on this machine.
   const server = client.providers.find(({ id }) => id === toolMetadata?.provider)
   const request = readConnectRequest(output, isMcp(server) ? { server: server.mcp.url } : {})
   const words = request ? (request.url ? WORDS.page : WORDS.waiting) : WORDS[state]
-  // A tool that works with a service account is nobody's: it has no provider of the page's.
+  // A tool with a service account has no provider of the page.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const call = (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -47,7 +47,7 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
         </span>
       </summary>
       {open && (
-        // All there is to see: a tool is given no token, and hands none on.
+        // Input and output contain no token: a tool gets none as input and returns none.
         <dl>
           <dt>Input</dt>
           <dd>{JSON.stringify(input, null, 2)}</dd>
@@ -97,7 +97,7 @@ function callerOf(output: unknown): string | undefined {
   return typeof from === 'string' ? from : undefined
 }
 
-/** The account that a tool says it used. Tools answer with its id, never with anything that opens it. */
+/** The account that a tool used. Tools return its id, never a secret. */
 function accountOf(output: unknown): string | undefined {
   if (typeof output !== 'object' || output === null || readConnectRequest(output)) return undefined
   const { accountId } = output as { accountId?: unknown }

@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 294, 295.
+// Security cases G, 104-129, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 222, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'

@@ -1,25 +1,24 @@
 import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './guarded-fetch.ts'
 
-/** Answers the broker's `/mcp` route. The signal ends what is asked when the page leaves. */
+/** Answers the broker's `/mcp` route. The signal aborts the request when the page closes. */
 export type McpProxy = (body: Record<string, unknown>, options?: { signal?: AbortSignal }) => Promise<Response>
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
-/** What may travel to a server. Never a cookie, and nothing that this process knows. */
+/** Request headers that are forwarded. Never a cookie. */
 const REQUEST_HEADERS = /^(accept|authorization|content-type|last-event-id|mcp-[a-z-]+)$/
 const RESPONSE_HEADERS = ['www-authenticate', 'mcp-session-id', 'retry-after', 'location']
-/** What a page of another origin than the broker's has to be allowed to read. */
+/** Response headers that a page of another origin may read. */
 export const MCP_HEADERS = ['latchkey-mcp', 'www-authenticate', 'mcp-session-id', 'location']
-/** Types that no browser takes for a page. */
+/** Content types that no browser renders as a page. */
 const TYPES = /^(application\/(json|[\w.+-]+\+json|x-www-form-urlencoded)|text\/event-stream)\s*(;|$)/i
 
-/** One answer to everything that could not be asked, so that it says nothing about what is behind it. */
+/** The same answer to every failure, so that it reveals nothing about the network. */
 const refused = () =>
   Response.json({ error: 'temporarily_unavailable', message: 'The server could not be asked.' }, { status: 502 })
 
 /**
- * The `/mcp` route of a broker: asks MCP servers and their authorization servers for pages that may not (CORS). It
- * keeps nothing between two requests and adds no credential: what is asked is exactly what the page sent. Event streams
- * pass through as they come, within the `streams` limits.
+ * The `/mcp` route of a broker: forwards requests of pages to MCP servers and authorization servers that send no CORS
+ * headers. It has no state and adds no credential. Event streams are forwarded unbuffered, within the `streams` limits.
  */
 export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } = {}): McpProxy {
   const fetch = options.fetch ?? createGuardedFetch(options)
@@ -53,11 +52,11 @@ export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } 
     }
     const type = answer.headers.get('content-type') ?? ''
     const back = new Headers({
-      // Marked, so that the page can tell a server's answer from the broker's own.
+      // The page can tell a forwarded answer from the broker's own by this header.
       'latchkey-mcp': '1',
       'content-type': TYPES.test(type) ? type : 'application/octet-stream',
       'content-security-policy': "default-src 'none'; sandbox",
-      // For proxies that would collect a stream before they hand it on.
+      // Reverse proxies such as nginx would buffer the stream otherwise.
       'x-accel-buffering': 'no',
     })
     for (const name of RESPONSE_HEADERS) {

@@ -4,12 +4,14 @@ import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type Owner, type
 export function memoryStore(): VaultStore {
   interface Tenant {
     accounts: Map<string, AccountRow & { holder?: string; until?: number }>
+    /** Revisions of removed rows. */
+    removed: Map<string, number>
     flows: Map<string, FlowRow>
     audit: AuditRow[]
   }
   const tenants = new Map<string, Tenant>()
   const of = (tenant: string): Tenant => {
-    const found = tenants.get(tenant) ?? { accounts: new Map(), flows: new Map(), audit: [] }
+    const found = tenants.get(tenant) ?? { accounts: new Map(), removed: new Map(), flows: new Map(), audit: [] }
     tenants.set(tenant, found)
     return found
   }
@@ -30,18 +32,24 @@ export function memoryStore(): VaultStore {
       return all(tenant).flatMap((row) => (row.user === user ? copy(row) : []))
     },
     async put(row, previous) {
-      const { accounts } = of(row.tenant)
+      const { accounts, removed } = of(row.tenant)
       const at = key(row, row.account)
       const old = accounts.get(at)
-      if (old?.rev !== previous) return false
+      if (old?.rev !== previous || row.rev <= (removed.get(at) ?? 0)) return false
       accounts.set(at, { ...copy(row), holder: old?.holder, until: old?.until })
       return true
     },
     async remove(owner, account) {
-      const { accounts } = of(owner.tenant)
-      const row = accounts.get(key(owner, account))
-      accounts.delete(key(owner, account))
-      return row && copy(row)
+      const { accounts, removed } = of(owner.tenant)
+      const at = key(owner, account)
+      const row = accounts.get(at)
+      if (!row) return undefined
+      accounts.delete(at)
+      removed.set(at, row.rev)
+      return copy(row)
+    },
+    async removed(owner, account) {
+      return of(owner.tenant).removed.get(key(owner, account))
     },
     async lease(owner, account, holder, seconds) {
       const row = of(owner.tenant).accounts.get(key(owner, account))

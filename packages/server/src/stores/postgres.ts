@@ -91,7 +91,7 @@ export async function migratePostgres({ url, grantTo }: { url: string; grantTo?:
       await client.query(`
         GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
         GRANT SELECT ON latchkey_migrations TO ${role};
-        GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads TO ${role};
+        GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed TO ${role};
         GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows TO ${role}`)
     } finally {
       client.release()
@@ -116,17 +116,24 @@ async function connect(url: string, max: number): Promise<pg.Pool> {
 
 const OWN = "tenant = current_setting('latchkey.tenant', true)"
 
-/** SQL for PostgreSQL only. The log has no policy for UPDATE or DELETE, so these find no row, even as its owner. */
-const SECURITY = [
-  ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit', 'latchkey_audit_heads'].flatMap((table) => [
-    `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
-    `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`,
-  ]),
-  ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit_heads'].map(
-    (table) => `CREATE POLICY own ON ${table} USING (${OWN}) WITH CHECK (${OWN})`,
-  ),
-  `CREATE POLICY read ON latchkey_audit FOR SELECT USING (${OWN})`,
-  `CREATE POLICY append ON latchkey_audit FOR INSERT WITH CHECK (${OWN})`,
+const secured = (table: string) => [
+  `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
+  `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`,
+]
+const owned = (table: string) => [...secured(table), `CREATE POLICY own ON ${table} USING (${OWN}) WITH CHECK (${OWN})`]
+
+/**
+ * SQL for PostgreSQL only, one list per version. The log has no policy for UPDATE or DELETE, so these find no row, even as
+ * its owner.
+ */
+const SECURITY: readonly (readonly string[])[] = [
+  [
+    ...['latchkey_accounts', 'latchkey_flows', 'latchkey_audit_heads'].flatMap(owned),
+    ...secured('latchkey_audit'),
+    `CREATE POLICY read ON latchkey_audit FOR SELECT USING (${OWN})`,
+    `CREATE POLICY append ON latchkey_audit FOR INSERT WITH CHECK (${OWN})`,
+  ],
+  owned('latchkey_removed'),
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {
@@ -145,7 +152,7 @@ async function runMigrations(pool: pg.Pool): Promise<void> {
         )
         if (mine.rowCount) {
           for (const statement of statements) await client.query(statement.replaceAll('BYTES', 'BYTEA'))
-          if (at === 0) for (const statement of SECURITY) await client.query(statement)
+          for (const statement of SECURITY[at] ?? []) await client.query(statement)
         }
         await client.query('COMMIT')
       } catch (error) {

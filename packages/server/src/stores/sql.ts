@@ -1,4 +1,4 @@
-import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type VaultStore } from './store.ts'
+import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type Owner, type VaultStore } from './store.ts'
 
 export type Sql = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>
 
@@ -19,6 +19,9 @@ export interface SqlEngine {
 
 const COLUMNS = 'tenant, user_id, provider, account, facts, sealed, kid, rev, due_at'
 const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
+/** Whether a row was not put back after it was removed. */
+const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
+  AND r.user_id = latchkey_accounts.user_id AND r.account = latchkey_accounts.account AND r.rev >= latchkey_accounts.rev)`
 
 /** A store in standard SQL: single rows by primary key, compare-and-set by revision, leases that expire. */
 export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): VaultStore {
@@ -30,12 +33,15 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
     type,
     close,
     async get({ tenant, user }, account) {
-      return (await rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${KEY}`, [user, account]))[0]
+      return (
+        await rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${KEY} AND ${LIVE}`, [user, account])
+      )[0]
     },
     list: ({ tenant, user }) =>
       rows(
         tenant,
-        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND user_id = $2 ORDER BY account LIMIT 1000`,
+        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND user_id = $2 AND ${LIVE}
+         ORDER BY account LIMIT 1000`,
         [user],
       ),
     async put(row, previous) {
@@ -45,7 +51,7 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
         const written = await rows(
           tenant,
           `UPDATE latchkey_accounts SET provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9
-           WHERE ${KEY} AND rev = $10 RETURNING ${COLUMNS}`,
+           WHERE ${KEY} AND rev = $10 AND ${LIVE} RETURNING ${COLUMNS}`,
           [...values, previous],
         )
         return written.length > 0
@@ -54,28 +60,44 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
         if (!known.has(tenant)) {
           await sql('INSERT INTO latchkey_tenants (tenant) VALUES ($1) ON CONFLICT DO NOTHING', [tenant])
         }
+        const removed = await revisionOf(sql, row, account)
+        if (removed !== undefined && removed >= rev) return []
         return sql(
           `INSERT INTO latchkey_accounts (tenant, user_id, account, provider, facts, sealed, kid, rev, due_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING rev`,
-          [tenant, ...values],
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (tenant, user_id, account) DO UPDATE SET provider = excluded.provider, facts = excluded.facts,
+             sealed = excluded.sealed, kid = excluded.kid, rev = excluded.rev, due_at = excluded.due_at,
+             lease_by = NULL, lease_until = NULL
+           WHERE latchkey_accounts.rev <= $10 RETURNING rev`,
+          [tenant, ...values, removed ?? -1],
         )
       })
       // Only now is it certain that the tenant's row exists.
       known.add(tenant)
       return written.length > 0
     },
-    async remove({ tenant, user }, account) {
-      const removed = await rows(tenant, `DELETE FROM latchkey_accounts WHERE ${KEY} RETURNING ${COLUMNS}`, [
-        user,
-        account,
-      ])
-      return removed[0]
-    },
+    remove: ({ tenant, user }, account) =>
+      within(tenant, async (sql) => {
+        const [row] = await sql(`DELETE FROM latchkey_accounts WHERE ${KEY} RETURNING ${COLUMNS}`, [
+          tenant,
+          user,
+          account,
+        ])
+        if (!row) return undefined
+        const [removed] = await sql(
+          `INSERT INTO latchkey_removed (tenant, user_id, account, rev) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (tenant, user_id, account) DO UPDATE SET rev = excluded.rev
+           WHERE latchkey_removed.rev < excluded.rev RETURNING rev`,
+          [tenant, user, account, row.rev],
+        )
+        return removed && accountRow(row)
+      }),
+    removed: (owner, account) => within(owner.tenant, (sql) => revisionOf(sql, owner, account), 'single'),
     async lease({ tenant, user }, account, holder, seconds) {
       const taken = await rows(
         tenant,
         `UPDATE latchkey_accounts SET lease_by = $4, lease_until = ${now} + $5
-         WHERE ${KEY} AND (lease_until IS NULL OR lease_until <= ${now}) RETURNING ${COLUMNS}`,
+         WHERE ${KEY} AND ${LIVE} AND (lease_until IS NULL OR lease_until <= ${now}) RETURNING ${COLUMNS}`,
         [user, account, holder, seconds * 1000],
       )
       return taken[0]
@@ -91,11 +113,15 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
     due: (tenant, before, limit) =>
       rows(
         tenant,
-        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND due_at < $2 ORDER BY due_at LIMIT $3`,
+        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND due_at < $2 AND ${LIVE}
+         ORDER BY due_at LIMIT $3`,
         [before, limit],
       ),
     sealedOtherwise: (tenant, kid, limit) =>
-      rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND kid <> $2 LIMIT $3`, [kid, limit]),
+      rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND kid <> $2 AND ${LIVE} LIMIT $3`, [
+        kid,
+        limit,
+      ]),
     tenants: () =>
       within('', async (sql) =>
         (await sql('SELECT tenant FROM latchkey_tenants ORDER BY tenant')).map(({ tenant }) => String(tenant)),
@@ -160,6 +186,11 @@ export function sqlStore({ type, within, now, forUpdate, close }: SqlEngine): Va
   }
 }
 
+async function revisionOf(sql: Sql, { tenant, user }: Owner, account: string): Promise<number | undefined> {
+  const [row] = await sql(`SELECT rev FROM latchkey_removed WHERE ${KEY}`, [tenant, user, account])
+  return row && Number(row.rev)
+}
+
 function accountRow(row: Record<string, unknown>): AccountRow {
   const { tenant, user_id, provider, account, facts, sealed, kid, rev, due_at } = row
   return {
@@ -216,5 +247,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       hash TEXT NOT NULL, PRIMARY KEY (tenant, seq))`,
     'CREATE INDEX latchkey_audit_user ON latchkey_audit (tenant, user_id, seq)',
     'CREATE TABLE latchkey_audit_heads (tenant TEXT PRIMARY KEY, seq BIGINT NOT NULL, hash TEXT NOT NULL)',
+  ],
+  [
+    `CREATE TABLE latchkey_removed (
+      tenant TEXT NOT NULL, user_id TEXT NOT NULL, account TEXT NOT NULL, rev BIGINT NOT NULL,
+      PRIMARY KEY (tenant, user_id, account))`,
   ],
 ]

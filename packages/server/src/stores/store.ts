@@ -52,9 +52,18 @@ export interface VaultStore {
   readonly type: string
   get(owner: Owner, account: string): Promise<AccountRow | undefined>
   list(owner: Owner): Promise<AccountRow[]>
-  /** Writes if the stored row still has the revision `previous`, or is still absent. Else returns false. */
+  /**
+   * Writes if the stored row still has the revision `previous`, or is still absent. Else, and for a revision that is not
+   * newer than a removed one, returns false.
+   */
   put(row: AccountRow, previous: number | undefined): Promise<boolean>
+  /**
+   * Deletes a row and remembers its revision for ever. No method returns or changes a row of that revision or an older
+   * one, such as a row from a backup, and `put` writes over it as if it were absent.
+   */
   remove(owner: Owner, account: string): Promise<AccountRow | undefined>
+  /** The revision of the last row that was removed here. */
+  removed(owner: Owner, account: string): Promise<number | undefined>
   /**
    * Takes a lease to refresh an account, for some seconds by the store's clock. Undefined if another process holds it or
    * the row is gone. The lease of a process that died expires.

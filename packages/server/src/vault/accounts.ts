@@ -87,10 +87,10 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     }
   }
 
-  async function sealRow(owner: Owner, { account, secret }: Opened, previous: number | undefined): Promise<AccountRow> {
+  async function sealRow(owner: Owner, { account, secret }: Opened, previous = 0): Promise<AccountRow> {
     const { tenant, user } = owner
     const { id, provider } = account
-    const rev = Math.max((previous ?? 0) + 1, Date.now())
+    const rev = Math.max(previous + 1, Date.now())
     const row = { tenant, user, provider, account: id }
     const { kid, bytes } = await seal(keys, row, JSON.stringify(secret))
     const dueAt =
@@ -103,7 +103,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
       const old = await store.get(owner, id)
       const next = await change(old)
       if (!next) return undefined
-      const row = await sealRow(owner, next, old?.rev)
+      const row = await sealRow(owner, next, old ? old.rev : await store.removed(owner, id))
       if (!(await store.put(row, old?.rev))) continue
       const account = factsOf(row)
       if (account.status === 'needs-reconnect' && old && factsOf(old).status !== 'needs-reconnect') {

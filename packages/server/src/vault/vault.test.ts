@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
@@ -321,11 +322,13 @@ describe('what an attacker finds', () => {
     const vault = openVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
     await vault.save({ tenant: 'one', user: 'ada' }, ID, () => opened())
     await vault.save({ tenant: 'two', user: 'ada' }, ID, () => opened())
+    await vault.save({ tenant: 'one', user: 'gone' }, ID, () => opened())
+    await vault.remove({ tenant: 'one', user: 'gone' }, ID)
     await vault.putFlow({ ...ADA, session: 's' }, { state: 'x' } as never, 60_000)
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     const count = async (table: string) => (await client.query(`SELECT * FROM ${table}`)).rows.length
-    const tables = ['latchkey_accounts', 'latchkey_flows', 'latchkey_audit', 'latchkey_audit_heads']
+    const tables = ['accounts', 'removed', 'flows', 'audit', 'audit_heads'].map((name) => `latchkey_${name}`)
     for (const table of tables) expect({ table, rows: await count(table) }).toEqual({ table, rows: 0 })
     await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
     expect((await client.query('SELECT tenant FROM latchkey_accounts')).rows).toEqual([{ tenant: 'two' }])
@@ -345,6 +348,53 @@ describe('what an attacker finds', () => {
     })
     await bypassing.close()
   })
+
+  /** A vault in a database, and SQL that passes it by, as a backup or an attacker does. */
+  async function bypassed(name: 'sqlite' | 'postgres') {
+    const file = fileName()
+    const { url, adminUrl } = newDatabase()
+    const store = name === 'sqlite' ? sqliteStore(file) : postgresStore({ url })
+    const vault = openVault({ store, keys: localKeys(KEY) })
+    // Creates the tables.
+    await vault.list(ADA)
+    const database = new DatabaseSync(file)
+    const client = new pg.Client({ connectionString: adminUrl })
+    await client.connect()
+    const sql = async (text: string) =>
+      name === 'sqlite' ? database.prepare(text).all() : (await client.query(text)).rows
+    const close = async () => {
+      database.close()
+      await client.end()
+      await vault.close()
+    }
+    return { vault, sql, close }
+  }
+
+  it.each(['sqlite', 'postgres'] as const)(
+    'case 222: a disconnected row that is put back from a backup stays disconnected (%s)',
+    async (name) => {
+      const { vault, sql, close } = await bypassed(name)
+      const COLUMNS = 'tenant, user_id, account, provider, facts, sealed, kid, rev, due_at'
+      const putBack = () => sql(`INSERT INTO latchkey_accounts (${COLUMNS}) SELECT ${COLUMNS} FROM backup`)
+      await vault.save(ADA, ID, () => opened(token('of the backup', 'r1', 0)))
+      await sql('CREATE TABLE backup AS SELECT * FROM latchkey_accounts')
+      await vault.mark(ADA, ID, 'connected', 'offline')
+      expect((await vault.remove(ADA, ID))?.account.id).toBe(ID)
+      await putBack()
+      expect([await vault.find(ADA, ID), await vault.open(ADA, ID)]).toEqual([undefined, undefined])
+      expect([await vault.list(ADA), await vault.due(Date.now(), 10)]).toEqual([[], []])
+      expect(await vault.store.lease(ADA, ID, 'a', 30)).toBeUndefined()
+      expect(await vault.mark(ADA, ID, 'connected', undefined)).toBeUndefined()
+      // Connected again, it is another row, and the one of the backup does not come back after it.
+      await vault.save(ADA, ID, (old) => opened(token(old ? 'merged' : 'new', 'r2', 9e15)))
+      expect((await vault.open(ADA, ID))?.secret.token?.access_token).toBe('new')
+      await vault.remove(ADA, ID)
+      await putBack()
+      expect(await vault.remove(ADA, ID)).toBeUndefined()
+      expect(await sql('SELECT account FROM latchkey_accounts')).toEqual([])
+      await close()
+    },
+  )
 
   it('a role that only uses the tables works, and cannot change the audit log', async () => {
     const { url, adminUrl } = newDatabase()
@@ -494,7 +544,6 @@ describe('what an attacker finds', () => {
     })
     // A log that was written anew from its start does not have the digest that was copied.
     await expect(vault.audit.verify('one', { head: 'f'.repeat(64) })).resolves.toMatchObject({ ok: false })
-    const { DatabaseSync } = await import('node:sqlite')
     const database = new DatabaseSync(file)
     expect(() => database.exec("UPDATE latchkey_audit SET event = '{}'")).toThrow(/append-only/)
     expect(() => database.exec('DELETE FROM latchkey_audit')).toThrow(/append-only/)

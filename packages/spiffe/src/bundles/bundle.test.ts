@@ -17,7 +17,7 @@ it('case 175: an empty bundle revokes its whole trust domain', async () => {
   const { svid: token } = await ca.jwt({ sub: 'spiffe://a.test/agent', aud: 'x' })
   await expect(verifyJwtSvid(token, ca.bundle(), 'x')).resolves.toBeDefined()
   await expect(verifyJwtSvid(token, bundles, 'x')).rejects.toMatchObject({ code: 'untrusted' })
-  // Keys of kinds and uses nobody here knows leave it just as empty.
+  // Keys of unknown kinds and uses are skipped, so the bundle stays empty.
   const odd = {
     keys: [
       { use: 'wit-svid', kty: 'EC' },

@@ -58,7 +58,7 @@ it('gRPC by mutual TLS on both ends, across a rotation', async () => {
   open.push(foreign)
   const refused = await dial(foreign, authorizeId(bob.id))
   await expect(refused()).rejects.toMatchObject({ code: 14 })
-  // Once it is closed nobody is known by an address any more.
+  // After close, no peer is found by its address.
   await serving.close()
   await vi.waitFor(() => expect(serving.peerOf({ getPeer: () => '127.0.0.1:1' })).toBeUndefined())
 })

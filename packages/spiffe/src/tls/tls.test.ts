@@ -65,7 +65,7 @@ async function serve(source: X509Source, options: ServerOptions) {
   return { ...(await listening(serving.server)), accepted, refused }
 }
 
-/** What the server says to whoever it accepted; the code of the error, or what came instead. */
+/** The server's message to an accepted peer, or the code of the error. */
 async function greeting(connecting: Promise<TLSSocket>): Promise<string> {
   try {
     const socket = await connecting
@@ -85,7 +85,7 @@ it('case 170: one trust domain cannot forge IDs of another', async () => {
   const honest = await workload(message(a, 'spiffe://a.test/server'), [b.bundle()])
   const alice = await workload(message(a, 'spiffe://a.test/alice'), [b.bundle()])
   const bob = await workload(message(b, 'spiffe://b.test/bob'), [a.bundle()])
-  // The CA of b.test signs an ID of a.test. Its own agent believes it; nobody else should.
+  // The CA of b.test signs an ID of a.test. Only b.test's own agent trusts it.
   const forger = await workload(message(b, 'spiffe://a.test/alice'), [])
   const options = { authorize: authorizeAny() }
   const server = await serve(honest, options)
@@ -132,7 +132,7 @@ it('case 171: the wrong peer is refused on both ends', async () => {
     'welcome',
   ])
   expect(await answers(authorizeMemberOf('a.test'))).toEqual(['welcome', 'refused'])
-  // Only `true` is yes: an authorizer that is async by mistake admits nobody.
+  // Only `true` admits a peer, so an authorizer that returns a promise admits none.
   expect(await answers((async () => false) as unknown as Authorizer)).toEqual(['refused', 'refused'])
 
   const server = await serve(source, { authorize: authorizeAny() })

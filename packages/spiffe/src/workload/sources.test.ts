@@ -168,7 +168,7 @@ it('case 163: a bundle that an update leaves out is no longer trusted', async ()
   await updated
   expect(source.getBundle('b.test')).toBeUndefined()
   expect(codeOf(() => verifyX509Svid(certificates, source))).toBe('untrusted')
-  // Whoever was connected by that trust is not any more.
+  // Connections that relied on this bundle are closed.
   await ended
 })
 

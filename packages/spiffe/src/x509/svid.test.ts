@@ -149,7 +149,7 @@ it('case 169: validity and chain are those of RFC 5280', { timeout: 120_000 }, (
   const sha1 = ca.leaf({ digest: 'sha1' })
   expect(verify([sha1.der])).toMatch(/^untrusted: .*broken algorithm/)
 
-  // A certificate cannot be its own root, and a root that has expired vouches for nobody.
+  // A leaf cannot be its own root, and an expired root is not trusted.
   const old = OpensslCa.root('a.test', { from: inSeconds(-7200), to: inSeconds(-3600) })
   expect(verify([old.leaf().der], old.bundle())).toMatch(/^untrusted: .*expired/)
   expect(verify([ca.leaf().der], new BundleSet())).toMatch(/^untrusted: No bundle/)

@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.close())
 
-/** Asks the agent, and answers with its whole stream as text. */
+/** Sends a message to the agent, and returns the whole stream as text. */
 async function ask(text: string, identities?: object[], headers: Record<string, string> = { cookie }) {
   const message = { id: '1', role: 'user', parts: [{ type: 'text', text }] }
   const response = await app.request('/api/chat', {
@@ -203,7 +203,7 @@ test('a command of the server’s own runs with the account of the request, and 
   expect(outputs(stream)).toMatchObject([{ accountId: 'github.1', text: expect.stringContaining('octocat/') }])
   expect(stream).not.toContain(accessToken)
   expect(JSON.stringify(process.env)).not.toContain(accessToken)
-  // What its tools are is known by now; whose account they run with is asked each time.
+  // The list of tools is cached; the account is looked up for each call.
   expect(outputs(await chat('Survey projects'))).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
 })
 

@@ -14,7 +14,7 @@ import type { AgentModel } from './model.ts'
 import { createTools, type MetricsService } from './tools.ts'
 
 export interface AppOptions {
-  /** Origins of the pages that may call: the demo's own. */
+  /** Origins of the demo's pages, which may call the server. */
   origins: string[]
   baseUrls: BaseUrls
   /** The app's registration at each provider, with its secret. */
@@ -26,15 +26,15 @@ export interface AppOptions {
   colleague?: Colleague
   /** Keeps tokens and keys here instead of in the browser. */
   vault?: Vault
-  /** What session ids are signed with. */
+  /** Signs session ids. */
   sessionSecret?: string
-  /** The stand-in MCP servers, which are on this machine and would not be asked otherwise. */
+  /** The stand-in MCP servers. They are on this machine, so the guarded fetch needs an exception for them. */
   mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
-  /** `mcpServers` of this server's own: its `command` entries are run here. Never what a page sends. */
+  /** The server's own `mcpServers`, whose `command` entries it runs. Never from a page. */
   mcpConfig?: McpServers
 }
 
-/** The tutorial's server with all that an agent can have besides: MCP servers, programs, metrics and a colleague. */
+/** The tutorial's server with more tools: MCP servers, programs, metrics and a second agent. */
 export function createApp(options: AppOptions): Hono {
   const { origins, baseUrls, clients, agent, metrics, colleague, vault, sessionSecret, mcp, mcpConfig } = options
   const providers = createProviders(baseUrls)
@@ -52,7 +52,7 @@ export function createApp(options: AppOptions): Hono {
     clients,
     authenticate: sessions.find,
     allowedOrigins: origins,
-    // The whole difference between the two kinds of custody.
+    // With a vault the server keeps the accounts, without it the browser.
     vault,
     mcp: createMcpProxy(guard),
     model: agent.model,

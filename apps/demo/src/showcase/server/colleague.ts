@@ -22,11 +22,11 @@ export interface Colleague {
   ask(action: string, table: string, options?: { signal?: AbortSignal }): Promise<{ calls: Call[]; answer: string }>
   /** Starts another workload of the same trust domain. */
   join(id: string): Promise<SpiffeIdentity>
-  /** Ends the agents, if they were ever needed. */
+  /** Stops the agents, if they were started. */
   close(): Promise<void>
 }
 
-/** What the assistant has for the data processor. */
+/** The tables that the assistant provides to the data processor. */
 const TABLES = new Map([
   ['orders', [120, 75, 310, 48]],
   ['visits', [1204, 987, 1130]],
@@ -36,8 +36,8 @@ const Task = z.object({ task: z.string(), table: z.string() })
 const Rows = z.array(z.number())
 
 /**
- * The agent that the assistant asks for help: the two call each other over mutual TLS, and neither has a secret
- * configured. Nothing is started before the first question.
+ * A second agent, the data processor. It and the assistant call each other over mutual TLS, and neither has a configured
+ * secret. Both start with the first question.
  */
 export function createColleague(): Colleague {
   let starting: ReturnType<typeof startAgents> | undefined
@@ -46,7 +46,7 @@ export function createColleague(): Colleague {
   function agents() {
     if (closed) throw new SpiffeError('closed', 'The agents have ended.')
     starting ??= startAgents().catch((error) => {
-      // The next question tries again.
+      // A failed start is forgotten, so that the next question tries again.
       starting = undefined
       throw error
     })
@@ -73,15 +73,15 @@ export function createColleague(): Colleague {
 
 async function startAgents() {
   // This is a demo on one machine, where no SPIRE runs: the certificate authority and the Workload API are those of the
-  // test kit, in this process. In production SpiffeIdentity finds the platform's own in SPIFFE_ENDPOINT_SOCKET, and the
-  // lines about `ca` and `platform` do not exist. All that the agents do from there on is real.
+  // test kit, in this process. In production SpiffeIdentity finds the platform's in SPIFFE_ENDPOINT_SOCKET, and the lines
+  // with `ca` and `platform` are not needed. The rest is as in production.
   let ca = new FakeCa(TRUST_DOMAIN)
   const addresses = new Map<string, Address>()
   const identities: SpiffeIdentity[] = []
   const platforms: { api: FakeWorkloadApi; id: string }[] = []
   let renewals = 0
   const renewal = setInterval(() => {
-    // The authority, too, is valid for no more than a day. A question in the very moment of this may be refused.
+    // The authority's certificate is valid for a day too. A question during its rotation may be refused.
     if (++renewals % 24 === 0) ca = new FakeCa(TRUST_DOMAIN)
     for (const { api, id } of platforms) api.setX509([ca.x509(id)])
   }, RENEWED_EVERY_MS).unref()

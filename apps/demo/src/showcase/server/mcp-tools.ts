@@ -4,8 +4,8 @@ import { AuthenticatedMcpClient, McpCommand, type McpTool } from '@latchkey/serv
 import { dynamicTool, jsonSchema, type ToolSet } from 'ai'
 import { z } from 'zod'
 
-// Strict: a request that names a command, or anything else than a place on the network, is refused. Whoever names a
-// command runs it, so commands come from this server's own configuration only (createCommands).
+// Strict: a request may name URLs only. A request with a command is refused, because its sender could run any program.
+// Commands come from this server's own configuration (createCommands).
 const Request = z.object({
   mcpServers: z
     .array(
@@ -17,11 +17,11 @@ const Request = z.object({
     )
     .max(16)
     .default([]),
-  /** Pages of MCP servers that the person says to have visited. */
+  /** Pages of MCP servers that the person has visited, as the page says. */
   visitedPages: z.array(z.url().max(2048)).max(16).default([]),
 })
 
-/** What a chat request says of MCP servers: somebody else's addresses, which are asked by the guarded fetch only. */
+/** The MCP servers of a chat request. Their URLs are untrusted, so only the guarded fetch calls them. */
 export const readMcpRequest = (body: unknown) => Request.safeParse(body).data
 
 /** The programs that this server's own configuration names; `${GITHUB_TOKEN}` becomes the person's in each call. */
@@ -31,19 +31,19 @@ export const createCommands = ({ servers }: McpServers) =>
 interface Source {
   id: string
   name: string
-  /** The provider whose account it works with. */
+  /** Id of the provider whose account the server needs. */
   account: string
   /** The provider's name. */
   accountName: string
   client: Pick<AuthenticatedMcpClient, 'listTools' | 'callTool'>
 }
 
-/** Tools of programs are the same for everybody: asked for once. */
+/** A program has the same tools for every person, so they are listed once. */
 const listed = new WeakMap<McpCommand, McpTool[]>()
 
 /**
- * The tools of the request's MCP servers and of the server's own commands, called as the person. One whose account is
- * missing has one tool, which asks for it.
+ * The tools of the request's MCP servers and of the server's own commands, called as the person. A server whose account
+ * is missing has one tool, which asks for the account.
  */
 export async function createMcpTools(
   { mcpServers, visitedPages }: NonNullable<ReturnType<typeof readMcpRequest>>,

@@ -5,11 +5,11 @@ import { createScriptedModel } from './scripted-model.ts'
 
 export interface AgentModel {
   model: LanguageModel
-  /** What the page calls it. */
+  /** Name shown in the page. */
   name: string
 }
 
-/** The model that the environment has a key for; without one a scripted model, so that the demo runs anywhere. */
+/** The model for which the environment has a key; else a scripted model. */
 export function chooseModel(env: NodeJS.ProcessEnv): AgentModel {
   if (env.OPENAI_API_KEY) {
     const id = env.OPENAI_MODEL ?? 'gpt-5.4-mini'

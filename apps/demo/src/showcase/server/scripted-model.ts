@@ -11,8 +11,8 @@ import { generateId, simulateReadableStream } from 'ai'
 import type { Call } from './colleague.ts'
 
 /**
- * A language model that needs no key and no network. It chooses tools by the words of the message and puts its answer
- * together from what the tools say, so everything around it works as with a model that thinks.
+ * A language model without key and network. It chooses tools by the words of the message and builds its answer from the
+ * tools' results, so everything else works as with a real model.
  */
 export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModelV4 {
   return {
@@ -36,7 +36,7 @@ const INTRODUCTION =
   'I can ask another agent, too: “Ask the data processor to summarize the orders”. ' +
   'Try “Search my mail for invoices”.'
 
-/** The next step: tools are called when the person spoke last, and their results are told when they did. */
+/** The next step: calls tools after a message of the person, and reports their results after a tool call. */
 function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageModelV4Content[] {
   const last = prompt.at(-1)
   if (last?.role === 'tool') {
@@ -57,7 +57,7 @@ function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageMo
   }))
 }
 
-/** Where code finds GitHub, as the description of the tool says. */
+/** GitHub's API URL, from the description of the tool. */
 function apiOf(tools: NonNullable<LanguageModelV4CallOptions['tools']>): string {
   const description = tools.map((tool) =>
     tool.type === 'function' && tool.name === 'run_code' ? tool.description : '',
@@ -73,7 +73,7 @@ const MAIL_QUERIES = [
   new RegExp(`\\b${MAIL}\\b`, 'i'),
 ]
 
-/** What the model "writes" when it is asked to count. */
+/** The code for a question that asks to count. */
 const COUNT = `const repositories = await tools.list_repositories({})
 const { login } = await (await fetch('{api}/user')).json()
 return \`\${login} has \${repositories.repositories.length} repositories\``
@@ -84,7 +84,7 @@ function chooseTools(message: string): { toolName: string; input: object }[] {
     .split(/[,;.!?]+(?:\s+|$)|\s+(?:and|then|plus)\s+/i)
     .flatMap((part): { toolName: string; input: object }[] => {
       const mail = MAIL_QUERIES.map((pattern) => pattern.exec(part)).find(Boolean)
-      // What is searched for in the mail is not asked of anybody else: "mails about Kaggle".
+      // The search text of a mail search chooses no other tool, such as in "mails about Kaggle".
       const rest = mail ? part.replace(mail[0], '') : part
       if (/\bdata[ -]?processor\b/i.test(rest)) return [{ toolName: 'ask_data_processor', input: summaryOf(part) }]
       if (/\bskill\b/i.test(rest)) return [{ toolName: 'run_datasets_skill', input: {} }]
@@ -113,7 +113,7 @@ function chooseMcpTools(message: string, tools: { name: string }[]): { toolName:
   })
 }
 
-/** What the data processor is asked for: "… to summarize the orders". */
+/** The request to the data processor: "… to summarize the orders". */
 function summaryOf(part: string) {
   const table = /\bsummari[sz]e\s+(?:(?:the|my|our|table)\s+)*([\w-]+)/i.exec(part)?.[1] ?? 'orders'
   return { action: 'summarize', table: table.toLowerCase() }
@@ -121,7 +121,7 @@ function summaryOf(part: string) {
 
 type Item = Record<string, unknown>
 
-/** One tool's result in words. */
+/** One tool's result as text. */
 function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   if (output.type === 'error-text') return `That did not work: ${output.value}`
   const value = output.type === 'json' ? output.value : null
@@ -175,7 +175,7 @@ const NO_USAGE: LanguageModelV4Usage = {
 const finishReason = (content: LanguageModelV4Content[]) =>
   ({ unified: content.some(({ type }) => type === 'tool-call') ? 'tool-calls' : 'stop', raw: undefined }) as const
 
-/** The parts of a stream, with text word by word. */
+/** The parts of a stream, one text delta per word. */
 function toChunks(content: LanguageModelV4Content[]): LanguageModelV4StreamPart[] {
   return [
     { type: 'stream-start', warnings: [] },

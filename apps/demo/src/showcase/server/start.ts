@@ -17,11 +17,11 @@ const root = path.join(import.meta.dirname, '../../..')
 try {
   process.loadEnvFile(path.join(root, '../../.env'))
 } catch {
-  // There is no .env, and none is needed: see .env.example.
+  // There is no .env. None is needed: see .env.example.
 }
 const { env } = process
 
-/** The port that was asked for, or any free one when it is taken. */
+/** The wanted port, or a free one if it is taken. */
 async function freePort(wanted: number): Promise<number> {
   const probe = createProbe()
   const listen = (port: number) =>
@@ -48,7 +48,7 @@ const sandbox = await startSandbox({
 })
 
 const mcpPort = Number(env.MCP_PORT ?? 4110)
-// The first of eight ports in a row; any eight where one of them is taken.
+// Eight consecutive ports; if one of them is taken, any free ones.
 const mcpPorts = await Promise.all(Array.from({ length: 8 }, (_, at) => freePort(mcpPort + at)))
 const mcpSandbox = await startMcpSandbox({
   appOrigins: origins,
@@ -77,7 +77,7 @@ const mcp = {
   ),
 }
 
-/** The real service when the environment names a client for it, else its stand-in. */
+/** The real service if the environment has a client for it, else its stand-in. */
 const service = (client_id: string | undefined, client_secret: string | undefined, standIn: OAuthStandIn) =>
   client_id && client_secret
     ? { client: { client_id, client_secret }, baseUrl: undefined }
@@ -90,7 +90,7 @@ const baseUrls = {
   kaggle: env.KAGGLE === 'real' ? undefined : sandbox.kaggle.url,
 }
 
-/** What runs beside the agent. The reference is filled in for each call, with the account of whom it is for. */
+/** An MCP server that runs as a child process. Each call replaces the reference with the person's token. */
 const mcpConfig = mcpServers({
   projects: {
     command: process.execPath,
@@ -105,7 +105,7 @@ const mcpConfig = mcpServers({
 
 const agent = chooseModel(env)
 
-/** CUSTODY=vault keeps accounts here. Without a choice of store they are in memory, under a key that is made up now. */
+/** CUSTODY=vault keeps accounts on the server. Without a chosen store they are in memory, under a random key. */
 const chooseVault = () => {
   if (env.CUSTODY !== 'vault') return undefined
   if (env.TOKEN_STORE_TYPE && (env.TOKEN_STORE_TYPE !== 'memory' || env.TOKEN_ENCRYPTION_KEY)) return vaultFromEnv(env)
@@ -113,7 +113,7 @@ const chooseVault = () => {
 }
 const vault = await chooseVault()
 const clients = { github: github.client, gmail: gmail.client }
-// Accounts in a database outlive this process, so whoever they belong to has to as well.
+// Accounts in a database outlive this process, so sessions must too.
 const sessionSecret = vault && env.TOKEN_ENCRYPTION_KEY
 const colleague = createColleague()
 const app = createApp({
@@ -137,14 +137,14 @@ const server = createServer((request, response) => {
 const vite = await createVite({
   root,
   configFile: false,
-  // Several demos at once, as in the tests, do not share what they write.
+  // Demos that run at the same time, as in the tests, need separate caches.
   cacheDir: env.VITE_CACHE_DIR,
   appType: 'spa',
   logLevel: 'warn',
   plugins: [react()],
   server: { middlewareMode: true, ws: { server } },
   optimizeDeps: {
-    // Named, so that none of them is found only when it is first used, which would reload the page.
+    // Listed, because Vite reloads the page when it finds a dependency at its first use.
     include: [
       'react',
       'react-dom',

@@ -14,8 +14,8 @@ import type { Colleague } from './colleague.ts'
 export type AgentTools = InferUITools<ReturnType<typeof createTools>>
 
 /**
- * What the agent can do. No tool takes a token: each asks for the identity of the person it runs for, so a token is
- * never part of a tool's input or output, and the model never sees one.
+ * The agent's tools. Each gets the account of the person that it runs for, so a token is never part of a tool's input or
+ * output, and the model never sees one.
  */
 export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService, colleague?: Colleague) {
   const metrics =
@@ -30,7 +30,7 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
 
   const basics = createBasicTools({ github, gmail, kaggle })
   const codeMode = createCodeMode({ tools: basics, rules: [{ provider: github }] })
-  /** Runs that wait for an account, by person and code: asked to run the same again, they go on where they stopped. */
+  /** Paused runs, by person and code. The same code resumes where it stopped. */
   const paused = new Map<string, string>()
 
   async function runCode(source: string, abortSignal: AbortSignal | undefined) {
@@ -104,7 +104,7 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
   }
 }
 
-/** A service that the agent calls as itself. */
+/** A service that the agent calls with its service account. */
 export interface MetricsService {
   url: string
   client: { client_id: string; client_secret: string }
