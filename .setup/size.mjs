@@ -77,7 +77,8 @@ async function bundled(code, external) {
     build: {
       write: false,
       modulePreload: false,
-      rollupOptions: { input: 'virtual:entry', preserveEntrySignatures: 'strict', external },
+      // The entry of an app exports nothing, so what its lazy chunks share with it stays in it.
+      rollupOptions: { input: 'virtual:entry', preserveEntrySignatures: 'allow-extension', external },
     },
   })
   const chunks = new Map(output.filter(({ type }) => type === 'chunk').map((chunk) => [chunk.fileName, chunk]))

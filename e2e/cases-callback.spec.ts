@@ -7,7 +7,10 @@ const callback = `${addresses.app}/api/latchkey/callback`
 const attack = '<img src=x onerror="window.__pwn=1">'
 const pwned = () => (window as unknown as { __pwn?: number }).__pwn
 
-test('case 20: an error text that is markup is never run, whoever the answer is from', async ({ context, page }) => {
+test('case 20: markup in an error text is never executed, whatever the sender of the answer', async ({
+  context,
+  page,
+}) => {
   const query = (state: string) =>
     `?${new URLSearchParams({ error: 'server_error', error_description: attack, state })}`
   // Without the policy that the broker sends, the page has to hold by itself.

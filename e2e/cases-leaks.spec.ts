@@ -95,7 +95,8 @@ test.describe('after a whole session', () => {
     said = listenTo(page)
     await context.route('**/api/latchkey/token', async (route) => {
       const sent = route.request().postDataJSON() as Record<string, string>
-      for (const name of ['code', 'code_verifier', 'refresh_token']) if (sent[name]) secrets.add(sent[name])
+      const code = new URLSearchParams(sent.response).get('code')
+      for (const secret of [code, sent.code_verifier, sent.refresh_token]) if (secret) secrets.add(secret)
       const response = await route.fetch()
       const { token } = (await response.json()) as { token?: { access_token: string; refresh_token?: string } }
       for (const secret of [token?.access_token, token?.refresh_token]) if (secret) secrets.add(secret)

@@ -204,7 +204,9 @@ test.describe('at a server that revokes everything when a refresh token is used 
     expect(rotating.refreshes.map(({ status }) => status)).toEqual([200, 200])
   })
 
-  test('case 68: the tab that holds the lock dies; the other goes on, and reads first', async ({ context }) => {
+  test('case 68: if the tab that holds the lock is closed, another tab refreshes, and a third reads its token', async ({
+    context,
+  }) => {
     const [holder, other] = (await tabsAtExpiry(context, app, rotating, 2)) as [Page, Page]
     const never = new Promise<void>(() => {})
     const asked = Promise.withResolvers<void>()

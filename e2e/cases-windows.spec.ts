@@ -45,7 +45,7 @@ async function atServer(context: BrowserContext, page: Page | Frame): Promise<Pa
 /** Where the browser does not let the page close itself, it stays and says so. */
 const finishIn = (popup: Page) => popup.getByRole('link', { name: 'Continue' }).click({ noWaitAfter: true })
 
-test('case 34: discovery takes 6 s, and the window is there all the same', async () => {
+test('case 34: the window opens at once, even if discovery takes 6 s', async () => {
   test.slow()
   // The browser's own limit is the subject, so these seconds are real.
   const sixSeconds = () => new Promise((resolve) => setTimeout(resolve, 6000))
@@ -118,7 +118,7 @@ test('case 36: whatever is severed and whatever `closed` says, every top-level c
   expect(lied).toBe(36)
 })
 
-test('case 37: a window that seems closed leaves two ways on, and a late answer still connects', async ({
+test('case 37: a window that seems closed leaves two actions, and a late answer still connects', async ({
   context,
   page,
 }) => {
@@ -161,7 +161,7 @@ test('case 37: a window that seems closed leaves two ways on, and a late answer 
   await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'connected')
 })
 
-test('case 43: an answer that arrives on every way at once is redeemed once', async ({ context, page }) => {
+test('case 43: an answer that arrives through all channels at once is redeemed once', async ({ context, page }) => {
   server.authorize.page = linkOn
   await page.goto(app.at(server.origin))
   const popup = await atServer(context, page)
@@ -204,7 +204,7 @@ test('case 44: a hostile server page cannot send our tab anywhere', async ({ con
   expect(server.visits).not.toContain('/phish')
 })
 
-test('case 46: an app in a foreign page connects, or says to open it in its own tab', async () => {
+test('case 46: an app embedded in a foreign page connects, or tells the person to open it in its own tab', async () => {
   test.slow()
   const foreign = await serve((_request, response) =>
     html(response, `<!doctype html><iframe src="${app.at(theirs)}" width="600" height="400"></iframe>`),
@@ -249,7 +249,7 @@ test('case 46: an app in a foreign page connects, or says to open it in its own 
   }
 })
 
-test('case 49: a reload in the middle ends in an account or in words, never in an endless Connecting', async ({
+test('case 49: a reload during a flow ends in an account or an error, never in an endless Connecting', async ({
   context,
   page,
 }) => {

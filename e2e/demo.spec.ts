@@ -122,7 +122,9 @@ test('the menu beside the message box leaves an account out, and connects one th
   await expect(page.getByRole('region', { name: 'Agent configuration' })).toBeFocused()
 })
 
-test('a tool without its account asks for it in the chat, and goes on once it is there', async ({ page }) => {
+test('a tool whose account is missing asks for it in the chat, and continues once it is connected', async ({
+  page,
+}) => {
   const repository = unheardOf('repo')
   await backDoor('github', 'repositories', { owner: 'octocat', name: repository })
   await open(page)
@@ -168,7 +170,7 @@ test('several flows at once are each their own', async ({ page }) => {
   await expect(card(page, 'gmail')).toContainText('grace@example.com')
 })
 
-test('disconnect asks first, then the token is dead at the provider', async ({ page }) => {
+test('disconnect asks first, then revokes the token at the provider', async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   // Its profile was read with it.
@@ -185,7 +187,7 @@ test('disconnect asks first, then the token is dead at the provider', async ({ p
   expect(await isLive('github', access_token)).toBe(false)
 })
 
-test('disconnect says honestly when the provider could not be told', async ({ page, custody }) => {
+test('disconnect reports when the provider could not be reached', async ({ page, custody }) => {
   await open(page)
   await connectGitHub(page)
   if (custody === 'browser') await page.route('**/api/latchkey/revoke', (route) => route.abort())
@@ -243,7 +245,7 @@ test('no secret can be read in storage, and nothing is written to the console', 
   expect(await everythingStored(page)).toContain('CANARY-indexed')
 })
 
-test('saying no, closing the window and cancelling each have a way on', async ({ page }) => {
+test('refusing, closing the window and cancelling each leave a next action', async ({ page }) => {
   await open(page)
   const connect = panel(page).getByRole('button', { name: 'Connect GitHub' })
 
@@ -293,7 +295,9 @@ test('a blocked window leads to this tab instead, and back', async ({ page }) =>
   expect(page.url()).toBe(`${addresses.app}/`)
 })
 
-test('a wrong key is refused in words and stays in the form; a kaggle.json is taken whole', async ({ page }) => {
+test('a wrong key is refused with a message and stays in the form; a whole kaggle.json is accepted', async ({
+  page,
+}) => {
   const { username, key } = await kaggleCredentials()
   await open(page)
   await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
@@ -325,7 +329,7 @@ test('a wrong key is refused in words and stays in the form; a kaggle.json is ta
   await expect(conversation(page)).toContainText('adalovelace/')
 })
 
-test('a key that nobody can check now is kept, and checked at first use', async ({ page }) => {
+test('a key that cannot be checked now is kept, and checked at first use', async ({ page }) => {
   const { token } = await kaggleCredentials()
   await open(page)
   await backDoor('kaggle', 'faults', {
@@ -358,7 +362,9 @@ test('an expired token is refreshed before it is sent', async ({ page, custody }
   expect(searches[0]?.headers.authorization).not.toBe(`Bearer ${first}`)
 })
 
-test('a token that died at the provider leads to Reconnect in the chat, and the tool goes on', async ({ page }) => {
+test('a token that was revoked at the provider leads to Reconnect in the chat, and the tool continues', async ({
+  page,
+}) => {
   await open(page)
   await connectGitHub(page)
   // The person ends the access at GitHub: nothing tells this page.

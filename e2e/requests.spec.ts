@@ -17,7 +17,13 @@ async function counted(context: BrowserContext, page: Page, click: () => Promise
 }
 
 /** The least that a hand-written flow can do: open, wait for the static callback page, one POST. Nothing is checked. */
-const floorPage = (authorize: string, verifier: string, redirect_uri: string, state: string) => `<!doctype html>
+const floorPage = (
+  authorize: string,
+  verifier: string,
+  redirect_uri: string,
+  state: string,
+  issuer: string,
+) => `<!doctype html>
 <button>Connect</button>
 <script>
   document.querySelector('button').onclick = () => window.open(${JSON.stringify(authorize)}, '_blank', 'popup')
@@ -29,8 +35,8 @@ const floorPage = (authorize: string, verifier: string, redirect_uri: string, st
       method: 'POST',
       headers: { 'content-type': 'application/json', 'latchkey-request': '1' },
       body: JSON.stringify({
-        provider: 'github', grant_type: 'authorization_code', code: new URLSearchParams(data.query).get('code'),
-        code_verifier: '${verifier}', redirect_uri: '${redirect_uri}',
+        provider: 'github', grant_type: 'authorization_code', response: data.query, state: '${state}',
+        issuer: '${issuer}', code_verifier: '${verifier}', redirect_uri: '${redirect_uri}',
       }),
     })
   }
@@ -82,7 +88,7 @@ test('from click to token the browser asks no more often than a hand-written flo
     code_challenge_method: 'S256',
   })
   const authorize = `${addresses.github}/login/oauth/authorize?${parameters}`
-  const body = floorPage(authorize, verifier, redirect_uri, state)
+  const body = floorPage(authorize, verifier, redirect_uri, state, `${addresses.github}/login/oauth`)
   await page.route('**/floor', (route) => route.fulfill({ contentType: 'text/html', body }))
   await strangers(context)
   await page.goto('/floor')

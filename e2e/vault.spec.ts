@@ -75,7 +75,7 @@ test('no secret is in the database, in a log, in the browser, or in a request bu
   }
 })
 
-test('accounts are there again after a reload, and what the server ended is gone', async ({ page }) => {
+test('accounts are restored after a reload, and those that the server removed are gone', async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   await page.reload()

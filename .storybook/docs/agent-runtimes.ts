@@ -636,7 +636,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'There is no such route: the profile comes with the token.',
   },
   set_request_identities: {
-    ours: ['@latchkey/server withIdentities', '@latchkey/server takeIdentities'],
+    ours: ['@latchkey/server VaultAccess.agentContext', '@latchkey/server withIdentities'],
     how: 'For the time of one call, not until cleared.',
   },
   get_request_identities: {
@@ -645,8 +645,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   clear_request_identities: { ours: ['@latchkey/server withIdentities'], how: 'Not needed: they end with the call.' },
   IdentityContextManager: {
-    ours: ['@latchkey/server withIdentities', '@latchkey/server bindIdentities'],
-    how: 'bindIdentities() keeps them for a stream that is read after the call.',
+    ours: ['@latchkey/server AgentContext.run', '@latchkey/server AgentContext.respond'],
+    how: 'respond() keeps them for a stream that is read after the call.',
   },
   get_identity_env: { ours: ['@latchkey/server getIdentityEnv'], how: 'The same names, in a new object.' },
   set_request_user_jwt: {

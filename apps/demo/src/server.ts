@@ -1,14 +1,16 @@
 import type { BrokerOptions } from '@latchkey/server'
-import { AgentContext, bindIdentities, createBroker, takeConnectedAccounts, takeIdentities } from '@latchkey/server'
+import { createBroker } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
+  type InferUITools,
   isStepCount,
   type LanguageModel,
   safeValidateUIMessages,
   streamText,
   type ToolSet,
   toUIMessageStream,
+  type UIDataTypes,
   type UIMessage,
 } from 'ai'
 import { Hono } from 'hono'
@@ -38,22 +40,22 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
     const userId = await options.authenticate(c.req.raw)
     if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
-    // First of all, the tokens leave the body. What remains is safe to log, to store and to hand around.
-    const { identities: sent, body: rest } = takeIdentities(await c.req.json())
-    // References to accounts in the vault become tokens here, for this session's own accounts only.
-    const { connectedAccounts, body } = takeConnectedAccounts(rest)
-    const kept = await broker.resolveAccounts(c.req.raw, connectedAccounts, { agent: AGENT_ID })
-    const chat = await safeValidateUIMessages<UIMessage>({ messages: body.messages, tools: tools as never })
+    // First of all, the accounts leave the body. What remains is safe to log, to store and to hand around.
+    const { context, body } = await broker.agentContext(userId, await c.req.json(), { agent: AGENT_ID })
+    const chat = await safeValidateUIMessages<UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>>({
+      messages: body.messages,
+      tools,
+    })
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
     const makeTools = moreTools?.(body)
 
-    return AgentContext.fromIdentities([...sent, ...kept], { userId }).run(async () => {
+    // The answer is still being read when this function is long done: its tools keep their accounts.
+    return context.respond(async () => {
       const all = { ...tools, ...(await makeTools?.()) }
       const loop = { stopWhen: isStepCount(5), abortSignal: c.req.raw.signal }
       const { stream } = streamText({ model, instructions: INSTRUCTIONS, messages, tools: all, ...loop })
-      // The answer is still being read when this function is long done: bound, its tools keep their identities.
-      return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools: all }) }))
+      return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools: all }) })
     })
   })
   return app

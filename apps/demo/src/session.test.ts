@@ -21,7 +21,7 @@ async function started(secure: boolean, path = '/', headers: Record<string, stri
   return { line, cookie, find }
 }
 
-test('case 122: the session cookie has every flag, and another id after a login', async () => {
+test('case 122: the session cookie has every flag, and a new id after a login', async () => {
   const { line, cookie, find } = await started(true)
   expect(line).toMatch(/^__Host-demo=[\w-]+\.[\w%-]+;/)
   for (const flag of ['Secure', 'HttpOnly', 'SameSite=Lax', 'Path=/']) expect(line).toContain(`; ${flag}`)

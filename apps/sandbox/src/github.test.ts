@@ -77,7 +77,7 @@ describe('a person', () => {
     })
   })
 
-  test('who is logged in goes straight to consent, and straight back once that is given', async () => {
+  test('a logged-in person sees only the consent page, and no page once consent is given', async () => {
     const browser = createHeadlessBrowser()
     const login = await browser.open(authorizeUrl())
     await browser.press(await browser.press(login, 'Continue as The Octocat'), 'Allow')
@@ -140,7 +140,7 @@ describe('authorization endpoint', () => {
     expect(page.html).toContain('expired')
   })
 
-  test('has no discovery documents', async () => {
+  test('has no discovery document', async () => {
     for (const path of ['', '/login/oauth'].flatMap((base) => [
       `${base}/.well-known/openid-configuration`,
       `${base}/.well-known/oauth-authorization-server`,
@@ -151,7 +151,7 @@ describe('authorization endpoint', () => {
 })
 
 describe('token endpoint', () => {
-  test('answers form-encoded with comma separated scopes, and nothing that expires or refreshes', async () => {
+  test('answers form-encoded with comma-separated scopes, without expiry and refresh token', async () => {
     const code = await getCode({ scope: 'read:user,repo' })
     const response = await postToken({ code, redirect_uri: CALLBACK })
     expect(response.headers.get('content-type')).toContain('application/x-www-form-urlencoded')

@@ -69,7 +69,7 @@ describe('consent', () => {
     expect(scopes(await redeem(url))).toEqual([READ_MAIL, `${AUTH}userinfo.email`, 'openid'])
   })
 
-  test('nothing at all granted is a refusal', async () => {
+  test('granting no scope is a refusal', async () => {
     const browser = createHeadlessBrowser()
     const login = await browser.open(authorizeUrl({ scope: READ_MAIL }))
     const consent = await browser.press(login, 'Continue as Grace Hopper')
@@ -151,7 +151,7 @@ describe('token endpoint', () => {
     expect((await getTokens({ ...offline, prompt: 'consent' })).refresh_token).toMatch(/^1\/\//)
   })
 
-  test('refresh tokens stay good and are not sent again', async () => {
+  test('refresh tokens stay valid and are not sent again', async () => {
     const { refresh_token } = await getTokens({ access_type: 'offline' })
     for (let round = 0; round < 2; round++) {
       const renewed = (await (await refresh(refresh_token)).json()) as Tokens
@@ -167,7 +167,7 @@ describe('token endpoint', () => {
     })
   })
 
-  test('the life of access tokens can be set', async () => {
+  test('the lifetime of access tokens can be set', async () => {
     google.setAccessTtl(7)
     expect((await getTokens()).expires_in).toBe(7)
     await google.reset()
@@ -241,7 +241,7 @@ describe('revocation', () => {
     expect(await again.json()).toMatchObject({ error: 'invalid_token' })
   })
 
-  test('makes the next consent a first one again', async () => {
+  test('the next consent gives a refresh token again', async () => {
     const browser = createHeadlessBrowser()
     const first = await getTokens({ access_type: 'offline' }, browser)
     await revoke(first.access_token)

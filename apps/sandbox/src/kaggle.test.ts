@@ -90,7 +90,7 @@ test('lists datasets: own ones, and public ones when searching or naming an owne
   expect((await call(LIST)).status).toBe(401)
 })
 
-test('answers dataset fields as the original names them', async () => {
+test('names dataset fields as the original does', async () => {
   const { datasets } = await (await call(LIST, bearer(kaggle.credentials.token))).json()
   expect(datasets[2]).toMatchObject({
     id: expect.any(Number),

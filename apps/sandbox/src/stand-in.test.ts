@@ -57,7 +57,7 @@ describe('back door', () => {
     expect((await send(`${kaggle.url}/__sandbox/datasets`, { owner: 'new', title: 'Set' })).status).toBe(201)
   })
 
-  test('tells tokens with slashes apart', async () => {
+  test('finds tokens that contain slashes', async () => {
     const { google } = sandbox
     google.setPolicy({ auto: true })
     const query = new URLSearchParams({

@@ -212,7 +212,8 @@ export function createTinyServer(origin = 'https://acme.test'): TinyAuthorizatio
     ],
     '/broker/providers': () => [200, { providers: [{ id: 'github', client_id: 'named-by-broker' }] }],
     '/broker/token': ({ body }) => {
-      const [status, answer] = tokens.redeem(JSON.parse(body))
+      const { response, ...form } = JSON.parse(body)
+      const [status, answer] = tokens.redeem({ ...form, code: new URLSearchParams(response).get('code') })
       if (status !== 200) return [status, answer]
       const person = tokens.access.get(String(answer.access_token))?.person
       const { sub: subject, preferred_username: username, name, email } = person ?? ({} as Person)

@@ -4,7 +4,7 @@ import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acme, connect, failure } from '../fixtures/acme.ts'
 import { eventually, freshPage, locks, readableStorage, storageEvent } from '../fixtures/page.ts'
-import { openDatabase } from './accounts/seal.ts'
+import { openDatabase } from './accounts/database.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
 
@@ -101,7 +101,7 @@ describe('tokens', () => {
     expect(accounts(slept)).toMatchObject([{ status: 'connected' }])
   })
 
-  it('keeps a rotated token before anybody gets it: a page that dies in between has it', async () => {
+  it('stores a rotated token before it is handed out, so a page that closes in between keeps it', async () => {
     dueAtOnce()
     const client = tab()
     await connect(client, server)
@@ -196,7 +196,7 @@ describe('tokens', () => {
     expect(await client.getToken('acme')).not.toBe(living)
   })
 
-  it('an account whose access ended and that nothing can refresh says so', async () => {
+  it('an account whose access ended and that cannot be refreshed needs to be reconnected', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const client = tab()
     server.fault('/token', { change: ({ refresh_token: _, ...answer }) => answer })
@@ -230,7 +230,7 @@ describe('tokens', () => {
     expect(accounts(client)).toMatchObject([{ scopes: ['less'] }])
   })
 
-  it('keeps the name when a refresh answer names nobody, or somebody else', async () => {
+  it('keeps the name if a refresh answer has no person, or a different one', async () => {
     dueAtOnce()
     const client = tab()
     await connect(client, server)
@@ -259,7 +259,7 @@ describe('disconnecting', () => {
     expect(await client.disconnect(account.id)).toEqual({ status: 'removed' })
   })
 
-  it('case 63: what the provider answers changes nothing here, and is told', async () => {
+  it("case 63: the provider's answer to a revocation changes nothing here, and is in the receipt", async () => {
     const client = tab({ providers: [acme(server, { manageUrl: 'https://acme.example/apps' })] })
     const account = await connect(client, server)
     server.fault('/revoke', { status: 500, body: 'no' })
@@ -396,7 +396,7 @@ describe('keys', () => {
     expect(await failure(oauth.verifyKey('acme', { key: 'x' }))).toMatchObject({ code: 'misuse' })
   })
 
-  it('keeps a key that nobody could check, and checks it once at first use', async () => {
+  it('keeps a key that could not be checked, and checks it once at first use', async () => {
     const client = keys()
     server.fault('/broker/verify', { status: 503, body: 'no' })
     const outcome = await client.connectKey('kaggle', { key: KEY })
@@ -418,7 +418,7 @@ describe('keys', () => {
     expect(await client.getIdentities()).toEqual([])
   })
 
-  it('while nobody can check it, it is used as it is, and asked about once a page', async () => {
+  it('while it cannot be checked, it is used unchecked, and checked once per page', async () => {
     const client = keys()
     const down = { status: 503, body: 'no' }
     server.fault('/broker/verify', down, down, down)

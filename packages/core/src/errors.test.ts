@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { asLatchkeyError, codeFromServer, type ErrorCode, LatchkeyError, redact } from './errors.ts'
+import { asLatchkeyError, type ErrorCode, LatchkeyError, redact } from './errors.ts'
+import { codeFromServer } from './protocol/error-codes.ts'
 
 const CANARY = 'CANARY_AT'
 

@@ -33,23 +33,6 @@ export type ErrorCode =
   | 'not_configured'
   | 'misuse'
 
-const CODES_OF_SERVERS = new Set<string>([
-  'access_denied',
-  'invalid_client',
-  'invalid_grant',
-  'invalid_request',
-  'invalid_scope',
-  'invalid_target',
-  'invalid_token',
-  'insufficient_scope',
-  'login_required',
-  'server_error',
-  'temporarily_unavailable',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'unsupported_response_type',
-])
-
 /** The word for what the person can do next; a UI offers it as a button. */
 export type NextAction =
   | 'connect'
@@ -125,8 +108,8 @@ export class LatchkeyError extends Error {
   }
 
   toJSON() {
-    const { code, message, next, provider, account, detail, retryAfter } = this
-    return { code, message, next, provider, account, detail, retryAfter }
+    const { name: _name, ...said } = this
+    return { ...said, message: this.message }
   }
 }
 
@@ -154,11 +137,6 @@ function withoutPayload(cause: unknown): unknown {
   const bare = new Error(redact(typeof code === 'string' ? code : cause.name))
   bare.name = cause.name
   return bare
-}
-
-/** A server's `error` member as one of our codes: known ones verbatim, unknown ones as `fallback`. */
-export function codeFromServer(error: unknown, fallback: ErrorCode): ErrorCode {
-  return typeof error === 'string' && CODES_OF_SERVERS.has(error) ? (error as ErrorCode) : fallback
 }
 
 /** Anything thrown, as a LatchkeyError: ours as it is, the rest as `network` (fetch's TypeError) or the given code. */

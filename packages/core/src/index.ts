@@ -1,19 +1,14 @@
 // The public surface of @latchkey/core: named exports only, by hand.
 
-export type { LatchkeyOptions } from './accounts/account-store.ts'
+export type { LatchkeyOptions } from './accounts/page.ts'
 export type { DisconnectReceipt } from './accounts/refresh.ts'
-export {
-  type AccountReference,
-  type AccountTarget,
-  createLatchkey,
-  type IdentityOptions,
-  importIdentities,
-  type KeyVerdict,
-  type LatchkeyClient,
-  type TokenOptions,
-} from './client.ts'
-export type { ChangeChoice, ConnectKeyOptions, ConnectOptions, ConnectOutcome } from './connect/connect.ts'
+export type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
+export { createLatchkey, importIdentities, type LatchkeyClient } from './client.ts'
+export type { ChangeChoice } from './connect/adopt.ts'
+export type { ConnectKeyOptions } from './connect/api-key.ts'
+export type { ConnectOptions, ConnectOutcome } from './connect/flow.ts'
 export type { RequestOutcome } from './connect/pending-requests.ts'
+export type { AccountReference, ClientActions, IdentityOptions, KeyVerdict } from './engine.ts'
 export { type ErrorCode, LatchkeyError, type LatchkeyErrorOptions, type NextAction, redact } from './errors.ts'
 export { type ConnectRequest, type Identity, parseIdentities, readConnectRequest } from './identities.ts'
 export type { RevokedToken } from './protocol/token-endpoint.ts'

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 /** Rooms from the ground up; those on one line do not know each other. A room is a folder or a file of `src`. */
 const orders: Record<string, string[][]> = {
   core: [
-    ['errors.ts', 'storage.ts', 'urls.ts'],
+    ['errors.ts', 'once.ts', 'storage.ts', 'urls.ts'],
     ['provider.ts'],
     ['identities.ts', 'connect-request.ts'],
     ['snapshot.ts'],
@@ -14,9 +14,10 @@ const orders: Record<string, string[][]> = {
     ['protocol'],
     ['accounts'],
     ['connect', 'mcp'],
+    ['engine.ts'],
     ['client.ts'],
-    ['runtimes'],
-    ['index.ts', 'server.ts', 'token.ts', 'internal.ts'],
+    ['runtimes', 'mcp/client.ts'],
+    ['index.ts', 'server.ts', 'token.ts', 'internal.ts', 'mcp/index.ts'],
   ],
   react: [
     ['ui', 'messages'],
@@ -65,10 +66,6 @@ const orders: Record<string, string[][]> = {
 
 /** Imports that still go up or sideways. One that is mended must leave the list, and none joins it. */
 const wrongWay = [
-  'core: accounts/account-store.ts imports connect/popup.ts',
-  'core: accounts/account-store.ts imports mcp/registration.ts',
-  'core: mcp/client.ts imports client.ts',
-  'core: mcp/client.ts imports connect/connect.ts',
   'core: protocol/vault-client.ts imports accounts/account-store.ts',
   'core: protocol/vault-client.ts imports accounts/refresh.ts',
   'core: protocol/vault-client.ts imports connect/authorization.ts',

@@ -158,16 +158,9 @@ export function cardStatus(snapshot: Snapshot, providerId: string): CardStatus {
   return WORST_FIRST.find((word) => words.includes(word)) ?? 'disconnected'
 }
 
-/** The snapshot with one account added or replaced. */
-export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {
-  return { ...snapshot, accounts: { ...snapshot.accounts, [account.id]: account } }
-}
-
-/** The snapshot without one account. */
-export function withoutAccount(snapshot: Snapshot, accountId: string): Snapshot {
-  if (!snapshot.accounts[accountId]) return snapshot
-  const { [accountId]: _gone, ...accounts } = snapshot.accounts
-  return { ...snapshot, accounts }
+/** The snapshot with another default account of its provider. */
+export function withDefault(snapshot: Snapshot, { id, provider }: ConnectedAccount): Snapshot {
+  return { ...snapshot, defaults: { ...snapshot.defaults, [provider]: id } }
 }
 
 /** The snapshot with one provider's state replaced. */

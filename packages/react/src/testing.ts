@@ -14,14 +14,7 @@ import {
   type ProviderState,
   type Snapshot,
 } from '@latchkey/core'
-import {
-  createAccounts,
-  createRequests,
-  pausedStatus,
-  withAccount,
-  withoutAccount,
-  withProvider,
-} from '@latchkey/core/internal'
+import { createAccounts, createRequests, pausedStatus, withProvider } from '@latchkey/core/internal'
 import type { Mcp, Registration } from '@latchkey/core/mcp'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
@@ -134,6 +127,11 @@ function createFakeMcp({ registrations: given = [], issuer = 'https://login.exam
   }
   return fake as unknown as Mcp
 }
+
+const withAccount = (snapshot: Snapshot, account: ConnectedAccount): Snapshot => ({
+  ...snapshot,
+  accounts: { ...snapshot.accounts, [account.id]: account },
+})
 
 /** What a fake client knows. */
 interface Facts {
@@ -299,7 +297,8 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     async disconnect(accountId) {
       const account = facts.snapshot.accounts[accountId]
       if (!account) return { status: 'removed' }
-      change((snapshot) => withoutAccount(snapshot, accountId))
+      const { [accountId]: _gone, ...accounts } = facts.snapshot.accounts
+      set({ accounts })
       return options.receipts?.[account.provider] ?? { status: 'revoked', tokens: ['access_token'] }
     },
     async disconnectAll() {

@@ -1,4 +1,4 @@
-import { AgentContext, bindIdentities, takeIdentities } from '@latchkey/server'
+import type { Broker } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -10,14 +10,14 @@ import {
 import { createListRepos } from './agent-context.ts'
 
 /** The chat's route. Its tools act for the person who sent the request. */
-export async function chat(request: Request, userId: string, model: LanguageModel) {
-  // Take the tokens out of the body first. The rest can be logged and stored.
-  const { identities, body } = takeIdentities(await request.json())
+export async function chat(request: Request, broker: Broker, model: LanguageModel) {
+  // Take the accounts out of the body first. The rest can be logged and stored.
+  const { context, body } = await broker.agentContext(request, await request.json(), { agent: 'assistant' })
   const messages = await convertToModelMessages(body.messages as UIMessage[])
 
-  return AgentContext.fromIdentities(identities, { userId }).run(() => {
+  return context.respond(() => {
     const { stream } = streamText({ model, messages, tools: { list_repos: createListRepos() } })
-    // The stream is read after this function returns, so bind the identities of this request to it.
-    return bindIdentities(createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) }))
+    // The stream is read after this function returns. respond() keeps the accounts for its tools.
+    return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream }) })
   })
 }

@@ -1,5 +1,5 @@
 import { github, gmail } from '@latchkey/core/providers'
-import { createBroker, takeConnectedAccounts, withIdentities } from '@latchkey/server'
+import { createBroker } from '@latchkey/server'
 import type { Vault } from '@latchkey/server/vault'
 
 interface Session {
@@ -25,7 +25,6 @@ export async function run<Answer>(
   broker: ReturnType<typeof createVaultBroker>,
   answer: (body: Record<string, unknown>) => Promise<Answer>,
 ): Promise<Answer> {
-  const { connectedAccounts, body } = takeConnectedAccounts(await request.json())
-  const identities = await broker.resolveAccounts(request, connectedAccounts, { agent: 'assistant' })
-  return withIdentities(identities, () => answer(body))
+  const { context, body } = await broker.agentContext(request, await request.json(), { agent: 'assistant' })
+  return context.run(() => answer(body))
 }

@@ -12,7 +12,7 @@ import { listDatasets } from '../examples/skill.ts'
 import { createVaultBroker, run } from '../examples/vault.ts'
 import { openVault } from '../fixtures/open-vault.ts'
 import { resolveMcpServers } from './agent/mcp/index.ts'
-import { AgentContext, AuthorizationRequired, currentIdentities } from './index.ts'
+import { AgentContext, AuthorizationRequired } from './index.ts'
 import { localKeys, memoryStore } from './vault/index.ts'
 
 let sandbox: Sandbox
@@ -148,13 +148,22 @@ it('example: a run whose accounts are in the vault', async () => {
     })
     const request = new Request('https://app.example/run', { method: 'POST', body })
     try {
-      return await run(request, broker, async (rest) => [rest, currentIdentities().map((one) => one.accessToken)])
+      return await run(request, broker, async (rest) => {
+        const asked = AgentContext.current().getToken('github')
+        return [
+          rest,
+          await asked.then(
+            ({ access_token }) => access_token,
+            (error) => error.request.provider,
+          ),
+        ]
+      })
     } finally {
       broker.close()
     }
   }
-  expect(await runOf('ada')).toEqual([{ text: 'hello' }, ['CANARY_AT']])
-  expect(await runOf('mallory')).toEqual([{ text: 'hello' }, []])
+  expect(await runOf('ada')).toEqual([{ text: 'hello' }, 'CANARY_AT'])
+  expect(await runOf('mallory')).toEqual([{ text: 'hello' }, 'github'])
 })
 
 it('example: code that a model wrote, and the account that it lacks', async () => {

@@ -10,27 +10,19 @@ export {
   type UsedAccount,
   type UseEntry,
 } from './agent/account-fetch.ts'
+export { AuthorizationRequired, type RequireOptions } from './agent/authorization-required.ts'
+export { currentIdentities, withIdentities } from './agent/bind.ts'
 export {
   AgentContext,
   type AgentContextOptions,
   AgentToken,
+  type ContextAccount,
   type OAuthToken,
-  type TokenRequest,
-  type TokenSource,
+  type OpenRequest,
+  type VaultAccounts,
 } from './agent/context.ts'
-export {
-  AuthorizationRequired,
-  bindIdentities,
-  currentIdentities,
-  getIdentity,
-  getIdentityEnv,
-  type IdentityEnvOptions,
-  type RequireOptions,
-  requireIdentity,
-  takeIdentities,
-  withIdentities,
-} from './agent/identities.ts'
-export { type AccountReference, parseConnectedAccounts, takeConnectedAccounts } from './agent/references.ts'
+export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
+export { getIdentity, requireIdentity } from './agent/identities.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
@@ -38,11 +30,11 @@ export {
 } from './agent/service-credentials.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './agent/with-account.ts'
 export {
+  type AgentRun,
   type Broker,
   type BrokerClient,
   type BrokerOptions,
   createBroker,
-  type TokenSourceOptions,
   type VaultAccess,
   type VaultOwner,
 } from './broker/broker.ts'
@@ -58,4 +50,4 @@ export {
 export { isPublicAddress } from './outbound/public-address.ts'
 export { createRedactor, type Redactor } from './outbound/redact/redactor.ts'
 export { secretsOf } from './outbound/redact/secrets.ts'
-export type { AgentPolicy, ResolveOptions } from './use/door.ts'
+export type { AccountUse, AgentPolicy } from './use/door.ts'

@@ -14,6 +14,6 @@ it('two agents call each other, and each knows who called', async () => {
   expect(lines).toEqual(STORY)
 })
 
-it('and do so as a program of their own, which ends', async () => {
+it('also as separate processes, which exit', async () => {
   expect(await run('examples/two-agents.ts')).toEqual({ code: 0, output: `${STORY.join('\n')}\n` })
 }, 240_000)

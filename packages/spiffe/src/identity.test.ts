@@ -32,7 +32,7 @@ function shown(value: unknown): string {
   return parts.join('\n')
 }
 
-it('case 176: keys leak nowhere, and close() leaves nothing behind', async () => {
+it('case 176: keys do not leak, and close() leaves no handle', async () => {
   const printed: string[] = []
   for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, name).mockImplementation((...args) => void printed.push(format(...args)))
@@ -121,7 +121,7 @@ it('case 176: keys leak nowhere, and close() leaves nothing behind', async () =>
   expect(ended.code).toBe(0)
 })
 
-it('a process with an open source goes on until it is closed', async () => {
+it('a process with an open source runs until the source is closed', async () => {
   const api = await FakeWorkloadApi.start()
   open.push(api)
   api.setX509([ca.x509('/agent')])
@@ -146,7 +146,7 @@ it('memory is flat over 1,000 rotations', async () => {
 }, 240_000)
 
 describe('SpiffeIdentity', () => {
-  it('is asked by name, and finds agents by its resolver', async () => {
+  it('finds agents by their SPIFFE ID, through its resolver', async () => {
     const bob = await start(ca, '/agents/data-processor')
     const listener = await bob.identity.listen({
       authorize: authorizeId('spiffe://acme.com/agents/alice'),
@@ -212,7 +212,7 @@ describe('SpiffeIdentity', () => {
     expect(httpsAgent.options.keepAlive).toBe(true)
   })
 
-  it('tries again after a beginning that failed', async () => {
+  it('starts again after a failed start', async () => {
     const api = await FakeWorkloadApi.start()
     open.push(api)
     api.setX509([ca.x509('/agent')])
@@ -222,7 +222,7 @@ describe('SpiffeIdentity', () => {
     expect((await identity.getX509Svid()).id.path).toBe('/agent')
   })
 
-  it('is not configured without an address', async () => {
+  it('fails with not_configured without an endpoint address', async () => {
     vi.stubEnv('SPIFFE_ENDPOINT_SOCKET', '')
     await expect(new SpiffeIdentity().getX509Svid()).rejects.toMatchObject({ code: 'not_configured' })
     await expect(X509Source.open({ address: 'unix://rel' })).rejects.toMatchObject({ code: 'invalid_address' })

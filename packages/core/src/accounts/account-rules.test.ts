@@ -40,8 +40,7 @@ describe('the rules', () => {
       const { flow } = await authorizationRequest(provider, asked)
       const answered = new URLSearchParams({ code: 'code', state: flow.state, iss: ISSUER })
       const response = await authorizationResponse(provider, flow, answered)
-      const grant = { response, redirect_uri: 'https://app.example', code_verifier: 'v'.repeat(43), client_id: 'app' }
-      const answer = await endpoint.redeem(grant)
+      const answer = await endpoint.redeem({ ...flow, response })
       const secret = { token: answer.token, expiresAt: endOf(answer) }
       const accounts = [...kept.values()].map(({ account }) => account)
       const { account: found, nameless } = await identify(provider, secret, accounts, {

@@ -1,6 +1,7 @@
 // What is true of an account, whoever keeps its secret: the browser and the vault on a server ask the same rules. Pure:
 // no network, no storage, no page.
 import type { Identity } from '../identities.ts'
+import { randomValue, s256 } from '../protocol/pkce.ts'
 import type { Profile } from '../protocol/profile.ts'
 import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
@@ -35,20 +36,11 @@ export interface Identified {
 }
 
 /** The same in every browser and on every server: `<provider>.` and 22 characters of SHA-256 over issuer and subject. */
-export async function accountId(provider: string, issuer: string, subject: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${issuer}\n${subject}`))
-  return `${provider}.${base64url(new Uint8Array(digest)).slice(0, 22)}`
-}
+export const accountId = async (provider: string, issuer: string, subject: string): Promise<string> =>
+  `${provider}.${(await s256(`${issuer}\n${subject}`)).slice(0, 22)}`
 
 /** An id for an account whose person is not known. */
-export const randomAccountId = (provider: string): string =>
-  `${provider}.${base64url(crypto.getRandomValues(new Uint8Array(17))).slice(0, 22)}`
-
-const base64url = (bytes: Uint8Array) =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+export const randomAccountId = (provider: string): string => `${provider}.${randomValue(17).slice(0, 22)}`
 
 /** The end of an access token by this clock, from the time its answer came. @see RFC 6749 §5.1 */
 export const endOf = ({ token }: TokenAnswer): number | undefined =>

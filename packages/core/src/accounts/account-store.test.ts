@@ -82,7 +82,7 @@ describe('a start', () => {
 })
 
 describe('a storage that refuses', () => {
-  it('case 57: full, forbidden or absent storage never throws; accounts last as long as the page, and that is told', async () => {
+  it('case 57: full, forbidden or absent storage never throws; accounts last as long as the page, and the snapshot says so', async () => {
     full()
     const client = tab()
     await connect(client, server)
@@ -136,7 +136,7 @@ describe('a storage that refuses', () => {
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
-  it('without a database: memory, and that is told', async () => {
+  it('without IndexedDB, custody is memory, and the snapshot says so', async () => {
     vi.spyOn(indexedDB, 'open').mockImplementation(() => {
       throw new DOMException('denied', 'SecurityError')
     })
@@ -152,7 +152,7 @@ describe('a storage that refuses', () => {
     expect(await failure(client.getToken({ accountId: account.id }))).toMatchObject({ code: 'login_required' })
   })
 
-  it('a database that refuses for now does not cost an account its word', async () => {
+  it('a database that fails for a while does not mark an account needs-reconnect', async () => {
     await connect(tab(), server)
     const reloaded = tab()
     vi.spyOn(indexedDB, 'open').mockImplementation(() => {
@@ -206,8 +206,8 @@ describe('what is found in storage', () => {
     localStorage.setItem(`latchkey:${account.id}`, '{"half":')
     const client = tab()
     expect(client.getSnapshot().accounts).toEqual({})
-    expect(localStorage.getItem(`latchkey:unreadable:${account.id}`)).toBe('{"half":')
     await connect(client, server)
+    expect(localStorage.getItem(`latchkey:unreadable:${account.id}`)).toBe('{"half":')
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
@@ -254,7 +254,7 @@ describe('what is found in storage', () => {
     })
   })
 
-  it('case 54: a secret with one byte changed is a lost secret, told to whoever looks, and nothing throws', async () => {
+  it('case 54: a secret with one changed byte is reported as unreadable, and nothing throws', async () => {
     const account = await connect(tab(), server)
     const row = await inDatabase<{ rev: number; sealed: string }>((transaction) =>
       transaction.objectStore('secrets').get(account.id),
@@ -316,7 +316,7 @@ describe('a storage of the app', () => {
     expect([...items.keys()].filter((key) => /^latchkey:\w+\./.test(key))).toEqual([])
   })
 
-  it('that rejects is a storage that is not there', async () => {
+  it('that rejects counts as absent', async () => {
     const refuse = () => Promise.reject(new Error('no'))
     const client = tab({ storage: { getItem: refuse, setItem: refuse, removeItem: refuse } })
     await eventually(() => expect(client.getSnapshot()).toMatchObject({ status: 'ready', persistence: 'unavailable' }))
@@ -328,10 +328,10 @@ describe('a storage of the app', () => {
   it('case 52: plain text is an explicit choice with one warning that names the docs, and can be read from the snapshot', async () => {
     const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
     const client = tab({ storage: localStorageStore({ dangerouslyPlaintext: true }) })
+    await connect(client, server)
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       expect.stringMatching(/dangerouslyPlaintext.*"Custody" in the README of @latchkey\/core/),
     )
-    await connect(client, server)
     expect(client.getSnapshot().custody).toBe('plain')
     expect(localStorage.getItem(recordKey())).toContain(`${CANARY}AT`)
     expect(await tab({ storage: localStorageStore({ dangerouslyPlaintext: true }) }).getToken('acme')).toMatch(CANARY)

@@ -8,7 +8,7 @@ import { acme } from '../../fixtures/acme.ts'
 import { freshPage, locks } from '../../fixtures/page.ts'
 import { sharedStorage } from '../../fixtures/tabs.ts'
 import { type ConnectedAccount, createLatchkey, defaultAccount, type LatchkeyClient } from '../index.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 afterEach(async () => {
   Object.defineProperty(navigator, 'locks', { value: locks, configurable: true })
@@ -136,6 +136,6 @@ async function tell(batches: Step[][]) {
   for (const { leave } of [...tabs, fresh]) leave()
 }
 
-it('no token comes back, no account is lost, one default a provider, and at rest all tabs say the same', async () => {
+it('no revoked token returns, no account is lost, each provider has one default, and in the end all tabs agree', async () => {
   await fc.assert(fc.asyncProperty(story, tell), { numRuns: Number(process.env.RUNS ?? 60) })
 }, 120_000)

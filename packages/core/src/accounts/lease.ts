@@ -1,4 +1,4 @@
-import type { Database } from './seal.ts'
+import type { Database } from './database.ts'
 
 /** Who may act now, and until when unless the turn is renewed. */
 interface Lease {

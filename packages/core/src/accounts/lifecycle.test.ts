@@ -8,7 +8,7 @@ import { eventually, freshPage, openPopups, readableStorage, storageEvent, visit
 import { type ConnectRequest, createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
 import { kaggle } from '../providers/kaggle.ts'
 import { memoryStore, sessionStorageStore } from '../storage.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 let server: TinyServer
 const leave: (() => void)[] = []
@@ -48,7 +48,7 @@ async function through(
 }
 
 describe('scopes', () => {
-  it('case 29: what was not granted is named, and what nobody asked for is flagged', async () => {
+  it('case 29: missing scopes are named, and scopes that were not requested are flagged', async () => {
     const client = tab({ providers: [acme(server, { scopes: ['read', 'write'] })] })
     server.fault('/token', { change: (answer) => ({ ...answer, scope: 'read' }) })
     const account = await connect(client, server)
@@ -131,7 +131,7 @@ describe('pause', () => {
     expect(refreshes()).toEqual([])
   })
 
-  it('a tab that has not heard of it learns it from the database', async () => {
+  it('a tab that missed the message reads it from the database', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     const { id } = await connect(client, server)
@@ -192,7 +192,7 @@ describe('pause', () => {
   })
 })
 
-describe('a reconnect that comes back as somebody else', () => {
+describe('a reconnect that returns a different account', () => {
   async function changed(client = tab()) {
     const ada = await connect(client, server)
     const { outcome } = await through(() => client.reconnect(ada.id), GRACE)
@@ -234,7 +234,7 @@ describe('a reconnect that comes back as somebody else', () => {
     expect(await failure(client.resolveChange('acme', 'keep-both'))).toMatchObject({ code: 'flow_unknown' })
   })
 
-  it('cancel ends no grant that another connected account stands on', async () => {
+  it('cancel does not end a grant that another connected account uses', async () => {
     const client = tab()
     await connect(client, server, { person: GRACE })
     await changed(client)
@@ -254,7 +254,7 @@ describe('a reconnect that comes back as somebody else', () => {
 })
 
 describe('signing out', () => {
-  it('forgets this person everywhere on this device, and nobody else', async () => {
+  it("removes this person's accounts from this device, and no other person's", async () => {
     const client = tab({ providers: [acme(server), kaggle()] })
     const other = tab()
     const grace = tab({ prefix: 'latchkey-grace' })

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, locks } from '../../fixtures/page.ts'
 import { createLatchkey, type LatchkeyClient, type LatchkeyOptions } from '../index.ts'
-import { openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
 
 let server: TinyServer
 let leave: (() => void)[] = []
@@ -80,7 +80,7 @@ describe('background refresh', () => {
     expect(refreshes()).toHaveLength(before)
   })
 
-  it('waits while nobody looks, and catches up when somebody does', async () => {
+  it('waits while the page is hidden, and refreshes when it is shown', async () => {
     const client = await connectedAndWatched()
     show('hidden')
     await vi.advanceTimersByTimeAsync(3_500_000)
@@ -129,7 +129,7 @@ describe('offline', () => {
   }
   afterEach(() => online(true))
 
-  it('is a state, not an error: the token is used while it lives, and what follows is tried when online again', async () => {
+  it('offline is not an error: the token is used until it expires, and refreshed when online again', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     await connect(client, server)
@@ -146,8 +146,8 @@ describe('offline', () => {
   })
 })
 
-describe('words that tick', () => {
-  it('an account that nothing can refresh says that it ends, and then that it has ended', async () => {
+describe('statuses that change with time', () => {
+  it('an account that cannot be refreshed becomes expiring, then needs-reconnect', async () => {
     server.fault('/token', without)
     const client = await connectedAndWatched()
     expect(only(client)).toMatchObject({ status: 'connected', renewable: false })
@@ -163,7 +163,7 @@ describe('words that tick', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('a short life says it in its last tenth', async () => {
+  it('a short-lived token is expiring in the last tenth of its life', async () => {
     server.settings.expiresIn = 600
     server.fault('/token', without)
     const client = await connectedAndWatched()
@@ -321,7 +321,7 @@ describe('without Web Locks', () => {
   })
 })
 
-describe('rows that nobody owns', () => {
+describe('rows without an owner', () => {
   it('are swept at a later start, and not at the first that sees them', async () => {
     const client = tab()
     const ada = await connect(client, server)

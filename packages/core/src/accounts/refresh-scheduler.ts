@@ -1,6 +1,6 @@
-import { type ConnectedAccount, nextWord, withAccount, wordAt } from '../snapshot.ts'
-import type { Keeper } from './account-store.ts'
-import type { Renewal } from './refresh.ts'
+import { type ConnectedAccount, nextWord, wordAt } from '../snapshot.ts'
+import { type AccountStore, withAccount } from './account-store.ts'
+import type { Refresher } from './refresh.ts'
 import type { Row } from './secret-store.ts'
 
 /** A refresh comes at this part of a token's life, and this long before its end, whichever is earlier. */
@@ -13,17 +13,19 @@ const SWEEP_AFTER = 60_000
 /** The longest that a timer of a browser can run. */
 const LONGEST = 2 ** 31 - 1
 
-/**
- * Keeps accounts fresh, and their words true, while somebody looks: one timer to the next thing that happens. Loaded
- * when the first account is seen.
- */
-export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
-  const { store, records, database } = keeper
+/** Keeps accounts fresh and their statuses true while the page is visible, with one timer. */
+export interface RefreshScheduler {
+  /** @returns what ends it. */
+  start(): () => void
+}
+
+export function createRefreshScheduler(accounts: AccountStore, refresher: () => Promise<Refresher>): RefreshScheduler {
+  const { store, writer, database } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
-  const under = new Set<string>()
-  let loaded: Renewal | undefined
+  const refreshing = new Set<string>()
+  let loaded: Refresher | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
 
@@ -31,10 +33,10 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
 
   /** When to refresh this account next; Infinity for one that is not refreshed by itself. */
   function dueAt({ id, provider, status, reason, renewable, expiresAt, issuedAt, connectedAt, rev }: ConnectedAccount) {
-    if (status !== 'connected' || !renewable || expiresAt === undefined || under.has(id))
+    if (status !== 'connected' || !renewable || expiresAt === undefined || refreshing.has(id))
       return Number.POSITIVE_INFINITY
     // The app may not know this provider any more.
-    const kind = keeper.providers.find((known) => known.id === provider)?.kind
+    const kind = accounts.providers.find((known) => known.id === provider)?.kind
     if (!kind || kind === 'api-key') return Number.POSITIVE_INFINITY
     const began = Math.min(issuedAt ?? connectedAt, expiresAt)
     const life = expiresAt - began
@@ -47,17 +49,17 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   }
 
   async function refresh(account: ConnectedAccount) {
-    under.add(account.id)
+    refreshing.add(account.id)
     attempts.set(account.id, Date.now())
     try {
-      loaded ??= await renewal()
+      loaded ??= await refresher()
       // Another tab may have been first: then its token, which ends later, is enough.
       const left = ((account.expiresAt ?? 0) - Date.now()) / 1000 + 1
-      await loaded.renew(account, Math.max(60, left))
+      await loaded.refresh(account, Math.max(60, left))
     } catch {
       // The account says why, and the wait says when to try again.
     } finally {
-      under.delete(account.id)
+      refreshing.delete(account.id)
       // A wait is the better reason not to try at once than the time of the last try.
       if (loaded && loaded.waitsUntil(account.id) > Date.now()) attempts.delete(account.id)
       plan()
@@ -96,7 +98,7 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   async function sweep() {
     const now = Date.now()
     for (const id of (await database?.keys('secrets')) ?? []) {
-      if (store.getState().accounts[id] || (await records.has(id))) continue
+      if (store.getState().accounts[id] || (await writer.has(id))) continue
       await database?.change<Row>('secrets', id, (row) =>
         row?.orphan !== undefined && now - row.orphan > SWEEP_AFTER ? undefined : row && { orphan: now, ...row },
       )
@@ -106,18 +108,17 @@ export function createUpkeep(keeper: Keeper, renewal: () => Promise<Renewal>) {
   const look = () => {
     if (!visible()) return
     // A tab that was frozen may have missed what others did.
-    keeper.read()
+    accounts.read()
     plan()
   }
   const online = async () => {
-    loaded ??= await renewal().catch(() => undefined)
+    loaded ??= await refresher().catch(() => undefined)
     loaded?.online()
     plan()
   }
 
   return {
-    /** @returns what ends it. */
-    start(): () => void {
+    start() {
       running = true
       const unfollow = store.subscribe(plan)
       document.addEventListener('visibilitychange', look)

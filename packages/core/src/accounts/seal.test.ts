@@ -1,7 +1,8 @@
 // @vitest-environment jsdom
 import { afterEach, expect, it } from 'vitest'
 import { freshPage } from '../../fixtures/page.ts'
-import { keySeal, openDatabase } from './seal.ts'
+import { openDatabase } from './database.ts'
+import { keySeal } from './seal.ts'
 
 afterEach(freshPage)
 

@@ -2,7 +2,8 @@ import { type ErrorCode, LatchkeyError } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { Database, Seal } from './seal.ts'
+import type { Database } from './database.ts'
+import type { Seal } from './seal.ts'
 
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
 export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
@@ -49,7 +50,35 @@ export interface SecretsOptions {
  * Secrets by account. localStorage reaches another tab later than a Web Lock does, so inside the lock only IndexedDB is
  * believed about which secret is newest.
  */
-export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) {
+export interface Secrets {
+  /** The secret in memory, unless storage says that there is a newer one. */
+  peek(account: ConnectedAccount): Secret | undefined
+  /**
+   * The newest secret; undefined when it cannot be unsealed, null when it was taken away on purpose.
+   *
+   * @throws LatchkeyError `storage_unavailable` when the database refuses and memory has none.
+   */
+  read(account: ConnectedAccount): Promise<Held | undefined | null>
+  /**
+   * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
+   * go with it, unless others are given.
+   */
+  write(account: ConnectedAccount, secret: Secret, notes?: Notes): Promise<{ rev: number; sealed: string } & Notes>
+  /** Notes something beside a secret, under the lock. Storage of one tab keeps no notes. */
+  note(accountId: string, notes: Notes): Promise<void>
+  /** Keeps a secret for this page only. */
+  hold(account: ConnectedAccount, secret: Secret): number
+  /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
+  remove(account: ConnectedAccount, what?: 'gone' | 'ended'): Promise<void>
+  /** What all tabs know of an account without a secret. */
+  mark(accountId: string): Promise<'gone' | 'ended' | undefined>
+  /** Lets go of everything this page holds. */
+  forget(): void
+  /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
+  exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T>
+}
+
+export function createSecrets({ prefix, seal, database, copy }: SecretsOptions): Secrets {
   const memory = new Map<string, Pick<Held, 'rev' | 'secret'>>()
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
@@ -72,17 +101,11 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
   }
 
   return {
-    /** The secret in memory, unless storage says that there is a newer one. */
-    peek(account: ConnectedAccount): Secret | undefined {
+    peek(account) {
       const held = memory.get(account.id)
       return held && held.rev >= account.rev ? held.secret : undefined
     },
-    /**
-     * The newest secret; undefined when it cannot be unsealed, null when it was taken away on purpose.
-     *
-     * @throws LatchkeyError `storage_unavailable` when the database refuses and memory has none.
-     */
-    async read(account: ConnectedAccount): Promise<Held | undefined | null> {
+    async read(account) {
       const held = memory.get(account.id)
       let row: Row | undefined
       try {
@@ -102,15 +125,7 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       const found = held?.rev === row.rev ? held : await open(account, row.sealed, row.rev)
       return found && { ...found, paused: row.paused, wait: row.wait }
     },
-    /**
-     * Keeps a new version, under the lock; the caller writes the returned copy to storage next. `notes` of the old one
-     * go with it, unless others are given.
-     */
-    async write(
-      account: ConnectedAccount,
-      secret: Secret,
-      notes?: Notes,
-    ): Promise<{ rev: number; sealed: string } & Notes> {
+    async write(account, secret, notes) {
       const sealed = await seal.seal(JSON.stringify(secret), context(account))
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       const row = await database?.change<Row>('secrets', account.id, (old) => ({
@@ -123,18 +138,15 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
       memory.set(account.id, { rev, secret })
       return { rev, sealed, paused: row && row.paused === true }
     },
-    /** Notes something beside a secret, under the lock. Storage of one tab keeps no notes. */
-    async note(accountId: string, notes: Notes): Promise<void> {
+    async note(accountId, notes) {
       await database?.change<Row>('secrets', accountId, (row) => row && { ...row, ...notes })
     },
-    /** Keeps a secret for this page only. */
-    hold(account: ConnectedAccount, secret: Secret): number {
+    hold(account, secret) {
       const rev = account.rev + 1
       memory.set(account.id, { rev, secret })
       return rev
     },
-    /** Drops the secret, and leaves a mark that outlives a late copy of it: the account is gone, or only its grant. */
-    async remove(account: ConnectedAccount, what: 'gone' | 'ended' = 'gone'): Promise<void> {
+    async remove(account, what = 'gone') {
       const known = Math.max(memory.get(account.id)?.rev ?? 0, account.rev)
       memory.delete(account.id)
       await database?.change<Row>('secrets', account.id, (row) => ({
@@ -143,17 +155,14 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions) 
         sealed: what === 'gone' ? null : '',
       }))
     },
-    /** What all tabs know of an account without a secret. */
-    async mark(accountId: string): Promise<'gone' | 'ended' | undefined> {
+    async mark(accountId) {
       const row = await database?.get<Row>('secrets', accountId).catch(() => undefined)
       return row?.sealed === null ? 'gone' : row?.sealed === '' ? 'ended' : undefined
     },
-    /** Lets go of everything this page holds. */
-    forget(): void {
+    forget() {
       memory.clear()
       seal.forget()
     },
-    /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
     exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
       const name = `${prefix}:${accountId}`
       const alone = (run = act) => {

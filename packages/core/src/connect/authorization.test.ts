@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { authorizationServer } from '../protocol/token-endpoint.ts'
 import { oauth } from '../provider.ts'
 import { github } from '../providers/github.ts'
 import { gmail } from '../providers/gmail.ts'
@@ -178,8 +180,60 @@ describe('the response', () => {
       await expect(judge(acme(), query as Record<string, string>)).rejects.toMatchObject({ code: 'malformed_response' })
   })
 
-  it('turns an error that nobody registered into a known one', async () => {
+  it('turns an unregistered error code into a known one', async () => {
     const said = { error: 'x_custom', error_description: 'words' }
     await expect(judge(acme(), said)).rejects.toMatchObject({ code: 'server_error', detail: 'words' })
   })
+})
+
+it('the page and oauth4webapi give the same verdict about a thousand responses', async () => {
+  const ISSUER = 'https://acme.example'
+  /** A member as it is in a good response, and as it should not be: absent, wrong, or there twice. */
+  const member = (name: string, good: string[], wrong: string) => {
+    const others = [[], [wrong], [...good, wrong], [wrong, ...good], [wrong, wrong], [...good, ...good]]
+    return fc
+      .oneof({ weight: 12, arbitrary: fc.constant(good) }, fc.constantFrom(...others))
+      .map((values) => values.map((value) => [name, value]))
+  }
+  const members = fc.tuple(
+    member('state', ['state'], 'other'),
+    member('code', ['c'], ''),
+    // An empty one is not among them: the library takes it for none, the page refuses it.
+    member('iss', [ISSUER], 'https://evil.example'),
+    member('error', [], 'access_denied'),
+    member('error', [], ''),
+    member('response', [], 'e30.e30.'),
+    member('response', [], ''),
+    member('id_token', [], 'e30.e30.'),
+    member('token', [], 't'),
+  )
+  const plain = acme()
+  const verdicts = { accepted: 0, refused: 0 }
+  const judge = async (verdict: Promise<unknown>) =>
+    verdict.then(
+      () => 'accepted',
+      () => 'refused',
+    )
+  await fc.assert(
+    fc.asyncProperty(
+      members,
+      fc.boolean(),
+      member('', [ISSUER], 'https://old.example'),
+      async (pairs, promised, at) => {
+        const server = { ...plain.server, authorization_response_iss_parameter_supported: promised }
+        const provider = { ...plain, server }
+        const { flow } = await authorizationRequest(provider, OPTIONS)
+        const begun = { ...flow, state: 'state', issuer: at[0]?.[1] ?? ISSUER }
+        const response = new URLSearchParams(pairs.flat() as [string, string][])
+        const fetch = vi.fn(async () => Response.json({ access_token: 'at', token_type: 'bearer' }))
+        const page = await judge(authorizationResponse(provider, begun, response))
+        const endpoint = authorizationServer(provider, { client_id: 'app', fetch })
+        expect(await judge(endpoint.redeem({ ...begun, response }))).toBe(page)
+        expect(fetch).toHaveBeenCalledTimes(page === 'accepted' ? 1 : 0)
+        verdicts[page as keyof typeof verdicts] += 1
+      },
+    ),
+    { numRuns: 1000, seed: 9207 },
+  )
+  expect(Math.min(verdicts.accepted, verdicts.refused)).toBeGreaterThan(150)
 })

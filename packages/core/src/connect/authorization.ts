@@ -1,6 +1,8 @@
-import * as oauth from 'oauth4webapi'
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import { resolveServer } from '../protocol/discovery.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
+import { malformed } from '../protocol/http.ts'
+import { randomValue, s256 } from '../protocol/pkce.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
 
 /** One authorization under way: what its response is checked against. Kept by `state`, used once. */
@@ -65,9 +67,9 @@ export async function authorizationRequest(
     provider: provider.id,
     issuer: server.issuer,
     ...(provider.resource && { resource: provider.resource }),
-    state: oauth.generateRandomState(),
-    code_verifier: oauth.generateRandomCodeVerifier(),
-    ...(options.scopes.includes('openid') && { nonce: oauth.generateRandomNonce() }),
+    state: randomValue(),
+    code_verifier: randomValue(),
+    ...(options.scopes.includes('openid') && { nonce: randomValue() }),
     startedAt: Date.now(),
   }
   const url = new URL(server.authorization_endpoint)
@@ -81,7 +83,7 @@ export async function authorizationRequest(
     redirect_uri: flow.redirect_uri,
     ...(flow.resource && { resource: flow.resource }),
     state: flow.state,
-    code_challenge: await oauth.calculatePKCECodeChallenge(flow.code_verifier),
+    code_challenge: await s256(flow.code_verifier),
     code_challenge_method: 'S256',
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
@@ -92,7 +94,7 @@ export async function authorizationRequest(
  * Judges the Authorization Response. State first, then the issuer, and only then what it says, an error included:
  * another server's words are not shown.
  *
- * @returns parameters that {@link TokenEndpoint.redeem} accepts.
+ * @returns the parameters, for {@link TokenEndpoint.redeem}, which has oauth4webapi judge them again.
  * @throws LatchkeyError `state_mismatch`, `issuer_mismatch`, `access_denied`, `malformed_response` or the server's code.
  * @see RFC 6749 §4.1.2 · RFC 9207 §2.4
  */
@@ -103,7 +105,7 @@ export async function authorizationResponse(
 ): Promise<URLSearchParams> {
   const about = { provider: provider.id, next: 'connect' } as const
   const server = await resolveServer(provider)
-  for (const name of ['state', 'code', 'iss', 'error']) {
+  for (const name of ['state', 'code', 'iss', 'error', 'response']) {
     if (parameters.getAll(name).length > 1) {
       throw new LatchkeyError('malformed_response', `The answer from ${provider.name} says "${name}" twice.`, about)
     }
@@ -122,22 +124,15 @@ export async function authorizationResponse(
       about,
     )
   }
-  try {
-    const valid = oauth.validateAuthResponse(server, { client_id: flow.client_id }, parameters, flow.state)
-    if (!valid.get('code')) throw new TypeError('no code')
-    return valid
-  } catch (error) {
-    if (!(error instanceof oauth.AuthorizationResponseError)) {
-      throw new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {
-        ...about,
-        cause: error,
-      })
-    }
-    const code = codeFromServer(error.error, 'server_error')
-    throw new LatchkeyError(
-      code,
-      code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`,
-      { ...about, detail: error.error_description, cause: error },
-    )
-  }
+  const error = parameters.get('error')
+  // A JARM response, or one of the implicit or a hybrid flow, was not asked for.
+  const isOther = parameters.has('id_token') || parameters.has('token') || !parameters.get('code')
+  if (parameters.get('response') || (!error && isOther)) throw malformed(provider)
+  if (!error) return parameters
+  const code = codeFromServer(error, 'server_error')
+  throw new LatchkeyError(
+    code,
+    code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`,
+    { ...about, detail: parameters.get('error_description') ?? undefined },
+  )
 }

@@ -93,7 +93,7 @@ it.each([
   expect(accounts(client)).toHaveLength(2)
 })
 
-it('is done once: an entry that comes back is removed, and nothing is taken from it', async () => {
+it('is done once: an entry that is written again is removed, and not imported', async () => {
   put([IDENTITY])
   const client = watched()
   await gone()

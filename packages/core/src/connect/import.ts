@@ -1,8 +1,8 @@
-import type { Keeper } from '../accounts/account-store.ts'
+import type { AccountStore } from '../accounts/account-store.ts'
 import { isObject } from '../protocol/http.ts'
 import { parseScope } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { Connecting } from './connect.ts'
+import type { Adopter } from './adopt.ts'
 
 /** Where agent-runtimes keeps identities, with their tokens as plain text. */
 const OLD_KEY = 'datalayer-agent-identities'
@@ -14,21 +14,21 @@ const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 16_384 ? value : undefined
 
 /** What `importIdentities()` does, under the lock. The old entry is removed, whatever was in it. */
-export async function readIdentities(keeper: Keeper, adopt: Connecting['adopt']): Promise<ConnectedAccount[]> {
-  const { records, store } = keeper
+export async function readIdentities(accounts: AccountStore, adopt: Adopter['adopt']): Promise<ConnectedAccount[]> {
+  const { writer, store } = accounts
   const raw = localStorage.getItem(OLD_KEY)
   if (raw === null) return []
   const found: ConnectedAccount[] = []
   try {
-    if (!(await records.has('imported'))) {
-      const began = keeper.epoch
+    if (!(await writer.has('imported'))) {
+      const began = accounts.epoch
       for (const identity of identitiesOf(raw)) {
-        const provider = keeper.providers.find(({ id }) => id === identity.provider)
+        const provider = accounts.providers.find(({ id }) => id === identity.provider)
         const has = Object.values(store.getState().accounts).some((account) => account.provider === provider?.id)
         if (!provider || has) continue
         found.push(await one(identity, provider, began))
       }
-      await records.mark('imported')
+      await writer.mark('imported')
     }
   } finally {
     // Kept only where the accounts live in this page alone: then another start finds them again.
@@ -36,7 +36,11 @@ export async function readIdentities(keeper: Keeper, adopt: Connecting['adopt'])
   }
   return found
 
-  async function one(identity: Old, provider: Keeper['providers'][number], began: number): Promise<ConnectedAccount> {
+  async function one(
+    identity: Old,
+    provider: AccountStore['providers'][number],
+    began: number,
+  ): Promise<ConnectedAccount> {
     const { token, profile } = identity
     if (provider.kind === 'api-key') {
       const fields = { [provider.fields[0]?.name ?? 'key']: token.accessToken }

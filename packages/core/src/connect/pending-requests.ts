@@ -1,4 +1,4 @@
-import type { Keeper } from '../accounts/account-store.ts'
+import type { Page } from '../accounts/page.ts'
 import type { ConnectRequest } from '../identities.ts'
 import { accountsOf, type ConnectedAccount, type Snapshot } from '../snapshot.ts'
 
@@ -6,7 +6,7 @@ import { accountsOf, type ConnectedAccount, type Snapshot } from '../snapshot.ts
 export type RequestOutcome = { status: 'connected'; provider: string } | { status: 'cancelled' }
 
 /** Requests of running tools, shown until an account answers them. Loaded with the first one. */
-export function createRequests({ store, find }: Pick<Keeper, 'store' | 'find'>) {
+export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
   const waiting = new Map<ConnectRequest, (outcome: RequestOutcome) => void>()
 
   /** One entry a provider, with the scopes of all who wait for it. */

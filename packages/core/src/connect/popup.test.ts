@@ -14,7 +14,7 @@ it('takes the code out of the address before anything else, passes the query on,
   await eventually(() => expect(page).toMatchObject({ closed: true, text: 'Done. You can close this window.' }))
 })
 
-it('repeats until somebody listens', async () => {
+it('repeats until a page listens', async () => {
   const page = visitCallback('?code=c&state=s2')
   expect(page.closed).toBe(false)
   // Only now: the app was still loading.
@@ -23,7 +23,7 @@ it('repeats until somebody listens', async () => {
   await eventually(() => expect(page.closed).toBe(true))
 })
 
-it('says what to do when nobody does for ten seconds', async () => {
+it('tells the person what to do if no page listens for ten seconds', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout'] })
   const page = visitCallback('?code=c&state=s3')
   vi.advanceTimersByTime(9_999)

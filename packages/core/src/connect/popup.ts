@@ -1,53 +1,12 @@
+import { embedded, FLOW_KEY } from './window.ts'
+
 /**
  * Both ends of the conversation with the callback page. The near end is the app; the far end, {@link callback}, is the
  * page that the authorization server sends the person back to. They meet on a BroadcastChannel named after the flow's
  * state: `window.opener` and `popup.closed` are cut or lie as soon as a server sets Cross-Origin-Opener-Policy.
  */
 
-const FLOW_KEY = 'latchkey:flow:'
 const CHANNEL = 'latchkey:'
-
-/**
- * Whether this page is inside a page of another origin. Browsers then keep its storage and channels apart from those of
- * its windows, so only the opener connects the two.
- */
-export function embedded(): boolean {
-  try {
-    for (let frame: Window = window; frame !== frame.parent; frame = frame.parent)
-      if (frame.parent.location.origin !== location.origin) return true
-    return false
-  } catch {
-    return true
-  }
-}
-
-/**
- * Opens the window of a flow, or a plain tab. Call it in the click's own tick: after an await, browsers take it for an
- * advertisement. The opener is cut before any foreign page loads, so that page cannot navigate the app; but where
- * nothing else connects the two it is kept, for the configured providers that this is called for.
- *
- * @returns null when the browser blocked it.
- */
-export function openWindow(tab = false): Window | null {
-  const [width, height] = [600, 700]
-  const left = Math.max(0, Math.round(screenX + (outerWidth - width) / 2))
-  const top = Math.max(0, Math.round(screenY + (outerHeight - height) / 2))
-  const features = tab ? '' : `popup,width=${width},height=${height},left=${left},top=${top}`
-  const opened = open('about:blank', '_blank', features)
-  if (opened && !embedded()) opened.opener = null
-  return opened
-}
-
-/**
- * Closes a window that has not left for the authorization server yet. Once it has, its opener is cut and only the
- * person and the callback page can close it: asking anyway does nothing but write to the console.
- */
-export function closeWindow(opened: Window | null): void {
-  try {
-    // Throws for a foreign page.
-    if (opened?.location.href) opened.close()
-  } catch {}
-}
 
 /** Listens for the response of the flow with this state, once; acknowledges it, so the window closes. */
 export function listen(state: string, heard: (query: string) => void): () => void {

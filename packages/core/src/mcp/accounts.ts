@@ -1,5 +1,5 @@
-import type { Keeper } from '../accounts/account-store.ts'
-import type { Grantor, GrantTarget } from '../accounts/refresh.ts'
+import type { Grantor, GrantTarget } from '../accounts/endpoints.ts'
+import type { Page } from '../accounts/page.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Profile } from '../protocol/profile.ts'
 import { authorizationServer, type TokenAnswer } from '../protocol/token-endpoint.ts'
@@ -56,10 +56,10 @@ export interface McpAccounts extends Grantor {
 }
 
 /** MCP servers as accounts: which authorization servers they have, and which clients this app has there. */
-export function createMcp(keeper: Keeper): McpAccounts {
-  const { broker, app, redirectUri = broker ? `${broker}/callback` : '/' } = keeper.options
+export function createMcp(page: Page): McpAccounts {
+  const { broker, app, redirectUri = broker ? `${broker}/callback` : '/' } = page.options
   const fetchFor = createTransport(broker)
-  const clients = createClients(keeper, fetchFor)
+  const clients = createClients(page, fetchFor)
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
   /** What servers call themselves, by provider id. */
   const names = new Map<string, string | undefined>()
@@ -104,7 +104,7 @@ export function createMcp(keeper: Keeper): McpAccounts {
     const { server } = discovery
     names.set(provider.id, discovery.name)
     servers.set(server.issuer, Promise.resolve(server))
-    const had = keeper.store.getState().accounts[target.accountId ?? '']
+    const had = page.store.getState().accounts[target.accountId ?? '']
     // Another issuer's grant says nothing here.
     const before = had?.issuer === server.issuer ? had.scopes : []
     const scopes = scopesFor(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
@@ -166,7 +166,7 @@ export function createMcp(keeper: Keeper): McpAccounts {
 }
 
 /** This app's clients at authorization servers: configured, by metadata document, or registered. */
-function createClients({ options: { storage, prefix, app } }: Keeper, fetchFor: (provider: McpProvider) => Ask) {
+function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (provider: McpProvider) => Ask) {
   const { open, ...registrations } = createRegistrations({ storage, prefix })
 
   const unknown = ({ id, name }: McpProvider, cause?: LatchkeyError) =>

@@ -1,5 +1,5 @@
 import type { LatchkeyClient } from '../client.ts'
-import type { ConnectOutcome } from '../connect/connect.ts'
+import type { ConnectOutcome } from '../connect/flow.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectRequest } from '../identities.ts'
 import { type Challenge, readChallenge, scopeNames } from '../protocol/www-authenticate.ts'

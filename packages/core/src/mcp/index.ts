@@ -1,5 +1,6 @@
 // The public surface of @latchkey/core/mcp: named exports only, by hand.
 
+export type { AppMetadata } from '../accounts/page.ts'
 export { type Challenge, parseChallenges, readChallenge } from '../protocol/www-authenticate.ts'
 export { isMcp, type McpProvider } from '../provider.ts'
 export type { Mcp } from './accounts.ts'
@@ -32,7 +33,6 @@ export {
   metadataUrls,
 } from './discovery.ts'
 export {
-  type AppMetadata,
   type AuthMethod,
   checkClientMetadata,
   checkClientMetadataUrl,

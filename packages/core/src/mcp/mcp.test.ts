@@ -138,7 +138,7 @@ describe('the SDKs', () => {
     expect(person.visited).toHaveLength(1)
   })
 
-  it('without anybody to ask, a call says what is missing and opens nothing', async () => {
+  it('without authorize, a call rejects with what is missing and opens no window', async () => {
     const client = open(sandbox.tickets)
     const error = await failure(call(client, sandbox.tickets, 'list_tickets', {} as typeof asks))
     expect(error).toMatchObject({ code: 'login_required', provider: 'tickets', next: 'connect' })
@@ -156,7 +156,7 @@ describe('the SDKs', () => {
   })
 })
 
-describe('a server that registers nobody', () => {
+describe('a server without client registration', () => {
   it('is connected with a client id that the person got there, kept for its issuer', async () => {
     sandbox.files.setPolicy({ auto: true })
     const client = page.client({ providers: [mcp({ id: 'files', url: sandbox.files.mcp })] })

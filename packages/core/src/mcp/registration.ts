@@ -1,24 +1,12 @@
-import { keySeal, openDatabase, plainSeal } from '../accounts/seal.ts'
-import { asLatchkeyError, codeFromServer, LatchkeyError } from '../errors.ts'
+import { openDatabase } from '../accounts/database.ts'
+import type { AppMetadata } from '../accounts/page.ts'
+import { keySeal, plainSeal } from '../accounts/seal.ts'
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import { parseObject, readText } from '../protocol/http.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { hostKind } from '../urls.ts'
 import type { Ask, McpAuthorizationServer } from './discovery.ts'
-
-/** How this app introduces itself. @see RFC 7591 §2 */
-export interface AppMetadata {
-  /** Default: "Latchkey". */
-  client_name?: string
-  client_uri?: string
-  logo_uri?: string
-  contacts?: readonly string[]
-  /**
-   * URL of this app's client ID metadata document, used as its client id where the server supports that.
-   *
-   * @see OAuth Client ID Metadata Document
-   */
-  clientMetadataUrl?: string
-}
 
 /**
  * How a client authenticates at the token endpoint.

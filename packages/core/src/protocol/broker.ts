@@ -1,5 +1,6 @@
-import { asLatchkeyError, codeFromServer, type ErrorCode, LatchkeyError, type NextAction } from '../errors.ts'
+import { asLatchkeyError, type ErrorCode, LatchkeyError, type NextAction } from '../errors.ts'
 import type { OAuthProvider } from '../provider.ts'
+import { codeFromServer } from './error-codes.ts'
 import { limited, malformed, parseObject, readText, retryAfter } from './http.ts'
 import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 
@@ -64,12 +65,14 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
     return answer
   }
   return {
-    redeem: async ({ response, redirect_uri, code_verifier, nonce }) =>
+    redeem: async ({ response, state, issuer, redirect_uri, code_verifier, nonce }) =>
       checked(
         await callBroker(broker, 'token', {
           provider: provider.id,
           grant_type: 'authorization_code',
-          code: response.get('code'),
+          response: response.toString(),
+          state,
+          issuer,
           code_verifier,
           redirect_uri,
           nonce,

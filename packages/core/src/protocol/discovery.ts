@@ -1,12 +1,12 @@
-import * as oauth from 'oauth4webapi'
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import type { AuthorizationServer } from 'oauth4webapi'
+import { LatchkeyError } from '../errors.ts'
 import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
-import { bounded } from './http.ts'
+import { failure, limited, parseObject, readText } from './http.ts'
 
 /** An authorization server whose endpoints are known. */
-export type ResolvedServer = oauth.AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
+export type ResolvedServer = AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
 
-const found = new Map<string, Promise<oauth.AuthorizationServer>>()
+const found = new Map<string, Promise<AuthorizationServer>>()
 
 /**
  * The provider's authorization server metadata: what the provider says, completed by OpenID Connect discovery where it
@@ -18,25 +18,14 @@ const found = new Map<string, Promise<oauth.AuthorizationServer>>()
 export async function resolveServer(provider: OAuthProvider, fetch = globalThis.fetch): Promise<ResolvedServer> {
   const { server } = provider
   if (server.authorization_endpoint && server.token_endpoint) return server as ResolvedServer
-  const issuer = new URL(server.issuer)
   let pending = found.get(server.issuer)
   if (!pending) {
-    pending = oauth
-      .discoveryRequest(issuer, {
-        [oauth.customFetch]: bounded({ fetch }),
-        [oauth.allowInsecureRequests]: issuer.protocol === 'http:',
-      })
-      .then((response) => oauth.processDiscoveryResponse(issuer, response))
+    pending = readMetadata(server.issuer, fetch)
     found.set(server.issuer, pending)
     pending.catch(() => found.delete(server.issuer))
   }
   const metadata = await pending.catch((error) => {
-    // fetch fails with a bare TypeError, a timeout with a DOMException; oauth4webapi's own errors have a code.
-    const unreached = error instanceof DOMException || (error instanceof TypeError && !('code' in error))
-    const code = unreached ? 'network' : 'malformed_response'
-    throw asLatchkeyError(error, code, `${provider.name} could not be reached to learn where to sign in.`, {
-      provider: provider.id,
-    })
+    throw failure(provider, error)
   })
   // Servers that do not say it may ignore PKCE; a definition that knows better says so itself.
   const methods = server.code_challenge_methods_supported ?? metadata.code_challenge_methods_supported
@@ -53,6 +42,19 @@ export async function resolveServer(provider: OAuthProvider, fetch = globalThis.
     )
   }
   return { ...metadata, ...withoutUndefined(server) } as ResolvedServer
+}
+
+/** @throws SyntaxError for an answer that is not this issuer's metadata. */
+async function readMetadata(issuer: string, fetch: typeof globalThis.fetch): Promise<AuthorizationServer> {
+  const url = new URL(issuer)
+  url.pathname = `${url.pathname}/.well-known/openid-configuration`.replaceAll('//', '/')
+  const response = await limited({ fetch })(url.href, { headers: { accept: 'application/json' }, redirect: 'manual' })
+  const metadata = parseObject(await readText(response))
+  const named = metadata?.issuer
+  if (response.status !== 200 || typeof named !== 'string' || new URL(named).href !== new URL(issuer).href) {
+    throw new SyntaxError(`No metadata of ${issuer}.`)
+  }
+  return { ...metadata, issuer: named }
 }
 
 function withoutUndefined<T extends object>(object: T): Partial<T> {

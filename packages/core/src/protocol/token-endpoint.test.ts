@@ -95,7 +95,7 @@ describe('the authorization server itself', () => {
     expect(server.to('/elsewhere')).toEqual([])
   })
 
-  it('says that nobody answered', async () => {
+  it('reports that the server did not answer', async () => {
     const away = { ...acme(), server: { ...acme().server, token_endpoint: 'http://127.0.0.1:1/token' } }
     await expect(authorizationServer(away, { client_id: 'app' }).refresh(TOKEN)).rejects.toMatchObject({
       code: 'network',
@@ -274,7 +274,7 @@ describe('profiles', () => {
     expect(profile).toEqual({ subject: '1', username: 'octocat', name: 'octocat' })
   })
 
-  it('says that the token is refused, that the place is away, or that there is none', async () => {
+  it('reports a refused token, an unreachable endpoint, or no endpoint', async () => {
     const hub = github({ baseUrl: server.origin })
     server.fault('/api/v3/user', { status: 401, body: {} }, { status: 500, body: {} }, { body: 'no' })
     for (const code of ['invalid_token', 'temporarily_unavailable', 'malformed_response'])
@@ -328,7 +328,7 @@ describe('keys', () => {
     expect(await verifyKey(at(), KEY)).toEqual({ status: 'unchecked' })
   })
 
-  it('says nothing when nobody answers, or when there is nothing to ask', async () => {
+  it('returns undefined if the server does not answer, or has no endpoint', async () => {
     expect(await verifyKey(kaggle({ baseUrl: 'http://127.0.0.1:1' }), KEY)).toEqual({ status: 'unchecked' })
     const plain = apiKey({ id: 'w', name: 'W', keyUrl: 'https://w.example', apiBaseUrl: 'https://w.example' })
     expect(await verifyKey(plain, { key: 'x' })).toEqual({ status: 'unchecked' })

@@ -1,7 +1,8 @@
 import * as oauth from 'oauth4webapi'
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
+import { codeFromServer } from './error-codes.ts'
 import {
   basic,
   bounded,
@@ -39,8 +40,12 @@ export interface TokenAnswer {
 
 /** The redemption of a code. */
 export interface CodeGrant {
-  /** What {@link oauth.validateAuthResponse} returned: only a validated response is accepted. */
+  /** The Authorization Response as it came. The endpoint that has the client validates it before it sends the code. */
   response: URLSearchParams
+  /** The state of the request. */
+  state: string
+  /** The issuer that the request was sent to. @see RFC 9207 §2.4 */
+  issuer: string
   redirect_uri: string
   code_verifier: string
   client_id: string
@@ -129,9 +134,13 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
       cause: error,
     })
   }
-  if (error instanceof oauth.OperationProcessingError || error instanceof oauth.WWWAuthenticateChallengeError) {
-    return malformed(provider, error)
-  }
+  const isRefused = [
+    oauth.OperationProcessingError,
+    oauth.WWWAuthenticateChallengeError,
+    oauth.AuthorizationResponseError,
+    oauth.UnsupportedOperationError,
+  ].some((kind) => error instanceof kind)
+  if (isRefused) return malformed(provider, error)
   return failed(provider, error)
 }
 
@@ -191,7 +200,13 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
   return {
     redeem: (grant) =>
       attempt(async (server) => {
-        const { response, redirect_uri, code_verifier, nonce } = grant
+        const { redirect_uri, code_verifier, nonce } = grant
+        if (grant.issuer !== server.issuer) {
+          throw new LatchkeyError('issuer_mismatch', `The answer does not come from ${provider.name}.`, {
+            provider: provider.id,
+          })
+        }
+        const response = oauth.validateAuthResponse(server, client, grant.response, grant.state)
         const answered = await oauth.authorizationCodeGrantRequest(
           server,
           client,

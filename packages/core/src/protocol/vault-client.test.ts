@@ -115,7 +115,7 @@ it('an agent gets references to what it may use, and to nothing else', async () 
   expect(client.getSnapshot().accounts[ID]?.status).toBe('needs-reconnect')
 })
 
-it('a key is sent once and kept nowhere here; while nobody knows who keeps it, it stays in the form', async () => {
+it('a key is sent once and not stored here; until the custody is known, it stays in the form', async () => {
   broker.faults['GET providers'] = () => Promise.reject(new TypeError('offline'))
   await expect(client.connectKey('kaggle', { key: KEY })).rejects.toMatchObject({ code: 'network' })
   delete broker.faults['GET providers']
@@ -145,7 +145,7 @@ it('a disconnect is the server’s, and what it ended elsewhere goes here too', 
   await eventually(() => expect(client.getSnapshot().accounts).toEqual({}))
 })
 
-it('another browser of the same person learns of accounts at start, when it is told who keeps them', async () => {
+it('another browser of the same person loads the accounts at start, if custody is given', async () => {
   broker.kept.set(ID, fact(ID))
   const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })
   other.mount()
@@ -153,7 +153,7 @@ it('another browser of the same person learns of accounts at start, when it is t
   expect(await other.getConnectedAccounts()).toMatchObject([{ accountId: ID }])
 })
 
-it('an account that an API refused gets the word that the server found for it', async () => {
+it('an account whose token an API refused gets the status from the server', async () => {
   await connectGitHub()
   broker.kept.set(ID, fact(ID, { status: 'needs-reconnect', reason: 'revoked' }))
   expect(await client.reportInvalidToken(ID)).toMatchObject({ status: 'needs-reconnect' })

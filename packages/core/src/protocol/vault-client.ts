@@ -1,10 +1,11 @@
-import type { Keeper } from '../accounts/account-store.ts'
+import type { AccountStore } from '../accounts/account-store.ts'
 import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import type { AuthorizationRequest, authorizationRequest, Flow } from '../connect/authorization.ts'
-import { codeFromServer, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { callBroker } from './broker.ts'
+import { codeFromServer } from './error-codes.ts'
 
 /** A flow whose verifier is on the server: all that this browser has to know of it. */
 export interface VaultFlow extends Flow {
@@ -16,8 +17,8 @@ export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
 /** Accounts whose secrets are on the server: this browser asks for what it wants done, and is told facts. */
 export type VaultClient = ReturnType<typeof createVaultClient>
 
-export function createVaultClient(keeper: Keeper) {
-  const { options, store } = keeper
+export function createVaultClient(accounts: AccountStore) {
+  const { options, store } = accounts
 
   const call = <T>(method: string, route: string, body?: object) =>
     callBroker<T>(options.broker ?? '', route, body, method)
@@ -25,7 +26,7 @@ export function createVaultClient(keeper: Keeper) {
   /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
   async function keep(account: ConnectedAccount): Promise<ConnectedAccount> {
     const { expiresAt, ...rest } = account
-    return keeper.keepVaulted({ ...rest, custody: 'vault', ...(!account.renewable && { expiresAt }) })
+    return accounts.keepVaulted({ ...rest, custody: 'vault', ...(!account.renewable && { expiresAt }) })
   }
 
   const vaulted = () => Object.values(store.getState().accounts).filter(({ custody }) => custody === 'vault')
@@ -33,12 +34,12 @@ export function createVaultClient(keeper: Keeper) {
   /** Takes over what the server knows. Accounts that came here meanwhile stay. */
   async function sync(): Promise<void> {
     const before = vaulted()
-    const { accounts } = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
-    for (const account of accounts) {
-      if (keeper.providers.some(({ id }) => id === account.provider)) await keep(account)
+    const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
+    for (const account of answer.accounts) {
+      if (accounts.providers.some(({ id }) => id === account.provider)) await keep(account)
     }
-    const known = new Set(accounts.map(({ id }) => id))
-    for (const { id } of before) if (!known.has(id)) await keeper.forget(id)
+    const known = new Set(answer.accounts.map(({ id }) => id))
+    for (const { id } of before) if (!known.has(id)) await accounts.forget(id)
   }
 
   return {
@@ -81,10 +82,10 @@ export function createVaultClient(keeper: Keeper) {
     async check({ id }: ConnectedAccount): Promise<ConnectedAccount> {
       try {
         const { account } = await call<{ account: ConnectedAccount }>('POST', `accounts/${id}`, {})
-        if (account.id !== id) await keeper.forget(id)
+        if (account.id !== id) await accounts.forget(id)
         return await keep(account)
       } catch (error) {
-        if (error instanceof LatchkeyError && error.code === 'login_required') await keeper.forget(id)
+        if (error instanceof LatchkeyError && error.code === 'login_required') await accounts.forget(id)
         throw error
       }
     },

@@ -1,4 +1,5 @@
-import type { AccountReference, IdentityOptions, LatchkeyClient } from '../client.ts'
+import type { LatchkeyClient } from '../client.ts'
+import type { AccountReference, IdentityOptions } from '../engine.ts'
 import type { Identity } from '../identities.ts'
 
 /**

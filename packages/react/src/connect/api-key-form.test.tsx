@@ -31,7 +31,7 @@ function setup(options: FakeClientOptions = {}) {
   return { client, queries, onConnected, container, key: screen.getByLabelText<HTMLInputElement>('Kaggle API key') }
 }
 
-test('an empty, broken or endless key is refused with a sentence and asks nobody', async () => {
+test('an empty, broken or endless key is refused with a sentence, without a request', async () => {
   const { client, key } = setup()
   const verify = vi.spyOn(client, 'verifyKey')
   await userEvent.type(key, '{Enter}')

@@ -16,7 +16,7 @@ afterEach(() => {
 const show = (children: React.ReactNode, client = createFakeClient()) =>
   render(<LatchkeyProvider client={client}>{children}</LatchkeyProvider>)
 
-it('case 148: a new server is asked nothing until the person has seen its host and agreed', async () => {
+it('case 148: no request goes to a new server until the person has seen its host and agreed', async () => {
   const fetch = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('nothing may be asked'))
   const onAdd = vi.fn()
   show(<AddMcpServer onAdd={onAdd} />)

@@ -18,7 +18,7 @@ import { ConnectedAccounts } from './connected-accounts.tsx'
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
-test('a server renders cards that load, and the browser takes over without a word', async () => {
+test('a server renders loading cards, and the browser hydrates them without a warning', async () => {
   const client = createFakeClient({ accounts: [fakeAccount()] })
   const app = (
     <LatchkeyProvider client={client}>
@@ -137,7 +137,7 @@ test('where secrets rest is said once it is known', () => {
   expect(screen.getByText('Kept nowhere: accounts last until this page closes.')).toBeTruthy()
 })
 
-test('one surface asks about another person, however many there are', async () => {
+test('one surface asks about a different account, however many there are', async () => {
   const from = fakeAccount()
   const client = createFakeClient({ accounts: [from] })
   render(

@@ -58,7 +58,7 @@ test('without any account, or with one everywhere, there is nothing to group', (
   expect(screen.queryByRole('list', { name: 'Available' })).toBeNull()
 })
 
-test('Escape clears the box once, and is anybody else’s after that', async () => {
+test('Escape clears the box once; the next one is not handled', async () => {
   const outer = vi.fn()
   const client = createFakeClient({ providers: services(9) })
   render(

@@ -261,20 +261,21 @@ describe('what a caller sees', () => {
     const provider = github({ baseUrl: hub.url })
     const asked: unknown[] = []
     const vault = {
-      async getToken(userId: string, id: string, request?: object) {
-        asked.push([userId, id, { ...request }])
-        return { access_token: `${CANARY}_${asked.length}`, accountId: 'github.1' }
+      references: new Map([['github', 'github.1']]),
+      async open(id: string, accountId: string, request: object) {
+        asked.push([id, accountId, request])
+        return { provider: id, accessToken: `${CANARY}_${asked.length}`, accountId }
       },
     }
-    const ours = await AgentContext.fromVault(vault, { userId: 'ada' })
+    const ours = AgentContext.fromIdentities([], { userId: 'ada', vault })
     const accountFetch = createAccountFetch({ rules: [{ provider }], context: ours })
     const error = await accountFetch(`${provider.apiBaseUrl}/user`).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(AuthorizationRequired)
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ provider: 'github', accountId: 'github.1' })
     expect(hub.seen.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${CANARY}_1`, `Bearer ${CANARY}_2`])
     expect(asked).toMatchObject([
-      ['ada', 'github', { forceRefresh: false }],
-      ['ada', 'github', { forceRefresh: true }],
+      ['github', 'github.1', { forceRefresh: false }],
+      ['github', 'github.1', { forceRefresh: true }],
     ])
     // A token that came with the request cannot be renewed here: whoever holds the account has to.
     await expect(fetchOf([{ provider }])(`${provider.apiBaseUrl}/user`)).rejects.toThrow(AuthorizationRequired)
@@ -317,7 +318,7 @@ describe('what a caller sees', () => {
     expect(hub.seen).toMatchObject([{ url: '/things?q=1', body: '' }])
   })
 
-  it('cuts what is too big, and says in safe words what is away', async () => {
+  it('truncates what is too big, and its errors contain no secret', async () => {
     const big = await listen((_, response) => {
       response.write('x'.repeat(3_000_000))
       response.end('x'.repeat(3_000_000))

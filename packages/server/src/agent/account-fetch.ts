@@ -1,8 +1,8 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
-import type { AgentContext, AgentToken, TokenRequest } from './context.ts'
-import { AuthorizationRequired, type RequireOptions } from './identities.ts'
+import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
+import type { AgentContext, AgentToken, OpenRequest } from './context.ts'
 
 /** One use of an account, or an attempt, for an audit log. It contains no secret and no query string. */
 export interface UseEntry {
@@ -119,7 +119,7 @@ export function recorderOf(context: AgentContext, onUse: OnUse | undefined, comm
 export async function openToken(
   context: AgentContext,
   provider: string,
-  request: RequireOptions & TokenRequest,
+  request: RequireOptions & OpenRequest,
   record: RecordUse,
 ): Promise<AgentToken> {
   try {

@@ -11,7 +11,9 @@ import { z } from 'zod'
 import {
   AgentContext,
   AuthorizationRequired,
-  bindIdentities,
+  getIdentity,
+  type OpenRequest,
+  requireIdentity,
   type ToolAccount,
   type UseEntry,
   withAccount,
@@ -63,7 +65,7 @@ describe('AgentContext', () => {
         yield AgentContext.current().userId
       }
     }
-    const source = ctx.run(() => bindIdentities(run()))
+    const source = await ctx.respond(() => run())
     const other = AgentContext.fromIdentities([], { userId: 'bob' })
     const seen: string[] = []
     await other.run(async () => {
@@ -77,21 +79,47 @@ describe('AgentContext', () => {
     })
   })
 
-  it('fetches from a vault what is asked for, fresh each time', async () => {
-    const asked: string[] = []
+  it('opens an account in a vault when it is asked for, fresh each time', async () => {
+    const opened: unknown[] = []
     const vault = {
-      async getToken(userId: string, provider: string) {
-        asked.push(`${userId} ${provider}`)
-        return provider === 'github' ? { access_token: `t${asked.length}`, scopes: ['repo'] } : undefined
+      references: new Map([
+        ['github', 'github.ada'],
+        ['gmail', 'gmail.ada'],
+      ]),
+      async open(provider: string, accountId: string, { toolName }: OpenRequest) {
+        opened.push([provider, accountId, toolName])
+        return provider === 'github' ? { ...of('ada'), accessToken: `CANARY_AT_${opened.length}` } : undefined
       },
     }
-    const ctx = await AgentContext.fromVault(vault, { userId: 'ada', providers: ['github', 'gmail'] })
-    expect(ctx.oauthTokens.github?.access_token).toBe('t1')
-    expect(ctx.oauthTokens.gmail).toBeUndefined()
-    expect((await ctx.getToken('github', { scopes: ['repo'] })).access_token).toBe('t3')
-    await expect(ctx.getToken('gmail')).rejects.toThrow(AuthorizationRequired)
+    const ctx = AgentContext.fromIdentities([{ provider: 'kaggle', accessToken: 'KGAT_CANARY' }], {
+      userId: 'ada',
+      vault,
+    })
+    expect(ctx.accounts.map(({ provider, accountId }) => [provider, accountId])).toEqual([
+      ['kaggle', undefined],
+      ['github', 'github.ada'],
+      ['gmail', 'gmail.ada'],
+    ])
+    expect(opened).toEqual([])
+    expect((await ctx.getToken('kaggle')).access_token).toBe('KGAT_CANARY')
+    expect((await ctx.getToken('github', { scopes: ['repo'], toolName: 'list' })).access_token).toBe('CANARY_AT_1')
+    expect((await ctx.getToken('github')).access_token).toBe('CANARY_AT_2')
+    const missing = { request: { provider: 'gmail', accountId: 'gmail.ada' } }
+    await expect(ctx.getToken('gmail')).rejects.toMatchObject(missing)
     await expect(ctx.getToken('github', { scopes: ['gist'] })).rejects.toThrow('gist')
-    expect(asked).toEqual(['ada github', 'ada gmail', 'ada github', 'ada gmail', 'ada github'])
+    expect(opened).toEqual([
+      ['github', 'github.ada', 'list'],
+      ['github', 'github.ada', undefined],
+      ['gmail', 'gmail.ada', undefined],
+      ['github', 'github.ada', undefined],
+    ])
+    expect(all(ctx)).not.toContain('CANARY')
+    // What cannot wait for the vault says so, instead of asking for an account that is connected.
+    ctx.run(() => {
+      expect(getIdentity('github')).toBeUndefined()
+      expect(() => requireIdentity('github')).toThrow(/withAccount/)
+      expect(() => requireIdentity('other')).toThrow(AuthorizationRequired)
+    })
   })
 
   it('case 87: a hundred interleaved requests never see each other', async () => {
@@ -157,7 +185,7 @@ describe('a tool of the AI SDK', () => {
 
   /** A chat whose answer is read when its request is long over. */
   const chat = (user: string) =>
-    AgentContext.fromIdentities([of(user)], { userId: user }).run(() => {
+    AgentContext.fromIdentities([of(user)], { userId: user }).respond(() => {
       const { stream } = streamText({
         model: lateModel('who'),
         prompt: 'Who?',
@@ -167,13 +195,13 @@ describe('a tool of the AI SDK', () => {
       const chunks = toUIMessageStream({ stream }).pipeThrough(
         new TransformStream({ transform: (chunk, controller) => controller.enqueue(`${JSON.stringify(chunk)}\n`) }),
       )
-      return bindIdentities(new Response(chunks.pipeThrough(new TextEncoderStream())))
+      return new Response(chunks.pipeThrough(new TextEncoderStream()))
     })
 
-  it('that is called late in a stream has the account of its user and nobody else', async () => {
+  it('that is called late in a stream has the account of its own user', async () => {
     const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
     const answers = await Promise.all(
-      users.map(chat).map((response, index) =>
+      (await Promise.all(users.map(chat))).map((response, index) =>
         // Each is read in the scope of somebody else.
         withIdentities([of('stranger')], async () => [users[index], await response.text()] as const),
       ),

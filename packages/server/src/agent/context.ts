@@ -1,14 +1,34 @@
 import type { Identity } from '@latchkey/core'
-import type { OAuthToken, TokenRequest } from '../use/source.ts'
-import { AuthorizationRequired, currentIdentities, type RequireOptions, withIdentities } from './identities.ts'
-import type { AccountReference } from './references.ts'
+import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
+import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 
-export type { OAuthToken, TokenRequest }
+/** An account's token with its facts, as a vault or database returns it. */
+export interface OAuthToken {
+  /** @see RFC 6749 §5.1 */
+  access_token: string
+  /** Granted scopes, if known. */
+  scopes?: readonly string[]
+  /** Milliseconds since the epoch. */
+  expiresAt?: number
+  accountId?: string
+  /** The other fields of an API key. */
+  fields?: Readonly<Record<string, string>>
+}
 
-/** Where tokens come from if the request carries none. The vault has this shape. */
-export interface TokenSource {
-  /** A valid token of this person at this provider, or undefined if there is no such account. */
-  getToken(userId: string, provider: string, request?: TokenRequest): Promise<OAuthToken | undefined>
+/** Accounts that stay in a vault, and are opened when a tool uses one. */
+export interface VaultAccounts {
+  /** Account ids by provider, as the page chose them. */
+  references: ReadonlyMap<string, string>
+  /** Undefined if this agent may not use the account, or its access has ended. */
+  open(provider: string, accountId: string, request: OpenRequest): Promise<Identity | undefined>
+}
+
+/** What an account is opened for. */
+export interface OpenRequest {
+  /** The tool that uses it, for the audit log. */
+  toolName?: string | undefined
+  /** True to get a new token because the provider refused the last one. */
+  forceRefresh?: boolean | undefined
 }
 
 // No provider's token is near this long, and servers refuse header fields of about this size.
@@ -69,32 +89,42 @@ export interface AgentContextOptions<Provider extends string> {
   oauthTokens: Readonly<Record<Provider, OAuthToken>>
 }
 
+/** An account that an agent may use. */
+export interface ContextAccount {
+  /** Provider id. */
+  provider: string
+  accountId?: string | undefined
+  /** Granted scopes. An account in a vault is listed without. */
+  scopes?: readonly string[] | undefined
+}
+
 /** The context of each list of identities, because streams and generators are bound to the list. */
 const contexts = new WeakMap<readonly Identity[], AgentContext>()
 
 /**
- * The person that the agent acts for in this request, and their accounts. It is never global: only code inside
- * {@link AgentContext.run} gets it from {@link AgentContext.current}. Bind streams and generators with `bindIdentities`, and
- * their code gets it too.
+ * The person that the agent acts for in this request, and their accounts: made by `broker.agentContext`. It is never global:
+ * only code inside {@link AgentContext.run} and {@link AgentContext.respond} gets it from {@link AgentContext.current}.
  *
  * ```ts
- * const ctx = new AgentContext({ userId: 'user-1', oauthTokens: { github: { access_token, scopes: ['repo'] } } })
- * ctx.oauthTokens.github.access_token
+ * const { context, body } = await broker.agentContext(request, await request.json(), { agent: 'assistant' })
+ * return context.respond(() => streamText({ … }).toUIMessageStreamResponse())
  * ```
  */
 export class AgentContext<Provider extends string = string> {
   readonly userId: string
-  /** Connected providers only. */
+  /** The tokens that this context holds, by provider id. An account in a vault is not among them. */
   readonly oauthTokens: Readonly<Record<Provider, AgentToken>>
-  /** The accounts of this context, as identities. */
+  /** The held tokens, as identities. */
   readonly #identities: readonly Identity[]
-  #source: TokenSource | undefined
-  /** Account ids by provider, as the page chose them. */
-  #chosen: ReadonlyMap<string, string> = new Map()
+  readonly #vault: VaultAccounts | undefined
 
-  /** @throws TypeError if a token is not safe in a header. */
-  constructor({ userId, oauthTokens }: AgentContextOptions<Provider>) {
+  /**
+   * @param vault the accounts of this person that stay in a vault.
+   * @throws TypeError if a token is not safe in a header.
+   */
+  constructor({ userId, oauthTokens }: AgentContextOptions<Provider>, vault?: VaultAccounts) {
     this.userId = userId
+    this.#vault = vault
     const tokens: Record<string, AgentToken> = Object.create(null)
     for (const [provider, token] of Object.entries<OAuthToken>(oauthTokens)) {
       tokens[provider] = new AgentToken(provider, token)
@@ -111,42 +141,17 @@ export class AgentContext<Provider extends string = string> {
    */
   static fromIdentities(
     identities: readonly Identity[] = currentIdentities(),
-    { userId = '' }: { userId?: string } = {},
+    { userId = '', vault }: { userId?: string; vault?: VaultAccounts } = {},
   ): AgentContext {
-    const tokens = identities.flatMap(({ provider, accessToken, ...rest }) => {
-      const token = { access_token: accessToken, ...rest }
+    const tokens = identities.flatMap((identity) => {
       try {
-        new AgentToken(provider, token)
-        return [[provider, token] as const]
+        tokenOf(identity)
+        return [[identity.provider, factsOf(identity)] as const]
       } catch {
         return []
       }
     })
-    return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) })
-  }
-
-  /**
-   * The accounts of a person in a vault. Those of the named providers are fetched now, any other when a tool asks for it.
-   *
-   * @param options.references The accounts that the page chose. Of other providers, the account that was connected last.
-   */
-  static async fromVault<Provider extends string = never>(
-    source: TokenSource,
-    options: { userId: string; providers?: readonly Provider[]; references?: readonly AccountReference[] },
-  ): Promise<AgentContext<string>> {
-    const { userId, providers = [], references = [] } = options
-    const chosen = new Map(references.map(({ provider, accountId }) => [provider, accountId]))
-    const found = await Promise.all(
-      providers.map(async (provider) => {
-        const request = { accountId: chosen.get(provider) }
-        return [provider, await source.getToken(userId, provider, request)] as const
-      }),
-    )
-    const tokens = found.flatMap(([provider, token]) => (token ? [[provider, token] as const] : []))
-    const context = new AgentContext<string>({ userId, oauthTokens: Object.fromEntries(tokens) })
-    context.#source = source
-    context.#chosen = chosen
-    return context
+    return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) }, vault)
   }
 
   /** The context that this code runs in; outside of one, a context of the request's identities. */
@@ -160,25 +165,36 @@ export class AgentContext<Provider extends string = string> {
     return context
   }
 
-  /** Runs `fn` in this context, with all that it awaits or starts. */
+  /** The accounts of this context, without secrets. */
+  get accounts(): readonly ContextAccount[] {
+    const kept = [...(this.#vault?.references ?? [])].map(([provider, accountId]) => ({ provider, accountId }))
+    return [...this.#identities.map(({ provider, accountId, scopes }) => ({ provider, accountId, scopes })), ...kept]
+  }
+
+  /** Runs `fn` in this context, with all that it awaits or starts. Code of a stream that is read later is not. */
   run<T>(fn: () => T): T {
     return withIdentities(this.#identities, fn)
   }
 
   /**
-   * The token of one provider. From a vault it is refreshed if needed.
+   * Runs `fn` in this context, and binds the stream that it returns: a response, stream or generator that is read after the
+   * request has been answered runs in this context too.
+   */
+  respond<T extends Response | ReadableStream | AsyncIterable<unknown>>(fn: () => T | Promise<T>): Promise<T> {
+    return this.run(async () => bindIdentities((await fn()) as Response) as T)
+  }
+
+  /**
+   * The token of one provider. An account in a vault is opened now: its token is refreshed if needed.
    *
    * @throws AuthorizationRequired if there is none, or it lacks the scopes.
    */
-  async getToken(
-    provider: string,
-    { scopes, toolName, forceRefresh }: RequireOptions & TokenRequest = {},
-  ): Promise<AgentToken> {
-    const held = (this.oauthTokens as Record<string, AgentToken | undefined>)[provider]
-    const token = await this.#find(provider, held, { scopes, forceRefresh })
+  async getToken(provider: string, request: RequireOptions & OpenRequest = {}): Promise<AgentToken> {
+    const { scopes, toolName } = request
+    const token = await this.#find(provider, request)
     const granted = token?.toIdentity().scopes
     if (token && (!granted || !scopes || scopes.every((scope) => granted.includes(scope)))) return token
-    const accountId = token?.accountId ?? held?.accountId ?? this.#chosen.get(provider)
+    const accountId = this.accounts.find((account) => account.provider === provider)?.accountId
     throw new AuthorizationRequired({
       provider,
       ...(scopes && { scopes: [...scopes] }),
@@ -187,20 +203,25 @@ export class AgentContext<Provider extends string = string> {
     })
   }
 
-  async #find(provider: string, held: AgentToken | undefined, request: TokenRequest): Promise<AgentToken | undefined> {
-    if (!this.#source) return request.forceRefresh ? undefined : held
-    const found = await this.#source.getToken(this.userId, provider, {
-      ...request,
-      accountId: this.#chosen.get(provider),
-    })
-    return found && new AgentToken(provider, found)
+  async #find(provider: string, request: OpenRequest): Promise<AgentToken | undefined> {
+    const reference = this.#vault?.references.get(provider)
+    if (reference === undefined) {
+      const held = (this.oauthTokens as Record<string, AgentToken | undefined>)[provider]
+      return request.forceRefresh ? undefined : held
+    }
+    const identity = await this.#vault?.open(provider, reference, request)
+    return identity && tokenOf(identity)
   }
 
   /** The person and the accounts, without secrets. */
   toJSON() {
-    return {
-      userId: this.userId,
-      accounts: this.#identities.map(({ provider, accountId, scopes }) => ({ provider, accountId, scopes })),
-    }
+    return { userId: this.userId, accounts: this.accounts }
   }
 }
+
+const factsOf = ({ provider: _, accessToken, ...facts }: Identity): OAuthToken => ({
+  access_token: accessToken,
+  ...facts,
+})
+
+const tokenOf = (identity: Identity) => new AgentToken(identity.provider, factsOf(identity))

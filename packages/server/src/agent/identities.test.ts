@@ -5,24 +5,24 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
 import { describe, expect, it } from 'vitest'
 import {
   AuthorizationRequired,
-  bindIdentities,
   currentIdentities,
   getIdentity,
   getIdentityEnv,
   requireIdentity,
-  takeIdentities,
   withIdentities,
 } from '../index.ts'
+import { bindIdentities } from './bind.ts'
+import { takeAccounts } from './wire.ts'
 
 const github = (accessToken: string): Identity => ({ provider: 'github', accessToken })
 const ada = [github('CANARY_AT_ada')]
 const bob = [github('CANARY_AT_bob')]
 const whose = () => getIdentity('github')?.accessToken ?? 'nobody'
 
-describe('takeIdentities', () => {
+describe('takeAccounts', () => {
   it('takes them from the top of the body (AG-UI, AI SDK)', () => {
     const original = { messages: [{ id: '1' }], identities: ada, threadId: 't' }
-    const { identities, body } = takeIdentities(original)
+    const { identities, body } = takeAccounts(original)
     expect(identities).toEqual(ada)
     expect(body).toEqual({ messages: [{ id: '1' }], threadId: 't' })
     expect(original.identities).toBe(ada)
@@ -30,16 +30,34 @@ describe('takeIdentities', () => {
 
   it('takes them from params.metadata (A2A, ACP), and leaves the rest of it', () => {
     const original = { method: 'message/send', params: { message: {}, metadata: { identities: ada, trace: 1 } } }
-    const { identities, body } = takeIdentities(original)
+    const { identities, body } = takeAccounts(original)
     expect(identities).toEqual(ada)
     expect(body).toEqual({ method: 'message/send', params: { message: {}, metadata: { trace: 1 } } })
     expect(original.params.metadata.identities).toBe(ada)
   })
 
   it('removes both, and prefers the top', () => {
-    const { identities, body } = takeIdentities({ identities: ada, params: { metadata: { identities: bob } } })
+    const { identities, body } = takeAccounts({ identities: ada, params: { metadata: { identities: bob } } })
     expect(identities).toEqual(ada)
     expect(JSON.stringify(body)).not.toContain('CANARY')
+  })
+
+  it('takes references too, of which one wins over a token', () => {
+    const references = [
+      { provider: 'github', accountId: `github.${'a'.repeat(22)}`, status: 'connected', scopes: ['repo'] },
+      { provider: 'gmail', accountId: 'not an id' },
+      { provider: '../x', accountId: `github.${'a'.repeat(22)}` },
+      null,
+    ]
+    const kept = new Map([['github', `github.${'a'.repeat(22)}`]])
+    const sent = { identities: [...ada, { provider: 'kaggle', accessToken: 'CANARY' }], connectedAccounts: references }
+    const identities = [{ provider: 'kaggle', accessToken: 'CANARY' }]
+    expect(takeAccounts({ ...sent, x: 1 })).toEqual({ identities, references: kept, body: { x: 1 } })
+    const nested = takeAccounts({ params: { metadata: { ...sent, x: 1 } } })
+    expect(nested).toEqual({ identities, references: kept, body: { params: { metadata: { x: 1 } } } })
+    const newer = [{ provider: 'github', accountId: `github.${'b'.repeat(22)}` }]
+    const both = takeAccounts({ params: { metadata: sent }, connectedAccounts: newer })
+    expect([...both.references.values()]).toEqual([`github.${'b'.repeat(22)}`])
   })
 
   it('drops what is not well formed, and removes it all the same', () => {
@@ -49,16 +67,16 @@ describe('takeIdentities', () => {
       [{ provider: 'github' }],
       [{ provider: '../x', accessToken: 'CANARY' }],
     ]) {
-      expect(takeIdentities({ identities })).toEqual({ identities: [], body: {} })
-      const nested = takeIdentities({ params: { metadata: { identities } } })
-      expect(nested).toEqual({ identities: [], body: { params: { metadata: {} } } })
+      expect(takeAccounts({ identities })).toEqual({ identities: [], references: new Map(), body: {} })
+      const nested = takeAccounts({ params: { metadata: { identities } } })
+      expect(nested).toMatchObject({ identities: [], body: { params: { metadata: {} } } })
     }
     for (const body of [undefined, null, 'text', 7, [ada]])
-      expect(takeIdentities(body)).toEqual({ identities: [], body })
+      expect(takeAccounts(body)).toEqual({ identities: [], references: new Map(), body })
     for (const params of [null, [], 'x', { metadata: null }, { metadata: [] }]) {
-      expect(takeIdentities({ params }).body).toEqual({ params })
+      expect(takeAccounts({ params }).body).toEqual({ params })
     }
-    const { body } = takeIdentities(JSON.parse('{"__proto__":{"polluted":true},"identities":[]}'))
+    const { body } = takeAccounts(JSON.parse('{"__proto__":{"polluted":true},"identities":[]}'))
     expect(Object.getPrototypeOf(body)).toBe(Object.prototype)
   })
 })
@@ -130,7 +148,7 @@ async function drain<T>(stream: ReadableStream<T>): Promise<T[]> {
 const three = (value: string) => [value, value, value]
 
 describe('bindIdentities', () => {
-  it('is needed: what is read later otherwise runs on behalf of whoever reads it', async () => {
+  it('is needed: otherwise a stream that is read later runs as the person of its reader', async () => {
     const source = withIdentities(ada, () => run())
     expect(await withIdentities(bob, () => collect(source))).toEqual(three('CANARY_AT_bob'))
     const stream = withIdentities(ada, () => streamOf())

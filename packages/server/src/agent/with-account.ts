@@ -3,8 +3,9 @@ import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
 import { createRedactor } from '../outbound/redact/redactor.ts'
 import { secretsOf } from '../outbound/redact/secrets.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recorderOf } from './account-fetch.ts'
+import { AuthorizationRequired } from './authorization-required.ts'
+import { bindIdentities } from './bind.ts'
 import { AgentContext, type AgentToken } from './context.ts'
-import { AuthorizationRequired, bindIdentities } from './identities.ts'
 
 /** Options of {@link withAccount}. */
 export interface WithAccountOptions {
@@ -122,7 +123,7 @@ function accountOf(options: WithAccountOptions, context: AgentContext, token: Ag
     accountId: token.accountId,
     scopes: token.scopes,
     async getToken() {
-      const { access_token } = await context.getToken(token.provider, { ...(scopes && { scopes }) })
+      const { access_token } = await context.getToken(token.provider, { ...(scopes && { scopes }), toolName })
       given.add(access_token)
       return access_token
     },

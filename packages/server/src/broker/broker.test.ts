@@ -119,10 +119,15 @@ async function authorize(standIn: OAuthStandIn, path: string, scope: string): Pr
 const githubCode = () => authorize(sandbox.github, '/login/oauth/authorize', 'read:user user:email')
 const googleCode = () => authorize(sandbox.google, '/o/oauth2/v2/auth', 'openid email profile')
 
+const issuerOf = (provider: string) =>
+  provider === 'github' ? `${sandbox.github.url}/login/oauth` : provider === 'gmail' ? sandbox.google.url : undefined
+
 const grant = (provider: string, code: string) => ({
   provider,
   grant_type: 'authorization_code',
-  code,
+  response: `code=${code}&state=s`,
+  state: 's',
+  issuer: issuerOf(provider),
   code_verifier: VERIFIER,
   redirect_uri: CALLBACK,
 })
@@ -148,7 +153,7 @@ const badProvider = (url: string): Provider =>
 
 async function askBad(listener: RequestListener, route = 'token', body: object = grant('bad', 'code')) {
   const url = await listen(listener)
-  return ask(post(route, { provider: 'bad', ...body }), {
+  return ask(post(route, { provider: 'bad', ...body, issuer: url }), {
     providers: [badProvider(url)],
     clients: { bad: { client_id: 'id', client_secret: 'CANARY_SECRET' } },
   })
@@ -183,9 +188,10 @@ describe('token', () => {
     })
     try {
       const endpoint = brokered(MOUNT, gmail({ baseUrl: sandbox.google.url }))
-      const response = new URLSearchParams({ code: await googleCode() })
       const { token } = await endpoint.redeem({
-        response,
+        response: new URLSearchParams({ code: await googleCode(), state: 's' }),
+        state: 's',
+        issuer: sandbox.google.url,
         redirect_uri: CALLBACK,
         code_verifier: VERIFIER,
         client_id: '',
@@ -234,8 +240,11 @@ describe('token', () => {
     const bad: object[] = [
       { code_verifier: 'short' },
       { code_verifier: `${'a'.repeat(43)}=` },
-      { code: undefined },
-      { code: ['a'] },
+      { response: undefined },
+      { response: ['a'] },
+      { state: undefined },
+      { issuer: undefined },
+      { issuer: 'https://evil.example' },
       { redirect_uri: { toString: CALLBACK } },
       { provider: 7 },
       { grant_type: 'password' },
@@ -246,6 +255,21 @@ describe('token', () => {
       const { status } = await ask(post('token', { ...grant('github', 'code'), ...change }))
       expect(status, JSON.stringify(change)).toBe(400)
     }
+    expect(sandbox.github.log).toEqual([])
+  })
+
+  it.each([
+    ['of another request', 'code=c&state=other'],
+    ['with two states', 'code=c&state=s&state=s'],
+    ['with two codes', 'code=c&code=d&state=s'],
+    ['of another issuer', 'code=c&state=s&iss=https%3A%2F%2Fevil.example'],
+    ['that is an error', 'error=access_denied&state=s'],
+    ['of a hybrid flow', 'code=c&state=s&id_token=x'],
+    ['in a signed token', 'response=e30&state=s'],
+    ['without a code', 'state=s'],
+  ])('sends no code out of an authorization response %s', async (_what, response) => {
+    const { status, json } = await ask(post('token', { ...grant('github', 'code'), response }))
+    expect({ status, error: json.error }).toEqual({ status: 502, error: 'malformed_response' })
     expect(sandbox.github.log).toEqual([])
   })
 
@@ -304,7 +328,7 @@ describe('token', () => {
     }
   })
 
-  it('reads a life in quotes as a number, and takes a missing one for unknown', async () => {
+  it('reads expires_in as a string too, and treats a missing one as unknown', async () => {
     const quoted = await askBad(json({ ...good, expires_in: '3600', refresh_token: null }))
     expect(quoted.json.token).toMatchObject({ expires_in: 3600 })
     expect(quoted.json.token).not.toHaveProperty('refresh_token')
@@ -376,7 +400,14 @@ describe('token', () => {
     const provider = badProvider(url)
     Object.assign(provider, { client: { token_endpoint_auth_method: 'client_secret_basic' } })
     const clients = { bad: { client_id: 'an id', client_secret: secret } }
-    expect((await ask(post('token', grant('bad', 'code')), { providers: [provider], clients })).status).toBe(200)
+    expect(
+      (
+        await ask(post('token', { ...grant('bad', 'code'), issuer: provider.issuer }), {
+          providers: [provider],
+          clients,
+        })
+      ).status,
+    ).toBe(200)
     const sent = Buffer.from(header.replace('Basic ', ''), 'base64').toString().split(':')
     expect(sent.map((part) => new URLSearchParams(`value=${part}`).get('value'))).toEqual(['an id', secret])
   })
@@ -408,7 +439,7 @@ describe('revoke', () => {
     expect(await sandbox.google.isLive(refresh_token ?? '')).toBe(false)
   })
 
-  it('ends a token at GitHub with DELETE, and calls a dead one revoked too', async () => {
+  it('revokes a token at GitHub with DELETE, and reports an invalid one as revoked', async () => {
     const { token } = await connect('github')
     const revoke = () => ask(post('revoke', { provider: 'github', access_token: token.access_token }))
     expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked', tokens: ['access_token'] } })
@@ -442,7 +473,7 @@ describe('revoke', () => {
 describe('verify', () => {
   const verify = (fields: unknown) => ask(post('verify', { provider: 'kaggle', fields }))
 
-  it('says whose key a good one is', async () => {
+  it('returns the profile of a valid key', async () => {
     const { username, key, token } = sandbox.kaggle.credentials
     for (const fields of [{ key: token }, { key, username }]) {
       expect(await verify(fields)).toMatchObject({
@@ -458,7 +489,7 @@ describe('verify', () => {
     }
   })
 
-  it('calls a key unchecked while the provider is away', async () => {
+  it('reports a key as unchecked if the provider cannot be reached', async () => {
     const path = '/v1/security.OAuthService/IntrospectToken'
     sandbox.kaggle.addFaults(path, [
       { drop: true },
@@ -646,7 +677,7 @@ describe('guards', () => {
     expect([...hosts]).toEqual([sandbox.github.url])
   })
 
-  it('case 113: limits requests per key, and says when to come back', async () => {
+  it('case 113: limits requests per key, with Retry-After', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
     const handle = broker({
       authenticate: (request) => ({ id: request.headers.get('cookie') ?? '' }),

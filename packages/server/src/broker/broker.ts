@@ -2,25 +2,30 @@ import {
   type ApiKeyProvider,
   type DisconnectReceipt,
   type ErrorCode,
-  type Identity,
   LatchkeyError,
   type OAuthProvider,
   type Provider,
 } from '@latchkey/core'
 import { callbackPage, callbackScriptHash } from '@latchkey/core/callback'
 import { parseObject } from '@latchkey/core/server'
-import { authorizationServer, BROKER_HEADER, type Token, type TokenEndpoint, verifyKey } from '@latchkey/core/token'
+import {
+  authorizationServer,
+  BROKER_HEADER,
+  type CodeGrant,
+  type Token,
+  type TokenEndpoint,
+  verifyKey,
+} from '@latchkey/core/token'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import * as oauth from 'oauth4webapi'
-import type { TokenRequest, TokenSource } from '../agent/context.ts'
-import { parseConnectedAccounts } from '../agent/references.ts'
+import { AgentContext, type VaultAccounts } from '../agent/context.ts'
+import { takeAccounts } from '../agent/wire.ts'
 // biome-ignore lint/suspicious/noImportCycles: a circle from before the rule, by types.
 import { clientsFromEnv, providersFromEnv } from '../env.ts'
 import { ALL_CALLS, allowRules } from '../outbound/allow-rules.ts'
 import { MCP_HEADERS, type McpProxy } from '../outbound/mcp-proxy.ts'
-import { type AgentPolicy, createDoor, type Door, type ResolveOptions } from '../use/door.ts'
+import { type AccountUse, type AgentPolicy, createDoor, type Door } from '../use/door.ts'
 import { createSource } from '../use/source.ts'
 import { type Custodian, createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -32,17 +37,15 @@ export type Broker<Session = unknown> = ((request: Request) => Promise<Response>
 /** What the app's own server does with accounts in the vault. Without a vault there are none. */
 export interface VaultAccess<Session> {
   /**
-   * The identities behind the `connectedAccounts` of an agent run, freshly refreshed, for `withIdentities`. References of
-   * another user, for an agent that may not have them or another audience are left out, and the audit log says why.
+   * The context of one agent run, with the accounts that the page chose for it, and the body without them, which can be
+   * logged and stored. An account that the browser keeps comes with its token. One that the vault keeps is opened when a
+   * tool uses it; what this user or agent may not have is refused then, and the audit log says why.
    *
    * @param who the request of the run, or its session.
+   * @param body its parsed body.
+   * @throws LatchkeyError `login_required` if the request has no session.
    */
-  resolveAccounts(who: Request | Session, references: unknown, options?: ResolveOptions): Promise<Identity[]>
-  /**
-   * Tokens out of the vault for {@link AgentContext.fromVault}, which asks for them when a tool runs: fresh ones, for this
-   * agent, each use in the audit log.
-   */
-  tokenSource(options?: TokenSourceOptions): TokenSource
+  agentContext<Body>(who: Request | Session, body: Body, options: AccountUse): Promise<AgentRun<Body>>
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
   deleteUser(owner: VaultOwner): Promise<Record<string, DisconnectReceipt>>
   /** Refreshes what ends within some seconds, as the background does. Default: 300. */
@@ -51,10 +54,11 @@ export interface VaultAccess<Session> {
   close(): void
 }
 
-/** Who uses the tokens of a source, and for what. */
-export interface TokenSourceOptions extends ResolveOptions {
-  /** Default: `default`. */
-  tenant?: string
+/** One run of an agent. */
+export interface AgentRun<Body> {
+  context: AgentContext
+  /** What the page sent, without accounts. */
+  body: Body
 }
 
 /** Whose accounts a session works with. */
@@ -364,7 +368,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     const endpoint = endpointOf(provider)
     switch (body.grant_type) {
       case 'authorization_code':
-        return c.json(await endpoint.redeem(codeGrant(c, provider, endpoint.client_id)))
+        return c.json(await endpoint.redeem(codeGrant(c, endpoint.client_id)))
       case 'refresh_token':
         return c.json(await endpoint.refresh(tokenOf(provider, { refresh_token: text(body, 'refresh_token') })))
       default:
@@ -382,22 +386,22 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     )
   }
 
-  function codeGrant(c: Context<Env>, { server }: OAuthProvider, client_id: string) {
+  function codeGrant(c: Context<Env>, client_id: string): CodeGrant {
     const { body } = c.var
     const redirect_uri = redirectUriOf(c)
     const code_verifier = text(body, 'code_verifier')
     if (!/^[\w.~-]{43,128}$/.test(code_verifier)) {
       throw refusal(400, 'invalid_request', 'code_verifier must be 43 to 128 unreserved characters (RFC 7636 §4.1).')
     }
-    // State and iss were validated in the browser, which started the flow. What binds the code here is PKCE, the
-    // registered redirect URI and the client: a code of another flow or client is refused by the authorization server.
-    const response = oauth.validateAuthResponse(
-      { issuer: server.issuer },
-      { client_id },
-      new URLSearchParams({ code: text(body, 'code') }),
-      oauth.expectNoState,
-    )
-    return { response, redirect_uri, code_verifier, client_id, nonce: optionalText(body, 'nonce') }
+    return {
+      response: new URLSearchParams(text(body, 'response')),
+      state: text(body, 'state'),
+      issuer: text(body, 'issuer'),
+      redirect_uri,
+      code_verifier,
+      client_id,
+      nonce: optionalText(body, 'nonce'),
+    }
   }
 
   app.post('/revoke', async (c) => {
@@ -517,17 +521,15 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   }
 
   return Object.assign(async (request: Request) => app.fetch(request), {
-    async resolveAccounts(who: Request | Session, references: unknown, about: ResolveOptions = {}) {
+    async agentContext<Body>(who: Request | Session, sent: Body, about: AccountUse) {
       const session = who instanceof Request ? await authenticate(who) : who
-      if (!accountSource || !session) return []
-      return accountSource.resolve(ownerOf(session), parseConnectedAccounts(references), about)
-    },
-    tokenSource({ tenant = 'default', ...about }: TokenSourceOptions = {}) {
-      return {
-        async getToken(user: string, provider: string, request: TokenRequest = {}) {
-          return accountSource?.token({ user, tenant }, provider, request, about)
-        },
-      }
+      if (!session) throw new LatchkeyError('login_required', 'Sign in to the app first.')
+      const owner = ownerOf(session)
+      const { identities, references, body } = takeAccounts(sent)
+      const open: VaultAccounts['open'] = async (provider, accountId, { toolName: tool = about.tool, forceRefresh }) =>
+        accountSource?.open({ owner, provider, accountId, ...about, tool }, { forceRefresh })
+      const vault = { references, open }
+      return { context: AgentContext.fromIdentities(identities, { userId: owner.user, vault }), body }
     },
     async deleteUser({ user, tenant = 'default' }: VaultOwner) {
       return custodian ? custodian.deleteUser({ user, tenant }) : {}

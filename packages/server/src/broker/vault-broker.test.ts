@@ -12,14 +12,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { keyProviderAt, providerAt } from '../../fixtures/acme.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
 import {
+  type AccountUse,
   AgentContext,
+  AuthorizationRequired,
   type BrokerOptions,
   clientsFromEnv,
   createBroker,
-  currentIdentities,
   providersFromEnv,
-  takeConnectedAccounts,
-  withIdentities,
 } from '../index.ts'
 import { localKeys, type VaultOptions, verifyWebhook } from '../vault/index.ts'
 import { insideOf } from '../vault/vault.ts'
@@ -159,7 +158,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
   })
 
-  it('a disconnect ends the grant, and says honestly when the provider could not be told', async () => {
+  it('a disconnect ends the grant, and reports when the provider could not be reached', async () => {
     const { id } = await connect()
     const secret = (await vault.open(owner('ada'), id))?.secret.token
     expect((await ask(call('DELETE', `accounts/${id}`))).json).toEqual({
@@ -177,7 +176,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toEqual([])
   })
 
-  it('takes a key once, refuses a bad one, and checks later what nobody could check', async () => {
+  it('takes a key once, refuses an invalid one, and checks later what could not be checked', async () => {
     expect((await connectKey('ada@phone', 'CANARY_BAD')).json).toMatchObject({ error: 'invalid_token' })
     const { json } = await connectKey()
     expect(json.account).toMatchObject({ provider: 'keys', subject: '12345678', custody: 'vault', renewable: false })
@@ -248,22 +247,39 @@ describe('flows and accounts', () => {
 describe('references', () => {
   const reference = ({ id, provider }: { id: string; provider: string }) => ({ provider, accountId: id })
 
-  it('resolve to fresh tokens for the run of their owner alone', async () => {
+  /** The tokens that a tool gets for references; none for an account that the person is asked for. */
+  async function tokensOf(
+    who: Request | Session,
+    connectedAccounts: unknown,
+    use: AccountUse = { agent: 'assistant' },
+    handle = broker(),
+  ) {
+    const { context } = await handle.agentContext(who, { connectedAccounts }, use)
+    const asked = context.accounts.map(async ({ provider }) => {
+      try {
+        return [await context.getToken(provider)]
+      } catch (error) {
+        expect(error).toBeInstanceOf(AuthorizationRequired)
+        return []
+      }
+    })
+    return (await Promise.all(asked)).flat()
+  }
+
+  it('become fresh tokens in the run of their owner alone', async () => {
     upstream.settings.expiresIn = 30
     const account = await connect()
-    const body = { messages: [], connectedAccounts: [{ ...reference(account), status: 'connected', scopes: ['read'] }] }
-    const taken = takeConnectedAccounts(body)
-    expect(taken).toEqual({ connectedAccounts: body.connectedAccounts, body: { messages: [] } })
-    expect(takeConnectedAccounts({ params: { metadata: { ...body, x: 1 } } }).connectedAccounts).toHaveLength(1)
+    const sent = { messages: [], connectedAccounts: [{ ...reference(account), status: 'connected', scopes: ['read'] }] }
     upstream.settings.expiresIn = 3600
-    const identities = await broker().resolveAccounts(call('POST', 'x', {}), taken.connectedAccounts, {
-      agent: 'assistant',
-      tool: 'list',
-    })
-    expect(identities).toMatchObject([{ provider: 'acme', accountId: account.id, scopes: ['read'] }])
-    expect(upstream.isLive(identities[0]?.accessToken ?? '')).toBe(true)
+    const { context, body } = await broker().agentContext(call('POST', 'x', {}), sent, { agent: 'assistant' })
+    expect(body).toEqual({ messages: [] })
+    expect(context).toMatchObject({ userId: 'ada', accounts: [reference(account)] })
+    // Nothing is opened before a tool uses it.
+    expect(await actions()).toEqual(['connect allowed'])
+    const token = await context.getToken('acme', { toolName: 'list' })
+    expect(token).toMatchObject({ provider: 'acme', accountId: account.id, scopes: ['read'] })
+    expect(upstream.isLive(token.access_token)).toBe(true)
     expect(upstream.refreshes()).toHaveLength(1)
-    expect(withIdentities(identities, () => currentIdentities())).toBe(identities)
     const log = await vault.audit.query(owner('ada'))
     expect(log.at(-1)).toMatchObject({
       action: 'use',
@@ -277,7 +293,27 @@ describe('references', () => {
     expect(JSON.stringify(log)).not.toContain('CANARY')
   })
 
-  it('case 116: an account of somebody else is not there: not to see, to check, to end, or to use', async () => {
+  it('work beside tokens, each for its own provider', async () => {
+    const account = await connect()
+    const tokens = [
+      { provider: 'keys', accessToken: 'CANARY_KEY_of_the_browser' },
+      { provider: 'acme', accessToken: 'CANARY_of_the_browser' },
+    ]
+    const sent = { params: { metadata: { identities: tokens, connectedAccounts: [reference(account)], trace: 1 } } }
+    const { context, body } = await broker().agentContext({ user: 'ada', session: 'phone' }, sent, {
+      agent: 'assistant',
+    })
+    expect(body).toEqual({ params: { metadata: { trace: 1 } } })
+    const kept = (await vault.open(owner('ada'), account.id))?.secret.token?.access_token
+    const answer = await context.respond(async function* () {
+      for (const provider of ['keys', 'acme']) yield (await AgentContext.current().getToken(provider)).access_token
+    })
+    const used: string[] = []
+    for await (const token of answer) used.push(token)
+    expect(used).toEqual(['CANARY_KEY_of_the_browser', kept])
+  })
+
+  it('case 116: an account of another person cannot be seen, checked, disconnected or used', async () => {
     const account = await connect('ada@phone')
     const mine = await connect('eve@phone', 'eve')
     for (const who of ['eve@phone', 'two/ada@phone', 'adam@phone']) {
@@ -289,10 +325,11 @@ describe('references', () => {
       }
       const api = call('GET', `accounts/${account.id}/api/me`, undefined, as(who))
       expect((await ask(api, { proxy: { methods: ['GET'] } })).status).toBe(404)
-      const used = await broker().resolveAccounts(call('POST', 'x', {}, as(who)), [reference(account)])
-      expect(used).toEqual([])
+      expect(await tokensOf(call('POST', 'x', {}, as(who)), [reference(account)])).toEqual([])
     }
-    expect(await broker().resolveAccounts(call('POST', 'x', {}, as('nobody')), [reference(account)])).toEqual([])
+    await expect(tokensOf(call('POST', 'x', {}, as('nobody')), [reference(account)])).rejects.toMatchObject({
+      code: 'login_required',
+    })
     expect(await actions('eve')).toEqual(['connect allowed', 'deny denied login_required'])
     expect((await vault.list(owner('ada'))).map(({ id }) => id)).toEqual([account.id])
     expect((await vault.list(owner('eve'))).map(({ id }) => id)).toEqual([mine.id])
@@ -302,11 +339,11 @@ describe('references', () => {
     const account = await connect()
     const handle = broker({ agents: { assistant: { providers: ['acme'] }, other: { providers: ['keys'] } } })
     const session = { user: 'ada', session: 'phone' }
-    const resolve = (options: object, change: object = {}) =>
-      handle.resolveAccounts(session, [{ ...reference(account), ...change }], options)
+    const resolve = (use: AccountUse, change: object = {}) =>
+      tokensOf(session, [{ ...reference(account), ...change }], use, handle)
     expect(await resolve({ agent: 'assistant' })).toHaveLength(1)
     expect(await resolve({ agent: 'assistant', audience: upstream.origin })).toHaveLength(1)
-    for (const agent of ['other', 'nobody', '__proto__', undefined]) expect(await resolve({ agent })).toEqual([])
+    for (const agent of ['other', 'nobody', '__proto__', '']) expect(await resolve({ agent })).toEqual([])
     for (const audience of ['https://evil.test', `${upstream.origin}.evil.test`, '', 'null']) {
       expect(await resolve({ agent: 'assistant', audience })).toEqual([])
     }
@@ -318,7 +355,7 @@ describe('references', () => {
       [{ provider: 'acme' }],
       [{ provider: '__proto__', accountId: account.id }],
     ]) {
-      expect(await handle.resolveAccounts(session, wrong, { agent: 'assistant' })).toEqual([])
+      expect(await tokensOf(session, wrong, { agent: 'assistant' }, handle)).toEqual([])
     }
     expect((await actions()).filter((line) => line.startsWith('deny'))).toEqual([
       ...Array(4).fill('deny denied access_denied'),
@@ -333,9 +370,10 @@ describe('references', () => {
     const newer = await connect('ada@phone', 'ada2')
     const foreign = await connect('eve@phone', 'eve')
     const handle = broker({ agents: { assistant: { providers: ['acme'] } } })
-    const source = handle.tokenSource({ agent: 'assistant' })
-    const contextOf = (account: { id: string; provider: string }) =>
-      AgentContext.fromVault(source, { userId: 'ada', references: [reference(account)] })
+    const contextOf = async (account: { id: string; provider: string }, use: AccountUse = { agent: 'assistant' }) => {
+      const sent = { connectedAccounts: [reference(account)] }
+      return (await handle.agentContext({ user: 'ada', session: 'phone' }, sent, use)).context
+    }
     const tokenOf = async (user: string, id: string) => (await vault.open(owner(user), id))?.secret.token?.access_token
     for (const { id, provider } of [older, newer]) {
       const context = await contextOf({ id, provider })
@@ -352,24 +390,18 @@ describe('references', () => {
         await expect(asked).rejects.toMatchObject({ request: { provider: 'acme', accountId: account.id } })
       }
     }
-    const stranger = handle.tokenSource({ agent: 'stranger' })
-    const elsewhere = handle.tokenSource({ agent: 'assistant', audience: 'https://evil.test' })
-    for (const other of [stranger, elsewhere]) {
-      expect(await other.getToken('ada', 'acme', { accountId: newer.id, forceRefresh: true })).toBeUndefined()
+    for (const use of [{ agent: 'stranger' }, { agent: 'assistant', audience: 'https://evil.test' }]) {
+      const asked = (await contextOf(newer, use)).getToken('acme', { forceRefresh: true })
+      await expect(asked).rejects.toThrow(AuthorizationRequired)
     }
     expect(upstream.refreshes()).toHaveLength(2)
     expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
-    // Without a choice it is the newest.
-    expect((await source.getToken('ada', 'acme'))?.accountId).toBe(newer.id)
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
     upstream.settings.expiresIn = 30
     const account = await connect()
-    await broker().resolveAccounts({ user: 'ada', session: 'phone' }, [
-      reference(account),
-      { ...reference(account), provider: 'keys' },
-    ])
+    await tokensOf({ user: 'ada', session: 'phone' }, [reference(account), { ...reference(account), provider: 'keys' }])
     await ask(call('DELETE', `accounts/${account.id}`))
     expect((await actions()).sort()).toEqual([
       'connect allowed',
@@ -569,7 +601,9 @@ describe('guards', () => {
         {
           provider: 'acme',
           grant_type: 'authorization_code',
-          code: 'x',
+          response: 'code=x&state=s',
+          state: 's',
+          issuer: upstream.origin,
           code_verifier: 'v'.repeat(43),
           redirect_uri: CALLBACK,
         },
@@ -724,7 +758,7 @@ describe('guards', () => {
     expect(upstream.requests).toEqual([])
   })
 
-  it('case 113: limits the requests of a user, and says when to come back', async () => {
+  it('case 113: limits the requests of a user, with Retry-After', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:20Z') })
     const handle = broker({
       limit: { perMinute: 2, key: ({ user }, request) => `${user} ${request.headers.get('x-real-ip')}` },
@@ -856,7 +890,7 @@ describe('webhooks and telemetry', () => {
     ).toThrow(/24 random bytes/)
   })
 
-  it('says by OpenTelemetry what it did, and no secret', async () => {
+  it('sends spans by OpenTelemetry, without secrets', async () => {
     const exporter = new InMemorySpanExporter()
     trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
     try {
@@ -865,7 +899,9 @@ describe('webhooks and telemetry', () => {
       upstream.settings.expiresIn = 10
       await connect()
       upstream.instead.push((path, answer) => path === '/token' && Boolean(answer.writeHead(500).end('CANARY')))
-      await broker().resolveAccounts({ user: 'ada', session: 'phone' }, [{ provider: 'acme', accountId: id }])
+      const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
+      const { context } = await broker().agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+      await context.getToken('acme')
       const spans = exporter.getFinishedSpans()
       expect(spans.map(({ name }) => name)).toEqual(['latchkey.connect', 'latchkey.connect', 'latchkey.refresh'])
       expect(spans[2]?.attributes).toMatchObject({
@@ -950,7 +986,7 @@ describe('one line to mount', () => {
   })
 })
 
-it('clients and providers come out of the environment when nobody names them', async () => {
+it('clients and providers come from the environment if none are passed', async () => {
   const env = { GITHUB_CLIENT_ID: 'gh', GITHUB_CLIENT_SECRET: 's1', GOOGLE_CLIENT_ID: 'go', GOOGLE_CLIENT_SECRET: 's2' }
   const providers = providersFromEnv(env)
   expect(providers.map(({ id }) => id)).toEqual(['github', 'gmail', 'kaggle'])

@@ -11,9 +11,9 @@ export interface AgentPolicy {
 }
 
 /** Who uses an account, and for what. */
-export interface ResolveOptions {
+export interface AccountUse {
   /** Who acts: checked against the `agents` of the broker, and written to the audit log. */
-  agent?: string
+  agent: string
   /** The tool that asks, for the audit log. */
   tool?: string
   /** The origin that the tokens will be sent to. An account of a provider whose API is elsewhere is left out. */
@@ -21,7 +21,7 @@ export interface ResolveOptions {
 }
 
 /** One use of one account of a user. */
-export interface Call extends ResolveOptions {
+export interface Call extends AccountUse {
   owner: Owner
   /** Provider id. */
   provider: string
@@ -60,7 +60,7 @@ export function createDoor({ custodian, providers, agents }: DoorOptions): Door 
   const given = new WeakSet<Use>()
 
   /** Why this agent may not use accounts of this provider, or not for this audience. */
-  function denialOf({ id, name, apiBaseUrl }: Provider, { agent = '', audience }: Call): LatchkeyError | undefined {
+  function denialOf({ id, name, apiBaseUrl }: Provider, { agent, audience }: Call): LatchkeyError | undefined {
     if (policies && !policies.get(agent)?.providers.includes(id)) {
       const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
       return new LatchkeyError('access_denied', message, { provider: id, next: 'configure' })

@@ -76,8 +76,7 @@ export function createConnections(upkeep: Upkeep): Connections {
       return traced('latchkey.connect', { 'latchkey.provider': provider.id }, async () => {
         try {
           const response = await authorizationResponse(provider, flow, new URLSearchParams(query))
-          const { redirect_uri, code_verifier, client_id, nonce } = flow
-          const answer = await endpointOf(provider).redeem({ response, redirect_uri, code_verifier, client_id, nonce })
+          const answer = await endpointOf(provider).redeem({ ...flow, response })
           const secret = { token: answer.token, expiresAt: endOf(answer) }
           return await adopt(upkeep, owner, provider, secret, {
             profile: answer.profile,

@@ -142,7 +142,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
   })
   afterAll(() => vault.close())
 
-  it('case 115: the same user id in two tenants is two people, and without a tenant there is nobody', async () => {
+  it('case 115: the same user id in two tenants is two people, and without a tenant no row is found', async () => {
     const [one, two] = [
       { tenant: 'one', user: 'same' },
       { tenant: 'two', user: 'same' },
@@ -234,7 +234,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     return { revoke, renew: (owner: Owner, fresh = (_: Opened) => false) => renew(owner, ID, fresh) }
   }
 
-  it('one refresh for all, saved before anybody has it', async () => {
+  it('one refresh for all callers, saved before a token is handed out', async () => {
     const owner = { tenant: 'renew', user: 'ada' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
     const refresh = vi.fn(async () => 'new')
@@ -475,7 +475,7 @@ describe('what an attacker finds', () => {
     expect(seen.join()).not.toContain('CANARY')
   })
 
-  it('the environment chooses the store, and a wrong choice is said', async () => {
+  it('the environment chooses the store, and a wrong choice is an error', async () => {
     const open = (env: Record<string, string>) => vaultFromEnv({ TOKEN_ENCRYPTION_KEY: KEY, ...env })
     const sqlite = await open({ TOKEN_STORE_URL: `sqlite://${fileName()}` })
     const memory = await open({ TOKEN_STORE_TYPE: 'memory' })
@@ -588,7 +588,7 @@ describe('several processes', () => {
     await vault.close()
   })
 
-  it('case 75: a holder that is killed holds nobody up, and no rotation is lost', async () => {
+  it('case 75: a killed lease holder blocks no other process, and no rotation is lost', async () => {
     const { url } = newDatabase()
     const { vault, owner } = await seeded(url)
     const env = { VAULT_URL: url, UPSTREAM: upstream.origin, VAULT_LEASE: '2' }

@@ -46,7 +46,7 @@ describe('Bundle', () => {
     expect(Bundle.parse('a.test', JSON.stringify(twice)).x509Authorities).toHaveLength(1)
   })
 
-  it('is refused whole where it is malformed', () => {
+  it('is refused as a whole if it is malformed', () => {
     for (const text of ['', '[]', 'null', '{}', '{"keys":{}}', '{"keys":[7]}', '{"keys":[],"spiffe_sequence":-1}'])
       expect(refused(text), text).toThrow(expect.objectContaining({ code: 'invalid_bundle' }))
     expect(refused(Buffer.from([0xff]))).toThrow(SpiffeError)
@@ -62,7 +62,7 @@ describe('Bundle', () => {
     expect(() => Bundle.parsePem('a.test', 'nothing')).toThrow(SpiffeError)
   })
 
-  it('never holds a private key, whatever the document says', () => {
+  it('never holds a private key, even if the document has one', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const jwk = { ...privateKey.export({ format: 'jwk' }), use: 'jwt-svid', kid: 'x' }
     const bundle = Bundle.parse('a.test', JSON.stringify({ keys: [jwk] }))
@@ -80,7 +80,7 @@ describe('Bundle', () => {
 })
 
 describe('BundleSet', () => {
-  it('is read from a bundle map, whole or not at all', () => {
+  it('is read from a bundle map; one invalid entry refuses the whole map', () => {
     const set = new BundleSet([ca.bundle(), new FakeCa('b.test').bundle()])
     const read = BundleSet.parse(set.marshal())
     expect(read.trustDomains).toEqual(['a.test', 'b.test'])
@@ -94,7 +94,7 @@ describe('BundleSet', () => {
       expect(() => BundleSet.parse(text), text).toThrow(SpiffeError)
   })
 
-  it('asks providers in turn and merges nothing', () => {
+  it('asks providers in order and merges no bundles', () => {
     const other = new FakeCa('a.test')
     const first = firstOf(new BundleSet(), ca.bundle(), other.bundle())
     expect(first.getBundle('a.test')?.equals(ca.bundle())).toBe(true)

@@ -54,7 +54,7 @@ async function spiffeEndpoint(own = ca, path = '/endpoint') {
 
 const trusting = (): EndpointProfile => ({ profile: 'https_web', ca: web.certificate.pem })
 
-it('case 174: a bundle endpoint must be the right one, over https, and not go back in time', async () => {
+it('case 174: a bundle endpoint must prove its identity, use https, and never lower the sequence number', async () => {
   const { url } = await spiffeEndpoint()
   const spiffe = (endpointId: string, bundles = ca.bundle()): EndpointProfile => ({
     profile: 'https_spiffe',
@@ -130,7 +130,7 @@ it('case 174: a bundle endpoint must be the right one, over https, and not go ba
 })
 
 describe('FederatedBundle', () => {
-  it('tells changes only, keeps what it has through failures, and follows the hint', async () => {
+  it('fires updated for changes only, keeps its bundle after failures, and follows the refresh hint', async () => {
     let answer: { status?: number; body?: string } = { body: ca.bundle({ sequence: 1, refreshHint: 7 }).marshal() }
     const url = await endpoint(() => answer)
     const hints: [number | undefined, boolean][] = []
@@ -165,7 +165,7 @@ describe('FederatedBundle', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'closed' })
   })
 
-  it('begins with what is known from before, and trusts the newest bundle of its own endpoint', async () => {
+  it('starts with the initial bundle, and verifies its endpoint by the newest one', async () => {
     const { url } = await spiffeEndpoint()
     const initial = ca.bundle({ sequence: 0 })
     const endpoint: EndpointProfile = {

@@ -39,7 +39,7 @@ function gate() {
 const echo = ({ action, payload, peer }: IncomingRequest) => ({ action, payload, peer })
 
 describe('a channel', () => {
-  it('carries requests, and the other side knows whose', async () => {
+  it('carries requests, and the other end knows the verified caller', async () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const listener = await bob.identity.listen({ authorize: authorizeMemberOf('acme.com'), handle: echo })
@@ -74,7 +74,7 @@ describe('a channel', () => {
     await expect(trapped).rejects.toMatchObject({ code: 'unauthorized' })
   })
 
-  it('tells why a request was not done, and nothing that was not meant to be told', async () => {
+  it('returns the reason of a refusal, and no internal error', async () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const errors = vi.fn()
@@ -205,7 +205,7 @@ describe('a channel', () => {
     await expect(other.request({ action: 'x' })).rejects.toMatchObject({ code: expect.stringMatching(/un/) })
   })
 
-  it('is closed in good order: those under way are finished', async () => {
+  it('close() finishes the requests that are running', async () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const slow = gate()
@@ -228,7 +228,7 @@ describe('a channel', () => {
     await expect(channel.request({ action: 'late' })).rejects.toMatchObject({ code: 'unavailable' })
   })
 
-  it('does not wait for an agent that says nothing', async () => {
+  it('gives up on an agent that sends nothing', async () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const sockets: Duplex[] = []
@@ -248,7 +248,7 @@ describe('a channel', () => {
     await vi.waitFor(() => expect(silent.connections.size).toBe(0))
   })
 
-  it('survives callers that speak nonsense', async () => {
+  it('survives callers that send invalid messages', async () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const listener = await bob.identity.listen({ authorize: authorizeAny(), handle: echo })
@@ -280,7 +280,7 @@ describe('a channel', () => {
   })
 })
 
-it('frames are read however they are cut', async () => {
+it('frames are read however they are split', async () => {
   const { Duplex } = await import('node:stream')
   const written: Buffer[] = []
   const sink = new Duplex({

@@ -89,7 +89,7 @@ describe('SpiffeId', () => {
       expect(() => SpiffeId.fromSegments('acme.com', segment)).toThrow(SpiffeError)
   })
 
-  it('compares and shows itself', () => {
+  it('compares IDs, and has a text and a JSON form', () => {
     const id = SpiffeId.parse('spiffe://acme.com/a')
     expect(id.equals(SpiffeId.parse('spiffe://acme.com/a'))).toBe(true)
     expect(id.equals(SpiffeId.parse('spiffe://acme.com/A'))).toBe(false)

@@ -177,7 +177,7 @@ describe('modes', () => {
     expect(server.accepted).toEqual(['nobody', 'nobody'])
   })
 
-  it('a server of the Web PKI, whose clients prove SPIFFE IDs', async () => {
+  it('a server with a Web PKI certificate, whose clients prove SPIFFE IDs', async () => {
     const source = await workload(fake.x509('/agent'), [])
     const site = OpensslCa.root('web.test')
     const { pem: cert, key } = site.leaf({ names: ['DNS:localhost', 'IP:127.0.0.1'] })
@@ -190,7 +190,7 @@ describe('modes', () => {
     expect(await greeting(connect(source, options))).toBe('invalid_svid')
   })
 
-  it('over a stream that is connected already', async () => {
+  it('over a connected stream', async () => {
     const source = await workload(fake.x509('/agent'), [])
     const server = await serve(source, { authorize: authorizeAny() })
     const { connect: dial } = await import('node:net')
@@ -199,7 +199,7 @@ describe('modes', () => {
   })
 })
 
-it('a session is never resumed, since that would skip the bundles of now', async () => {
+it('a session is never resumed, because that would skip the current bundles', async () => {
   const fake = new FakeCa('c.test')
   const source = await workload(fake.x509('/agent'), [])
   const server = await serve(source, { authorize: authorizeAny() })
@@ -233,7 +233,7 @@ it('a connection ends when the SVID of either end does', async () => {
   await vi.waitFor(() => expect(serving.connections.size).toBe(0))
 })
 
-it('a handshake that never ends is given up', async () => {
+it('a handshake that never ends is aborted', async () => {
   const fake = new FakeCa('c.test')
   const source = await workload(fake.x509('/agent'), [])
   const silent = createNetServer((socket) => socket.on('error', () => {}))
@@ -270,7 +270,7 @@ describe('HTTP', () => {
         .on('error', (error: SpiffeError) => reject(error))
     })
 
-  it('https.Agent with the SVID of the moment', async () => {
+  it('https.Agent with the current SVID', async () => {
     const source = await workload(fake.x509('/one'), [])
     const { url, serving } = await site(source)
     const agent = httpsAgent(source, { authorize: authorizeId('spiffe://c.test/one') })
@@ -287,7 +287,7 @@ describe('HTTP', () => {
     expect(await get(url, { agent: other })).toBe('hello spiffe://c.test/two')
   })
 
-  it('options for https.request, as of now', async () => {
+  it('options for https.request with the current SVID', async () => {
     const source = await workload(fake.x509('/one'), [])
     const { url } = await site(source)
     const options = tlsOptions(source, { authorize: authorizeId('spiffe://c.test/one') })

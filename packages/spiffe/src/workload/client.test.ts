@@ -32,7 +32,7 @@ function connect(api: FakeWorkloadApi, backoff = quickBackoff()) {
   return client
 }
 
-it('case 157: every call carries the security header, and a refusal for want of it is not repeated', async () => {
+it('case 157: every call has the security header, and a refusal because it is missing is not retried', async () => {
   const api = await start()
   api.setX509([ca.x509('/agent')])
   api.setX509Bundles([ca.bundle()])
@@ -73,7 +73,7 @@ it('case 157: every call carries the security header, and a refusal for want of 
   expect(waits).toEqual([])
 })
 
-it('case 158: an agent that is not ready is asked again, after waits that grow', async () => {
+it('case 158: an agent that is not ready is asked again, with growing delays', async () => {
   const api = await start()
   api.setX509([ca.x509('/agent')])
   api.fail('x509Svid', status.UNAVAILABLE, 3)
@@ -91,7 +91,7 @@ it('case 158: an agent that is not ready is asked again, after waits that grow',
 })
 
 describe('WorkloadApiClient', () => {
-  it('speaks over a unix socket and over tcp, found in the environment', async () => {
+  it('connects over a Unix socket and over TCP, with the address from the environment', async () => {
     for (const transport of ['unix', 'tcp'] as const) {
       const api = await start(transport)
       api.setX509([ca.x509('/agent')])
@@ -173,7 +173,7 @@ describe('WorkloadApiClient', () => {
     expect(await ended).toEqual(['cancelled', 'cancelled'])
   })
 
-  it('opens a steady stream again at once, and waits after one that ends as it begins', async () => {
+  it('reopens a stream at once, but waits if the stream ended right after it began', async () => {
     const api = await start()
     api.setX509([ca.x509('/agent')])
     const waits: number[] = []
@@ -198,7 +198,7 @@ describe('WorkloadApiClient', () => {
     await watching
   })
 
-  it('stops when told, and says why', async () => {
+  it('stops on abort, with the reason', async () => {
     const api = await start()
     const client = connect(api)
     const never = client.fetchX509Svid(AbortSignal.timeout(20))
@@ -215,7 +215,7 @@ describe('WorkloadApiClient', () => {
     await expect(client.fetchJwtSvid({ audience: 'x' })).rejects.toMatchObject({ code: 'closed' })
   })
 
-  it('names what the agent answered', async () => {
+  it("has the error code of the agent's answer", async () => {
     const api = await start()
     const client = connect(api)
     const codes: string[] = []
@@ -230,7 +230,7 @@ describe('WorkloadApiClient', () => {
 })
 
 describe('messages', () => {
-  it('survive the wire form, unknown fields and all', () => {
+  it('are decoded as encoded, and unknown fields are skipped', () => {
     const message = { svids: [ca.x509('/agent', { hint: 'internal' })], federatedBundles: new Map() }
     const bytes = encodeX509SvidResponse(message)
     const more = Buffer.concat([bytes, Buffer.from([0x78, 0x96, 0x01, 0x65, 1, 2, 3, 4, 0x61, 1, 2, 3, 4, 5, 6, 7, 8])])
@@ -255,7 +255,7 @@ describe('messages', () => {
     expect(answer.toString('hex').slice(2 * 23)).toBe(`12${(struct.length / 2).toString(16)}${struct}`)
   })
 
-  it('are refused when cut off', () => {
+  it('are refused if they are truncated', () => {
     const bytes = encodeX509SvidResponse({ svids: [ca.x509('/agent')], federatedBundles: new Map() })
     for (const end of [1, 2, 3, 10, bytes.length - 1])
       expect(() => decodeX509SvidResponse(bytes.subarray(0, end)), String(end)).toThrow('cannot be read')

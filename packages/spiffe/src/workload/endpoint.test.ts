@@ -52,7 +52,7 @@ it('case 156: bad endpoint addresses are refused', () => {
   expect(parseEndpoint('tcp://[::1]:65535')).toBe('[::1]:65535')
 })
 
-it('what is passed wins over the environment', () => {
+it('an option overrides the environment', () => {
   vi.stubEnv(ENDPOINT_VARIABLE, 'unix:///from/environment')
   expect(endpointOf(undefined)).toBe('unix:/from/environment')
   expect(endpointOf('tcp://1.2.3.4:5')).toBe('1.2.3.4:5')

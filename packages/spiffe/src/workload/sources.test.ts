@@ -33,7 +33,7 @@ const codeOf = (run: () => unknown) => {
   }
 }
 
-it('case 159: an identity that is withdrawn is unusable at once, and asked for again', async () => {
+it('case 159: a withdrawn identity is unusable at once, and requested again', async () => {
   const { api, source, next } = await start()
   expect(source.svid.id.path).toBe('/agent')
   const [error] = await Promise.all([next(), source.waitUntilUpdated(), api.fail('x509Svid', status.PERMISSION_DENIED)])
@@ -51,7 +51,7 @@ it('case 159: an identity that is withdrawn is unusable at once, and asked for a
   expect(source.svid.id.path).toBe('/again')
 })
 
-it('case 160: an agent that restarts is found again', async () => {
+it('case 160: the source reconnects to an agent that restarts', async () => {
   const { api, source } = await start()
   const socket = api.address.replace('unix://', '')
   await api.stop()
@@ -105,7 +105,7 @@ it('case 161: after a rotation new handshakes use the new certificate, and live 
   for (const socket of [live, fresh]) socket.destroy()
 })
 
-it('case 162: a broken update is discarded whole', async () => {
+it('case 162: an invalid update is discarded as a whole', async () => {
   const { api, source, errors, next } = await start()
   const good = ca.x509('/new')
   const none = new Uint8Array()
@@ -199,7 +199,7 @@ it('case 164: of several SVIDs the first is the default, a picker can choose, a 
 })
 
 describe('X509Source', () => {
-  it('blocks until its first update, and gives up when told', async () => {
+  it('waits for its first update, and stops waiting on abort', async () => {
     const api = await FakeWorkloadApi.start()
     open.push(api)
     let ready = false
@@ -216,7 +216,7 @@ describe('X509Source', () => {
     expect((await opening).bundles.trustDomains).toEqual(['a.test'])
   })
 
-  it('lets a federated entry not replace the bundle of the own trust domain', async () => {
+  it('ignores a federated bundle for its own trust domain', async () => {
     const impostor = new FakeCa('a.test')
     const { source } = await start([ca.x509('/agent')], [impostor.bundle()])
     expect(codeOf(() => verifyX509Svid(impostor.issue('/agent').certificates, source))).toBe('untrusted')

@@ -158,7 +158,7 @@ it('case 169: validity and chain are those of RFC 5280', { timeout: 120_000 }, (
   )
 })
 
-it('a peer cannot make us check signatures without end', () => {
+it("the number of signature checks for a peer's chain is limited", () => {
   const chain = Array.from({ length: 9 }, () => ca.below({ subject: '/CN=maze' }))
   const leaf = chain[0]?.leaf().der as Buffer
   const result = verify([leaf, ...chain.slice(1).flatMap((one) => one.chain)])
@@ -182,7 +182,7 @@ describe('X509Svid', () => {
     expect(readCertificates(raw.certificates)).toHaveLength(2)
   })
 
-  it('refuses what does not belong together or cannot be read', () => {
+  it('refuses a key of another certificate, and unreadable input', () => {
     const { der, keyDer, pem, key } = ca.leaf()
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
     const otherDer = other.export({ format: 'der', type: 'pkcs8' })
@@ -195,7 +195,7 @@ describe('X509Svid', () => {
   })
 })
 
-it('the CA of the test kit makes good ones', () => {
+it('the CA of the test kit issues valid certificates', () => {
   const fake = new FakeCa('a.test')
   fake.addIntermediate()
   const svid = fake.issue('/agent')

@@ -43,7 +43,7 @@ const outputs = (stream: string) =>
     .flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice('data: '.length))] : []))
     .flatMap((chunk) => (chunk.type === 'tool-output-available' ? [chunk.output] : []))
 
-test('the page is told no secret', async () => {
+test('the configuration for the page contains no secret', async () => {
   const text = await (await app.request('/api/config')).text()
   expect(JSON.parse(text).baseUrls.github).toBe(sandbox.github.url)
   for (const secret of [sandbox.github.client.client_secret, sandbox.kaggle.credentials.token]) {
@@ -51,7 +51,7 @@ test('the page is told no secret', async () => {
   }
 })
 
-test('a tool runs with the account of the request, and its token goes nowhere else', async () => {
+test('a tool runs with the account of the request, and its token is sent to no other host', async () => {
   const { token } = sandbox.kaggle.credentials
   const logged = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')]
   const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: token, accountId: 'kaggle.1' }])
@@ -89,20 +89,20 @@ test('tools without an account ask for it', async () => {
   ])
 })
 
-test('a token that is not accepted any more is asked for anew', async () => {
+test('if the API refuses the token, the tool asks for the account again', async () => {
   const { stream } = await ask('List my repositories', [{ provider: 'github', accessToken: 'gho_dead' }])
   expect(outputs(stream)).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
   expect(stream).not.toContain('gho_dead')
 })
 
-test('a service that fails is reported in safe words', async () => {
+test('the error of a failing service contains no secret', async () => {
   sandbox.kaggle.addFaults('/v1/datasets.DatasetApiService/ListDatasets', [{ status: 502, body: 'KGAT_echoed' }])
   const { stream } = await ask('List my datasets', [{ provider: 'kaggle', accessToken: 'KGAT_echoed' }])
   expect(stream).toContain('Kaggle answered with status 502.')
   expect(stream).not.toContain('KGAT_echoed')
 })
 
-test('in vault custody a run carries references, which work for the session they belong to alone', async () => {
+test('in vault custody a run carries references, which work only for the session they belong to', async () => {
   const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
   const inVault = createApp({
     origins: [origin],
@@ -137,11 +137,11 @@ test('in vault custody a run carries references, which work for the session they
   expect(await chat(other)).toMatchObject([{ type: 'authorization_required', provider: 'kaggle' }])
 })
 
-test('only a session of this app is answered', async () => {
+test('a request without a session of this app is refused', async () => {
   expect((await ask('Hello', undefined, {})).status).toBe(401)
 })
 
-test('messages that are none are refused', async () => {
+test('invalid messages are refused', async () => {
   const response = await app.request('/api/chat', {
     method: 'POST',
     headers: { 'content-type': 'application/json', origin, cookie },
@@ -150,7 +150,7 @@ test('messages that are none are refused', async () => {
   expect(response.status).toBe(400)
 })
 
-test('a page names MCP servers by their URL: with a command beside it, nothing is run', async () => {
+test('an MCP server in a request is a URL: a request with a command is refused, and nothing is run', async () => {
   const asked = async (server: object) => {
     const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }
     const response = await app.request('/api/chat', {
@@ -222,7 +222,7 @@ test('a skill runs with the account it declares', async () => {
   expect(outputs(stream)).toMatchObject([{ type: 'authorization_required', provider: 'kaggle' }])
 })
 
-test('code that lacks an account stops, and goes on where it was once it is there', async () => {
+test('code whose account is missing pauses, and resumes where it stopped once the account is connected', async () => {
   const before = sandbox.github.log.length
   const first = await ask('Use code mode to count my repositories')
   expect(outputs(first.stream)).toMatchObject([{ type: 'authorization_required', provider: 'github' }])
@@ -239,7 +239,7 @@ test('code that lacks an account stops, and goes on where it was once it is ther
   expect(calls.map(({ path }) => path)).toEqual(['/api/v3/user/repos', '/api/v3/user'])
 })
 
-test('the metrics are read with the service account, whoever asks', async () => {
+test('the metrics are read with the service account, for every person', async () => {
   const { stream } = await ask('Show the metrics')
   expect(outputs(stream)).toMatchObject([{ serviceAccount: 'metrics-reader', metrics: [{}, {}, {}] }])
   expect(stream).not.toContain(sandbox.metrics.client.client_secret)

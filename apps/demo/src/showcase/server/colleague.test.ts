@@ -23,7 +23,7 @@ test('questions at the same time keep their calls apart', async () => {
   expect(answers[1]?.answer).toBe('visits: 3 rows, 3321 in all, the largest 1204.')
 })
 
-test('a stranger of the same trust domain is refused by both', async () => {
+test('both agents refuse another workload of the same trust domain', async () => {
   const stranger = await colleague.join('spiffe://demo.example/agents/stranger')
   for (const agent of [DATA_PROCESSOR, ASSISTANT]) {
     await expect(stranger.createSecureChannel(agent)).rejects.toMatchObject({
@@ -33,7 +33,7 @@ test('a stranger of the same trust domain is refused by both', async () => {
   }
 })
 
-test('the data processor reads nothing that it was not asked about', async () => {
+test('the data processor can read rows only for a question of the assistant', async () => {
   const processor = await colleague.join(DATA_PROCESSOR)
   const channel = await processor.createSecureChannel(ASSISTANT)
   await expect(
@@ -46,7 +46,7 @@ test('says what it cannot do', async () => {
   await expect(colleague.ask('delete', 'orders')).rejects.toThrow('can only summarize')
 })
 
-test('closes before it was used, and answers no more', async () => {
+test('can be closed before its first use, and refuses questions afterwards', async () => {
   const unused = createColleague()
   await unused.close()
   await expect(unused.ask('summarize', 'orders')).rejects.toMatchObject({ code: 'closed' })

@@ -1,5 +1,5 @@
 import type { McpServers } from '@latchkey/core/mcp'
-import { AuthorizationRequired, type GuardedFetch, getIdentity } from '@latchkey/server'
+import { AgentContext, AuthorizationRequired, type GuardedFetch } from '@latchkey/server'
 import { AuthenticatedMcpClient, McpCommand, type McpTool } from '@latchkey/server/mcp'
 import { dynamicTool, jsonSchema, type ToolSet } from 'ai'
 import { z } from 'zod'
@@ -78,7 +78,8 @@ export async function createMcpTools(
             try {
               const { content } = await client.callTool(toolName, (input ?? {}) as Record<string, unknown>)
               const text = content.map((part) => part.text ?? '').join('\n')
-              return { accountId: getIdentity(account)?.accountId, text }
+              const used = AgentContext.current().accounts.find(({ provider }) => provider === account)
+              return { accountId: used?.accountId, text }
             } catch (error) {
               if (!(error instanceof AuthorizationRequired)) throw error
               const message = error.request.url

@@ -56,7 +56,7 @@ test('several questions in one message call several tools', async () => {
   ])
 })
 
-test('a greeting is answered with what it can do', async () => {
+test('a greeting is answered with a list of its abilities', async () => {
   const [text] = await respond(says('Hello!'))
   expect(text).toContain('I can list your repositories on GitHub')
 })

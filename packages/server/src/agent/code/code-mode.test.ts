@@ -142,7 +142,7 @@ describe('the sandbox', () => {
     expect(completed(result)).toEqual([])
   })
 
-  it('has limits, and words for those who cross them', async () => {
+  it('has limits, and an error for each', async () => {
     const mode = codeMode({ limits: { memoryLimitBytes: 8 * 1024 * 1024, maxResultBytes: 1000 } })
     await expect(codeMode({ limits: { timeoutMs: 300 } }).run({ source: 'for (;;);' })).rejects.toThrow(
       /timed out|timeout|exceeded/i,

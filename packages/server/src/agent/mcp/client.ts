@@ -4,8 +4,9 @@ import { readChallenge } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
 import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import { AgentContext, type TokenRequest } from '../context.ts'
-import { AuthorizationRequired, currentIdentities } from '../identities.ts'
+import { AuthorizationRequired } from '../authorization-required.ts'
+import { currentIdentities } from '../bind.ts'
+import { AgentContext, type OpenRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {
@@ -130,7 +131,7 @@ export interface AuthenticatedMcpClientOptions {
    * @default the token of the current AgentContext
    */
   token?: (
-    request: TokenRequest,
+    request: OpenRequest,
   ) => Promise<{ accessToken: string; scopes?: readonly string[]; accountId?: string } | undefined>
   /**
    * Used for every call to the server.

@@ -4,8 +4,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { secretsOf } from '../../outbound/redact/secrets.ts'
 import { AgentContext } from '../context.ts'
-import { getIdentityEnv } from '../identities.ts'
-import { providerOfName } from '../token-names.ts'
+import { getIdentityEnv, providerOfName } from '../environment.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
 
 /** Options of {@link resolveMcpServers}. */

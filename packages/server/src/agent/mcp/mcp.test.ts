@@ -491,7 +491,7 @@ describe('an MCP server used for the person', () => {
     })
   })
 
-  it('asks for the account where there is none, or its token is dead', async () => {
+  it('asks for the account if there is none, or if its token is invalid', async () => {
     const client = clientOf(sandbox.files)
     expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
     const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1' }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { AgentContext, AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
+import { AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
 import { createVault, localKeys } from '../../vault/index.ts'
 import { AuthenticatedMcpClient, mcpForVault } from './index.ts'
 
@@ -48,7 +48,6 @@ async function open(server = sandbox.ledger) {
     return JSON.parse(text)
   }
   const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
-  const source = broker.tokenSource()
   return {
     server,
     vault,
@@ -59,7 +58,11 @@ async function open(server = sandbox.ledger) {
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
     async use(user: string, tool: string): Promise<string | undefined> {
-      const context = await AgentContext.fromVault(source, { userId: user })
+      const connectedAccounts = (await vault.list({ tenant: 'default', user })).map(({ id, provider }) => ({
+        provider,
+        accountId: id,
+      }))
+      const { context } = await broker.agentContext(user, { connectedAccounts }, { agent: 'assistant' })
       return (await context.run(() => client.callTool(tool))).content[0]?.text
     },
     refreshes: () => server.log.filter(({ path, body }) => path === '/token' && body.includes('refresh_token&')).length,
@@ -124,7 +127,7 @@ describe('a token that the server refuses', () => {
     expect(app.tokens().at(-1)).not.toBe(refused)
   })
 
-  it('is asked for anew when its grant has ended, and the account says so', async () => {
+  it('is asked for again when its grant has ended, and the account needs to be reconnected', async () => {
     const { id } = await app.connect('ada')
     app.server.revokeAll()
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id, toolName: 'read_ledger' })
@@ -138,7 +141,7 @@ describe('a token that the server refuses', () => {
     expect(app.refreshes()).toBe(1)
   })
 
-  it('nobody signs in again because the authorization server is busy', async () => {
+  it('a busy authorization server does not make the person sign in again', async () => {
     await app.connect('ada')
     await app.use('ada', 'read_ledger')
     await app.server.revoke(app.tokens().at(-1)!)

@@ -97,7 +97,7 @@ describe('what a skill is given', () => {
     expect(JSON.stringify(log)).not.toContain('CANARY')
   })
 
-  it('case 84: what comes back holds no secret, however it is spelled', async () => {
+  it('case 84: the output holds no secret, in any encoding', async () => {
     const source = `
       const secret = process.env.KAGGLE_TOKEN
       console.log(JSON.stringify(process.env))
@@ -205,7 +205,7 @@ describe('limits', () => {
     await expect(run(source, { signal: AbortSignal.abort() })).rejects.toThrow()
   })
 
-  it('ends what says too much, and keeps what it said before', async () => {
+  it('ends a script that writes too much, and keeps its output so far', async () => {
     const source = 'for (;;) process.stdout.write("x".repeat(10_000))'
     const result = await run(source, { limits: { maxOutputBytes: 25_000 } })
     expect(result).toMatchObject({ stopped: 'output', stdout: 'x'.repeat(25_000) })

@@ -7,9 +7,9 @@ import { LatchkeyError, type Provider } from '@latchkey/core'
 import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { secretsOf } from '../../outbound/redact/secrets.ts'
 import { type OnUse, openToken, recorderOf, type UsedAccount } from '../account-fetch.ts'
+import { AuthorizationRequired } from '../authorization-required.ts'
 import { AgentContext } from '../context.ts'
-import { AuthorizationRequired, getIdentityEnv } from '../identities.ts'
-import { providerOfName } from '../token-names.ts'
+import { getIdentityEnv, providerOfName } from '../environment.ts'
 
 /** The manifest of a skill, `skill.json`. */
 export interface SkillManifest {

@@ -48,7 +48,7 @@ describe('redaction', () => {
     }
   })
 
-  it('leaves everything else as it is', () => {
+  it('leaves all other text unchanged', () => {
     const said = 'CANARY_AT and CANARY_secon: 100% \\u00e9 \\n dGVzdA== and\n two lines'
     expect(text(said)).toBe(said)
     expect(createRedactor([]).text(said)).toBe(said)
@@ -56,7 +56,7 @@ describe('redaction', () => {
     expect(createRedactor(['a', '']).text('a cat')).toBe('a cat')
   })
 
-  it('masks secrets in every corner of a value', () => {
+  it('masks secrets in every part of a value', () => {
     const cycle: Record<string, unknown> = { [SECRET]: 1, list: [SECRET, new Map([[SECRET, new Set([SECRET])]])] }
     cycle.self = cycle
     cycle.bytes = Buffer.from(`x${SECRET}x`)
@@ -83,7 +83,7 @@ describe('redaction', () => {
     expect(leaks(JSON.stringify(value(deep)))).toBe(false)
   })
 
-  it('case 84: masks a secret that arrives in pieces, wherever it is cut', () => {
+  it('case 84: masks a secret that arrives in chunks, wherever it is split', () => {
     for (const [name, encoded] of Object.entries(encode(SECRET))) {
       const said = `one ${encoded} two ${split(encoded, 4)} three CANARY_secondCANARY_second`
       for (const width of [1, 2, 3, 5, 7, 11]) {
@@ -101,14 +101,15 @@ describe('redaction', () => {
     expect(end()).toBe('CANARY_AT')
   })
 
-  it('takes long texts in its stride', () => {
-    const started = performance.now()
+  it('masks long texts in bounded time', () => {
+    const started = process.cpuUsage()
     text('C'.repeat(1_000_000) + ' \n'.repeat(100_000) + '%25'.repeat(100_000) + '\\'.repeat(100_000))
-    expect(performance.now() - started).toBeLessThan(10_000)
+    // Milliseconds of CPU, which other processes of a busy machine do not change.
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(10_000)
   })
 })
 
-it('knows what is secret in an identity', () => {
+it('finds the secrets of an identity', () => {
   const identity = { provider: 'kaggle', accessToken: 'k', fields: { username: 'ada' } }
   expect(secretsOf([identity])).toEqual(['k'])
   expect(secretsOf([{ ...identity, provider: 'unheard-of' }])).toEqual(['k', 'ada'])

@@ -1,0 +1,82 @@
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { once } from '../once.ts'
+import { BROKER_LIMIT, brokered } from '../protocol/broker.ts'
+import { limited, readText } from '../protocol/http.ts'
+import type { TokenEndpoint } from '../protocol/token-endpoint.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
+import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
+import type { Page } from './page.ts'
+
+/** What tokens are for: a new authorization, or more of one that has an issuer and a resource. */
+export interface GrantTarget {
+  issuer?: string
+  resource?: string
+  challenge?: Challenge
+  redirectUri?: string
+  scopes?: readonly string[]
+  accountId?: string
+}
+
+/** Where MCP servers get their tokens from, which is found out when it is needed. */
+export interface Grantor {
+  /** The provider with its authorization server, client and scopes filled in. */
+  bind(provider: McpProvider, target: GrantTarget): Promise<OAuthProvider>
+  /** The token endpoint of the authorization server that `target` belongs to, and of no other. */
+  endpoint(provider: McpProvider, target: GrantTarget): Promise<TokenEndpoint>
+}
+
+/** Where each provider's tokens are asked for, and as which client. */
+export interface Endpoints {
+  /** A provider as it is used: an MCP server's metadata is discovered here. */
+  bind(provider: OAuthProvider, target: GrantTarget): Promise<OAuthProvider>
+  /** @throws LatchkeyError `not_configured` when neither the provider nor the broker names one. */
+  clientId(provider: OAuthProvider): Promise<string>
+  /** Whether the broker keeps this provider's secrets itself. Unknown is an error: a secret must not go astray. */
+  isVaulted(provider: Provider): Promise<boolean>
+  /** @param target the token or flow that it is for: an MCP server may have moved to another authorization server since. */
+  endpoint(provider: OAuthProvider, target: GrantTarget): Promise<TokenEndpoint>
+}
+
+export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
+  const ask = once(async () => {
+    const response = await limited({ limit: BROKER_LIMIT })(`${broker}/providers`, {
+      headers: { accept: 'application/json' },
+    })
+    type Named = { id: string; client_id?: string; mode?: string }
+    const { providers } = JSON.parse(await readText(response)) as { providers: Named[] }
+    return new Map(providers.map((named) => [named.id, named]))
+  })
+  /** What the broker says of a provider. */
+  const named = async ({ id }: Provider) => {
+    try {
+      return (await ask()).get(id)
+    } catch (error) {
+      throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
+    }
+  }
+
+  async function clientId(provider: OAuthProvider): Promise<string> {
+    const id = provider.client.client_id ?? (broker ? (await named(provider))?.client_id : undefined)
+    if (id) return id
+    throw new LatchkeyError(
+      'not_configured',
+      `${provider.name} has no client id. Add it to ${broker ? 'the `clients` of createBroker()' : `${provider.id}({ clientId })`}.`,
+      { provider: provider.id },
+    )
+  }
+
+  return {
+    clientId,
+    bind: async (provider, target) => (isMcp(provider) ? (await mcp()).bind(provider, target) : provider),
+    // The broker knows no MCP server: its secrets are the browser's.
+    isVaulted: async (provider) =>
+      broker !== undefined && !isMcp(provider) && (await named(provider))?.mode === 'vault',
+    async endpoint(provider, target) {
+      if (isMcp(provider)) return (await mcp()).endpoint(provider, target)
+      if (broker) return brokered(broker, provider)
+      // The only way that needs the OAuth library in the page.
+      const { authorizationServer } = await import('../protocol/token-endpoint.ts')
+      return authorizationServer(provider, { client_id: await clientId(provider) })
+    },
+  }
+}

@@ -1,0 +1,174 @@
+import type { StoreApi } from 'zustand/vanilla'
+import { LatchkeyError } from '../errors.ts'
+import type { Provider } from '../provider.ts'
+import {
+  type ConnectedAccount,
+  createAccounts,
+  type ProviderState,
+  type Snapshot,
+  withProvider,
+  wordAt,
+} from '../snapshot.ts'
+import { localStorageStore, type StateStorage } from '../storage.ts'
+import { createRecords, type Records } from './account-records.ts'
+
+/** How this app introduces itself. @see RFC 7591 §2 */
+export interface AppMetadata {
+  /** @default 'Latchkey' */
+  client_name?: string
+  client_uri?: string
+  logo_uri?: string
+  contacts?: readonly string[]
+  /**
+   * URL of this app's client ID metadata document, used as its client id where the server supports that.
+   *
+   * @see OAuth Client ID Metadata Document
+   */
+  clientMetadataUrl?: string
+}
+
+/** What `createLatchkey` is made with. */
+export interface LatchkeyOptions {
+  providers: readonly Provider[]
+  /** Base URL of the broker, such as `/api/latchkey`. */
+  broker?: string
+  /**
+   * `vault`: the broker keeps accounts, so those that this browser does not know yet are asked for at start. Without it
+   * the page learns who keeps them when a person connects one.
+   */
+  custody?: 'vault'
+  /** Where accounts rest. @default {@link localStorageStore}`()` */
+  storage?: StateStorage
+  /** Must be of the page's own origin. @default '{broker}/callback' @see RFC 6749 §3.1.2 */
+  redirectUri?: string
+  /** Starts every storage key: one per person of the app, when several share a browser. @default 'latchkey' */
+  prefix?: string
+  /** How this app introduces itself to MCP servers' authorization servers. */
+  app?: AppMetadata
+}
+
+/** The part of a client that is there on the first paint. It reads accounts and shows them; it writes and sends nothing. */
+export interface Page {
+  readonly options: LatchkeyOptions
+  readonly prefix: string
+  readonly storage: StateStorage
+  readonly store: StoreApi<Snapshot>
+  readonly records: Records
+  /** @throws LatchkeyError `misuse`, when set, for two providers with one id. */
+  providers: readonly Provider[]
+  /** Accounts that storage refused: they live on in this page only. */
+  readonly unwritten: Set<string>
+  /** Counts sign-outs. What began before one is not kept. */
+  epoch: number
+  /** Reads storage, at start and when another tab changed it. In the same tick when storage is sync. */
+  read(): void
+  /** Shows nothing of this person any more. */
+  empty(): void
+  setProvider(id: string, state?: ProviderState): void
+  /** Says that storage refused. */
+  unavailable(): void
+  /** Whether the provider's client has a secret, and this page names no broker that keeps it. */
+  lacksBroker(provider: Provider): boolean
+  /** @throws LatchkeyError `misuse` for a provider that this page does not have. */
+  find(id: string): Provider
+  /** @throws LatchkeyError `login_required` for an account that is not there any more. */
+  findAccount(id: string): ConnectedAccount
+}
+
+export function createPage(options: LatchkeyOptions): Page {
+  const { prefix = 'latchkey', storage = localStorageStore() } = options
+  const store = createAccounts()
+  const records = createRecords(storage, prefix)
+  const unwritten = new Set<string>()
+  let providers = unique(options.providers)
+  store.setState({ custody: options.custody ?? restOf(storage) })
+
+  const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)
+  const unavailable = () => store.setState({ persistence: 'unavailable' })
+
+  return {
+    options,
+    prefix,
+    storage,
+    store,
+    records,
+    unwritten,
+    epoch: 0,
+    get providers() {
+      return providers
+    },
+    set providers(next) {
+      providers = unique(next)
+    },
+    read() {
+      const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
+        update((snapshot) => {
+          const accounts: Record<string, ConnectedAccount> = {}
+          for (const [id, account] of Object.entries(loaded.accounts)) {
+            const old = snapshot.accounts[id]
+            const next = wordAt(account, Date.now())
+            // Unchanged accounts keep their identity, so their cards do not render again.
+            accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
+          }
+          for (const id of unwritten) {
+            const account = snapshot.accounts[id]
+            if (account) accounts[id] = account
+          }
+          return { ...snapshot, ...loaded, status: 'ready', accounts }
+        })
+      const failed = () => {
+        // On a server there is nothing to read, and the page will read it again.
+        if (typeof document !== 'undefined') store.setState({ status: 'ready', persistence: 'unavailable' })
+      }
+      try {
+        const loaded = records.load()
+        if (loaded instanceof Promise) loaded.then(ready, failed)
+        else ready(loaded)
+      } catch {
+        failed()
+      }
+    },
+    empty() {
+      this.epoch += 1
+      unwritten.clear()
+      const { providers: states } = store.getState()
+      const kept = Object.entries(states).filter(([, { error }]) => error?.code === 'not_configured')
+      store.setState({ accounts: {}, defaults: {}, excluded: {}, requests: [], providers: Object.fromEntries(kept) })
+    },
+    setProvider: (id, state) => update((snapshot) => withProvider(snapshot, id, state)),
+    unavailable,
+    lacksBroker: (provider) =>
+      provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker,
+    find(id) {
+      const provider = providers.find((candidate) => candidate.id === id)
+      if (provider) return provider
+      throw new LatchkeyError('misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`, {
+        provider: id,
+      })
+    },
+    findAccount(id) {
+      const account = store.getState().accounts[id]
+      if (account) return account
+      throw gone(id)
+    },
+  }
+}
+
+/** How secrets rest in this storage. */
+function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
+  if (scope === 'tab') return secrets === 'plain' ? 'memory' : 'session'
+  return secrets === 'plain' ? 'plain' : 'sealed'
+}
+
+/** The account was disconnected, here or in another tab. */
+export const gone = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected any more.', { account })
+
+function unique(providers: readonly Provider[]): readonly Provider[] {
+  const ids = providers.map(({ id }) => id)
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at)
+  if (twice) {
+    throw new LatchkeyError('misuse', `Two providers have the id "${twice}". Give one of them another id.`)
+  }
+  return providers
+}

@@ -1,0 +1,156 @@
+import {
+  connectedAgain,
+  type Evidence,
+  type Identified,
+  identify,
+  isOtherPerson,
+  withOldRefreshToken,
+} from '../accounts/account-rules.ts'
+import type { AccountStore } from '../accounts/account-store.ts'
+import type { Refresher } from '../accounts/refresh.ts'
+import type { Secret } from '../accounts/secret-store.ts'
+import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import type { Provider } from '../provider.ts'
+import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
+import type { Flow } from './authorization.ts'
+import type { ConnectOutcome } from './flow.ts'
+
+/** What to do with both accounts after a reconnect came back as another person. */
+export type ChangeChoice = 'keep-both' | 'replace' | 'cancel'
+
+/** What is known of a secret before it belongs to an account. */
+export interface Adoption extends Evidence {
+  /** The page's epoch when all this began. */
+  began: number
+}
+
+/** An account as it will be, and its secret. */
+interface Found extends Identified {
+  secret: Secret
+  began: number
+}
+
+/** From a secret to an account, and to what the card says. */
+export interface Adopter {
+  /**
+   * Puts a new secret on the account it belongs to: the same person's, or a new one.
+   *
+   * @throws LatchkeyError `account_changed` when it is another person's; nothing is changed until the person decides.
+   */
+  adopt(provider: Provider, secret: Secret, adoption: Adoption): Promise<ConnectedAccount>
+  /** Drops an undecided change, and revokes its token where that ends nothing else. */
+  discard(providerId: string): Promise<void>
+  resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
+  connected(provider: Provider, account: ConnectedAccount, flow?: Flow): ConnectOutcome
+  /** Shows on the card why a connect failed. @throws LatchkeyError unless the person said no. */
+  fail(provider: Provider, error: unknown, flow?: Flow): ConnectOutcome
+}
+
+export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Refresher): Adopter {
+  const { store, secrets } = accounts
+  /** What came back as another person, until it is decided. The secret is nowhere but here. */
+  const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
+
+  /** Puts a secret on its account, under the account's lock. */
+  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<ConnectedAccount> {
+    const { id } = found
+    const account = await secrets.exclusive(id, async () => {
+      if (accounts.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.')
+      const old = store.getState().accounts[id]
+      const held = old && (await secrets.read(old).catch(() => undefined))
+      const complete = withOldRefreshToken(secret, held?.secret)
+      const connectedAt = !old && since !== undefined ? { connectedAt: since } : undefined
+      return accounts.save({ ...connectedAgain(found, complete, old), ...connectedAt }, complete, { paused: false })
+    })
+    // The account had no name until now: it is this one.
+    if (found.subject && nameless && nameless.id !== id) {
+      await accounts.forget(nameless.id)
+      await secrets.exclusive(nameless.id, () => secrets.remove(nameless)).catch(accounts.unavailable)
+    }
+    return account
+  }
+
+  async function discard(providerId: string): Promise<void> {
+    const change = changes.get(providerId)
+    changes.delete(providerId)
+    const token = change?.found.secret.token
+    const provider = accounts.providers.find(({ id }) => id === providerId)
+    if (!change || !token || !provider || provider.kind === 'api-key') return
+    const { issuer, subject } = change.found.account
+    // One grant of a person may stand behind several tokens and accounts, as at Google.
+    const shared = Object.values(store.getState().accounts).some(
+      (account) => account.issuer === issuer && account.subject === subject,
+    )
+    if (shared) return
+    try {
+      await (await endpoints.endpoint(provider, token)).revoke(token)
+    } catch {
+      // This page has dropped it, and it expires.
+    }
+  }
+
+  const fail: Adopter['fail'] = (provider, error, flow) => {
+    const { id, name } = provider
+    const known = asLatchkeyError(error, 'network', `${name} could not be connected.`, { provider: id })
+    if (known.code === 'access_denied') {
+      accounts.setProvider(id, { status: 'idle', reason: 'access_denied' })
+      return { status: 'denied', next: 'connect', ...keptOf(flow) }
+    }
+    const change = known.code === 'account_changed' ? changes.get(id) : undefined
+    const changed = change && { changed: { from: change.from, to: change.found.account } }
+    accounts.setProvider(id, { status: 'idle', error: known, ...changed })
+    throw known
+  }
+
+  return {
+    discard,
+    fail,
+    connected(provider, account, flow) {
+      accounts.setProvider(provider.id)
+      return { status: 'connected', account, ...keptOf(flow) }
+    },
+    async adopt(provider, secret, { began, ...evidence }) {
+      const known = store.getState().accounts
+      const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began }
+      const from = known[evidence.target ?? '']
+      if (!from || !isOtherPerson(found.account, from)) return settle(found)
+      discard(provider.id)
+      changes.set(provider.id, { from, found })
+      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
+        provider: provider.id,
+        account: from.id,
+      })
+    },
+    async resolveChange(providerId, choice) {
+      const provider = accounts.find(providerId)
+      const change = changes.get(providerId)
+      if (!change) {
+        throw new LatchkeyError('flow_unknown', `There is nothing to choose for ${provider.name}.`, {
+          provider: providerId,
+        })
+      }
+      const { from, found } = change
+      accounts.setProvider(providerId)
+      if (choice === 'cancel') {
+        await discard(providerId)
+        return { status: 'cancelled', next: 'connect' }
+      }
+      changes.delete(providerId)
+      try {
+        const replaces = choice === 'replace'
+        const wasDefault = defaultAccount(store.getState(), providerId)?.id === from.id
+        const account = await settle(found, replaces ? from.connectedAt : undefined)
+        if (replaces && wasDefault) accounts.setDefault(account)
+        if (replaces && store.getState().accounts[from.id]) {
+          await accounts.forget(from.id)
+          await revoke(from)
+        }
+        return { status: 'connected', account }
+      } catch (error) {
+        return fail(provider, error)
+      }
+    },
+  }
+}
+
+const keptOf = (flow?: Flow) => (flow?.keep === undefined ? {} : { kept: flow.keep })

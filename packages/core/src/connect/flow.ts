@@ -1,0 +1,159 @@
+import type { LatchkeyOptions, Page } from '../accounts/page.ts'
+import { LatchkeyError, type NextAction } from '../errors.ts'
+import type { Challenge } from '../protocol/www-authenticate.ts'
+import type { OAuthProvider } from '../provider.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
+import type { Flow } from './authorization.ts'
+import { closeWindow, openWindow } from './window.ts'
+
+/** How one connect or reconnect goes. */
+export interface ConnectOptions {
+  /** Scopes to ask for. @default the provider's */
+  scopes?: readonly string[]
+  /** The account to reconnect. */
+  accountId?: string
+  /**
+   * `default`: the provider's default account, or a first one. `add-account`: one more, so the provider is told to ask
+   * which, where it can.
+   *
+   * @default 'default'
+   */
+  intent?: 'default' | 'add-account'
+  /** `tab` opens a plain new tab, `redirect` leaves the page and comes back. @default 'popup' */
+  mode?: 'popup' | 'tab' | 'redirect'
+  /** JSON of at most 8 kB, such as typed text: comes back as `kept` of the outcome when a redirect has returned. */
+  keep?: unknown
+  signal?: AbortSignal
+  /** What an MCP server said when it refused: where its metadata is, and which scopes it wants. @see RFC 9728 §5.1 */
+  challenge?: Challenge
+}
+
+/** How a connect ended. `next` says what helps. */
+export type ConnectOutcome =
+  | { status: 'connected'; account: ConnectedAccount; kept?: unknown }
+  | { status: 'cancelled' | 'denied' | 'blocked'; next: NextAction; kept?: unknown }
+
+/** One way from a click to an account, in this page. */
+export interface Attempt {
+  /** Null where a link is opened elsewhere, or the page was reloaded. */
+  readonly window: Window | null
+  /** Absent when the app names no page of this origin. */
+  readonly redirectUri: string | undefined
+  /** The flow that began before the page was reloaded. */
+  readonly resumed?: Flow
+  /** Told the address as soon as there is one. */
+  readonly told?: (url: string) => void
+  readonly end: AbortController
+  readonly outcome: Promise<ConnectOutcome>
+  /** How far it is. Only `connect.ts` writes it. */
+  readonly progress: {
+    /** Set once the request is built; a window that is opened again goes there too. */
+    url?: string
+    state?: string
+    /** Takes an answer that came by another way than the callback page. */
+    heard?: (query: string) => void
+  }
+}
+
+/** Runs an attempt to its end. Its code loads on first use. */
+export type Run = (provider: OAuthProvider, attempt: Attempt, connect: ConnectOptions) => Promise<ConnectOutcome>
+
+/** The attempts under way, one per provider. */
+export interface Attempts {
+  get(providerId: string): Attempt | undefined
+  /** Opens a window in the click's own tick and begins, or joins the attempt under way. */
+  connect(provider: OAuthProvider, connect: ConnectOptions): Promise<ConnectOutcome>
+  /** Begins without a window. Resolves to the address that the person opens elsewhere. */
+  link(provider: OAuthProvider, connect: ConnectOptions): Promise<string>
+  begin(
+    provider: OAuthProvider,
+    connect: ConnectOptions,
+    start: Partial<Pick<Attempt, 'window' | 'resumed' | 'told'>>,
+  ): Promise<ConnectOutcome>
+  /** Unless another attempt has taken its place. */
+  remove(providerId: string, attempt: Attempt): void
+  abortAll(): void
+}
+
+export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
+  interface Running extends Attempt {
+    window: Window | null
+    outcome: Promise<ConnectOutcome>
+  }
+  const running = new Map<string, Running>()
+
+  const remove: Attempts['remove'] = (id, attempt) => {
+    if (running.get(id) === attempt) running.delete(id)
+  }
+
+  const begin: Attempts['begin'] = (provider, connect, start) => {
+    const { id } = provider
+    const redirectUri = callbackUri(page.options)
+    const attempt = { window: null, redirectUri, end: new AbortController(), progress: {}, ...start } as Running
+    running.set(id, attempt)
+    page.setProvider(id, { status: 'connecting' })
+    attempt.outcome = load().then(
+      (run) => run(provider, attempt, connect),
+      (error) => {
+        closeWindow(attempt.window)
+        remove(id, attempt)
+        page.setProvider(id, { status: 'idle', error })
+        throw error
+      },
+    )
+    return attempt.outcome
+  }
+
+  return {
+    get: (id) => running.get(id),
+    begin,
+    remove,
+    connect(provider, connect) {
+      const { id } = provider
+      const popup = connect.mode !== 'redirect'
+      const open = () => openWindow(connect.mode === 'tab')
+      const under = running.get(id)
+      // One that goes on since before a reload has no address to open again, and a redirect needs no window.
+      if (under && (under.resumed || !popup)) under.end.abort()
+      else if (under) {
+        if (under.window && !under.window.closed) under.window.focus()
+        else {
+          under.window = open()
+          if (under.progress.url) under.window?.location.replace(under.progress.url)
+          page.setProvider(id, { status: 'connecting', reason: under.window ? undefined : 'popup_blocked' })
+        }
+        return under.outcome
+      }
+      const opens = popup && callbackUri(page.options) !== undefined
+      // Before anything is awaited: later, browsers take a window for an advertisement.
+      const opened = opens ? open() : null
+      if (opens && !opened) {
+        page.setProvider(id, { status: 'idle', reason: 'popup_blocked' })
+        return Promise.resolve({ status: 'blocked', next: 'redirect' })
+      }
+      return begin(provider, connect, { window: opened })
+    },
+    link(provider, connect) {
+      const { id, name } = provider
+      const under = running.get(id)
+      if (under?.progress.url) return Promise.resolve(under.progress.url)
+      under?.end.abort()
+      return new Promise((told, reject) => {
+        begin(provider, connect, { told }).then(
+          () => reject(new LatchkeyError('cancelled', `${name} was not connected.`, { provider: id })),
+          reject,
+        )
+      })
+    },
+    abortAll() {
+      for (const attempt of running.values()) attempt.end.abort()
+    },
+  }
+}
+
+/** Where the authorization server sends people back to; undefined when that is no page of this origin. */
+function callbackUri({ redirectUri, broker }: LatchkeyOptions): string | undefined {
+  const uri = redirectUri ?? (broker && `${broker}/callback`)
+  const absolute = uri && new URL(uri, location.href)
+  return absolute && absolute.origin === location.origin ? absolute.href : undefined
+}

@@ -1,0 +1,267 @@
+import { isUsable } from './accounts/account-rules.ts'
+import { createAccountStore } from './accounts/account-store.ts'
+import type { Page } from './accounts/page.ts'
+import type { DisconnectReceipt } from './accounts/refresh.ts'
+import { createRefreshScheduler } from './accounts/refresh-scheduler.ts'
+import { type AccountTarget, createTokens, type TokenOptions, type Tokens } from './accounts/tokens.ts'
+import type { ChangeChoice } from './connect/adopt.ts'
+import type { ConnectKeyOptions } from './connect/api-key.ts'
+import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
+import type { RequestOutcome } from './connect/pending-requests.ts'
+import { flows } from './connect/popup.ts'
+import { hasFlows } from './connect/window.ts'
+import { asLatchkeyError, LatchkeyError } from './errors.ts'
+import type { ConnectRequest, Identity } from './identities.ts'
+import type { Mcp } from './mcp/accounts.ts'
+import { once } from './once.ts'
+import type { VaultClient } from './protocol/vault-client.ts'
+import type { ApiKeyProvider, KeyFields, Provider } from './provider.ts'
+import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
+
+/** The verdict on a key. `unchecked`: it could not be checked, so the key is kept and tried at first use. */
+export interface KeyVerdict {
+  status: 'verified' | 'unchecked'
+  username?: string
+}
+
+/** Which accounts an agent gets. */
+export interface IdentityOptions {
+  /** Only what this agent may use. */
+  agent?: string
+  /** Only these providers. */
+  providers?: readonly string[]
+}
+
+/** An account that the server keeps, as an agent run names it. */
+export interface AccountReference {
+  /** Provider id. */
+  provider: string
+  accountId: string
+  status: ConnectedAccount['status']
+  scopes: string[]
+}
+
+/** The methods of a client that act. Their code loads at the first call of one of them. */
+export interface ClientActions<Id extends string = string> {
+  /**
+   * Connects an account of an API key provider with the fields that a person entered. With `accountId` the key takes the
+   * place of that account's.
+   *
+   * @throws LatchkeyError `invalid_token` for a key that cannot be right, or that the provider refuses.
+   */
+  connectKey(providerId: Id, fields: KeyFields, options?: ConnectKeyOptions): Promise<ConnectOutcome>
+  /** Asks the provider about a key without saving it. @throws LatchkeyError `invalid_token` for a key it refuses. */
+  verifyKey(providerId: Id, fields: KeyFields): Promise<KeyVerdict>
+  /**
+   * Answers the question that a reconnect left which came back as another person (`changed` of the provider's state).
+   * `keep-both` adds the new account, `replace` puts it in place of the old one, which is disconnected, and `cancel`
+   * drops it.
+   */
+  resolveChange(providerId: Id, choice: ChangeChoice): Promise<ConnectOutcome>
+  /** Stops the use of an account, here and in other tabs; its secret is kept. */
+  pause(accountId: string): Promise<void>
+  /** Ends a pause: the account has the status that it had before. */
+  unpause(accountId: string): Promise<void>
+  /** Removes the account here first, then revokes it at the provider. Never rejects. */
+  disconnect(accountId: string): Promise<DisconnectReceipt>
+  disconnectAll(): Promise<Record<string, DisconnectReceipt>>
+  /** A token that lives for `minValidity` seconds more, refreshed once for all callers and tabs. */
+  getToken(target: AccountTarget<Id>, options?: TokenOptions): Promise<string>
+  /**
+   * Says that an API answered 401 to this account's token. It is refreshed; where nothing can refresh it, the account
+   * is marked needs-reconnect. Resolves to the account as it is then.
+   *
+   * @see RFC 6750 §3.1
+   */
+  reportInvalidToken(accountId: string): Promise<ConnectedAccount>
+  /** The wire form of the accounts an agent may use, freshly refreshed. Accounts that cannot be used are left out. */
+  getIdentities(options?: IdentityOptions): Promise<Identity[]>
+  /**
+   * Shows a tool's request in `requests` of the snapshot until an account answers it. Several for one provider are
+   * shown as one.
+   *
+   * @throws LatchkeyError `misuse` for a provider that this page does not know.
+   */
+  requestConnect(request: ConnectRequest, options?: { signal?: AbortSignal }): Promise<RequestOutcome>
+  /**
+   * References to the accounts that the server keeps, in place of identities: an agent run carries them, and the server
+   * resolves them with the person's session. They hold no secret.
+   */
+  getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
+  /** Reads the person's name and picture again, where the provider answers browsers. */
+  refreshProfile(accountId: string): Promise<ConnectedAccount>
+  /** What MCP servers need beyond other providers: discovery and client registrations. */
+  mcp(): Promise<Mcp>
+}
+
+/** What of a client loads on first use: everything that writes, seals, refreshes or sends. */
+export interface Engine extends ClientActions {
+  run(): Promise<Run>
+  /** Why `connect` opens no window for this provider. */
+  refuse(provider: Provider): Promise<never>
+  /** Shows on their cards that these providers lack a broker. */
+  announce(providers: readonly Provider[]): Promise<void>
+  /** Loads what `connect` will need. */
+  prepare(provider: Provider): Promise<void>
+  answer(url: string): Promise<ConnectOutcome>
+  /** Goes on with what this tab began before it was reloaded, or left for a redirect. */
+  resume(): Promise<ConnectOutcome | undefined>
+  /** The providers are others: flows of those that were not there go on, `now` or at the next mount. */
+  resumeAgain(now: boolean): void
+  writeDefault(account: ConnectedAccount): Promise<void>
+  writeExcluded(agentId: string, excluded: readonly string[]): Promise<void>
+  wipe(everywhere: boolean): Promise<void>
+  importIdentities(): Promise<ConnectedAccount[]>
+  /** Keeps accounts fresh and goes on with flows. Returns what ends it. */
+  start(): () => void
+}
+
+export function createEngine(page: Page, attempts: Attempts): Engine {
+  const { store } = page
+  const accounts = createAccountStore(page)
+  const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(page))
+  const vault = once(async () => (await import('./protocol/vault-client.ts')).createVaultClient(accounts))
+  const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, mcp))
+  const connector = once(async () =>
+    (await import('./connect/connect.ts')).createConnector(accounts, await refresher(), attempts, vault),
+  )
+  const requests = once(async () => (await import('./connect/pending-requests.ts')).createRequests(page))
+  const tokens = createTokens(accounts, refresher, async (account) => (await connector()).checkAtFirstUse(account))
+  let resuming: Promise<ConnectOutcome | undefined> | undefined
+
+  const keyProvider = (providerId: string): ApiKeyProvider => {
+    const provider = page.find(providerId)
+    if (provider.kind === 'api-key') return provider
+    throw new LatchkeyError('misuse', `${provider.name} is not connected with a key.`, { provider: providerId })
+  }
+
+  const disconnect: Engine['disconnect'] = async (id) => {
+    const account = store.getState().accounts[id]
+    if (!account) return { status: 'removed' }
+    // Gone here first, whatever the provider will say.
+    await accounts.forget(id)
+    try {
+      return await (account.custody === 'vault'
+        ? (await vault()).disconnect(account)
+        : (await refresher()).revoke(account))
+    } catch (error) {
+      return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
+    }
+  }
+
+  const resume: Engine['resume'] = () => {
+    resuming ??= hasFlows() ? connector().then((it) => it.resume()) : Promise.resolve(undefined)
+    return resuming
+  }
+
+  return {
+    ...createReaders(page, tokens, vault),
+    mcp: async () => (await mcp()).mcp,
+    resume,
+    disconnect,
+    run: async () => (await connector()).run,
+    async refuse(provider) {
+      throw provider.kind === 'api-key' ? notOAuth(provider) : notConfigured(provider)
+    },
+    async announce(providers) {
+      for (const provider of providers) {
+        if (store.getState().providers[provider.id]?.error) continue
+        const error = notConfigured(provider)
+        console.error(`Latchkey: ${error.message}`)
+        page.setProvider(provider.id, { status: 'idle', error })
+      }
+    },
+    async prepare(provider) {
+      await connector()
+      if (provider.kind === 'oauth') await (await refresher()).endpoints.clientId(provider)
+    },
+    answer: async (url) => (await connector()).answer(url),
+    resumeAgain(now) {
+      resuming = undefined
+      if (now) resume().catch(() => {})
+    },
+    connectKey: async (id, fields, options = {}) => (await connector()).connectKey(keyProvider(id), fields, options),
+    async verifyKey(id, fields) {
+      const verdict = await (await connector()).verify(keyProvider(id), fields)
+      return verdict.status === 'verified' ? { status: 'verified', username: verdict.profile.username } : verdict
+    },
+    resolveChange: async (id, choice) => (await connector()).resolveChange(id, choice),
+    pause: (id) => accounts.pause(id, true),
+    unpause: (id) => accounts.pause(id, false),
+    async disconnectAll() {
+      const ids = Object.keys(store.getState().accounts)
+      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await disconnect(id)] as const)))
+    },
+    async reportInvalidToken(id) {
+      const account = page.findAccount(id)
+      return account.custody === 'vault' ? (await vault()).check(account) : (await refresher()).refused(account)
+    },
+    requestConnect: async (request, { signal } = {}) => (await requests())(request, signal),
+    async refreshProfile(id) {
+      const account = page.findAccount(id)
+      if (page.find(account.provider).kind === 'api-key' || account.custody === 'vault') return account
+      const { secret } = await tokens.use({ accountId: id })
+      return (await refresher()).refreshProfile(id, secret.token?.access_token ?? '')
+    },
+    writeDefault: ({ id, provider }) => accounts.writer.writeDefault(provider, id),
+    writeExcluded: (agentId, excluded) => accounts.writer.writeExcluded(agentId, excluded),
+    wipe(everywhere) {
+      flows.clear(page.prefix)
+      return accounts.wipe(everywhere)
+    },
+    async importIdentities() {
+      const [{ readIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connector()])
+      return accounts.secrets.exclusive('import', () => readIdentities(accounts, adopt))
+    },
+    start() {
+      // What the server did meanwhile. Where it cannot be asked, what is known stays.
+      if (hasVaulted(page)) {
+        vault()
+          .then(({ sync }) => sync())
+          .catch(() => {})
+      }
+      return createRefreshScheduler(accounts, refresher).start()
+    },
+  }
+}
+
+/** This provider has no window to open. */
+const notOAuth = ({ id, name }: Provider) =>
+  new LatchkeyError('misuse', `${name} is connected with a key: call connectKey().`, { provider: id, next: 'edit-key' })
+
+const notConfigured = ({ id, name }: Provider) =>
+  new LatchkeyError(
+    'not_configured',
+    `${name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
+    { provider: id },
+  )
+
+const hasVaulted = ({ options, store }: Page) =>
+  options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
+
+/** What agents are given of the accounts. */
+function createReaders(page: Page, { getToken, identity }: Tokens, vault: () => Promise<VaultClient>) {
+  const { store } = page
+  /** The providers that an agent may use. */
+  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
+    const excluded = (agent && store.getState().excluded[agent]) || []
+    return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
+  }
+  return {
+    getToken,
+    async getIdentities(options?: IdentityOptions): Promise<Identity[]> {
+      const found = await Promise.all(wanted(options).map(identity))
+      return found.filter((one) => one !== undefined)
+    },
+    async getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]> {
+      if (!hasVaulted(page)) return []
+      await (await vault()).ready()
+      const state = store.getState()
+      return wanted(options).flatMap(({ id }) => {
+        const account = defaultAccount(state, id)
+        if (account?.custody !== 'vault' || !isUsable(account.status)) return []
+        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
+      })
+    },
+  }
+}
