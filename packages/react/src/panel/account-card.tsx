@@ -1,8 +1,8 @@
 'use client'
 import {
-  type ConnectedAccount,
   accountsOf,
   type CardStatus,
+  type ConnectedAccount,
   cardStatus,
   defaultAccount,
   type Provider,
