@@ -40,7 +40,7 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
     const userId = await options.authenticate(c.req.raw)
     if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
-    // First of all, the accounts leave the body. What remains is safe to log, to store and to hand around.
+    // Take the accounts out of the body first. The rest can be logged and stored.
     const { context, body } = await broker.agentContext(userId, await c.req.json(), { agent: AGENT_ID })
     const chat = await safeValidateUIMessages<UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>>({
       messages: body.messages,
@@ -50,7 +50,7 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
     const makeTools = moreTools?.(body)
 
-    // The answer is still being read when this function is long done: its tools keep their accounts.
+    // The answer is read after this function returns. respond() keeps the accounts for its tools.
     return context.respond(async () => {
       const all = { ...tools, ...(await makeTools?.()) }
       const loop = { stopWhen: isStepCount(5), abortSignal: c.req.raw.signal }

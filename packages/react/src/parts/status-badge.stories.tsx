@@ -2,9 +2,9 @@ import type { ConnectedAccount as AccountFacts, CardStatus, Reason } from '@latc
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect } from 'storybook/test'
 import { Account } from '../index.ts'
-import { allMessages } from '../use-messages.ts'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { allMessages } from '../use-messages.ts'
 import { StatusBadge } from './status-badge.tsx'
 
 /** A status in a word, a colour and a shape, and, if wanted, the reason for it. */

@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 222, 294, 295.
+// Security cases G, 104-129, 221, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 221, 222, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -396,6 +396,52 @@ describe('references', () => {
     }
     expect(upstream.refreshes()).toHaveLength(2)
     expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
+  })
+
+  it('case 221: facts that were changed in the database hand out nothing, and the audit log has it', async () => {
+    const acme = await connect()
+    const key = (await connectKey()).json.account
+    const others = [providerAt(upstream.origin, 'other'), keyProviderAt(upstream.origin)]
+    const handle = broker({ providers: [providerAt(upstream.origin), ...others], proxy: { methods: ['GET'] } })
+    for (const { id, provider } of [acme, key]) {
+      const { store } = vault
+      const written = (await store.get(owner('ada'), id))!
+      const facts = JSON.parse(written.facts)
+      const changes = [
+        { provider: 'other' },
+        { scopes: ['read', 'admin'] },
+        { issuer: 'https://evil.test' },
+        { id: NOBODYS, custody: undefined, label: 'grace' },
+      ]
+      let { rev } = written
+      for (const change of changes) {
+        rev += 1
+        await store.put({ ...written, rev, facts: JSON.stringify({ ...facts, ...change }) }, rev - 1)
+        upstream.requests.length = 0
+        const before = (await actions()).length
+        const [listed] = (await ask(call('GET', 'accounts'), handle)).json.accounts.filter(
+          (account: { id: string }) => account.id === id,
+        )
+        expect(listed).toMatchObject({ id, provider, custody: 'vault' })
+        for (const named of [provider, 'other']) {
+          const sent = { connectedAccounts: [{ provider: named, accountId: id }] }
+          const run = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+          for (const forceRefresh of [false, true]) {
+            await expect(run.context.getToken(named, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+          }
+        }
+        expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
+        // A reconnect asks for nothing that somebody wrote into the facts.
+        const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
+        const { url } = (await ask(call('POST', 'flows', flow), handle)).json
+        expect(new URL(url).searchParams.get('scope')).toBe('read')
+        expect(upstream.requests).toEqual([])
+        expect((await actions()).slice(before)).toContain('tamper failed secret_unavailable')
+      }
+      // It ends here, and nobody is told of it with a secret.
+      expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
+      expect(upstream.requests).toEqual([])
+    }
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {

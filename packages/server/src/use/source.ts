@@ -16,7 +16,7 @@ export function createSource(door: Door, custodian: Pick<Custodian, 'find' | 're
   /** Finds out whether an account still works. Returns false if it has ended. */
   async function renewed({ owner, provider, accountId }: Call): Promise<boolean> {
     const before = await custodian.find(owner, accountId)
-    const after = await custodian.recheck(owner, accountId)
+    const after = await custodian.recheck(owner, accountId).catch(leftOut)
     if (after?.status !== 'connected') return false
     if (!after.renewable || after.rev !== before?.rev) return true
     // The API refused the token, and the provider could not say whether it has ended: no reason to sign in again.

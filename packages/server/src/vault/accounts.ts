@@ -4,7 +4,7 @@ import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import type { Audit } from './audit.ts'
 import { absent } from './errors.ts'
 import type { KeyProvider } from './keys.ts'
-import { type SealContext, seal, unseal } from './seal.ts'
+import { seal, unseal } from './seal.ts'
 import type { WebhookEvent } from './webhooks.ts'
 
 /** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
@@ -61,16 +61,14 @@ interface AccountsOptions {
   tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
 }
 
-export const contextOf = ({ tenant, user, provider, account }: AccountRow): SealContext => ({
-  tenant,
-  user,
+/** Facts as they are stored. What has a column of its own comes from there. */
+const factsOf = ({ account: id, provider, rev, facts }: AccountRow): ConnectedAccount => ({
+  ...JSON.parse(facts),
+  id,
   provider,
-  account,
+  custody: 'vault',
+  rev,
 })
-
-export const sealedOf = ({ kid, sealed }: AccountRow) => ({ kid, bytes: sealed })
-
-const factsOf = (row: AccountRow): ConnectedAccount => ({ ...JSON.parse(row.facts), custody: 'vault', rev: row.rev })
 
 /** Facts as they are now: time alone makes an account `expiring`, and ends it. */
 const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Date.now())
@@ -79,7 +77,9 @@ const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Dat
 export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts {
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
-      return { account: factsOf(row), secret: JSON.parse(await unseal(keys, contextOf(row), sealedOf(row))) }
+      // First of all this shows that the facts are those that were written.
+      const secret = JSON.parse(await unseal(keys, row))
+      return { account: factsOf(row), secret }
     } catch (error) {
       const { provider, account } = row
       await audit.record(row, { action: 'tamper', provider, account, outcome: 'failed', reason: 'secret_unavailable' })
@@ -91,11 +91,10 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     const { tenant, user } = owner
     const { id, provider } = account
     const rev = Math.max(previous + 1, Date.now())
-    const row = { tenant, user, provider, account: id }
-    const { kid, bytes } = await seal(keys, row, JSON.stringify(secret))
+    const row = { tenant, user, provider, account: id, facts: JSON.stringify({ ...account, rev }) }
     const dueAt =
       secret.token?.refresh_token !== undefined && account.status === 'connected' ? secret.expiresAt : undefined
-    return { ...row, facts: JSON.stringify({ ...account, rev }), sealed: bytes, kid, rev, dueAt }
+    return { ...row, ...(await seal(keys, row, JSON.stringify(secret))), rev, dueAt }
   }
 
   const write: VaultAccounts['write'] = async (owner, id, change) => {

@@ -57,12 +57,12 @@ export function createConnections(upkeep: Upkeep): Connections {
   return {
     async start(owner, provider, { redirect_uri, accountId, scopes }) {
       const { client_id } = endpointOf(provider)
-      // A reconnected account asks for what it had, too.
-      const had = accountId === undefined ? [] : ((await vault.find(owner, accountId))?.scopes ?? [])
+      // A reconnected account asks for what it had, too. Only of facts that nobody changed.
+      const old = accountId === undefined ? undefined : await vault.open(owner, accountId).catch(() => undefined)
       const { url, flow } = await authorizationRequest(provider, {
         redirect_uri,
         client_id,
-        scopes: scopes ?? [...new Set([...provider.scopes, ...had])],
+        scopes: scopes ?? [...new Set([...provider.scopes, ...(old?.account.scopes ?? [])])],
         accountId,
         mode: 'popup',
       })

@@ -26,20 +26,15 @@ export function createFlows(store: VaultStore, keys: KeyProvider): Flows {
   return {
     async putFlow({ tenant, user, session }, flow, lifetime) {
       const id = digest(flow.state)
-      const { kid, bytes } = await seal(keys, { tenant, user, provider: FLOW, account: id }, JSON.stringify(flow))
+      const sealed = await seal(keys, { tenant, user, provider: FLOW, account: id }, JSON.stringify(flow))
       const now = Date.now()
-      await store.putFlow(
-        { tenant, user, id, session: digest(session), sealed: bytes, kid, expiresAt: now + lifetime },
-        now,
-      )
+      await store.putFlow({ tenant, user, id, session: digest(session), ...sealed, expiresAt: now + lifetime }, now)
     },
     async takeFlow({ tenant, user, session }, state) {
       const id = digest(state)
       const row = await store.takeFlow({ tenant, user }, id, digest(session), Date.now())
       if (row === undefined || row === 'foreign') return row
-      return JSON.parse(
-        await unseal(keys, { tenant, user, provider: FLOW, account: id }, { kid: row.kid, bytes: row.sealed }),
-      )
+      return JSON.parse(await unseal(keys, { ...row, provider: FLOW, account: id }))
     },
   }
 }

@@ -1,5 +1,4 @@
 import type { VaultStore } from '../stores/store.ts'
-import { contextOf, sealedOf } from './accounts.ts'
 import type { KeyProvider } from './keys.ts'
 import { seal, unseal } from './seal.ts'
 
@@ -22,9 +21,9 @@ export async function reencrypt(store: VaultStore, keys: KeyProvider): Promise<R
       let moved = 0
       for (const row of rows) {
         try {
-          const { bytes, kid } = await seal(keys, contextOf(row), await unseal(keys, contextOf(row), sealedOf(row)))
+          const resealed = await seal(keys, row, await unseal(keys, row))
           // A row that changed meanwhile was sealed with the current key by whoever changed it.
-          if (await store.put({ ...row, sealed: bytes, kid, rev: row.rev + 1 }, row.rev)) moved += 1
+          if (await store.put({ ...row, ...resealed, rev: row.rev + 1 }, row.rev)) moved += 1
         } catch {
           failed.add(JSON.stringify([row.tenant, row.user, row.account]))
         }

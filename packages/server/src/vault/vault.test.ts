@@ -172,7 +172,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
       await store.get(owners[0]!, other),
       {
         ...mine,
-        sealed: (await seal(keys, { tenant: 'swap', user: 'ada', provider: 'google', account: ID }, '{}')).bytes,
+        sealed: (await seal(keys, { ...mine, provider: 'google' }, '{}')).sealed,
       },
       { ...mine, kid: 'k2' },
       { ...mine, sealed: mine.sealed.map((byte, at) => (at === mine.sealed.length - 1 ? byte ^ 1 : byte)) },
@@ -310,7 +310,7 @@ describe('what an attacker finds', () => {
     const keys = localKeys(KEY)
     const ivs = new Set<string>()
     for (let at = 0; at < 10_000; at++) {
-      const { bytes } = await seal(keys, { ...ADA, provider: 'acme', account: ID }, 'same')
+      const { sealed: bytes } = await seal(keys, { ...ADA, provider: 'acme', account: ID }, 'same')
       const wrapped = 3 + Buffer.from(bytes).readUInt16BE(1)
       for (const start of [3, wrapped]) ivs.add(Buffer.from(bytes.subarray(start, start + 12)).toString('hex'))
     }
