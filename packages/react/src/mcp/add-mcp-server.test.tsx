@@ -2,12 +2,14 @@
 import type { Provider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
 import { github } from '@latchkey/core/providers/github'
-import { cleanup, render, screen, within } from '@testing-library/react'
+import { cleanup, configure, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectedAccounts, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(() => {
   cleanup()
   vi.restoreAllMocks()

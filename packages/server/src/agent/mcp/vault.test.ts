@@ -34,7 +34,6 @@ async function open(server = sandbox.ledger) {
       authenticate: (request) => request.headers.get('cookie'),
       allowedOrigins: [ORIGIN],
       vault,
-      refreshAhead: false,
     })
   const broker = brokerOf()
   const call = async (user: string, path: string, body: object) => {
