@@ -48,7 +48,6 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
     const makeTools = moreTools?.(body)
-
     // The answer is read after this function returns. respond() keeps the accounts for its tools.
     return context.respond(async () => {
       const all = { ...tools, ...(await makeTools?.()) }
