@@ -43,6 +43,7 @@ export const Add: Story = {
 
 /** Its name is what it says of itself; its host is what it is. Nothing was asked of it yet. */
 export const AddAsksFirst: Story = {
+  parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
     const field = canvas.getByRole('textbox')
     await userEvent.click(field)
@@ -154,7 +155,7 @@ export const NoRegistrations: Story = {
   },
 }
 
-/** A server that registers nobody by itself is given the id that somebody has of it, kept for its login server. */
+/** For a server without dynamic registration, a person enters the client id, which is kept for its login server. */
 export const NeedsAClientId: Story = {
   render: () => <AccountCard provider="notes" />,
   parameters: {

@@ -1,5 +1,5 @@
 'use client'
-import type { Messages } from './en.ts'
+import type { Messages } from './messages.ts'
 import { pluralOf } from './plural.ts'
 
 const GOOGLE = 'https://www.googleapis.com/auth/'
@@ -10,6 +10,8 @@ const named = (name: string, account?: string) => `${name}${account ? ` (${accou
 
 /** The sentences of what is loaded on intent. */
 const onIntent = {
+  addServerTaken: (name: string) => `Der Name ${name} ist vergeben. Geben Sie dem Server einen anderen.`,
+  addServerGives: (name: string, place: string) => `Ihr ${name}-Konto wird an ${place} gegeben.`,
   serverKinds: {
     open: 'Ohne Anmeldung',
     headers: 'Mit eigenen Headern',
@@ -115,6 +117,8 @@ export const german: Messages = {
     revoked: (name) => `Der Zugriff wurde bei ${name} widerrufen.`,
     insufficient_scope: (name) => `${name} braucht Ihre Erlaubnis für mehr.`,
     invalid_token: (name) => `${name} akzeptiert nicht mehr, was hier aufbewahrt war.`,
+    issuer_changed: (name) => `${name} hat jetzt einen anderen Anmeldeserver. Verbinden Sie das Konto neu.`,
+    resource_changed: (name) => `${name} hat jetzt eine andere Adresse. Verbinden Sie das Konto neu.`,
     secret_unavailable: () => 'Dieser Browser kann nicht mehr lesen, was er aufbewahrt hat.',
     offline: (name) => `Sie sind offline. ${name} wird wieder genutzt, sobald Sie zurück sind.`,
     unverified: () => 'Noch nicht geprüft',
@@ -153,6 +157,8 @@ export const german: Messages = {
   description: 'Verbinden Sie die Konten, mit denen Ihr Agent arbeitet. Sie können sie jederzeit trennen.',
   notPersistent: 'Dieser Browser bewahrt nichts auf: Konten bleiben, bis diese Seite geschlossen wird.',
   notPersistentHint: 'Erlauben Sie dieser Website, Daten zu speichern, und laden Sie sie neu.',
+  loadFailed:
+    'Das konnte nicht geladen werden. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal, oder laden Sie neu.',
   reload: 'Neu laden',
   noProviders: 'Hier gibt es noch nichts zu verbinden.',
   search: 'Suchen',
