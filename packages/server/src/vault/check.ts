@@ -4,7 +4,7 @@ import type { Owner } from '../stores/store.ts'
 import type { Opened } from './accounts.ts'
 import { adopt } from './connect.ts'
 import type { Renewal } from './renewal.ts'
-import type { Upkeep } from './upkeep.ts'
+import { openBound, type Upkeep } from './upkeep.ts'
 
 /** Verifies a key that could not be verified when it was entered. @throws LatchkeyError if the provider refuses it. */
 export async function checkKey(upkeep: Upkeep, owner: Owner, opened: Opened): Promise<Opened> {
@@ -30,7 +30,7 @@ export async function recheck(
   id: string,
 ): Promise<ConnectedAccount | undefined> {
   const { vault, providers, fetchFor } = upkeep
-  const opened = await vault.open(owner, id)
+  const opened = await openBound(upkeep, owner, id)
   if (!opened) return undefined
   const { account, secret } = opened
   try {

@@ -1,4 +1,5 @@
 import { type DisconnectReceipt, LatchkeyError } from '@latchkey/core'
+import { bindingChange } from '@latchkey/core/server'
 import type { Owner } from '../stores/store.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -18,7 +19,7 @@ export function createDisconnector({ vault, providers, endpointOf }: Upkeep): Di
     const provider = providers.get(account.provider)
     const receipt = { status: 'removed', manageUrl: provider?.manageUrl } as const
     const event = { action: 'revoke', provider: account.provider, account: id } as const
-    if (provider?.kind !== 'oauth' || !secret?.token) {
+    if (provider?.kind !== 'oauth' || !secret?.token || bindingChange(provider, account)) {
       await vault.audit.record(owner, { ...event, outcome: 'allowed', reason: 'removed' })
       return receipt
     }
