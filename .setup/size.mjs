@@ -41,12 +41,53 @@ import { ConnectedAccounts, LatchkeyProvider, useAccounts, useConnect } from '${
 const Headless = () => h('button', { onClick: useConnect('github').connect }, useAccounts().length)
 createRoot(document.body.appendChild(document.createElement('div'))).render(
   h(LatchkeyProvider, { client: ${client} }, h(${element})))`
+/** An account in the vault, as the page kept it. The broker of the pages below says it is called Ada by now. */
+const vaulted = {
+  ...{ id: `github.${'a'.repeat(22)}`, provider: 'github', issuer: 'https://github.com/login/oauth', subject: '1' },
+  ...{ label: 'ada', scopes: [], missingScopes: [], status: 'connected', renewable: true, custody: 'vault' },
+  ...{ connectedAt: 1, rev: 1 },
+}
+const token = { access_token: 'at', token_type: 'bearer', expires_in: 3600, issuer: vaulted.issuer }
+/** What the broker of a page answers. */
+const answers = {
+  providers: { providers: ['github', 'gmail', 'kaggle'].map((id) => ({ id, client_id: 'app', mode: 'mediate' })) },
+  token: { token, profile: { subject: '1', username: 'ada' } },
+  accounts: { accounts: [{ ...vaulted, label: 'Ada', rev: 2 }] },
+}
 /** Pages that have an entry and are left alone: what a visitor without accounts downloads. */
 const pages = {
   'core + 3 providers': `${imports}
 ${client}.mount()`,
   'headless + hooks': rendered('Headless'),
   'panel (with the above)': rendered('ConnectedAccounts'),
+  'core: first connect through a broker': `${imports}
+globalThis.open = () => ({
+  document: { body: {} }, focus() {}, close() {},
+  location: {
+    replace(url) {
+      const state = new URL(url).searchParams.get('state')
+      const channel = new BroadcastChannel('latchkey:' + state)
+      const again = setInterval(() => channel.postMessage({ query: '?code=c&state=' + state }), 50)
+      channel.onmessage = () => clearInterval(again)
+    },
+  },
+})
+const client = ${client}
+client.mount()
+globalThis.ended = client.connect('github').then(({ status }) => status)`,
+  'core: vault custody, page start': `${imports}
+localStorage.setItem('latchkey:${vaulted.id}', JSON.stringify({ v: 1, account: ${JSON.stringify(vaulted)} }))
+const client = ${client}
+client.mount()
+globalThis.ended = new Promise((resolve) => {
+  const look = () => client.getSnapshot().accounts['${vaulted.id}']?.label === 'Ada' && resolve('synced')
+  client.subscribe(look)
+})`,
+}
+/** Entries that load no oauth4webapi, and how each ends. */
+const withoutOAuth = {
+  'core: first connect through a broker': 'connected',
+  'core: vault custody, page start': 'synced',
 }
 
 /** Whose `size.txt` has an entry; what others made is only printed, for comparison. */
@@ -96,7 +137,8 @@ const sum = (chunks, names) => [...names].reduce((total, file) => total + gzip(c
 
 let browser
 /** Bytes that the page of an entry fetches after its first load, until it asks for nothing more. */
-async function byItself(code) {
+async function byItself(name) {
+  const code = pages[name]
   if (!code) return 0
   const { chunks, first } = await bundled(code, [])
   browser ??= await chromium.launch(launchOptions)
@@ -109,12 +151,18 @@ async function byItself(code) {
     const file = new URL(route.request().url()).pathname.slice(1)
     if (!file)
       return route.fulfill({ contentType: 'text/html', body: `<script type="module" src="/${entry}"></script>` })
+    const answer = answers[file.replace('api/latchkey/', '')]
+    if (answer) return route.fulfill({ json: answer })
     if (!chunks.has(file)) return route.fulfill({ status: 404 })
     asked.add(file)
     return route.fulfill({ contentType: 'text/javascript', body: chunks.get(file).code })
   })
   await page.goto('https://app.test/', { waitUntil: 'networkidle' })
+  const ended = await page.evaluate(() => globalThis.ended)
   await page.close()
+  if (ended !== withoutOAuth[name]) throw new Error(`${name}: ${ended} where ${withoutOAuth[name]} was expected.`)
+  const isOAuth = (file) => Object.keys(chunks.get(file).modules).some((id) => id.includes('/oauth4webapi/'))
+  if (ended && [...asked].some(isOAuth)) throw new Error(`${name}: the page loads oauth4webapi.`)
   if (errors.length > 0 || !asked.has(entry)) throw new AggregateError(errors, 'The page that is measured does not run')
   return sum(
     chunks,
@@ -123,9 +171,10 @@ async function byItself(code) {
 }
 
 const measured = new Map()
+for (const name in withoutOAuth) entries[name] = pages[name]
 for (const [name, code] of Object.entries(entries).filter(([name]) => chosen(name))) {
   const { chunks, first } = await bundled(code, external)
-  measured.set(name, [sum(chunks, first), await byItself(pages[name]), sum(chunks, chunks.keys())])
+  measured.set(name, [sum(chunks, first), await byItself(name), sum(chunks, chunks.keys())])
   if (!files) continue
   console.log(name)
   for (const { fileName, code: text, modules } of chunks.values()) {
@@ -146,9 +195,9 @@ if (measured.size === 0)
   throw new Error(`No entry is called ${filter.join(' or ')}: ${Object.keys(entries).join(', ')}`)
 
 const columns = ['first load', 'by itself', 'in all']
-console.log(`${''.padEnd(24)} ${columns.map((column) => column.padStart(10)).join(' ')}`)
+console.log(`${''.padEnd(36)} ${columns.map((column) => column.padStart(10)).join(' ')}`)
 for (const [name, figures] of measured) {
-  console.log(`${name.padEnd(24)} ${figures.map((bytes) => kb(bytes).padStart(10)).join(' ')}`)
+  console.log(`${name.padEnd(36)} ${figures.map((bytes) => kb(bytes).padStart(10)).join(' ')}`)
 }
 
 const heading =
@@ -159,7 +208,7 @@ for (const folder of ['core', 'react']) {
   if (!check) {
     if (filter.length > 0) continue
     const lines = own.map(
-      ([name, figures]) => `${name.padEnd(24)} ${figures.map((bytes) => String(bytes).padStart(6)).join(' ')}`,
+      ([name, figures]) => `${name.padEnd(36)} ${figures.map((bytes) => String(bytes).padStart(6)).join(' ')}`,
     )
     writeFileSync(file, `${[heading, ...lines].join('\n')}\n`)
     continue

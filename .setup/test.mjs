@@ -55,6 +55,8 @@ const chosen = only ? { [only]: known[only] } : everything ? known : steps
 
 // Whole runs stay there for `npm run scoreboard`; a part is not the run that it counts.
 const kept = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'latchkey')
+/** What Node compiled, for the hundreds of processes that tests start. */
+const compiled = path.join(kept, 'compiled')
 const reports = path.join(kept, filter.length > 0 ? 'partial' : 'results')
 if (!only || filter.length > 0) rmSync(reports, { recursive: true, force: true })
 mkdirSync(reports, { recursive: true })
@@ -73,7 +75,7 @@ for (const [name, { script, reporters, check = [] }] of Object.entries(chosen)) 
   const { status } = spawnSync('pnpm', ['run', script, ...more, ...filter], {
     stdio: 'inherit',
     shell: windows,
-    env: { ...process.env, ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...(everything && { TEST_ALL: '1' }), ...env },
   })
   const count = counted(file)
   // A step that failed outside its tests, or that counts nothing, counts as one.

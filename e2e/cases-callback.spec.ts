@@ -3,7 +3,10 @@ import type { Page } from '@playwright/test'
 import { html, serve } from '../apps/bench/src/lab.ts'
 import { addresses, card, expect, open, panel, test } from './demo.ts'
 
-const callback = `${addresses.app}/api/latchkey/callback`
+let callback = ''
+test.beforeAll(({ demo }) => {
+  callback = `${demo.addresses.app}/api/latchkey/callback`
+})
 const attack = '<img src=x onerror="window.__pwn=1">'
 const pwned = () => (window as unknown as { __pwn?: number }).__pwn
 

@@ -1,11 +1,11 @@
 // Security cases C, 51-65: Browser storage. A release waits for 51, 58.
 import type { ConnectedAccount } from '@latchkey/core'
 import { type RotatingServer, startRotatingServer } from '@latchkey/sandbox/rotating-server'
-import type { Page } from '@playwright/test'
+import { expect, type Page, test } from '@playwright/test'
 import { type LabApp, type LabServer, startApp, startAuthorizationServer } from '../apps/bench/src/lab.ts'
 import type { Lab } from '../apps/bench/src/page.ts'
 import { CALLERS, startStorms, storm, TABS, tabsAtExpiry } from '../apps/bench/src/storm.ts'
-import { everythingStored, expect, test } from './demo.ts'
+import { everythingStored } from './demo.ts'
 
 declare const lab: Lab
 

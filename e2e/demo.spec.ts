@@ -24,7 +24,9 @@ import {
   unheardOf,
 } from './demo.ts'
 
-test('three accounts connect, Kaggle by keyboard alone, and the agent works with them', async ({ page }) => {
+test('three accounts connect, Kaggle by keyboard alone, and the agent works with them', { tag: '@vault' }, async ({
+  page,
+}) => {
   const repository = unheardOf('repo')
   const subject = unheardOf('Invoices')
   const dataset = unheardOf('dataset')
@@ -64,7 +66,7 @@ test('three accounts connect, Kaggle by keyboard alone, and the agent works with
   await expect(conversation(page)).toContainText(dataset)
 })
 
-test('a reload keeps all three, without a flash', async ({ page }) => {
+test('a reload keeps all three, without a flash', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   await connectGmail(page)
@@ -93,7 +95,7 @@ test('a reload keeps all three, without a flash', async ({ page }) => {
   await expect(conversation(page)).toContainText('octocat/')
 })
 
-test('unticking a provider takes it out of the next request', async ({ page }) => {
+test('unticking a provider takes it out of the next request', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   await connectGmail(page)
@@ -122,9 +124,9 @@ test('the menu beside the message box leaves an account out, and connects one th
   await expect(page.getByRole('region', { name: 'Agent configuration' })).toBeFocused()
 })
 
-test('a tool whose account is missing asks for it in the chat, and continues once it is connected', async ({
-  page,
-}) => {
+test('a tool whose account is missing asks for it in the chat, and continues once it is connected', {
+  tag: '@vault',
+}, async ({ page }) => {
   const repository = unheardOf('repo')
   await backDoor('github', 'repositories', { owner: 'octocat', name: repository })
   await open(page)
@@ -136,7 +138,10 @@ test('a tool whose account is missing asks for it in the chat, and continues onc
   await expectConnected(page, 'github')
 })
 
-test('other tabs follow, and two accounts connected at once from two tabs both survive', async ({ context, page }) => {
+test('other tabs follow, and two accounts connected at once from two tabs both survive', { tag: '@store' }, async ({
+  context,
+  page,
+}) => {
   const other = await context.newPage()
   await open(page)
   await open(other)
@@ -148,7 +153,7 @@ test('other tabs follow, and two accounts connected at once from two tabs both s
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
 })
 
-test('several flows at once are each their own', async ({ page }) => {
+test('several flows at once are each their own', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   const [github] = await Promise.all([
     page.waitForEvent('popup'),
@@ -170,7 +175,7 @@ test('several flows at once are each their own', async ({ page }) => {
   await expect(card(page, 'gmail')).toContainText('grace@example.com')
 })
 
-test('disconnect asks first, then revokes the token at the provider', async ({ page }) => {
+test('disconnect asks first, then revokes the token at the provider', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   // Its profile was read with it.
@@ -187,7 +192,7 @@ test('disconnect asks first, then revokes the token at the provider', async ({ p
   expect(await isLive('github', access_token)).toBe(false)
 })
 
-test('disconnect reports when the provider could not be reached', async ({ page, custody }) => {
+test('disconnect reports when the provider could not be reached', { tag: '@vault' }, async ({ page, custody }) => {
   await open(page)
   await connectGitHub(page)
   if (custody === 'browser') await page.route('**/api/latchkey/revoke', (route) => route.abort())
@@ -201,7 +206,7 @@ test('disconnect reports when the provider could not be reached', async ({ page,
   await expect(card(page, 'github')).toContainText(/Removed here/i)
 })
 
-test('no secret can be read in storage, and nothing is written to the console', async ({ page, custody }) => {
+test('no secret can be read in storage, and none is written to the console', async ({ page }) => {
   const said: string[] = []
   page.on('console', (message) => said.push(message.text()))
   const tokens = await receivedTokens(page)
@@ -215,9 +220,8 @@ test('no secret can be read in storage, and nothing is written to the console', 
     ...new Set([...(await shownTokens('github')), ...(await shownTokens('google'))]),
     ...tokens.flatMap(({ refresh_token }) => refresh_token ?? []),
   ]
-  // What the server keeps, the page never had to begin with.
-  expect(tokens).toHaveLength(custody === 'browser' ? 2 : 0)
-  expect(secrets).toHaveLength(custody === 'browser' ? 4 : 3)
+  expect(tokens).toHaveLength(2)
+  expect(secrets).toHaveLength(4)
 
   const clean = await everythingStored(page)
   for (const secret of secrets) expect(clean).not.toContain(secret)
@@ -227,7 +231,6 @@ test('no secret can be read in storage, and nothing is written to the console', 
   // The search is worth something only if it finds what is there.
   await page.evaluate((canary) => localStorage.setItem('canary', `${canary}-local`), 'CANARY')
   expect(await everythingStored(page)).toContain('CANARY-local')
-  if (custody !== 'browser') return
   await page.evaluate(async (canary) => {
     await new Promise<void>((resolve, reject) => {
       const request = indexedDB.open('latchkey')
@@ -245,7 +248,7 @@ test('no secret can be read in storage, and nothing is written to the console', 
   expect(await everythingStored(page)).toContain('CANARY-indexed')
 })
 
-test('refusing, closing the window and cancelling each leave a next action', async ({ page }) => {
+test('refusing, closing the window and cancelling each leave a next action', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   const connect = panel(page).getByRole('button', { name: 'Connect GitHub' })
 
@@ -281,7 +284,7 @@ test('refusing, closing the window and cancelling each leave a next action', asy
   await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
 })
 
-test('a blocked window leads to this tab instead, and back', async ({ page }) => {
+test('a blocked window leads to this tab instead, and back', { tag: '@vault' }, async ({ page }) => {
   await page.addInitScript(() => {
     window.open = () => null
   })
@@ -295,9 +298,9 @@ test('a blocked window leads to this tab instead, and back', async ({ page }) =>
   expect(page.url()).toBe(`${addresses.app}/`)
 })
 
-test('a wrong key is refused with a message and stays in the form; a whole kaggle.json is accepted', async ({
-  page,
-}) => {
+test('a wrong key is refused with a message and stays in the form; a whole kaggle.json is accepted', {
+  tag: '@vault',
+}, async ({ page }) => {
   const { username, key } = await kaggleCredentials()
   await open(page)
   await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
@@ -329,7 +332,7 @@ test('a wrong key is refused with a message and stays in the form; a whole kaggl
   await expect(conversation(page)).toContainText('adalovelace/')
 })
 
-test('a key that cannot be checked now is kept, and checked at first use', async ({ page }) => {
+test('a key that cannot be checked now is kept, and checked at first use', { tag: '@vault' }, async ({ page }) => {
   const { token } = await kaggleCredentials()
   await open(page)
   await backDoor('kaggle', 'faults', {
@@ -344,7 +347,7 @@ test('a key that cannot be checked now is kept, and checked at first use', async
   await expect(card(page, 'kaggle')).toContainText('adalovelace')
 })
 
-test('an expired token is refreshed before it is sent', async ({ page, custody }) => {
+test('an expired token is refreshed before it is sent', { tag: '@store' }, async ({ page, custody }) => {
   await backDoor('google', 'access-ttl', { seconds: 30 })
   await open(page)
   await connectGmail(page)
@@ -362,9 +365,9 @@ test('an expired token is refreshed before it is sent', async ({ page, custody }
   expect(searches[0]?.headers.authorization).not.toBe(`Bearer ${first}`)
 })
 
-test('a token that was revoked at the provider leads to Reconnect in the chat, and the tool continues', async ({
-  page,
-}) => {
+test('a token that was revoked at the provider leads to Reconnect in the chat, and the tool continues', {
+  tag: '@vault',
+}, async ({ page }) => {
   await open(page)
   await connectGitHub(page)
   // The person ends the access at GitHub: nothing tells this page.

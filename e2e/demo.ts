@@ -1,24 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
+import { type Addresses, type Custody, type Demo, startDemo } from './demo-server.ts'
 
-/** Who keeps tokens and keys: the browser, or the server in one of its stores. */
-export type Custody = 'browser' | 'sqlite' | 'postgres'
-
-/** Ports of their own, so that a demo that runs beside the tests does not meet them; twenty for each custody. */
-export function addressesOf(custody: Custody) {
-  const port = Number(process.env.E2E_PORT ?? 5273) + ['browser', 'sqlite', 'postgres'].indexOf(custody) * 20
-  return {
-    app: `http://localhost:${port}`,
-    github: `http://127.0.0.1:${port + 1}`,
-    google: `http://127.0.0.1:${port + 2}`,
-    kaggle: `http://127.0.0.1:${port + 3}`,
-    dump: `http://127.0.0.1:${port + 4}`,
-    /** The first of the MCP servers; the others have the ports after it. */
-    mcp: `http://127.0.0.1:${port + 5}`,
-  }
-}
 /** Those of the demo under test: a worker has one. */
-export const addresses = addressesOf('browser')
+export const addresses: Addresses = { app: '', github: '', google: '', kaggle: '', mcp: {} }
 export type StandInName = 'github' | 'google' | 'kaggle'
 
 /** The stand-ins' back door: creates data and looks behind the scenes. */
@@ -38,12 +23,21 @@ export const isLive = async (standIn: StandInName, token: string) =>
 /** A name that no other test and no seed data has. */
 export const unheardOf = (prefix: string) => `${prefix}-${randomUUID().slice(0, 8)}`
 
-/** Every test starts with stand-ins that never met anybody. */
-export const test = base.extend<{ custody: Custody; freshStandIns: undefined }>({
-  custody: ['browser', { option: true }],
-  freshStandIns: [
+/** The demo, for a worker that has tests of it; each of them starts with stand-ins that never met anybody. */
+export const test = base.extend<{ freshStandIns: undefined }, { custody: Custody; demo: Demo }>({
+  custody: ['browser', { option: true, scope: 'worker' }],
+  demo: [
     async ({ custody }, use) => {
-      Object.assign(addresses, addressesOf(custody))
+      const demo = await startDemo(custody)
+      Object.assign(addresses, demo.addresses)
+      await use(demo)
+      await demo.close()
+    },
+    { scope: 'worker', timeout: 120_000 },
+  ],
+  baseURL: ({ demo }, use) => use(demo.addresses.app),
+  freshStandIns: [
+    async ({ demo: _ }, use) => {
       for (const name of ['github', 'google', 'kaggle'] as const) await backDoor(name, 'reset', {})
       await use(undefined)
     },

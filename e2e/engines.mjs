@@ -4,11 +4,10 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { createServer } from 'node:net'
-import path from 'node:path'
 import puppeteer from 'puppeteer-core'
 import { Builder, By, Capabilities, until } from 'selenium-webdriver'
+import { buildPage, startDemo } from './demo-server.ts'
 
-const root = path.join(import.meta.dirname, '..')
 const PATIENCE = 30_000
 const running = []
 
@@ -59,28 +58,15 @@ function install() {
   apt('install', '-y', '-qq', '--no-install-recommends', ...missing)
 }
 
-/** The demo with stand-ins of its own, on free ports. */
-async function startDemo() {
-  const env = { ...process.env, OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '' }
-  const names = ['PORT', 'GITHUB_PORT', 'GOOGLE_PORT', 'KAGGLE_PORT']
-  const ports = {}
-  for (const name of names) ports[name] = String(await freePort())
-  const demo = start(process.execPath, [path.join(root, 'apps/demo/src/showcase/server/start.ts')], {
-    env: { ...env, ...ports },
+/** The back door of a demo's stand-ins. */
+const backDoorOf = (addresses) => async (name, route, body) => {
+  const response = await fetch(`${addresses[name]}/__sandbox/${route}`, {
+    method: body ? 'POST' : 'GET',
+    headers: { 'content-type': 'application/json' },
+    body: body && JSON.stringify(body),
   })
-  demo.stderr.pipe(process.stderr)
-  const app = `http://localhost:${ports.PORT}`
-  await eventually('the demo answers', async () => (await fetch(app)).ok)
-  const backDoor = async (name, route, body) => {
-    const response = await fetch(`http://127.0.0.1:${ports[`${name}_PORT`]}/__sandbox/${route}`, {
-      method: body ? 'POST' : 'GET',
-      headers: { 'content-type': 'application/json' },
-      body: body && JSON.stringify(body),
-    })
-    assert.ok(response.ok, `${route}: ${response.status}`)
-    return response.json().catch(() => undefined)
-  }
-  return { app, backDoor }
+  assert.ok(response.ok, `${route}: ${response.status}`)
+  return response.json().catch(() => undefined)
 }
 
 /**
@@ -268,7 +254,7 @@ function story({ app, backDoor }, engine) {
       one = await engine.open(app)
       await becomes(one, 'gmail', 'disconnected')
       await one.run(listen)
-      await backDoor('GOOGLE', 'access-ttl', { seconds: 30 })
+      await backDoor('google', 'access-ttl', { seconds: 30 })
       await connect(one, 'Connect Gmail', 'Ada Lovelace')
       await becomes(one, 'gmail', 'connected')
       secrets = (await one.run('return window.__answers')).flatMap((token) => [token.access_token, token.refresh_token])
@@ -296,9 +282,9 @@ function story({ app, backDoor }, engine) {
     async 'refreshes once for two tabs'() {
       two = await engine.open(app)
       await becomes(two, 'gmail', 'connected')
-      await backDoor('GOOGLE', 'access-ttl', { seconds: 3600 })
+      await backDoor('google', 'access-ttl', { seconds: 3600 })
       const refreshes = async () =>
-        (await backDoor('GOOGLE', 'log')).filter(({ body }) => body.includes('grant_type=refresh_token')).length
+        (await backDoor('google', 'log')).filter(({ body }) => body.includes('grant_type=refresh_token')).length
       const before = await refreshes()
       // Its token has less than a minute to live, so sending needs a new one.
       await one.run(say, 'Search my mail for invoices')
@@ -321,7 +307,7 @@ function story({ app, backDoor }, engine) {
       await becomes(two, 'gmail', 'disconnected')
       await eventually(
         'the refresh token is dead',
-        async () => !(await backDoor('GOOGLE', `tokens/${encodeURIComponent(secrets[1])}`)).active,
+        async () => !(await backDoor('google', `tokens/${encodeURIComponent(secrets[1])}`)).active,
       )
       const stored = await one.run(everythingStored)
       assert.ok(!stored.includes('ada@example.com'), 'nothing of the account is left')
@@ -331,36 +317,45 @@ function story({ app, backDoor }, engine) {
 
 let passed = 0
 let failed = 0
+/** One engine with a demo of its own, so that both run at once; says how it went when it is through. */
+async function drive(kind, launch) {
+  const lines = [kind]
+  const no = (name, error) => {
+    failed++
+    lines.push(`  not ok  ${name}\n${error.stack}`)
+  }
+  let demo
+  let engine
+  let steps = {}
+  try {
+    demo = await startDemo('browser')
+    engine = await launch()
+    steps = story({ app: demo.addresses.app, backDoor: backDoorOf(demo.addresses) }, engine)
+    lines[0] = engine.name
+  } catch (error) {
+    no('starts', error)
+  }
+  let broken = false
+  for (const [name, step] of Object.entries(steps)) {
+    try {
+      if (broken) throw new Error('It did not get this far.')
+      await step()
+      passed++
+      lines.push(`  ok      ${name}`)
+    } catch (error) {
+      broken = true
+      no(name, error)
+    }
+  }
+  await engine?.close().catch(() => {})
+  await demo?.close()
+  console.log(`\n${lines.join('\n')}`)
+}
+
 install()
 try {
-  const demo = await startDemo()
-  for (const [kind, launch] of Object.entries({ Firefox: firefox, WebKit: webkit })) {
-    let engine
-    let steps = {}
-    try {
-      engine = await launch()
-      steps = story(demo, engine)
-      console.log(`\n${engine.name}`)
-    } catch (error) {
-      failed++
-      console.log(`\n${kind}\n  not ok  starts\n${error.stack}`)
-    }
-    let broken = false
-    for (const [name, step] of Object.entries(steps)) {
-      try {
-        if (broken) throw new Error('It did not get this far.')
-        await step()
-        passed++
-        console.log(`  ok      ${name}`)
-      } catch (error) {
-        broken = true
-        failed++
-        console.log(`  not ok  ${name}\n${error.stack}`)
-      }
-    }
-    await engine?.close().catch(() => {})
-    await demo.backDoor('GOOGLE', 'reset', {})
-  }
+  await buildPage()
+  await Promise.all([drive('Firefox', firefox), drive('WebKit', webkit)])
 } catch (error) {
   failed++
   console.error(error)

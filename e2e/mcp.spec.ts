@@ -1,30 +1,12 @@
 import type { Page } from '@playwright/test'
-import {
-  addresses,
-  card,
-  closing,
-  conversation,
-  expect,
-  expectConnected,
-  open,
-  panel,
-  say,
-  test,
-  throughPopup,
-} from './demo.ts'
+import { card, closing, conversation, expect, expectConnected, open, panel, say, test, throughPopup } from './demo.ts'
 
-const first = Number(new URL(addresses.mcp).port)
-const at = (offset: number) => `http://127.0.0.1:${first + offset}`
-const servers = {
-  notes: at(0),
-  tickets: at(1),
-  files: at(2),
-  ledger: at(3),
-  archive: at(4),
-  kaggle: at(5),
-  better: at(6),
-  shelf: at(7),
-}
+const servers = { notes: '', tickets: '', files: '', ledger: '', archive: '', kaggle: '', better: '', shelf: '' }
+test.beforeAll(({ demo }) => {
+  const { 'kaggle-mcp': kaggle, ...named } = demo.addresses.mcp
+  Object.assign(servers, named, { kaggle })
+  expect(Object.values(servers)).not.toContain('')
+})
 /** Those that take a client which was registered before. */
 const clients: Record<string, string> = { files: 'files-app', shelf: 'shelf-app' }
 

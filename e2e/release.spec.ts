@@ -1,15 +1,19 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startSandbox } from '@latchkey/sandbox'
+import { test } from '@playwright/test'
 import { build } from 'esbuild'
-import { card, expect, panel, test, throughPopup } from './demo.ts'
+import { card, expect, panel, throughPopup } from './demo.ts'
 
 const root = path.join(import.meta.dirname, '..')
-const run = (cwd: string, command: string, ...args: string[]) =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+function run(cwd: string, command: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${stdout}\n${stderr}`)
+  return stdout
+}
 
 const freePort = () =>
   new Promise<number>((resolve) => {
@@ -24,6 +28,18 @@ function readmeLines(): string {
   const lines = /```tsx\n([\s\S]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8'))?.[1]
   if (!lines) throw new Error('The README has no tsx example')
   return lines
+}
+
+/** Every entry point with types that the packages publish; one of those behind a star stands for all. */
+function publicEntries(): string[] {
+  const stars: Record<string, string> = { './providers/*': './providers/github', './runtimes/*': './runtimes/ai-sdk' }
+  const folders = path.join(root, 'packages')
+  return readdirSync(folders).flatMap((name) => {
+    const { publishConfig } = JSON.parse(readFileSync(path.join(folders, name, 'package.json'), 'utf8'))
+    return Object.keys(publishConfig.exports)
+      .filter((entry) => !/\.(css|html)$/.test(entry))
+      .map((entry) => path.posix.join(`@latchkey/${name}`, stars[entry] ?? entry))
+  })
 }
 
 /** The packages as they would be published, by name. */
@@ -125,9 +141,7 @@ test('packed packages install into an empty app with the README’s lines, type-
       return found
     }
     const versions = (...names: string[]) => Object.fromEntries(names.map((name) => [name, version(name)]))
-    // What a web app needs; workload identity is for agents without a page.
-    const needed = Object.entries(tarballs).filter(([name]) => name !== '@latchkey/spiffe')
-    const packages = Object.fromEntries(needed.map(([name, file]) => [name, `file:${file}`]))
+    const packages = Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`]))
     const files = {
       'package.json': JSON.stringify({
         private: true,
@@ -137,12 +151,13 @@ test('packed packages install into an empty app with the README’s lines, type-
           ...versions('react', 'react-dom', '@tanstack/react-query', 'hono', '@hono/node-server'),
         },
         devDependencies: {
-          ...versions('vite', '@vitejs/plugin-react', '@types/react', '@types/react-dom'),
-          typescript: version('typescript-7').replace('npm:typescript@', ''),
+          ...versions('vite', '@vitejs/plugin-react', '@types/node', '@types/react', '@types/react-dom'),
+          'typescript-6': version('typescript'),
+          'typescript-7': version('typescript-7'),
         },
       }),
       // Outside of a workspace, and with each tarball standing in for the version that is not published yet.
-      'pnpm-workspace.yaml': `packages: []\noverrides: ${JSON.stringify({ ...packages, rolldown: version('rolldown') })}\n`,
+      'pnpm-workspace.yaml': `packages: []\nallowBuilds: { protobufjs: false }\noverrides: ${JSON.stringify({ ...packages, rolldown: version('rolldown') })}\n`,
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
           strict: true,
@@ -156,6 +171,21 @@ test('packed packages install into an empty app with the README’s lines, type-
         },
         include: ['src'],
       }),
+      'types/tsconfig.json': JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          skipLibCheck: false,
+          target: 'es2024',
+          lib: ['es2024', 'esnext.disposable', 'dom', 'dom.iterable'],
+          module: 'nodenext',
+          types: ['node'],
+          noEmit: true,
+        },
+        include: ['.'],
+      }),
+      'types/entries.ts': publicEntries()
+        .map((entry, at) => `export * as e${at} from '${entry}'`)
+        .join('\n'),
       'index.html': '<!doctype html><div id="root"></div><script type="module" src="/src/main.tsx"></script>',
       'src/main.tsx': readmeLines()
         .replace('github()', `github({ baseUrl: '${sandbox.github.url}' })`)
@@ -180,9 +210,15 @@ serve({ fetch: app.fetch, port: ${port} }, () => console.log('ready'))
 `,
     }
     mkdirSync(path.join(folder, 'src'))
+    mkdirSync(path.join(folder, 'types'))
     for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
     run(folder, 'pnpm', 'install', '--no-frozen-lockfile')
-    run(folder, 'pnpm', 'exec', 'tsc')
+    // One compiler stands for both in every run; `npm run test:all` has the other, too.
+    for (const compiler of process.env.TEST_ALL ? ['typescript-7', 'typescript-6'] : ['typescript-7']) {
+      const bin = path.join(folder, 'node_modules', compiler, 'bin')
+      const tsc = readdirSync(bin).find((name) => /^tsc6?(\.js)?$/.test(name)) ?? ''
+      for (const project of ['.', 'types']) run(folder, 'node', path.join(bin, tsc), '-p', project)
+    }
     run(folder, 'pnpm', 'exec', 'vite', 'build')
 
     // A browser bundle of everything public fails on the first node: import.

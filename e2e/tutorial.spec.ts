@@ -29,9 +29,9 @@ test('tutorial: a person connects GitHub in the panel, and the agent lists their
   expect(await shownTokens('github')).not.toEqual([])
 })
 
-test('tutorial: the agent lacks an account, the person connects it in the chat, and the agent answers', async ({
-  page,
-}) => {
+test('tutorial: the agent lacks an account, the person connects it in the chat, and the agent answers', {
+  tag: '@vault',
+}, async ({ page }) => {
   expect(carried(await say(page, 'List my repositories'))).toEqual([])
   const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
   await throughPopup(page, () => connect.click(), 'The Octocat')

@@ -18,13 +18,13 @@ import {
   test,
 } from './demo.ts'
 
-const stolen = async (query = '/'): Promise<{ database: string; log: string }> =>
-  (await fetch(addresses.dump + query)).json() as Promise<{ database: string; log: string }>
-
 test('no secret is in the database, in a log, in the browser, or in a request but the one that enters a key', async ({
   page,
   custody,
+  demo,
 }) => {
+  const said: string[] = []
+  page.on('console', (message) => said.push(message.text()))
   const sent: { url: string; text: string }[] = []
   page.context().on('request', (request) => {
     if (!request.url().startsWith(addresses.app)) return
@@ -58,7 +58,8 @@ test('no secret is in the database, in a log, in the browser, or in a request bu
   expect(secrets.length).toBeGreaterThanOrEqual(3)
 
   // The search is worth something only if it finds what is there.
-  const planted = await stolen('/plant?text=CANARY_PLANTED')
+  await demo.plant('CANARY_PLANTED')
+  const planted = demo.stolen()
   expect(planted.database).toContain('CANARY_PLANTED')
   expect(planted.log).toContain('CANARY_PLANTED')
   expect(planted.database).toContain('octocat')
@@ -69,6 +70,7 @@ test('no secret is in the database, in a log, in the browser, or in a request bu
     expect(planted.database).not.toContain(Buffer.from(secret).toString('hex'))
     expect(planted.log).not.toContain(secret)
     expect(stored).not.toContain(secret)
+    expect(said.join('\n')).not.toContain(secret)
     expect(received.join('\n')).not.toContain(secret)
     const carriers = sent.filter(({ text }) => text.includes(secret)).map(({ url }) => new URL(url).pathname)
     expect(carriers).toEqual(secret === token ? ['/api/latchkey/accounts'] : [])

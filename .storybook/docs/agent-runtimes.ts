@@ -636,7 +636,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'There is no such route: the profile comes with the token.',
   },
   set_request_identities: {
-    ours: ['@latchkey/server VaultAccess.agentContext', '@latchkey/server withIdentities'],
+    ours: ['@latchkey/server Broker.agentContext', '@latchkey/server withIdentities'],
     how: 'For the time of one call, not until cleared.',
   },
   get_request_identities: {

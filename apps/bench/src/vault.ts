@@ -217,7 +217,6 @@ async function proxies(): Promise<void> {
     allowedOrigins: ['http://localhost'],
     vault,
     proxy: { methods: ['GET'] },
-    refreshAhead: false,
   })
   const bare = new Hono()
   bare.get('/api/*', async (c) => {

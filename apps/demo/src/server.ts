@@ -34,6 +34,7 @@ Answer in plain text without Markdown. Start the items of a list with "- ".`
 export function createServer({ model, tools, moreTools, ...options }: ServerOptions): Hono {
   const app = new Hono()
   const broker = createBroker(options)
+  broker.start()
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 
   app.post('/api/chat', csrf({ origin: [...options.allowedOrigins] }), async (c) => {

@@ -9,12 +9,12 @@ import type { ConnectKeyOptions } from './connect/api-key.ts'
 import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { flows } from './connect/popup.ts'
+import type { VaultClient } from './connect/vault-client.ts'
 import { hasFlows } from './connect/window.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp } from './mcp/accounts.ts'
 import { once } from './once.ts'
-import type { VaultClient } from './protocol/vault-client.ts'
 import type { ApiKeyProvider, KeyFields, Provider } from './provider.ts'
 import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
 
@@ -120,7 +120,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
   const { store } = page
   const accounts = createAccountStore(page)
   const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(page))
-  const vault = once(async () => (await import('./protocol/vault-client.ts')).createVaultClient(accounts))
+  const vault = once(async () => (await import('./connect/vault-client.ts')).createVaultClient(accounts))
   const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, mcp))
   const connector = once(async () =>
     (await import('./connect/connect.ts')).createConnector(accounts, await refresher(), attempts, vault),

@@ -5,11 +5,11 @@ import * as core from './index.ts'
 import { github } from './providers/github.ts'
 import { kaggle } from './providers/kaggle.ts'
 import { identitiesBody } from './runtimes/ai-sdk.ts'
+import { LOADING } from './snapshot.ts'
 
 it('exports these names', () => {
   expect(Object.keys(core).sort()).toMatchInlineSnapshot(`
     [
-      "LOADING",
       "LatchkeyError",
       "accountsOf",
       "apiKey",
@@ -34,10 +34,10 @@ it('exports these names', () => {
 it('reads nothing on a server, so every render there is the same', () => {
   const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
   const client = core.createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
-  expect(client.getSnapshot()).toEqual(core.LOADING)
+  expect(client.getSnapshot()).toEqual(LOADING)
   expect(core.cardStatus(client.getSnapshot(), 'github')).toBe('loading')
   client.mount()()
-  expect(client.getSnapshot()).toEqual(core.LOADING)
+  expect(client.getSnapshot()).toEqual(LOADING)
   expect(logged).not.toHaveBeenCalled()
 })
 
@@ -54,7 +54,7 @@ it('judges a card by its worst account', () => {
     connectedAt,
     rev: 1,
   })
-  const ready = { ...core.LOADING, status: 'ready' } as const
+  const ready = { ...LOADING, status: 'ready' } as const
   const snapshot = (...accounts: core.ConnectedAccount[]): core.Snapshot => ({
     ...ready,
     accounts: Object.fromEntries(accounts.map((one) => [one.id, one])),

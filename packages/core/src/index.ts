@@ -38,7 +38,6 @@ export {
   type Custody,
   cardStatus,
   defaultAccount,
-  LOADING,
   type ProviderState,
   providerState,
   type Reason,

@@ -13,7 +13,6 @@ import {
   type IdentityOptions,
   type KeyFields,
   LatchkeyError,
-  LOADING,
   type Provider,
   type ProviderState,
   providerState,
@@ -21,6 +20,7 @@ import {
   type Snapshot,
   type TokenOptions,
 } from '@latchkey/core'
+import { LOADING } from '@latchkey/core/internal'
 import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { useLatchkey } from './provider.tsx'
 

@@ -8,8 +8,8 @@ interface Session {
 }
 
 /** A broker that keeps tokens and keys itself. In the app: `vault: await vaultFromEnv()`. */
-export const createVaultBroker = (vault: Vault, authenticate: (request: Request) => Promise<Session | null>) =>
-  createBroker({
+export function createVaultBroker(vault: Vault, authenticate: (request: Request) => Promise<Session | null>) {
+  const broker = createBroker({
     vault,
     providers: [github(), gmail()],
     authenticate,
@@ -18,6 +18,10 @@ export const createVaultBroker = (vault: Vault, authenticate: (request: Request)
     // The providers that each agent may ever use.
     agents: { assistant: { providers: ['github', 'gmail'] } },
   })
+  // Refreshes tokens before they end.
+  broker.start()
+  return broker
+}
 
 /** A run of the agent. Its request contains references to accounts, and no token. */
 export async function run<Answer>(

@@ -2,8 +2,14 @@ import type { Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
-// biome-ignore lint/suspicious/noImportCycles: a circle from before the rule, by types.
-import type { BrokerClient } from './broker/broker.ts'
+
+/** The app's registration at one provider, with the secret that no browser may see. @see RFC 6749 §2.3.1 */
+export interface BrokerClient {
+  /** An entry without one counts as absent, so environment variables can be passed as they are. */
+  client_id: string | undefined
+  /** Needed unless the provider's `token_endpoint_auth_method` is `none`. */
+  client_secret?: string | undefined
+}
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -29,16 +29,10 @@ export {
   type ServiceTokenRequest,
 } from './agent/service-credentials.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './agent/with-account.ts'
-export {
-  type AgentRun,
-  type Broker,
-  type BrokerClient,
-  type BrokerOptions,
-  createBroker,
-  type VaultAccess,
-  type VaultOwner,
-} from './broker/broker.ts'
-export { clientsFromEnv, providersFromEnv } from './env.ts'
+export { type AgentRun, type Broker, createBroker, type VaultBroker } from './broker/broker.ts'
+export type { BrokerOptions } from './broker/options.ts'
+export type { VaultOwner } from './broker/request.ts'
+export { type BrokerClient, clientsFromEnv, providersFromEnv } from './env.ts'
 export type { AllowRule } from './outbound/allow-rules.ts'
 export {
   createGuardedFetch,

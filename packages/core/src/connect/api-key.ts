@@ -3,11 +3,11 @@ import type { Endpoints } from '../accounts/endpoints.ts'
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
 import type { Verification } from '../protocol/profile.ts'
-import type { VaultClient } from '../protocol/vault-client.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import type { Adopter } from './adopt.ts'
 import type { ConnectOutcome } from './flow.ts'
+import type { VaultClient } from './vault-client.ts'
 
 const MAX_KEY = 8 * 1024
 // What could not stand in a header cannot be a key.

@@ -22,6 +22,7 @@ import {
   clientsFromEnv,
   createBroker,
   providersFromEnv,
+  type VaultBroker,
 } from '../index.ts'
 import { localKeys, type VaultOptions, verifyWebhook } from '../vault/index.ts'
 import { insideOf } from '../vault/vault.ts'
@@ -78,9 +79,8 @@ function broker(options: Partial<BrokerOptions<Session>> = {}) {
     owner: (session) => session,
     allowedOrigins: [APP],
     vault,
-    refreshAhead: false,
     ...options,
-  })
+  }) as VaultBroker<Session>
 }
 
 type Headers_ = Record<string, string | undefined>
@@ -237,10 +237,19 @@ describe('flows and accounts', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     upstream.settings.expiresIn = 200
     await connect()
-    const background = broker({ refreshAhead: 300 })
+    const onError = vi.fn()
+    const background = broker({ onError })
     const due = vi.spyOn(insideOf(vault), 'due').mockResolvedValue([])
+    vi.advanceTimersByTime(90_000)
+    expect(due).not.toHaveBeenCalled()
+    background.start()
+    background.start()
     vi.advanceTimersByTime(30_000)
     expect(due).toHaveBeenCalledTimes(1)
+    const broken = new Error('The disk is full.')
+    due.mockRejectedValueOnce(broken).mockClear()
+    vi.advanceTimersByTime(30_000)
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledExactlyOnceWith(broken, 'refresh'))
     background.close()
     vi.advanceTimersByTime(90_000)
     expect(due).toHaveBeenCalledTimes(1)
@@ -640,6 +649,19 @@ describe('guards', () => {
       }
     }
     expect(upstream.requests).toEqual([])
+  })
+
+  it('takes the session that the app hands over, and asks for none then', async () => {
+    const authenticate = vi.fn()
+    const handle = broker({ authenticate })
+    const { id } = await connect()
+    const list = async (session: Session | null) => handle.fetch(call('GET', 'accounts'), { session })
+    expect((await (await list({ user: 'ada', session: 'x' })).json()).accounts).toMatchObject([{ id }])
+    expect((await (await list({ user: 'eve', session: 'x' })).json()).accounts).toEqual([])
+    expect((await list(null)).status).toBe(401)
+    expect(authenticate).not.toHaveBeenCalled()
+    expect((await handle.fetch(call('GET', 'accounts'))).status).toBe(401)
+    expect(authenticate).toHaveBeenCalledTimes(1)
   })
 
   it("case 105: takes nothing but what the app's own page can send", async () => {

@@ -23,7 +23,6 @@ describe('the vault', () => {
       owner: (session) => session,
       allowedOrigins: [APP],
       vault,
-      refreshAhead: false,
       fetch: answering(one),
     })
     const call = async (method: string, route: string, body?: object) => {

@@ -3,10 +3,12 @@ import { createServer } from 'node:http'
 import { createServer as createProbe } from 'node:net'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
 import { mcpServers } from '@latchkey/core/mcp'
 import { CLIENT_METADATA_URL, type OAuthStandIn, PROJECTS_MCP, startMcpSandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys, vaultFromEnv } from '@latchkey/server/vault'
 import react from '@vitejs/plugin-react'
+import { Hono } from 'hono'
 import { createServer as createVite } from 'vite'
 import { createProviders } from '../../providers.ts'
 import { createApp } from './app.ts'
@@ -132,35 +134,40 @@ const api = getRequestListener(app.fetch)
 
 const server = createServer((request, response) => {
   if (request.url?.startsWith('/api/')) api(request, response)
-  else vite.middlewares(request, response)
+  else page(request, response)
 })
-const vite = await createVite({
-  root,
-  configFile: false,
-  // Demos that run at the same time, as in the tests, need separate caches.
-  cacheDir: env.VITE_CACHE_DIR,
-  appType: 'spa',
-  logLevel: 'warn',
-  plugins: [react()],
-  server: { middlewareMode: true, ws: { server } },
-  optimizeDeps: {
-    // Listed, because Vite reloads the page when it finds a dependency at its first use.
-    include: [
-      'react',
-      'react-dom',
-      'react-dom/client',
-      'react/jsx-runtime',
-      'react/jsx-dev-runtime',
-      'ai',
-      '@ai-sdk/react',
-      '@tanstack/react-query',
-      '@latchkey/core > oauth4webapi',
-      '@latchkey/core > zustand/vanilla',
-      '@latchkey/react > @radix-ui/react-dialog',
-      '@latchkey/react > @radix-ui/react-slot',
-    ],
-  },
-})
+/** DEMO_PAGE is a folder with the page as `vite build` made it; without it, the sources are served as they are edited. */
+const vite = env.DEMO_PAGE ? undefined : await startVite()
+const page =
+  vite?.middlewares ?? getRequestListener(new Hono().use(serveStatic({ root: env.DEMO_PAGE as string })).fetch)
+
+function startVite() {
+  return createVite({
+    root,
+    configFile: false,
+    appType: 'spa',
+    logLevel: 'warn',
+    plugins: [react()],
+    server: { middlewareMode: true, ws: { server } },
+    optimizeDeps: {
+      // Listed, because Vite reloads the page when it finds a dependency at its first use.
+      include: [
+        'react',
+        'react-dom',
+        'react-dom/client',
+        'react/jsx-runtime',
+        'react/jsx-dev-runtime',
+        'ai',
+        '@ai-sdk/react',
+        '@tanstack/react-query',
+        '@latchkey/core > oauth4webapi',
+        '@latchkey/core > zustand/vanilla',
+        '@latchkey/react > @radix-ui/react-dialog',
+        '@latchkey/react > @radix-ui/react-slot',
+      ],
+    },
+  })
+}
 
 server.listen(port, '127.0.0.1', () => {
   const place = (url: string | undefined) => (url ? `stand-in at ${url}` : 'the real service')
@@ -175,12 +182,20 @@ Latchkey demo: http://localhost:${port}
   Model   ${agent.name}
   Tokens  ${vault ? `on the server: ${vault.storeType}, encrypted` : 'in the browser, sealed'}
 `)
+  // To the test that started this, if one did.
+  process.send?.({
+    app: `http://localhost:${port}`,
+    github: sandbox.github.url,
+    google: sandbox.google.url,
+    kaggle: sandbox.kaggle.url,
+    mcp: Object.fromEntries(mcpStandIns.map(({ id, url }) => [id, url])),
+  })
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
     server.close()
     server.closeAllConnections()
-    await Promise.all([vite.close(), sandbox.close(), mcpSandbox.close(), vault?.close(), colleague.close()])
+    await Promise.all([vite?.close(), sandbox.close(), mcpSandbox.close(), vault?.close(), colleague.close()])
   })
 }

@@ -32,7 +32,6 @@ async function open(server = sandbox.ledger) {
     authenticate: (request) => request.headers.get('cookie'),
     allowedOrigins: [ORIGIN],
     vault,
-    refreshAhead: false,
   })
   const call = async (user: string, path: string, body: object) => {
     const response = await broker(

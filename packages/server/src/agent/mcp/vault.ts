@@ -7,7 +7,7 @@ import {
   type RegistrationStore,
 } from '@latchkey/core/mcp'
 import { boundMcp, challengeOf, selectScopes } from '@latchkey/core/server'
-import type { BrokerClient } from '../../broker/broker.ts'
+import type { BrokerClient } from '../../env.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 
 /** Options of {@link mcpForVault}. */

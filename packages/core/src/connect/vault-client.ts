@@ -1,11 +1,11 @@
 import type { AccountStore } from '../accounts/account-store.ts'
 import type { DisconnectReceipt } from '../accounts/refresh.ts'
-import type { AuthorizationRequest, authorizationRequest, Flow } from '../connect/authorization.ts'
 import { LatchkeyError } from '../errors.ts'
+import { callBroker } from '../protocol/broker.ts'
+import { codeFromServer } from '../protocol/error-codes.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { callBroker } from './broker.ts'
-import { codeFromServer } from './error-codes.ts'
+import type { AuthorizationRequest, authorizationRequest, Flow } from './authorization.ts'
 
 /** A flow whose verifier is on the server: all that this browser has to know of it. */
 export interface VaultFlow extends Flow {
@@ -15,9 +15,23 @@ export interface VaultFlow extends Flow {
 export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
 
 /** Accounts whose secrets are on the server: this browser asks for what it wants done, and is told facts. */
-export type VaultClient = ReturnType<typeof createVaultClient>
+export interface VaultClient {
+  /** Takes over what the server knows. Accounts that came here meanwhile stay. */
+  sync(): Promise<void>
+  /** Brings facts up to date before an agent is told of them. Never rejects: the server refuses what it must. */
+  ready(): Promise<void>
+  /** The Authorization Request, made by the server: its verifier never comes here. */
+  request(provider: OAuthProvider, asked: Parameters<typeof authorizationRequest>[1]): Promise<AuthorizationRequest>
+  /** Hands the authorization response to the server, which validates and redeems it. */
+  finish(flow: VaultFlow, query: string): Promise<ConnectedAccount>
+  /** The one request that a secret is in: the key that a person entered, once. */
+  connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount>
+  /** An API refused the account, or it was never used: the server finds out whether it can be. */
+  check(account: ConnectedAccount): Promise<ConnectedAccount>
+  disconnect(account: ConnectedAccount): Promise<DisconnectReceipt>
+}
 
-export function createVaultClient(accounts: AccountStore) {
+export function createVaultClient(accounts: AccountStore): VaultClient {
   const { options, store } = accounts
 
   const call = <T>(method: string, route: string, body?: object) =>
@@ -31,7 +45,6 @@ export function createVaultClient(accounts: AccountStore) {
 
   const vaulted = () => Object.values(store.getState().accounts).filter(({ custody }) => custody === 'vault')
 
-  /** Takes over what the server knows. Accounts that came here meanwhile stay. */
   async function sync(): Promise<void> {
     const before = vaulted()
     const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
@@ -44,11 +57,7 @@ export function createVaultClient(accounts: AccountStore) {
 
   return {
     sync,
-    /** The Authorization Request, made by the server: its verifier never comes here. */
-    async request(
-      provider: OAuthProvider,
-      asked: Parameters<typeof authorizationRequest>[1],
-    ): Promise<AuthorizationRequest> {
+    async request(provider, asked) {
       const { redirect_uri, scopes, accountId } = asked
       const body = { provider: provider.id, redirect_uri, scopes, accountId }
       const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
@@ -63,23 +72,20 @@ export function createVaultClient(accounts: AccountStore) {
       }
       return { url, flow }
     },
-    /** Hands the authorization response to the server, which validates and redeems it. */
-    async finish({ state }: VaultFlow, query: string): Promise<ConnectedAccount> {
+    async finish({ state }, query) {
       const { account } = await call<{ account: ConnectedAccount }>('POST', `flows/${encodeURIComponent(state)}`, {
         response: query,
       })
       return keep(account)
     },
-    /** The one request that a secret is in: the key that a person entered, once. */
-    async connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount> {
+    async connectKey(provider, fields, accountId) {
       const body = { provider: provider.id, fields, accountId }
       const { account } = await call<{ account: ConnectedAccount }>('POST', 'accounts', body)
       // The server may have found that an account without a name was this one.
       if (accountId && accountId !== account.id) await sync().catch(() => {})
       return keep(account)
     },
-    /** An API refused the account, or nobody has tried it yet: the server finds out, and its word counts. */
-    async check({ id }: ConnectedAccount): Promise<ConnectedAccount> {
+    async check({ id }) {
       try {
         const { account } = await call<{ account: ConnectedAccount }>('POST', `accounts/${id}`, {})
         if (account.id !== id) await accounts.forget(id)
@@ -89,7 +95,7 @@ export function createVaultClient(accounts: AccountStore) {
         throw error
       }
     },
-    async disconnect({ id }: ConnectedAccount): Promise<DisconnectReceipt> {
+    async disconnect({ id }) {
       const receipt = await call<
         | Extract<DisconnectReceipt, { status: 'revoked' }>
         | { status: 'removed'; manageUrl?: string; error?: unknown; message?: string }
@@ -100,9 +106,7 @@ export function createVaultClient(accounts: AccountStore) {
       const code = codeFromServer(error, 'temporarily_unavailable')
       return { status, manageUrl, error: new LatchkeyError(code, message ?? 'The provider could not be told.') }
     },
-    /** Brings facts up to date before an agent is told of them. */
-    async ready(): Promise<void> {
-      // What the server would refuse it refuses anyway; what it cannot be asked about goes as it is known.
+    async ready() {
       await sync().catch(() => {})
       const untried = vaulted().filter(({ reason }) => reason === 'unverified')
       await Promise.all(untried.map((account) => this.check(account).catch(() => {})))

@@ -1,0 +1,125 @@
+// The demo as tests need it: on free ports, with a page that was built once, and what a thief of the vault would have.
+import { fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { startPostgres } from '@latchkey/sandbox/postgres'
+import react from '@vitejs/plugin-react'
+import pg from 'pg'
+import { build } from 'vite'
+
+const root = path.join(import.meta.dirname, '..')
+/** The demo's page, for every server that the tests start. */
+const page = path.join(root, 'node_modules/.cache/latchkey/demo')
+
+/** Who keeps tokens and keys: the browser, or the server in one of its stores. */
+export type Custody = 'browser' | 'sqlite' | 'postgres'
+
+/** Origins of the demo and of what stands in for the services. */
+export interface Addresses {
+  app: string
+  github: string
+  google: string
+  kaggle: string
+  /** MCP servers by id. */
+  mcp: Record<string, string>
+}
+
+export interface Demo {
+  addresses: Addresses
+  /** What a thief of the database and the logs would have. */
+  stolen(): { database: string; log: string }
+  /** Writes a text into both. */
+  plant(text: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Builds the pages as development sees them, React's warnings and all: from a dev server a page is hundreds of requests. */
+export async function buildPage(): Promise<void> {
+  const demo = path.join(root, 'apps/demo')
+  const { NODE_ENV } = process.env
+  process.env.NODE_ENV = 'development'
+  await build({
+    root: demo,
+    configFile: false,
+    logLevel: 'error',
+    mode: 'development',
+    plugins: [react()],
+    build: {
+      outDir: page,
+      emptyOutDir: true,
+      minify: false,
+      rollupOptions: { input: globSync('*.html', { cwd: demo }).map((file) => path.join(demo, file)) },
+    },
+  })
+  if (NODE_ENV === undefined) delete process.env.NODE_ENV
+  else process.env.NODE_ENV = NODE_ENV
+}
+
+/** Starts the demo and its stand-ins; `buildPage()` comes first. */
+export async function startDemo(custody: Custody): Promise<Demo> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-e2e-'))
+  const file = path.join(folder, 'vault.db')
+  const postgres = custody === 'postgres' ? await startPostgres() : undefined
+  const anyPort = { PORT: '0', GITHUB_PORT: '0', GOOGLE_PORT: '0', KAGGLE_PORT: '0', METRICS_PORT: '0', MCP_PORT: '0' }
+  const vault = {
+    CUSTODY: 'vault',
+    TOKEN_STORE_TYPE: custody,
+    TOKEN_STORE_URL: postgres?.url ?? file,
+    TOKEN_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  }
+  const demo = fork(path.join(root, 'apps/demo/src/showcase/server/start.ts'), {
+    env: {
+      ...process.env,
+      ...anyPort,
+      DEMO_PAGE: page,
+      ...(custody === 'browser' ? { CUSTODY: 'browser' } : vault),
+      // The scripted model answers here, whatever keys the machine has.
+      OPENAI_API_KEY: '',
+      ANTHROPIC_API_KEY: '',
+    },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: [],
+  })
+  let log = ''
+  for (const stream of [demo.stdout, demo.stderr]) stream?.on('data', (chunk) => (log += chunk))
+  const end = () => demo.kill()
+  process.once('exit', end)
+  const ended = once(demo, 'exit')
+  const addresses = await Promise.race([
+    once(demo, 'message').then(([message]) => message as Addresses),
+    ended.then(() => Promise.reject(new Error(`The demo does not start:\n${log}`))),
+  ])
+
+  return {
+    addresses,
+    stolen() {
+      const files = readdirSync(folder).filter((name) => name.startsWith('vault.db'))
+      const read = () => files.map((name) => readFileSync(path.join(folder, name), 'latin1')).join('\n')
+      return { database: postgres?.dump() ?? read(), log }
+    },
+    async plant(text) {
+      log += text
+      if (postgres) {
+        const client = new pg.Client({ connectionString: postgres.adminUrl })
+        await client.connect()
+        await client.query('INSERT INTO latchkey_tenants (tenant) VALUES ($1)', [text])
+        await client.end()
+      } else {
+        const database = new DatabaseSync(file)
+        database.prepare('INSERT INTO latchkey_tenants (tenant) VALUES (?)').run(text)
+        database.close()
+      }
+    },
+    async close() {
+      process.removeListener('exit', end)
+      demo.kill()
+      await ended
+      await postgres?.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

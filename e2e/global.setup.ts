@@ -1,0 +1,1 @@
+export { buildPage as default } from './demo-server.ts'

@@ -1,0 +1,70 @@
+import type { Provider } from '@latchkey/core'
+import type { Hono, MiddlewareHandler } from 'hono'
+import type { Custodian } from '../../vault/custodian.ts'
+import { noAccount, refusal } from '../answers.ts'
+import { keyFields, optionalText, scopesOf, text } from '../body.ts'
+import type { Setup } from '../options.ts'
+import type { Env } from '../request.ts'
+
+/** Routes for accounts that the vault keeps: no secret leaves by one. */
+export function vaultRoutes<Session>(
+  app: Hono<Env>,
+  { custodyOf, providerOf, redirectUriOf }: Setup<Session>,
+  custodian: Custodian,
+  guard: MiddlewareHandler<Env>,
+): void {
+  const vaulted = <P extends Provider>(provider: P): P => {
+    if (custodyOf(provider) === 'vault') return provider
+    throw refusal(400, 'invalid_request', `Accounts of ${provider.name} are kept by the browser: use /token.`)
+  }
+
+  app.post('/flows', async (c) => {
+    const { body, owner } = c.var
+    const provider = vaulted(providerOf('oauth', body))
+    const request = {
+      redirect_uri: redirectUriOf(c),
+      scopes: scopesOf(body),
+      accountId: optionalText(body, 'accountId'),
+    }
+    return c.json(await custodian.start(owner, provider, request))
+  })
+
+  app.post('/flows/:state', async (c) => {
+    const { body, owner } = c.var
+    const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
+    if (account === 'foreign') {
+      throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
+    }
+    if (!account) throw refusal(404, 'invalid_request', 'There is no connection under way for this answer.')
+    return c.json({ account })
+  })
+
+  app.get('/accounts', guard, async (c) => c.json({ accounts: await custodian.list(c.var.owner) }))
+
+  app.post('/accounts', async (c) => {
+    const { body, owner } = c.var
+    const provider = vaulted(providerOf('api-key', body))
+    const fields = keyFields(provider, body)
+    return c.json({ account: await custodian.connectKey(owner, provider, fields, optionalText(body, 'accountId')) })
+  })
+
+  app.get('/accounts/:id', guard, async (c) => {
+    const account = await custodian.find(c.var.owner, c.req.param('id'))
+    if (!account) throw noAccount()
+    return c.json({ account })
+  })
+
+  app.post('/accounts/:id', async (c) => {
+    const account = await custodian.recheck(c.var.owner, c.req.param('id'))
+    if (!account) throw noAccount()
+    return c.json({ account })
+  })
+
+  app.delete('/accounts/:id', guard, async (c) => {
+    const receipt = await custodian.disconnect(c.var.owner, c.req.param('id'))
+    if (!receipt) throw noAccount()
+    if (receipt.status === 'revoked') return c.json(receipt)
+    const { error, ...rest } = receipt
+    return c.json({ ...rest, ...(error && { error: error.code, message: error.message }) })
+  })
+}
