@@ -1,11 +1,19 @@
 import type { Preview } from '@storybook/react-vite'
 import '@fontsource-variable/inter'
 import '@fontsource-variable/noto-sans-arabic'
+import { configure } from 'storybook/test'
 import '../packages/react/src/styles.css'
 import { Page } from './docs/page.tsx'
 import './preview.css'
 
+// A story shows a state, not the loading of its code.
+const later = import.meta.glob('../packages/react/src/**/*.lazy.{ts,tsx}')
+
 export default {
+  async beforeAll() {
+    configure({ asyncUtilTimeout: 10_000 })
+    await Promise.all(Object.values(later).map((load) => load()))
+  },
   tags: ['autodocs'],
   parameters: {
     a11y: { test: 'error' },

@@ -1,5 +1,4 @@
-import type { BrokerOptions } from '@latchkey/server'
-import { createBroker } from '@latchkey/server'
+import { type BrokerOptions, createBroker } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -16,6 +15,8 @@ import {
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { AGENT_ID } from './agent.ts'
+
+type Message = UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>
 
 /** The broker's options, the model and its tools. */
 export interface ServerOptions extends BrokerOptions<string> {
@@ -43,14 +44,10 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
 
     // Take the accounts out of the body first. The rest can be logged and stored.
     const { context, body } = await broker.agentContext(userId, await c.req.json(), { agent: AGENT_ID })
-    const chat = await safeValidateUIMessages<UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>>({
-      messages: body.messages,
-      tools,
-    })
+    const chat = await safeValidateUIMessages<Message>({ messages: body.messages, tools })
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
     const makeTools = moreTools?.(body)
-
     // The answer is read after this function returns. respond() keeps the accounts for its tools.
     return context.respond(async () => {
       const all = { ...tools, ...(await makeTools?.()) }

@@ -22,8 +22,8 @@ const orders: Record<string, string[][]> = {
   react: [
     ['ui', 'messages'],
     ['provider.tsx'],
-    ['use-messages.ts', 'hooks.ts'],
-    ['use-messages.lazy.ts'],
+    ['use-first-messages.ts', 'hooks.ts'],
+    ['use-messages.ts', 'later.tsx'],
     ['parts'],
     ['dialogs'],
     ['connect'],

@@ -36,7 +36,7 @@ export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
 }
 
 /** A selector of lists that answers with its last list while the items are the same ones. */
-function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
+export function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
   let last: readonly T[] = []
   return (snapshot) => {
     const next = select(snapshot)
@@ -129,7 +129,7 @@ export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: s
     error:
       cause instanceof LatchkeyError
         ? cause
-        : new LatchkeyError('misuse', 'Connecting failed in a way nobody expected.', { provider, cause }),
+        : new LatchkeyError('misuse', 'Connecting failed unexpectedly.', { provider, cause }),
   })
   try {
     return start().catch(failed)
@@ -140,7 +140,7 @@ export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: s
 
 /** What {@link useDisconnect} returns. */
 export interface UseDisconnect {
-  /** Removes an account here and revokes it at its provider; the receipt says what became of it. Never rejects. */
+  /** Removes an account here and revokes it at its provider; the receipt says how that ended. Never rejects. */
   disconnect: (accountId: string) => Promise<DisconnectReceipt>
   /** The same for all accounts; receipts by account id. */
   disconnectAll: () => Promise<Record<string, DisconnectReceipt>>

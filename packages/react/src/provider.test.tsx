@@ -3,7 +3,7 @@ import { createLatchkey, LatchkeyError, type Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/react-query'
-import { act, cleanup, render, renderHook, screen } from '@testing-library/react'
+import { act, cleanup, configure, render, renderHook, screen } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { type ReactNode, StrictMode } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -19,6 +19,8 @@ beforeEach(() => {
   client = createFakeClient({ providers: [github()] })
   vi.mocked(createLatchkey).mockReset().mockReturnValue(client)
 })
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
 test('StrictMode, inline providers and renders make one client and tell it nothing', () => {
@@ -74,7 +76,7 @@ test('what is typed is asked for when the page is left', async () => {
   const { rerender } = render(<Blocked keep={() => typed} />)
   typed = 'half a sentence'
   rerender(<Blocked keep={() => typed} />)
-  await userEvent.click(screen.getByRole('button', { name: 'Open in this tab' }))
+  await userEvent.click(await screen.findByRole('button', { name: 'Open in this tab' }))
   expect(connect).toHaveBeenCalledExactlyOnceWith('github', { mode: 'redirect', keep: 'half a sentence' })
 })
 

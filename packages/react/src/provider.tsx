@@ -2,7 +2,7 @@
 import { createLatchkey, type KeyFields, type LatchkeyClient, type LatchkeyOptions } from '@latchkey/core'
 import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
-import type { MessageOverrides } from './messages/en.ts'
+import type { MessageOverrides } from './messages/messages.ts'
 
 interface SharedProps {
   children?: ReactNode
@@ -15,7 +15,7 @@ interface SharedProps {
   /** Words to use in place of the English ones. */
   messages?: MessageOverrides
   /**
-   * What should come back when a connect leaves the page, such as typed text: JSON of at most 8 kB. Asked for in the
+   * What should come back when a connect leaves the page, such as typed text: JSON of at most 8 kB. Called in the
    * click that leaves.
    */
   keep?: () => unknown
@@ -23,7 +23,9 @@ interface SharedProps {
   onReturn?: (kept: unknown) => void
   /**
    * Asks what an agent may do before a window opens: sensitive scopes are not preselected, those of `requiredScopes`
-   * are fixed, and the others can be left out. Default: false, the provider's own page asks.
+   * are fixed, and the others can be left out.
+   *
+   * @default false: only the provider's own page asks
    */
   consent?: boolean
   /** Brand marks by provider id, in place of or beside the built-in ones. */

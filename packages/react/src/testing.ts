@@ -1,6 +1,5 @@
 import {
   accountsOf,
-  type ChangeChoice,
   type ConnectedAccount,
   type ConnectOptions,
   type ConnectOutcome,
@@ -13,9 +12,9 @@ import {
   LatchkeyError,
   type Provider,
   type ProviderState,
-  type RequestOutcome,
   type Snapshot,
 } from '@latchkey/core'
+import { createAccounts, createRequests, pausedStatus, withProvider } from '@latchkey/core/internal'
 import type { Mcp, Registration } from '@latchkey/core/mcp'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
@@ -129,48 +128,47 @@ function createFakeMcp({ registrations: given = [], issuer = 'https://login.exam
   return fake as unknown as Mcp
 }
 
-/**
- * A {@link LatchkeyClient} that does what it is told. A connect puts its provider into `connecting` at once and ends
- * in a later tick, as its scripted outcome says.
- */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: longer than the limit since before it was set.
-export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
-  const { outcomes = {}, receipts = {} } = options
-  const listeners = new Set<() => void>()
+const withAccount = (snapshot: Snapshot, account: ConnectedAccount): Snapshot => ({
+  ...snapshot,
+  accounts: { ...snapshot.accounts, [account.id]: account },
+})
+
+/** What a fake client knows. */
+interface Facts {
+  providers: readonly Provider[]
+  readonly snapshot: Snapshot
+  change(next: (snapshot: Snapshot) => Snapshot): void
+  /** @throws LatchkeyError `misuse` for a provider that the client does not have. */
+  find(providerId: string): Provider
+  /** @throws LatchkeyError `login_required` for an account that is not there. */
+  findAccount(accountId: string): ConnectedAccount
+}
+
+/** The connects of a fake client. */
+interface Connects {
+  start(providerId: string, asked: Asked): Promise<ConnectOutcome>
+  /** Ends a pending one. */
+  settle(providerId: string, outcome: FakeOutcome): void
+}
+
+function createConnects(facts: Facts, outcomes: Readonly<Record<string, FakeOutcome>>): Connects {
   const pending = new Map<string, { settle: (outcome: FakeOutcome) => void; result: Promise<ConnectOutcome> }>()
-  const mcp = createFakeMcp(options)
-  let providers = options.providers ?? [github(), gmail(), kaggle()]
-  let snapshot: Snapshot = {
-    status: options.status ?? 'ready',
-    accounts: Object.fromEntries((options.accounts ?? []).map((account) => [account.id, account])),
-    defaults: {},
-    providers: options.states ?? {},
-    excluded: {},
-    requests: options.requests ?? [],
-    custody: options.custody ?? 'sealed',
-    persistence: options.persistence ?? 'available',
-  }
+  const setState = (providerId: string, state?: ProviderState) =>
+    facts.change((snapshot) => withProvider(snapshot, providerId, state))
 
-  const set = (part: Partial<Snapshot>) => {
-    snapshot = { ...snapshot, ...part }
-    for (const listener of [...listeners]) listener()
+  const accountFor = (providerId: string, asked: Asked): ConnectedAccount => {
+    const provider = facts.find(providerId)
+    const old = asked.accountId && facts.snapshot.accounts[asked.accountId]
+    const username = asked.fields?.username
+    return {
+      ...(old || fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
+      status: 'connected',
+      reason: undefined,
+      missingScopes: [],
+      scopes: asked.scopes ?? (provider.kind === 'oauth' ? provider.scopes : []),
+    }
   }
-  const subscribe = (listener: () => void) => {
-    listeners.add(listener)
-    return () => listeners.delete(listener)
-  }
-  const setAccount = (account: ConnectedAccount) => set({ accounts: { ...snapshot.accounts, [account.id]: account } })
-  const setState = (providerId: string, state: ProviderState | undefined) => {
-    const { [providerId]: _old, ...others } = snapshot.providers
-    set({ providers: state ? { ...others, [providerId]: state } : others })
-  }
-  const find = (accountId: string): ConnectedAccount => {
-    const account = snapshot.accounts[accountId]
-    if (account) return account
-    throw new LatchkeyError('misuse', `There is no account "${accountId}".`, { next: 'connect', account: accountId })
-  }
-
-  const finish = (providerId: string, outcome: FakeOutcome, connect: Asked): ConnectOutcome => {
+  const finish = (providerId: string, outcome: FakeOutcome, asked: Asked): ConnectOutcome => {
     if (outcome instanceof LatchkeyError) {
       setState(providerId, { status: 'idle', error: outcome })
       throw outcome
@@ -179,106 +177,166 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       setState(providerId, { status: 'idle', reason: outcome === 'denied' ? 'access_denied' : 'popup_blocked' })
       return { status: outcome, next: outcome === 'denied' ? 'connect' : 'redirect' }
     }
-    setState(providerId, undefined)
+    setState(providerId)
     if (outcome === 'cancelled' || outcome === 'pending') return { status: 'cancelled', next: 'connect' }
-    const account = outcome === 'connected' ? accountFor(providerId, connect) : outcome
-    const from = snapshot.accounts[connect.accountId ?? '']
+    const account = outcome === 'connected' ? accountFor(providerId, asked) : outcome
+    const from = facts.snapshot.accounts[asked.accountId ?? '']
     if (from && from.id !== account.id) {
-      const error = new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' })
+      const error = new LatchkeyError('account_changed', 'Another account signed in.', { next: 'choose' })
       setState(providerId, { status: 'idle', error, changed: { from, to: account } })
       throw error
     }
-    setAccount(account)
+    facts.change((snapshot) => withAccount(snapshot, account))
     return { status: 'connected', account }
   }
-  const accountFor = (providerId: string, connect: Asked): ConnectedAccount => {
-    const old = connect.accountId ? snapshot.accounts[connect.accountId] : undefined
-    const provider = providers.find((candidate) => candidate.id === providerId)
-    const username = connect.fields?.username
-    return {
-      ...(old ?? fakeAccount({ provider: providerId, ...(username && { username, name: username }) })),
-      status: 'connected',
-      reason: undefined,
-      missingScopes: [],
-      scopes: connect.scopes ?? (provider?.kind === 'oauth' ? provider.scopes : []),
-    }
-  }
-
-  const connect = (providerId: string, connectOptions: Asked = {}): Promise<ConnectOutcome> => {
-    const underWay = pending.get(providerId)
-    if (underWay) return underWay.result
-    const { promise, resolve } = Promise.withResolvers<FakeOutcome>()
-    const result = promise.then((outcome) => {
-      pending.delete(providerId)
-      return finish(providerId, outcome, connectOptions)
-    })
-    pending.set(providerId, { settle: resolve, result })
-    setState(providerId, { status: 'connecting' })
-    const scripted = outcomes[providerId] ?? 'connected'
-    if (scripted !== 'pending') resolve(scripted)
-    return result
-  }
-
-  const disconnect = async (accountId: string): Promise<DisconnectReceipt> => {
-    const account = find(accountId)
-    const { [accountId]: _gone, ...accounts } = snapshot.accounts
-    set({ accounts })
-    return receipts[account.provider] ?? { status: 'revoked', tokens: ['access_token'] }
-  }
-
   return {
-    get providers() {
-      return providers
+    async start(providerId, asked) {
+      facts.find(providerId)
+      const underWay = pending.get(providerId)
+      if (underWay) return underWay.result
+      const { promise, resolve } = Promise.withResolvers<FakeOutcome>()
+      const result = promise.then((outcome) => {
+        pending.delete(providerId)
+        return finish(providerId, outcome, asked)
+      })
+      pending.set(providerId, { settle: resolve, result })
+      setState(providerId, { status: 'connecting' })
+      const scripted = outcomes[providerId] ?? 'connected'
+      if (scripted !== 'pending') resolve(scripted)
+      return result
     },
-    connect,
-    connectKey: (providerId, fields, keyOptions) => connect(providerId, { ...keyOptions, fields }),
-    cancel: (providerId) => pending.get(providerId)?.settle('cancelled'),
-    prepare() {},
-    verifyKey: options.verifyKey ?? (async () => ({ status: 'verified' })),
-    handleRedirect: async () => undefined,
-    reconnect: async (accountId, reconnectOptions) =>
-      connect(find(accountId).provider, { ...reconnectOptions, accountId }),
-    disconnect,
-    async disconnectAll() {
-      const ids = Object.keys(snapshot.accounts)
-      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await disconnect(id)] as const)))
+    settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
+  }
+}
+
+/** The facts that a fake client has at the start. */
+function createFacts(options: FakeClientOptions) {
+  const store = createAccounts()
+  const { providers = [github(), gmail(), kaggle()], accounts = [], states = {} } = options
+  const { status = 'ready', custody = 'sealed', persistence = 'available', requests = [] } = options
+  const byId = Object.fromEntries(accounts.map((account) => [account.id, account]))
+  store.setState({ status, custody, persistence, requests, accounts: byId, providers: states })
+  const facts: Facts = {
+    providers,
+    get snapshot() {
+      return store.getState()
     },
+    change: (next) => store.setState(next),
+    find(providerId) {
+      const provider = facts.providers.find(({ id }) => id === providerId)
+      if (provider) return provider
+      throw new LatchkeyError('misuse', `There is no provider "${providerId}".`, { provider: providerId })
+    },
+    findAccount(accountId) {
+      const account = store.getState().accounts[accountId]
+      if (account) return account
+      const next = { next: 'connect', account: accountId } as const
+      throw new LatchkeyError('login_required', `There is no account "${accountId}".`, next)
+    },
+  }
+  return { store, facts }
+}
+
+/** What a client gives an agent: tokens and identities that are no secrets. */
+function createFakeTokens(facts: Facts): Pick<LatchkeyClient, 'getToken' | 'getIdentities' | 'getConnectedAccounts'> {
+  return {
     async getToken(target) {
-      const account = typeof target === 'string' ? defaultAccount(snapshot, target) : find(target.accountId)
-      if (!account) throw new LatchkeyError('misuse', `No account of "${target}" is connected.`, { next: 'connect' })
-      return `fake-token-of-${account.id}`
+      const account =
+        typeof target === 'string' ? defaultAccount(facts.snapshot, target) : facts.findAccount(target.accountId)
+      if (account) return `fake-token-of-${account.id}`
+      const { id, name } = facts.find(target as string)
+      throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id, next: 'connect' })
     },
     async getIdentities({ agent, providers: only } = {}) {
+      const { snapshot } = facts
       const excluded = agent === undefined ? [] : (snapshot.excluded[agent] ?? [])
-      return providers
+      return facts.providers
         .filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
         .flatMap(({ id }) => accountsOf(snapshot, id).slice(0, 1))
         .map(({ id, provider }) => ({ provider, accessToken: `fake-token-of-${id}`, accountId: id }))
     },
     getConnectedAccounts: async () => [],
-    refreshProfile: async (accountId) => find(accountId),
+  }
+}
+
+/**
+ * A {@link LatchkeyClient} that does what it is told. A connect puts its provider into `connecting` at once and ends
+ * in a later tick, as its scripted outcome says.
+ */
+export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
+  const { store, facts } = createFacts(options)
+  const { find, findAccount, change } = facts
+  const { start, settle } = createConnects(facts, options.outcomes ?? {})
+  const request = createRequests({ store, find })
+  const mcp = createFakeMcp(options)
+  const set = (part: Partial<Snapshot>) => store.setState(part)
+  const setAccount = (account: ConnectedAccount) => change((snapshot) => withAccount(snapshot, account))
+  const setState = (providerId: string, state: ProviderState | undefined) =>
+    change((snapshot) => withProvider(snapshot, providerId, state))
+  const misuse = (providerId: string, verb: string) =>
+    new LatchkeyError('misuse', `${find(providerId).name} is connected by ${verb}().`, { provider: providerId })
+  const connect = async (providerId: string, asked: ConnectOptions = {}) => {
+    if (find(providerId).kind === 'api-key') throw misuse(providerId, 'connectKey')
+    return start(providerId, asked)
+  }
+
+  const client: FakeClient = {
+    get providers() {
+      return facts.providers
+    },
+    connect,
+    async connectKey(providerId, fields, asked) {
+      if (find(providerId).kind !== 'api-key') throw misuse(providerId, 'connect')
+      return start(providerId, { ...asked, fields })
+    },
+    cancel: (providerId) => settle(providerId, 'cancelled'),
+    prepare() {},
+    verifyKey: options.verifyKey ?? (async () => ({ status: 'verified' })),
+    handleRedirect: async () => undefined,
+    reconnect: async (accountId, asked) => connect(findAccount(accountId).provider, { ...asked, accountId }),
+    async disconnect(accountId) {
+      const account = facts.snapshot.accounts[accountId]
+      if (!account) return { status: 'removed' }
+      const { [accountId]: _gone, ...accounts } = facts.snapshot.accounts
+      set({ accounts })
+      return options.receipts?.[account.provider] ?? { status: 'revoked', tokens: ['access_token'] }
+    },
+    async disconnectAll() {
+      const ids = Object.keys(facts.snapshot.accounts)
+      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await client.disconnect(id)] as const)))
+    },
+    ...createFakeTokens(facts),
+    refreshProfile: async (accountId) => findAccount(accountId),
     async reportInvalidToken(accountId) {
-      const account: ConnectedAccount = { ...find(accountId), status: 'needs-reconnect', reason: 'revoked' }
-      set({ accounts: { ...snapshot.accounts, [accountId]: account } })
-      return account
+      setAccount({ ...findAccount(accountId), status: 'needs-reconnect', reason: 'revoked' })
+      return findAccount(accountId)
     },
     setIncluded(agentId, providerId, included) {
-      const others = (snapshot.excluded[agentId] ?? []).filter((id) => id !== providerId)
-      set({ excluded: { ...snapshot.excluded, [agentId]: included ? others : [...others, providerId] } })
+      const { excluded } = facts.snapshot
+      const others = (excluded[agentId] ?? []).filter((id) => id !== providerId)
+      set({ excluded: { ...excluded, [agentId]: included ? others : [...others, providerId] } })
     },
     async pause(accountId) {
-      setAccount({ ...find(accountId), status: 'paused' })
+      const account = findAccount(accountId)
+      setAccount({ ...account, status: pausedStatus(account, true) })
     },
     async unpause(accountId) {
-      setAccount({ ...find(accountId), status: 'connected' })
+      const account = findAccount(accountId)
+      setAccount({ ...account, status: pausedStatus(account, false) })
     },
-    async resolveChange(providerId: string, choice: ChangeChoice) {
-      const { changed } = snapshot.providers[providerId] ?? {}
+    async resolveChange(providerId, choice) {
+      const { changed } = facts.snapshot.providers[providerId] ?? {}
+      if (!changed) throw new LatchkeyError('flow_unknown', 'There is nothing to choose.', { provider: providerId })
       setState(providerId, undefined)
-      if (!changed || choice === 'cancel') return { status: 'cancelled', next: 'connect' }
-      if (choice === 'replace') await disconnect(changed.from.id)
-      setAccount(changed.to)
-      return { status: 'connected', account: changed.to }
+      if (choice === 'cancel') return { status: 'cancelled', next: 'connect' }
+      const { from, to } = changed
+      const wasDefault = defaultAccount(facts.snapshot, providerId)?.id === from.id
+      setAccount(to)
+      if (choice === 'replace') {
+        await client.disconnect(from.id)
+        if (wasDefault) client.setDefault(to.id)
+      }
+      return { status: 'connected', account: to }
     },
     async connectLink(providerId) {
       setState(providerId, { status: 'connecting' })
@@ -287,34 +345,23 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
     async signOut() {
       set({ accounts: {}, defaults: {}, excluded: {}, providers: {}, requests: [] })
     },
-    requestConnect(request) {
-      set({ requests: [...snapshot.requests.filter(({ provider }) => provider !== request.provider), request] })
-      const { promise, resolve } = Promise.withResolvers<RequestOutcome>()
-      const stop = subscribe(() => {
-        if (snapshot.requests.includes(request)) return
-        stop()
-        const account = defaultAccount(snapshot, request.provider)
-        resolve(account ? { status: 'connected', provider: account.provider } : { status: 'cancelled' })
-      })
-      return promise
-    },
-    cancelRequest(providerId) {
-      set({ requests: snapshot.requests.filter(({ provider }) => provider !== providerId) })
-    },
-    setDefault(accountId) {
-      set({ defaults: { ...snapshot.defaults, [find(accountId).provider]: accountId } })
-    },
+    requestConnect: (asked, { signal } = {}) => request(asked, signal),
+    cancelRequest: (providerId) =>
+      set({ requests: facts.snapshot.requests.filter(({ provider }) => provider !== providerId) }),
+    setDefault: (accountId) =>
+      set({ defaults: { ...facts.snapshot.defaults, [findAccount(accountId).provider]: accountId } }),
     setProviders(next) {
-      providers = next
+      facts.providers = next
       set({})
     },
     mcp: async () => mcp,
-    getSnapshot: () => snapshot,
-    subscribe,
+    getSnapshot: store.getState,
+    subscribe: store.subscribe,
     mount: () => () => {},
-    settle: (providerId, outcome) => pending.get(providerId)?.settle(outcome),
+    settle,
     set,
     setAccount,
     setState,
   }
+  return client
 }

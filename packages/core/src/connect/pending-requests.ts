@@ -6,7 +6,7 @@ import { accountsOf, type ConnectedAccount, type Snapshot } from '../snapshot.ts
 export type RequestOutcome = { status: 'connected'; provider: string } | { status: 'cancelled' }
 
 /** Requests of running tools, shown until an account answers them. Loaded with the first one. */
-export function createRequests({ store, find }: Page) {
+export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
   const waiting = new Map<ConnectRequest, (outcome: RequestOutcome) => void>()
 
   /** One entry a provider, with the scopes of all who wait for it. */

@@ -274,7 +274,7 @@ describe('profiles', () => {
     expect(profile).toEqual({ subject: '1', username: 'octocat', name: 'octocat' })
   })
 
-  it('reports a refused token, an unreachable endpoint, or no endpoint', async () => {
+  it('reports a refused token, a failed request, a malformed answer, and a provider without a profile', async () => {
     const hub = github({ baseUrl: server.origin })
     server.fault('/api/v3/user', { status: 401, body: {} }, { status: 500, body: {} }, { body: 'no' })
     for (const code of ['invalid_token', 'temporarily_unavailable', 'malformed_response'])
@@ -328,7 +328,7 @@ describe('keys', () => {
     expect(await verifyKey(at(), KEY)).toEqual({ status: 'unchecked' })
   })
 
-  it('returns undefined if the server does not answer, or has no endpoint', async () => {
+  it('are unchecked if the server does not answer, or if the provider has no verification', async () => {
     expect(await verifyKey(kaggle({ baseUrl: 'http://127.0.0.1:1' }), KEY)).toEqual({ status: 'unchecked' })
     const plain = apiKey({ id: 'w', name: 'W', keyUrl: 'https://w.example', apiBaseUrl: 'https://w.example' })
     expect(await verifyKey(plain, { key: 'x' })).toEqual({ status: 'unchecked' })

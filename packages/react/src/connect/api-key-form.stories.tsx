@@ -128,7 +128,7 @@ export const Checking: Story = {
   },
 }
 
-/** Nobody could say whether the key is good: it is kept, and the card says so. */
+/** The provider could not check the key: it is kept, and the card says so. */
 export const CouldNotBeChecked: Story = {
   parameters: {
     fake: {
@@ -337,7 +337,7 @@ export const Rotates: Story = {
   },
 }
 
-/** Nobody could say whose the new key is: nothing is changed. */
+/** The provider could not say whose the new key is: nothing is changed. */
 export const NotRotated: Story = {
   ...Rotates,
   parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },

@@ -2,7 +2,7 @@
 import { type KeyVerdict, LatchkeyError } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { act, cleanup, render, screen, waitFor } from '@testing-library/react'
+import { act, cleanup, configure, render, screen, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, test, vi } from 'vitest'
 import { AccountCard } from '../panel/account-card.tsx'
@@ -10,6 +10,8 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ApiKeyForm } from './api-key-form.tsx'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
 const provider = kaggle()

@@ -3,7 +3,8 @@ import type { OAuthProvider } from '@latchkey/core'
 import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../provider.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { Button } from '../ui/button.tsx'
+import { useMessages } from '../use-messages.ts'
 
 interface ClientIdFormProps {
   provider: OAuthProvider
@@ -14,12 +15,12 @@ interface ClientIdFormProps {
 const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
 
 /**
- * Takes the id of this app at an authorization server that registers nobody by itself, and keeps it for that server.
+ * Takes the id of this app at an authorization server without dynamic registration, and keeps it for that server.
  * A client id is no secret; there is no field for one, since a browser could not keep it. @see RFC 6749 §2.2
  */
 export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
   const client = useLatchkey()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const { name } = provider
   const [found, setFound] = useState<{ mcp: Mcp; issuer: string }>()
   const [problem, setProblem] = useState<string>()
@@ -75,11 +76,9 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
             <span>
               {messages.clientIdRedirect}: <code dir="ltr">{found.mcp.redirectUri}</code>
             </span>
-            <button
-              type="button"
-              className="latchkey-button"
-              data-kind="quiet"
-              data-size="small"
+            <Button
+              kind="quiet"
+              size="small"
               onClick={() =>
                 navigator.clipboard.writeText(found.mcp.redirectUri).then(
                   () => setCopied(true),
@@ -88,7 +87,7 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
               }
             >
               {copied ? messages.copied : messages.copyShort}
-            </button>
+            </Button>
           </p>
           <div className="latchkey-field">
             <label htmlFor={`${baseId}-input`}>{messages.clientIdLabel}</label>
@@ -116,9 +115,9 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
       )}
       {found && (
         <div className="latchkey-actions">
-          <button type="submit" className="latchkey-button" data-kind="primary" aria-label={messages.connect(name)}>
+          <Button type="submit" kind="primary" aria-label={messages.connect(name)}>
             {messages.connectShort}
-          </button>
+          </Button>
         </div>
       )}
     </form>

@@ -38,7 +38,7 @@ export const Full: Story = {
     await waitFor(() => expect(args.onConnected).toHaveBeenCalledOnce())
     await expect(button).toHaveAttribute('data-status', 'connected')
     await expect(button).toHaveFocus()
-    await expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.')
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.'))
   },
 }
 
@@ -89,7 +89,7 @@ export const Connecting: Story = {
     const button = canvas.getByRole('button', { name: 'Connecting GitHub.' })
     await expect(button).toHaveAttribute('data-status', 'connecting')
     await expect(button).toHaveFocus()
-    await expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.')
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.'))
     await userEvent.click(canvas.getByRole('button', { name: 'Cancel connecting GitHub' }))
     const again = await canvas.findByRole('button', { name: 'Connect GitHub' })
     await waitFor(() => expect(again).toHaveFocus())
@@ -104,7 +104,7 @@ export const Blocked: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
-    await expect(canvas.getByRole('status')).toHaveTextContent('The GitHub window was blocked.')
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('The GitHub window was blocked.'))
     const connect = spyOn(client, 'connect')
     await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
     await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
@@ -153,7 +153,7 @@ export const WithAKey: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
     await waitFor(async () => expect(await canvas.findByLabelText('Kaggle API key')).toHaveFocus())
     await userEvent.keyboard('{Escape}')
-    await expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveFocus()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect Kaggle' })).toHaveFocus())
   },
 }
 

@@ -9,9 +9,10 @@ import { useKit } from '../provider.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { useMessages } from '../use-messages.ts'
-import { type ConnectIntent, useConnectControl } from './connect-control.tsx'
-import { ConnectNotice } from './connect-notice.tsx'
+import { useFirstMessages } from '../use-first-messages.ts'
+import { useConnectControl } from './connect-control.tsx'
+import { useConnectNotice } from './connect-notice.tsx'
+import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectButton}. */
 export type ConnectButtonProps = ConnectIntent &
@@ -56,7 +57,7 @@ type StandaloneControlProps = Omit<ConnectButtonProps, 'provider'> & {
 function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlProps) {
   const { variant = 'full', size = 'medium', kind = 'primary', consent, asChild, className, children, ...rest } = props
   const { accountId, accountLabel, scopes, intent: meant, onConnected, ...others } = rest
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const { icons } = useKit()
   const { name } = provider
   const stack = useRef<HTMLDivElement>(null)
@@ -66,7 +67,8 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
   const [started, setStarted] = useState<ConnectIntent>()
   const intent = { accountId, accountLabel, scopes, intent: meant, onConnected }
   const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
-  useKeptFocus(stack, `${status} ${reason}`)
+  const { notice, pending } = useConnectNotice({ provider, ...intent, ...started })
+  useKeptFocus(stack, `${status} ${reason}`, pending)
   useSpokenStatus(name, status, accounts, reason)
 
   const busy = status === 'connecting' && provider.kind !== 'api-key'
@@ -110,7 +112,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
         )}
       </Node>
       {below}
-      <ConnectNotice provider={provider} {...intent} {...started} />
+      {notice}
     </div>
   )
 }

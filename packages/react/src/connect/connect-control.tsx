@@ -1,56 +1,19 @@
 'use client'
-import { type ConnectOptions, type ConnectOutcome, defaultAccount, type Provider } from '@latchkey/core'
+import { defaultAccount, type Provider } from '@latchkey/core'
 import { type MouseEvent, useId, useRef, useState } from 'react'
-import { type ConnectResult, neverRejecting, useConnect, useSnapshot } from '../hooks.ts'
+import { useConnect, useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
+import { loadSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
-import { later } from '../ui/lazy.ts'
-import { useMessages } from '../use-messages.ts'
+import { useFirstMessages } from '../use-first-messages.ts'
+import { type ConnectIntent, useStart } from './start.ts'
 
 const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.lazy.tsx')).KeyForm)
 const useConsentQuestion = /* @__PURE__ */ later(
   async () => (await import('../dialogs/questions.lazy.tsx')).ConsentQuestion,
 )
-
-/** What a connect is about. */
-export interface ConnectIntent {
-  /** The account to connect again. */
-  accountId?: string
-  /** The account's name for the button, when the provider has several. */
-  accountLabel?: string
-  /** Scopes to ask for. @default the provider's */
-  scopes?: readonly string[]
-  /**
-   * Whether one more account is meant.
-   *
-   * @default 'add-account' when neither scopes nor an account are named
-   */
-  intent?: ConnectOptions['intent']
-  /** Called when an account was connected here. */
-  onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
-}
-
-/** Starts the intent's flow in this very tick. */
-export function useStart(provider: Provider, { accountId, scopes, intent, onConnected }: ConnectIntent) {
-  const { client, keep } = useKit()
-  return (mode?: ConnectOptions['mode'], chosen = scopes, meant = intent): Promise<ConnectResult> => {
-    const added =
-      meant ?? (accountId || chosen || !defaultAccount(client.getSnapshot(), provider.id) ? undefined : 'add-account')
-    const options: ConnectOptions = {
-      ...(mode && (mode === 'redirect' ? { mode, keep: keep() } : { mode })),
-      ...(added && { intent: added }),
-    }
-    const result = neverRejecting(
-      () =>
-        accountId && !chosen
-          ? client.reconnect(accountId, mode && options)
-          : client.connect(provider.id, chosen ? { ...options, scopes: chosen, accountId } : options),
-      provider.id,
-    )
-    result.then((outcome) => outcome.status === 'connected' && onConnected?.(outcome))
-    return result
-  }
-}
 
 /** What there is to decide before a window opens. Nothing when the app does not want it asked, or all was agreed before. */
 function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent, wanted: boolean | undefined) {
@@ -64,7 +27,7 @@ function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent,
   const asked = scopes ?? (account ? granted : provider.scopes)
   if (asked.some((scope) => !granted.includes(scope)))
     return { question: { provider: provider.id, asked, granted, account: account?.label } }
-  // What was left out before is not asked for again behind a person's back.
+  // What the person left out before is not asked for again without a question.
   return { scopes: account && granted.length > 0 ? granted : undefined }
 }
 
@@ -90,6 +53,8 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
 
   const foresee = () => {
     prepare()
+    // What fails is asked for again when there is something to show or say.
+    Promise.all([import('./events.lazy.ts'), loadSpokenStatus()]).catch(() => {})
     if (takesKey) loadForm()
     if (question) loadConsent()
   }
@@ -112,7 +77,7 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
     onStart?.({ ...intent, scopes: chosen, intent: meant })
     void start(undefined, chosen, meant)
   }
-  // The button may have given way to what became of it.
+  // The button may be gone with the state that it was for.
   const refocus = (home?: Element | null) => (button.current?.isConnected ? button.current : firstStop(home))?.focus()
   return {
     open,
@@ -167,7 +132,7 @@ export type ConnectControlProps = ConnectIntent &
 /** The button of a card, and what it opens. */
 export function ConnectControl(props: ConnectControlProps) {
   const { provider, kind = 'primary', words, className = 'latchkey-connect', consent, onStart, ...intent } = props
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const { status, error } = useConnect(provider.id)
   const control = useConnectControl(provider, intent, { consent, onStart })
   // The way on is in the notice while a window is open; a form stays, and says so itself.
@@ -181,15 +146,9 @@ export function ConnectControl(props: ConnectControlProps) {
       : [messages.reconnectShort, messages.reconnect(provider.name, intent.accountLabel)])
   return (
     <>
-      <button
-        type="button"
-        className={`latchkey-button ${className}`}
-        data-kind={control.open ? 'secondary' : kind}
-        aria-label={name}
-        {...control.props}
-      >
+      <Button className={className} kind={control.open ? 'secondary' : kind} aria-label={name} {...control.props}>
         {visible}
-      </button>
+      </Button>
       {control.below}
     </>
   )

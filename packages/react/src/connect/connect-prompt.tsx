@@ -13,14 +13,16 @@ import { ScopeItems } from '../parts/scope-items.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
 import { Avatar } from '../ui/avatar.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { NoticeButton } from '../ui/notice.tsx'
-import { descriptionOf, useLanguage, useMessages } from '../use-messages.ts'
-import { ConnectControl, type ConnectIntent } from './connect-control.tsx'
-import { ConnectNotice } from './connect-notice.tsx'
+import { descriptionOf, useLanguage } from '../use-first-messages.ts'
+import { useMessages } from '../use-messages.ts'
+import { ConnectControl } from './connect-control.tsx'
+import { useConnectNotice } from './connect-notice.tsx'
 import { PagePrompt } from './page-prompt.tsx'
+import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectPrompt}. */
 export interface ConnectPromptProps {
@@ -71,7 +73,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     (account?.status === 'connected' || account?.status === 'expiring') &&
     wanted.every((scope) => account.scopes.includes(scope))
 
-  useKeptFocus(card, `${status} ${reason} ${fulfilled}`)
+  // A token is replaced by the next one, so what was granted before is asked for again along with the new.
+  const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
+  const intent = {
+    ...(account && { accountId: account.id }),
+    ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
+  }
+  const { notice, pending } = useConnectNotice({ provider, ...intent, ...started })
+  useKeptFocus(card, `${status} ${reason} ${fulfilled}`, pending && !fulfilled)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -114,12 +123,6 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
       </article>
     )
   }
-  // A token is replaced by the next one, so what was granted before is asked for again along with the new.
-  const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
-  const intent = {
-    ...(account && { accountId: account.id }),
-    ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
-  }
   return (
     <article
       {...language}
@@ -140,15 +143,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           )}
         </div>
         {ready && paused ? (
-          <button
-            type="button"
-            className="latchkey-button latchkey-connect"
-            data-kind="primary"
+          <Button
+            className="latchkey-connect"
+            kind="primary"
             aria-label={messages.resume(name)}
             onClick={() => client.unpause(paused.id)}
           >
             {messages.resumeShort}
-          </button>
+          </Button>
         ) : ready ? (
           <ConnectControl provider={provider} onStart={setStarted} {...intent} />
         ) : (
@@ -163,12 +165,16 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           </div>
         )}
       </div>
-      <ConnectNotice provider={provider} {...intent} {...started} />
+      {notice}
       {waiting && (
         <div className="latchkey-later">
-          <NoticeButton label={messages.promptLater(name)} onClick={() => client.cancelRequest(provider.id)}>
+          <Button
+            size="small"
+            aria-label={messages.promptLater(name)}
+            onClick={() => client.cancelRequest(provider.id)}
+          >
             {messages.promptLaterShort}
-          </NoticeButton>
+          </Button>
         </div>
       )}
     </article>

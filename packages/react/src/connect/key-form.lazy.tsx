@@ -15,10 +15,10 @@ import {
   useRef,
   useState,
 } from 'react'
-import type { Messages } from '../messages/en.ts'
+import type { Messages } from '../messages/messages.ts'
 import { useKit } from '../provider.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
-import { errorSentence } from '../use-messages.ts'
+import { Button } from '../ui/button.tsx'
+import { errorSentence, useMessages } from '../use-messages.ts'
 
 const LONGEST = 8 * 1024
 const UNPRINTABLE = /[^\x20-\x7e]/
@@ -27,8 +27,10 @@ const UNPRINTABLE = /[^\x20-\x7e]/
 export interface ApiKeyFormProps {
   provider: ApiKeyProvider
   /**
-   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that nobody can
-   * check does not take the place of one whose owner is known. Default: a new account.
+   * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that the
+   * provider cannot check does not take the place of one whose owner is known.
+   *
+   * @default a new account
    */
   accountId?: string
   id?: string
@@ -72,7 +74,7 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
 /** The form itself; see {@link ApiKeyFormProps}. */
 export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   // As it was when the form was opened: what becomes of it meanwhile, its card shows.
   const [account] = useState(() => client.getSnapshot().accounts[accountId ?? ''])
   const form = useRef<HTMLFormElement>(null)
@@ -166,7 +168,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         setBusy(false)
         return refuse({ field: primary, sentence: errorSentence(messages, error, provider.name) })
       }
-      // Nobody could say whether the key is good: that is no reason to refuse a first one.
+      // The provider could not check the key: that is no reason to refuse a first one.
     }
     const fields = submitted.get(node) ?? readFields(node, provider)
     submitted.delete(node)
@@ -246,14 +248,14 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         </ul>
       )}
       <div className="latchkey-actions">
-        <button type="submit" className="latchkey-button" data-kind="primary" aria-disabled={busy || undefined}>
+        <Button type="submit" kind="primary" aria-disabled={busy || undefined}>
           {busy && <span className="latchkey-spinner" aria-hidden="true" />}
           {busy ? messages.checking : rotates ? messages.rotateShort : messages.connectShort}
-        </button>
+        </Button>
         {onCancel && (
-          <button type="button" className="latchkey-button" data-kind="quiet" onClick={onCancel}>
+          <Button kind="quiet" onClick={onCancel}>
             {messages.cancelShort}
-          </button>
+          </Button>
         )}
       </div>
     </form>
@@ -282,7 +284,7 @@ interface FieldProps {
 function Field(props: FieldProps) {
   const { provider, field, baseId, first, hidden, problem, shown, busy, onInput, onPaste, onFile, onReveal } = props
   const { name, label, type, help, secret, placeholder } = field
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const id = `${baseId}-${name}`
   const fileHint = first && provider.file ? messages.keyFileHint(provider.file.name) : undefined
   const hint = [help, fileHint ?? (type === 'multiline' && messages.fieldJsonHint)].filter(Boolean).join(' ')
@@ -377,7 +379,7 @@ function Field(props: FieldProps) {
 
 /** Shows and hides what a secret field holds. */
 function Reveal({ id, shown, onReveal }: { id: string; shown: boolean; onReveal: (shown: boolean) => void }) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   return (
     <button
       type="button"
@@ -409,16 +411,13 @@ function FileButton(props: { label: string; disabled: boolean; onFile: (file: Fi
   const input = useRef<HTMLInputElement>(null)
   return (
     <div className="latchkey-file">
-      <button
-        type="button"
-        className="latchkey-button"
-        data-kind="secondary"
-        data-size="small"
+      <Button
+        size="small"
         aria-disabled={props.disabled || undefined}
         onClick={() => props.disabled || input.current?.click()}
       >
         {props.label}
-      </button>
+      </Button>
       <input
         ref={input}
         type="file"

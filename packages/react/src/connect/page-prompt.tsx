@@ -4,6 +4,7 @@ import { isPageOf } from '@latchkey/core/internal'
 import { useId } from 'react'
 import { useSnapshot } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -41,16 +42,7 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
           <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
             {messages.openPage(host)}
           </a>
-          {account && onConnected && (
-            <button
-              type="button"
-              className="latchkey-button"
-              data-kind="secondary"
-              onClick={() => onConnected(account)}
-            >
-              {messages.pageDone}
-            </button>
-          )}
+          {account && onConnected && <Button onClick={() => onConnected(account)}>{messages.pageDone}</Button>}
         </div>
       </div>
     </article>

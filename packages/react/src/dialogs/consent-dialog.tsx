@@ -1,7 +1,6 @@
 'use client'
-import { useEffect } from 'react'
+import { later } from '../later.tsx'
 import { useControllable } from '../ui/controllable.ts'
-import { later } from '../ui/lazy.ts'
 import type { UseConsentOptions } from './consent-items.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).ConsentQuestion)
@@ -31,10 +30,7 @@ export interface ConsentDialogProps extends UseConsentOptions {
  */
 export function ConsentDialog({ open, defaultOpen = true, onOpenChange, onContinue, ...props }: ConsentDialogProps) {
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
-  const [Question, loadQuestion] = useQuestion()
-  useEffect(() => {
-    if (shown) loadQuestion()
-  }, [shown, loadQuestion])
+  const [Question] = useQuestion(shown)
   return (
     shown &&
     Question && (

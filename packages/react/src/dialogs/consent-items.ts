@@ -1,7 +1,7 @@
 'use client'
 import { useState } from 'react'
 import { useProvider } from '../hooks.ts'
-import { meaningOf, useMessages } from '../use-messages.ts'
+import { meaningOf, useFirstMessages } from '../use-first-messages.ts'
 
 /** One thing that an agent may be allowed to do. */
 export interface ConsentItem {
@@ -38,11 +38,14 @@ export interface UseConsent {
   scopes: readonly string[] | undefined
 }
 
-/** See `useConsent`. */
-export function useConsentItems({ provider: providerId, asked, granted = [] }: UseConsentOptions): UseConsent {
+/**
+ * What a person decides before a window opens, for a dialog of your own. Everything optional is preselected, unless it
+ * is sensitive.
+ */
+export function useConsent({ provider: providerId, asked, granted = [] }: UseConsentOptions): UseConsent {
   const known = useProvider(providerId)
   const provider = known?.kind === 'api-key' ? undefined : known
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const [choices, setChoices] = useState<Readonly<Record<string, boolean>>>({})
   const scopes = provider ? [...new Set([...granted, ...(asked ?? provider.scopes)])] : []
   const items = scopes.map((scope): ConsentItem => {

@@ -8,7 +8,7 @@ import { DifferentAccountDialog } from './different-account-dialog.tsx'
 const octocat = fakeAccount()
 const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa' })
 
-/** Somebody else signed in than was to be connected again. */
+/** A reconnect came back as another person. */
 const meta = {
   title: 'DifferentAccountDialog',
   component: DifferentAccountDialog,

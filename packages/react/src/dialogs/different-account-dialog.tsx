@@ -1,9 +1,8 @@
 'use client'
 import { type ProviderState, providerState } from '@latchkey/core'
-import { useEffect } from 'react'
 import { useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { useControllable } from '../ui/controllable.ts'
-import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DifferentAccountQuestion)
 
@@ -22,7 +21,7 @@ export interface DifferentAccountDialogProps {
 }
 
 /**
- * Somebody else signed in than the account that was to be connected again: asks whether to keep both, replace the one
+ * A reconnect came back as another person: asks whether to keep both, replace the one
  * by the other, or change nothing. Escape only puts the question off. Renders nothing while there is nothing to ask.
  */
 export function DifferentAccountDialog(props: DifferentAccountDialogProps) {
@@ -33,8 +32,7 @@ export function DifferentAccountDialog(props: DifferentAccountDialogProps) {
 function Dialog(props: DifferentAccountDialogProps & { changed: NonNullable<ProviderState['changed']> }) {
   const { provider, changed, open, defaultOpen = true, onOpenChange, onClosed } = props
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
-  const [Question, loadQuestion] = useQuestion()
-  useEffect(loadQuestion, [loadQuestion])
+  const [Question] = useQuestion(true)
   return (
     shown &&
     Question && <Question provider={provider} changed={changed} onClose={() => setShown(false)} onClosed={onClosed} />

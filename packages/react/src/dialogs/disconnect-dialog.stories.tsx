@@ -5,7 +5,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { DisconnectDialog } from './disconnect-dialog.tsx'
 
-/** Asks first, and says what became of the access. */
+/** Asks first, then shows the receipt. */
 const meta = {
   title: 'DisconnectDialog',
   component: DisconnectDialog,

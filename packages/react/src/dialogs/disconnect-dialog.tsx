@@ -1,10 +1,10 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ReactNode, useEffect } from 'react'
+import type { ReactNode } from 'react'
+import { later } from '../later.tsx'
 import { About, type AboutProps, useSubject } from '../parts/context.tsx'
 import { useControllable } from '../ui/controllable.ts'
-import { later } from '../ui/lazy.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
 
@@ -18,11 +18,12 @@ export type DisconnectDialogProps = AboutProps & {
   defaultOpen?: boolean
   /** Called when it opens or closes. */
   onOpenChange?: (open: boolean) => void
-  /** Called with what became of the access at the provider. */
+  /** Called with the receipt: whether the access was revoked or only removed here. */
   onDisconnected?: (receipt: DisconnectReceipt) => void
   /**
-   * `shown`: the dialog stays and says what became of the access. `left`: it closes at once and leaves that to
-   * `onDisconnected`. Default: `shown`.
+   * `shown`: the dialog stays and shows the receipt. `left`: it closes at once and leaves that to `onDisconnected`.
+   *
+   * @default `shown`
    */
   receipt?: 'shown' | 'left'
   /** Called when the dialog is gone: moves the focus. @default back to where it was */
@@ -30,7 +31,7 @@ export type DisconnectDialogProps = AboutProps & {
 }
 
 /**
- * Asks before an account is disconnected, and says what became of its access: "removed" is not "revoked". Renders its
+ * Asks before an account is disconnected, and says whether its access was revoked or only removed here. Renders its
  * trigger and, while it is open, a modal dialog at the end of the body.
  */
 export function DisconnectDialog({ provider, accountId, ...props }: DisconnectDialogProps) {
@@ -45,10 +46,7 @@ function Dialog(props: Omit<DisconnectDialogProps, keyof AboutProps>) {
   const { children, open, defaultOpen = false, onOpenChange, onDisconnected, receipt = 'shown', onClosed } = props
   const { provider, account } = useSubject('DisconnectDialog')
   const [shown, setShown] = useControllable(open, defaultOpen, onOpenChange)
-  const [Question, loadQuestion] = useQuestion()
-  useEffect(() => {
-    if (shown) loadQuestion()
-  }, [shown, loadQuestion])
+  const [Question, loadQuestion] = useQuestion(shown)
   return (
     <>
       {children !== undefined && (

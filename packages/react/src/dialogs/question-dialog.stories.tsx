@@ -1,5 +1,6 @@
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, fn, screen, userEvent, within } from 'storybook/test'
+import { laterEnglish } from '../messages/en.lazy.ts'
 import { english } from '../messages/en.ts'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient } from '../testing.ts'
@@ -7,7 +8,7 @@ import { QuestionDialog } from './questions.lazy.tsx'
 
 const disconnect = fn()
 
-/** The question before an account is disconnected, or when somebody else signed in. */
+/** The question before an account is disconnected, or when another person signed in. */
 const meta = {
   title: 'QuestionDialog',
   component: QuestionDialog,
@@ -19,10 +20,10 @@ const meta = {
     ),
   ],
   args: {
-    title: english.disconnectTitle('GitHub'),
-    body: english.disconnectBody('GitHub', 'octocat'),
+    title: laterEnglish.disconnectTitle('GitHub'),
+    body: laterEnglish.disconnectBody('GitHub', 'octocat'),
     answers: [
-      { label: english.cancelShort, kind: 'secondary', choose: fn() },
+      { label: laterEnglish.cancelShort, kind: 'secondary', choose: fn() },
       { label: english.disconnectShort, kind: 'danger', choose: disconnect },
     ],
     onClose: fn(),

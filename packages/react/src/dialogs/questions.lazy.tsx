@@ -4,12 +4,13 @@ import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/re
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useProvider } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { Layer } from '../ui/layer.tsx'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
-import { useLanguage, useMessages } from '../use-messages.ts'
-import { type ConsentItem, type UseConsentOptions, useConsentItems } from './consent-items.ts'
+import { useLanguage } from '../use-first-messages.ts'
+import { useMessages } from '../use-messages.ts'
+import { type ConsentItem, type UseConsentOptions, useConsent } from './consent-items.ts'
+import { Receipt } from './receipt.lazy.tsx'
 
 interface Answer {
   label: string
@@ -24,7 +25,7 @@ interface QuestionDialogProps {
   body: ReactNode
   /** In this order; the first one has the focus, so it should be harmless. */
   answers: readonly Answer[]
-  /** A click beside it does not close it: for questions that nobody asked for by a click. */
+  /** A click beside it does not close it: for questions that no click asked for. */
   firm?: boolean
   /** The answer is being carried out: there is nothing to choose. */
   busy?: boolean
@@ -34,7 +35,7 @@ interface QuestionDialogProps {
   onClosed?: () => void
 }
 
-/** Asks before something is done. A module of its own, so it is only loaded when somebody might be asked. */
+/** Asks before something is done. Loaded on intent. */
 export function QuestionDialog({ title, body, answers, firm, busy = false, onClose, onClosed }: QuestionDialogProps) {
   const home = useRef<Element>(null)
   const actions = useRef<HTMLDivElement>(null)
@@ -68,58 +69,14 @@ export function QuestionDialog({ title, body, answers, firm, busy = false, onClo
           </Description>
           <div ref={actions} className="latchkey-actions">
             {answers.map(({ label, kind, choose }) => (
-              <button
-                key={label}
-                type="button"
-                className="latchkey-button"
-                data-kind={kind}
-                aria-disabled={busy || undefined}
-                onClick={() => busy || choose()}
-              >
+              <Button key={label} kind={kind} aria-disabled={busy || undefined} onClick={() => busy || choose()}>
                 {label}
-              </button>
+              </Button>
             ))}
           </div>
         </Content>
       </Layer>
     </Root>
-  )
-}
-
-interface ReceiptProps {
-  provider: Provider
-  receipt: DisconnectReceipt
-  /** The account's name, when the provider has or had several. */
-  account: string | undefined
-  onDismiss?: () => void
-}
-
-/** What became of the access, in so many words: "removed" is not "revoked". */
-export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
-  const messages = useMessages()
-  const { name } = provider
-  const dismiss = onDismiss && <NoticeButton onClick={onDismiss}>{messages.dismiss}</NoticeButton>
-  if (receipt.status === 'revoked') {
-    return (
-      <Notice tone="success" actions={dismiss}>
-        {messages.revoked(name, receipt.tokens, account)}
-      </Notice>
-    )
-  }
-  const manageUrl = receipt.manageUrl ?? provider.manageUrl
-  const { error } = receipt
-  const sentence = error
-    ? messages.removedUntold(name, error.code === 'network' ? messages.untoldNetwork : messages.untoldOther, account)
-    : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
-  return (
-    <Notice tone="warning" actions={dismiss}>
-      {sentence}{' '}
-      {manageUrl && (
-        <a className="latchkey-link" href={manageUrl} target="_blank" rel="noopener noreferrer">
-          {messages.manage(name)}
-        </a>
-      )}
-    </Notice>
   )
 }
 
@@ -132,12 +89,12 @@ interface DisconnectQuestionProps {
   onClosed: (() => void) | undefined
 }
 
-/** What was confirmed, and what became of it once that is known. */
+/** A confirmed disconnect, with its receipt once that is known. */
 interface Ending {
   receipt: DisconnectReceipt | undefined
 }
 
-/** The open dialog of a `DisconnectDialog`, or of a card: a module of its own, so it is only loaded on intent. */
+/** The open dialog of a `DisconnectDialog`, or of a card. */
 export function DisconnectQuestion(props: DisconnectQuestionProps) {
   const { provider, account, receipt, onDisconnected, onClose, onClosed } = props
   const { name } = provider
@@ -180,7 +137,7 @@ interface DifferentAccountQuestionProps {
   onClosed: (() => void) | undefined
 }
 
-/** The open dialog of a `DifferentAccountDialog`, or of a card: a module of its own, so it is only loaded when needed. */
+/** The open dialog of a `DifferentAccountDialog`, or of a card. */
 export function DifferentAccountQuestion(props: DifferentAccountQuestionProps) {
   const { provider, changed, onClose, onClosed } = props
   const { from, to } = changed
@@ -220,8 +177,8 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
   const { provider: providerId, asked, granted = [], account, onContinue, onClose, onClosed } = props
   const { icons } = useKit()
   const name = useProvider(providerId)?.name ?? providerId
-  const messages = useLaterMessages()
-  const { items, setChosen, scopes } = useConsentItems({ provider: providerId, asked, granted })
+  const messages = useMessages()
+  const { items, setChosen, scopes } = useConsent({ provider: providerId, asked, granted })
   const nothingId = useId()
   const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
   const label = granted.length > 0 ? messages.consentMore : messages.consentChoice
@@ -251,13 +208,9 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
             {!scopes && messages.consentNothing}
           </p>
           <div className="latchkey-actions">
-            <button type="button" className="latchkey-button" data-kind="secondary" onClick={onClose}>
-              {messages.cancelShort}
-            </button>
-            <button
-              type="button"
-              className="latchkey-button"
-              data-kind="primary"
+            <Button onClick={onClose}>{messages.cancelShort}</Button>
+            <Button
+              kind="primary"
               // Not disabled: it can be reached, and says what is missing.
               aria-disabled={!scopes || undefined}
               aria-describedby={scopes ? undefined : nothingId}
@@ -265,7 +218,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
               onClick={() => scopes && onContinue(scopes)}
             >
               {messages.consentContinue(name)}
-            </button>
+            </Button>
           </div>
         </Content>
       </Layer>
@@ -281,7 +234,7 @@ interface GroupProps {
 }
 
 function Group({ label, items, setChosen }: GroupProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const labelId = useId()
   if (items.length === 0) return null
   const words = (item: ConsentItem): ReactNode => (

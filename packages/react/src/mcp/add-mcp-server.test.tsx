@@ -1,11 +1,13 @@
 // @vitest-environment jsdom
 import { mcp } from '@latchkey/core/mcp'
-import { cleanup, render, screen, within } from '@testing-library/react'
+import { cleanup, configure, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
 import { createFakeClient } from '../testing.ts'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(() => {
   cleanup()
   vi.restoreAllMocks()

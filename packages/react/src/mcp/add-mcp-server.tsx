@@ -2,7 +2,8 @@
 import { LatchkeyError } from '@latchkey/core'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { Button } from '../ui/button.tsx'
+import { useMessages } from '../use-messages.ts'
 
 /** Props of {@link AddMcpServer}. */
 export interface AddMcpServerProps {
@@ -16,17 +17,17 @@ export interface AddMcpServerProps {
 interface Asked {
   id: string
   name: string
-  /** Where it really is: its host, whatever it calls itself, or the program that it is. */
+  /** Its host, whatever name it gives itself, or its program. */
   place: string | undefined
   kind: McpServerEntry['kind']
 }
 
 /**
  * Adds MCP servers: by a URL, or by the `mcpServers` JSON of an agent. It shows the hosts that would be asked, and asks
- * nobody anything before the person agrees.
+ * none before the person agrees.
  */
 export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const baseId = useId()
   const field = useRef<HTMLTextAreaElement>(null)
   const question = useRef<HTMLParagraphElement>(null)
@@ -100,9 +101,9 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           </p>
         )}
         <div className="latchkey-actions">
-          <button type="submit" className="latchkey-button" data-kind="primary" disabled={empty}>
+          <Button type="submit" kind="primary" disabled={empty}>
             {messages.addServerNext}
-          </button>
+          </Button>
         </div>
       </div>
       {asked && (
@@ -125,12 +126,10 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           </ul>
           <p className="latchkey-warning">{messages.addServerWarning}</p>
           <div className="latchkey-actions">
-            <button type="button" className="latchkey-button" data-kind="secondary" onClick={back}>
-              {messages.cancelShort}
-            </button>
-            <button type="button" className="latchkey-button" data-kind="primary" onClick={add}>
+            <Button onClick={back}>{messages.cancelShort}</Button>
+            <Button kind="primary" onClick={add}>
               {messages.addServerConfirm}
-            </button>
+            </Button>
           </div>
         </fieldset>
       )}

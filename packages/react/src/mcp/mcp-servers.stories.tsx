@@ -154,7 +154,7 @@ export const NoRegistrations: Story = {
   },
 }
 
-/** A server that registers nobody by itself is given the id that somebody has of it, kept for its login server. */
+/** For a server without dynamic registration, a person enters the client id, which is kept for its login server. */
 export const NeedsAClientId: Story = {
   render: () => <AccountCard provider="notes" />,
   parameters: {

@@ -1,10 +1,11 @@
 'use client'
 import type { Registration } from '@latchkey/core/mcp'
 import { useEffect, useId, useRef, useState } from 'react'
+import { later } from '../later.tsx'
 import { useLatchkey } from '../provider.tsx'
-import { later } from '../ui/lazy.ts'
+import { Button } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 const useQuestion = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).QuestionDialog)
 
@@ -25,7 +26,7 @@ export function Registrations({ className }: RegistrationsProps) {
 
 function List({ className }: RegistrationsProps) {
   const client = useLatchkey()
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const announce = useAnnounce()
   const headingId = useId()
   const heading = useRef<HTMLHeadingElement>(null)
@@ -86,11 +87,8 @@ function List({ className }: RegistrationsProps) {
                   {messages.registrationExpires(new Date(expires * 1000).toLocaleDateString(messages.locale))}
                 </p>
               )}
-              <button
-                type="button"
-                className="latchkey-button"
-                data-kind="secondary"
-                data-size="small"
+              <Button
+                size="small"
                 aria-label={messages.deleteRegistration(host)}
                 aria-haspopup="dialog"
                 onPointerEnter={loadQuestion}
@@ -102,7 +100,7 @@ function List({ className }: RegistrationsProps) {
                 }}
               >
                 {messages.deleteRegistrationShort}
-              </button>
+              </Button>
             </li>
           )
         })}

@@ -121,7 +121,7 @@ export const NeedsAttention: Story = {
 
 export const NeedsAttentionDark: Story = { ...NeedsAttention, globals: { theme: 'dark' } }
 
-/** The way to the panel: whoever opens it says where the focus goes on. */
+/** The way to the panel: the app that opens it moves the focus. */
 export const Manages: Story = {
   parameters: { fake: { accounts: [octocat, ada, kaggler] } },
   play: async ({ args }) => {

@@ -1,12 +1,12 @@
 'use client'
 import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
 import { useIdentities, useProviders } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { AccountsList } from '../panel/accounts-list.tsx'
 import { useKit } from '../provider.tsx'
 import { brandMark } from '../ui/icons.tsx'
-import { later } from '../ui/lazy.ts'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 const usePopover = /* @__PURE__ */ later(async () => (await import('../ui/popover.lazy.tsx')).Popover)
 
@@ -28,7 +28,7 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
   { agent, onManage, className, onClick, onPointerEnter, onFocus, ...props },
   ref,
 ) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const { icons } = useKit()
   const [Popover, loadPopover] = usePopover()
   const [open, setOpen] = useState<{ trigger: HTMLElement }>()

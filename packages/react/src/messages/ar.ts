@@ -1,5 +1,5 @@
 'use client'
-import type { Messages } from './en.ts'
+import type { Messages } from './messages.ts'
 import { pluralOf } from './plural.ts'
 
 const GOOGLE = 'https://www.googleapis.com/auth/'
@@ -153,6 +153,7 @@ export const arabic: Messages = {
   description: 'يمكن هنا ربط الحسابات التي يعمل بها وكيلك، وفصلها في أي وقت.',
   notPersistent: 'لا يحفظ هذا المتصفح شيئًا: تبقى الحسابات حتى إغلاق هذه الصفحة.',
   notPersistentHint: 'يُرجى السماح لهذا الموقع بحفظ البيانات، ثم إعادة التحميل.',
+  loadFailed: 'تعذّر تحميل هذا الجزء. يُرجى التحقق من الاتصال وإعادة المحاولة أو إعادة التحميل.',
   reload: 'إعادة التحميل',
   noProviders: 'لا يوجد ما يمكن ربطه هنا بعد.',
   search: 'بحث',

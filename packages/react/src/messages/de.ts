@@ -1,5 +1,5 @@
 'use client'
-import type { Messages } from './en.ts'
+import type { Messages } from './messages.ts'
 import { pluralOf } from './plural.ts'
 
 const GOOGLE = 'https://www.googleapis.com/auth/'
@@ -153,6 +153,8 @@ export const german: Messages = {
   description: 'Verbinden Sie die Konten, mit denen Ihr Agent arbeitet. Sie können sie jederzeit trennen.',
   notPersistent: 'Dieser Browser bewahrt nichts auf: Konten bleiben, bis diese Seite geschlossen wird.',
   notPersistentHint: 'Erlauben Sie dieser Website, Daten zu speichern, und laden Sie sie neu.',
+  loadFailed:
+    'Das konnte nicht geladen werden. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal, oder laden Sie neu.',
   reload: 'Neu laden',
   noProviders: 'Hier gibt es noch nichts zu verbinden.',
   search: 'Suchen',

@@ -5,7 +5,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { arabic } from './ar.ts'
 import { german } from './de.ts'
-import type { MessageOverrides } from './en.ts'
+import type { MessageOverrides } from './messages.ts'
 
 /**
  * The panel in other languages: `<LatchkeyProvider messages={german}>`, with the catalogue of

@@ -2,10 +2,10 @@ import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { describe, expect, test } from 'vitest'
+import { allMessages } from '../use-messages.ts'
 import { arabic } from './ar.ts'
 import { german } from './de.ts'
-import { laterEnglish } from './en.lazy.ts'
-import { english, type Messages } from './en.ts'
+import type { Messages } from './messages.ts'
 
 const NAMES = ['GitHub', 'octocat', 'hubot']
 const SETTINGS = ['locale', 'dir', 'providers']
@@ -26,7 +26,7 @@ function sentences(catalogue: Messages): Record<string, string> {
   return Object.fromEntries(said.flatMap(([key, words]) => say(key, words)))
 }
 
-const inEnglish = sentences({ ...laterEnglish, ...english })
+const inEnglish = sentences(allMessages(undefined))
 
 describe.each([
   ['German', german, 'ltr'],

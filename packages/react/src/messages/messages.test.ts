@@ -1,6 +1,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { expect, test } from 'vitest'
-import { errorSentence, withEnglish } from '../use-messages.ts'
+import { withEnglish } from '../use-first-messages.ts'
+import { allMessages, errorSentence } from '../use-messages.ts'
 import { english } from './en.ts'
 
 test('own words lie over the English ones, group by group', () => {
@@ -9,9 +10,23 @@ test('own words lie over the English ones, group by group', () => {
   expect(messages.title).toBe('Konten')
   expect(messages.status).toEqual({ ...english.status, connected: 'Verbunden' })
   expect(messages.connect('GitHub')).toBe('Connect GitHub')
+  const own = { errors: { timeout: () => 'Zu spät.' }, spoken: { connecting: () => 'Verbindet.' }, done: 'Fertig' }
+  const all = allMessages(own)
+  expect(all).toBe(allMessages(own))
+  expect([all.done, all.connect('GitHub'), all.spoken.connecting('GitHub')]).toEqual([
+    'Fertig',
+    'Connect GitHub',
+    'Verbindet.',
+  ])
+  expect([all.errors.timeout?.('GitHub'), all.errors.network?.('GitHub')]).toEqual([
+    'Zu spät.',
+    expect.stringMatching(/^GitHub/),
+  ])
 })
 
 test('an error is said in the catalogue’s words, else in its own', () => {
-  expect(errorSentence(english, new LatchkeyError('timeout', 'own'), 'GitHub')).toMatch(/^Signing in at GitHub/)
-  expect(errorSentence(english, new LatchkeyError('misuse', 'own'), 'GitHub')).toBe('own')
+  expect(errorSentence(allMessages(undefined), new LatchkeyError('timeout', 'own'), 'GitHub')).toMatch(
+    /^Signing in at GitHub/,
+  )
+  expect(errorSentence(allMessages(undefined), new LatchkeyError('misuse', 'own'), 'GitHub')).toBe('own')
 })

@@ -1,16 +1,13 @@
 'use client'
 import {
-  type ConnectedAccount as AccountFacts,
   accountsOf,
   type CardStatus,
+  type ConnectedAccount,
   cardStatus,
-  type DisconnectReceipt,
   defaultAccount,
   type Provider,
   type ProviderState,
   providerState,
-  type Reason,
-  type Snapshot,
 } from '@latchkey/core'
 import {
   type ComponentPropsWithoutRef,
@@ -23,27 +20,29 @@ import {
   useRef,
   useState,
 } from 'react'
-import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
-import { ConnectNotice } from '../connect/connect-notice.tsx'
-import { useProvider, useSnapshot } from '../hooks.ts'
-import * as Account from '../parts/account.tsx'
-import { cardReason, SubjectContext } from '../parts/context.tsx'
+import type { Farewell } from '../connect/card-events.lazy.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
+import { isEventful } from '../connect/connect-notice.tsx'
+import type { ConnectIntent } from '../connect/start.ts'
+import { steady, useProvider, useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
+import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
-import { Dots } from '../ui/icons.tsx'
-import { later } from '../ui/lazy.ts'
-import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
-import { Notice, NoticeButton } from '../ui/notice.tsx'
-import { descriptionOf, useLanguage, useMessages } from '../use-messages.ts'
+import { brandMark, Dots } from '../ui/icons.tsx'
+import { LiveRegion } from '../ui/live-region.tsx'
+import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccountRow } from './account-row.tsx'
 
-// Part of what the question before a disconnect has loaded already.
-const useReceipt = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).Receipt)
+const useEvents = /* @__PURE__ */ later(async () => (await import('../connect/events.lazy.ts')).CardEvents)
 
 interface CardLook {
   /**
    * `card`: all there is to know. `inline`: one line, which grows into the card when there is something to do or its
-   * button is pressed. Default: `card`.
+   * button is pressed.
+   *
+   * @default `card`
    */
   layout?: 'card' | 'inline'
   /** Level of the heading with the provider's name. @default 3 */
@@ -76,50 +75,26 @@ export const AccountCard = /* @__PURE__ */ memo(
   }),
 )
 
+type CardFacts = readonly [CardStatus, ProviderState, defaultId: string | undefined, ...accounts: ConnectedAccount[]]
+
 /** Everything a card shows, in one subscription: with many providers there are many cards. */
-interface CardFacts {
-  status: CardStatus
-  reason: Reason | undefined
-  state: ProviderState
-  accounts: readonly AccountFacts[]
-  defaultId: string | undefined
-}
-
-/** A selector of a card's facts that answers with its last answer while they are the same ones. */
-function cardFacts(providerId: string): (snapshot: Snapshot) => CardFacts {
-  let last: CardFacts | undefined
-  return (snapshot) => {
-    const status = cardStatus(snapshot, providerId)
-    const reason = cardReason(snapshot, providerId, status)
-    const state = providerState(snapshot, providerId)
-    const accounts = accountsOf(snapshot, providerId)
-    const defaultId = defaultAccount(snapshot, providerId)?.id
-    const same =
-      last?.status === status &&
-      last.reason === reason &&
-      last.state === state &&
-      last.defaultId === defaultId &&
-      last.accounts.length === accounts.length &&
-      last.accounts.every((account, index) => account === accounts[index])
-    if (!last || !same) last = { status, reason, state, accounts, defaultId }
-    return last
-  }
-}
-
-function useCardFacts(providerId: string): CardFacts {
-  return useSnapshot(useMemo(() => cardFacts(providerId), [providerId]))
+function useCardFacts(id: string): CardFacts {
+  const select = useMemo(
+    () =>
+      steady<unknown>((snapshot) => [
+        cardStatus(snapshot, id),
+        providerState(snapshot, id),
+        defaultAccount(snapshot, id)?.id,
+        ...accountsOf(snapshot, id),
+      ]),
+    [id],
+  )
+  return useSnapshot(select) as CardFacts
 }
 
 function hand<T>(node: T | null, ref: ForwardedRef<T> | undefined) {
   if (typeof ref === 'function') ref(node)
   else if (ref) ref.current = node
-}
-
-/** An account that was disconnected here, and what became of its access. */
-interface Farewell {
-  account: AccountFacts
-  several: boolean
-  receipt: DisconnectReceipt
 }
 
 export type CardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
@@ -131,17 +106,16 @@ export type CardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
 /** The card of a provider that is at hand already; announces through the `LiveRegion` around it. */
 export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const { provider, layout = 'card', headingLevel = 3, forwardedRef, className, ...rest } = props
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const { name } = provider
-  const { status, reason, state, accounts, defaultId } = useCardFacts(provider.id)
+  const [status, state, defaultId, ...accounts] = useCardFacts(provider.id)
   const [farewells, setFarewells] = useState<readonly Farewell[]>([])
   const [started, setStarted] = useState<ConnectIntent>()
-  const [same, setSame] = useState<string>()
+  const [duplicateLabel, setDuplicateLabel] = useState<string>()
   const [shown, setShown] = useState(false)
   const card = useRef<HTMLElement>(null)
   const titleId = useId()
-  const [Receipt, loadReceipt] = useReceipt()
-  const announce = useAnnounce()
+  const { icons } = useKit()
   const setCard = useCallback(
     (node: HTMLElement | null) => {
       card.current = node
@@ -155,112 +129,106 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const several = accounts.length > 1
   const intent: ConnectIntent =
     started ?? (broken ? { accountId: broken.id, accountLabel: several ? broken.label : undefined } : {})
-  // What became of the last account is of no interest once the next is on its way.
+  // A receipt goes once the next account is on its way.
   const moved = status === 'connecting' || (accounts.length > 0 && farewells.some((farewell) => !farewell.several))
   if (farewells.length > 0 && moved) setFarewells([])
-  if (same && status === 'connecting') setSame(undefined)
+  if (duplicateLabel && status === 'connecting') setDuplicateLabel(undefined)
 
-  const eventful = Boolean(state.reason || state.error || state.changed) || status === 'connecting'
+  const eventful = isEventful(state) || duplicateLabel !== undefined || farewells.length > 0
+  const [Events] = useEvents(eventful)
   const inline = layout === 'inline'
-  const line = inline && !shown && !eventful && !same && farewells.length === 0
+  const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
-  useKeptFocus(card, `${status} ${state.reason} ${state.changed?.to.id} ${words} ${defaultId} ${line}`)
+  useKeptFocus(
+    card,
+    `${status} ${state.reason} ${state.changed?.to.id} ${words} ${defaultId} ${line}`,
+    eventful && !Events,
+  )
   useSpokenStatus(name, status, accounts, state.reason)
 
-  // Who signs in without being asked for a name is the person who did so before.
+  // A provider that asks for no name signs in the same person again.
   const onAdded: NonNullable<ConnectIntent['onConnected']> = ({ account }) => {
-    if (accounts.some(({ id }) => id === account.id)) setSame(account.label)
+    if (accounts.some(({ id }) => id === account.id)) setDuplicateLabel(account.label)
   }
   const account = accounts.find(({ id }) => id === defaultId)
   const Heading = `h${headingLevel}` as const
   return (
-    <SubjectContext.Provider value={{ provider, account, status, reason }}>
-      <article
-        aria-labelledby={titleId}
-        aria-busy={status === 'loading' || undefined}
-        {...rest}
-        ref={setCard}
-        {...useLanguage()}
-        className={['latchkey latchkey-card', className].filter(Boolean).join(' ')}
-        data-status={status}
-        data-provider={provider.id}
-        data-layout={line ? 'inline' : undefined}
-      >
-        <div className="latchkey-head">
-          <Account.Icon className="latchkey-mark" />
-          <div className="latchkey-title">
-            <Heading id={titleId} className="latchkey-name" tabIndex={-1}>
-              {name}
-            </Heading>
-            {line ? (
-              account && (
-                <p className="latchkey-line">{several ? messages.accountCount(accounts.length) : account.label}</p>
-              )
-            ) : (
-              <p className="latchkey-line">{descriptionOf(messages, provider)}</p>
-            )}
-          </div>
-          {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}
-          {unconfigured && (
-            <span className="latchkey-status" data-status="disconnected">
-              {messages.notConfigured}
-            </span>
-          )}
-          {status !== 'loading' && status !== 'disconnected' && <Account.Status className="latchkey-status" />}
-          {status !== 'loading' && accounts.length === 0 && <ConnectControl provider={provider} onStart={setStarted} />}
-          {line && broken && <ConnectControl provider={provider} {...intent} onStart={setStarted} />}
-          {inline && accounts.length > 0 && (
-            <button
-              type="button"
-              className="latchkey-button latchkey-dots"
-              data-kind="quiet"
-              aria-label={messages.details(name)}
-              aria-expanded={!line}
-              onClick={() => setShown(line)}
-            >
-              <Dots />
-            </button>
+    <article
+      aria-labelledby={titleId}
+      aria-busy={status === 'loading' || undefined}
+      {...rest}
+      ref={setCard}
+      {...useLanguage()}
+      className={['latchkey latchkey-card', className].filter(Boolean).join(' ')}
+      data-status={status}
+      data-provider={provider.id}
+      data-layout={line ? 'inline' : undefined}
+    >
+      <div className="latchkey-head">
+        <span className="latchkey-mark">{brandMark(provider.id, name, icons)}</span>
+        <div className="latchkey-title">
+          <Heading id={titleId} className="latchkey-name" tabIndex={-1}>
+            {name}
+          </Heading>
+          {line ? (
+            account && (
+              <p className="latchkey-line">{several ? messages.accountCount(accounts.length) : account.label}</p>
+            )
+          ) : (
+            <p className="latchkey-line">{descriptionOf(messages, provider)}</p>
           )}
         </div>
-        {!line &&
-          accounts.map((account) => (
-            <AccountRow
-              key={account.id}
-              subject={{
-                provider,
-                account,
-                status: state.status === 'idle' ? account.status : status,
-                reason: account.reason,
-              }}
-              several={several}
-              isDefault={account.id === defaultId}
-              card={card}
-              onStart={setStarted}
-              onAdded={onAdded}
-              onReceipt={(receipt) => {
-                loadReceipt()
-                setFarewells((others) => [...others, { account, several, receipt }])
-                announce(receipt.status === 'revoked' ? messages.spoken.revoked(name) : messages.spoken.removed(name))
-              }}
-            />
-          ))}
-        {eventful && <ConnectNotice provider={provider} alone={accounts.length > 0 && !broken} {...intent} />}
-        {same && (
-          <Notice actions={<NoticeButton onClick={() => setSame(undefined)}>{messages.dismiss}</NoticeButton>}>
-            {messages.sameAccount(name, same)}
-          </Notice>
+        {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}
+        {unconfigured && (
+          <span className="latchkey-status" data-status="disconnected">
+            {messages.notConfigured}
+          </span>
         )}
-        {Receipt &&
-          farewells.map((farewell) => (
-            <Receipt
-              key={farewell.account.id}
-              provider={provider}
-              receipt={farewell.receipt}
-              account={farewell.several ? farewell.account.label : undefined}
-              onDismiss={() => setFarewells((all) => all.filter((other) => other !== farewell))}
-            />
-          ))}
-      </article>
-    </SubjectContext.Provider>
+        {status !== 'loading' && status !== 'disconnected' && (
+          <span className="latchkey-status" data-status={status}>
+            {messages.status[status]}
+          </span>
+        )}
+        {status !== 'loading' && accounts.length === 0 && <ConnectControl provider={provider} onStart={setStarted} />}
+        {line && broken && <ConnectControl provider={provider} {...intent} onStart={setStarted} />}
+        {inline && accounts.length > 0 && (
+          <Button
+            className="latchkey-dots"
+            kind="quiet"
+            aria-label={messages.details(name)}
+            aria-expanded={!line}
+            onClick={() => setShown(line)}
+          >
+            <Dots />
+          </Button>
+        )}
+      </div>
+      {!line &&
+        accounts.map((account) => (
+          <AccountRow
+            key={account.id}
+            provider={provider}
+            account={account}
+            status={state.status === 'idle' ? account.status : status}
+            several={several}
+            isDefault={account.id === defaultId}
+            card={card}
+            onStart={setStarted}
+            onAdded={onAdded}
+            onReceipt={(receipt) => setFarewells((others) => [...others, { account, several, receipt }])}
+          />
+        ))}
+      {eventful && Events && (
+        <Events
+          provider={provider}
+          intent={intent}
+          alone={accounts.length > 0 && !broken}
+          duplicateLabel={duplicateLabel}
+          onDuplicateSeen={() => setDuplicateLabel(undefined)}
+          farewells={farewells}
+          onFarewellSeen={(seen) => setFarewells((all) => all.filter((other) => other !== seen))}
+        />
+      )}
+    </article>
   )
 })

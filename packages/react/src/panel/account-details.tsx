@@ -1,7 +1,7 @@
 'use client'
-import { forwardRef, useEffect } from 'react'
+import { forwardRef } from 'react'
+import { later } from '../later.tsx'
 import { About, type AboutProps } from '../parts/context.tsx'
-import { later } from '../ui/lazy.ts'
 import type { DetailsProps } from './account-more.lazy.tsx'
 
 const useDetails = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).Details)
@@ -17,8 +17,7 @@ export const AccountDetails = /* @__PURE__ */ forwardRef<HTMLDListElement, Accou
   { provider, accountId, ...props },
   ref,
 ) {
-  const [Details, loadDetails] = useDetails()
-  useEffect(loadDetails, [loadDetails])
+  const [Details] = useDetails(true)
   return (
     <About provider={provider} accountId={accountId}>
       {Details && <Details {...props} forwardedRef={ref} />}

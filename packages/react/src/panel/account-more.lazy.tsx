@@ -1,18 +1,20 @@
 'use client'
-import type { ConnectedAccount as AccountFacts, Provider } from '@latchkey/core'
+import type { ConnectedAccount } from '@latchkey/core'
 import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
-import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
+import type { ConnectIntent } from '../connect/start.ts'
 import * as Account from '../parts/account.tsx'
 import { RawScopes, Since } from '../parts/account-facts.tsx'
-import { useSubject } from '../parts/context.tsx'
+import { AccountNames } from '../parts/account-names.tsx'
+import { type Subject, SubjectContext, useSubject } from '../parts/context.tsx'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useMessages } from '../use-messages.ts'
 
 export interface AccountMoreProps {
   id: string
-  provider: Provider
-  account: AccountFacts
+  subject: Subject & { account: ConnectedAccount }
   /** The account's name, when its provider has several. */
   label: string | undefined
   /** It can be made the default one. */
@@ -23,22 +25,22 @@ export interface AccountMoreProps {
   onDone: () => void
 }
 
-/** What a row shows behind its dots: the rest of the facts and the rarer actions. Only loaded when somebody may look. */
+/** What a row shows behind its dots: the rest of the facts and the rarer actions. Loaded on intent. */
 export function AccountMore(props: AccountMoreProps) {
-  const { id, provider, account, label, promotable, onStart, onAdded, onDone } = props
+  const { id, subject, label, promotable, onStart, onAdded, onDone } = props
+  const { provider, account } = subject
   const messages = useMessages()
   const { client } = useKit()
   const { name } = provider
   const usable = account.status === 'connected' || account.status === 'expiring'
   return (
     <div id={id} className="latchkey-more">
-      <Details brief />
+      <SubjectContext.Provider value={subject}>
+        <Details brief />
+      </SubjectContext.Provider>
       {promotable && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="secondary"
-          data-size="small"
+        <Button
+          size="small"
           aria-label={messages.makeDefault(account.label)}
           onClick={() => {
             onDone()
@@ -46,14 +48,11 @@ export function AccountMore(props: AccountMoreProps) {
           }}
         >
           {messages.makeDefaultShort}
-        </button>
+        </Button>
       )}
       {usable && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="secondary"
-          data-size="small"
+        <Button
+          size="small"
           aria-label={messages.pause(name, label)}
           onClick={() => {
             onDone()
@@ -61,7 +60,7 @@ export function AccountMore(props: AccountMoreProps) {
           }}
         >
           {messages.pauseShort}
-        </button>
+        </Button>
       )}
       {usable && provider.kind === 'api-key' && (
         <ConnectControl
@@ -116,16 +115,13 @@ export function Details({
   const [raw, setRaw] = useControllable(rawScopes, defaultRawScopes, onRawScopesChange)
   const rawId = useId()
   if (!account) return null
-  const fullName = account.name ?? account.label
-  const handle = [account.username, account.email, account.label].find((word) => word && word !== fullName)
   return (
     <dl {...props} ref={forwardedRef} className={['latchkey latchkey-details', className].filter(Boolean).join(' ')}>
       {!brief && (
         <div>
           <dt>{messages.factAccount}</dt>
           <dd className="latchkey-identity">
-            <strong>{fullName}</strong>
-            {handle && <span className="latchkey-line">{handle}</span>}
+            <AccountNames account={account} />
           </dd>
         </div>
       )}
@@ -144,17 +140,16 @@ export function Details({
           {!brief && <dt>{messages.factAccess}</dt>}
           <dd>
             {!brief && <Account.Scopes className="latchkey-scopes" />}
-            <button
-              type="button"
-              className="latchkey-button latchkey-raw"
-              data-kind="quiet"
-              data-size="small"
+            <Button
+              className="latchkey-raw"
+              kind="quiet"
+              size="small"
               aria-expanded={raw}
               aria-controls={raw ? rawId : undefined}
               onClick={() => setRaw(!raw)}
             >
               {messages.rawScopesShort}
-            </button>
+            </Button>
             {raw && <RawScopes id={rawId} className="latchkey-codes" />}
           </dd>
         </div>

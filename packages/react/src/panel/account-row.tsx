@@ -1,16 +1,19 @@
 'use client'
-import type { ConnectedAccount as AccountFacts, DisconnectReceipt, Provider } from '@latchkey/core'
+import type { CardStatus, ConnectedAccount, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
 import { type RefObject, useId, useRef, useState } from 'react'
-import { ConnectControl, type ConnectIntent } from '../connect/connect-control.tsx'
-import * as Account from '../parts/account.tsx'
-import { type Subject, SubjectContext } from '../parts/context.tsx'
+import { ConnectControl } from '../connect/connect-control.tsx'
+import type { ConnectIntent } from '../connect/start.ts'
+import { later } from '../later.tsx'
+import { AccountNames } from '../parts/account-names.tsx'
 import { ScopeItems } from '../parts/scope-items.tsx'
 import { useKit } from '../provider.tsx'
+import { Avatar } from '../ui/avatar.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
-import { later } from '../ui/lazy.ts'
-import { useMessages } from '../use-messages.ts'
+import { useRelativeTime } from '../ui/relative-time.ts'
+import { useFirstMessages } from '../use-first-messages.ts'
 
 const useQuestion = /* @__PURE__ */ later(
   async () => (await import('../dialogs/questions.lazy.tsx')).DisconnectQuestion,
@@ -20,7 +23,10 @@ const useMore = /* @__PURE__ */ later(async () => (await import('./account-more.
 const HOUR = 3_600_000
 
 export interface AccountRowProps {
-  subject: Subject & { account: AccountFacts }
+  provider: Provider
+  account: ConnectedAccount
+  /** Its own status, or what its provider is doing. */
+  status: CardStatus
   /** The provider has other accounts, so actions name theirs. */
   several: boolean
   isDefault: boolean
@@ -31,10 +37,10 @@ export interface AccountRowProps {
 }
 
 /** One account in its card: who it is, how it is, what it may do, and what can be done about it. */
-export function AccountRow({ subject, several, isDefault, card, onStart, onAdded, onReceipt }: AccountRowProps) {
-  const { provider, account } = subject
+export function AccountRow(props: AccountRowProps) {
+  const { provider, account, status, several, isDefault, card, onStart, onAdded, onReceipt } = props
   const { name } = provider
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const { client } = useKit()
   const [asking, setAsking] = useState(false)
   const [open, setOpen] = useState(false)
@@ -46,122 +52,129 @@ export function AccountRow({ subject, several, isDefault, card, onStart, onAdded
   const usable = account.status === 'connected' || account.status === 'expiring'
   const paused = account.status === 'paused'
   const missing = usable ? account.missingScopes : []
+  const why = status === 'paused' ? messages.paused : account.reason && messages.reasons[account.reason]?.(name)
+  const ends = account.status === 'expiring' ? account.expiresAt : undefined
+  const endsWhen = useRelativeTime(ends, messages.locale)
   useFreshProfile(provider, account)
 
-  const fullName = account.name ?? account.label
-  const handle = [account.username, account.email, account.label].find((word) => word && word !== fullName)
   const control = { provider, accountId: account.id, accountLabel: label, onStart }
   return (
-    <SubjectContext.Provider value={subject}>
-      <div className="latchkey-account" data-status={subject.status} data-provider={provider.id}>
-        <Account.Avatar className="latchkey-avatar" />
-        <div className="latchkey-who">
-          <Account.Identity asChild>
-            <p className="latchkey-identity">
-              <strong>{fullName}</strong>
-              {handle && <span className="latchkey-line">{handle}</span>}
-              {provider.kind === 'api-key' && <span className="latchkey-tag">{messages.apiKeyBadge}</span>}
-              {several && isDefault && <span className="latchkey-tag">{messages.isDefault}</span>}
-            </p>
-          </Account.Identity>
-          {several && <Account.Status className="latchkey-status" />}
-          <Account.Reason className="latchkey-why" />
-          <Account.Expiry className="latchkey-why" />
-        </div>
-        {account.status !== 'connected' && !paused && (
-          <ConnectControl {...control} kind={account.status === 'expiring' ? 'secondary' : 'primary'} />
+    <div className="latchkey-account" data-status={status} data-provider={provider.id}>
+      <Avatar account={account} />
+      <div className="latchkey-who">
+        <p className="latchkey-identity">
+          <AccountNames account={account} />
+          {provider.kind === 'api-key' && <span className="latchkey-tag">{messages.apiKeyBadge}</span>}
+          {several && isDefault && <span className="latchkey-tag">{messages.isDefault}</span>}
+        </p>
+        {several && (
+          <span className="latchkey-status" data-status={status}>
+            {messages.status[status]}
+          </span>
         )}
-        {paused && (
-          <button
-            type="button"
-            className="latchkey-button latchkey-connect"
-            data-kind="secondary"
-            aria-label={messages.resume(name, label)}
-            onClick={() => client.unpause(account.id)}
-          >
-            {messages.resumeShort}
-          </button>
+        {why && (
+          <span className="latchkey-why" data-reason={account.reason}>
+            {why}
+          </span>
         )}
-        <div className="latchkey-tools">
-          <button
-            ref={trigger}
-            type="button"
-            className="latchkey-button latchkey-disconnect"
-            data-kind="quiet"
-            aria-label={messages.disconnect(name, label)}
-            aria-haspopup="dialog"
-            onPointerEnter={loadQuestion}
-            onFocus={loadQuestion}
-            onClick={() => {
-              loadQuestion()
-              setAsking(true)
-            }}
-          >
-            {messages.disconnectShort}
-          </button>
-          <button
-            type="button"
-            className="latchkey-button latchkey-dots"
-            data-kind="quiet"
-            aria-label={messages.more(name, label)}
-            aria-expanded={open}
-            aria-controls={open ? moreId : undefined}
-            onPointerEnter={loadMore}
-            onFocus={loadMore}
-            onClick={() => {
-              loadMore()
-              setOpen(!open)
-            }}
-          >
-            <Dots />
-          </button>
-        </div>
-        <Account.Scopes className="latchkey-scopes" />
-        {missing.length > 0 && (
-          <div className="latchkey-missing">
-            <p>{messages.missing(name)}</p>
-            <ul>
-              <ScopeItems provider={provider} scopes={missing} />
-            </ul>
-            <ConnectControl
-              {...control}
-              kind="secondary"
-              className="latchkey-grant"
-              words={[messages.grantShort, messages.grant(name, label)]}
-              // A token is replaced by the next one, so what was granted before is asked for again along with the new.
-              scopes={[...new Set([...account.scopes, ...missing])]}
-            />
-          </div>
-        )}
-        {open && More && (
-          <More
-            id={moreId}
-            provider={provider}
-            account={account}
-            label={label}
-            promotable={several && !isDefault}
-            onStart={onStart}
-            onAdded={onAdded}
-            onDone={() => setOpen(false)}
-          />
-        )}
-        {asking && Question && (
-          <Question
-            provider={provider}
-            account={account}
-            receipt="left"
-            onDisconnected={onReceipt}
-            onClose={() => setAsking(false)}
-            onClosed={() => (trigger.current ?? firstStop(card.current))?.focus()}
-          />
+        {ends !== undefined && (
+          <time className="latchkey-why" dateTime={new Date(ends).toISOString()}>
+            {(ends <= Date.now() ? messages.expired : messages.expires)(endsWhen)}
+          </time>
         )}
       </div>
-    </SubjectContext.Provider>
+      {account.status !== 'connected' && !paused && (
+        <ConnectControl {...control} kind={account.status === 'expiring' ? 'secondary' : 'primary'} />
+      )}
+      {paused && (
+        <Button
+          className="latchkey-connect"
+          aria-label={messages.resume(name, label)}
+          onClick={() => client.unpause(account.id)}
+        >
+          {messages.resumeShort}
+        </Button>
+      )}
+      <div className="latchkey-tools">
+        <Button
+          ref={trigger}
+          className="latchkey-disconnect"
+          kind="quiet"
+          aria-label={messages.disconnect(name, label)}
+          aria-haspopup="dialog"
+          onPointerEnter={loadQuestion}
+          onFocus={loadQuestion}
+          onClick={() => {
+            loadQuestion()
+            setAsking(true)
+          }}
+        >
+          {messages.disconnectShort}
+        </Button>
+        <Button
+          className="latchkey-dots"
+          kind="quiet"
+          aria-label={messages.more(name, label)}
+          aria-expanded={open}
+          aria-controls={open ? moreId : undefined}
+          onPointerEnter={loadMore}
+          onFocus={loadMore}
+          onClick={() => {
+            loadMore()
+            setOpen(!open)
+          }}
+        >
+          <Dots />
+        </Button>
+      </div>
+      {account.scopes.length > 0 && (
+        <ul className="latchkey-scopes" aria-label={messages.access(name)}>
+          <ScopeItems provider={provider} scopes={account.scopes} />
+        </ul>
+      )}
+      {missing.length > 0 && (
+        <div className="latchkey-missing">
+          <p>{messages.missing(name)}</p>
+          <ul>
+            <ScopeItems provider={provider} scopes={missing} />
+          </ul>
+          <ConnectControl
+            {...control}
+            kind="secondary"
+            className="latchkey-grant"
+            words={[messages.grantShort, messages.grant(name, label)]}
+            // A token is replaced by the next one, so what was granted before is asked for again along with the new.
+            scopes={[...new Set([...account.scopes, ...missing])]}
+          />
+        </div>
+      )}
+      {open && More && (
+        <More
+          id={moreId}
+          subject={{ provider, account, status, reason: account.reason }}
+          label={label}
+          promotable={several && !isDefault}
+          onStart={onStart}
+          onAdded={onAdded}
+          onDone={() => setOpen(false)}
+        />
+      )}
+      {asking && Question && (
+        <Question
+          provider={provider}
+          account={account}
+          receipt="left"
+          onDisconnected={onReceipt}
+          onClose={() => setAsking(false)}
+          onClosed={() => (trigger.current ?? firstStop(card.current))?.focus()}
+        />
+      )}
+    </div>
   )
 }
 
 /** Reads name and picture again once they are an hour old. The cache is given the account's id and nothing else. */
-function useFreshProfile(provider: Provider, account: AccountFacts) {
+function useFreshProfile(provider: Provider, account: ConnectedAccount) {
   const { client } = useKit()
   useQuery({
     queryKey: ['latchkey', 'profile', account.id],

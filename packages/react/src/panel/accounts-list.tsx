@@ -2,14 +2,15 @@
 import { cardStatus, defaultAccount, type Provider } from '@latchkey/core'
 import { type ComponentType, type KeyboardEvent, useId, useRef } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
-import { ConnectNotice } from '../connect/connect-notice.tsx'
+import { useConnectNotice } from '../connect/connect-notice.tsx'
 import { useAgentAccounts, useConnect, useProviderAccounts, useProviders, useSnapshot } from '../hooks.ts'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import type { PopoverProps } from '../ui/popover.lazy.tsx'
-import { useLaterMessages } from '../use-messages.lazy.ts'
+import { useMessages } from '../use-messages.ts'
 
 interface AccountsListProps {
   id: string
@@ -23,7 +24,7 @@ interface AccountsListProps {
 
 /** The list that an accounts menu opens. */
 export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }: AccountsListProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const providers = useProviders()
   const { providers: included, setIncluded } = useAgentAccounts(agent)
   const there = useSnapshot((snapshot) =>
@@ -75,19 +76,17 @@ export function AccountsList({ id, agent, Popover, trigger, onManage, onClose }:
         </>
       )}
       {onManage && (
-        <button
-          type="button"
-          className="latchkey-button"
-          data-kind="quiet"
+        <Button
+          kind="quiet"
           onClick={() => {
-            // Whoever opens the panel says where the focus goes on.
+            // The app that opens the panel moves the focus.
             manages.current = true
             onClose()
             onManage()
           }}
         >
           {messages.accountsMenuManage}
-        </button>
+        </Button>
       )}
     </Popover>
   )
@@ -101,7 +100,7 @@ interface RowProps {
 }
 
 function Row({ provider, included, onIncluded }: RowProps) {
-  const messages = useLaterMessages()
+  const messages = useMessages()
   const { icons } = useKit()
   const { id, name } = provider
   const row = useRef<HTMLLIElement>(null)
@@ -109,10 +108,11 @@ function Row({ provider, included, onIncluded }: RowProps) {
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, id))
   const status = useSnapshot((snapshot) => cardStatus(snapshot, id))
   const { reason } = useConnect(id)
-  useKeptFocus(row, `${status} ${reason}`)
   useSpokenStatus(name, status, accounts, reason)
   const broken = account?.status === 'needs-reconnect' || account?.status === 'error'
   const intent = broken ? { accountId: account.id } : {}
+  const { notice, pending } = useConnectNotice({ provider, ...intent })
+  useKeptFocus(row, `${status} ${reason}`, pending)
   const words = (
     <>
       <span className="latchkey-button-mark">{brandMark(id, name, icons)}</span>
@@ -138,7 +138,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
         </span>
       )}
       {(!account || broken) && <ConnectControl provider={provider} kind="secondary" {...intent} />}
-      <ConnectNotice provider={provider} {...intent} />
+      {notice}
     </li>
   )
 }

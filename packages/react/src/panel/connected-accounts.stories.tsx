@@ -134,11 +134,11 @@ export const NeedsReconnect: Story = {
     await expect(card.getByText('Needs reconnect')).toBeVisible()
     await expect(card.getByText('Access was revoked at GitHub.')).toBeVisible()
     await expect(canvas.getByText('Not checked yet')).toBeVisible()
-    await expect(canvas.getByText('Expires in 5 minutes')).toBeVisible()
+    await expect(canvas.getByText(/^Expires in [45] minutes$/)).toBeVisible()
     const reconnect = spyOn(client, 'reconnect')
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await expect(reconnect).toHaveBeenCalledWith(octocat.id, undefined)
-    await expect(card.getByText(/^Waiting for GitHub/)).toBeVisible()
+    await expect(await card.findByText(/^Waiting for GitHub/)).toBeVisible()
     client.settle('github', 'cancelled')
     await expect(await canvas.findByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
   },
@@ -178,7 +178,9 @@ export const NotAllGranted: Story = {
 export const NothingIsKept: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('This browser keeps nothing: accounts last until this page closes.')).toBeVisible()
+    await expect(
+      await canvas.findByText('This browser keeps nothing: accounts last until this page closes.'),
+    ).toBeVisible()
   },
 }
 

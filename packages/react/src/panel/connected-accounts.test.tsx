@@ -3,7 +3,7 @@ import { memoryStore } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react'
+import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
 import { hydrateRoot } from 'react-dom/client'
@@ -14,6 +14,8 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
 test('a server renders loading cards, and the browser hydrates them without a warning', async () => {

@@ -5,7 +5,6 @@ import {
   forwardRef,
   type ReactNode,
   startTransition,
-  useCallback,
   useEffect,
   useId,
   useMemo,
@@ -13,17 +12,18 @@ import {
   useState,
 } from 'react'
 import { useProviders, useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
-import { later } from '../ui/lazy.ts'
-import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
-import { NoticeButton } from '../ui/notice.tsx'
-import { useLanguage, useMessages } from '../use-messages.ts'
+import { LiveRegion } from '../ui/live-region.tsx'
+import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { Card } from './account-card.tsx'
 import { KeptBoxes } from './kept-boxes.tsx'
 import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 
 const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.lazy.tsx')).ProviderSearch)
+const useNotPersistent = /* @__PURE__ */ later(async () => (await import('./not-persistent.lazy.tsx')).NotPersistent)
 const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('./disconnect-all.lazy.tsx')).DisconnectAll)
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
@@ -39,7 +39,9 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
   description?: ReactNode
   /**
    * `list`: a card below the other. `grid`: cards beside each other where there is room. `inline`: a strip of one-line
-   * cards for a composer or a row of settings; what else the panel says is left out there. Default: `list`.
+   * cards for a composer or a row of settings; what else the panel says is left out there.
+   *
+   * @default `list`
    */
   layout?: 'list' | 'grid' | 'inline'
   /** How much room things take; also a `data-density` of any element around it. @default `comfortable` */
@@ -76,9 +78,10 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
     },
     ref,
   ) {
-    const messages = useMessages()
+    const messages = useFirstMessages()
     const providers = useProviders()
-    const persistence = useSnapshot((snapshot) => snapshot.persistence)
+    const unkept = useSnapshot((snapshot) => snapshot.persistence === 'unavailable')
+    const [NotPersistent] = useNotPersistent(unkept)
     const [found, setFound] = useState<ReadonlySet<Provider>>()
     const headingId = useId()
     const cardsId = useId()
@@ -106,7 +109,7 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
             {title ?? messages.title}
           </h2>
           {line && !inline && <p className="latchkey-description">{line}</p>}
-          {persistence === 'unavailable' && <NotPersistent />}
+          {unkept && NotPersistent && <NotPersistent />}
           {searchable && (
             <SearchPlace
               providers={providers}
@@ -153,17 +156,11 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
 )
 
 /** Keeps the box's place until its code is there, so that nothing moves. */
-function SearchPlace(props: Omit<ProviderSearchProps, 'accountsOf' | 'messages' | 'announce'>) {
-  const [Search, loadSearch] = useSearch()
-  const client = useLatchkey()
-  const accounts = useCallback((id: string) => accountsOf(client.getSnapshot(), id), [client])
-  const kit = { accountsOf: accounts, messages: useMessages(), announce: useAnnounce() }
+function SearchPlace(props: ProviderSearchProps) {
+  const [Search] = useSearch(true)
   const { onFound } = props
-  useEffect(() => {
-    loadSearch()
-    return () => onFound(undefined)
-  }, [loadSearch, onFound])
-  return <div className="latchkey-search-place">{Search && <Search {...props} {...kit} />}</div>
+  useEffect(() => () => onFound(undefined), [onFound])
+  return <div className="latchkey-search-place">{Search && <Search {...props} />}</div>
 }
 
 interface Section {
@@ -174,8 +171,8 @@ interface Section {
 }
 
 /**
- * The providers as they are grouped when the panel opens. A card then stays where it is, whatever becomes of it: one that
- * jumped away in the moment it connects would take the keyboard, and the eye, off what was just done.
+ * The providers as they are grouped when the panel opens. A card then stays where it is: one that moved in the moment it
+ * connects would take the keyboard, and the eye, off what was just done.
  */
 function useSections(providers: readonly Provider[], grouped: boolean): readonly Section[] {
   const client = useLatchkey()
@@ -203,36 +200,21 @@ function useLimit(count: number): number {
   return limit
 }
 
-/** Storage refused. Reloading costs what was connected since, so it is offered while there is nothing to lose. */
-function NotPersistent() {
-  const messages = useMessages()
-  const losing = useSnapshot((snapshot) => Object.keys(snapshot.accounts).length > 0)
-  return (
-    <div className="latchkey-warning">
-      <div>
-        <p>{messages.notPersistent}</p>
-        <p>{messages.notPersistentHint}</p>
-      </div>
-      {!losing && <NoticeButton onClick={() => location.reload()}>{messages.reload}</NoticeButton>}
-    </div>
-  )
-}
-
 /** Where secrets rest, and the way out of everything at once. */
 function Foot() {
-  const messages = useMessages()
+  const messages = useFirstMessages()
   const several = useSnapshot(({ accounts }) => Object.keys(accounts).length > 1)
   const custody = useSnapshot(({ status, persistence, custody }) => {
     if (status === 'loading') return undefined
     return persistence === 'unavailable' ? 'memory' : custody
   })
   const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useState<boolean>()
   const trigger = useRef<HTMLButtonElement>(null)
   const foot = useRef<HTMLDivElement>(null)
   return (
     <div ref={foot} className="latchkey-foot">
-      {DisconnectAll && (
+      {asking !== undefined && DisconnectAll && (
         <DisconnectAll
           asking={asking}
           onClose={() => setAsking(false)}
@@ -256,12 +238,10 @@ function Foot() {
         )}
       </p>
       {several && (
-        <button
+        <Button
           ref={trigger}
-          type="button"
-          className="latchkey-button"
-          data-kind="quiet"
-          data-size="small"
+          kind="quiet"
+          size="small"
           aria-haspopup="dialog"
           onPointerEnter={loadDisconnectAll}
           onFocus={loadDisconnectAll}
@@ -271,7 +251,7 @@ function Foot() {
           }}
         >
           {messages.disconnectAll}
-        </button>
+        </Button>
       )}
     </div>
   )

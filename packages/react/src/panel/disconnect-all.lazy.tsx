@@ -1,13 +1,14 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { useState } from 'react'
-import { QuestionDialog, Receipt } from '../dialogs/questions.lazy.tsx'
+import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
+import { Receipt } from '../dialogs/receipt.lazy.tsx'
 import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
+import { Button } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
-import { NoticeButton } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
-/** An account that went with all the others, and what became of its access. */
+/** An account that was disconnected with all others, and its receipt. */
 interface Farewell {
   id: string
   provider: string
@@ -22,7 +23,7 @@ export interface DisconnectAllProps {
   onClosed: () => void
 }
 
-/** Asks once before all accounts are disconnected, then shows a receipt for each. Only loaded on intent. */
+/** Asks once before all accounts are disconnected, then shows a receipt for each. Loaded on intent. */
 export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps) {
   const messages = useMessages()
   const announce = useAnnounce()
@@ -30,7 +31,7 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
   const accounts = useAccounts()
   const { disconnectAll } = useDisconnect()
   const [farewells, setFarewells] = useState<readonly Farewell[]>([])
-  // What became of the last accounts is of no interest once the next is there.
+  // Receipts go once there is an account again.
   if (farewells.length > 0 && accounts.length > 0) setFarewells([])
 
   const confirm = async () => {
@@ -55,7 +56,9 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
               return provider && <Receipt key={id} provider={provider} receipt={receipt} account={label} />
             })}
           </div>
-          <NoticeButton onClick={() => setFarewells([])}>{messages.dismiss}</NoticeButton>
+          <Button size="small" onClick={() => setFarewells([])}>
+            {messages.dismiss}
+          </Button>
         </div>
       )}
       {asking && (

@@ -4,16 +4,8 @@ import { useKit } from '../provider.tsx'
 
 const KEY = 'latchkey-boxes'
 
-interface Boxes {
-  /** Width of the window that the sizes are for. */
-  width: number
-  /** Block sizes of the cards, by provider id, and of the panel's foot; CSS pixels. */
-  cards: Record<string, number>
-  foot: number
-}
-
-// It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React will
-// compare is touched, and a rule ends to apply when its card stops loading.
+// It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React
+// compares is touched, and a rule stops applying when its card stops loading.
 const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join('')+'.latchkey-panel:has([data-status=loading]) .latchkey-foot{min-block-size:'+Number(b.foot)+'px}');document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
 
 const never = () => () => {}
@@ -35,28 +27,18 @@ export function KeptBoxes() {
   useEffect(() => {
     const panel = script.current?.parentElement
     if (!panel) return
-    const keep = () => {
-      const cards = [...panel.querySelectorAll<HTMLElement>('.latchkey-card')]
-      if (cards.some(({ dataset }) => dataset.status === 'loading')) return
-      const size = (element: Element | null) => element?.getBoundingClientRect().height ?? 0
-      const boxes: Boxes = {
-        width: window.innerWidth,
-        cards: Object.fromEntries(cards.map((card) => [card.dataset.provider, size(card)])),
-        foot: size(panel.querySelector('.latchkey-foot')),
-      }
-      try {
-        localStorage.setItem(KEY, JSON.stringify(boxes))
-      } catch {} // A browser that keeps nothing does not have accounts to come back to.
-    }
-    window.addEventListener('pagehide', keep)
-    return () => window.removeEventListener('pagehide', keep)
+    const kept = import('./kept-boxes.lazy.ts').then(
+      ({ keepBoxes }) => keepBoxes(panel, KEY),
+      () => {}, // Without sizes the next page only moves more.
+    )
+    return () => void kept.then((end) => end?.())
   }, [])
   if (!served) return null
   return (
     <script
       ref={script}
       nonce={nonce}
-      // Browsers hide a nonce from whoever asks, React included.
+      // Browsers hide a nonce from scripts, React included.
       suppressHydrationWarning
       // biome-ignore lint/security/noDangerouslySetInnerHtml: a constant of this module.
       dangerouslySetInnerHTML={{ __html: reserve }}

@@ -1,8 +1,12 @@
 'use client'
-import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { accountsOf, type ConnectedAccount, type Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
-import type { FirstMessages } from '../messages/en.ts'
+import type { Messages } from '../messages/messages.ts'
+import { useLatchkey } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
+import { useAnnounce } from '../ui/live-region.tsx'
+import { useMessages } from '../use-messages.ts'
 
 /** Without case and accents. */
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
@@ -10,7 +14,7 @@ const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toL
 /** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
 function matches(
   provider: Provider,
-  messages: FirstMessages,
+  messages: Messages,
   accounts: readonly ConnectedAccount[],
   query: string,
 ): boolean {
@@ -30,31 +34,19 @@ export interface ProviderSearchProps {
   onQueryChange: ((query: string) => void) | undefined
   /** Called with the providers that match, or undefined while everything does. */
   onFound: (found: ReadonlySet<Provider> | undefined) => void
-  /** A provider's accounts as they are now. */
-  accountsOf: (providerId: string) => readonly ConnectedAccount[]
-  messages: FirstMessages
-  /** Says it to people who listen. */
-  announce: (text: string) => void
   /** Id of what it narrows down. */
   controls: string
 }
 
 /**
  * The search box over many providers, with how many it leaves. Escape clears it. A module of its own: a panel of few
- * providers does not load it. What it needs of the kit comes by props, so that the kit's modules are not split for it.
+ * providers does not load it.
  */
 export function ProviderSearch(props: ProviderSearchProps) {
-  const {
-    providers,
-    query: givenQuery,
-    defaultQuery = '',
-    onQueryChange,
-    onFound,
-    accountsOf,
-    messages,
-    announce,
-    controls,
-  } = props
+  const { providers, query: givenQuery, defaultQuery = '', onQueryChange, onFound, controls } = props
+  const client = useLatchkey()
+  const messages = useMessages()
+  const announce = useAnnounce()
   const [query, setQuery] = useControllable(givenQuery, defaultQuery, onQueryChange)
   const box = useRef<HTMLInputElement>(null)
   const countId = useId()
@@ -62,8 +54,9 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const wanted = useDeferredValue(query.trim())
   const found = useMemo(() => {
     if (!wanted) return undefined
-    return new Set(providers.filter((provider) => matches(provider, messages, accountsOf(provider.id), wanted)))
-  }, [accountsOf, messages, providers, wanted])
+    const accounts = (id: string) => accountsOf(client.getSnapshot(), id)
+    return new Set(providers.filter((provider) => matches(provider, messages, accounts(provider.id), wanted)))
+  }, [client, messages, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
     if (!found) return
@@ -109,9 +102,9 @@ export function ProviderSearch(props: ProviderSearchProps) {
       {found?.size === 0 && (
         <div className="latchkey-empty">
           <p>{messages.noMatch(wanted)}</p>
-          <button type="button" className="latchkey-button" data-kind="secondary" data-size="small" onClick={clear}>
+          <Button size="small" onClick={clear}>
             {messages.clearSearch}
-          </button>
+          </Button>
         </div>
       )}
     </>

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { oauth } from '@latchkey/core'
-import { act, cleanup, render, screen, within } from '@testing-library/react'
+import { act, cleanup, configure, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { Profiler } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -8,6 +8,8 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
 const service = (id: string, name = id) =>

@@ -22,8 +22,8 @@ export const Since = /* @__PURE__ */ forwardRef<HTMLTimeElement, PartProps<'time
 })
 
 /**
- * The scopes as the provider spells them. Renders a `ul` with a `code` per scope (`data-extra` on those that nobody
- * asked for), or nothing when the account has no scopes.
+ * The scopes as the provider spells them. Renders a `ul` with a `code` per scope (`data-extra` on those that were
+ * not asked for), or nothing when the account has no scopes.
  */
 export const RawScopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul'>>(function RawScopes(
   { asChild, children, ...props },

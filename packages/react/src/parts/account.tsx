@@ -1,7 +1,7 @@
 'use client'
-import type { CardStatus, DisconnectReceipt } from '@latchkey/core'
+import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ComponentPropsWithoutRef, type ForwardedRef, forwardRef, type ReactNode } from 'react'
+import { type ForwardedRef, forwardRef, type ReactNode } from 'react'
 import { neverRejecting, useConnect } from '../hooks.ts'
 import { useKit } from '../provider.tsx'
 import { Face } from '../ui/avatar.tsx'
@@ -25,7 +25,7 @@ export type RootProps = PartProps<'div'> & {
 }
 
 /**
- * One account, or the place where one will be. Renders a `div` with `data-status` (a {@link CardStatus}) and
+ * One account, or the place where one will be. Renders a `div` with `data-status` (a `CardStatus`) and
  * `data-provider`; nothing for a provider that the page does not know.
  */
 export const Root = /* @__PURE__ */ forwardRef<HTMLDivElement, RootProps>(function Root(
@@ -122,7 +122,9 @@ export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'spa
 export type ExpiryProps = PartProps<'time'> & {
   /**
    * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
-   * access ends or is renewed. Default: `expiring`.
+   * access ends or is renewed.
+   *
+   * @default `expiring`
    */
   when?: 'expiring' | 'known'
 }
@@ -151,47 +153,44 @@ export const Expiry = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryProps>(f
   )
 })
 
-interface ActionProps {
-  asChild: boolean | undefined
-  status: CardStatus
-  children: ReactNode
-}
-
 /** The button of a part, with its subject's status. */
-const Action = /* @__PURE__ */ forwardRef<HTMLButtonElement, ComponentPropsWithoutRef<'button'> & ActionProps>(
-  function Action({ asChild, status, ...props }, ref) {
-    const Node = asChild ? Slot : 'button'
-    return <Node type="button" {...props} ref={ref} data-status={status} />
-  },
-)
+const Action = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Action(
+  { asChild, ...props },
+  ref,
+) {
+  const { status } = useSubject('Action')
+  const Node = asChild ? Slot : 'button'
+  return <Node type="button" {...props} ref={ref} data-status={status} />
+})
+
+/** The handlers of a button that starts a connect: it loads the code on hover and focus. */
+function useStartHandlers({ onClick, onPointerEnter, onFocus }: PartProps<'button'>, id: string, start: () => unknown) {
+  const { client } = useKit()
+  const prepare = () => client.prepare(id)
+  return {
+    onPointerEnter: after(onPointerEnter, prepare),
+    onFocus: after(onFocus, prepare),
+    onClick: after(onClick, start),
+  }
+}
 
 /**
  * Connects an account in the click's own tick. Renders a `button` with `data-status`.
  *
  * @throws Error for a provider that takes an API key: use an `ApiKeyForm` or a `ConnectButton`.
  */
-export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(
-  { asChild, children, onClick, onPointerEnter, onFocus, ...props },
-  ref,
-) {
-  const { provider, status } = useSubject('Connect')
+export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Connect(props, ref) {
+  const { provider } = useSubject('Connect')
   const messages = useMessages()
-  const { connect, prepare } = useConnect(provider.id)
+  const { connect } = useConnect(provider.id)
+  const handlers = useStartHandlers(props, provider.id, () => connect())
   if (provider.kind === 'api-key')
     throw new Error(
       `Latchkey: <Account.Connect> has no form for a key: use <ApiKeyForm> or <ConnectButton provider="${provider.id}">.`,
     )
   return (
-    <Action
-      {...props}
-      ref={ref}
-      asChild={asChild}
-      status={status}
-      onPointerEnter={after(onPointerEnter, prepare)}
-      onFocus={after(onFocus, prepare)}
-      onClick={after(onClick, () => connect())}
-    >
-      {children ?? messages.connect(provider.name)}
+    <Action {...props} {...handlers} ref={ref}>
+      {props.children ?? messages.connect(provider.name)}
     </Action>
   )
 })
@@ -200,33 +199,25 @@ export const Connect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'
  * Connects the account again, in the click's own tick. Renders a `button`; nothing without an account, or for one with
  * an API key, which an `ApiKeyForm` with the `accountId` replaces.
  */
-export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(function Reconnect(
-  { asChild, children, onClick, onPointerEnter, onFocus, ...props },
-  ref,
-) {
-  const { provider, account, status } = useSubject('Reconnect')
-  const { client } = useKit()
-  const messages = useMessages()
-  const { prepare } = useConnect(provider.id)
-  if (!account || provider.kind === 'api-key') return null
-  return (
-    <Action
-      {...props}
-      ref={ref}
-      asChild={asChild}
-      status={status}
-      onPointerEnter={after(onPointerEnter, prepare)}
-      onFocus={after(onFocus, prepare)}
-      onClick={after(onClick, () => neverRejecting(() => client.reconnect(account.id), provider.id))}
-    >
-      {children ?? messages.reconnect(provider.name)}
-    </Action>
-  )
-})
+export const Reconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'>>(
+  function Reconnect(props, ref) {
+    const { provider, account } = useSubject('Reconnect')
+    const { client } = useKit()
+    const messages = useMessages()
+    const reconnect = () => account && neverRejecting(() => client.reconnect(account.id), provider.id)
+    const handlers = useStartHandlers(props, provider.id, reconnect)
+    if (!account || provider.kind === 'api-key') return null
+    return (
+      <Action {...props} {...handlers} ref={ref}>
+        {props.children ?? messages.reconnect(provider.name)}
+      </Action>
+    )
+  },
+)
 
 /** Props of `Account.Disconnect`. */
 export type DisconnectProps = PartProps<'button'> & {
-  /** Called with what became of the access at the provider. */
+  /** Called with the receipt: whether the access was revoked or only removed here. */
   onDisconnected?: (receipt: DisconnectReceipt) => void
 }
 
@@ -235,21 +226,15 @@ export type DisconnectProps = PartProps<'button'> & {
  * `button`, or nothing without an account.
  */
 export const Disconnect = /* @__PURE__ */ forwardRef<HTMLButtonElement, DisconnectProps>(function Disconnect(
-  { asChild, children, onClick, onDisconnected, ...props },
+  { children, onClick, onDisconnected, ...props },
   ref,
 ) {
-  const { provider, account, status } = useSubject('Disconnect')
+  const { provider, account } = useSubject('Disconnect')
   const { client } = useKit()
   const messages = useMessages()
   if (!account) return null
   return (
-    <Action
-      {...props}
-      ref={ref}
-      asChild={asChild}
-      status={status}
-      onClick={after(onClick, () => client.disconnect(account.id).then(onDisconnected))}
-    >
+    <Action {...props} ref={ref} onClick={after(onClick, () => client.disconnect(account.id).then(onDisconnected))}>
       {children ?? messages.disconnect(provider.name)}
     </Action>
   )

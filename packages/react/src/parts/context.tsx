@@ -42,7 +42,7 @@ export function useSubject(part: string): Subject {
 }
 
 /** Why a card has its status: what its connect ran into, else what its account with that status says. */
-export function cardReason(snapshot: Snapshot, providerId: string, status: CardStatus): Reason | undefined {
+function cardReason(snapshot: Snapshot, providerId: string, status: CardStatus): Reason | undefined {
   const { reason } = providerState(snapshot, providerId)
   return reason ?? accountsOf(snapshot, providerId).find((account) => account.status === status)?.reason
 }

@@ -8,7 +8,9 @@ export type ExpiryLabelProps = Omit<Account.ExpiryProps, 'asChild' | 'children' 
   AboutProps & {
     /**
      * `expiring`: only when the account ends soon and nothing can renew it. `known`: whenever the account says when its
-     * access ends or is renewed. Default: `known`.
+     * access ends or is renewed.
+     *
+     * @default `known`
      */
     when?: Account.ExpiryProps['when']
   }

@@ -2,9 +2,9 @@ import type { ConnectedAccount as AccountFacts, CardStatus, Reason } from '@latc
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect } from 'storybook/test'
 import { Account } from '../index.ts'
-import { english } from '../messages/en.ts'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
+import { allMessages } from '../use-messages.ts'
 import { StatusBadge } from './status-badge.tsx'
 
 /** A status in a word, a colour and a shape, and, if wanted, the reason for it. */
@@ -39,7 +39,7 @@ export const EveryWord: Story = {
   args: { withReason: false },
   render: (args) => (
     <ul style={list}>
-      {(Object.keys(english.status) as CardStatus[]).map((status) => (
+      {(Object.keys(allMessages(undefined).status) as CardStatus[]).map((status) => (
         <li key={status}>
           <LatchkeyProvider client={createFakeClient(having(status))}>
             <StatusBadge {...args} />
@@ -49,11 +49,11 @@ export const EveryWord: Story = {
     </ul>
   ),
   play: async ({ canvas }) => {
-    for (const [status, word] of Object.entries(english.status)) {
+    for (const [status, word] of Object.entries(allMessages(undefined).status)) {
       await expect(canvas.getByText(word)).toHaveAttribute('data-status', status)
     }
     // Told apart without colour: no two shapes are drawn by the same rules.
-    const shapes = Object.values(english.status).map((word) => {
+    const shapes = Object.values(allMessages(undefined).status).map((word) => {
       const { borderRadius, backgroundImage, backgroundColor, borderTopStyle, boxShadow, clipPath, rotate } =
         getComputedStyle(canvas.getByText(word), '::before')
       const filled = backgroundColor !== 'rgba(0, 0, 0, 0)'
@@ -92,7 +92,7 @@ export const EveryReason: Story = {
   ),
   play: async ({ canvas }) => {
     for (const [, reason] of why) {
-      await expect(canvas.getByText(english.reasons[reason]?.('GitHub') ?? reason)).toHaveAttribute(
+      await expect(canvas.getByText(allMessages(undefined).reasons[reason]?.('GitHub') ?? reason)).toHaveAttribute(
         'data-reason',
         reason,
       )
@@ -112,6 +112,6 @@ export const InARoot: Story = {
   ),
   play: async ({ canvas }) => {
     await expect(canvas.getByText('Paused')).toBeVisible()
-    await expect(canvas.getByText(english.paused)).toBeVisible()
+    await expect(canvas.getByText(allMessages(undefined).paused)).toBeVisible()
   },
 }

@@ -30,8 +30,11 @@ function follow(event: FocusEvent) {
   last = { around: event.composedPath(), place: target.closest('.latchkey-account') ?? target }
 }
 
-/** Keeps the focus in its row, else in the card, when the button that had it went away with its state. */
-export function useKeptFocus(card: RefObject<HTMLElement | null>, situation: string) {
+/**
+ * Keeps the focus in its row, else in the card, when the button that had it went away with its state. While `pending`,
+ * the card is about to show more, so it waits.
+ */
+export function useKeptFocus(card: RefObject<HTMLElement | null>, situation: string, pending = false) {
   useEffect(() => {
     if (followers++ === 0) document.addEventListener('focusin', follow)
     return () => {
@@ -41,8 +44,8 @@ export function useKeptFocus(card: RefObject<HTMLElement | null>, situation: str
   // biome-ignore lint/correctness/useExhaustiveDependencies: the situation is what may have taken the button away.
   useEffect(() => {
     const { activeElement, body } = document
-    if (!last || !card.current || !last.around.includes(card.current)) return
+    if (pending || !last || !card.current || !last.around.includes(card.current)) return
     if (activeElement && activeElement !== body) return
     firstStop(last.place.isConnected ? last.place : undefined, card.current)?.focus()
-  }, [card, situation])
+  }, [card, situation, pending])
 }

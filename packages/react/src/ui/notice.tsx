@@ -18,19 +18,3 @@ export function Notice({ tone = 'quiet', busy, actions, children }: NoticeProps)
     </div>
   )
 }
-
-/** A small button of a notice. `label` is its accessible name where the visible word is too short to be one. */
-export function NoticeButton(props: { label?: string; onClick: () => void; children: ReactNode }) {
-  return (
-    <button
-      type="button"
-      className="latchkey-button"
-      data-kind="secondary"
-      data-size="small"
-      aria-label={props.label}
-      onClick={props.onClick}
-    >
-      {props.children}
-    </button>
-  )
-}

@@ -16,7 +16,7 @@ export interface PopoverProps {
   children: ReactNode
 }
 
-/** A place beside a button. A module of its own without any of the kit, so that it is loaded when somebody might open it. */
+/** A place beside a button. Loaded on intent. */
 export function Popover({ id, labelledBy, trigger, onKeyDown, onClose, onClosed, children }: PopoverProps) {
   return (
     <Root open onOpenChange={(open) => !open && onClose()}>

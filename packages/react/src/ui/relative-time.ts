@@ -49,7 +49,7 @@ function tick() {
  * which knows neither the reader's clock nor language, the moment's date.
  *
  * @param at milliseconds since the epoch; without it the answer is empty and nothing ticks.
- * @param locale a BCP 47 tag. Default: the browser's.
+ * @param locale a BCP 47 tag. @default the browser's
  */
 export function useRelativeTime(at: number | undefined, locale?: string): string {
   const subscribe = useCallback(

@@ -318,7 +318,7 @@ describe('what a caller sees', () => {
     expect(hub.seen).toMatchObject([{ url: '/things?q=1', body: '' }])
   })
 
-  it('truncates what is too big, and its errors contain no secret', async () => {
+  it('refuses an answer that is too big, and a network error contains no secret', async () => {
     const big = await listen((_, response) => {
       response.write('x'.repeat(3_000_000))
       response.end('x'.repeat(3_000_000))

@@ -212,7 +212,7 @@ describe('the token of a service account', () => {
     expect(caught).toEqual(['undefined CANARY_secret'])
   })
 
-  it('the error contains no secret', async () => {
+  it('reports why there is no token, without a secret', async () => {
     const wrong = credentials({ clientSecret: 'CANARY_secret' })
     const error = await wrong.getToken().catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'invalid_client', next: 'configure' })

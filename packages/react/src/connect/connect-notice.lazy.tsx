@@ -1,0 +1,223 @@
+'use client'
+import { type OAuthProvider, type Provider, type ProviderState, providerState } from '@latchkey/core'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { useConnect, useSnapshot } from '../hooks.ts'
+import { later } from '../later.tsx'
+import { useKit } from '../provider.tsx'
+import { Button } from '../ui/button.tsx'
+import { firstStop } from '../ui/focus.ts'
+import { useAnnounce } from '../ui/live-region.tsx'
+import { Notice } from '../ui/notice.tsx'
+import { errorSentence, useMessages } from '../use-messages.ts'
+import { type ConnectIntent, useStart } from './start.ts'
+
+const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./client-id-form.lazy.tsx')).ClientIdForm)
+const useDifferent = /* @__PURE__ */ later(
+  async () => (await import('../dialogs/questions.lazy.tsx')).DifferentAccountQuestion,
+)
+
+export type ConnectNoticeProps = ConnectIntent & {
+  provider: Provider
+  /** The button that starts the same thing is not there: the notice has to have one. */
+  alone?: boolean
+}
+
+/** What is going on with a provider's connect, and the way on from there. Nothing when nothing is. */
+export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps) {
+  const messages = useMessages()
+  const { name } = provider
+  const { client } = useKit()
+  const { status, reason, error, cancel } = useConnect(provider.id)
+  const changed = useSnapshot((snapshot) => providerState(snapshot, provider.id).changed)
+  const start = useStart(provider, intent)
+  const [link, setLink] = useState<'copied' | 'failed'>()
+  const blocked = reason === 'popup_blocked' || error?.code === 'popup_blocked'
+  // A link is of interest while its flow is.
+  if (link && status !== 'connecting' && !blocked) setLink(undefined)
+  if (status === 'loading') return null
+  if (changed) return <ChangedNotice provider={provider} changed={changed} />
+
+  const stop = (
+    <Button size="small" aria-label={messages.cancelConnect(name)} onClick={cancel}>
+      {messages.cancelShort}
+    </Button>
+  )
+  const openAgain = (
+    <Button
+      size="small"
+      aria-label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
+      onClick={() => start()}
+    >
+      {intent.accountId ? messages.reconnectShort : messages.connectShort}
+    </Button>
+  )
+  const copy = () => {
+    const { scopes, accountId } = intent
+    copyText(client.connectLink(provider.id, { scopes, accountId })).then(
+      () => setLink('copied'),
+      () => setLink('failed'),
+    )
+  }
+  const waysOn = (
+    <>
+      <Button size="small" onClick={() => start('tab')}>
+        {messages.openInNewTab}
+      </Button>
+      <Button size="small" onClick={() => start('redirect')}>
+        {messages.openInThisTab}
+      </Button>
+      <Button size="small" onClick={copy}>
+        {messages.copyLink}
+      </Button>
+    </>
+  )
+  const aboutLink = link && (link === 'copied' ? messages.linkCopied : messages.linkNotCopied)
+
+  if (reason === 'embedded') {
+    return (
+      <Notice
+        tone="warning"
+        actions={
+          <>
+            <a
+              className="latchkey-button"
+              data-kind="secondary"
+              data-size="small"
+              href={location.href}
+              target="_blank"
+              rel="noopener noreferrer"
+            >
+              {messages.openOwnTab}
+            </a>
+            {status === 'connecting' && openAgain}
+            {status === 'connecting' && stop}
+          </>
+        }
+      >
+        {messages.embedded(name)}
+      </Notice>
+    )
+  }
+  if (status === 'connecting') {
+    if (provider.kind === 'api-key') return null
+    if (link === 'copied' || (reason !== 'popup_closed' && reason !== 'popup_blocked')) {
+      return (
+        <Notice busy actions={stop}>
+          {aboutLink ?? messages.waiting(name)}
+        </Notice>
+      )
+    }
+    return (
+      <Notice
+        actions={
+          <>
+            {openAgain}
+            {blocked && waysOn}
+            {stop}
+          </>
+        }
+      >
+        {reason === 'popup_closed' ? messages.popupClosed : messages.popupBlocked}
+      </Notice>
+    )
+  }
+  if (blocked) {
+    return (
+      <Notice tone="warning" actions={waysOn}>
+        {aboutLink ?? messages.popupBlocked}
+      </Notice>
+    )
+  }
+  const tryAgain = (
+    <Button size="small" aria-label={messages.tryAgain(name)} onClick={() => start()}>
+      {messages.tryAgainShort}
+    </Button>
+  )
+  if (reason === 'access_denied' || error?.code === 'access_denied') {
+    return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
+  }
+  if (error?.code === 'not_configured') {
+    // A server without dynamic registration may still know this app, by an id that its developer has.
+    return provider.kind === 'mcp' && !provider.client.client_id ? (
+      <ClientIdNotice provider={provider} onSaved={() => start()} />
+    ) : (
+      <Notice>{messages.notConfiguredHint(name)}</Notice>
+    )
+  }
+  if (!error || error.code === 'cancelled') return null
+  const { next } = error
+  const byWindow = provider.kind !== 'api-key'
+  const offersAgain = next === 'retry' || (alone && (next === 'connect' || next === 'reconnect'))
+  return (
+    <Notice tone="error" actions={byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}>
+      {errorSentence(messages, error, name)}
+      {error.detail && <span className="latchkey-detail">{messages.serverSaid(name, error.detail)}</span>}
+    </Notice>
+  )
+}
+
+/** Asks for the client id of this app at a server without dynamic registration. */
+function ClientIdNotice({ provider, onSaved }: { provider: OAuthProvider; onSaved: () => void }) {
+  const messages = useMessages()
+  const [Form] = useClientIdForm(true)
+  return Form ? (
+    <Form provider={provider} onSaved={onSaved} />
+  ) : (
+    <Notice>{messages.notConfiguredHint(provider.name)}</Notice>
+  )
+}
+
+/** Puts text that is still to come on the clipboard. Safari wants the promise, in the click's own tick. */
+async function copyText(text: Promise<string>): Promise<void> {
+  if (typeof ClipboardItem === 'undefined') return navigator.clipboard.writeText(await text)
+  const blob = text.then((known) => new Blob([known], { type: 'text/plain' }))
+  await Promise.all([blob, navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })])])
+}
+
+type Change = NonNullable<ProviderState['changed']>
+
+// Cards and prompts of one provider see the same change, and only one of them asks.
+const asked = new WeakSet<Change>()
+
+/** A reconnect came back as another person: asks what to do about it. */
+function ChangedNotice({ provider, changed }: { provider: Provider; changed: Change }) {
+  const { from, to } = changed
+  const messages = useMessages()
+  const announce = useAnnounce()
+  const [asking, setAsking] = useState<{ home: Element | null }>()
+  const [Dialog, loadDialog] = useDifferent()
+  const trigger = useRef<HTMLButtonElement>(null)
+  const ask = useCallback(() => {
+    loadDialog()
+    setAsking({ home: trigger.current?.closest('.latchkey') ?? null })
+  }, [loadDialog])
+  useEffect(() => {
+    if (asked.has(changed)) return
+    asked.add(changed)
+    announce(messages.spoken.changed(changed.to.label))
+    ask()
+  }, [changed, ask, announce, messages])
+
+  return (
+    <>
+      <Notice
+        tone="warning"
+        actions={
+          <Button ref={trigger} size="small" aria-haspopup="dialog" onClick={ask}>
+            {messages.choose}
+          </Button>
+        }
+      >
+        {messages.changed(from.label, to.label)}
+      </Notice>
+      {asking && Dialog && (
+        <Dialog
+          provider={provider.id}
+          changed={changed}
+          onClose={() => setAsking(undefined)}
+          onClosed={() => (trigger.current ?? firstStop(asking.home))?.focus()}
+        />
+      )}
+    </>
+  )
+}

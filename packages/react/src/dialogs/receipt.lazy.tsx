@@ -1,0 +1,46 @@
+'use client'
+import type { DisconnectReceipt, Provider } from '@latchkey/core'
+import { Button } from '../ui/button.tsx'
+import { Notice } from '../ui/notice.tsx'
+import { useMessages } from '../use-messages.ts'
+
+interface ReceiptProps {
+  provider: Provider
+  receipt: DisconnectReceipt
+  /** The account's name, when the provider has or had several. */
+  account: string | undefined
+  onDismiss?: () => void
+}
+
+/** Says whether an account's access was revoked at its provider, or only removed here. */
+export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
+  const messages = useMessages()
+  const { name } = provider
+  const dismiss = onDismiss && (
+    <Button size="small" onClick={onDismiss}>
+      {messages.dismiss}
+    </Button>
+  )
+  if (receipt.status === 'revoked') {
+    return (
+      <Notice tone="success" actions={dismiss}>
+        {messages.revoked(name, receipt.tokens, account)}
+      </Notice>
+    )
+  }
+  const manageUrl = receipt.manageUrl ?? provider.manageUrl
+  const { error } = receipt
+  const sentence = error
+    ? messages.removedUntold(name, error.code === 'network' ? messages.untoldNetwork : messages.untoldOther, account)
+    : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
+  return (
+    <Notice tone="warning" actions={dismiss}>
+      {sentence}{' '}
+      {manageUrl && (
+        <a className="latchkey-link" href={manageUrl} target="_blank" rel="noopener noreferrer">
+          {messages.manage(name)}
+        </a>
+      )}
+    </Notice>
+  )
+}

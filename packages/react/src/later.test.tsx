@@ -1,0 +1,56 @@
+// @vitest-environment jsdom
+import { act, cleanup, configure, render, screen } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
+import { useState } from 'react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { later } from './later.tsx'
+import { LatchkeyProvider } from './provider.tsx'
+import { createFakeClient } from './testing.ts'
+
+// Parts load when they are needed, which takes a busy machine its time.
+configure({ asyncUtilTimeout: 10_000 })
+afterEach(cleanup)
+
+const Details = () => <p>Details</p>
+
+function show(load: () => Promise<typeof Details>) {
+  const useDetails = later(load)
+  function Place() {
+    const [Details, fetch] = useDetails()
+    const [open, setOpen] = useState(false)
+    return (
+      <>
+        <button
+          type="button"
+          onPointerEnter={fetch}
+          onClick={() => {
+            fetch()
+            setOpen(true)
+          }}
+        >
+          More
+        </button>
+        {open && Details && <Details />}
+      </>
+    )
+  }
+  render(
+    <LatchkeyProvider client={createFakeClient()}>
+      <Place />
+    </LatchkeyProvider>,
+  )
+}
+
+test('code that does not come is said, with a way to reload, and the next click tries again', async () => {
+  const load = vi.fn(() => Promise.reject<typeof Details>(new TypeError('Failed to fetch')))
+  show(load)
+  await userEvent.hover(screen.getByRole('button', { name: 'More' }))
+  expect(screen.queryByRole('alert')).toBeNull()
+  await userEvent.click(screen.getByRole('button', { name: 'More' }))
+  expect(await screen.findByRole('alert')).toHaveProperty('textContent', expect.stringContaining('could not be loaded'))
+  expect(screen.getByRole('button', { name: 'Reload' })).toBeTruthy()
+  load.mockResolvedValue(Details)
+  await act(() => userEvent.click(screen.getByRole('button', { name: 'More' })))
+  expect(await screen.findByText('Details')).toBeTruthy()
+  expect(screen.queryByRole('alert')).toBeNull()
+})

@@ -1,0 +1,47 @@
+'use client'
+import { type ComponentType, useCallback, useEffect, useState } from 'react'
+import { Button } from './ui/button.tsx'
+import { Notice } from './ui/notice.tsx'
+import { useFirstMessages } from './use-first-messages.ts'
+
+/**
+ * A hook for a component whose code is only loaded on intent, or while it is wanted. It gives the component, undefined
+ * until then, and what asks for it. A download that fails gives a component that says so and offers to reload; the next
+ * intent tries again.
+ */
+export function later<Props>(load: () => Promise<ComponentType<Props>>) {
+  let loaded: ComponentType<Props> | undefined
+  return function useLater(wanted = false): readonly [ComponentType<Props> | undefined, () => void] {
+    const [Component, setComponent] = useState(() => loaded)
+    const fetch = useCallback(() => {
+      load().then(
+        (next) => {
+          loaded = next
+          setComponent(() => next)
+        },
+        () => setComponent(() => LoadFailed),
+      )
+    }, [])
+    useEffect(() => {
+      if (wanted) fetch()
+    }, [wanted, fetch])
+    return [Component, fetch]
+  }
+}
+
+/** Stands where a component would be whose code did not come. */
+function LoadFailed() {
+  const messages = useFirstMessages()
+  return (
+    <Notice
+      tone="error"
+      actions={
+        <Button size="small" onClick={() => location.reload()}>
+          {messages.reload}
+        </Button>
+      }
+    >
+      {messages.loadFailed}
+    </Notice>
+  )
+}
