@@ -476,9 +476,16 @@ describe('identities', () => {
         accessToken: expect.stringContaining(`${CANARY}AT`),
         scopes: ['read'],
         expiresAt: account.expiresAt,
+        resource: server.origin,
         accountId: account.id,
       },
-      { provider: 'kaggle', accessToken: 'abc', accountId: expect.any(String), fields: { username: 'ada' } },
+      {
+        provider: 'kaggle',
+        accessToken: 'abc',
+        resource: 'https://api.kaggle.com',
+        accountId: expect.any(String),
+        fields: { username: 'ada' },
+      },
     ])
     expect(JSON.stringify(identities)).not.toContain(`${CANARY}RT`)
   })
@@ -683,7 +690,7 @@ it('reads the profile again, and renders nothing anew when nothing changed', asy
   expect(await failure(client.refreshProfile(account.id))).toMatchObject({ code: 'invalid_token' })
 })
 
-it('replaces providers without dropping accounts, and refuses two of one name', async () => {
+it('replaces providers without dropping accounts, and takes the first of two of one name', async () => {
   const client = tab()
   await connect(client, server)
   const before = client.getSnapshot()
@@ -691,6 +698,9 @@ it('replaces providers without dropping accounts, and refuses two of one name', 
   expect(client.providers.map(({ name }) => name)).toEqual(['Acme 2', 'Kaggle'])
   expect(client.getSnapshot()).not.toBe(before)
   expect(client.getSnapshot().accounts).toBe(before.accounts)
-  expect(() => client.setProviders([kaggle(), kaggle()])).toThrow(/Two providers have the id "kaggle"/)
+  const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+  client.setProviders([kaggle({ name: 'First' }), kaggle()])
+  expect(client.providers.map(({ name }) => name)).toEqual(['First'])
+  expect(logged).toHaveBeenCalledWith(expect.stringContaining('Two providers have the id "kaggle"'))
   expect(() => tab({ providers: [kaggle(), kaggle()] })).toThrow(/Two providers/)
 })

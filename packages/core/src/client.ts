@@ -40,7 +40,10 @@ export interface LatchkeyClient<Id extends string = string> extends ClientAction
   /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
   setIncluded(agentId: string, providerId: Id, included: boolean): void
   setDefault(accountId: string): void
-  /** Replaces the providers; flows and accounts of those that stay go on. */
+  /**
+   * Replaces the providers; flows and accounts of those that stay go on. An account of one that is at another address
+   * now needs to be connected again. A second provider with an id is left out, with a message in the console.
+   */
   setProviders(providers: readonly Provider[]): void
   getSnapshot(): Snapshot
   /** Calls back when the snapshot changes, and does nothing else. Returns what ends it. */

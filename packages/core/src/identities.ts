@@ -10,6 +10,8 @@ export interface Identity {
   scopes?: string[]
   /** Milliseconds since the epoch. */
   expiresAt?: number
+  /** What the token is for: the URL of an MCP server or the origin of an API. It is sent nowhere else. @see RFC 8707 §2 */
+  resource?: string
   accountId?: string
   /** An ApiKey's other fields. */
   fields?: Record<string, string>
@@ -52,7 +54,7 @@ export function parseIdentities(value: unknown): Identity[] {
   const found = new Map<string, Identity>()
   for (const entry of value.slice(0, LIMITS.entries)) {
     if (typeof entry !== 'object' || entry === null) continue
-    const { accessToken, scopes, expiresAt, accountId, fields } = entry
+    const { accessToken, scopes, expiresAt, resource, accountId, fields } = entry
     const provider = typeof entry.provider === 'string' ? entry.provider.toLowerCase() : ''
     if (!LIMITS.provider.test(provider) || !isSecret(accessToken)) continue
     found.delete(provider)
@@ -61,6 +63,7 @@ export function parseIdentities(value: unknown): Identity[] {
       accessToken,
       ...(Array.isArray(scopes) && { scopes: scopes.filter(isText).slice(0, 100) }),
       ...(Number.isFinite(expiresAt) && { expiresAt }),
+      ...(isText(resource) && URL.canParse(resource) && { resource }),
       ...(isText(accountId) && { accountId }),
       ...(fields &&
         typeof fields === 'object' && {

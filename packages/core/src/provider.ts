@@ -107,6 +107,8 @@ export interface McpProvider<Id extends string = string> extends OAuthProvider<I
     resource?: string
     /** Ask through the broker, for servers that forbid browsers (CORS). Default: only where asking directly fails. */
     via?: 'broker'
+    /** Where people sign in, when that is another origin than the issuer's. */
+    authorizationOrigin?: string
   }
 }
 

@@ -11,6 +11,10 @@ export type Reason =
   | 'revoked'
   | 'insufficient_scope'
   | 'invalid_token'
+  /** The provider has another authorization server now: what the old one gave is not shown to it. */
+  | 'issuer_changed'
+  /** The provider's API or MCP server is at another address now: the secret was not made out for it. */
+  | 'resource_changed'
   | 'secret_unavailable'
   | 'offline'
   | 'unverified'
@@ -27,6 +31,12 @@ export interface ConnectedAccount {
   /** Provider id. */
   provider: string
   issuer: string
+  /**
+   * What its secret is for, and is never sent beyond: the resource of its token, else the origin of the provider's API.
+   *
+   * @see RFC 8707 §2
+   */
+  resource?: string
   /** The provider's stable id of the person. Absent until it could be read. */
   subject?: string
   /** What to call the account: "octocat", "ada@example.com". */

@@ -18,5 +18,6 @@ export const config = {
   },
 }
 
-/** The servers of one person, ready to be started or connected to. */
-export const serversOf = (context: AgentContext) => resolveMcpServers(config, { context })
+/** The servers of one person, ready to be started or connected to. A header carries an account to a listed origin only. */
+export const serversOf = (context: AgentContext) =>
+  resolveMcpServers(config, { context, headerOrigins: { kaggle: ['https://mcp.example'] } })

@@ -82,8 +82,9 @@ it('a reference where it would be seen or sent in the clear is refused', async (
     const refused = resolveMcpServers({ mcpServers: { x: entry } }, { context })
     await expect(refused).rejects.toMatchObject({ code: 'misuse', message: expect.stringContaining(path) })
   }
+  const headerOrigins = { github: ['http://127.0.0.1:1'] }
   const local = { url: 'http://127.0.0.1:1/', headers: { Authorization: `Bearer ${reference}` } }
-  expect(await resolveMcpServers({ mcpServers: { x: local } }, { context })).toMatchObject({
+  expect(await resolveMcpServers({ mcpServers: { x: local } }, { context, headerOrigins })).toMatchObject({
     x: { headers: { Authorization: 'Bearer CANARY' } },
   })
 })

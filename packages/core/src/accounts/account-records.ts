@@ -41,7 +41,7 @@ function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>)
 
 const STATUSES = ['connected', 'expiring', 'paused', 'needs-reconnect']
 /** Facts that a UI renders as they are. */
-const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason']
+const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason', 'resource']
 /** Longer than any token: another program wrote it. */
 const MAX_RECORD = 1e5
 const ID = /^[a-z0-9-]+\.[\w-]{22}$/

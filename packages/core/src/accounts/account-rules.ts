@@ -54,6 +54,38 @@ export const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: 
 export const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: AccountSecret, seconds: number): boolean =>
   fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
 
+/**
+ * Whether a token for this resource may be sent to an MCP server: it is made out for the server's URL, for its whole
+ * origin, or for the resource that is configured. @see RFC 8707 §2 · RFC 9728 §3.3
+ */
+export function isResourceOf(
+  { url, resource }: { url: string; resource?: string },
+  named: string | undefined,
+): boolean {
+  const plain = (one: string | undefined) => one?.replace(/\/$/, '')
+  return named !== undefined && [url, new URL(url).origin, resource].some((one) => plain(one) === plain(named))
+}
+
+/**
+ * Why an account's secret is not for this provider as it is now; undefined when it is. Such a secret is sent nowhere: not
+ * to the API or MCP server, not to the token endpoint, not to an agent.
+ */
+export function bindingChange(
+  provider: Provider,
+  { issuer, resource }: Pick<ConnectedAccount, 'issuer' | 'resource'>,
+): 'issuer_changed' | 'resource_changed' | undefined {
+  // Where the tokens of an MCP server come from is found out in use, and each goes back to its own issuer.
+  if (provider.kind !== 'mcp' && issuer !== issuerOf(provider)) return 'issuer_changed'
+  const isFor =
+    'mcp' in provider ? isResourceOf(provider.mcp, resource) : (resource ?? apiOf(provider)) === apiOf(provider)
+  return isFor ? undefined : 'resource_changed'
+}
+
+const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
+
+const apiOf = (provider: Provider) =>
+  (provider.kind !== 'api-key' && provider.resource) || new URL(provider.apiBaseUrl).origin
+
 /** Whether an account with this status can be used. */
 export const isUsable = (status: AccountStatus): boolean => status === 'connected' || status === 'expiring'
 
@@ -111,6 +143,7 @@ export async function identify(
     id,
     provider: provider.id,
     issuer,
+    resource: secret.token?.resource ?? (provider.kind === 'mcp' ? undefined : apiOf(provider)),
     ...known,
     ...scopeFacts(asked, granted, life.renewable),
     status: 'connected',
@@ -128,12 +161,13 @@ export const isOtherPerson = (found: ConnectedAccount, meant: ConnectedAccount |
 
 /**
  * The secret to keep when an account is connected again. Google gives a refresh token once: an answer without one does
- * not take the old one away. What one authorization server gave is never shown to another.
+ * not take the old one away. What one authorization server gave, or was for one resource, is never used for another.
  */
 export function withOldRefreshToken<S extends AccountSecret>(secret: S, old: AccountSecret | undefined): S {
   const refresh_token = old?.token?.refresh_token
   if (!secret.token || secret.token.refresh_token || !refresh_token) return secret
-  return old.token?.issuer === secret.token.issuer ? { ...secret, token: { ...secret.token, refresh_token } } : secret
+  const isSame = old.token?.issuer === secret.token.issuer && old.token?.resource === secret.token.resource
+  return isSame ? { ...secret, token: { ...secret.token, refresh_token } } : secret
 }
 
 /** The account as it is kept, with the secret that {@link withOldRefreshToken} made of it. `old`: what was kept so far. */
@@ -194,6 +228,7 @@ export function identityOf(provider: Provider, account: ConnectedAccount, secret
     accessToken: accessTokenOf(provider, secret),
     ...(account.scopes.length > 0 && { scopes: [...account.scopes] }),
     ...(expiresAt !== undefined && { expiresAt }),
+    ...(account.resource && { resource: account.resource }),
     accountId: account.id,
     ...(Object.keys(rest).length > 0 && { fields: rest }),
   }

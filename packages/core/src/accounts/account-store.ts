@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import { type ConnectedAccount, type Reason, type Snapshot, withDefault, wordAt } from '../snapshot.ts'
+import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
 import { gone, type Page } from './page.ts'
@@ -101,6 +101,13 @@ export function createAccountStore(page: Page): AccountStore {
       if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
     },
     async open(account: ConnectedAccount): Promise<Held> {
+      if (page.changeOf(account)) {
+        const { id, provider, label } = account
+        throw new LatchkeyError('invalid_token', `${label} was connected at another address.`, {
+          provider,
+          account: id,
+        })
+      }
       const held = await secrets.read(account)
       if (held) return held
       const { id, provider, label } = account
@@ -134,11 +141,10 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
       unwritten.add(account.id)
       unavailable()
     }
-    const now = Date.now()
     // Disconnected while it was written: then this is old news.
     update((snapshot) =>
       began === page.epoch && (fresh || snapshot.accounts[account.id])
-        ? withAccount(snapshot, wordAt(account, now))
+        ? withAccount(snapshot, page.asNow(account))
         : snapshot,
     )
   }
@@ -178,7 +184,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
         unwritten.add(account.id)
         unavailable()
         const held = { ...account, rev: secrets.hold(account, secret) }
-        update((snapshot) => withAccount(snapshot, held))
+        update((snapshot) => withAccount(snapshot, page.asNow(held)))
         return held
       }
     },

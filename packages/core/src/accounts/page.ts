@@ -11,6 +11,7 @@ import {
 } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords, type Records } from './account-records.ts'
+import { bindingChange } from './account-rules.ts'
 
 /** How this app introduces itself. @see RFC 7591 §2 */
 export interface AppMetadata {
@@ -54,7 +55,7 @@ export interface Page {
   readonly storage: StateStorage
   readonly store: StoreApi<Snapshot>
   readonly records: Records
-  /** @throws LatchkeyError `misuse`, when set, for two providers with one id. */
+  /** When set, a second provider with an id is left out: what a page adds later cannot end the page. */
   providers: readonly Provider[]
   /** Accounts that storage refused: they live on in this page only. */
   readonly unwritten: Set<string>
@@ -62,6 +63,10 @@ export interface Page {
   epoch: number
   /** Reads storage, at start and when another tab changed it. In the same tick when storage is sync. */
   read(): void
+  /** Why an account is not for its provider as the page lists it now. The server decides about what it keeps. */
+  changeOf(account: ConnectedAccount): 'issuer_changed' | 'resource_changed' | undefined
+  /** The account as it is now. It is kept as it was: listed as before, its provider gets it back. */
+  asNow(account: ConnectedAccount): ConnectedAccount
   /** Shows nothing of this person any more. */
   empty(): void
   setProvider(id: string, state?: ProviderState): void
@@ -80,11 +85,24 @@ export function createPage(options: LatchkeyOptions): Page {
   const store = createAccounts()
   const records = createRecords(storage, prefix)
   const unwritten = new Set<string>()
-  let providers = unique(options.providers)
+  let { providers } = options
+  const repeated = repeatedId(providers)
+  if (repeated) throw twoOf(repeated)
   store.setState({ custody: options.custody ?? restOf(storage) })
 
   const update = (change: (snapshot: Snapshot) => Snapshot) => store.setState(change, true)
   const unavailable = () => store.setState({ persistence: 'unavailable' })
+
+  const changeOf: Page['changeOf'] = (account) => {
+    const provider = account.custody === 'vault' ? undefined : providers.find(({ id }) => id === account.provider)
+    return provider && bindingChange(provider, account)
+  }
+  const asNow: Page['asNow'] = (account) => {
+    const reason = changeOf(account)
+    return reason && account.status !== 'paused'
+      ? { ...account, status: 'needs-reconnect', reason }
+      : wordAt(account, Date.now())
+  }
 
   return {
     options,
@@ -98,21 +116,34 @@ export function createPage(options: LatchkeyOptions): Page {
       return providers
     },
     set providers(next) {
-      providers = unique(next)
+      const repeated = repeatedId(next)
+      if (repeated) console.error(`Latchkey: ${twoOf(repeated).message}`)
+      providers = next.filter(({ id }, at) => next.findIndex((one) => one.id === id) === at)
+      for (const account of Object.values(store.getState().accounts)) {
+        if (changeOf(account) !== undefined) {
+          const accounts = { ...store.getState().accounts, [account.id]: asNow(account) }
+          store.setState({ accounts })
+        } else if (account.reason === 'issuer_changed' || account.reason === 'resource_changed') {
+          // Listed again as it was, it is what storage says.
+          this.read()
+        }
+      }
     },
+    changeOf,
+    asNow,
     read() {
       const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
         update((snapshot) => {
           const accounts: Record<string, ConnectedAccount> = {}
           for (const [id, account] of Object.entries(loaded.accounts)) {
             const old = snapshot.accounts[id]
-            const next = wordAt(account, Date.now())
+            const next = asNow(account)
             // Unchanged accounts keep their identity, so their cards do not render again.
             accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
           for (const id of unwritten) {
             const account = snapshot.accounts[id]
-            if (account) accounts[id] = account
+            if (account) accounts[id] = asNow(account)
           }
           return { ...snapshot, ...loaded, status: 'ready', accounts }
         })
@@ -164,11 +195,8 @@ function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
 export const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account })
 
-function unique(providers: readonly Provider[]): readonly Provider[] {
-  const ids = providers.map(({ id }) => id)
-  const twice = ids.find((id, at) => ids.indexOf(id) !== at)
-  if (twice) {
-    throw new LatchkeyError('misuse', `Two providers have the id "${twice}". Give one of them another id.`)
-  }
-  return providers
-}
+const repeatedId = (providers: readonly Provider[]) =>
+  providers.find(({ id }, at) => providers.findIndex((one) => one.id === id) !== at)?.id
+
+const twoOf = (id: string) =>
+  new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`)

@@ -1,9 +1,9 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { fetchProfile } from '../protocol/profile.ts'
 import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
-import type { OAuthProvider } from '../provider.ts'
+import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
+import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
 import { createEndpoints, type Endpoints, type Grantor } from './endpoints.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
@@ -138,6 +138,8 @@ export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grant
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await accounts.forget(account.id)
           if (!provider || provider.kind === 'api-key' || !held?.secret.token) return removed
+          // An MCP server's token is revoked where it came from.
+          if (!isMcp(provider) && bindingChange(provider, account)) return removed
           const answer = await (await endpoints.endpoint(provider, held.secret.token)).revoke(held.secret.token)
           return answer.status === 'revoked' ? answer : removed
         })

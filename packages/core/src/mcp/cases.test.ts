@@ -1,10 +1,10 @@
-// Security cases H, 130-148: SSRF, discovery, registration. A release waits for 130-134, 138-141.
+// Security cases H, 130-148, 217, 218, 220, 223-225: SSRF, discovery, registration. A release waits for 130-134, 138-141, 217, 218, 220, 223-225.
 // The scoreboard's cases as MCP servers can try them, against oidc-provider or against documents that lie.
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
 import { isPageOf } from '../identities.ts'
-import { type ConnectOutcome, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
+import { type ConnectOutcome, cardStatus, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
 import { readChallenge } from '../protocol/www-authenticate.ts'
 import { type Ask, discoverMcp } from './discovery.ts'
 import {
@@ -198,6 +198,88 @@ describe('the authorization request and its answer', () => {
     sandbox.tickets.metadata.authorization_endpoint = authorization_endpoint
     await failure(open().connect('tickets'))
     expect(person.visited).toEqual([])
+  })
+})
+
+describe('what an account is for', () => {
+  const notes = (url: string) => mcp({ id: 'notes', name: 'Notes', url })
+
+  it('case 217: another server with the name of a connected one gets nothing of it', async () => {
+    const { tickets, ledger } = sandbox
+    const storage = memoryStore()
+    const client = page.client({ storage, providers: [notes(tickets.mcp)] })
+    await client.connect('notes')
+    const token = await client.getToken('notes')
+    const [id = ''] = Object.keys(client.getSnapshot().accounts)
+
+    const reloaded = page.client({ storage, providers: [notes(ledger.mcp)] })
+    client.setProviders([notes(ledger.mcp)])
+    tickets.log.length = 0
+    for (const one of [client, reloaded]) {
+      expect(cardStatus(one.getSnapshot(), 'notes')).toBe('needs-reconnect')
+      expect(one.getSnapshot().accounts[id]).toMatchObject({ reason: 'resource_changed' })
+      await expect(one.getToken('notes')).rejects.toMatchObject({ code: 'invalid_token', next: 'reconnect' })
+      await expect(one.getToken({ accountId: id })).rejects.toMatchObject({ code: 'invalid_token' })
+      expect(await one.getIdentities()).toEqual([])
+      await one.reportInvalidToken(id)
+      const fetch = mcpFetch(one, 'notes')
+      expect((await failure(fetch(ledger.mcp, { method: 'POST', body: '{}' }))).code).toBe('login_required')
+    }
+    expect(ledger.log.map(({ path }) => path)).toContain('/mcp')
+    expect(JSON.stringify(ledger.log)).not.toContain(token)
+    expect(JSON.stringify([...ledger.log, ...tickets.log])).not.toContain('refresh_token=')
+
+    // Listed where it was, the server has its account again.
+    client.setProviders([notes(tickets.mcp)])
+    expect(await client.getToken('notes')).toBe(token)
+    expect(await client.getIdentities()).toMatchObject([{ accessToken: token, resource: tickets.mcp }])
+    // And at its new address it is connected anew, with nothing of the old one.
+    expect(await reloaded.reconnect(id)).toMatchObject({ status: 'connected', account: { resource: ledger.mcp } })
+    expect(JSON.stringify(ledger.log)).not.toContain(token)
+  })
+
+  it('case 217: what is revoked is told to the server that gave it, and to no other', async () => {
+    const { tickets, ledger } = sandbox
+    const client = page.client({ providers: [notes(tickets.mcp)] })
+    await client.connect('notes')
+    const [id = ''] = Object.keys(client.getSnapshot().accounts)
+    client.setProviders([notes(ledger.mcp)])
+    expect(await client.disconnect(id)).toMatchObject({ status: 'revoked' })
+    expect(tickets.log.map(({ path }) => path)).toContain('/token/revocation')
+    expect(ledger.log).toEqual([])
+  })
+
+  it('case 224: a second server of one name is left out, and the page goes on', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const client = page.client({ providers: [notes(sandbox.tickets.mcp)] })
+    client.setProviders([notes(sandbox.tickets.mcp), notes(sandbox.ledger.mcp)])
+    expect(client.providers).toMatchObject([{ mcp: { url: sandbox.tickets.mcp } }])
+    expect(logged).toHaveBeenCalledWith(expect.stringContaining('Two providers have the id "notes"'))
+    logged.mockRestore()
+  })
+
+  it('case 220: a server that sends people to the sign-in page of another is refused before the window leaves', async () => {
+    // The honest one says nothing of `iss`, and the hostile one does not promise it.
+    const { notes: honest, tickets } = sandbox
+    tickets.metadata.authorization_endpoint = `${honest.url}/auth`
+    tickets.metadata.authorization_response_iss_parameter_supported = undefined
+    const error = await failure(open().connect('tickets'))
+    expect(error).toMatchObject({ code: 'malformed_response', message: expect.stringContaining('another server') })
+    expect(person.visited).toEqual([])
+    expect(tokenRequests()).toEqual([])
+  })
+
+  it('case 220: a sign-in page of another origin is for servers whose answers name them, or that the app trusts', async () => {
+    const metadata = { ...METADATA, authorization_endpoint: 'https://login.example/authorize' }
+    await expect(discover(RESOURCE, metadata)).rejects.toThrow('another server')
+    const promised = { ...metadata, authorization_response_iss_parameter_supported: true }
+    expect(await discover(RESOURCE, promised)).toMatchObject({ server: metadata })
+    const { ask } = world({
+      [`${HOST}/.well-known/oauth-protected-resource/mcp`]: RESOURCE,
+      [`${AS}/.well-known/oauth-authorization-server`]: metadata,
+    })
+    const trusted = mcp({ id: 'm', url: SERVER, authorizationOrigin: 'https://login.example' })
+    expect(await discoverMcp(trusted, ask)).toMatchObject({ server: metadata })
   })
 })
 

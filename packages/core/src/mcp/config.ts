@@ -69,11 +69,18 @@ export interface McpOptions extends McpServerAuth {
   url: string
   /** Ask through the broker, for servers that forbid browsers (CORS). Default: only where asking directly fails. */
   via?: 'broker'
+  /**
+   * Where people sign in, when that is another origin than the issuer's. Without it such a server is used only if its
+   * answers name their issuer. The `mcpServers` JSON cannot say it: it may be pasted.
+   *
+   * @see RFC 9700 §4.4 · RFC 9207
+   */
+  authorizationOrigin?: string
 }
 
 /** An MCP server that people sign in to. Endpoints and client are found out when somebody connects. */
 export function mcp(options: McpOptions): McpProvider {
-  const { url: address, clientId, scopes = [], discoveryUrl, issuer, resource, via } = options
+  const { url: address, clientId, scopes = [], discoveryUrl, issuer, resource, via, authorizationOrigin } = options
   const where = options.id ?? 'mcp'
   const url = httpUrl(address, `${where}.url`)
   if (discoveryUrl) httpUrl(discoveryUrl, `${where}.auth.discoveryUrl`)
@@ -95,6 +102,9 @@ export function mcp(options: McpOptions): McpProvider {
       ...(issuer && { issuer }),
       ...(resource && { resource }),
       ...(via && { via }),
+      ...(authorizationOrigin && {
+        authorizationOrigin: httpUrl(authorizationOrigin, `${where}.authorizationOrigin`).origin,
+      }),
     },
     server: { issuer: url.origin },
     client: { ...(clientId && { client_id: clientId }), token_endpoint_auth_method: 'none' },

@@ -191,6 +191,13 @@ function checkEndpoints(provider: McpProvider, server: McpAuthorizationServer): 
   for (const url of [...needed, ...further]) {
     if (!isSafeUrl(provider, url)) throw unsafe(provider, 'describes itself in a way that is not safe to use.')
   }
+  // Another server's sign-in page gives out codes of that server, which this one's token endpoint would get. An answer
+  // that has to name its issuer gives that away; else only the app can say that both belong together. RFC 9700 §4.4
+  const { origin } = new URL(server.authorization_endpoint)
+  const isOwn = origin === new URL(server.issuer).origin || origin === provider.mcp.authorizationOrigin
+  if (!isOwn && server.authorization_response_iss_parameter_supported !== true) {
+    throw unsafe(provider, `sends people to sign in at ${new URL(origin).host}, which is another server.`)
+  }
   return server
 }
 

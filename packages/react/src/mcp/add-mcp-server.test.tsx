@@ -1,10 +1,12 @@
 // @vitest-environment jsdom
+import type { Provider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
+import { github } from '@latchkey/core/providers/github'
 import { cleanup, configure, render, screen, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, it, vi } from 'vitest'
-import { AddMcpServer, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
-import { createFakeClient } from '../testing.ts'
+import { AddMcpServer, ConnectedAccounts, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
+import { createFakeClient, fakeAccount } from '../testing.ts'
 
 // Parts load when they are needed, which takes a busy machine its time.
 configure({ asyncUtilTimeout: 10_000 })
@@ -19,7 +21,7 @@ const show = (children: React.ReactNode, client = createFakeClient()) =>
 it('case 148: no request goes to a new server until the person has seen its host and agreed', async () => {
   const fetch = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('nothing may be asked'))
   const onAdd = vi.fn()
-  show(<AddMcpServer onAdd={onAdd} />)
+  show(<AddMcpServer onAdd={onAdd} />, createFakeClient({ providers: [] }))
   await userEvent.click(screen.getByRole('textbox'))
   await userEvent.paste('{"mcpServers":{"GitHub":{"url":"https://evil.example/mcp"}}}')
   expect(onAdd).not.toHaveBeenCalled()
@@ -31,6 +33,73 @@ it('case 148: no request goes to a new server until the person has seen its host
   expect(onAdd).toHaveBeenCalledTimes(1)
   expect(onAdd.mock.calls[0]?.[0].providers[0].mcp.url).toBe('https://evil.example/mcp')
   expect(fetch).not.toHaveBeenCalled()
+})
+
+async function paste(text: string) {
+  await userEvent.click(screen.getByRole('textbox'))
+  await userEvent.paste(text)
+  await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
+}
+
+it('case 217: a server at another address than the account of its name is refused before anything is asked', async () => {
+  const account = fakeAccount({
+    provider: 'notes',
+    issuer: 'https://as.example',
+    resource: 'https://notes.example/mcp',
+  })
+  const onAdd = vi.fn()
+  show(<AddMcpServer onAdd={onAdd} />, createFakeClient({ providers: [], accounts: [account] }))
+  await paste('{"Notes":{"url":"https://evil.example/mcp"}}')
+  expect(screen.getByRole('alert').textContent).toBe('The name Notes is taken. Give the server another one.')
+  expect(screen.queryByRole('button', { name: 'Add' })).toBeNull()
+  // The server that the account is for can come back.
+  await userEvent.clear(screen.getByRole('textbox'))
+  await paste('{"Notes":{"url":"https://notes.example/mcp"}}')
+  await userEvent.click(screen.getByRole('button', { name: 'Add' }))
+  expect(onAdd).toHaveBeenCalledOnce()
+})
+
+it('case 224: a server with the name of a provider of the page is refused, and the page stays', async () => {
+  const onAdd = vi.fn()
+  const client = createFakeClient()
+  show(<AddMcpServer onAdd={onAdd} />, client)
+  for (const entry of ['{"url":"https://evil.example/mcp"}', '{"command":"npx"}']) {
+    await paste(`{"GitHub":${entry}}`)
+    expect(screen.getByRole('alert').textContent).toContain('The name GitHub is taken.')
+    await userEvent.clear(screen.getByRole('textbox'))
+  }
+  // Also one that came while the person was asked.
+  await paste('{"Notes":{"url":"https://evil.example/mcp"}}')
+  client.setProviders([...client.providers, mcp({ id: 'notes', url: 'https://notes.example/mcp' })])
+  await userEvent.click(screen.getByRole('button', { name: 'Add' }))
+  expect(screen.getByRole('alert').textContent).toContain('The name Notes is taken.')
+  expect(onAdd).not.toHaveBeenCalled()
+})
+
+it('case 224: an app that lists it all the same goes on with the provider that it had', async () => {
+  const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const evil = mcp({ id: 'github', name: 'GitHub', url: 'https://evil.example/mcp' })
+  const providers = [github()]
+  const page = (list: readonly Provider[]) => (
+    <LatchkeyProvider providers={list} redirectUri="/callback">
+      <ConnectedAccounts />
+    </LatchkeyProvider>
+  )
+  const { rerender, container } = render(page(providers))
+  rerender(page([...providers, evil]))
+  rerender(page([...providers, evil]))
+  expect(await screen.findByText('Repositories, issues and pull requests')).toBeTruthy()
+  expect(container.textContent).not.toContain('evil.example')
+  expect(logged).toHaveBeenCalledWith(expect.stringContaining('Two providers have the id "github"'))
+})
+
+it('case 223: the question names the account and the host that gets it', async () => {
+  const fields = `{"url":"https://cats.evil.example/mcp","headers":{"X-Cat":"\${GITHUB_TOKEN}","X-Key":"\${KAGGLE_KEY}"}}`
+  show(<AddMcpServer onAdd={() => {}} />)
+  await paste(`{"cats":${fields}}`)
+  const question = screen.getByRole('group', { name: 'Ask this server for a login?' })
+  expect(question.textContent).toContain('Your GitHub account is given to cats.evil.example.')
+  expect(question.textContent).toContain('Your Kaggle account is given to cats.evil.example.')
 })
 
 it('says where the mistake in the JSON is', async () => {

@@ -1,7 +1,9 @@
 'use client'
-import { LatchkeyError } from '@latchkey/core'
+import { LatchkeyError, type Provider } from '@latchkey/core'
+import { bindingChange } from '@latchkey/core/internal'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
+import { useLatchkey } from '../provider.tsx'
 import { Button } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -20,13 +22,16 @@ interface Asked {
   /** Its host, whatever name it gives itself, or its program. */
   place: string | undefined
   kind: McpServerEntry['kind']
+  /** Names of the accounts that it is given, by references such as `${GITHUB_TOKEN}`. */
+  accounts: readonly string[]
 }
 
 /**
  * Adds MCP servers: by a URL, or by the `mcpServers` JSON of an agent. It shows the hosts that would be asked, and asks
- * none before the person agrees.
+ * none before the person agrees. A server whose name a provider or another server's account has is refused.
  */
 export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
+  const client = useLatchkey()
   const messages = useMessages()
   const baseId = useId()
   const field = useRef<HTMLTextAreaElement>(null)
@@ -39,29 +44,59 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
     if (asked) question.current?.focus()
   }, [asked])
 
-  const read = (event: FormEvent) => {
-    event.preventDefault()
-    if (empty) return
-    try {
-      const { servers } = readServers(field.current?.value ?? '')
-      setError(undefined)
-      setAsked(
-        servers.map(({ id, name, kind, url, command }) => ({ id, name, kind, place: url ? hostOf(url) : command })),
-      )
-    } catch (thrown) {
-      if (!(thrown instanceof LatchkeyError)) throw thrown
-      setError(inWords(thrown.message, field.current?.value ?? ''))
-      field.current?.focus()
-    }
-  }
   const back = () => {
     setAsked(undefined)
     requestAnimationFrame(() => field.current?.focus())
   }
+  const refuse = (sentence: string) => {
+    setError(sentence)
+    if (asked) back()
+    else field.current?.focus()
+  }
+  /** What the text names; undefined, and the mistake is shown, when it cannot be added. */
+  const understood = (): McpServers | undefined => {
+    const text = field.current?.value ?? ''
+    try {
+      const added = readServers(text)
+      const taken = added.servers.find(({ id }) => isTaken(id, added.providers))
+      if (!taken) return added
+      refuse(messages.addServerTaken(taken.name))
+    } catch (thrown) {
+      if (!(thrown instanceof LatchkeyError)) throw thrown
+      refuse(inWords(thrown.message, text))
+    }
+    return undefined
+  }
+  /** Accounts and agents know a server by its id alone, so a second one would be given what the first one has. */
+  const isTaken = (id: string, added: readonly Provider[]) => {
+    const provider = added.find((one) => one.id === id)
+    const accounts = Object.values(client.getSnapshot().accounts).filter((account) => account.provider === id)
+    return (
+      client.providers.some((one) => one.id === id) ||
+      accounts.some((account) => !provider || bindingChange(provider, account) !== undefined)
+    )
+  }
+  const read = (event: FormEvent) => {
+    event.preventDefault()
+    const added = empty ? undefined : understood()
+    if (!added) return
+    setError(undefined)
+    setAsked(
+      added.servers.map(({ id, name, kind, url, command, references }) => ({
+        id,
+        name,
+        kind,
+        place: url ? hostOf(url) : command,
+        accounts: [...new Set(references.map(({ variable }) => accountNamed(client.providers, variable)))],
+      })),
+    )
+  }
   const add = () => {
     const node = field.current
-    if (!node) return
-    onAdd(readServers(node.value))
+    // The page may have got another server of this name meanwhile.
+    const added = understood()
+    if (!node || !added) return
+    onAdd(added)
     node.value = ''
     setEmpty(true)
     back()
@@ -112,7 +147,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
             {messages.addServerAsk(asked.length)}
           </p>
           <ul className="latchkey-places">
-            {asked.map(({ id, name, place, kind }) => (
+            {asked.map(({ id, name, place, kind, accounts }) => (
               <li key={id}>
                 <b>
                   <bdi>{place}</bdi>
@@ -121,6 +156,11 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
                   {name !== place && <bdi>{name}</bdi>}
                   {kind !== 'oauth' && <span className="latchkey-tag">{messages.serverKinds[kind]}</span>}
                 </span>
+                {accounts.map((account) => (
+                  <span key={account} className="latchkey-warning">
+                    {messages.addServerGives(account, place ?? name)}
+                  </span>
+                ))}
               </li>
             ))}
           </ul>
@@ -142,6 +182,14 @@ function readServers(text: string): McpServers {
   if (trimmed.startsWith('{')) return mcpServers(trimmed)
   const name = URL.canParse(trimmed) ? hostOf(trimmed) : 'server'
   return mcpServers({ [name]: { url: trimmed } })
+}
+
+/** The provider whose accounts fill a variable, else the variable itself. */
+function accountNamed(providers: readonly Provider[], variable: string): string {
+  const isItsOwn = (provider: Provider) =>
+    provider.envNames.includes(variable) ||
+    (provider.kind === 'api-key' && provider.schemes.some(({ env }) => Object.hasOwn(env ?? {}, variable)))
+  return providers.find(isItsOwn)?.name ?? variable
 }
 
 const hostOf = (url: string) => new URL(url).host

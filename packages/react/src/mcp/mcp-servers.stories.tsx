@@ -43,6 +43,7 @@ export const Add: Story = {
 
 /** Its name is what it says of itself; its host is what it is. Nothing was asked of it yet. */
 export const AddAsksFirst: Story = {
+  parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
     const field = canvas.getByRole('textbox')
     await userEvent.click(field)

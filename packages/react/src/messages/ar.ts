@@ -17,6 +17,8 @@ const onIntent = {
     headers: 'بترويسات خاصة به',
     command: 'يعمل إلى جانب الوكيل',
   },
+  addServerTaken: (name: string) => `الاسم ${iso(name)} مستخدم بالفعل. يلزم اسم آخر للخادم.`,
+  addServerGives: (name: string, place: string) => `سيُعطى حساب ${iso(name)} إلى ${iso(place)}.`,
   deleteRegistrationTitle: (host: string) => `حذف التسجيل لدى ${iso(host)}؟`,
   deleteRegistrationBody: (host: string) =>
     `ستحتاج حسابات الخوادم التي تسجّل الدخول عبر ${iso(host)} إلى ربط جديد، وسيُعاد تسجيل هذا التطبيق هناك حينها.`,
@@ -117,6 +119,8 @@ export const arabic: Messages = {
     revoked: (name) => `أُلغيت صلاحية الوصول لدى ${iso(name)}.`,
     insufficient_scope: (name) => `يحتاج ${iso(name)} إلى إذنك لصلاحيات إضافية.`,
     invalid_token: (name) => `لم يعد ${iso(name)} يقبل ما كان محفوظًا هنا.`,
+    issuer_changed: (name) => `تغيّر خادم تسجيل الدخول لدى ${iso(name)}. يلزم ربط الحساب من جديد.`,
+    resource_changed: (name) => `تغيّر عنوان ${iso(name)}. يلزم ربط الحساب من جديد.`,
     secret_unavailable: () => 'لم يعد هذا المتصفح قادرًا على قراءة ما حفظه.',
     offline: (name) => `لا يوجد اتصال بالإنترنت. يعود استخدام ${iso(name)} عند عودة الاتصال.`,
     unverified: () => 'لم يُتحقق منه بعد',

@@ -10,6 +10,8 @@ const named = (name: string, account?: string) => `${name}${account ? ` (${accou
 
 /** The sentences of what is loaded on intent. */
 const onIntent = {
+  addServerTaken: (name: string) => `Der Name ${name} ist vergeben. Geben Sie dem Server einen anderen.`,
+  addServerGives: (name: string, place: string) => `Ihr ${name}-Konto wird an ${place} gegeben.`,
   serverKinds: {
     open: 'Ohne Anmeldung',
     headers: 'Mit eigenen Headern',
@@ -115,6 +117,8 @@ export const german: Messages = {
     revoked: (name) => `Der Zugriff wurde bei ${name} widerrufen.`,
     insufficient_scope: (name) => `${name} braucht Ihre Erlaubnis für mehr.`,
     invalid_token: (name) => `${name} akzeptiert nicht mehr, was hier aufbewahrt war.`,
+    issuer_changed: (name) => `${name} hat jetzt einen anderen Anmeldeserver. Verbinden Sie das Konto neu.`,
+    resource_changed: (name) => `${name} hat jetzt eine andere Adresse. Verbinden Sie das Konto neu.`,
     secret_unavailable: () => 'Dieser Browser kann nicht mehr lesen, was er aufbewahrt hat.',
     offline: (name) => `Sie sind offline. ${name} wird wieder genutzt, sobald Sie zurück sind.`,
     unverified: () => 'Noch nicht geprüft',

@@ -62,6 +62,9 @@ export const laterEnglish = {
   accountsMenuAvailable: 'Not connected',
   accountsMenuManage: 'Manage accounts',
   /** Beside the host of a server that nobody signs in to. */
+  addServerTaken: (name: string) => `The name ${name} is taken. Give the server another one.`,
+  /** `place`: the host of a server on the network, or the program that runs beside the agent. */
+  addServerGives: (name: string, place: string) => `Your ${name} account is given to ${place}.`,
   serverKinds: {
     open: 'No login',
     headers: 'Headers of its own',

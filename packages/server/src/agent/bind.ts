@@ -3,9 +3,41 @@ import type { Identity } from '@latchkey/core'
 
 const store = new AsyncLocalStorage<readonly Identity[]>()
 
+/** Runs and streams that still use a list of identities, and what ends with the last of them. */
+const held = new WeakMap<readonly Identity[], { holders: number; ends: (() => Promise<unknown>)[] }>()
+
+/** Counts one more run or stream of these identities. Call the result when it is over. */
+function hold(identities: readonly Identity[]): () => Promise<unknown> {
+  const run = held.get(identities) ?? { holders: 0, ends: [] }
+  held.set(identities, run)
+  run.holders += 1
+  let over: Promise<unknown> | undefined
+  return () => {
+    if (over) return over
+    run.holders -= 1
+    const ends = run.holders === 0 ? run.ends.splice(0) : []
+    over = Promise.allSettled(ends.map((end) => store.run(identities, end)))
+    return over
+  }
+}
+
+/** Calls `end` when the current run and its streams are over. False outside of a run: then it is never called. */
+export function whenRunEnds(end: () => Promise<unknown>): boolean {
+  const run = held.get(currentIdentities())
+  return run !== undefined && run.holders > 0 && run.ends.push(end) > 0
+}
+
 /** Runs `fn` with these identities, and all that it awaits or starts. No other code sees them. */
 export function withIdentities<T>(identities: readonly Identity[], fn: () => T): T {
-  return store.run(identities, fn)
+  const release = hold(identities)
+  let result: T | undefined
+  try {
+    result = store.run(identities, fn)
+    if (result instanceof Promise) result = result.finally(release) as T
+    return result
+  } finally {
+    if (!(result instanceof Promise)) void release()
+  }
 }
 
 /**
@@ -32,17 +64,35 @@ export function bindIdentities<T>(source: Response | ReadableStream<T> | AsyncIt
   return source instanceof ReadableStream ? bindStream(source, identities) : bindIterable(source, identities)
 }
 
+/** Reads in the run of these identities, which goes on until there is no more to read. */
+function reading(identities: readonly Identity[]) {
+  const release = hold(identities)
+  return <Step extends { done?: boolean | undefined }>(act: () => Promise<Step>): Promise<Step> =>
+    store.run(identities, async () => {
+      let step: Step | undefined
+      try {
+        step = await act()
+        return step
+      } finally {
+        // A step that does not say it is the last one is not. @see ECMA-262 §27.1.1.5
+        if (!step || step.done) await release()
+      }
+    })
+}
+
 function bindStream<T>(stream: ReadableStream<T>, identities: readonly Identity[]): ReadableStream<T> {
   const reader = stream.getReader()
+  const read = reading(identities)
   return new ReadableStream<T>(
     {
-      pull: (controller) =>
-        store.run(identities, async () => {
-          const { done, value } = await reader.read()
-          if (done) controller.close()
-          else controller.enqueue(value)
-        }),
-      cancel: (reason) => store.run(identities, () => reader.cancel(reason)),
+      async pull(controller) {
+        const { done, value } = await read(() => reader.read())
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: async (reason) => {
+        await read(async () => ({ done: true, value: await reader.cancel(reason) }))
+      },
     },
     // Nothing is read ahead of the consumer.
     { highWaterMark: 0 },
@@ -51,15 +101,15 @@ function bindStream<T>(stream: ReadableStream<T>, identities: readonly Identity[
 
 function bindIterable<T>(iterable: AsyncIterable<T>, identities: readonly Identity[]): AsyncIterableIterator<T> {
   const iterator = store.run(identities, () => iterable[Symbol.asyncIterator]())
+  const read = reading(identities)
   return {
-    next: () => store.run(identities, () => iterator.next()),
-    return: (value) =>
-      store.run(identities, async () => (await iterator.return?.(value)) ?? { done: true as const, value }),
-    throw: (error) =>
-      store.run(identities, () => {
-        if (iterator.throw) return iterator.throw(error)
-        throw error
-      }),
+    next: () => read(() => iterator.next()),
+    return: (value) => read(async () => (await iterator.return?.(value)) ?? { done: true as const, value }),
+    throw: (error) => {
+      const hand = iterator.throw?.bind(iterator)
+      if (hand) return read(() => hand(error))
+      throw error
+    },
     [Symbol.asyncIterator]() {
       return this
     },

@@ -10,6 +10,8 @@ export interface OAuthToken {
   scopes?: readonly string[]
   /** Milliseconds since the epoch. */
   expiresAt?: number
+  /** The URL of the MCP server or the origin of the API that the token is for. An MCP server gets no other. */
+  resource?: string
   accountId?: string
   /** The other fields of an API key. */
   fields?: Readonly<Record<string, string>>
@@ -46,10 +48,12 @@ export class AgentToken {
   readonly accountId: string | undefined
   /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined
+  /** The URL of the MCP server or the origin of the API that the token is for. */
+  readonly resource: string | undefined
   readonly #identity: Identity
 
   /** @throws TypeError if the value is not safe in a header. */
-  constructor(provider: string, { access_token, scopes, expiresAt, accountId, fields }: OAuthToken) {
+  constructor(provider: string, { access_token, scopes, expiresAt, resource, accountId, fields }: OAuthToken) {
     for (const value of [access_token, ...Object.values(fields ?? {})]) {
       if (!PRINTABLE.test(value) || value.length > MAX_TOKEN) {
         throw new TypeError(
@@ -61,11 +65,13 @@ export class AgentToken {
     this.scopes = Object.freeze([...(scopes ?? [])])
     this.accountId = accountId
     this.expiresAt = expiresAt
+    this.resource = resource
     this.#identity = Object.freeze({
       provider,
       accessToken: access_token,
       ...(scopes && { scopes: [...scopes] }),
       ...(expiresAt !== undefined && { expiresAt }),
+      ...(resource !== undefined && { resource }),
       ...(accountId !== undefined && { accountId }),
       ...(fields && { fields: { ...fields } }),
     })

@@ -1,5 +1,5 @@
 import type { ApiKeyProvider, OAuthProvider } from '@latchkey/core'
-import { parseObject } from '@latchkey/core/server'
+import { isObject, parseObject, readBounded } from '@latchkey/core/server'
 import type { Token } from '@latchkey/core/token'
 import { refusal } from './answers.ts'
 import { type Body, TIMEOUT } from './request.ts'
@@ -18,8 +18,6 @@ export async function readObject(request: Request): Promise<Body> {
 async function readText(request: Request): Promise<string> {
   const tooLarge = () => refusal(413, 'invalid_request', 'The body is larger than 16 kB.')
   if (Number(request.headers.get('content-length')) > MAX_BODY) throw tooLarge()
-  const reader = request.body?.getReader()
-  if (!reader) return ''
   const tooSlow = new Promise<never>((_, reject) => {
     AbortSignal.timeout(TIMEOUT).addEventListener('abort', () =>
       reject(refusal(408, 'invalid_request', 'The body took too long to arrive.')),
@@ -27,16 +25,7 @@ async function readText(request: Request): Promise<string> {
   })
   // The signal outlives most bodies; its rejection then concerns nobody.
   tooSlow.catch(() => {})
-  const decoder = new TextDecoder()
-  let text = ''
-  let size = 0
-  for (;;) {
-    const { done, value } = await Promise.race([reader.read(), tooSlow])
-    if (done) return text + decoder.decode()
-    size += value.byteLength
-    if (size > MAX_BODY) throw tooLarge()
-    text += decoder.decode(value, { stream: true })
-  }
+  return new TextDecoder().decode(await Promise.race([readBounded(request.body, MAX_BODY, tooLarge), tooSlow]))
 }
 
 export function optionalText(body: Body, name: string): string | undefined {
@@ -74,12 +63,12 @@ export const tokenOf = ({ issuer }: OAuthProvider, { access_token = '', refresh_
 
 /** The fields this provider knows. A character that would break out of a header makes the key a bad one. */
 export function keyFields(provider: ApiKeyProvider, { fields }: Body): Record<string, string> {
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+  if (!isObject(fields)) {
     throw refusal(400, 'invalid_request', 'fields must be an object.')
   }
   const known: Record<string, string> = {}
   for (const { name, label } of provider.fields) {
-    const value = optionalText(fields as Body, name)
+    const value = optionalText(fields, name)
     if (value === undefined) continue
     if (!/^[\x20-\x7e]+$/.test(value)) {
       throw refusal(400, 'invalid_token', `${label} holds a line break or another character that keys do not have.`)

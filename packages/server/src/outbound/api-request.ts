@@ -1,7 +1,7 @@
 import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { keyScheme } from '@latchkey/core/internal'
+import { readBounded } from '@latchkey/core/server'
 import { keyAuthorization } from '@latchkey/core/token'
-import { readBounded } from './bounded.ts'
 import { createRedactor, type Redactor } from './redact/redactor.ts'
 import { secretsOf } from './redact/secrets.ts'
 
@@ -132,7 +132,7 @@ export async function sendRenewing<Opened>(
 
 const readWhole = ({ body }: Response, maxBytes: number) =>
   readBounded(
-    body ?? new ReadableStream({ start: (controller) => controller.close() }),
+    body,
     maxBytes,
     () => new LatchkeyError('malformed_response', `The answer is larger than ${maxBytes / 1024 / 1024} MB.`),
   )

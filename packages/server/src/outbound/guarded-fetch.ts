@@ -1,7 +1,8 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { Readable } from 'node:stream'
+import { readBounded } from '@latchkey/core/server'
 import type { Agent, Dispatcher } from 'undici'
-import { readBounded } from './bounded.ts'
 import { isPublicAddress } from './public-address.ts'
 
 /** Options of {@link createGuardedFetch}. */
@@ -161,7 +162,11 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
           const body =
             streams && EVENT_STREAM.test(String(headers['content-type']))
               ? streamOf(answer.body, limits)
-              : await readBounded(answer.body, maxBytes, () => new GuardError())
+              : await readBounded(
+                  Readable.toWeb(answer.body) as ReadableStream<Uint8Array>,
+                  maxBytes,
+                  () => new GuardError(),
+                )
           return new Response(empty ? null : body, {
             status: statusCode,
             headers: Object.entries(headers).flatMap(([name, value]) =>

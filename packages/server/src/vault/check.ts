@@ -1,10 +1,23 @@
 import type { ConnectedAccount } from '@latchkey/core'
+import { bindingChange } from '@latchkey/core/server'
 import { type Verification, verifyKey } from '@latchkey/core/token'
 import type { Owner } from '../stores/store.ts'
 import type { Opened } from './accounts.ts'
 import { adopt } from './connect.ts'
 import type { Renewal } from './renewal.ts'
 import { openBound, type Upkeep } from './upkeep.ts'
+
+/** Marks an account that is not for its provider as the broker lists it now. Returns whether it did. */
+export async function markChanged(
+  { vault, providers }: Upkeep,
+  owner: Owner,
+  account: ConnectedAccount,
+): Promise<boolean> {
+  const provider = providers.get(account.provider)
+  const reason = provider && bindingChange(provider, account)
+  if (reason) await vault.mark(owner, account.id, 'needs-reconnect', reason)
+  return reason !== undefined
+}
 
 /** Verifies a key that could not be verified when it was entered. @throws LatchkeyError if the provider refuses it. */
 export async function checkKey(upkeep: Upkeep, owner: Owner, opened: Opened): Promise<Opened> {
@@ -34,6 +47,7 @@ export async function recheck(
   if (!opened) return undefined
   const { account, secret } = opened
   try {
+    if (await markChanged(upkeep, owner, account)) return await vault.find(owner, id)
     if (account.reason === 'unverified') return (await checkKey(upkeep, owner, opened)).account
     if (account.status !== 'connected') return account
     const provider = providers.get(account.provider)

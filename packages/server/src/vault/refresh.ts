@@ -4,7 +4,7 @@ import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
 import type { Opened } from './accounts.ts'
 import { refreshDue } from './background.ts'
-import { checkKey, recheck } from './check.ts'
+import { checkKey, markChanged, recheck } from './check.ts'
 import { absent, ended } from './errors.ts'
 import { createRenewal } from './renewal.ts'
 import { openBound, type Upkeep } from './upkeep.ts'
@@ -36,6 +36,7 @@ export function createRefresher(upkeep: Upkeep): Refresher {
     if (!opened) throw absent(id)
     const { account, secret } = opened
     if (!isUsable(account.status)) throw ended(account)
+    if (await markChanged(upkeep, owner, account)) throw ended(account)
     if (account.reason === 'unverified') return checkKey(upkeep, owner, opened)
     if (lives(secret, seconds)) return opened
     if (!secret.token?.refresh_token) {

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mcpServers } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { createVault, localKeys } from '@latchkey/server/vault'
@@ -102,13 +104,15 @@ test('the error of a failing service contains no secret', async () => {
   expect(stream).not.toContain('KGAT_echoed')
 })
 
-test('in vault custody a run carries references, which work only for the session they belong to', async () => {
+/** The app with Kaggle's account of one session in its vault. Servers of `origins` may be asked. */
+async function openVaulted(origins: string[] = []) {
   const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
   const inVault = createApp({
     origins: [origin],
     baseUrls: { kaggle: sandbox.kaggle.url },
     clients: {},
     agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
+    mcp: { origins, example: '', clientMetadataUrl: '' },
     vault,
   })
   const session = async () => (await inVault.request('/api/config')).headers.get('set-cookie')?.split(';')[0] ?? ''
@@ -121,20 +125,40 @@ test('in vault custody a run carries references, which work only for the session
     body: JSON.stringify({ provider: 'kaggle', fields: { key: token } }),
   })
   const { account } = (await connected.json()) as { account: { id: string } }
-  const chat = async (cookie: string) => {
+  const ask = (cookie: string, further: object = {}) => {
     const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'List my datasets' }] }
     const connectedAccounts = [{ provider: 'kaggle', accountId: account.id }]
-    const response = await inVault.request('/api/chat', {
-      method: 'POST',
-      headers: { ...headers, cookie },
-      body: JSON.stringify({ id: 'chat', messages: [message], connectedAccounts }),
-    })
-    const stream = await response.text()
+    const body = JSON.stringify({ id: 'chat', messages: [message], connectedAccounts, ...further })
+    return inVault.request('/api/chat', { method: 'POST', headers: { ...headers, cookie }, body })
+  }
+  return { account, token, mine, other, ask }
+}
+
+test('in vault custody a run carries references, which work only for the session they belong to', async () => {
+  const { account, token, mine, other, ask } = await openVaulted()
+  const chat = async (cookie: string) => {
+    const stream = await (await ask(cookie)).text()
     expect(stream).not.toContain(token)
     return outputs(stream)
   }
   expect(await chat(mine)).toMatchObject([{ accountId: account.id, datasets: [{}, {}, {}] }])
   expect(await chat(other)).toMatchObject([{ type: 'authorization_required', provider: 'kaggle' }])
+})
+
+test('case 218: a server that a page calls by the id of a provider is refused, and gets nothing of the vault', async () => {
+  let asked = 0
+  const evil = createServer((_request, response) => {
+    asked += 1
+    response.end()
+  })
+  await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve))
+  const { port } = evil.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const { mine, ask } = await openVaulted([url])
+  const response = await ask(mine, { mcpServers: [{ id: 'kaggle', name: 'Kaggle', url: `${url}/mcp` }] })
+  expect(response.status).toBe(400)
+  expect(asked).toBe(0)
+  evil.close()
 })
 
 test('a request without a session of this app is refused', async () => {

@@ -58,9 +58,11 @@ export function createApp(options: AppOptions): Hono {
     model: agent.model,
     tools: createTools(providers, metrics, colleague),
     moreTools(body) {
-      const mcpRequest = readMcpRequest(body)
+      const mcpRequest = readMcpRequest(body, Object.keys(providers))
       if (!mcpRequest) {
-        throw new HTTPException(400, { message: 'MCP servers are named by their URL, and nothing else.' })
+        throw new HTTPException(400, {
+          message: 'MCP servers are named by their URL and an id of their own, and nothing else.',
+        })
       }
       return () => createMcpTools(mcpRequest, commands, guardedFetch)
     },

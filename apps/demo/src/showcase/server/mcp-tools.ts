@@ -21,8 +21,14 @@ const Request = z.object({
   visitedPages: z.array(z.url().max(2048)).max(16).default([]),
 })
 
-/** The MCP servers of a chat request. Their URLs are untrusted, so only the guarded fetch calls them. */
-export const readMcpRequest = (body: unknown) => Request.safeParse(body).data
+/**
+ * The MCP servers of a chat request. Their URLs are untrusted, so only the guarded fetch calls them. One with the id of a
+ * provider of this app is refused.
+ */
+export function readMcpRequest(body: unknown, providers: readonly string[]) {
+  const { data } = Request.safeParse(body)
+  return data?.mcpServers.some(({ id }) => providers.includes(id)) ? undefined : data
+}
 
 /** The programs that this server's own configuration names; `${GITHUB_TOKEN}` becomes the person's in each call. */
 export const createCommands = ({ servers }: McpServers) =>

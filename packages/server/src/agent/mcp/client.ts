@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
 import { readChallenge } from '@latchkey/core/mcp'
-import type { Client } from '@modelcontextprotocol/client'
+import { isResourceOf } from '@latchkey/core/server'
+import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 import { AuthorizationRequired } from '../authorization-required.ts'
-import { currentIdentities } from '../bind.ts'
+import { currentIdentities, whenRunEnds } from '../bind.ts'
 import { AgentContext, type OpenRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
@@ -13,6 +14,12 @@ export interface McpTarget {
   /** The id of the provider that its account belongs to. */
   id: string
   url: string
+  /**
+   * The resource that its tokens are for, where that is neither its URL nor its origin.
+   *
+   * @see RFC 9728 §3.3
+   */
+  resource?: string
   name?: string
 }
 
@@ -126,9 +133,9 @@ export const toolsOf = async (client: Client): Promise<McpTool[]> => (await clie
 export interface AuthenticatedMcpClientOptions {
   /**
    * Returns the token to use, or undefined if no account is connected. `forceRefresh` is true if the server refused the
-   * last one.
+   * last one. It is the app that says that the token is for this server.
    *
-   * @default the token of the current AgentContext
+   * @default the token of the current AgentContext, if its `resource` says that it is for this server
    */
   token?: (
     request: OpenRequest,
@@ -142,6 +149,16 @@ export interface AuthenticatedMcpClientOptions {
   /** URLs of the server's pages that the person says to have visited. */
   visited?: readonly string[]
   clientInfo?: { name: string; version: string }
+}
+
+/** Milliseconds. */
+const END_TIMEOUT = 3_000
+
+/** Tells the server that the session is over. @see MCP 2025-11-25, Transports: Session Management */
+async function endSession({ client }: McpSession): Promise<void> {
+  const transport = client.transport as StreamableHTTPClientTransport | undefined
+  await transport?.terminateSession().catch(() => {})
+  await client.close()
 }
 
 interface Held {
@@ -160,7 +177,7 @@ export class AuthenticatedMcpClient {
   readonly #target: McpTarget
   readonly #options: AuthenticatedMcpClientOptions
   readonly #fetch: GuardedFetch
-  /** Sessions by request and person. A session is never shared with another person. */
+  /** The session of each run, which is one person's. It ends with the run. */
   readonly #sessions = new WeakMap<object, Promise<McpSession>>()
 
   constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
@@ -180,22 +197,27 @@ export class AuthenticatedMcpClient {
   }
 
   async #run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+    const run = currentIdentities()
+    const opened = this.#sessions.get(run) ?? this.#connect()
+    const end = async () => {
+      this.#sessions.delete(run)
+      await opened.then(endSession, () => {})
+    }
+    // Outside of a run nothing says whose the next call is.
+    const lasts = this.#sessions.has(run) || whenRunEnds(end)
+    if (lasts) this.#sessions.set(run, opened)
     try {
-      return await (await this.#session()).run(toolName, request)
+      const session = await opened.catch((error) => {
+        this.#sessions.delete(run)
+        throw error
+      })
+      return await session.run(toolName, request)
     } catch (error) {
       if (!(error instanceof AuthorizationRequired) || !toolName || error.request.toolName) throw error
       throw new AuthorizationRequired({ ...error.request, toolName })
+    } finally {
+      if (!lasts) await end()
     }
-  }
-
-  #session(): Promise<McpSession> {
-    const key = this.#options.token ?? currentIdentities()
-    const known = this.#sessions.get(key)
-    if (known) return known
-    const session = this.#connect()
-    this.#sessions.set(key, session)
-    session.catch(() => this.#sessions.delete(key))
-    return session
   }
 
   async #connect(): Promise<McpSession> {
@@ -219,7 +241,16 @@ export class AuthenticatedMcpClient {
       if (!found) throw new AuthorizationRequired({ provider: id })
       return { accessToken: found.accessToken, scopes: found.scopes ?? [], accountId: found.accountId }
     }
-    const { access_token, scopes, accountId } = await AgentContext.current().getToken(id, { forceRefresh })
+    const token = await AgentContext.current().getToken(id, { forceRefresh })
+    const { access_token, scopes, accountId } = token
+    // Who names a server in a request says its id and its URL: only the account knows what it is for.
+    if (!isResourceOf(this.#target, token.resource)) {
+      throw new LatchkeyError('access_denied', `The ${id} account is not for ${new URL(this.#target.url).host}.`, {
+        provider: id,
+        account: accountId,
+        next: 'none',
+      })
+    }
     return { accessToken: access_token, scopes, accountId }
   }
 
@@ -244,7 +275,9 @@ export class AuthenticatedMcpClient {
       (held) => {
         if (held.accountId) required.accountId = held.accountId
         scopes = held.scopes
-        const request = { ...init, url, fetch: this.#fetch } as ApiRequest
+        // A session that ends is not waited for: its server forgets it by itself.
+        const signal = init.method === 'DELETE' ? AbortSignal.timeout(END_TIMEOUT) : init.signal
+        const request = { ...init, signal, url, fetch: this.#fetch } as ApiRequest
         return sendAs(bearer({ id, name }, held.accessToken), request, MCP_POLICY)
       },
     )

@@ -1,8 +1,9 @@
 import { mcpServers } from '@latchkey/core/mcp'
+import { github } from '@latchkey/core/providers/github'
 import { createHeadlessBrowser, PROJECTS_MCP, type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { AgentContext, AuthorizationRequired, withIdentities } from '../../index.ts'
-import { McpCommand } from './index.ts'
+import { McpCommand, resolveMcpServers } from './index.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -103,4 +104,26 @@ it('a program that does not answer is ended', async () => {
 it('a reference to nothing, or an entry without a command, is no command', () => {
   expect(() => commandOf({ command: 'x', env: { A: `\${HOME}` } })).toThrow('mcpServers.projects.env.A: ')
   expect(() => commandOf({ url: 'https://mcp.example/' })).toThrow('mcpServers.projects: ')
+})
+
+it('case 223: a header is filled for the API of the provider or an origin that the app lists, and for no other', async () => {
+  const context = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: TOKEN } } })
+  const servers = (url: string) => ({ cats: { url, headers: { 'X-Cat': `\${GITHUB_TOKEN}` } } })
+  const evil = servers('https://cats.evil.example/mcp')
+  const headerOrigins = { github: ['https://api.githubcopilot.com'] }
+  for (const options of [{}, { providers: [github()] }, { providers: [github()], headerOrigins }]) {
+    const error = await failure(resolveMcpServers(evil, { context, ...options }))
+    expect(error).toMatchObject({ code: 'access_denied', message: expect.stringContaining('cats.evil.example') })
+    expect(JSON.stringify(error)).not.toContain(TOKEN)
+  }
+  const filled = { cats: { headers: { 'X-Cat': TOKEN } } }
+  const own = servers('https://api.github.com/mcp')
+  expect(await resolveMcpServers(own, { context, providers: [github()] })).toMatchObject(filled)
+  const listed = servers('https://api.githubcopilot.com/mcp')
+  expect(await resolveMcpServers(listed, { context, headerOrigins })).toMatchObject(filled)
+  // An account says itself what it is for.
+  const oauthTokens = { github: { access_token: TOKEN, resource: 'https://api.github.com' } }
+  const telling = new AgentContext({ userId: 'ada', oauthTokens })
+  expect(await resolveMcpServers(own, { context: telling })).toMatchObject(filled)
+  expect(await failure(resolveMcpServers(evil, { context: telling }))).toMatchObject({ code: 'access_denied' })
 })

@@ -17,6 +17,13 @@ export interface ResolveMcpServersOptions {
   context?: AgentContext
   /** Providers whose `envNames` are recognized in addition to the well-known names. */
   providers?: readonly Provider[]
+  /**
+   * Further origins that a provider's accounts may be sent to in `headers`, by provider id:
+   * `{ github: ['https://api.githubcopilot.com'] }`.
+   *
+   * @default {}: only the origin of the provider's own API
+   */
+  headerOrigins?: Readonly<Record<string, readonly string[]>>
 }
 
 /**
@@ -25,7 +32,8 @@ export interface ResolveMcpServersOptions {
  *
  * @param config as `mcpServers` of `@latchkey/core/mcp` reads it.
  * @throws AuthorizationRequired if an account is not connected.
- * @throws LatchkeyError `misuse` with the path of the mistake, such as a reference to an unknown variable.
+ * @throws LatchkeyError `misuse` with the path of the mistake, such as a reference to an unknown variable;
+ * `access_denied` for a header whose server may not have the account.
  */
 export async function resolveMcpServers(
   config: unknown,
@@ -47,13 +55,22 @@ function providerOf({ path, variable }: McpReference, providers: readonly Provid
 
 async function fill(
   entry: McpServerEntry,
-  { context = AgentContext.current(), providers = [] }: ResolveMcpServersOptions,
+  { context = AgentContext.current(), providers = [], headerOrigins = {} }: ResolveMcpServersOptions,
 ): Promise<{ entry: McpServerEntry; secrets: string[] }> {
   const values: Record<string, string> = {}
   const secrets: string[] = []
   for (const reference of entry.references) {
     const provider = providerOf(reference, providers)
     const token = await context.getToken(provider, { toolName: entry.id })
+    const own = providers.find(({ id }) => id === provider)?.apiBaseUrl ?? token.resource
+    const origins = [own, ...(new Map(Object.entries(headerOrigins)).get(provider) ?? [])]
+    if (
+      entry.url &&
+      !origins.some((one) => one && URL.canParse(one) && new URL(one).origin === new URL(entry.url ?? '').origin)
+    ) {
+      const message = `${reference.path}: the ${provider} account is not for ${new URL(entry.url).host}. Name its origin in headerOrigins if it is.`
+      throw new LatchkeyError('access_denied', message, { provider, next: 'configure' })
+    }
     const identity = token.toIdentity()
     const value = getIdentityEnv([identity], { providers })[reference.variable]
     if (value === undefined) {

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
+  AgentContext,
   AuthorizationRequired,
   createBroker,
   createGuardedFetch,
@@ -12,6 +13,7 @@ import {
   type GuardOptions,
   withIdentities,
 } from '../../index.ts'
+import { bindIdentities } from '../bind.ts'
 import { AuthenticatedMcpClient, createMcpProxy } from './index.ts'
 
 const servers: (Server | NetServer)[] = []
@@ -485,7 +487,7 @@ describe('an MCP server used for the person', () => {
   it("lists and calls tools with the request's identity", async () => {
     const accessToken = await tokenOf(sandbox.files)
     const client = clientOf(sandbox.files)
-    await withIdentities([{ provider: 'files', accessToken }], async () => {
+    await withIdentities([{ provider: 'files', accessToken, resource: sandbox.files.mcp }], async () => {
       expect((await client.listTools()).map(({ name }) => name)).toEqual(['list_files'])
       expect((await client.callTool('list_files')).content[0]?.text).toContain('engine.txt')
     })
@@ -494,7 +496,7 @@ describe('an MCP server used for the person', () => {
   it('asks for the account if there is none, or if its token is invalid', async () => {
     const client = clientOf(sandbox.files)
     expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
-    const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1' }
+    const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1', resource: sandbox.files.mcp }
     expect(await asked(withIdentities([dead], () => client.callTool('list_files')))).toMatchObject({
       type: 'authorization_required',
       accountId: 'files.1',
@@ -506,7 +508,8 @@ describe('an MCP server used for the person', () => {
     const accessToken = await tokenOf(sandbox.files)
     const client = clientOf(sandbox.ledger)
     // A host that mixes them up gets nowhere, and the server that it was not made out for says so.
-    const request = await asked(withIdentities([{ provider: 'ledger', accessToken }], () => client.listTools()))
+    const mixedUp = { provider: 'ledger', accessToken, resource: sandbox.ledger.mcp }
+    const request = await asked(withIdentities([mixedUp], () => client.listTools()))
     expect(request.provider).toBe('ledger')
     // By name, the identity of one server is never taken for another.
     const before = sandbox.ledger.log.length
@@ -517,18 +520,18 @@ describe('an MCP server used for the person', () => {
   it('never asks a private address on its own', async () => {
     const client = new AuthenticatedMcpClient({ id: 'files', url: sandbox.files.mcp })
     const before = sandbox.files.log.length
-    await expect(
-      withIdentities([{ provider: 'files', accessToken: 'x' }], () => client.listTools()),
-    ).rejects.toMatchObject({ code: 'network' })
+    const identity = { provider: 'files', accessToken: 'x', resource: sandbox.files.mcp }
+    await expect(withIdentities([identity], () => client.listTools())).rejects.toMatchObject({ code: 'network' })
     expect(sandbox.files.log).toHaveLength(before)
   })
 
-  it("case 128: a server's session is its person's alone", async () => {
+  /** A server that names its sessions after the token that began them, and what was asked of it. */
+  async function sessions() {
     const seen: [string | undefined, string | undefined, string | undefined][] = []
     const target = await listen(async (request, response) => {
       let body = ''
       for await (const piece of request) body += piece
-      const { id, method, params } = JSON.parse(body)
+      const { id, method = request.method, params } = JSON.parse(body || '{}')
       const { authorization, 'mcp-session-id': session } = request.headers as Record<string, string | undefined>
       seen.push([method, authorization, session])
       const result = {
@@ -549,15 +552,84 @@ describe('an MCP server used for the person', () => {
       }
     })
     const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
-    const client = new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch })
-    for (const person of ['ada', 'grace', 'ada']) {
-      await withIdentities([{ provider: 's', accessToken: person }], () => client.listTools())
-    }
+    return { seen, target: { id: 's', url: `${target.origin}/mcp` }, resource: target.origin, fetch }
+  }
+
+  it("case 128: a server's session is its person's alone", async () => {
+    const { seen, target, resource, fetch } = await sessions()
+    const client = new AuthenticatedMcpClient(target, { fetch })
+    const runs = ['ada', 'grace', 'ada'].map((accessToken) =>
+      withIdentities([{ provider: 's', accessToken, resource }], () => client.listTools()),
+    )
+    await Promise.all(runs)
     expect(seen.filter(([method]) => method === 'initialize')).toHaveLength(3)
     for (const [, authorization, session] of seen) {
       if (session) expect(session).toBe(`of ${authorization}`)
     }
     expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
+  })
+
+  it('case 225: each run has a session of its own, which ends with the run, whoever says the token', async () => {
+    const { seen, target, fetch } = await sessions()
+    let accessToken = ''
+    const client = new AuthenticatedMcpClient(target, { fetch, token: async () => ({ accessToken }) })
+    for (accessToken of ['ada', 'bob']) {
+      await new AgentContext({ userId: accessToken, oauthTokens: {} }).run(async () => {
+        await client.listTools()
+        await client.listTools()
+      })
+    }
+    // Outside of a run it ends with the call.
+    for (accessToken of ['ada', 'bob']) await client.listTools()
+    const of = (wanted: string) =>
+      seen.filter(([method]) => method === wanted).map(([, authorization]) => authorization)
+    const [ada, bob] = ['Bearer ada', 'Bearer bob']
+    expect(of('initialize')).toEqual([ada, bob, ada, bob])
+    expect(of('tools/list')).toEqual([ada, ada, bob, bob, ada, bob])
+    expect(of('DELETE')).toEqual([ada, bob, ada, bob])
+    for (const [, authorization, session] of seen) expect(session ?? `of ${authorization}`).toBe(`of ${authorization}`)
+  })
+
+  it('case 225: a session goes on while a stream of its run is read, and ends with it', async () => {
+    const { seen, target, resource, fetch } = await sessions()
+    const client = new AuthenticatedMcpClient(target, { fetch })
+    /** A stream of two answers. */
+    const tools = () => {
+      let asked = 0
+      return new ReadableStream<object>({
+        async pull(controller) {
+          if (asked++ === 2) controller.close()
+          else controller.enqueue(await client.listTools())
+        },
+      })
+    }
+    const identity = { provider: 's', accessToken: 'ada', resource }
+    const methods = () => seen.map(([method]) => method)
+    for (const end of ['read', 'left']) {
+      seen.length = 0
+      const stream = withIdentities([identity], () => bindIdentities(tools())).getReader()
+      await stream.read()
+      expect(methods()).not.toContain('DELETE')
+      if (end === 'left') await stream.cancel()
+      else while (!(await stream.read()).done);
+      expect(methods().filter((method) => method === 'initialize')).toHaveLength(1)
+      expect(methods().at(-1)).toBe('DELETE')
+    }
+  })
+
+  it('case 218: a server that a request names gets an account only if the account is for it', async () => {
+    const { seen, target, fetch } = await sessions()
+    for (const resource of [undefined, 'https://api.kaggle.com', 'https://notes.example/mcp', `${target.url}/other`]) {
+      const client = new AuthenticatedMcpClient({ ...target, id: 'kaggle' }, { fetch })
+      const identity = { provider: 'kaggle', accessToken: 'CANARY', ...(resource && { resource }) }
+      const refused = withIdentities([identity], () => client.callTool('any'))
+      await expect(refused).rejects.toMatchObject({ code: 'access_denied', provider: 'kaggle' })
+    }
+    expect(seen).toEqual([])
+    const identity = { provider: 'kaggle', accessToken: 'CANARY', resource: target.url }
+    const client = new AuthenticatedMcpClient({ ...target, id: 'kaggle' }, { fetch })
+    await withIdentities([identity], () => client.listTools())
+    expect(seen.map(([, authorization]) => authorization)).toContain('Bearer CANARY')
   })
 
   it('a page that a server asks for while it answers (2025-11-25) belongs to the call it came with', async () => {
@@ -597,7 +669,7 @@ describe('an MCP server used for the person', () => {
     const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [target.origin] })
     const clientFor = (visited: string[]) =>
       new AuthenticatedMcpClient({ id: 's', url: `${target.origin}/mcp` }, { fetch, visited })
-    const identities = [{ provider: 's', accessToken: 'ada' }]
+    const identities = [{ provider: 's', accessToken: 'ada', resource: target.origin }]
     await withIdentities(identities, async () => {
       const client = clientFor([])
       const [paged, plain] = await Promise.all([asked(client.callTool('paged')), client.callTool('plain')])
@@ -616,7 +688,7 @@ describe('an MCP server used for the person', () => {
       const server = sandbox[name]
       await server.reset()
       const accessToken = await tokenOf(server)
-      const identities = [{ provider: server.id, accessToken }]
+      const identities = [{ provider: server.id, accessToken, resource: server.mcp }]
       const call = (visited: string[]) => {
         const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [server.url] })
         const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp }, { fetch, visited })

@@ -1,5 +1,6 @@
 // An MCP server whose accounts are in the vault, against the strict server: checked, asked for, kept, attached.
 import { randomBytes } from 'node:crypto'
+import type { OAuthProvider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -26,13 +27,15 @@ async function open(server = sandbox.ledger) {
     fetch,
   })
   const vault = createVault({ keys: localKeys(randomBytes(32).toString('base64')) })
-  const broker = createBroker({
-    providers: [found.provider],
-    clients: { [server.id]: found.client },
-    authenticate: (request) => request.headers.get('cookie'),
-    allowedOrigins: [ORIGIN],
-    vault,
-  })
+  const brokerOf = (changes: Partial<OAuthProvider> = {}) =>
+    createBroker({
+      providers: [{ ...found.provider, ...changes }],
+      clients: { [server.id]: found.client },
+      authenticate: (request) => request.headers.get('cookie'),
+      allowedOrigins: [ORIGIN],
+      vault,
+    })
+  const broker = brokerOf()
   const call = async (user: string, path: string, body: object) => {
     const response = await broker(
       new Request(`${ORIGIN}/api/latchkey${path}`, {
@@ -47,22 +50,26 @@ async function open(server = sandbox.ledger) {
     return JSON.parse(text)
   }
   const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
+  /** The context of a run that carries references to all accounts of a user. */
+  const contextOf = async (user: string, through = broker) => {
+    const accounts = await vault.list({ tenant: 'default', user })
+    const connectedAccounts = accounts.map(({ id, provider }) => ({ provider, accountId: id }))
+    return (await through.agentContext(user, { connectedAccounts }, { agent: 'assistant' })).context
+  }
   return {
     server,
     vault,
+    /** A broker of the same vault, after the app has changed its provider. */
+    brokerOf,
     /** What the page's prompt does when it is pressed. */
     async connect(user: string, request: { scopes?: readonly string[]; accountId?: string } = {}) {
       const { url, state } = await call(user, '/flows', { provider: server.id, redirect_uri: redirectUri, ...request })
       const { url: end } = await createHeadlessBrowser().open(url)
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
+    contextOf,
     async use(user: string, tool: string): Promise<string | undefined> {
-      const connectedAccounts = (await vault.list({ tenant: 'default', user })).map(({ id, provider }) => ({
-        provider,
-        accountId: id,
-      }))
-      const { context } = await broker.agentContext(user, { connectedAccounts }, { agent: 'assistant' })
-      return (await context.run(() => client.callTool(tool))).content[0]?.text
+      return (await (await contextOf(user)).run(() => client.callTool(tool))).content[0]?.text
     },
     refreshes: () => server.log.filter(({ path, body }) => path === '/token' && body.includes('refresh_token&')).length,
     tokens: () => server.log.flatMap(({ headers }) => /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? []),
@@ -112,6 +119,49 @@ describe('the four steps', () => {
     await files.connect('ada')
     expect(await files.use('ada', 'list_files')).toContain('engine.txt')
     expect(files.server.log.some(({ path }) => path === '/reg')).toBe(false)
+  })
+})
+
+describe('what a request or a document says of a server', () => {
+  it('case 218: the vault sends nothing to a server that a request calls by the name of an account', async () => {
+    await app.connect('ada')
+    const evil = sandbox.tickets
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [evil.url] })
+    const client = new AuthenticatedMcpClient({ id: 'ledger', url: evil.mcp }, { fetch })
+    const before = evil.log.length
+    await expect((await app.contextOf('ada')).run(() => client.listTools())).rejects.toMatchObject({
+      code: 'access_denied',
+    })
+    expect(evil.log).toHaveLength(before)
+  })
+
+  it.each([
+    ['resource_changed', () => ({ mcp: { url: sandbox.tickets.mcp } })],
+    ['issuer_changed', () => ({ server: { ...sandbox.tickets.metadata, issuer: sandbox.tickets.url } })],
+  ])('case 217: an account whose provider has moved needs to be reconnected: %s', async (reason, moved) => {
+    const { id } = await app.connect('ada')
+    const { tickets, ledger } = sandbox
+    const before = [tickets.log.length, ledger.log.length]
+    const context = await app.contextOf('ada', app.brokerOf(moved() as Partial<OAuthProvider>))
+    expect(await asked(context.getToken('ledger'))).toMatchObject({ provider: 'ledger' })
+    expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({
+      status: 'needs-reconnect',
+      reason,
+    })
+    expect([tickets.log.length, ledger.log.length]).toEqual(before)
+  })
+
+  it('case 220: a server that sends people to the sign-in page of another is refused', async () => {
+    const { tickets, notes } = sandbox
+    tickets.metadata.authorization_endpoint = `${notes.url}/auth`
+    tickets.metadata.authorization_response_iss_parameter_supported = undefined
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [tickets.url] })
+    const found = mcpForVault(mcp({ id: 'tickets', url: tickets.mcp }), { redirectUri, fetch })
+    await expect(found).rejects.toMatchObject({
+      code: 'malformed_response',
+      message: expect.stringContaining('another server'),
+    })
+    await tickets.reset()
   })
 })
 
