@@ -1,7 +1,10 @@
-// Security cases G, 104-129, 221, 222, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 221, 222, 294, 295.
+// Security cases G, 104-129, 219, 221, 222, 226, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 219, 221, 222, 226, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import { oidc } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { kaggle } from '@latchkey/core/providers/kaggle'
 import { BROKER_HEADER } from '@latchkey/core/token'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { trace } from '@opentelemetry/api'
@@ -451,6 +454,127 @@ describe('references', () => {
       expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
       expect(upstream.requests).toEqual([])
     }
+  })
+
+  describe('a provider at another server than the one that an account is of', () => {
+    /** Everything that is done with an account, which sends nothing. */
+    async function nothingIsSent(
+      handle: ReturnType<typeof broker>,
+      account: { id: string; provider: string },
+      reason: string,
+    ) {
+      const { id, provider } = account
+      await handle.refreshDue(1e6)
+      const sent = { connectedAccounts: [reference(account)] }
+      const { context } = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+      for (const forceRefresh of [false, true]) {
+        await expect(context.getToken(provider, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+      }
+      expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('invalid_token')
+      for (const method of ['GET', 'POST']) {
+        const { json } = await ask(call(method, `accounts/${id}`, method === 'POST' ? {} : undefined), handle)
+        expect(json.account).toMatchObject({ id, status: 'needs-reconnect', reason })
+      }
+      expect(await vault.find(owner('ada'), id)).toMatchObject({ status: 'needs-reconnect', reason })
+    }
+
+    it.each([
+      ['endpoints of its own', providerAt],
+      [
+        'discovery',
+        (origin: string) => oidc({ id: 'acme', name: 'Acme', issuer: origin, baseUrl: origin, scopes: ['read'] }),
+      ],
+    ])(
+      'case 219: an account of issuer A is not used at issuer B, which a provider with %s names',
+      async (_name, at) => {
+        const b = await startTinyServer()
+        // Its tokens have other names than those of A.
+        for (let at = 0; at < 20; at++) b.grant('nobody')
+        try {
+          const clients = { acme: { client_id: 'app', client_secret: 'CANARY_CLIENT' } }
+          const options = (origin: string) => ({ providers: [at(origin)], clients, proxy: { methods: ['GET'] } })
+          upstream.settings.expiresIn = 30
+          const account = await connect('ada@phone', 'ada', options(upstream.origin))
+          const other = await connect('ada@phone', 'grace', options(upstream.origin))
+          const secrets = await Promise.all(
+            [account, other].map(async ({ id }) => (await vault.open(owner('ada'), id))?.secret.token),
+          )
+          upstream.requests.length = 0
+          const handle = broker(options(b.origin))
+          await nothingIsSent(handle, account, 'issuer_changed')
+          expect((await ask(call('DELETE', `accounts/${other.id}`), handle)).json.status).toBe('removed')
+          // Connected again at B, whose answer has no refresh token, it is an account of B and has nothing of A.
+          b.settings.rotate = false
+          const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: account.id }
+          const { url, state } = (await ask(call('POST', 'flows', flow), handle)).json
+          b.instead.push((path, answer) => {
+            if (path !== '/token') return false
+            answer.writeHead(200, { 'content-type': 'application/json' })
+            answer.end(
+              JSON.stringify({ access_token: b.grant('ada').access_token, token_type: 'bearer', scope: 'read' }),
+            )
+            return true
+          })
+          const { json } = await ask(call('POST', `flows/${state}`, { response: b.approve(url, 'ada') }), handle)
+          expect(json.account).toMatchObject({ issuer: b.origin, status: 'connected', renewable: false })
+          expect((await ask(call('GET', 'accounts'), handle)).json.accounts).toMatchObject([{ id: json.account.id }])
+          const received = JSON.stringify([
+            b.requests,
+            upstream.requests.filter(({ path }) => !path.startsWith('/.well')),
+          ])
+          for (const token of secrets) {
+            for (const value of [token?.access_token, token?.refresh_token])
+              expect(received).not.toMatch(new RegExp(`${value}\\b`))
+          }
+        } finally {
+          await b.close()
+        }
+      },
+    )
+
+    it('case 226: accounts of a provider that is at another host now need to be connected again', async () => {
+      const fetch = vi.fn<typeof globalThis.fetch>(async () => new Response('{}', { status: 500 }))
+      const [before, after] = ['https://old.example', 'https://new.example']
+      const at = (baseUrl: string) => [github({ baseUrl }), keyProviderAt(baseUrl), kaggle({ baseUrl })]
+      const options = {
+        clients: { github: { client_id: 'app', client_secret: 'secret' } },
+        proxy: { methods: ['GET'] },
+        fetch,
+      }
+      for (const [index, provider] of at(before).entries()) {
+        const id = `${provider.id}.${'m'.repeat(22)}`
+        const token = { access_token: 'at', refresh_token: 'rt', token_type: 'bearer', issuer: provider.issuer }
+        const isKey = provider.kind === 'api-key'
+        const stored = {
+          id,
+          provider: provider.id,
+          issuer: provider.issuer,
+          resource: new URL(provider.apiBaseUrl).origin,
+          label: 'ada',
+          scopes: [],
+          missingScopes: [],
+          status: 'connected' as const,
+          renewable: !isKey,
+          connectedAt: 1,
+          rev: 0,
+        }
+        const secret = isKey
+          ? { fields: { key: GOOD_KEY, token: GOOD_KEY, username: 'ada' } }
+          : { token, expiresAt: Date.now() }
+        await vault.save(owner('ada'), id, () => ({ account: stored, secret }))
+        const handle = broker({ ...options, providers: at(after) })
+        const reason = at(after)[index]!.issuer === provider.issuer ? 'resource_changed' : 'issuer_changed'
+        await nothingIsSent(handle, stored, reason)
+        // The provider is back: so is the account.
+        const back = broker({ ...options, providers: at(before) })
+        expect((await ask(call('POST', `accounts/${id}`, {}), back)).json.account).toMatchObject({
+          status: 'connected',
+        })
+        fetch.mockClear()
+        expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
+        expect(fetch).not.toHaveBeenCalled()
+      }
+    })
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {

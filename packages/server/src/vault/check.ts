@@ -5,7 +5,7 @@ import type { Owner } from '../stores/store.ts'
 import type { Opened } from './accounts.ts'
 import { adopt } from './connect.ts'
 import type { Renewal } from './renewal.ts'
-import type { Upkeep } from './upkeep.ts'
+import { openBound, type Upkeep } from './upkeep.ts'
 
 /** Marks an account that is not for its provider as the broker lists it now. Returns whether it did. */
 export async function markChanged(
@@ -43,7 +43,7 @@ export async function recheck(
   id: string,
 ): Promise<ConnectedAccount | undefined> {
   const { vault, providers, fetchFor } = upkeep
-  const opened = await vault.open(owner, id)
+  const opened = await openBound(upkeep, owner, id)
   if (!opened) return undefined
   const { account, secret } = opened
   try {

@@ -112,8 +112,10 @@ export async function adopt(
 ): Promise<ConnectedAccount> {
   const accounts = await vault.list(owner)
   const { account: found, nameless } = await identify(provider, secret, accounts, evidence)
-  const target = accounts.find(({ id }) => id === evidence.target)
-  if (target && target.provider === provider.id && isOtherPerson(found, target)) {
+  const target = accounts.find((account) => account.id === evidence.target && account.provider === provider.id)
+  // At another issuer the same person is another account.
+  const moved = target && target.issuer !== found.issuer
+  if (target && !moved && isOtherPerson(found, target)) {
     throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
       provider: provider.id,
       account: target.id,
@@ -126,5 +128,6 @@ export async function adopt(
   })
   // The account had no name until now: it is this one.
   if (found.subject && nameless && nameless.id !== found.id) await vault.remove(owner, nameless.id)
+  if (moved && target.id !== found.id) await vault.remove(owner, target.id)
   return saved
 }

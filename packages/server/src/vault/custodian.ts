@@ -1,7 +1,9 @@
+import type { ConnectedAccount } from '@latchkey/core'
+import { isUsable } from '@latchkey/core/server'
 import { type Connections, createConnections } from './connect.ts'
 import { createDisconnector, type Disconnector } from './disconnect.ts'
 import { createRefresher, type Refresher } from './refresh.ts'
-import type { Upkeep } from './upkeep.ts'
+import { changeOf, type Upkeep } from './upkeep.ts'
 import { insideOf, type Vault } from './vault.ts'
 
 /** All that happens to an account in the vault but its use. */
@@ -9,11 +11,18 @@ export interface Custodian extends Connections, Refresher, Disconnector, Pick<Va
 
 export function createCustodian({ vault, ...rest }: Omit<Upkeep, 'vault'> & { vault: Vault }): Custodian {
   const upkeep = { vault: insideOf(vault), ...rest }
-  const { list, find, audit } = vault
+  /** Facts as they are for the providers of today. */
+  const now = (account: ConnectedAccount): ConnectedAccount => {
+    const reason = isUsable(account.status) ? changeOf(upkeep, account) : undefined
+    return reason ? { ...account, status: 'needs-reconnect', reason } : account
+  }
   return {
-    list,
-    find,
-    audit,
+    audit: vault.audit,
+    list: async (owner) => (await vault.list(owner)).map(now),
+    async find(owner, id) {
+      const account = await vault.find(owner, id)
+      return account && now(account)
+    },
     ...createConnections(upkeep),
     ...createRefresher(upkeep),
     ...createDisconnector(upkeep),

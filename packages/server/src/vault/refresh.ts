@@ -7,7 +7,7 @@ import { refreshDue } from './background.ts'
 import { checkKey, markChanged, recheck } from './check.ts'
 import { absent, ended } from './errors.ts'
 import { createRenewal } from './renewal.ts'
-import type { Upkeep } from './upkeep.ts'
+import { openBound, type Upkeep } from './upkeep.ts'
 
 /** A token that lives for fewer seconds than this is refreshed before use. */
 const MIN_VALIDITY = 60
@@ -32,7 +32,7 @@ export function createRefresher(upkeep: Upkeep): Refresher {
   const renewal = createRenewal(upkeep)
 
   async function ensureFresh(owner: Owner, id: string, seconds = MIN_VALIDITY): Promise<Opened> {
-    const opened = await vault.open(owner, id)
+    const opened = await openBound(upkeep, owner, id)
     if (!opened) throw absent(id)
     const { account, secret } = opened
     if (!isUsable(account.status)) throw ended(account)

@@ -1,5 +1,8 @@
-import type { OAuthProvider, Provider } from '@latchkey/core'
+import type { ConnectedAccount, OAuthProvider, Provider } from '@latchkey/core'
+import { bindingChange, isUsable } from '@latchkey/core/server'
 import type { TokenEndpoint } from '@latchkey/core/token'
+import type { Owner } from '../stores/store.ts'
+import type { Opened } from './accounts.ts'
 import { unknown } from './errors.ts'
 import type { VaultInside } from './vault.ts'
 
@@ -18,4 +21,26 @@ export function oauthOf({ providers }: Pick<Upkeep, 'providers'>, id: string): O
   const provider = providers.get(id)
   if (provider?.kind === 'oauth') return provider
   throw unknown()
+}
+
+/** Why the secret of an account is not for its provider as it is configured now. */
+export function changeOf({ providers }: Pick<Upkeep, 'providers'>, account: ConnectedAccount) {
+  const provider = providers.get(account.provider)
+  return provider && bindingChange(provider, account)
+}
+
+/**
+ * Opens an account for use at its provider. If its secret is for another server than the provider's, it becomes
+ * needs-reconnect until the provider is back at that server.
+ */
+export async function openBound(upkeep: Upkeep, owner: Owner, id: string): Promise<Opened | undefined> {
+  const { vault } = upkeep
+  const opened = await vault.open(owner, id)
+  if (!opened) return undefined
+  const { status, reason } = opened.account
+  const change = changeOf(upkeep, opened.account)
+  const was = reason === 'issuer_changed' || reason === 'resource_changed'
+  if (change ? !isUsable(status) : !was) return opened
+  const account = await vault.mark(owner, id, change ? 'needs-reconnect' : 'connected', change)
+  return account && { ...opened, account }
 }
