@@ -6,8 +6,10 @@ import type { Profile } from '../protocol/profile.ts'
 import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
+import { apiOf } from './binding.ts'
 
 export { nextWord, wordAt } from '../snapshot.ts'
+export { bindingChange, isResourceOf } from './binding.ts'
 
 /** What an account is used with: a token and the end of its life by this clock, or the fields of an API key. */
 export interface AccountSecret {
@@ -53,38 +55,6 @@ export const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: 
 /** Whether a secret can be used for some seconds more. A token without an end is used until a server refuses it. */
 export const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: AccountSecret, seconds: number): boolean =>
   fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
-
-/**
- * Whether a token for this resource may be sent to an MCP server: it is made out for the server's URL, for its whole
- * origin, or for the resource that is configured. @see RFC 8707 §2 · RFC 9728 §3.3
- */
-export function isResourceOf(
-  { url, resource }: { url: string; resource?: string },
-  named: string | undefined,
-): boolean {
-  const plain = (one: string | undefined) => one?.replace(/\/$/, '')
-  return named !== undefined && [url, new URL(url).origin, resource].some((one) => plain(one) === plain(named))
-}
-
-/**
- * Why an account's secret is not for this provider as it is now; undefined when it is. Such a secret is sent nowhere: not
- * to the API or MCP server, not to the token endpoint, not to an agent.
- */
-export function bindingChange(
-  provider: Provider,
-  { issuer, resource }: Pick<ConnectedAccount, 'issuer' | 'resource'>,
-): 'issuer_changed' | 'resource_changed' | undefined {
-  // Where the tokens of an MCP server come from is found out in use, and each goes back to its own issuer.
-  if (provider.kind !== 'mcp' && issuer !== issuerOf(provider)) return 'issuer_changed'
-  const isFor =
-    'mcp' in provider ? isResourceOf(provider.mcp, resource) : (resource ?? apiOf(provider)) === apiOf(provider)
-  return isFor ? undefined : 'resource_changed'
-}
-
-const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
-
-const apiOf = (provider: Provider) =>
-  (provider.kind !== 'api-key' && provider.resource) || new URL(provider.apiBaseUrl).origin
 
 /** Whether an account with this status can be used. */
 export const isUsable = (status: AccountStatus): boolean => status === 'connected' || status === 'expiring'

@@ -11,7 +11,7 @@ import {
 } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords, type Records } from './account-records.ts'
-import { bindingChange } from './account-rules.ts'
+import { bindingChange } from './binding.ts'
 
 /** How this app introduces itself. @see RFC 7591 §2 */
 export interface AppMetadata {

@@ -161,3 +161,11 @@ it('an account whose token an API refused gets the status from the server', asyn
   await expect(client.reportInvalidToken(ID)).rejects.toMatchObject({ code: 'login_required' })
   expect(client.getSnapshot().accounts).toEqual({})
 })
+
+it('case 300: a session of the app that has ended takes no account out of the page', async () => {
+  await connectGitHub()
+  const ended = () => Response.json({ error: 'login_required', message: 'Sign in to the app first.' }, { status: 401 })
+  broker.faults[`POST accounts/${ID}`] = ended
+  await expect(client.reportInvalidToken(ID)).rejects.toMatchObject({ code: 'login_required' })
+  expect(client.getSnapshot().accounts[ID]).toMatchObject({ status: 'connected' })
+})

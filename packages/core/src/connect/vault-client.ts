@@ -91,7 +91,7 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
         if (account.id !== id) await accounts.forget(id)
         return await keep(account)
       } catch (error) {
-        if (error instanceof LatchkeyError && error.code === 'login_required') await accounts.forget(id)
+        if (error instanceof LatchkeyError && error.account === id) await accounts.forget(id)
         throw error
       }
     },

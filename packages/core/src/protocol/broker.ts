@@ -42,7 +42,10 @@ export async function callBroker<T>(broker: string, route: string, body?: object
   if (response.ok && answer) return answer as T
   // The server has ended it, or never had it.
   if (response.status === 404 && route.startsWith('accounts/')) {
-    throw new LatchkeyError('login_required', 'This account is not connected any more.', { next: 'connect' })
+    // It names the account: a session of the app that has ended has the same code, and names none.
+    throw new LatchkeyError('login_required', 'This account is not connected any more.', {
+      account: route.slice('accounts/'.length),
+    })
   }
   const unknown = response.status >= 500 || response.status === 429 ? 'temporarily_unavailable' : 'malformed_response'
   const wait = retryAfter(response)

@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 219, 221, 222, 226, 294, 295: Broker and vault. A release waits for 104-111, 115-118, 219, 221, 222, 226, 294, 295.
+// Security cases G, 104-129, 219, 221, 222, 226, 294, 295, 300: Broker and vault. A release waits for 104-111, 115-118, 219, 221, 222, 226, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
