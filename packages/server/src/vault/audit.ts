@@ -49,7 +49,7 @@ const FIELDS = ['action', 'provider', 'account', 'agent', 'tool', 'host', 'outco
 const MAX_FIELD = 200
 const PAGE = 1000
 
-export const auditHash = (previous: string, { tenant, seq, at, user, event }: Omit<AuditRow, 'hash'>) =>
+const auditHash = (previous: string, { tenant, seq, at, user, event }: Omit<AuditRow, 'hash'>) =>
   createHash('sha256')
     .update(JSON.stringify([previous, tenant, seq, at, user, event]))
     .digest('hex')
