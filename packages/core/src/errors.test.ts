@@ -88,14 +88,7 @@ describe('redact', () => {
   })
 
   it('every code has something to do next', () => {
-    const codes: ErrorCode[] = [
-      'access_denied',
-      'invalid_client',
-      'popup_blocked',
-      'account_changed',
-      'network',
-      'misuse',
-    ]
+    const codes: ErrorCode[] = ['access_denied', 'invalid_client', 'account_changed', 'network', 'misuse']
     expect(codes.map((code) => new LatchkeyError(code, 'x').next)).toEqual([
       'connect',
       'configure',

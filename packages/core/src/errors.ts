@@ -18,7 +18,6 @@ export type ErrorCode =
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'unsupported_response_type'
-  | 'popup_blocked'
   | 'cancelled'
   | 'timeout'
   | 'state_mismatch'
@@ -54,7 +53,6 @@ const NEXT: Partial<Record<ErrorCode, NextAction>> = {
   invalid_token: 'reconnect',
   insufficient_scope: 'reconnect',
   login_required: 'connect',
-  popup_blocked: 'redirect',
   cancelled: 'connect',
   timeout: 'connect',
   state_mismatch: 'connect',

@@ -1,3 +1,5 @@
+import { safeUrl } from './urls.ts'
+
 /**
  * The wire form of a granted account handed to an agent run: `identities` in the request body, compatible with
  * agent-runtimes. Never a refresh token, and never a key `id`, `sub`, `username` or `email` at the top.
@@ -85,12 +87,9 @@ export function parseIdentities(value: unknown): Identity[] {
  * @param server the configured URL of the MCP server.
  */
 export function isPageOf(value: unknown, server?: string): value is string {
-  if (!isText(value) || !URL.canParse(value)) return false
-  const { protocol, origin, hostname, username, password } = new URL(value)
-  if (username || password) return false
-  if (protocol === 'https:') return true
-  const own = server !== undefined && URL.canParse(server) && new URL(server).origin === origin
-  return protocol === 'http:' && own && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  const own = server !== undefined && URL.canParse(server) ? new URL(server).origin : undefined
+  const isLocal = ({ origin, hostname }: URL) => origin === own && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  return isText(value) && safeUrl(value, isLocal) !== undefined
 }
 
 /** MCP's error for "the person has to visit a page first". @see MCP 2025-11-25 "URL Elicitation Required" */

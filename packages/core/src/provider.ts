@@ -1,4 +1,5 @@
 import { LatchkeyError } from './errors.ts'
+import { safeUrl } from './urls.ts'
 
 /** What a scope lets an agent do, in words a person understands. */
 export interface ScopeMeaning {
@@ -196,7 +197,7 @@ export function defineProvider<P extends Provider>(provider: P): P {
       if (!/url$|endpoint$|issuer$|_uri$/i.test(path) || /\bfields\./.test(path)) return
       const url = parse(value.replace('{client_id}', 'id'), path, provider.id)
       const linkForPeople = path === 'keyUrl' || path === 'manageUrl'
-      if (url.username || url.password || (url.protocol !== 'https:' && (url.origin !== own || linkForPeople))) {
+      if (!safeUrl(url.href, ({ origin }) => origin === own && !linkForPeople)) {
         throw misuse(
           `${path} of provider "${provider.id}" must be an https URL without credentials. For a self-hosted or test service pass its origin as baseUrl.`,
           provider.id,
@@ -212,12 +213,8 @@ export function defineProvider<P extends Provider>(provider: P): P {
 
 /** Whether a URL met at run time may be used for this provider: https, or the origin of its own `baseUrl`. */
 export function isAllowedUrl(provider: Provider, value: string): boolean {
-  if (!URL.canParse(value)) return false
-  const url = new URL(value)
-  if (url.username || url.password) return false
-  return (
-    url.protocol === 'https:' || (provider.baseUrl !== undefined && url.origin === new URL(provider.baseUrl).origin)
-  )
+  const { baseUrl } = provider
+  return safeUrl(value, ({ origin }) => baseUrl !== undefined && origin === new URL(baseUrl).origin) !== undefined
 }
 
 function parse(value: string, path: string, provider: string): URL {

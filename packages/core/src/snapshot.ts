@@ -3,13 +3,12 @@ import type { LatchkeyError } from './errors.ts'
 import type { ConnectRequest } from './identities.ts'
 
 /** An account's word. `expiring` is used only when nothing can refresh it. */
-export type AccountStatus = 'connected' | 'expiring' | 'paused' | 'needs-reconnect' | 'error'
+export type AccountStatus = 'connected' | 'expiring' | 'paused' | 'needs-reconnect'
 
 /** Why an account or a provider has its word. */
 export type Reason =
   | 'expired'
   | 'revoked'
-  | 'insufficient_scope'
   | 'invalid_token'
   /** The provider has another authorization server now: what the old one gave is not shown to it. */
   | 'issuer_changed'
@@ -158,7 +157,7 @@ export function accountsOf({ accounts }: Snapshot, providerId: string): readonly
 /** A card's `data-status`: `connecting` if so, else its worst account's word, else `disconnected`. */
 export type CardStatus = AccountStatus | 'loading' | 'connecting' | 'disconnected'
 
-const WORST_FIRST: AccountStatus[] = ['error', 'needs-reconnect', 'expiring', 'paused', 'connected']
+const WORST_FIRST: AccountStatus[] = ['needs-reconnect', 'expiring', 'paused', 'connected']
 
 /** The status of a provider as one word: what runs now, else the worst status among its accounts. */
 export function cardStatus(snapshot: Snapshot, providerId: string): CardStatus {

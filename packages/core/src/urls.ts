@@ -1,3 +1,16 @@
+/**
+ * The one rule for addresses that an app configures or another party names: https, without credentials. http is for what
+ * `isOwn` knows, such as this machine. Undefined for any other value.
+ *
+ * @see RFC 9700 §2.6 · RFC 3986 §3.2.1
+ */
+export function safeUrl(value: unknown, isOwn: (url: URL) => boolean = () => false): URL | undefined {
+  if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+  const url = new URL(value)
+  if (url.username || url.password) return undefined
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isOwn(url)) ? url : undefined
+}
+
 /** What kind of place a URL's host is, as far as its spelling says: what a name resolves to only a server can know. */
 export function hostKind(hostname: string): 'public' | 'loopback' | 'private' {
   const host = hostname.toLowerCase().replace(/\.$/, '')
@@ -5,7 +18,7 @@ export function hostKind(hostname: string): 'public' | 'loopback' | 'private' {
   if (host.startsWith('[')) {
     const address = host.slice(1, -1)
     if (address === '::1') return 'loopback'
-    // Unique local, link local, unspecified, and IPv4 in the clothes of IPv6.
+    // Unique local, link local, unspecified, and IPv4-mapped IPv6.
     return /^(f[cd]|fe[89ab]|::|64:ff9b:|2002:)/.test(address) ? 'private' : 'public'
   }
   // URL has turned every spelling of an IPv4 address into this one.

@@ -32,7 +32,7 @@ test('accounts are the same array until one changes', () => {
   act(() => client.setState('gmail', { status: 'connecting' }))
   rerender()
   expect(result.current).toBe(first)
-  act(() => client.setAccount({ ...kaggler, status: 'error' }))
+  act(() => client.setAccount({ ...kaggler, status: 'needs-reconnect' }))
   expect(result.current[0]).toBe(first[0])
   expect(result.current[1]?.status).toBe('error')
 })

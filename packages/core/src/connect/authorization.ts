@@ -37,6 +37,13 @@ export interface Flow {
   response?: string
 }
 
+/** A flow whose verifier is on the server: all that this browser has to know of it. */
+export interface VaultFlow extends Flow {
+  custody: 'vault'
+}
+
+export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
+
 export interface AuthorizationRequest {
   url: string
   flow: Flow

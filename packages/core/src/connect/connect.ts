@@ -6,10 +6,10 @@ import { type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import { defaultAccount } from '../snapshot.ts'
 import { type Adopter, createAdopter } from './adopt.ts'
 import { createKeyConnector, type KeyConnector } from './api-key.ts'
-import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
+import { authorizationRequest, authorizationResponse, type Flow, isVaultFlow } from './authorization.ts'
 import type { Attempt, Attempts, ConnectOptions, ConnectOutcome, Run } from './flow.ts'
 import { flows, listen } from './popup.ts'
-import { isVaultFlow, type VaultClient } from './vault-client.ts'
+import type { VaultClient } from './vault-client.ts'
 import { closeWindow, embedded } from './window.ts'
 
 /** A flow that is never answered ends after this long. */

@@ -5,14 +5,7 @@ import { callBroker } from '../protocol/broker.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { AuthorizationRequest, authorizationRequest, Flow } from './authorization.ts'
-
-/** A flow whose verifier is on the server: all that this browser has to know of it. */
-export interface VaultFlow extends Flow {
-  custody: 'vault'
-}
-
-export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
+import type { AuthorizationRequest, authorizationRequest, VaultFlow } from './authorization.ts'
 
 /** Accounts whose secrets are on the server: this browser asks for what it wants done, and is told facts. */
 export interface VaultClient {

@@ -3,7 +3,7 @@ import type { ResolvedServer } from '../protocol/discovery.ts'
 import { parseObject, readText } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
-import { hostKind } from '../urls.ts'
+import { hostKind, safeUrl } from '../urls.ts'
 import { cleanName } from './config.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
@@ -34,15 +34,13 @@ const TIMEOUT = 10_000
 
 /** Whether a URL out of a document may be used: https, or loopback where the MCP server itself is on loopback. */
 function isSafeUrl(provider: McpProvider, value: unknown): value is string {
-  if (typeof value !== 'string' || value.length > 2048 || !URL.canParse(value)) return false
-  const url = new URL(value)
-  if (url.username || url.password || url.hash) return false
-  const kind = hostKind(url.hostname)
   const own = new URL(provider.mcp.url)
-  if (kind === 'public') return url.protocol === 'https:'
-  if (kind === 'loopback' && hostKind(own.hostname) === 'loopback')
-    return url.protocol === 'http:' || url.protocol === 'https:'
-  return url.origin === own.origin
+  const isOwn = ({ hostname, origin }: URL) =>
+    origin === own.origin || (hostKind(hostname) === 'loopback' && hostKind(own.hostname) === 'loopback')
+  const url = safeUrl(value, isOwn)
+  return (
+    url !== undefined && url.href.length <= 2048 && !url.hash && (hostKind(url.hostname) === 'public' || isOwn(url))
+  )
 }
 
 const unsafe = (provider: McpProvider, what: string) =>

@@ -31,7 +31,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   const changed = useSnapshot((snapshot) => providerState(snapshot, provider.id).changed)
   const start = useStart(provider, intent)
   const [link, setLink] = useState<'copied' | 'failed'>()
-  const blocked = reason === 'popup_blocked' || error?.code === 'popup_blocked'
+  const blocked = reason === 'popup_blocked'
   // A link is of interest while its flow is.
   if (link && status !== 'connecting' && !blocked) setLink(undefined)
   if (status === 'loading') return null

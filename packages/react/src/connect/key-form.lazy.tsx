@@ -1,6 +1,6 @@
 'use client'
 import { type ApiKeyProvider, type ConnectOutcome, type KeyField, type KeyFields, LatchkeyError } from '@latchkey/core'
-import { keyScheme, readKeyFile } from '@latchkey/core/internal'
+import { keyScheme, readKeyFile, safeUrl } from '@latchkey/core/internal'
 import { useMutation } from '@tanstack/react-query'
 import {
   type ClipboardEvent,
@@ -88,7 +88,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
   const primary = provider.fields[0]?.name ?? ''
   const json = provider.fields.find(({ type }) => type === 'multiline')
   const takesFiles = provider.file !== undefined || json !== undefined
-  const rotates = account && account.status !== 'needs-reconnect' && account.status !== 'error'
+  const rotates = account && account.status !== 'needs-reconnect'
 
   const verify = useVerify(form, provider)
   useEffect(() => {
@@ -482,14 +482,8 @@ function findProblem(provider: ApiKeyProvider, fields: KeyFields, messages: Mess
     if (value.length > LONGEST) return refuse(messages.keyTooLong(label))
     if (type === 'multiline' && oneLine(value) === undefined) return refuse(messages.fieldJson(label))
     if (UNPRINTABLE.test(value)) return refuse(messages.keyUnprintable(label))
-    if (type === 'url' && !isHttps(value)) return refuse(messages.fieldUrl(label))
+    if (type === 'url' && !safeUrl(value)) return refuse(messages.fieldUrl(label))
     if (pattern && !new RegExp(`^(?:${pattern})$`).test(value)) return refuse(messages.fieldPattern(label))
   }
   return undefined
-}
-
-function isHttps(value: string): boolean {
-  if (!URL.canParse(value)) return false
-  const { protocol, username, password } = new URL(value)
-  return protocol === 'https:' && !username && !password
 }

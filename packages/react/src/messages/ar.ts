@@ -112,12 +112,10 @@ export const arabic: Messages = {
     expiring: 'تنتهي صلاحيته قريبًا',
     paused: 'متوقف مؤقتًا',
     'needs-reconnect': 'يحتاج إلى إعادة ربط',
-    error: 'خطأ',
   },
   reasons: {
     expired: (name) => `انتهت صلاحية الوصول إلى ${iso(name)}.`,
     revoked: (name) => `أُلغيت صلاحية الوصول لدى ${iso(name)}.`,
-    insufficient_scope: (name) => `يحتاج ${iso(name)} إلى إذنك لصلاحيات إضافية.`,
     invalid_token: (name) => `لم يعد ${iso(name)} يقبل ما كان محفوظًا هنا.`,
     issuer_changed: (name) => `تغيّر خادم تسجيل الدخول لدى ${iso(name)}. يلزم ربط الحساب من جديد.`,
     resource_changed: (name) => `تغيّر عنوان ${iso(name)}. يلزم ربط الحساب من جديد.`,

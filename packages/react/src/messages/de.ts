@@ -110,12 +110,10 @@ export const german: Messages = {
     expiring: 'Läuft bald ab',
     paused: 'Angehalten',
     'needs-reconnect': 'Neu verbinden',
-    error: 'Fehler',
   },
   reasons: {
     expired: (name) => `Der Zugriff auf ${name} ist abgelaufen.`,
     revoked: (name) => `Der Zugriff wurde bei ${name} widerrufen.`,
-    insufficient_scope: (name) => `${name} braucht Ihre Erlaubnis für mehr.`,
     invalid_token: (name) => `${name} akzeptiert nicht mehr, was hier aufbewahrt war.`,
     issuer_changed: (name) => `${name} hat jetzt einen anderen Anmeldeserver. Verbinden Sie das Konto neu.`,
     resource_changed: (name) => `${name} hat jetzt eine andere Adresse. Verbinden Sie das Konto neu.`,

@@ -12,13 +12,11 @@ const status: StatusWords = {
   expiring: 'Expires soon',
   paused: 'Paused',
   'needs-reconnect': 'Needs reconnect',
-  error: 'Error',
 }
 
 const reasons: ReasonWords = {
   expired: (name) => `Access to ${name} has expired.`,
   revoked: (name) => `Access was revoked at ${name}.`,
-  insufficient_scope: (name) => `${name} needs your permission for more.`,
   invalid_token: (name) => `${name} no longer accepts what was kept here.`,
   issuer_changed: (name) => `${name} has another sign-in server now. Connect the account again.`,
   resource_changed: (name) => `${name} is at another address now. Connect the account again.`,

@@ -92,18 +92,13 @@ export const Revoked: Story = {
   play: reads('Access was revoked at GitHub.', 'Reconnect GitHub'),
 }
 
-export const NeedsMoreScope: Story = {
-  parameters: account({ status: 'needs-reconnect', reason: 'insufficient_scope' }),
-  play: reads('GitHub needs your permission for more.', 'Reconnect GitHub'),
-}
-
 export const TokenRefused: Story = {
-  parameters: account({ status: 'error', reason: 'invalid_token' }),
+  parameters: account({ status: 'needs-reconnect', reason: 'invalid_token' }),
   play: reads('GitHub no longer accepts what was kept here.', 'Reconnect GitHub'),
 }
 
 export const SecretUnreadable: Story = {
-  parameters: account({ status: 'error', reason: 'secret_unavailable' }),
+  parameters: account({ status: 'needs-reconnect', reason: 'secret_unavailable' }),
   play: reads('This browser can no longer read what it kept.', 'Reconnect GitHub'),
 }
 

@@ -125,7 +125,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   )
 
   const unconfigured = accounts.length === 0 && state.error?.code === 'not_configured'
-  const broken = accounts.find((account) => account.status === 'needs-reconnect' || account.status === 'error')
+  const broken = accounts.find((account) => account.status === 'needs-reconnect')
   const several = accounts.length > 1
   const intent: ConnectIntent =
     started ?? (broken ? { accountId: broken.id, accountLabel: several ? broken.label : undefined } : {})

@@ -109,7 +109,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
   const status = useSnapshot((snapshot) => cardStatus(snapshot, id))
   const { reason } = useConnect(id)
   useSpokenStatus(name, status, accounts, reason)
-  const broken = account?.status === 'needs-reconnect' || account?.status === 'error'
+  const broken = account?.status === 'needs-reconnect'
   const intent = broken ? { accountId: account.id } : {}
   const { notice, pending } = useConnectNotice({ provider, ...intent })
   useKeptFocus(row, `${status} ${reason}`, pending)

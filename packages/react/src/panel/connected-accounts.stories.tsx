@@ -390,7 +390,7 @@ export const StorageUnavailable: Story = {
 const mixed = [
   octocat,
   { ...ada, status: 'expiring' as const, renewable: false, expiresAt: Date.now() + 5 * 60_000 },
-  { ...kaggler, status: 'error' as const, reason: 'invalid_token' as const },
+  { ...kaggler, status: 'needs-reconnect' as const, reason: 'invalid_token' as const },
 ]
 
 export const Grid: Story = {

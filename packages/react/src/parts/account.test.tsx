@@ -35,7 +35,9 @@ test.each(Object.keys(parts) as (keyof typeof parts)[])('%s is one node, with re
 })
 
 test('the root says the status of its account, and of its card without one', () => {
-  const client = createFakeClient({ accounts: [account, fakeAccount({ username: 'hubot', status: 'error' })] })
+  const client = createFakeClient({
+    accounts: [account, fakeAccount({ username: 'hubot', status: 'needs-reconnect' })],
+  })
   const { container } = render(
     <LatchkeyProvider client={client}>
       <Root provider="github" />
@@ -45,9 +47,9 @@ test('the root says the status of its account, and of its card without one', () 
     </LatchkeyProvider>,
   )
   const words = () => [...container.children].map((node) => node.getAttribute('data-status'))
-  expect(words()).toEqual(['error', 'expiring', 'disconnected'])
+  expect(words()).toEqual(['needs-reconnect', 'expiring', 'disconnected'])
   act(() => client.setState('gmail', { status: 'connecting' }))
-  expect(words()).toEqual(['error', 'expiring', 'connecting'])
+  expect(words()).toEqual(['needs-reconnect', 'expiring', 'connecting'])
 })
 
 test('without an account only what needs none is there', () => {

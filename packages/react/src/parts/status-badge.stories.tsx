@@ -67,9 +67,8 @@ export const EveryWord: Story = {
 const why: readonly [CardStatus, Reason][] = [
   ['needs-reconnect', 'expired'],
   ['needs-reconnect', 'revoked'],
-  ['needs-reconnect', 'insufficient_scope'],
-  ['error', 'invalid_token'],
-  ['error', 'secret_unavailable'],
+  ['needs-reconnect', 'invalid_token'],
+  ['needs-reconnect', 'secret_unavailable'],
   ['connected', 'offline'],
   ['connected', 'unverified'],
   ['disconnected', 'access_denied'],

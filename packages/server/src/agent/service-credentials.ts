@@ -1,5 +1,5 @@
 import { LatchkeyError, type LatchkeyErrorOptions } from '@latchkey/core'
-import { codeFromServer } from '@latchkey/core/server'
+import { codeFromServer, safeUrl } from '@latchkey/core/server'
 import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
@@ -258,9 +258,8 @@ export class ServiceCredentials {
 const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
 
 function assertSafe(value: string): void {
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOCAL.test(url.hostname))
-  if (!isSafe || url.username || url.password) throw misuse(`${JSON.stringify(value)} is not an https address.`)
+  if (!safeUrl(value, ({ hostname }) => LOCAL.test(hostname)))
+    throw misuse(`${JSON.stringify(value)} is not an https address.`)
 }
 
 async function importKey(key: JWK | string | CryptoKey, alg = 'ES256'): Promise<CryptoKey> {
