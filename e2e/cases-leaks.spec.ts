@@ -61,7 +61,7 @@ test('case 50: every link to a new tab has noopener and noreferrer, and key page
   const opening = sources.filter(
     (file) => !/\.(test|stories)\./.test(file) && /\bopen\((?!\))[^)]*_blank/.test(text(file)),
   )
-  expect(opening).toEqual(['packages/core/src/connect/popup.ts'])
+  expect(opening).toEqual(['packages/core/src/connect/window.ts'])
   for (const file of files('packages/core/src/providers', /(?<!\.test)\.ts$/)) {
     for (const { 1: value } of text(file).matchAll(/^\s*keyUrl: (.*),$/gm))
       expect(value, file).toMatch(/^'https:\/\/[^$]+'$/)

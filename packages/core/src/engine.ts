@@ -125,8 +125,12 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
   const connector = once(async () =>
     (await import('./connect/connect.ts')).createConnector(accounts, await refresher(), attempts, vault),
   )
+  const keys = once(async () => {
+    const [{ adopter }, { endpoints }] = await Promise.all([connector(), refresher()])
+    return (await import('./connect/api-key.ts')).createKeyConnector(accounts, endpoints, adopter, vault)
+  })
   const requests = once(async () => (await import('./connect/pending-requests.ts')).createRequests(page))
-  const tokens = createTokens(accounts, refresher, async (account) => (await connector()).checkAtFirstUse(account))
+  const tokens = createTokens(accounts, refresher, async (account) => (await keys()).checkAtFirstUse(account))
   let resuming: Promise<ConnectOutcome | undefined> | undefined
 
   const keyProvider = (providerId: string): ApiKeyProvider => {
@@ -172,7 +176,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       }
     },
     async prepare(provider) {
-      await connector()
+      await (provider.kind === 'api-key' ? keys() : connector())
       if (provider.kind === 'oauth') await (await refresher()).endpoints.clientId(provider)
     },
     answer: async (url) => (await connector()).answer(url),
@@ -180,12 +184,12 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       resuming = undefined
       if (now) resume().catch(() => {})
     },
-    connectKey: async (id, fields, options = {}) => (await connector()).connectKey(keyProvider(id), fields, options),
+    connectKey: async (id, fields, options = {}) => (await keys()).connectKey(keyProvider(id), fields, options),
     async verifyKey(id, fields) {
-      const verdict = await (await connector()).verify(keyProvider(id), fields)
+      const verdict = await (await keys()).verify(keyProvider(id), fields)
       return verdict.status === 'verified' ? { status: 'verified', username: verdict.profile.username } : verdict
     },
-    resolveChange: async (id, choice) => (await connector()).resolveChange(id, choice),
+    resolveChange: async (id, choice) => (await connector()).adopter.resolveChange(id, choice),
     pause: (id) => accounts.pause(id, true),
     unpause: (id) => accounts.pause(id, false),
     async disconnectAll() {
@@ -210,8 +214,8 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       return accounts.wipe(everywhere)
     },
     async importIdentities() {
-      const [{ readIdentities }, { adopt }] = await Promise.all([import('./connect/import.ts'), connector()])
-      return accounts.secrets.exclusive('import', () => readIdentities(accounts, adopt))
+      const [{ readIdentities }, { adopter }] = await Promise.all([import('./connect/import.ts'), connector()])
+      return accounts.secrets.exclusive('import', () => readIdentities(accounts, adopter.adopt))
     },
     start() {
       // What the server did meanwhile. Where it cannot be asked, what is known stays.

@@ -1,5 +1,4 @@
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import { fetchProfile } from '../protocol/profile.ts'
 import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -150,6 +149,7 @@ export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grant
     },
     async refreshProfile(id, access_token) {
       const provider = accounts.find(accounts.findAccount(id).provider) as OAuthProvider
+      const { fetchProfile } = await import('../protocol/profile.ts')
       const profile = await fetchProfile(provider, access_token)
       return secrets.exclusive(id, async () => {
         const account = accounts.findAccount(id)

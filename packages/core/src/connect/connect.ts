@@ -5,7 +5,6 @@ import { LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import { defaultAccount } from '../snapshot.ts'
 import { type Adopter, createAdopter } from './adopt.ts'
-import { createKeyConnector, type KeyConnector } from './api-key.ts'
 import { authorizationRequest, authorizationResponse, type Flow, isVaultFlow } from './authorization.ts'
 import type { Attempt, Attempts, ConnectOptions, ConnectOutcome, Run } from './flow.ts'
 import { flows, listen } from './popup.ts'
@@ -17,7 +16,8 @@ const FLOW_LIFE = 10 * 60_000
 const MAX_KEPT = 8 * 1024
 
 /** Everything between a click and an account. Loaded on intent: a page that only shows accounts never needs it. */
-export interface Connector extends KeyConnector, Pick<Adopter, 'adopt' | 'resolveChange'> {
+export interface Connector {
+  readonly adopter: Adopter
   run: Run
   /** Goes on with the flows that this tab began before it was reloaded or went away. Resolves to how the last ended. */
   resume(): Promise<ConnectOutcome | undefined>
@@ -34,7 +34,7 @@ export function createConnector(
   const adopter = createAdopter(accounts, refresher)
   const { endpoints } = refresher
   const request = createRequester(accounts, refresher, vault)
-  const { adopt, connected, discard, fail, resolveChange } = adopter
+  const { adopt, connected, discard, fail } = adopter
 
   /** Runs an attempt to its end, however it ends: connected, said no, cancelled, timed out, failed. */
   const run: Run = async (provider, attempt, connect) => {
@@ -137,10 +137,8 @@ export function createConnector(
   }
 
   return {
+    adopter,
     run,
-    adopt,
-    resolveChange,
-    ...createKeyConnector(accounts, endpoints, adopter, vault),
     async resume() {
       const answered: Promise<ConnectOutcome>[] = []
       for (const state of flows.states(accounts.prefix)) {
