@@ -230,7 +230,8 @@ for (const { form, name, id, tool, page: words, answer } of [
 test("a program beside the agent runs with the person's account, and asks for it", async ({ page }) => {
   await open(page)
   await say(page, 'Survey projects')
-  // Until somebody has connected, all that is known of it is its name.
+  await expect(conversation(page).getByRole('article', { name: 'Assistant' })).toContainText(/\w/)
+  // Until an account is connected, all that is known of the program is its name.
   await say(page, 'Use the projects')
   const asked = conversation(page).locator('.latchkey-prompt[data-provider="github"]').last()
   await throughPopup(page, () => asked.getByRole('button', { name: 'Connect GitHub' }).click(), 'The Octocat')

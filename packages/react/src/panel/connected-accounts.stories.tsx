@@ -342,7 +342,13 @@ export const NoMatch: Story = {
     await expect(await canvas.findByText('Nothing matches “fax”.')).toBeVisible()
     await expect(canvas.queryByRole('article')).toBeNull()
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('0 results.'))
-    await userEvent.click(canvas.getByRole('button', { name: 'Clear search' }))
+  },
+}
+
+export const SearchCleared: Story = {
+  ...NoMatch,
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Clear search' }))
     await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
     await expect(canvas.getByRole('searchbox')).toHaveFocus()
   },
