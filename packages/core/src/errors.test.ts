@@ -92,7 +92,6 @@ describe('redact', () => {
     expect(codes.map((code) => new LatchkeyError(code, 'x').next)).toEqual([
       'connect',
       'configure',
-      'redirect',
       'choose',
       'retry',
       'configure',

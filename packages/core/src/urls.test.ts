@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { hostKind, safeUrl } from './urls.ts'
+import { hostKind } from './mcp/host-kind.ts'
+import { safeUrl } from './urls.ts'
 
 test.each([
   ['https://api.example/v1', 'https://api.example/v1'],

@@ -34,7 +34,7 @@ test('accounts are the same array until one changes', () => {
   expect(result.current).toBe(first)
   act(() => client.setAccount({ ...kaggler, status: 'needs-reconnect' }))
   expect(result.current[0]).toBe(first[0])
-  expect(result.current[1]?.status).toBe('error')
+  expect(result.current[1]?.status).toBe('needs-reconnect')
 })
 
 test('an account by its id, or by its provider', () => {

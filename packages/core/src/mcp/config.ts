@@ -1,6 +1,6 @@
 import { LatchkeyError } from '../errors.ts'
 import { defineProvider, envName, type McpProvider, type OAuthProvider } from '../provider.ts'
-import { hostKind } from '../urls.ts'
+import { hostKind } from './host-kind.ts'
 
 /** How a server wants to be signed in to. */
 export interface McpServerAuth {

@@ -3,8 +3,9 @@ import type { ResolvedServer } from '../protocol/discovery.ts'
 import { parseObject, readText } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
-import { hostKind, safeUrl } from '../urls.ts'
+import { safeUrl } from '../urls.ts'
 import { cleanName } from './config.ts'
+import { hostKind } from './host-kind.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
 export type McpAuthorizationServer = ResolvedServer & {

@@ -5,8 +5,8 @@ import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import { parseObject, readText } from '../protocol/http.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
-import { hostKind } from '../urls.ts'
 import type { Ask, McpAuthorizationServer } from './discovery.ts'
+import { hostKind } from './host-kind.ts'
 
 /**
  * How a client authenticates at the token endpoint.
