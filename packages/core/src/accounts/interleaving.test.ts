@@ -75,7 +75,9 @@ async function tell(batches: Step[][]) {
       case 'unpause':
         return account && client.unpause(account.id)
       case 'default':
-        return account && client.setDefault(account.id)
+        if (account) client.setDefault(account.id)
+        // It is shown at once, and written as soon as the engine has loaded: before what is asked of it later.
+        return client.getConnectedAccounts()
       case 'tell':
         return browser.tell(storage.at, count)
       case 'reload':
