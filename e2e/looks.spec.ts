@@ -82,7 +82,7 @@ for (const [title, all = []] of Object.entries(Object.groupBy(stories, (story) =
         for (const [look, setting] of Object.entries(looks) as [keyof typeof looks, Setting][]) {
           await change(page, setting)
           const lines = (await page.locator('body').ariaSnapshot())
-            // What is spoken comes and goes by itself; the stories' own tests hear it.
+            // Live regions change with time; the stories' own tests read them.
             .replaceAll(/^(\s*- status).*$/gm, '$1')
             .replaceAll(book.url, '')
             .split('\n')
@@ -189,7 +189,7 @@ function keyBoxes(): Record<string, Found> {
   return found
 }
 
-/** Runs in the page: what stands outside of the window, where nobody can scroll to without losing the rest, or of its place. */
+/** Runs in the page: boxes outside of the window or of their place. */
 function cutOff(): string[] {
   const edges = (node: Element) => {
     const { left, right } = node.getBoundingClientRect()

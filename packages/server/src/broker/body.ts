@@ -23,7 +23,7 @@ async function readText(request: Request): Promise<string> {
       reject(refusal(408, 'invalid_request', 'The body took too long to arrive.')),
     )
   })
-  // The signal outlives most bodies; its rejection then concerns nobody.
+  // The signal may end after the body was read. Its rejection is then of no use.
   tooSlow.catch(() => {})
   return new TextDecoder().decode(await Promise.race([readBounded(request.body, MAX_BODY, tooLarge), tooSlow]))
 }

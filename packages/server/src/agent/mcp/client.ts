@@ -275,7 +275,7 @@ export class AuthenticatedMcpClient {
       (held) => {
         if (held.accountId) required.accountId = held.accountId
         scopes = held.scopes
-        // A session that ends is not waited for: its server forgets it by itself.
+        // Not awaited: a server forgets a session that has ended.
         const signal = init.method === 'DELETE' ? AbortSignal.timeout(END_TIMEOUT) : init.signal
         const request = { ...init, signal, url, fetch: this.#fetch } as ApiRequest
         return sendAs(bearer({ id, name }, held.accessToken), request, MCP_POLICY)

@@ -33,7 +33,7 @@ export function vaultRoutes<Session>(
     const { body, owner } = c.var
     const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
     if (account === 'foreign') {
-      throw refusal(403, 'access_denied', 'This connection was begun by somebody else.')
+      throw refusal(403, 'access_denied', 'Another session started this connection.')
     }
     if (!account) throw refusal(404, 'invalid_request', 'There is no connection under way for this answer.')
     return c.json({ account })
