@@ -73,7 +73,7 @@ export function storedContinuations(): Continuations {
 /** Puts the paused run into a signed continuation. @throws LatchkeyError `misuse` if the secret is too short. */
 export function signedContinuations(secret: string | Uint8Array): Continuations {
   if (Buffer.byteLength(secret) < 32) {
-    throw new LatchkeyError('misuse', 'continuationSecret needs 32 bytes or more.', { next: 'configure' })
+    throw new LatchkeyError('misuse', 'continuationSecret needs 32 bytes or more.')
   }
   const sign = (body: string) => createHmac('sha256', secret).update(`latchkey-code-mode.${body}`).digest('base64url')
   return {

@@ -49,7 +49,7 @@ function providerOf({ path, variable }: McpReference, providers: readonly Provid
   try {
     return providerOfName(variable, providers)
   } catch (error) {
-    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`, { next: 'configure' })
+    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`)
   }
 }
 
@@ -75,7 +75,7 @@ async function fill(
     const value = getIdentityEnv([identity], { providers })[reference.variable]
     if (value === undefined) {
       const message = `${reference.path}: the ${provider} account has no ${reference.variable}.`
-      throw new LatchkeyError('misuse', message, { next: 'configure' })
+      throw new LatchkeyError('misuse', message)
     }
     values[reference.variable] = value
     secrets.push(...secretsOf([identity], providers))
@@ -124,9 +124,7 @@ export class McpCommand {
   /** @throws LatchkeyError `misuse` for an entry without a command, or a reference to an unknown variable. */
   constructor(entry: McpServerEntry, options: McpCommandOptions = {}) {
     if (entry.kind !== 'command' || !entry.command) {
-      throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`, {
-        next: 'configure',
-      })
+      throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`)
     }
     this.id = entry.id
     this.name = entry.name
@@ -162,7 +160,7 @@ export class McpCommand {
     const clean = createRedactor(secrets)
     try {
       await session.client.connect(transport, { timeout }).catch(() => {
-        throw new LatchkeyError('not_configured', `${name} could not be started.`, { next: 'configure' })
+        throw new LatchkeyError('not_configured', `${name} could not be started.`)
       })
       return clean.value(await session.run(toolName, (client) => request(client, timeout)))
     } finally {

@@ -155,9 +155,6 @@ export class Skill {
         throw new LatchkeyError(
           'not_configured',
           'A skill could read the environment of this process, because this system has no process namespaces.',
-          {
-            next: 'configure',
-          },
         )
       }
       const [command = program, ...rest] = [...(wrapper ?? []), ...limited(program, maxMemoryBytes), ...args]
@@ -208,7 +205,7 @@ export class Skill {
   }
 }
 
-const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
+const misuse = (message: string) => new LatchkeyError('misuse', message)
 
 /** Resolves a path and its symbolic links. @throws LatchkeyError `misuse` if it leaves the folder. */
 async function inside(folder: string, relative: string, kind?: 'directory'): Promise<string> {
@@ -236,9 +233,7 @@ function findProgram(name: string): string {
     .flatMap((folder) => extensions.map((extension) => path.join(folder, name + extension)))
     .find((file) => existsSync(file))
   if (path.basename(name) !== name || !found) {
-    throw new LatchkeyError('not_configured', `This skill needs ${name}, which is not installed here.`, {
-      next: 'configure',
-    })
+    throw new LatchkeyError('not_configured', `This skill needs ${name}, which is not installed here.`)
   }
   return found
 }
