@@ -24,7 +24,8 @@ export class AuthorizationRequired extends Error {
     const { message = `Connect ${provider} to continue${scopes?.length ? ` (${scopes.join(', ')})` : ''}.` } = request
     super(message)
     this.name = 'AuthorizationRequired'
-    this.request = { ...request, type: 'authorization_required', message, scopes: scopes && [...scopes] }
+    // A copy as JSON has no undefined members.
+    this.request = JSON.parse(JSON.stringify({ ...request, type: 'authorization_required', message }))
   }
 
   toJSON(): ConnectRequest {

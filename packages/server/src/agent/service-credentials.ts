@@ -207,8 +207,9 @@ export class ServiceCredentials {
     if (tokenEndpoint) return { issuer: issuer || new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint }
     const url = new URL(issuer)
     const discover = (algorithm: 'oauth2' | 'oidc') => oauth.discoveryRequest(url, { ...this.#transport, algorithm })
-    const response = await discover('oauth2')
-    const server = await oauth.processDiscoveryResponse(url, response.status === 200 ? response : await discover('oidc'))
+    let response = await discover('oauth2')
+    if (response.status !== 200) response = await discover('oidc')
+    const server = await oauth.processDiscoveryResponse(url, response)
     if (server.token_endpoint) assertSafe(server.token_endpoint)
     return server
   }

@@ -63,12 +63,11 @@ async function fill(
     const provider = providerOf(reference, providers)
     const token = await context.getToken(provider, { toolName: entry.id })
     const own = providers.find(({ id }) => id === provider)?.apiBaseUrl ?? token.resource
-    const origins = [own, ...(new Map(Object.entries(headerOrigins)).get(provider) ?? [])]
-    if (
-      entry.url &&
-      !origins.some((one) => one && URL.canParse(one) && new URL(one).origin === new URL(entry.url ?? '').origin)
-    ) {
-      const message = `${reference.path}: the ${provider} account is not for ${new URL(entry.url).host}. Name its origin in headerOrigins if it is.`
+    const further = Object.hasOwn(headerOrigins, provider) ? headerOrigins[provider] : []
+    const origins = [own, ...(further ?? [])].map((one) => one && URL.parse(one)?.origin)
+    const server = entry.url && new URL(entry.url)
+    if (server && !origins.includes(server.origin)) {
+      const message = `${reference.path}: the ${provider} account is not for ${server.host}. Name its origin in headerOrigins if it is.`
       throw new LatchkeyError('access_denied', message, { provider, next: 'configure' })
     }
     const identity = token.toIdentity()
@@ -83,10 +82,7 @@ async function fill(
   const filled = (record: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [key, fillReferences(value, values)]))
   const { env, headers } = entry
-  return {
-    entry: { ...entry, ...(env && { env: filled(env) }), ...(headers && { headers: filled(headers) }) },
-    secrets,
-  }
+  return { entry: { ...entry, env: env && filled(env), headers: headers && filled(headers) }, secrets }
 }
 
 /** Options of {@link McpCommand}. */
@@ -149,14 +145,8 @@ export class McpCommand {
     const { id, name, command = '', args = [], env = {} } = entry
     const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio')
     const session = await createMcpSession({ id, name })
-    const transport = new StdioClientTransport({
-      command,
-      args: [...args],
-      env: { ...env },
-      // Its stderr may contain the secrets.
-      stderr: 'ignore',
-      ...(cwd && { cwd }),
-    })
+    // Its stderr may contain the secrets.
+    const transport = new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: 'ignore', cwd })
     const clean = createRedactor(secrets)
     try {
       await session.client.connect(transport, { timeout }).catch(() => {
