@@ -10,19 +10,21 @@ export {
   type UsedAccount,
   type UseEntry,
 } from './agent/account-fetch.ts'
-export { AuthorizationRequired, type RequireOptions } from './agent/authorization-required.ts'
 export { currentIdentities, withIdentities } from './agent/bind.ts'
 export {
   AgentContext,
   type AgentContextOptions,
   AgentToken,
+  AuthorizationRequired,
   type ContextAccount,
+  getIdentity,
   type OAuthToken,
   type OpenRequest,
+  type RequireOptions,
+  requireIdentity,
   type VaultAccounts,
 } from './agent/context.ts'
 export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
-export { getIdentity, requireIdentity } from './agent/identities.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
@@ -42,6 +44,5 @@ export {
   type StreamLimits,
 } from './outbound/guarded-fetch.ts'
 export { isPublicAddress } from './outbound/public-address.ts'
-export { createRedactor, type Redactor } from './outbound/redact/redactor.ts'
-export { secretsOf } from './outbound/redact/secrets.ts'
+export { createRedactor, type Redactor, secretsOf } from './outbound/redact/redactor.ts'
 export type { AccountUse, AgentPolicy } from './use/door.ts'

@@ -1,9 +1,14 @@
-import { LatchkeyError } from '@latchkey/core'
+import { type Identity, LatchkeyError } from '@latchkey/core'
 import { limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
-import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
-import type { AgentContext, AgentToken, OpenRequest } from './context.ts'
+import {
+  type AgentContext,
+  type AgentToken,
+  AuthorizationRequired,
+  type OpenRequest,
+  type RequireOptions,
+} from './context.ts'
 
 /** One use of an account, or an attempt, for an audit log. It contains no secret and no query string. */
 export interface UseEntry {
@@ -26,11 +31,7 @@ export interface UseEntry {
 export type OnUse = (entry: UseEntry) => void
 
 /** An account that a run has used. */
-export interface UsedAccount {
-  /** Provider id. */
-  provider: string
-  accountId?: string
-}
+export type UsedAccount = Pick<Identity, 'provider' | 'accountId'>
 
 /** Options of {@link createAccountFetch}. */
 export interface AccountFetchOptions {

@@ -1,5 +1,4 @@
-import type { Identity } from '@latchkey/core'
-import { AuthorizationRequired, hasScopes, type RequireOptions } from './authorization-required.ts'
+import { type ConnectRequest, type Identity, LatchkeyError } from '@latchkey/core'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
@@ -75,6 +74,39 @@ export class AgentToken {
   /** The wire form, which contains the secret. */
   toIdentity(): Identity {
     return this.#identity
+  }
+}
+
+/** What a call needs from an account. */
+export interface RequireOptions {
+  /** Required scopes. Checked only if the identity lists its scopes. */
+  scopes?: readonly string[]
+  /** The tool that needs the account, shown to the person. */
+  toolName?: string
+}
+
+/** Whether an identity has these scopes. One that does not list its scopes may have any. */
+const hasScopes = ({ scopes: granted }: Pick<Identity, 'scopes'>, scopes: readonly string[] = []): boolean =>
+  granted === undefined || scopes.every((scope) => granted.includes(scope))
+
+/**
+ * A tool needs an account that the person has not connected, or not with these scopes. Its JSON is a
+ * {@link ConnectRequest}, so a runtime that returns errors as JSON asks the person without further code.
+ */
+export class AuthorizationRequired extends Error {
+  readonly request: ConnectRequest
+
+  constructor(request: Omit<ConnectRequest, 'type' | 'scopes'> & Pick<RequireOptions, 'scopes'>) {
+    const { provider, scopes } = request
+    const { message = `Connect ${provider} to continue${scopes?.length ? ` (${scopes.join(', ')})` : ''}.` } = request
+    super(message)
+    this.name = 'AuthorizationRequired'
+    // A copy as JSON has no undefined members.
+    this.request = JSON.parse(JSON.stringify({ ...request, type: 'authorization_required', message }))
+  }
+
+  toJSON(): ConnectRequest {
+    return this.request
   }
 }
 
@@ -196,3 +228,24 @@ const oauthTokenOf = ({ provider: _, accessToken: access_token, ...facts }: Iden
   access_token,
   ...facts,
 })
+
+/** The identity at one provider in the current run, if there is one. */
+export function getIdentity(provider: string): Identity | undefined {
+  return currentIdentities().find((identity) => identity.provider === provider)
+}
+
+/**
+ * The identity at one provider, for a tool that requires it.
+ *
+ * @throws AuthorizationRequired if there is none, or it lacks the scopes; LatchkeyError `misuse` if the account is in a vault,
+ *   which only {@link AgentContext.getToken} and `withAccount` can open.
+ */
+export function requireIdentity(provider: string, { scopes, toolName }: RequireOptions = {}): Identity {
+  const identity = getIdentity(provider)
+  if (identity && hasScopes(identity, scopes)) return identity
+  if (!identity && AgentContext.current().accounts.some((account) => account.provider === provider)) {
+    const message = `This account is in the vault: use withAccount, or AgentContext.current().getToken('${provider}').`
+    throw new LatchkeyError('misuse', message, { provider })
+  }
+  throw new AuthorizationRequired({ provider, scopes, toolName })
+}

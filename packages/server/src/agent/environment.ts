@@ -76,13 +76,15 @@ const samples = (provider: string): Identity[] => [
 /**
  * The provider that an environment variable belongs to: `github` for `GITHUB_TOKEN`, `kaggle` for `KAGGLE_KEY`.
  *
+ * @param path where a configuration names the variable, for the error.
  * @throws LatchkeyError `misuse` for a name that belongs to no provider.
  */
-export function providerOfName(name: string, providers: readonly Provider[] = []): string {
+export function providerOfName(name: string, providers: readonly Provider[] = [], path?: string): string {
   const ids = [...providers.map(({ id }) => id), ...WELL_KNOWN]
   const found = ids.find((id) => samples(id).some((one) => Object.hasOwn(getIdentityEnv([one], { providers }), name)))
   if (found) return found
   const [, plain] = /^([A-Z][A-Z0-9_]*)_TOKEN$/.exec(name) ?? []
   if (plain) return plain.toLowerCase().replaceAll('_', '-')
-  throw new LatchkeyError('misuse', `${JSON.stringify(name)} is not a variable of any provider.`)
+  const message = `${JSON.stringify(name)} is not a variable of any provider.`
+  throw new LatchkeyError('misuse', path ? `${path}: ${message}` : message)
 }

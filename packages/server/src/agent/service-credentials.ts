@@ -2,7 +2,7 @@ import { type ErrorCode, LatchkeyError } from '@latchkey/core'
 import { bounded, codeFromServer, once, safeUrl } from '@latchkey/core/server'
 import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
+import { bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
 
 /** Options of {@link ServiceCredentials}. */
 export interface ServiceCredentialsOptions {
@@ -100,11 +100,12 @@ export class ServiceCredentials {
    * @throws LatchkeyError with the server's code (`invalid_client`, `invalid_scope`, …), or `network`.
    */
   async getToken(request: ServiceTokenRequest = {}): Promise<string> {
-    const key = this.#keyOf(request)
+    const { scopes = this.#options.scopes ?? [], resource = this.#options.resource } = request
+    const key = JSON.stringify([[...new Set(scopes)].sort(), resource])
     const held = this.#tokens.get(key)
     if (held && Date.now() < held.renewAt) return held.access_token
     try {
-      return (await this.#renew(key, request)).access_token
+      return (await this.#renew(key, scopes, resource)).access_token
     } catch (error) {
       // The renewal was early: the old token is still valid.
       if (held && this.#tokens.get(key) === held && Date.now() < held.expiresAt) return held.access_token
@@ -130,13 +131,12 @@ export class ServiceCredentials {
     assertSafe(origin)
     // A stream can be read only once, but the request may be sent twice.
     const body = init.body instanceof ReadableStream ? await new Response(init.body).arrayBuffer() : init.body
-    const request = { ...init, url, body, fetch: this.#options.fetch } as ApiRequest
-    const key = this.#keyOf({})
+    const request = { ...init, url, body, fetch: this.#options.fetch }
     let token = ''
     const response = await sendRenewing(
       async (renew) => {
         // Of several concurrent refusals, only the first requests a new token.
-        if (renew && this.#tokens.get(key)?.access_token === token) this.#tokens.delete(key)
+        if (renew) for (const [key, held] of this.#tokens) if (held.access_token === token) this.#tokens.delete(key)
         token = await this.getToken()
         return bearer({ id: this.clientId, name: `The API at ${origin}` }, token)
       },
@@ -154,25 +154,16 @@ export class ServiceCredentials {
     return { clientId, issuer, tokenEndpoint, scopes, resource }
   }
 
-  #keyOf({ scopes = this.#options.scopes ?? [], resource = this.#options.resource }: ServiceTokenRequest): string {
-    return JSON.stringify([[...new Set(scopes)].sort(), resource])
-  }
-
   /** One request at a time for each token. Concurrent callers share it. */
-  #renew(key: string, request: ServiceTokenRequest): Promise<Held> {
+  #renew(key: string, scopes: readonly string[], resource: string | undefined): Promise<Held> {
     const running = this.#pending.get(key)
     if (running) return running
-    const renewal = this.#request(request)
-      .then((held) => {
-        this.#tokens.set(key, held)
-        return held
-      })
-      .finally(() => this.#pending.delete(key))
+    const renewal = this.#request(key, scopes, resource).finally(() => this.#pending.delete(key))
     this.#pending.set(key, renewal)
     return renewal
   }
 
-  async #request({ scopes = this.#options.scopes ?? [], resource = this.#options.resource }: ServiceTokenRequest) {
+  async #request(key: string, scopes: readonly string[], resource: string | undefined): Promise<Held> {
     const client = { client_id: this.clientId }
     const parameters = new URLSearchParams()
     if (scopes.length > 0) parameters.set('scope', scopes.join(' '))
@@ -190,7 +181,9 @@ export class ServiceCredentials {
       const { access_token, expires_in } = await oauth.processClientCredentialsResponse(server, client, response)
       const now = Date.now()
       const life = expires_in === undefined ? DEFAULT_LIFE : expires_in * 1000
-      return { access_token, renewAt: now + Math.max(life - AHEAD, life / 2), expiresAt: now + life }
+      const held = { access_token, renewAt: now + Math.max(life - AHEAD, life / 2), expiresAt: now + life }
+      this.#tokens.set(key, held)
+      return held
     } catch (error) {
       throw asError(error)
     }

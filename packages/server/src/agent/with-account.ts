@@ -1,11 +1,9 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
 import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
-import { createRedactor } from '../outbound/redact/redactor.ts'
-import { secretsOf } from '../outbound/redact/secrets.ts'
+import { createRedactor, secretsOf } from '../outbound/redact/redactor.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recorderOf } from './account-fetch.ts'
-import { AuthorizationRequired } from './authorization-required.ts'
 import { bindIdentities } from './bind.ts'
-import { AgentContext, type AgentToken } from './context.ts'
+import { AgentContext, AuthorizationRequired } from './context.ts'
 
 /** Options of {@link withAccount}. */
 export interface WithAccountOptions {
@@ -68,21 +66,40 @@ export function withAccount<Input, Options>(
   options: WithAccountOptions,
   fn: (input: Input, account: ToolAccount, options: Options) => unknown,
 ): (input: Input, options: Options) => unknown {
-  /** Gets the account, runs the tool and redacts the result. */
+  /** Gets the account for one call of the tool, and what redacts the account's secrets from the result. */
   async function open(callOptions: Options) {
     const context = AgentContext.current()
-    const { onUse, toolName } = options
-    const provider = typeof options.provider === 'string' ? options.provider : options.provider.id
-    const record = recorderOf(context, onUse, { toolName, provider })
-    try {
-      const token = await openToken(context, provider, options, record)
-      record({ action: 'used', accountId: token.accountId })
-      return accountOf(options, context, token)
-    } catch (error) {
-      if (!(error instanceof AuthorizationRequired)) throw error
+    const { allow = ALL_CALLS, scopes, toolName, onUse } = options
+    const provider = typeof options.provider === 'string' ? undefined : options.provider
+    const id = provider ? provider.id : String(options.provider)
+    const record = recorderOf(context, onUse, { toolName, provider: id })
+    const token = await openToken(context, id, options, record).catch((error) => {
       const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
-      throw typeof toolCallId === 'string' ? new AuthorizationRequired({ ...error.request, toolCallId }) : error
+      if (!(error instanceof AuthorizationRequired) || typeof toolCallId !== 'string') throw error
+      throw new AuthorizationRequired({ ...error.request, toolCallId })
+    })
+    record({ action: 'used', accountId: token.accountId })
+    const given = new Set(secretsOf([token.toIdentity()], provider && [provider]))
+    const accountFetch = provider && createAccountFetch({ ...options, context, rules: [{ provider, allow, scopes }] })
+    const account: ToolAccount = {
+      provider: id,
+      accountId: token.accountId,
+      scopes: token.scopes,
+      async getToken() {
+        const { access_token } = await context.getToken(id, options)
+        given.add(access_token)
+        return access_token
+      },
+      async fetch(path, init) {
+        if (accountFetch) return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+        const message = 'account.fetch needs the provider itself: withAccount({ provider: github() }).'
+        throw new LatchkeyError('misuse', message)
+      },
     }
+    /** Made for each use, because the token may have been renewed since. */
+    const clean = <T>(value: T): T =>
+      value instanceof AuthorizationRequired ? value : createRedactor(given).value(value)
+    return { account, clean }
   }
 
   async function* generate(input: Input, callOptions: Options) {
@@ -103,30 +120,4 @@ export function withAccount<Input, Options>(
       throw clean(error)
     }
   }
-}
-
-function accountOf(options: WithAccountOptions, context: AgentContext, token: AgentToken) {
-  const { allow = ALL_CALLS, scopes } = options
-  const provider = typeof options.provider === 'string' ? undefined : options.provider
-  const given = new Set(secretsOf([token.toIdentity()], provider && [provider]))
-  const accountFetch = provider && createAccountFetch({ ...options, context, rules: [{ provider, allow, scopes }] })
-  const account: ToolAccount = {
-    provider: token.provider,
-    accountId: token.accountId,
-    scopes: token.scopes,
-    async getToken() {
-      const { access_token } = await context.getToken(token.provider, options)
-      given.add(access_token)
-      return access_token
-    },
-    async fetch(path, init) {
-      if (accountFetch) return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
-      const message = 'account.fetch needs the provider itself: withAccount({ provider: github() }).'
-      throw new LatchkeyError('misuse', message)
-    },
-  }
-  /** Made for each use, because the token may have been renewed since. */
-  const clean = <T>(value: T): T =>
-    value instanceof AuthorizationRequired ? value : createRedactor(given).value(value)
-  return { account, clean }
 }

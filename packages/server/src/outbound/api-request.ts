@@ -2,8 +2,7 @@ import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { keyScheme } from '@latchkey/core/internal'
 import { readBounded } from '@latchkey/core/server'
 import { keyAuthorization } from '@latchkey/core/token'
-import { createRedactor, type Redactor } from './redact/redactor.ts'
-import { secretsOf } from './redact/secrets.ts'
+import { createRedactor, type Redactor, secretsOf } from './redact/redactor.ts'
 
 /** An account's credential for one request, and the secrets to redact from the answer. */
 export interface Secret {
@@ -13,14 +12,9 @@ export interface Secret {
   redactor: Redactor
 }
 
-export interface ApiRequest {
+export interface ApiRequest extends Pick<RequestInit, 'method' | 'headers' | 'body' | 'signal'> {
   /** The URL that the secret is sent to. The caller must have checked it. */
   url: string | URL
-  /** @default 'GET' */
-  method?: string
-  headers?: HeadersInit
-  body?: BodyInit | null
-  signal?: AbortSignal | null
   /** @default globalThis.fetch */
   fetch?: ((url: string | URL, init?: RequestInit) => Promise<Response>) | undefined
 }
@@ -88,22 +82,23 @@ export function secretOf(provider: Provider, identity: Identity): Secret | undef
  */
 export async function sendAs(secret: Secret, request: ApiRequest, policy: HeaderPolicy): Promise<Response> {
   const { provider, header, redactor } = secret
-  const { url, method = 'GET', body = null, signal = null, fetch = globalThis.fetch } = request
+  const { url, method, body, signal, fetch = globalThis.fetch } = request
   const headers = new Headers([...new Headers(request.headers)].filter(([name]) => policy.request.test(name)))
   headers.set(header.name, header.value)
   let response: Response
   let answer: BodyInit | null
   try {
     response = await fetch(url, { method, headers, body, redirect: 'manual', signal })
-    answer = policy.maxBytes ? redactor.value(await readWhole(response, policy.maxBytes)) : response.body
+    const { maxBytes } = policy
+    const tooLarge = () =>
+      new LatchkeyError('malformed_response', `The answer is larger than ${(maxBytes ?? 0) / 1024 / 1024} MB.`)
+    answer = maxBytes ? redactor.value(await readBounded(response.body, maxBytes, tooLarge)) : response.body
   } catch (error) {
     if (error instanceof LatchkeyError) throw error
     // If the caller aborted, it gets its own abort reason.
     if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
-    throw new LatchkeyError('network', `${provider.name} could not be reached.`, {
-      provider: provider.id,
-      cause: error,
-    })
+    const message = `${provider.name} could not be reached.`
+    throw new LatchkeyError('network', message, { provider: provider.id, cause: error })
   }
   const told = [...response.headers].filter(([name]) => policy.response.test(name))
   return new Response([204, 205, 304].includes(response.status) ? null : answer, {
@@ -129,10 +124,3 @@ export async function sendRenewing<Opened>(
   }
   return undefined
 }
-
-const readWhole = ({ body }: Response, maxBytes: number) =>
-  readBounded(
-    body,
-    maxBytes,
-    () => new LatchkeyError('malformed_response', `The answer is larger than ${maxBytes / 1024 / 1024} MB.`),
-  )

@@ -1,9 +1,10 @@
+import { isObject } from '@latchkey/core/server'
 import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './guarded-fetch.ts'
 
 /** Answers the broker's `/mcp` route. The signal aborts the request when the page closes. */
 export type McpProxy = (body: Record<string, unknown>, options?: { signal?: AbortSignal }) => Promise<Response>
 
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
+const isMethod = (value: unknown): value is string => ['GET', 'POST', 'PUT', 'DELETE'].includes(value as string)
 /** Request headers that are forwarded. Never a cookie. */
 const REQUEST_HEADERS = /^(accept|authorization|content-type|last-event-id|mcp-[a-z-]+)$/
 const RESPONSE_HEADERS = ['www-authenticate', 'mcp-session-id', 'retry-after', 'location']
@@ -23,33 +24,15 @@ const refused = () =>
 export function createMcpProxy(options: GuardOptions & { fetch?: GuardedFetch } = {}): McpProxy {
   const fetch = options.fetch ?? createGuardedFetch(options)
   return async ({ url, method = 'GET', headers = {}, body }, { signal } = {}) => {
-    if (
-      typeof url !== 'string' ||
-      typeof method !== 'string' ||
-      !METHODS.includes(method) ||
-      typeof headers !== 'object' ||
-      headers === null ||
-      (body !== undefined && typeof body !== 'string') ||
-      !URL.canParse(url)
-    ) {
-      return refused()
-    }
+    if (typeof url !== 'string' || !isMethod(method) || !isObject(headers)) return refused()
+    if (body !== undefined && typeof body !== 'string') return refused()
     const sent: Record<string, string> = {}
     for (const [name, value] of Object.entries(headers)) {
       const key = name.toLowerCase()
       if (REQUEST_HEADERS.test(key) && typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)) sent[key] = value
     }
-    let answer: Response
-    try {
-      answer = await fetch(url, {
-        method,
-        headers: sent,
-        ...(body !== undefined && { body }),
-        ...(signal && { signal }),
-      })
-    } catch {
-      return refused()
-    }
+    const answer = await fetch(url, { method, headers: sent, body, signal }).catch(() => undefined)
+    if (!answer) return refused()
     const type = answer.headers.get('content-type') ?? ''
     const back = new Headers({
       // The page can tell a forwarded answer from the broker's own by this header.

@@ -10,7 +10,7 @@ import { MockLanguageModelV4 } from 'ai/test'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { AgentContext, type UseEntry, withAccount, withIdentities } from '../../index.ts'
-import { type CodeModeOptions, type CodeResult, createCodeMode } from './index.ts'
+import { type CodeModeOptions, type CodeResult, createCodeMode } from './code-mode.ts'
 
 const CALLBACK = 'https://app.example/cb'
 let sandbox: Sandbox

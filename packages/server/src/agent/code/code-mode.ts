@@ -1,11 +1,9 @@
-import { randomInt, randomUUID } from 'node:crypto'
+import { createHash, randomInt, randomUUID } from 'node:crypto'
 import { type ConnectRequest, readConnectRequest } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
-import { createRedactor } from '../../outbound/redact/redactor.ts'
-import { secretsOf } from '../../outbound/redact/secrets.ts'
+import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
-import { AuthorizationRequired } from '../authorization-required.ts'
-import { AgentContext } from '../context.ts'
+import { AgentContext, AuthorizationRequired } from '../context.ts'
 import { type PausedRun, signedContinuations, storedContinuations } from './continuations.ts'
 import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
 
@@ -91,7 +89,9 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
   return {
     async run({ source, continuation, declined = [], abortSignal }) {
       const context = AgentContext.current()
-      const run = { userId: context.userId, source }
+      const run = createHash('sha256')
+        .update(JSON.stringify([context.userId, source]))
+        .digest('base64url')
       const started: PausedRun = continuation
         ? await continuations.take(run, continuation)
         : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
@@ -164,13 +164,11 @@ async function callTool(
 ): Promise<unknown> {
   if (!execute) throw new Error(`The tool ${name} cannot be called from code.`)
   const options = { toolCallId: randomUUID(), messages: [], abortSignal, context: {} }
-  let output = await execute(await validate(name, inputSchema, input), options)
-  if (isIterable(output)) {
-    let last: unknown
-    for await (last of output);
-    output = last
-  }
-  return output
+  const output = await execute(await validate(name, inputSchema, input), options)
+  if (!isIterable(output)) return output
+  let last: unknown
+  for await (last of output);
+  return last
 }
 
 const isIterable = (value: unknown): value is AsyncIterable<unknown> =>

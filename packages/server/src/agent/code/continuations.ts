@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { LatchkeyError } from '@latchkey/core'
 import { jwtVerify, SignJWT } from 'jose'
 import type { UsedAccount } from '../account-fetch.ts'
@@ -13,17 +13,12 @@ export interface PausedRun {
   used: readonly UsedAccount[]
 }
 
-/** The person and the source of a run. */
-export interface Run {
-  userId: string
-  source: string
-}
-
+/** `run` is the hash of its person and source. */
 export interface Continuations {
   /** Makes the continuation of a run. */
-  put(run: Run, paused: PausedRun): Promise<string>
+  put(run: string, paused: PausedRun): Promise<string>
   /** @throws LatchkeyError `misuse` if it is unknown, expired, already used, or of another person or source. */
-  take(run: Run, continuation: string): Promise<PausedRun>
+  take(run: string, continuation: string): Promise<PausedRun>
 }
 
 /** How long a paused run can be resumed, in milliseconds. */
@@ -31,11 +26,6 @@ const MAX_PAUSE = 60 * 60 * 1000
 /** The oldest are dropped beyond this number, so that runs that are never resumed cannot fill the memory. */
 const MAX_KEPT = 1000
 const AUDIENCE = 'latchkey-code-mode'
-
-const keyOf = ({ userId, source }: Run) =>
-  createHash('sha256')
-    .update(JSON.stringify([userId, source]))
-    .digest('base64url')
 
 function invalid(): never {
   const reason = 'it is unknown, expired, already used, or of another person or source'
@@ -49,13 +39,13 @@ export function storedContinuations(): Continuations {
     async put(run, paused) {
       for (const [key, { until }] of runs) if (until <= Date.now() || runs.size >= MAX_KEPT) runs.delete(key)
       const id = randomUUID()
-      runs.set(id + keyOf(run), { ...paused, until: Date.now() + MAX_PAUSE })
+      runs.set(id + run, { ...paused, until: Date.now() + MAX_PAUSE })
       return id
     },
     async take(run, id) {
-      const found = runs.get(id + keyOf(run))
+      const found = runs.get(id + run)
       if (!found || found.until <= Date.now()) return invalid()
-      runs.delete(id + keyOf(run))
+      runs.delete(id + run)
       return found
     },
   }
@@ -70,11 +60,11 @@ export function signedContinuations(secret: string | Uint8Array): Continuations 
       new SignJWT({ paused })
         .setProtectedHeader({ alg: 'HS256' })
         .setAudience(AUDIENCE)
-        .setSubject(keyOf(run))
+        .setSubject(run)
         .setExpirationTime(new Date(Date.now() + MAX_PAUSE))
         .sign(key),
     async take(run, continuation) {
-      const checks = { algorithms: ['HS256'], audience: AUDIENCE, subject: keyOf(run), requiredClaims: ['exp'] }
+      const checks = { algorithms: ['HS256'], audience: AUDIENCE, subject: run, requiredClaims: ['exp'] }
       const { payload } = await jwtVerify<{ paused: PausedRun }>(continuation, key, checks).catch(invalid)
       return payload.paused
     },

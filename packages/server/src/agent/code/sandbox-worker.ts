@@ -1,7 +1,7 @@
 import { stripTypeScriptTypes } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { newQuickJSWASMModuleFromVariant, type QuickJSHandle } from 'quickjs-emscripten-core'
-import type { FromWorker, Guest, ToWorker } from './sandbox.ts'
+import type { Answer, FromWorker, Guest } from './sandbox.ts'
 
 // The worker thread of one run. It runs QuickJS and exchanges only text. It ends with the run, which frees its memory.
 
@@ -150,7 +150,7 @@ function turn(name: 'start' | 'answer', ...args: QuickJSHandle[]): void {
   post({ type: 'idle', turn: ++turns })
 }
 
-parentPort?.on('message', ({ id, output, error, code, at: time }: ToWorker) => {
+parentPort?.on('message', ({ id, output, error, code, at: time }: Answer) => {
   turn('answer', vm.newNumber(id), text(output), text(error), text(code), vm.newNumber(time))
 })
 post({ type: 'started' })

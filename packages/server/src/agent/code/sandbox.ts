@@ -55,7 +55,6 @@ export interface Guest {
   limits: Required<CodeLimits>
 }
 
-export type ToWorker = Omit<Answer, 'call'>
 export type FromWorker =
   | { type: 'started' }
   | { type: 'call'; id: number; name: string; input: string | undefined }
@@ -79,11 +78,7 @@ export type Ended =
   | { status: 'paused'; requests: ConnectRequest[]; answers: Answer[] }
 
 /** A call that waits for its answer. */
-interface Asked {
-  name: string
-  input: string | undefined
-  hash: string
-}
+type Asked = Extract<FromWorker, { type: 'call' }> & { hash: string }
 
 /** Maximum milliseconds for the thread to start. */
 const START = 30_000
@@ -121,32 +116,29 @@ export function runProgram(program: Program): Promise<Ended> {
     const end = (settle: () => void) => {
       if (ending.signal.aborted) return
       clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
       ending.abort()
       void worker.terminate()
       settle()
     }
     const fail = (error: unknown) => end(() => reject(error))
-    const onAbort = () => fail(signal?.reason)
     const late = (milliseconds: number) =>
       setTimeout(() => fail(new Error(`The code timed out after ${milliseconds} ms.`)), milliseconds)
     let timer = late(START)
-    signal?.addEventListener('abort', onAbort)
+    signal?.addEventListener('abort', () => fail(signal.reason), { signal: ending.signal })
 
-    const deliver = ({ id, output, error, code, at: time }: Answer) => {
+    const deliver = (answer: Answer) => {
       sent += 1
       isIdle = false
-      worker.postMessage({ id, output, error, code, at: time } satisfies ToWorker)
+      worker.postMessage(answer)
     }
-    const start = async (id: number, { name, input, hash }: Asked) => {
+    const start = async ({ id, name, input, hash }: Asked) => {
       running += 1
       const outcome = await program.call(name, input, ending.signal)
       running -= 1
       if (ending.signal.aborted) return
       if ('pause' in outcome) {
         paused.set(id, outcome.pause)
-        goOn()
-        return
+        return goOn()
       }
       const answer = { id, call: hash, ...outcome, at: Date.now() }
       answers.push(answer)
@@ -163,7 +155,7 @@ export function runProgram(program: Program): Promise<Ended> {
         asked.delete(recorded.id)
         return deliver(recorded)
       }
-      for (const [id, call] of asked) void start(id, call)
+      for (const call of asked.values()) void start(call)
       asked.clear()
       if (running > 0) return
       const requests = [...paused].sort(([one], [other]) => one - other).map(([, request]) => request)
@@ -179,8 +171,7 @@ export function runProgram(program: Program): Promise<Ended> {
         clearTimeout(timer)
         timer = late(limits.timeoutMs)
       } else if (message.type === 'call') {
-        const { id, name, input } = message
-        asked.set(id, { name, input, hash: hashOf(name, input) })
+        asked.set(message.id, { ...message, hash: hashOf(message.name, message.input) })
       } else if (message.type === 'idle') {
         isIdle = message.turn === sent
         goOn()
@@ -188,10 +179,8 @@ export function runProgram(program: Program): Promise<Ended> {
         const { value, logs } = message
         end(() => resolve({ status: 'completed', value: value && JSON.parse(value), logs: JSON.parse(logs) }))
       } else {
-        const error = new Error(message.message)
-        error.name = message.name
-        error.stack = `${message.name}: ${message.message}\n${message.stack}`
-        fail(error)
+        const { name, message: text } = message
+        fail(Object.assign(new Error(text), { name, stack: `${name}: ${text}\n${message.stack}` }))
       }
     })
   })

@@ -3,11 +3,10 @@ import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest }
 import { readChallenge } from '@latchkey/core/mcp'
 import { isResourceOf } from '@latchkey/core/server'
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { type ApiRequest, bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
+import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import { AuthorizationRequired } from '../authorization-required.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
-import { AgentContext, type OpenRequest } from '../context.ts'
+import { AgentContext, AuthorizationRequired, type OpenRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {
@@ -45,15 +44,10 @@ export interface McpSession {
   run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T>
 }
 
-export interface McpSessionOptions {
-  /** The server, as a provider. */
+export interface McpSessionOptions
+  extends Partial<McpTarget>,
+    Pick<AuthenticatedMcpClientOptions, 'visited' | 'clientInfo'> {
   id: string
-  name?: string | undefined
-  /** Its configured URL. A page on this machine is accepted only if the server is on this machine too. */
-  url?: string
-  /** Pages that the person says to have visited. The server is told so, and the person is not asked again. */
-  visited?: readonly string[] | undefined
-  clientInfo?: { name: string; version: string } | undefined
   /**
    * Whether to ask for the server's protocol version first.
    *
@@ -148,7 +142,7 @@ export interface AuthenticatedMcpClientOptions {
    * @default createGuardedFetch(), which connects to public https addresses only
    */
   fetch?: GuardedFetch
-  /** URLs of the server's pages that the person says to have visited. */
+  /** URLs of the server's pages that the person says to have visited. The server is told so, and the person is not asked again. */
   visited?: readonly string[]
   clientInfo?: { name: string; version: string }
 }
@@ -257,7 +251,7 @@ export class AuthenticatedMcpClient {
         used = token
         // Not awaited: a server forgets a session that has ended.
         const signal = init.method === 'DELETE' ? AbortSignal.timeout(END_TIMEOUT) : init.signal
-        const request = { ...init, signal, url, fetch: this.#fetch } as ApiRequest
+        const request = { ...init, signal, url, fetch: this.#fetch }
         return sendAs(bearer({ id, name }, token.accessToken), request, MCP_POLICY)
       },
     )

@@ -1,8 +1,7 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
-import { fillReferences, type McpReference, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
+import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
-import { createRedactor } from '../../outbound/redact/redactor.ts'
-import { secretsOf } from '../../outbound/redact/secrets.ts'
+import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { AgentContext } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
@@ -44,15 +43,7 @@ export async function resolveMcpServers(
   return resolved
 }
 
-/** @throws LatchkeyError `misuse` for a variable that belongs to no provider. */
-function providerOf({ path, variable }: McpReference, providers: readonly Provider[]): string {
-  try {
-    return providerOfName(variable, providers)
-  } catch (error) {
-    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`)
-  }
-}
-
+/** Fills the references of an entry. @throws LatchkeyError `misuse` for a variable that belongs to no provider. */
 async function fill(
   entry: McpServerEntry,
   { context = AgentContext.current(), providers = [], headerOrigins = {} }: ResolveMcpServersOptions,
@@ -60,7 +51,7 @@ async function fill(
   const values: Record<string, string> = {}
   const secrets: string[] = []
   for (const reference of entry.references) {
-    const provider = providerOf(reference, providers)
+    const provider = providerOfName(reference.variable, providers, reference.path)
     const token = await context.getToken(provider, { toolName: entry.id })
     const own = providers.find(({ id }) => id === provider)?.apiBaseUrl ?? token.resource
     const further = Object.hasOwn(headerOrigins, provider) ? headerOrigins[provider] : []
@@ -73,8 +64,7 @@ async function fill(
     const identity = token.toIdentity()
     const value = getIdentityEnv([identity], { providers })[reference.variable]
     if (value === undefined) {
-      const message = `${reference.path}: the ${provider} account has no ${reference.variable}.`
-      throw new LatchkeyError('misuse', message)
+      throw new LatchkeyError('misuse', `${reference.path}: the ${provider} account has no ${reference.variable}.`)
     }
     values[reference.variable] = value
     secrets.push(...secretsOf([identity], providers))
@@ -124,7 +114,8 @@ export class McpCommand {
     }
     this.id = entry.id
     this.name = entry.name
-    this.accounts = [...new Set(entry.references.map((one) => providerOf(one, options.providers ?? [])))]
+    const ids = entry.references.map(({ variable, path }) => providerOfName(variable, options.providers, path))
+    this.accounts = [...new Set(ids)]
     this.#entry = entry
     this.#options = options
   }

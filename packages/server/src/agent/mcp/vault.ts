@@ -49,10 +49,8 @@ export async function mcpForVault(
   const discovery = await discoverMcp(provider, fetch, challenge)
   const { server, resource } = discovery
   if (configured.client_id && mcp.issuer && mcp.issuer !== server.issuer) {
-    throw new LatchkeyError('not_configured', `${name} has moved to another authorization server.`, {
-      provider: id,
-      next: 'configure',
-    })
+    const message = `${name} has moved to another authorization server.`
+    throw new LatchkeyError('not_configured', message, { provider: id })
   }
   const client = configured.client_id
     ? await registrations.remember({
@@ -62,14 +60,11 @@ export async function mcpForVault(
         token_endpoint_auth_method: configured.token_endpoint_auth_method,
         redirect_uris: [redirectUri],
       })
-    : await registrations.getOrCreate(server, { redirectUri, name, provider: id, ask: fetch, ...(app && { app }) })
+    : await registrations.getOrCreate(server, { redirectUri, name, provider: id, ask: fetch, app })
   const secret = await registrations.open(server.issuer)
   const scopes = provider.scopes.length > 0 ? provider.scopes : selectScopes(discovery, challenge)
   return {
     provider: boundMcp(provider, { server, client, scopes, resource }),
-    client: {
-      client_id: client.client_id,
-      ...(secret?.client_secret && { client_secret: secret.client_secret }),
-    },
+    client: { client_id: client.client_id, client_secret: secret?.client_secret },
   }
 }

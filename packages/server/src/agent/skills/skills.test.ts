@@ -6,7 +6,7 @@ import path from 'node:path'
 import type { Identity } from '@latchkey/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AgentContext, AuthorizationRequired, type UseEntry } from '../../index.ts'
-import { type RunSkillOptions, Skill, type SkillManifest } from './index.ts'
+import { type RunSkillOptions, Skill, type SkillManifest } from './skills.ts'
 
 const SECRET = 'CANARY_AT_skill/+?'
 const hasPython = spawnSync('python3', ['--version']).status === 0

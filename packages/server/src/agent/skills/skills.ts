@@ -5,11 +5,9 @@ import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { LatchkeyError, type Provider } from '@latchkey/core'
-import { createRedactor } from '../../outbound/redact/redactor.ts'
-import { secretsOf } from '../../outbound/redact/secrets.ts'
+import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { type OnUse, openToken, recorderOf, type UsedAccount } from '../account-fetch.ts'
-import { AuthorizationRequired } from '../authorization-required.ts'
-import { AgentContext } from '../context.ts'
+import { AgentContext, AuthorizationRequired } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
 
 /** The manifest of a skill, `skill.json`. */

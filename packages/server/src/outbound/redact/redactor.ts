@@ -1,3 +1,5 @@
+import type { Identity, Provider } from '@latchkey/core'
+import { kaggle } from '@latchkey/core/providers/kaggle'
 import { flatten, spellings } from './encodings.ts'
 
 /** Replaces each secret. */
@@ -17,6 +19,16 @@ export interface Redactor {
   value<T>(value: T): T
   /** Masks a text that arrives in chunks. A chunk's end is held back while it may be the start of a secret. */
   stream(): { push(piece: string): string; end(): string }
+}
+
+/** All secrets in these identities: tokens, and the fields of API keys that are not known to be public. */
+export function secretsOf(identities: readonly Identity[], providers: readonly Provider[] = []): string[] {
+  return identities.flatMap(({ provider: id, accessToken, fields = {} }) => {
+    const provider = [...providers, kaggle()].find((one) => one.id === id)
+    const known = provider?.kind === 'api-key' ? provider.fields : []
+    const isPublic = (name: string) => known.some((field) => field.name === name && !field.secret)
+    return [accessToken, ...Object.entries(fields).flatMap(([name, value]) => (isPublic(name) ? [] : [value]))]
+  })
 }
 
 /**
@@ -88,15 +100,9 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
     seen.set(value, object)
     const given = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value
     if (given !== value) return inner(given)
-    for (const [key, one] of Object.entries(value)) {
-      Object.defineProperty(object, text(key), {
-        value: inner(one),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      })
-    }
-    return object
+    const members = Object.entries(value).map(([key, one]) => [text(key), inner(one)])
+    // Defined, not assigned: a key may be `__proto__`.
+    return Object.defineProperties(object, Object.getOwnPropertyDescriptors(Object.fromEntries(members)))
   }
 
   function copyBytes(bytes: Uint8Array<ArrayBufferLike>): Uint8Array {
