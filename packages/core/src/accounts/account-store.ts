@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -84,14 +84,14 @@ export function createAccountStore(page: Page): AccountStore {
       store.setState(withDefault(store.getState(), account))
       writer.writeDefault(account.provider, account.id).catch(unavailable)
     },
-    async catchUp({ id, label, provider }: ConnectedAccount, { rev, secret, paused }: Held): Promise<void> {
+    async catchUp(account: ConnectedAccount, { rev, secret, paused }: Held): Promise<void> {
       const expiresAt = secret.token && secret.expiresAt
-      await change(id, (account) => ({
-        ...account,
+      await change(account.id, (newest) => ({
+        ...newest,
         ...(paused && { status: 'paused' as const }),
-        ...(rev > account.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
+        ...(rev > newest.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
       }))
-      if (paused) throw pausedError(id, label, provider)
+      if (paused) throw pausedError(account)
     },
     async wipe(everywhere: boolean): Promise<void> {
       page.empty()
@@ -101,24 +101,20 @@ export function createAccountStore(page: Page): AccountStore {
       if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
     },
     async open(account: ConnectedAccount): Promise<Held> {
+      const { id, label } = account
       if (page.changeOf(account)) {
-        const { id, provider, label } = account
-        throw new LatchkeyError('invalid_token', `${label} was connected at another address.`, {
-          provider,
-          account: id,
-        })
+        throw errorAbout(account, 'invalid_token', `${label} was connected at another address.`)
       }
       const held = await secrets.read(account)
       if (held) return held
-      const { id, provider, label } = account
       // Another tab ended it, and storage may hear of it later than the database.
       if (held === null) throw gone(id)
       if ((await secrets.mark(id)) === 'ended') {
         await mark(id, 'needs-reconnect', 'revoked')
-        throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, { provider, account: id })
+        throw errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
       }
       await mark(id, 'needs-reconnect', 'secret_unavailable')
-      throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${label}.`, { provider, account: id })
+      throw errorAbout(account, 'secret_unavailable', `This browser lost the key to ${label}.`)
     },
   }
   // Its members beside those of the page, whose `providers` and `epoch` change.
@@ -210,8 +206,8 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
 }
 
 /** The person paused the account. */
-export const pausedError = (account: string, label: string, provider: string) =>
-  new LatchkeyError('access_denied', `${label} is paused.`, { account, provider, next: 'unpause' })
+export const pausedError = (account: ConnectedAccount) =>
+  errorAbout(account, 'access_denied', `${account.label} is paused.`, { next: 'unpause' })
 
 /** The snapshot with one account added or replaced. */
 export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {

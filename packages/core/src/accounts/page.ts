@@ -55,12 +55,13 @@ export interface Page {
   readonly storage: StateStorage
   readonly store: StoreApi<Snapshot>
   readonly records: Records
-  /** When set, a second provider with an id is left out: what a page adds later cannot end the page. */
   providers: readonly Provider[]
   /** Accounts that storage refused: they live on in this page only. */
   readonly unwritten: Set<string>
   /** Counts sign-outs. What began before one is not kept. */
   epoch: number
+  /** Replaces the providers. A second one with an id is left out: what a page adds later cannot end the page. */
+  list(providers: readonly Provider[]): void
   /** Reads storage, at start and when another tab changed it. In the same tick when storage is sync. */
   read(): void
   /** Why an account is not for its provider as the page lists it now. The server decides about what it keeps. */
@@ -85,8 +86,7 @@ export function createPage(options: LatchkeyOptions): Page {
   const store = createAccounts()
   const records = createRecords(storage, prefix)
   const unwritten = new Set<string>()
-  let { providers } = options
-  const repeated = repeatedId(providers)
+  const [repeated] = repeatedIn(options.providers)
   if (repeated) throw twoOf(repeated)
   store.setState({ custody: options.custody ?? restOf(storage) })
 
@@ -94,7 +94,7 @@ export function createPage(options: LatchkeyOptions): Page {
   const unavailable = () => store.setState({ persistence: 'unavailable' })
 
   const changeOf: Page['changeOf'] = (account) => {
-    const provider = account.custody === 'vault' ? undefined : providers.find(({ id }) => id === account.provider)
+    const provider = account.custody === 'vault' ? undefined : page.providers.find(({ id }) => id === account.provider)
     return provider && bindingChange(provider, account)
   }
   const asNow: Page['asNow'] = (account) => {
@@ -112,22 +112,13 @@ export function createPage(options: LatchkeyOptions): Page {
     records,
     unwritten,
     epoch: 0,
-    get providers() {
-      return providers
-    },
-    set providers(next) {
-      const repeated = repeatedId(next)
-      if (repeated) console.error(`Latchkey: ${twoOf(repeated).message}`)
-      providers = next.filter(({ id }, at) => next.findIndex((one) => one.id === id) === at)
-      for (const account of Object.values(store.getState().accounts)) {
-        if (changeOf(account) !== undefined) {
-          const accounts = { ...store.getState().accounts, [account.id]: asNow(account) }
-          store.setState({ accounts })
-        } else if (account.reason === 'issuer_changed' || account.reason === 'resource_changed') {
-          // Listed again as it was, it is what storage says.
-          page.read()
-        }
-      }
+    providers: options.providers,
+    list(next) {
+      const repeated = repeatedIn(next)
+      if (repeated[0]) console.error(`Latchkey: ${twoOf(repeated[0]).message}`)
+      page.providers = next.filter((provider) => !repeated.includes(provider))
+      // An account whose provider moved, or is listed again as it was, has another status now.
+      page.read()
     },
     changeOf,
     asNow,
@@ -171,7 +162,7 @@ export function createPage(options: LatchkeyOptions): Page {
     lacksBroker: (provider) =>
       provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker,
     find(id) {
-      const provider = providers.find((candidate) => candidate.id === id)
+      const provider = page.providers.find((candidate) => candidate.id === id)
       if (provider) return provider
       throw new LatchkeyError('misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`, {
         provider: id,
@@ -196,8 +187,9 @@ function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
 export const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account })
 
-const repeatedId = (providers: readonly Provider[]) =>
-  providers.find(({ id }, at) => providers.findIndex((one) => one.id === id) !== at)?.id
+/** Providers with the id of one before them. */
+const repeatedIn = (providers: readonly Provider[]) =>
+  providers.filter(({ id }, at) => providers.findIndex((one) => one.id === id) < at)
 
-const twoOf = (id: string) =>
+const twoOf = ({ id }: Provider) =>
   new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`)

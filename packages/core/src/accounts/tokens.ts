@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount, type Snapshot } from '../snapshot.ts'
@@ -49,26 +49,22 @@ export function createTokens(
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : accounts.findAccount(target.accountId)
     if (!account) {
-      const { name, id } = accounts.find(target as string)
-      throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id })
+      const provider = accounts.find(target as string)
+      throw errorAbout(provider, 'login_required', `${provider.name} is not connected.`)
     }
     if (account.custody === 'vault') {
-      throw new LatchkeyError(
-        'misuse',
-        `The server keeps the secret of ${account.label}: use getConnectedAccounts().`,
-        { next: 'none' },
-      )
+      const message = `The server keeps the secret of ${account.label}: use getConnectedAccounts().`
+      throw errorAbout(account, 'misuse', message, { next: 'none' })
     }
     if (account.reason === 'unverified') account = await checkAtFirstUse(account)
-    const { id, label, provider, scopes: has } = account
-    const about = { provider, account: id }
-    if (account.status === 'paused') throw pausedError(id, label, provider)
-    if (account.status === 'needs-reconnect') {
-      throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, about)
+    const { label, status, scopes: granted } = account
+    if (status === 'paused') throw pausedError(account)
+    if (status === 'needs-reconnect') {
+      throw errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
     }
-    const lacking = scopes.filter((scope) => !has.includes(scope))
+    const lacking = scopes.filter((scope) => !granted.includes(scope))
     if (lacking.length > 0) {
-      throw new LatchkeyError('insufficient_scope', `${label} did not grant ${lacking.join(', ')}.`, about)
+      throw errorAbout(account, 'insufficient_scope', `${label} did not grant ${lacking.join(', ')}.`)
     }
     const secret = secrets.peek(account)
     if (secret && lives(secret, minValidity)) return { account, secret }

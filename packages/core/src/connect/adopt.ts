@@ -7,9 +7,10 @@ import {
   withOldRefreshToken,
 } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
+import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
 import type { Secret } from '../accounts/secret-store.ts'
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
 import type { Flow } from './authorization.ts'
@@ -46,7 +47,11 @@ export interface Adopter {
   fail(provider: Provider, error: unknown, flow?: Flow): ConnectOutcome
 }
 
-export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Refresher): Adopter {
+export function createAdopter(
+  accounts: AccountStore,
+  endpoints: Endpoints,
+  refresher: () => Promise<Refresher>,
+): Adopter {
   const { store, secrets } = accounts
   /** What came back as another person, until it is decided. The secret is nowhere but here. */
   const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
@@ -116,19 +121,12 @@ export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Ref
       if (!from || !isOtherPerson(found.account, from)) return settle(found)
       discard(provider.id)
       changes.set(provider.id, { from, found })
-      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
-        provider: provider.id,
-        account: from.id,
-      })
+      throw errorAbout(from, 'account_changed', `You signed in to another ${provider.name} account.`)
     },
     async resolveChange(providerId, choice) {
       const provider = accounts.find(providerId)
       const change = changes.get(providerId)
-      if (!change) {
-        throw new LatchkeyError('flow_unknown', `There is nothing to choose for ${provider.name}.`, {
-          provider: providerId,
-        })
-      }
+      if (!change) throw errorAbout(provider, 'flow_unknown', `There is nothing to choose for ${provider.name}.`)
       const { from, found } = change
       accounts.setProvider(providerId)
       if (choice === 'cancel') {
@@ -143,7 +141,7 @@ export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Ref
         if (replaces && wasDefault) accounts.setDefault(account)
         if (replaces && store.getState().accounts[from.id]) {
           await accounts.forget(from.id)
-          await revoke(from)
+          await (await refresher()).revoke(from)
         }
         return { status: 'connected', account }
       } catch (error) {

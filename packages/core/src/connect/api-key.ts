@@ -1,6 +1,6 @@
 import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
 import type { Verification } from '../protocol/profile.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme } from '../provider.ts'
@@ -102,8 +102,6 @@ function checkFields(provider: ApiKeyProvider, fields: KeyFields): void {
   })
   if (wrong === undefined) return
   const label = provider.fields.find(({ name }) => name === wrong)?.label ?? wrong
-  throw new LatchkeyError('invalid_token', `${label}: this cannot be right. Copy it again, without line breaks.`, {
-    provider: provider.id,
-    next: 'edit-key',
-  })
+  const message = `${label}: this cannot be right. Copy it again, without line breaks.`
+  throw errorAbout(provider, 'invalid_token', message, { next: 'edit-key' })
 }

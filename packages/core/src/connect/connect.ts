@@ -1,7 +1,8 @@
 import { endOf, granted } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
+import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import { defaultAccount } from '../snapshot.ts'
 import { type Adopter, createAdopter } from './adopt.ts'
@@ -19,6 +20,8 @@ const MAX_KEPT = 8 * 1024
 export interface Connector {
   readonly adopter: Adopter
   run: Run
+  /** Begins without a window. Resolves to the address that the person opens elsewhere. */
+  link(provider: OAuthProvider, connect: ConnectOptions): Promise<string>
   /** Goes on with the flows that this tab began before it was reloaded or went away. Resolves to how the last ended. */
   resume(): Promise<ConnectOutcome | undefined>
   /** Finishes the flow whose answer this URL holds. */
@@ -27,13 +30,14 @@ export interface Connector {
 
 export function createConnector(
   accounts: AccountStore,
-  refresher: Refresher,
+  endpoints: Endpoints,
+  refresher: () => Promise<Refresher>,
   attempts: Attempts,
   vault: () => Promise<VaultClient>,
 ): Connector {
-  const adopter = createAdopter(accounts, refresher)
-  const { endpoints } = refresher
-  const request = createRequester(accounts, refresher, vault)
+  const adopter = createAdopter(accounts, endpoints, refresher)
+  const request = createRequester(accounts, endpoints, vault)
+  const { running } = attempts
   const { adopt, connected, discard, fail } = adopter
 
   /** Runs an attempt to its end, however it ends: connected, said no, cancelled, timed out, failed. */
@@ -52,11 +56,11 @@ export function createConnector(
       closeWindow(attempt.window)
       if (!end.signal.aborted) return fail(provider, error)
       // Another attempt may have taken its place.
-      if (attempts.get(provider.id) === attempt) accounts.setProvider(provider.id)
+      if (running.get(provider.id) === attempt) accounts.setProvider(provider.id)
       return { status: 'cancelled', next: 'connect' }
     } finally {
       connect.signal?.removeEventListener('abort', cancel)
-      attempts.remove(provider.id, attempt)
+      if (running.get(provider.id) === attempt) running.delete(provider.id)
       if (progress.state) flows.remove(progress.state)
     }
   }
@@ -121,9 +125,7 @@ export function createConnector(
     try {
       if (query !== undefined) return await complete(provider, flow, query)
       flows.remove(flow.state)
-      throw new LatchkeyError('flow_lost', `${provider.name} did not send you back with an answer.`, {
-        provider: provider.id,
-      })
+      throw errorAbout(provider, 'flow_lost', `${provider.name} did not send you back with an answer.`)
     } catch (error) {
       return fail(provider, error, query === undefined ? undefined : flow)
     }
@@ -139,12 +141,22 @@ export function createConnector(
   return {
     adopter,
     run,
+    link(provider, connect) {
+      const { url } = running.get(provider.id)?.progress ?? {}
+      if (url) return Promise.resolve(url)
+      running.get(provider.id)?.end.abort()
+      return new Promise((told, reject) => {
+        attempts
+          .begin(provider, connect, { told })
+          .then(() => reject(errorAbout(provider, 'cancelled', `${provider.name} was not connected.`)), reject)
+      })
+    },
     async resume() {
       const answered: Promise<ConnectOutcome>[] = []
       for (const state of flows.states(accounts.prefix)) {
         const { flow, provider } = kept(state)
         if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
-        else if (!provider || attempts.get(provider.id)) continue
+        else if (!provider || running.has(provider.id)) continue
         else if (flow.response !== undefined || flow.mode === 'redirect')
           answered.push(finish(provider, flow, flow.response))
         // The card shows how it ends.
@@ -159,7 +171,7 @@ export function createConnector(
       const { flow, provider } = kept(searchParams.get('state') ?? '')
       // Answers come to the redirect URI of their request, and to no other. @see RFC 9700 §2.1
       if (flow && provider && flow.redirect_uri.split('?')[0] === origin + pathname) {
-        const waiting = attempts.get(provider.id)
+        const waiting = running.get(provider.id)
         if (waiting?.progress.state !== flow.state || !waiting.progress.heard) return finish(provider, flow, search)
         waiting.progress.heard(search)
         return waiting.outcome
@@ -172,7 +184,7 @@ export function createConnector(
 }
 
 /** Sends the attempt's window, or this page, to the authorization server. Resolves to the flow that waits for the answer. */
-function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault: () => Promise<VaultClient>) {
+function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: () => Promise<VaultClient>) {
   const { store, prefix } = accounts
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
@@ -191,15 +203,13 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
     const mode: Flow['mode'] = connect.mode === 'redirect' ? 'redirect' : 'popup'
     const { redirectUri } = attempt
     if (!redirectUri) {
-      throw new LatchkeyError(
-        'misuse',
-        'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.',
-        { provider: provider.id },
-      )
+      const message =
+        'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.'
+      throw errorAbout(provider, 'misuse', message)
     }
     const keep = mode === 'redirect' ? connect.keep : undefined
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
-      throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
+      throw errorAbout(provider, 'misuse', '`keep` is for a few words: at most 8 kB.')
     }
     const another =
       connect.intent === 'add-account' &&
@@ -225,10 +235,8 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
     if (mode === 'popup') attempt.window?.location.replace(url)
     else if (written) location.assign(url)
     else {
-      throw new LatchkeyError(
-        'storage_unavailable',
-        'This browser keeps nothing for this page, so it cannot leave and come back.',
-      )
+      const message = 'This browser keeps nothing for this page, so it cannot leave and come back.'
+      throw errorAbout(provider, 'storage_unavailable', message)
     }
     return flow
   }
@@ -236,5 +244,5 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
 
 const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
 
-const late = ({ id, name }: Provider) =>
-  new LatchkeyError('timeout', `${name} was not answered in ten minutes.`, { provider: id })
+const late = (provider: Provider) =>
+  errorAbout(provider, 'timeout', `${provider.name} was not answered in ten minutes.`)
