@@ -4,7 +4,7 @@ import { hasFlows } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { once } from './once.ts'
-import type { Provider } from './provider.ts'
+import type { OAuthProvider, Provider } from './provider.ts'
 import { type ConnectedAccount, type Snapshot, withDefault } from './snapshot.ts'
 
 /** The engine of a page's accounts. Framework-free; `@latchkey/react` gives it a face. */
@@ -88,6 +88,11 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     const lacking = page.providers.filter(page.lacksBroker)
     if (lacking.length > 0) act((it) => it.announce(lacking)).catch(() => {})
   }
+  /** In this very tick, where a window may be opened. */
+  const begin = async <T>(id: string, open: (provider: OAuthProvider) => Promise<T>): Promise<T> => {
+    const provider = page.find(id)
+    return provider.kind === 'api-key' || page.lacksBroker(provider) ? act((it) => it.refuse(provider)) : open(provider)
+  }
   const signOutTab = (everywhere: boolean) => {
     for (const { end } of attempts.running.values()) end.abort()
     page.empty()
@@ -101,13 +106,8 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     get providers() {
       return page.providers
     },
-    // In this very tick, where a window may be opened.
-    async connect(id, connect = {}) {
-      const provider = page.find(id)
-      const opens = provider.kind !== 'api-key' && !page.lacksBroker(provider)
-      return opens ? attempts.connect(provider, connect) : act((it) => it.refuse(provider))
-    },
-    connectLink: (id, connect = {}) => act((it) => it.connectLink(id, connect)),
+    connect: (id, connect = {}) => begin(id, (provider) => attempts.connect(provider, connect)),
+    connectLink: (id, connect = {}) => begin(id, (provider) => attempts.link(provider, connect)),
     async reconnect(accountId, connect) {
       return client.connect(page.findAccount(accountId).provider, { ...connect, accountId })
     },

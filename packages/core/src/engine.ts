@@ -7,7 +7,7 @@ import { keepFresh } from './accounts/refresh-scheduler.ts'
 import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
 import type { ConnectKeyOptions } from './connect/api-key.ts'
-import type { Attempts, ConnectOptions, ConnectOutcome, Run } from './connect/flow.ts'
+import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { flows } from './connect/popup.ts'
 import { hasFlows } from './connect/window.ts'
@@ -106,7 +106,6 @@ export interface Engine extends ClientActions {
   answer(url: string): Promise<ConnectOutcome>
   /** Goes on with what this tab began before it was reloaded, or left for a redirect. */
   resume(): Promise<ConnectOutcome | undefined>
-  connectLink(providerId: string, options: ConnectOptions): Promise<string>
   /** The providers are others: flows of those that were not there go on, at once or at the next mount. */
   resumeAgain(): void
   writeDefault(account: ConnectedAccount): Promise<void>
@@ -181,11 +180,6 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     run: async () => (await connector()).run,
     async refuse(provider) {
       throw refusal(provider)
-    },
-    async connectLink(id, options) {
-      const provider = page.find(id)
-      if (provider.kind === 'api-key' || page.lacksBroker(provider)) throw refusal(provider)
-      return (await connector()).link(provider, options)
     },
     async announce(providers) {
       for (const provider of providers) {

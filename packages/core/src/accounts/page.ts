@@ -117,8 +117,9 @@ export function createPage(options: LatchkeyOptions): Page {
       const repeated = repeatedIn(next)
       if (repeated[0]) console.error(`Latchkey: ${twoOf(repeated[0]).message}`)
       page.providers = next.filter((provider) => !repeated.includes(provider))
-      // An account whose provider moved, or is listed again as it was, has another status now.
-      page.read()
+      // An account whose provider moved, or is back where it was, has another status now.
+      const isMoved = (account: ConnectedAccount) => changeOf(account) ?? account.reason?.endsWith('_changed')
+      if (Object.values(store.getState().accounts).some(isMoved)) page.read()
     },
     changeOf,
     asNow,

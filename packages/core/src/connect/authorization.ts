@@ -35,14 +35,9 @@ export interface Flow {
   keep?: unknown
   /** The query of the authorization response, left by the callback page for a redirect flow. */
   response?: string
+  /** Its verifier is on the server: this is all that the browser has to know of it. */
+  custody?: 'vault'
 }
-
-/** A flow whose verifier is on the server: all that this browser has to know of it. */
-export interface VaultFlow extends Flow {
-  custody: 'vault'
-}
-
-export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
 
 export interface AuthorizationRequest {
   url: string

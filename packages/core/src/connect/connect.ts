@@ -6,7 +6,7 @@ import { errorAbout, LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import { defaultAccount } from '../snapshot.ts'
 import { type Adopter, createAdopter } from './adopt.ts'
-import { authorizationRequest, authorizationResponse, type Flow, isVaultFlow } from './authorization.ts'
+import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import type { Attempt, Attempts, ConnectOptions, ConnectOutcome, Run } from './flow.ts'
 import { flows, listen } from './popup.ts'
 import type { VaultClient } from './vault-client.ts'
@@ -20,8 +20,6 @@ const MAX_KEPT = 8 * 1024
 export interface Connector {
   readonly adopter: Adopter
   run: Run
-  /** Begins without a window. Resolves to the address that the person opens elsewhere. */
-  link(provider: OAuthProvider, connect: ConnectOptions): Promise<string>
   /** Goes on with the flows that this tab began before it was reloaded or went away. Resolves to how the last ended. */
   resume(): Promise<ConnectOutcome | undefined>
   /** Finishes the flow whose answer this URL holds. */
@@ -67,34 +65,28 @@ export function createConnector(
 
   /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
   function answerTo(provider: OAuthProvider, attempt: Attempt, { state, startedAt }: Flow): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const { signal } = attempt.end
-      const heard = (query: string) => {
-        tidy()
-        resolve(query)
-      }
-      attempt.progress.heard = heard
-      const stop = listen(state, heard)
+    const { signal } = attempt.end
+    let tidy = () => {}
+    const answer = new Promise<string>((resolve, reject) => {
+      const ended = () => reject(late(provider))
+      const stop = listen(state, resolve)
       const watch = setInterval(() => {
         if (attempt.window?.closed && !accounts.store.getState().providers[provider.id]?.reason) {
           const reason = embedded() ? 'embedded' : 'popup_closed'
           accounts.setProvider(provider.id, { status: 'connecting', reason })
         }
       }, 500)
-      const ended = () => {
-        tidy()
-        reject(late(provider))
-      }
       const timer = setTimeout(ended, startedAt + FLOW_LIFE - Date.now())
-      const tidy = () => {
+      tidy = () => {
         stop()
         clearInterval(watch)
         clearTimeout(timer)
-        signal.removeEventListener('abort', ended)
       }
+      attempt.progress.heard = resolve
+      signal.addEventListener('abort', ended)
       if (signal.aborted) ended()
-      else signal.addEventListener('abort', ended)
     })
+    return answer.finally(tidy)
   }
 
   /** From the authorization response to the account. */
@@ -102,21 +94,16 @@ export function createConnector(
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
-    if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
+    if (flow.custody === 'vault') return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
     const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
+    const { scopes: asked, accountId: target } = flow
     const endpoint = await endpoints.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
-    const account = await adopt(provider, secret, {
-      profile: tokens.profile,
-      asked: flow.scopes,
-      granted: granted(provider, tokens, flow.scopes),
-      target: flow.accountId,
-      began,
-    })
-    return connected(provider, account, flow)
+    const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target, began }
+    return connected(provider, await adopt(provider, secret, evidence), flow)
   }
 
   /** Finishes a flow whose answer came while this page was away. */
@@ -141,16 +128,6 @@ export function createConnector(
   return {
     adopter,
     run,
-    link(provider, connect) {
-      const { url } = running.get(provider.id)?.progress ?? {}
-      if (url) return Promise.resolve(url)
-      running.get(provider.id)?.end.abort()
-      return new Promise((told, reject) => {
-        attempts
-          .begin(provider, connect, { told })
-          .then(() => reject(errorAbout(provider, 'cancelled', `${provider.name} was not connected.`)), reject)
-      })
-    },
     async resume() {
       const answered: Promise<ConnectOutcome>[] = []
       for (const state of flows.states(accounts.prefix)) {

@@ -1,5 +1,5 @@
 import type { LatchkeyOptions, Page } from '../accounts/page.ts'
-import type { NextAction } from '../errors.ts'
+import { errorAbout, type NextAction } from '../errors.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -64,6 +64,8 @@ export interface Attempts {
   readonly running: Map<string, Attempt>
   /** Opens a window in the click's own tick and begins, or joins the attempt under way. */
   connect(provider: OAuthProvider, connect: ConnectOptions): Promise<ConnectOutcome>
+  /** Begins without a window. Resolves to the address that the person opens elsewhere. */
+  link(provider: OAuthProvider, connect: ConnectOptions): Promise<string>
   begin(
     provider: OAuthProvider,
     connect: ConnectOptions,
@@ -117,6 +119,15 @@ export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
       if (!opens || opened) return begin(provider, connect, { window: opened })
       page.setProvider(id, { status: 'idle', reason: 'popup_blocked' })
       return Promise.resolve({ status: 'blocked', next: 'redirect' })
+    },
+    link(provider, connect) {
+      const pending = running.get(provider.id)
+      if (pending?.progress.url) return Promise.resolve(pending.progress.url)
+      pending?.end.abort()
+      return new Promise((told, reject) => {
+        const ended = () => reject(errorAbout(provider, 'cancelled', `${provider.name} was not connected.`))
+        begin(provider, connect, { told }).then(ended, reject)
+      })
     },
   }
 }
