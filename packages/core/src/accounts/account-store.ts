@@ -61,12 +61,9 @@ export function createAccountStore(page: Page): AccountStore {
     )
   }
   const writer = createRecordWriter(page)
-  const secrets = createSecrets({
-    prefix,
-    seal: plain ? plainSeal : keySeal(database),
-    database: tab ? undefined : database,
-    copy: async (id) => (await writer.read(id))?.sealed,
-  })
+  const shared = tab ? undefined : database
+  const seal = plain ? plainSeal : keySeal(database)
+  const secrets = createSecrets(prefix, seal, shared, async (id) => (await writer.read(id))?.sealed)
   const facts = createFacts(page, writer, secrets)
   const { change, mark } = facts
 
@@ -74,7 +71,7 @@ export function createAccountStore(page: Page): AccountStore {
     ...facts,
     writer,
     secrets,
-    database: tab ? undefined : database,
+    database: shared,
     async forget(id: string) {
       unwritten.delete(id)
       store.setState(withoutAccount(store.getState(), id), true)
@@ -185,8 +182,8 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
       }
     },
     async keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount> {
-      const paused = store.getState().accounts[account.id]?.status === 'paused'
-      const kept: ConnectedAccount = paused ? { ...account, status: 'paused' } : account
+      const isPaused = store.getState().accounts[account.id]?.status === 'paused'
+      const kept = isPaused ? { ...account, status: 'paused' as const } : account
       await keep(kept, '', true)
       return kept
     },

@@ -1,14 +1,8 @@
 import type { StoreApi } from 'zustand/vanilla'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, LatchkeyError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
-import {
-  type ConnectedAccount,
-  createAccounts,
-  type ProviderState,
-  type Snapshot,
-  withProvider,
-  wordAt,
-} from '../snapshot.ts'
+import type { ConnectedAccount, ProviderState, Snapshot } from '../snapshot.ts'
+import { createAccounts, withProvider, wordAt } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords, type Records } from './account-records.ts'
 import { bindingChange } from './binding.ts'
@@ -127,15 +121,12 @@ export function createPage(options: LatchkeyOptions): Page {
       const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
         update((snapshot) => {
           const accounts: Record<string, ConnectedAccount> = {}
-          for (const [id, account] of Object.entries(loaded.accounts)) {
-            const old = snapshot.accounts[id]
+          const unsaved = [...unwritten].flatMap((id) => snapshot.accounts[id] ?? [])
+          for (const account of [...Object.values(loaded.accounts), ...unsaved]) {
+            const old = snapshot.accounts[account.id]
             const next = asNow(account)
             // Unchanged accounts keep their identity, so their cards do not render again.
-            accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
-          }
-          for (const id of unwritten) {
-            const account = snapshot.accounts[id]
-            if (account) accounts[id] = asNow(account)
+            accounts[account.id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
           return { ...snapshot, ...loaded, status: 'ready', accounts }
         })
@@ -165,9 +156,7 @@ export function createPage(options: LatchkeyOptions): Page {
     find(id) {
       const provider = page.providers.find((candidate) => candidate.id === id)
       if (provider) return provider
-      throw new LatchkeyError('misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`, {
-        provider: id,
-      })
+      throw errorAbout({ id }, 'misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`)
     },
     findAccount(id) {
       const account = store.getState().accounts[id]
@@ -192,5 +181,5 @@ export const gone = (account: string) =>
 const repeatedIn = (providers: readonly Provider[]) =>
   providers.filter(({ id }, at) => providers.findIndex((one) => one.id === id) < at)
 
-const twoOf = ({ id }: Provider) =>
-  new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`)
+const twoOf = (provider: Provider) =>
+  errorAbout(provider, 'misuse', `Two providers have the id "${provider.id}". Give one of them another id.`)

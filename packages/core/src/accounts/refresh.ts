@@ -116,8 +116,7 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     async refused(account) {
       if (account.renewable) await refresh(account, Number.POSITIVE_INFINITY).catch(() => {})
       else {
-        const { kind } = accounts.find(account.provider)
-        const reason = kind === 'api-key' ? 'invalid_token' : 'revoked'
+        const reason = accounts.find(account.provider).kind === 'api-key' ? 'invalid_token' : 'revoked'
         await secrets.exclusive(account.id, () => accounts.mark(account.id, 'needs-reconnect', reason))
       }
       return accounts.findAccount(account.id)

@@ -1,11 +1,5 @@
-import {
-  connectedAgain,
-  type Evidence,
-  type Identified,
-  identify,
-  isOtherPerson,
-  withOldRefreshToken,
-} from '../accounts/account-rules.ts'
+import type { Evidence, Identified } from '../accounts/account-rules.ts'
+import { connectedAgain, identify, isOtherPerson, withOldRefreshToken } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
@@ -83,15 +77,11 @@ export function createAdopter(
     if (!change || !token || !provider || provider.kind === 'api-key') return
     const { issuer, subject } = change.found.account
     // One grant of a person may stand behind several tokens and accounts, as at Google.
-    const shared = Object.values(store.getState().accounts).some(
-      (account) => account.issuer === issuer && account.subject === subject,
-    )
-    if (shared) return
-    try {
-      await (await endpoints.endpoint(provider, token)).revoke(token)
-    } catch {
-      // This page has dropped it, and it expires.
-    }
+    const isShared = (account: ConnectedAccount) => account.issuer === issuer && account.subject === subject
+    if (Object.values(store.getState().accounts).some(isShared)) return
+    const revoked = endpoints.endpoint(provider, token).then((endpoint) => endpoint.revoke(token))
+    // This page has dropped it, and it expires.
+    await revoked.catch(() => {})
   }
 
   const fail: Adopter['fail'] = (provider, error, flow) => {
