@@ -151,6 +151,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     const excluded = (agent && store.getState().excluded[agent]) || []
     return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
   }
+  const sync = async () => (await vault()).sync()
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
@@ -247,11 +248,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     start(signal) {
       mounted = signal
       // What the server did meanwhile. Where it cannot be asked, what is known stays.
-      if (hasVaulted()) {
-        vault()
-          .then(({ sync }) => sync())
-          .catch(() => {})
-      }
+      if (hasVaulted()) sync().catch(() => {})
       keepFresh(accounts, refresher, signal)
       engine.resume().catch(() => {})
     },
@@ -260,13 +257,10 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
 }
 
 /** Why `connect` opens no window for this provider. */
-const refusal = (provider: Provider) =>
-  provider.kind === 'api-key'
-    ? errorAbout(provider, 'misuse', `${provider.name} is connected with a key: call connectKey().`, {
-        next: 'edit-key',
-      })
-    : errorAbout(
-        provider,
-        'not_configured',
-        `${provider.name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
-      )
+function refusal(provider: Provider) {
+  const { kind, name } = provider
+  const key = `${name} is connected with a key: call connectKey().`
+  if (kind === 'api-key') return errorAbout(provider, 'misuse', key, { next: 'edit-key' })
+  const secret = `${name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`
+  return errorAbout(provider, 'not_configured', secret)
+}

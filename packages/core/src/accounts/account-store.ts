@@ -99,19 +99,17 @@ export function createAccountStore(page: Page): AccountStore {
     },
     async open(account: ConnectedAccount): Promise<Held> {
       const { id, label } = account
-      if (page.changeOf(account)) {
+      if (page.changeOf(account))
         throw errorAbout(account, 'invalid_token', `${label} was connected at another address.`)
-      }
       const held = await secrets.read(account)
       if (held) return held
       // Another tab ended it, and storage may hear of it later than the database.
       if (held === null) throw gone(id)
-      if ((await secrets.mark(id)) === 'ended') {
-        await mark(id, 'needs-reconnect', 'revoked')
-        throw errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
-      }
-      await mark(id, 'needs-reconnect', 'secret_unavailable')
-      throw errorAbout(account, 'secret_unavailable', `This browser lost the key to ${label}.`)
+      const isEnded = (await secrets.mark(id)) === 'ended'
+      await mark(id, 'needs-reconnect', isEnded ? 'revoked' : 'secret_unavailable')
+      throw isEnded
+        ? errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
+        : errorAbout(account, 'secret_unavailable', `This browser lost the key to ${label}.`)
     },
   }
   // Its members beside those of the page, whose `providers` and `epoch` change.
@@ -124,6 +122,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
   /** Accounts that are being paused, or not any more, before the database knows. */
   const turning = new Map<string, boolean>()
   const update = (next: (snapshot: Snapshot) => Snapshot) => store.setState(next, true)
+  const show = (account: ConnectedAccount) => update((snapshot) => withAccount(snapshot, page.asNow(account)))
 
   const keep = async (account: ConnectedAccount, sealed?: string, fresh?: boolean) => {
     const began = page.epoch
@@ -135,11 +134,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
       unavailable()
     }
     // Disconnected while it was written: then this is old news.
-    update((snapshot) =>
-      began === page.epoch && (fresh || snapshot.accounts[account.id])
-        ? withAccount(snapshot, page.asNow(account))
-        : snapshot,
-    )
+    if (began === page.epoch && (fresh || store.getState().accounts[account.id])) show(account)
   }
 
   const change: AccountStore['change'] = async (id, next, { sealed, always } = {}) => {
@@ -177,7 +172,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
         unwritten.add(account.id)
         unavailable()
         const held = { ...account, rev: secrets.hold(account, secret) }
-        update((snapshot) => withAccount(snapshot, page.asNow(held)))
+        show(held)
         return held
       }
     },

@@ -188,10 +188,8 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
       throw errorAbout(provider, 'misuse', '`keep` is for a few words: at most 8 kB.')
     }
-    const another =
-      connect.intent === 'add-account' &&
-      !connect.accountId &&
-      defaultAccount(store.getState(), provider.id) !== undefined
+    const had = defaultAccount(store.getState(), provider.id)
+    const another = had !== undefined && connect.intent === 'add-account' && !connect.accountId
     const ask = (await endpoints.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const bound = await endpoints.bind(provider, { ...connect, redirectUri })
     const asked = {
