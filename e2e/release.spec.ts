@@ -73,7 +73,7 @@ test('packed packages are sound', () => {
   }
 })
 
-test('server components import the package: whatever needs a client says so', () => {
+test('server components can import the package: client code is marked "use client"', () => {
   const folder = path.join(root, 'packages/react')
   const modules = readdirSync(path.join(folder, 'dist'), { recursive: true, encoding: 'utf8' })
   const boundaries = modules.filter((file) => {
