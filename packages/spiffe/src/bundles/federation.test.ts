@@ -170,10 +170,20 @@ describe('case 233', () => {
   }
 
   it('case 233: an endpoint that switches protocols is refused at once', async () => {
-    // Time stands still, so that no time limit can end it.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const { url } = await raw(endings['101 Switching Protocols'])
-    await expect(fetchBundle('b.test', url, trusting())).rejects.toMatchObject({ code: 'unavailable' })
+    let hungUp = () => {}
+    const closed = new Promise<void>((resolve) => {
+      hungUp = resolve
+    })
+    const { url } = await raw((socket) => {
+      socket.once('close', hungUp)
+      endings['101 Switching Protocols'](socket)
+    })
+    const fetching = expect(fetchBundle('b.test', url, trusting())).rejects.toMatchObject({ code: 'unavailable' })
+    await closed
+    // Had it waited for its time limit, this would end it with `timeout`.
+    vi.advanceTimersByTime(10_000)
+    await fetching
   })
 
   it.each(['no answer', 'an answer without an end'] as const)(
@@ -213,7 +223,7 @@ describe('case 233', () => {
       const failed = errorsOf(federated).next()
       const updated = federated.waitUntilUpdated()
       await first
-      if (ending !== '101 Switching Protocols') vi.advanceTimersByTime(10_000)
+      vi.advanceTimersByTime(10_000)
       await failed
       vi.advanceTimersByTime(1000)
       await updated

@@ -112,27 +112,27 @@ describe('a channel', () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const aborted: string[] = []
-    let arrived = gate()
+    const [first, third] = [gate(), gate()]
+    const arrived: Record<string, ReturnType<typeof gate>> = { first, third }
     const listener = await bob.identity.listen({
       authorize: authorizeAny(),
       handle: ({ action, signal }) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => resolve(aborted.push(action)))
-          arrived.unlock()
+          arrived[action]?.unlock()
         }),
     })
     const channel = await alice.identity.createSecureChannel(bob.id, { address: listener })
     const stop = new AbortController()
-    const first = channel.request({ action: 'first' }, { signal: stop.signal })
-    await arrived.unlocked
+    const cancelled = channel.request({ action: 'first' }, { signal: stop.signal })
+    await first.unlocked
     stop.abort()
-    await expect(first).rejects.toMatchObject({ code: 'cancelled' })
+    await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' })
     await expect(channel.request({ action: 'second' }, { timeout: 20 })).rejects.toMatchObject({ code: 'timeout' })
-    arrived = gate()
-    const third = channel.request({ action: 'third' })
-    await arrived.unlocked
+    const closed = channel.request({ action: 'third' })
+    await third.unlocked
     channel.close()
-    await expect(third).rejects.toMatchObject({ code: 'closed' })
+    await expect(closed).rejects.toMatchObject({ code: 'closed' })
     await expect(channel.request({ action: 'fourth' })).rejects.toMatchObject({ code: 'closed' })
     await vi.waitFor(() => expect(aborted).toEqual(['first', 'second', 'third']))
   })
