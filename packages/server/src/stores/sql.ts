@@ -33,23 +33,15 @@ export function sqlStore({ type, within, close }: SqlEngine): VaultStore {
   const rows = <Row = AccountRow>(tenant: string, text: string, values: unknown[] = []) =>
     within(tenant, (sql) => sql<Row>(text, [tenant, ...values]), 'single')
 
+  /** Accounts that are not removed. */
+  const select = (tenant: string, condition: string, values: unknown[]) =>
+    rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${LIVE} AND ${condition}`, values)
+
   return {
     type,
     close,
-    async get({ tenant, user }, account) {
-      const found = await rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${KEY} AND ${LIVE}`, [
-        user,
-        account,
-      ])
-      return found[0]
-    },
-    list: ({ tenant, user }) =>
-      rows(
-        tenant,
-        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND user_id = $2 AND ${LIVE}
-         ORDER BY account LIMIT 1000`,
-        [user],
-      ),
+    get: async ({ tenant, user }, account) => (await select(tenant, KEY, [user, account]))[0],
+    list: ({ tenant, user }) => select(tenant, 'tenant = $1 AND user_id = $2 ORDER BY account LIMIT 1000', [user]),
     async put({ tenant, user, account, provider, facts, sealed, kid, rev, dueAt }, previous) {
       const values = [user, account, provider, facts, sealed, kid, rev, dueAt ?? null]
       if (previous !== undefined) {
@@ -100,17 +92,8 @@ export function sqlStore({ type, within, close }: SqlEngine): VaultStore {
       await rows(tenant, release, [user, account, holder])
     },
     due: (tenant, before, limit) =>
-      rows(
-        tenant,
-        `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND due_at < $2 AND ${LIVE}
-         ORDER BY due_at LIMIT $3`,
-        [before, limit],
-      ),
-    sealedOtherwise: (tenant, kid, limit) =>
-      rows(tenant, `SELECT ${COLUMNS} FROM latchkey_accounts WHERE tenant = $1 AND kid <> $2 AND ${LIVE} LIMIT $3`, [
-        kid,
-        limit,
-      ]),
+      select(tenant, 'tenant = $1 AND due_at < $2 ORDER BY due_at LIMIT $3', [before, limit]),
+    sealedOtherwise: (tenant, kid, limit) => select(tenant, 'tenant = $1 AND kid <> $2 LIMIT $3', [kid, limit]),
     async tenants() {
       const all = 'SELECT tenant FROM latchkey_tenants ORDER BY tenant'
       return (await within('', (sql) => sql<{ tenant: string }>(all), 'single')).map(({ tenant }) => tenant)
