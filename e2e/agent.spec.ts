@@ -1,6 +1,6 @@
 import { backDoor, connectKaggle, conversation, expect, open, say, test, throughPopup } from './demo.ts'
 
-test('a skill, code and a service account: each answer says whose account it used', async ({ page }) => {
+test('a skill, code mode and a service account: each answer names the account that it used', async ({ page }) => {
   await open(page)
   await connectKaggle(page)
   await say(page, 'Run the datasets skill')
@@ -12,7 +12,7 @@ test('a skill, code and a service account: each answer says whose account it use
   await expect(conversation(page)).toContainText('error rate: 0.004')
 })
 
-test('code that lacks an account waits for it, and repeats no call afterwards', async ({ page }) => {
+test('code waits for a missing account, and then repeats no call', async ({ page }) => {
   await open(page)
   await say(page, 'Use code mode to count my repositories')
   const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })

@@ -10,10 +10,7 @@ test.beforeAll(({ demo }) => {
 const attack = '<img src=x onerror="window.__pwn=1">'
 const pwned = () => (window as unknown as { __pwn?: number }).__pwn
 
-test('case 20: markup in an error text is never executed, whatever the sender of the answer', async ({
-  context,
-  page,
-}) => {
+test('case 20: markup in an error text is never executed, whoever sent the response', async ({ context, page }) => {
   const query = (state: string) =>
     `?${new URLSearchParams({ error: 'server_error', error_description: attack, state })}`
   // Without the policy that the broker sends, the page has to hold by itself.
@@ -81,7 +78,7 @@ test('case 21: the code leaves the address, the history and the Referer at once'
   }
 })
 
-test('case 22: the callback page as it is served is tiny, static and strict', async () => {
+test('case 22: the served callback page is tiny and static, and has a strict CSP', async () => {
   const response = await fetch(`${callback}?code=x&state=y`)
   const body = await response.text()
   expect(response.status).toBe(200)

@@ -144,22 +144,22 @@ test.describe('after a whole session', () => {
 
   const inPlaces = (...places: string[]) => leaks.filter(({ place }) => places.includes(place))
 
-  test('case 95: nothing secret is written to the console, by the page or its windows', () => {
+  test('case 95: no secret is written to the console, by the page or its windows', () => {
     expect(secrets.size).toBeGreaterThan(0)
     expect(inPlaces('console')).toEqual([])
   })
 
-  test('case 96: nothing secret stands in the React tree or in the document', () => {
+  test('case 96: no secret is in the React tree or in the document', () => {
     expect(secrets.size).toBeGreaterThan(0)
     expect(inPlaces('tree', 'document')).toEqual([])
   })
 
-  test('case 97: nothing secret stands in the store or in the query cache', () => {
+  test('case 97: no secret is in the store or in the query cache', () => {
     expect(secrets.size).toBeGreaterThan(0)
     expect(inPlaces('store', 'query cache')).toEqual([])
   })
 
-  test('nothing secret stands anywhere else: addresses, history, storage, caches, cookies', () => {
+  test('no secret is anywhere else: URLs, history, storage, caches, cookies', () => {
     expect(leaks).toEqual([])
   })
 })
@@ -183,7 +183,7 @@ test('case 98: a key leaves the form when it is saved, and no browser is asked t
   expect(await node?.evaluate((input) => (input as HTMLInputElement).value)).toBe('')
 })
 
-test('case 99: no secret, and no shape of one, is in what the demo gives to browsers', async () => {
+test('case 99: no secret, and nothing that looks like one, is in the files that the demo serves', async () => {
   test.slow()
   await built()
   const output = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -213,7 +213,7 @@ test('case 99: no secret, and no shape of one, is in what the demo gives to brow
   expect(shapes['a client secret']?.test('token_endpoint_auth_method:"client_secret_post"')).toBe(false)
 })
 
-test('case 103: under a strict policy with Trusted Types, connecting breaks no rule', async ({ page }) => {
+test('case 103: connecting works under a strict Content Security Policy with Trusted Types', async ({ page }) => {
   test.slow()
   await built()
   const violations: string[] = []

@@ -75,7 +75,7 @@ test('case 51: no token, key or verifier can be read in any storage after a defa
   expect(await everythingStored(page)).toContain('CANARY')
 })
 
-test('case 53: the key cannot be exported; without it the account keeps its face and asks to be reconnected', async ({
+test('case 53: the key cannot be exported; without it the account keeps its name and asks to be reconnected', async ({
   page,
 }) => {
   await connect(page)

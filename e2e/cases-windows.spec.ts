@@ -74,7 +74,7 @@ test('case 34: the window opens at once, even if discovery takes 6 s', async () 
   })
 })
 
-test('case 36: whatever is severed and whatever `closed` says, every top-level combination connects', async ({
+test('case 36: every top-level page connects, whatever the browser cuts and whatever `closed` says', async ({
   browser,
 }) => {
   test.setTimeout(600_000)
@@ -196,7 +196,7 @@ test('case 43: an answer that arrives through all channels at once is redeemed o
   await status(page, 'connected')
 })
 
-test('case 44: a hostile server page cannot send our tab anywhere', async ({ context, page }) => {
+test("case 44: a hostile server page cannot navigate the app's tab", async ({ context, page }) => {
   server.authorize.page = (next) =>
     `<script>try { opener.location = '${server.origin}/phish' } catch {} fetch('/tried')</script>${linkOn(next)}`
   await page.goto(app.at(server.origin))
@@ -209,7 +209,7 @@ test('case 44: a hostile server page cannot send our tab anywhere', async ({ con
   expect(server.visits).not.toContain('/phish')
 })
 
-test('case 46: an app embedded in a foreign page connects, or tells the person to open it in its own tab', async () => {
+test("case 46: an app inside another site's page connects, or offers to open it in its own tab", async () => {
   test.slow()
   const foreign = await serve((_request, response) =>
     html(response, `<!doctype html><iframe src="${app.at(theirs)}" width="600" height="400"></iframe>`),

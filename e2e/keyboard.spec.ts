@@ -35,7 +35,7 @@ async function agree(popup: Page, person: string): Promise<void> {
   await Promise.all([popup.waitForEvent('close'), popup.keyboard.press('Enter').catch(() => {})])
 }
 
-test('the whole panel by keyboard alone, and every change of it is spoken', async ({ page }) => {
+test('the whole panel works by keyboard, and every change is announced', async ({ page }) => {
   const { token } = await kaggleCredentials()
   await open(page)
   const session = await page.context().newCDPSession(page)

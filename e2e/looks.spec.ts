@@ -62,7 +62,7 @@ const test = withBook.extend<object, { stage: Page }>({
   ],
 })
 
-test('there are stories, and no look of a story that is gone', () => {
+test('there are stories, and no look of a removed story', () => {
   expect(stories.length).toBeGreaterThan(50)
   for (const title of new Set(stories.map((story) => story.title))) {
     const names = stories.filter((story) => story.title === title).map(({ name }) => name)

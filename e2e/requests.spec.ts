@@ -49,7 +49,7 @@ async function strangers(context: BrowserContext): Promise<void> {
   await backDoor('github', 'policy', { auto: true, user: 'octocat' })
 }
 
-test('from click to token the browser asks no more often than a hand-written floor', async ({
+test('from click to token the browser sends no more requests than a hand-written minimum', async ({
   context,
   page,
 }, info) => {

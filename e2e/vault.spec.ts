@@ -18,7 +18,7 @@ import {
   test,
 } from './demo.ts'
 
-test('no secret is in the database, in a log, in the browser, or in a request but the one that enters a key', async ({
+test('no secret is in the database, in a log, in the browser, or in any request except the one that sends a key', async ({
   page,
   custody,
   demo,
@@ -96,7 +96,7 @@ test('accounts are restored after a reload, and those that the server removed ar
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
 })
 
-test('case 124: inside a foreign page nothing starts without a click, and the window is a page of its own', async ({
+test("case 124: inside another site's page nothing starts without a click, and the window is a top-level page", async ({
   page,
 }) => {
   const host = createServer((_, response) =>

@@ -39,7 +39,7 @@ test('takes the key as Basic and the token as Bearer', async () => {
   }
 })
 
-test('refuses everything else, the token as Basic among it', async () => {
+test('refuses everything else, such as the token as Basic', async () => {
   const { username, key, token } = kaggle.credentials
   for (const authorization of [
     undefined,

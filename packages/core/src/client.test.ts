@@ -37,7 +37,7 @@ const dueAtOnce = () => {
 }
 
 describe('tokens', () => {
-  it('hands out the token that is held while it lives, without a request', async () => {
+  it('returns a valid token without a request', async () => {
     const client = tab()
     await connect(client, server)
     const before = server.requests.length
@@ -46,7 +46,7 @@ describe('tokens', () => {
     expect(server.requests).toHaveLength(before)
   })
 
-  it('says what is missing: no account, a scope, a provider', async () => {
+  it('says what is missing: the account, a scope or the provider', async () => {
     const client = tab()
     expect(await failure(client.getToken('acme'))).toMatchObject({
       code: 'login_required',
@@ -64,7 +64,7 @@ describe('tokens', () => {
     expect(await client.getToken({ accountId: account.id }, { scopes: ['read'] })).toMatch(`${CANARY}AT`)
   })
 
-  it('case 66: twenty calls at the end of a token make one refresh', async () => {
+  it('case 66: twenty calls with an expiring token make one refresh', async () => {
     dueAtOnce()
     const client = tab()
     await connect(client, server)
@@ -88,7 +88,7 @@ describe('tokens', () => {
     expect(accounts(two)).toMatchObject([{ status: 'connected' }])
   })
 
-  it('a tab that slept through a rotation uses the newest token, whatever its own facts say', async () => {
+  it('a tab that missed a rotation uses the newest token, even if its own facts are old', async () => {
     dueAtOnce()
     const one = tab()
     await connect(one, server)
@@ -101,7 +101,7 @@ describe('tokens', () => {
     expect(accounts(slept)).toMatchObject([{ status: 'connected' }])
   })
 
-  it('stores a rotated token before it is handed out, so a page that closes in between keeps it', async () => {
+  it('stores a rotated token before it returns it, so it survives if the page closes', async () => {
     dueAtOnce()
     const client = tab()
     await connect(client, server)
@@ -130,7 +130,7 @@ describe('tokens', () => {
     expect(accounts(client)).toMatchObject([{ status: 'connected', renewable: true }])
   })
 
-  it('case 72: a grant that ended is wiped, its account kept, and not tried again', async () => {
+  it('case 72: when a grant has ended, its secret is deleted, its account is kept, and no further refresh is tried', async () => {
     dueAtOnce()
     const client = tab()
     const account = await connect(client, server)
@@ -150,7 +150,7 @@ describe('tokens', () => {
     expect(await reloaded.getToken('acme')).toMatch(CANARY)
   })
 
-  it('looks once more before it gives up: where locks are missing, another tab may have been first', async () => {
+  it('reads storage again before it gives up: without locks, another tab may have refreshed first', async () => {
     dueAtOnce()
     const one = tab()
     await connect(one, server)
@@ -179,7 +179,7 @@ describe('tokens', () => {
     ['status 429', { status: 429, body: 'slow down' }],
     ['HTML', { status: 502, body: '<h1>Bad gateway' }],
     ['temporarily_unavailable', { status: 503, body: { error: 'temporarily_unavailable' } }],
-  ])('an outage (%s) costs nothing: the living token is used, a dead one fails for now', async (_what, fault) => {
+  ])('during an outage (%s) a valid token is used, and an expired one fails for now', async (_what, fault) => {
     vi.useFakeTimers({ toFake: ['Date'] })
     dueAtOnce()
     const client = tab()
@@ -208,7 +208,7 @@ describe('tokens', () => {
     expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect', reason: 'expired' }])
   })
 
-  it.each([-3_600_000, 3_600_000])('case 65: a clock that is %d ms off makes no refresh loop', async (skew) => {
+  it.each([-3_600_000, 3_600_000])('case 65: a clock that is %d ms off causes no refresh loop', async (skew) => {
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(Date.now() + skew)
     const client = tab()
@@ -243,7 +243,7 @@ describe('tokens', () => {
 })
 
 describe('disconnecting', () => {
-  it('removes the account everywhere here, then revokes both tokens', async () => {
+  it('removes the account in all tabs, then revokes both tokens', async () => {
     const client = tab()
     const account = await connect(client, server)
     const receipt = client.disconnect(account.id)
@@ -272,7 +272,7 @@ describe('disconnecting', () => {
     expect(recordKey()).toBe('')
   })
 
-  it('case 77: a refresh under way does not bring a disconnected account back', async () => {
+  it('case 77: a running refresh does not restore a disconnected account', async () => {
     dueAtOnce()
     const client = tab()
     const account = await connect(client, server)
@@ -292,7 +292,7 @@ describe('disconnecting', () => {
     expect(recordKey()).toBe('')
   })
 
-  it('a refresh in another tab does not bring it back, either', async () => {
+  it('nor does a refresh in another tab', async () => {
     dueAtOnce()
     const one = tab()
     const account = await connect(one, server)
@@ -312,7 +312,7 @@ describe('disconnecting', () => {
     expect(tab().getSnapshot().accounts).toEqual({})
   })
 
-  it('a status that a stale tab finds out does not bring it back', async () => {
+  it('nor does a status change in a stale tab', async () => {
     const one = tab()
     const account = await connect(one, server)
     const two = tab()
@@ -347,7 +347,7 @@ describe('keys', () => {
   const KEY = `KGAT_${CANARY}KEY`
   const PROFILE = { subject: 'ada', username: 'ada' }
 
-  it('connects a good key: verified once, named', async () => {
+  it('connects a valid key: it is checked once, and the account gets a name', async () => {
     server.keys.set(KEY, PROFILE)
     const client = keys()
     const fields = { key: KEY }
@@ -368,7 +368,7 @@ describe('keys', () => {
     expect(await tab({ providers: [kaggle()] }).getToken('kaggle')).toBe(KEY)
   })
 
-  it('refuses a bad key with a sentence, and keeps nothing', async () => {
+  it('refuses an invalid key with a sentence, and stores nothing', async () => {
     const client = keys()
     const wrong = client.connectKey('kaggle', { key: KEY })
     expect(await failure(wrong)).toMatchObject({ code: 'invalid_token', next: 'edit-key' })
@@ -389,14 +389,14 @@ describe('keys', () => {
     expect(server.requests).toEqual([])
   })
 
-  it('asks for the key in words when there is none', async () => {
+  it('says in a sentence that the key is missing', async () => {
     const client = keys()
     expect(await failure(client.connect('kaggle'))).toMatchObject({ code: 'misuse', next: 'edit-key' })
     const oauth = tab()
     expect(await failure(oauth.verifyKey('acme', { key: 'x' }))).toMatchObject({ code: 'misuse' })
   })
 
-  it('keeps a key that could not be checked, and checks it once at first use', async () => {
+  it('stores a key that could not be checked, and checks it once at first use', async () => {
     const client = keys()
     server.fault('/broker/verify', { status: 503, body: 'no' })
     const outcome = await client.connectKey('kaggle', { key: KEY })
@@ -409,7 +409,7 @@ describe('keys', () => {
     expect(accounts(keys())).toMatchObject([{ label: 'ada' }])
   })
 
-  it('an unchecked key that turns out bad needs another one', async () => {
+  it('an unchecked key that turns out invalid makes the account needs-reconnect', async () => {
     const client = keys()
     server.fault('/broker/verify', { status: 503, body: 'no' })
     await client.connectKey('kaggle', { key: KEY })
@@ -418,7 +418,7 @@ describe('keys', () => {
     expect(await client.getIdentities()).toEqual([])
   })
 
-  it('while it cannot be checked, it is used unchecked, and checked once per page', async () => {
+  it('a key that still cannot be checked is used, and the check is tried once per page', async () => {
     const client = keys()
     const down = { status: 503, body: 'no' }
     server.fault('/broker/verify', down, down, down)
@@ -439,7 +439,7 @@ describe('keys', () => {
     expect(accounts(client)).toEqual([account])
   })
 
-  it('replaces the key of the one that was meant, of several accounts without a name', async () => {
+  it('of several accounts without a name, replaces the key of the chosen one', async () => {
     const client = keys({ broker: undefined })
     await client.connectKey('kaggle', { username: 'ada', key: 'one' })
     await client.connectKey('kaggle', { username: 'grace', key: 'two' })
@@ -451,7 +451,7 @@ describe('keys', () => {
     expect(accounts(client)).toHaveLength(2)
   })
 
-  it('keeps two unchecked accounts apart when their usernames say so', async () => {
+  it('keeps two unchecked accounts with different usernames apart', async () => {
     const client = keys({ broker: undefined })
     await client.connectKey('kaggle', { username: 'ada', key: 'one' })
     await client.connectKey('kaggle', { username: 'grace', key: 'two' })
@@ -465,7 +465,7 @@ describe('keys', () => {
 })
 
 describe('identities', () => {
-  it('carry what agent-runtimes reads, and never a refresh token', async () => {
+  it('have the members that agent-runtimes reads, and never a refresh token', async () => {
     const client = tab({ providers: [acme(server), kaggle()] })
     const account = await connect(client, server)
     await client.connectKey('kaggle', { key: 'abc', username: 'ada' })
@@ -490,7 +490,7 @@ describe('identities', () => {
     expect(JSON.stringify(identities)).not.toContain(`${CANARY}RT`)
   })
 
-  it('leave out what this agent may not use, and keep that over a reload', async () => {
+  it('leave out excluded accounts, also after a reload', async () => {
     const client = tab({ providers: [acme(server), kaggle()] })
     await connect(client, server)
     await client.connectKey('kaggle', { key: 'abc', username: 'ada' })
@@ -522,7 +522,7 @@ describe('identities', () => {
     expect(await id(client)).toBe(ada.id)
   })
 
-  it('leave out what cannot be used', async () => {
+  it('leave out accounts that cannot be used', async () => {
     dueAtOnce()
     const client = tab()
     expect(await client.getIdentities()).toEqual([])
@@ -534,7 +534,7 @@ describe('identities', () => {
 })
 
 describe('leaks', () => {
-  it('case 97: the store holds no secret, whatever happened', async () => {
+  it('case 97: the snapshot never contains a secret', async () => {
     dueAtOnce()
     const client = tab({ providers: [acme(server), kaggle()] })
     const seen: string[] = []
@@ -549,7 +549,7 @@ describe('leaks', () => {
     expect(JSON.stringify(client)).not.toContain(CANARY)
   })
 
-  it('case 94: no error holds a token, a code, a verifier or a key', async () => {
+  it('case 94: no error contains a token, a code, a verifier or a key', async () => {
     dueAtOnce()
     const client = tab({ providers: [acme(server), kaggle()], broker: undefined })
     await connect(client, server)
@@ -580,7 +580,7 @@ describe('leaks', () => {
     }
   })
 
-  it('no log says anything of a whole flow', async () => {
+  it('a whole flow logs nothing', async () => {
     const spies = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) => vi.spyOn(console, name))
     dueAtOnce()
     const client = tab()
@@ -591,7 +591,7 @@ describe('leaks', () => {
   })
 })
 
-describe('where secrets rest', () => {
+describe('where secrets are stored', () => {
   it('the default: nothing readable in localStorage, sessionStorage or IndexedDB', async () => {
     dueAtOnce()
     const client = tab({ providers: [acme(server), kaggle()] })
@@ -617,7 +617,7 @@ describe('where secrets rest', () => {
     expect(await readableStorage()).toContain(`${CANARY}PLANTED`)
   })
 
-  it('a session: this tab only, sealed, over a reload', async () => {
+  it('sessionStorage: this tab only, encrypted, survives a reload', async () => {
     const storage = sessionStorageStore()
     const client = tab({ storage })
     await connect(client, server)
@@ -675,7 +675,7 @@ describe('where secrets rest', () => {
   })
 })
 
-it('reads the profile again, and renders nothing anew when nothing changed', async () => {
+it('reads the profile again, and keeps the same account object if nothing changed', async () => {
   const client = tab()
   const account = await connect(client, server)
   const before = client.getSnapshot().accounts[account.id]
@@ -690,7 +690,7 @@ it('reads the profile again, and renders nothing anew when nothing changed', asy
   expect(await failure(client.refreshProfile(account.id))).toMatchObject({ code: 'invalid_token' })
 })
 
-it('replaces providers without dropping accounts, and takes the first of two of one name', async () => {
+it('replaces providers without dropping accounts, and ignores a second provider with the same id', async () => {
   const client = tab()
   await connect(client, server)
   const before = client.getSnapshot()

@@ -25,7 +25,7 @@ describe('LatchkeyError', () => {
     expect(new LatchkeyError('timeout', 'x').next).toBe('connect')
   })
 
-  it('keeps of a cause its name and code, and nothing that it carries', () => {
+  it('keeps only the name and code of a cause', () => {
     const cause = Object.assign(new TypeError(`said ${CANARY}`), {
       code: 'ECONNREFUSED',
       body: { access_token: CANARY },
@@ -40,12 +40,12 @@ describe('LatchkeyError', () => {
     expect(new LatchkeyError('network', 'Away.', { cause: inner }).cause).toBe(inner)
   })
 
-  it("caps a server's words", () => {
+  it("limits the length of a server's text", () => {
     expect(new LatchkeyError('server_error', 'x', { detail: 'y'.repeat(500) }).detail).toHaveLength(200)
   })
 })
 
-it('believes a server only registered codes', () => {
+it('accepts only registered codes from a server', () => {
   expect(codeFromServer('invalid_scope', 'server_error')).toBe('invalid_scope')
   for (const odd of ['popup_blocked', 'constructor', '<b>', '', 1, {}, undefined, null])
     expect(codeFromServer(odd, 'server_error')).toBe('server_error')
@@ -78,7 +78,7 @@ describe('redact', () => {
     expect(redact(harmless)).toBe(harmless)
   })
 
-  it('every error has gone through it', () => {
+  it('every error is redacted', () => {
     const error = new LatchkeyError('invalid_request', 'Refused: code=CANARY1', {
       detail: 'unknown token ghp_CANARY2345',
       cause: Object.assign(new Error('x'), { code: 'token=CANARY3' }),
@@ -87,7 +87,7 @@ describe('redact', () => {
       expect(text).not.toContain('CANARY')
   })
 
-  it('every code has something to do next', () => {
+  it('every code has a next step', () => {
     const codes: ErrorCode[] = ['access_denied', 'invalid_client', 'account_changed', 'network', 'misuse']
     expect(codes.map((code) => new LatchkeyError(code, 'x').next)).toEqual([
       'connect',

@@ -41,11 +41,11 @@ describe('parseIdentities()', () => {
     [{ provider: '../a', accessToken: 'x' }],
     [{ provider: 'a'.repeat(65), accessToken: 'x' }],
     [{ provider: { toString: () => 'a' }, accessToken: 'x' }],
-  ])('leaves out what is not well formed (%#)', (value) => {
+  ])('leaves out malformed entries (%#)', (value) => {
     expect(parseIdentities(value)).toEqual([])
   })
 
-  it('drops members of the wrong shape, and bounds the others', () => {
+  it('drops members of the wrong type, and limits the others', () => {
     const [identity] = parseIdentities([
       {
         provider: 'a',
@@ -92,7 +92,7 @@ describe('readConnectRequest()', () => {
     expect(readConnectRequest(value)).toBeNull()
   })
 
-  it('drops members of the wrong shape', () => {
+  it('drops members of the wrong type', () => {
     const odd = { ...request, scopes: [1, 'repo'], message: 'x'.repeat(2000), toolCallId: {} }
     expect(readConnectRequest(odd)).toEqual(request)
     expect(readConnectRequest({ ...request, scopes: 'repo', toolName: undefined })).toEqual({

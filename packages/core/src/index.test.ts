@@ -41,7 +41,7 @@ it('reads nothing on a server, so every render there is the same', () => {
   expect(logged).not.toHaveBeenCalled()
 })
 
-it('judges a card by its worst account', () => {
+it('gives a card the status of its worst account', () => {
   const account = (id: string, status: core.AccountStatus, connectedAt = 0): core.ConnectedAccount => ({
     id,
     provider: 'github',
@@ -72,7 +72,7 @@ it('judges a card by its worst account', () => {
   expect(core.cardStatus(busy, 'github')).toBe('connecting')
 })
 
-it('the eager part names no protocol library: that is loaded on intent', () => {
+it('the first load imports no protocol library', () => {
   const eager = new Set<string>()
   const base = new URL('./', import.meta.url)
   const visit = (file: string) => {
@@ -102,7 +102,7 @@ it('the eager part names no protocol library: that is loaded on intent', () => {
   }
 })
 
-it('gives an AI SDK transport its body, without an empty list', async () => {
+it('makes the body for an AI SDK transport, without empty lists', async () => {
   const getIdentities = vi.fn(async () => [] as core.Identity[])
   const body = identitiesBody({ getIdentities }, { agent: 'writer' })
   expect(await body()).toEqual({})

@@ -56,7 +56,7 @@ describe('oauth()', () => {
     )
   })
 
-  it('checks every URL there is, however deep', () => {
+  it('checks every URL, however deeply nested', () => {
     const profile = { endpoint: 'http://acme.example/me', fields: { subject: 'id' } }
     expect(() => oauth({ ...OPTIONS, profile })).toThrow(/profile\.endpoint/)
     expect(() => oauth({ ...OPTIONS, revocationEndpoint: 'http://acme.example' })).toThrow(/revocation_endpoint/)
@@ -64,7 +64,7 @@ describe('oauth()', () => {
     expect(() => oauth({ ...OPTIONS, authorizationEndpoint: 'nonsense' })).toThrow(/authorizationEndpoint/)
   })
 
-  it('lets http through at the origin of its own baseUrl, and nowhere else', () => {
+  it('allows http only at the origin of its own baseUrl', () => {
     const local = {
       ...OPTIONS,
       baseUrl: 'http://127.0.0.1:9000',
@@ -82,7 +82,7 @@ describe('oauth()', () => {
   })
 })
 
-it('oidc() names an issuer and lets discovery do the rest', () => {
+it('oidc() takes an issuer, and the endpoints are discovered', () => {
   const provider = oidc({ id: 'corp', name: 'Corp', issuer: 'https://id.corp.example/realms/a' })
   expect(provider).toMatchObject({
     issuer: 'https://id.corp.example/realms/a',
@@ -123,7 +123,7 @@ describe('apiKey()', () => {
 })
 
 describe('Kaggle keys', () => {
-  it('reads kaggle.json whole, whatever else is in it', () => {
+  it('reads kaggle.json, even with other members in it', () => {
     expect(readKeyFile(kaggle(), '\n{"username":"ada","key":" abc ","x":1}\n')).toEqual({ username: 'ada', key: 'abc' })
     expect(readKeyFile(kaggle(), '{"key":"abc"}')).toEqual({ key: 'abc' })
     for (const text of ['', '{"half', '[]', '{}', '{"username":1}', '{"key":5}', '{"__proto__":{"key":"x"}}', 'abc'])
@@ -146,8 +146,8 @@ describe('Kaggle keys', () => {
   })
 })
 
-describe('scopes out of an answer', () => {
-  it('are split at spaces and commas, once each, by canonical name', () => {
+describe('scopes of an answer', () => {
+  it('are split at spaces and commas, without duplicates, by canonical name', () => {
     expect(parseScope(github(), 'repo,gist  repo')).toEqual(['repo', 'gist'])
     expect(parseScope(github(), ' ')).toEqual([])
     const long = 'https://www.googleapis.com/auth/'

@@ -21,7 +21,7 @@ test.each([
   expect(safeUrl(value, ({ hostname }) => hostKind(hostname) === 'loopback')?.href).toBe(expected)
 })
 
-test('without an own address http is never one', () => {
+test('without an own address, http is never allowed', () => {
   expect(safeUrl('http://127.0.0.1/')).toBeUndefined()
   expect(safeUrl('https://127.0.0.1/')?.href).toBe('https://127.0.0.1/')
 })

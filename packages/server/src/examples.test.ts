@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.close())
 
-it('example: an agent context, and a tool that lists the repositories of whom it is for', async () => {
+it("example: an agent context, and a tool that lists the person's repositories", async () => {
   const { github } = sandbox
   const list_repos = createListRepos(github.url)
   for (const user of ['octocat', 'mona']) {
@@ -68,7 +68,7 @@ it('example: MCP servers that are configured with references to accounts', async
   expect(JSON.parse(JSON.stringify(error))).toMatchObject({ provider: 'github', toolName: 'github' })
 })
 
-it('a reference where it would be seen or sent in the clear is refused', async () => {
+it('a reference in a place where the token would be visible or sent unencrypted is refused', async () => {
   const context = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: 'CANARY' } } })
   const reference = `\${GITHUB_TOKEN}`
   for (const [entry, path] of [
@@ -167,7 +167,7 @@ it('example: a run whose accounts are in the vault', async () => {
   expect(await runOf('mallory')).toEqual([{ text: 'hello' }, 'github'])
 })
 
-it('example: code that a model wrote, and the account that it lacks', async () => {
+it('example: code that a model wrote, and its missing account', async () => {
   const ctx = new AgentContext({ userId: 'ada', oauthTokens: {} })
   expect(await ctx.run(() => runCode('return 6 * 7'))).toBe(42)
   expect(

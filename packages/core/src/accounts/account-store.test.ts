@@ -47,7 +47,7 @@ const full = () =>
   })
 
 describe('a start', () => {
-  it('paints the accounts in the same tick', async () => {
+  it('has the accounts in the same tick', async () => {
     const account = await connect(tab(), server)
     const reloaded = tab()
     expect(reloaded.getSnapshot()).toMatchObject({
@@ -58,7 +58,7 @@ describe('a start', () => {
     })
   })
 
-  it('writes one key an account, with readable facts, and a version', async () => {
+  it('writes one key per account, with readable facts and a version', async () => {
     const account = await connect(tab(), server)
     expect(Object.keys(localStorage).sort()).toEqual([`latchkey:${account.id}`, 'latchkey:v'])
     const record = JSON.parse(localStorage.getItem(`latchkey:${account.id}`)!)
@@ -111,7 +111,7 @@ describe('a storage that refuses', () => {
     expect(tab().getSnapshot()).toMatchObject({ status: 'ready', persistence: 'unavailable' })
   })
 
-  it('follows other tabs all the same, and keeps what only this page has', async () => {
+  it('still follows other tabs, and keeps accounts that only this page has', async () => {
     const client = tab()
     client.mount()
     full()
@@ -125,7 +125,7 @@ describe('a storage that refuses', () => {
     expect(accounts(client)).toEqual([ada])
   })
 
-  it('says so again when it is well', async () => {
+  it('reports when it works again', async () => {
     const client = tab()
     full()
     await connect(client, server)
@@ -165,7 +165,7 @@ describe('a storage that refuses', () => {
   })
 })
 
-describe('what is found in storage', () => {
+describe('bad data in storage', () => {
   it('case 56: garbage, old schemas, prototypes and 5 MB are not accounts, and nothing is polluted', async () => {
     const account = await connect(tab(), server)
     const id = `acme.${'x'.repeat(22)}`
@@ -201,7 +201,7 @@ describe('what is found in storage', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
   })
 
-  it('garbage under our key is set aside, not dropped, and the account can be connected again', async () => {
+  it("garbage under Latchkey's key is set aside, not dropped, and the account can be connected again", async () => {
     const account = await connect(tab(), server)
     localStorage.setItem(`latchkey:${account.id}`, '{"half":')
     const client = tab()
@@ -211,7 +211,7 @@ describe('what is found in storage', () => {
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
-  it('data of a newer version is left alone, and never written over', async () => {
+  it('data of a newer version is not changed', async () => {
     const account = await connect(tab(), server)
     const newer = JSON.stringify({ v: 2, account: { anything: true } })
     localStorage.setItem(`latchkey:${account.id}`, newer)
@@ -242,7 +242,7 @@ describe('what is found in storage', () => {
     expect(await failure(client.getToken({ accountId: foreign.account.id }))).toMatchObject({ name: 'LatchkeyError' })
   })
 
-  it('case 60: another person of the app cannot read what this one keeps', async () => {
+  it('case 60: one person of the app cannot read the accounts of another', async () => {
     const ada = tab({ prefix: 'latchkey-ada' })
     const account = await connect(ada, server)
     const grace = tab({ prefix: 'latchkey-grace' })
@@ -269,7 +269,7 @@ describe('what is found in storage', () => {
     expect(accounts(client)).toMatchObject([{ status: 'needs-reconnect', reason: 'secret_unavailable', label: 'ada' }])
   })
 
-  it('a lost key costs the secret, not the facts, and connecting again heals it', async () => {
+  it('if the key is lost, the secret is lost but the facts are not, and connecting again repairs the account', async () => {
     await connect(tab(), server)
     await inDatabase((transaction) => transaction.objectStore('keys').clear(), { store: 'keys' })
     const client = tab()
@@ -283,7 +283,7 @@ describe('what is found in storage', () => {
   })
 })
 
-describe('a storage of the app', () => {
+describe('a storage that the app provides', () => {
   /** Three methods over a map, each a tick later. */
   function slow(items = new Map<string, string>()): StateStorage & { items: Map<string, string> } {
     return {
@@ -316,7 +316,7 @@ describe('a storage of the app', () => {
     expect([...items.keys()].filter((key) => /^latchkey:\w+\./.test(key))).toEqual([])
   })
 
-  it('that rejects counts as absent', async () => {
+  it('counts as absent if it rejects', async () => {
     const refuse = () => Promise.reject(new Error('no'))
     const client = tab({ storage: { getItem: refuse, setItem: refuse, removeItem: refuse } })
     await eventually(() => expect(client.getSnapshot()).toMatchObject({ status: 'ready', persistence: 'unavailable' }))

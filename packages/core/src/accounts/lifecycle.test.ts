@@ -95,7 +95,7 @@ describe('scopes', () => {
     expect(only(tab())).toMatchObject({ status: 'connected' })
   })
 
-  it('a record of before there were missing scopes is read as one without', async () => {
+  it('a record without the member `missingScopes`, as older versions wrote it, can be read', async () => {
     const { id } = await connect(tab(), server)
     const record = JSON.parse(localStorage.getItem(`latchkey:${id}`)!)
     delete record.account.missingScopes
@@ -142,7 +142,7 @@ describe('pause', () => {
     expect(refreshes()).toEqual([])
   })
 
-  it('is not undone by a refresh that was under way, here or in another tab', async () => {
+  it('is not undone by a running refresh, here or in another tab', async () => {
     server.settings.expiresIn = 30
     for (const which of ['same', 'other'] as const) {
       const client = tab()
@@ -165,7 +165,7 @@ describe('pause', () => {
     }
   })
 
-  it('ends with what it was: one that had to be reconnected still has to be', async () => {
+  it('returns to the status from before: a needs-reconnect account stays needs-reconnect', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     const { id } = await connect(client, server)
@@ -182,7 +182,7 @@ describe('pause', () => {
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
-  it('of no account is refused, and unpausing one that is not paused changes nothing', async () => {
+  it('is refused for an unknown account, and unpausing an account that is not paused changes nothing', async () => {
     const client = tab()
     expect(await failure(client.pause('acme.x'))).toMatchObject({ code: 'login_required' })
     const { id } = await connect(client, server)
@@ -213,7 +213,7 @@ describe('a reconnect that returns a different account', () => {
     expect(revoked()).toEqual([])
   })
 
-  it('replace puts it in place of the old one, which is revoked', async () => {
+  it("replace puts it in the old one's place and revokes the old one", async () => {
     const { client, ada } = await changed()
     const old = await client.getToken({ accountId: ada.id })
     const outcome = await client.resolveChange('acme', 'replace')
@@ -290,7 +290,7 @@ describe('signing out', () => {
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
 
-  it('a refresh and a connect that are under way bring nothing back', async () => {
+  it('a running refresh or connect restores nothing', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     const other = watched(tab())
@@ -313,7 +313,7 @@ describe('signing out', () => {
     expect(Object.keys(localStorage).filter((key) => key.startsWith('latchkey:acme'))).toEqual([])
   })
 
-  it('ends a session in all its tabs, with the key of its secrets', async () => {
+  it('signs out all tabs, and deletes the encryption key', async () => {
     const client = tab({ storage: sessionStorageStore() })
     await connect(client, server)
     const database = openDatabase('latchkey')
@@ -339,7 +339,7 @@ describe('signing out', () => {
 describe("a tool's request", () => {
   const asked = (scopes?: string[]): ConnectRequest => ({ type: 'authorization_required', provider: 'acme', scopes })
 
-  it('is shown once a provider with all scopes, and answered by an account that has them', async () => {
+  it('is shown once per provider with all scopes, and answered by an account that has them', async () => {
     const client = tab()
     const one = client.requestConnect(asked(['read']))
     const two = client.requestConnect(asked(['write', 'read']))
@@ -382,8 +382,8 @@ describe("a tool's request", () => {
   })
 })
 
-describe('other ways to the authorization server', () => {
-  it('a plain tab: no size, the same channel', async () => {
+describe('other ways to open the authorization server', () => {
+  it('a plain tab has no size and uses the same channel', async () => {
     const popups = openPopups()
     const client = tab()
     const outcome = client.connect('acme', { mode: 'tab' })
@@ -393,7 +393,7 @@ describe('other ways to the authorization server', () => {
     expect(await outcome).toMatchObject({ status: 'connected' })
   })
 
-  it('a link to copy: no window, and the flow waits for its answer', async () => {
+  it('a link to copy opens no window, and the flow waits for its answer', async () => {
     const popups = openPopups()
     const client = tab()
     const link = await client.connectLink('acme')
@@ -407,7 +407,7 @@ describe('other ways to the authorization server', () => {
     expect(await failure(tab({ providers: [kaggle()] }).connectLink('kaggle'))).toMatchObject({ code: 'misuse' })
   })
 
-  it('a link that is cancelled before it is there is not handed out', async () => {
+  it('a link that is cancelled before it is ready is not returned', async () => {
     const client = tab()
     const link = failure(client.connectLink('acme'))
     client.cancel('acme')
@@ -441,7 +441,7 @@ describe('other ways to the authorization server', () => {
     expect(await failure(long)).toMatchObject({ code: 'misuse' })
   })
 
-  it('a redirect that came back without an answer says so', async () => {
+  it('a redirect that returns without a response is an error', async () => {
     const flow = { provider: 'acme', state: 's', mode: 'redirect', startedAt: Date.now(), returnTo: '/' }
     sessionStorage.setItem('latchkey:flow:s', JSON.stringify(flow))
     const client = watched(tab())
@@ -478,7 +478,7 @@ describe('inside a page of another site', () => {
       },
     } as Window)
 
-  it('keeps the opener, and takes an answer by message from its own origin alone', async () => {
+  it('keeps the opener, and accepts a response by message only from its own origin', async () => {
     frame()
     const popups = openPopups()
     const client = tab()

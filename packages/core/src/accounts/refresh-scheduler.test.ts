@@ -52,7 +52,7 @@ async function connectedAndWatched(client = tab()) {
 }
 
 describe('background refresh', () => {
-  it('comes at 80 % of the life of a token, once, and goes on', async () => {
+  it("refreshes at 80 % of a token's life, once, and then again for the next token", async () => {
     const client = await connectedAndWatched()
     await vi.advanceTimersByTimeAsync(2_850_000)
     expect(refreshes()).toHaveLength(0)
@@ -64,7 +64,7 @@ describe('background refresh', () => {
     expect(refreshes()).toHaveLength(2)
   })
 
-  it('comes a minute before the end of a short life, and never in a loop', async () => {
+  it('refreshes a short-lived token a minute before it expires, and never in a loop', async () => {
     server.settings.expiresIn = 120
     const client = await connectedAndWatched()
     await vi.advanceTimersByTimeAsync(57_000)
@@ -208,7 +208,7 @@ describe('an outage', () => {
     expect(await client.getToken('acme')).toMatch(CANARY)
   })
 
-  it('a date in Retry-After is a time to wait, too, and a broker passes it on', async () => {
+  it('Retry-After can be a date, and a broker passes it on', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     server.settings.expiresIn = 30
     const client = tab({ broker: server.broker })
@@ -226,7 +226,7 @@ describe('an outage', () => {
     expect(Math.abs(retryAfter - 90)).toBeLessThanOrEqual(1)
   })
 
-  it('a clock that is set back does not make an hour out of a second', async () => {
+  it('a clock that is set back does not turn a wait of a second into an hour', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     server.settings.expiresIn = 30
     const client = tab()
@@ -241,7 +241,7 @@ describe('an outage', () => {
   })
 })
 
-describe('a page that dies', () => {
+describe('a page that is killed', () => {
   it('case 70: between answer and save: the next start tries once, then the account needs to be reconnected', async () => {
     server.settings.expiresIn = 30
     const client = tab()
@@ -261,7 +261,7 @@ describe('a page that dies', () => {
     expect(refreshes()).toHaveLength(2)
   })
 
-  it('at a server that forgives one repetition, that one try recovers', async () => {
+  it('one retry recovers if the server tolerates a reused refresh token once', async () => {
     server.settings.expiresIn = 30
     server.settings.rotate = false
     const client = tab()
@@ -295,7 +295,7 @@ describe('without Web Locks', () => {
     expect(await openDatabase('latchkey').keys('leases')).toEqual([])
   })
 
-  it('the turn of a tab that is gone is taken over when it ends', async () => {
+  it('the lease of a closed tab is taken over when it expires', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     const { id } = await connect(client, server)
@@ -311,7 +311,7 @@ describe('without Web Locks', () => {
     expect(refreshes()).toHaveLength(1)
   })
 
-  it('a turn that ends absurdly late was taken by another clock', async () => {
+  it('a lease that expires absurdly late is ignored, because another clock wrote it', async () => {
     server.settings.expiresIn = 30
     const client = tab()
     const { id } = await connect(client, server)
@@ -322,7 +322,7 @@ describe('without Web Locks', () => {
 })
 
 describe('rows without an owner', () => {
-  it('are swept at a later start, and not at the first that sees them', async () => {
+  it('are deleted at a later start, not at the first that sees them', async () => {
     const client = tab()
     const ada = await connect(client, server)
     const gone = await connect(client, server, { person: { sub: 'x', preferred_username: 'x' } })

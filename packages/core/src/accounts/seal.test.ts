@@ -8,7 +8,7 @@ afterEach(freshPage)
 
 const CONTEXT = ['latchkey', 'google', 'https://accounts.google.com', 'google.a'].join('\n')
 
-it('opens what it sealed, and never seals twice alike', async () => {
+it('opens what it sealed, and never produces the same ciphertext twice', async () => {
   const seal = keySeal(openDatabase('one'))
   const [one, two] = [await seal.seal('Gruß', CONTEXT), await seal.seal('Gruß', CONTEXT)]
   expect(one).not.toBe(two)
@@ -27,7 +27,7 @@ it('case 55: what was sealed for one provider, issuer, account or person does no
   expect(await seal.unseal(sealed, CONTEXT)).toBe('secret')
 })
 
-it('answers undefined for anything that it did not seal', async () => {
+it('returns undefined for anything that it did not seal', async () => {
   const seal = keySeal(openDatabase('one'))
   const sealed = await seal.seal('secret', CONTEXT)
   for (const wrong of ['', 'x', '%%%', sealed.slice(0, -4), `${sealed.slice(0, -8)}AAAAAAAA`, btoa('short')])

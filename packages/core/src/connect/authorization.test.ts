@@ -43,7 +43,7 @@ describe('the request', () => {
     expect(flow).toMatchObject({ ...OPTIONS, provider: 'acme', issuer: 'https://acme.example' })
   })
 
-  it('case 5: ten thousand states and verifiers are unique, 256 bits each, and owe nothing to Math.random', async () => {
+  it('case 5: ten thousand states and verifiers are unique, have 256 bits each, and do not use Math.random', async () => {
     vi.spyOn(Math, 'random').mockImplementation(() => {
       throw new Error('Math.random was asked.')
     })
@@ -53,7 +53,7 @@ describe('the request', () => {
     for (const value of values) expect(Buffer.from(value, 'base64url')).toHaveLength(32)
   })
 
-  it('case 8: the challenge is S256 of a verifier as RFC 7636 wants it', async () => {
+  it('case 8: the challenge is S256 of a verifier that follows RFC 7636', async () => {
     const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
     // RFC 7636 Appendix B: these octets, this verifier, this challenge.
     const octets = Buffer.from(VERIFIER, 'base64url')
@@ -71,7 +71,7 @@ describe('the request', () => {
     expect(url).not.toContain('plain')
   })
 
-  it('case 26: protocol parameters win over further ones and over the query of the endpoint', async () => {
+  it('case 26: protocol parameters override extra parameters and the query of the endpoint', async () => {
     const smuggled = {
       client_id: 'evil',
       redirect_uri: 'https://evil.example',
@@ -99,14 +99,14 @@ describe('the request', () => {
     })
   })
 
-  it('joins scopes as the provider wants, and leaves none out of the URL when there are none', async () => {
+  it("joins scopes with the provider's separator, and omits `scope` when there are none", async () => {
     const commas = await authorizationRequest(acme({ scopeSeparator: ',' }), OPTIONS)
     expect(parametersOf(commas.url).scope).toBe('read,write')
     const none = await authorizationRequest(acme(), { ...OPTIONS, scopes: [] })
     expect(parametersOf(none.url)).not.toHaveProperty('scope')
   })
 
-  it('refuses an endpoint that must not be opened, wherever it came from', async () => {
+  it('refuses an endpoint with an unsafe URL, from configuration or discovery', async () => {
     const provider = acme()
     for (const authorization_endpoint of ['javascript:alert(1)', 'http://acme.example/', 'https://a:b@acme.example/']) {
       const bad = { ...provider, server: { ...provider.server, authorization_endpoint } }
@@ -132,7 +132,7 @@ describe('the response', () => {
   const judge = (provider: ReturnType<typeof acme>, query: Record<string, string>) =>
     authorizationResponse(provider, flowOf(provider), new URLSearchParams({ state: 'state', ...query }))
 
-  it('case 12: an issuer that is promised must come, and one that comes must be right', async () => {
+  it('case 12: a promised issuer must be present, and a present issuer must be right', async () => {
     const plain = acme()
     const promising = {
       ...plain,
@@ -161,7 +161,7 @@ describe('the response', () => {
     await expect(judge(acme(), { code: 'c', iss })).rejects.toMatchObject({ code: 'issuer_mismatch' })
   })
 
-  it('case 15: GitHub is the issuer it says it is, and not its origin', async () => {
+  it('case 15: the issuer of GitHub must match exactly, not only by its origin', async () => {
     const iss = 'https://github.com/login/oauth'
     expect((await judge(github(), { code: 'c', iss })).get('code')).toBe('c')
     await expect(judge(github(), { code: 'c', iss: 'https://github.com' })).rejects.toMatchObject({
@@ -175,7 +175,7 @@ describe('the response', () => {
     })
   })
 
-  it('has a code, or is not understood', async () => {
+  it('is malformed without a code', async () => {
     for (const query of [{}, { code: '' }])
       await expect(judge(acme(), query as Record<string, string>)).rejects.toMatchObject({ code: 'malformed_response' })
   })

@@ -4,14 +4,14 @@ import { expect, it } from 'vitest'
 import { emitCallback } from '../../scripts/callback.ts'
 import { callbackPage, callbackScriptHash } from './callback-page.ts'
 
-it('is what popup.ts says, in both of its files', () => {
+it('has the script of popup.ts, in both of its files', () => {
   const { html, module, files } = emitCallback()
   expect(readFileSync(files.html, 'utf8')).toBe(html)
   expect(readFileSync(files.module, 'utf8')).toBe(module)
   expect(callbackPage).toBe(html)
 })
 
-it('is under 1 kB, names no other place, sends no Referer, and its script has the hash that it is served with', () => {
+it('is under 1 kB, has no external links, sends no Referer, and its script matches the hash in its CSP', () => {
   expect(Buffer.byteLength(callbackPage)).toBeLessThan(1000)
   expect(callbackPage).not.toMatch(/https?:|\/\/|src=|href=/)
   expect(callbackPage).toContain('<meta name="referrer" content="no-referrer">')

@@ -34,8 +34,8 @@ async function connected(latchkey = client()) {
   return { latchkey, account: await connect(latchkey, server) }
 }
 
-describe('the way through a window', () => {
-  it('connects: one window, one token request, an account with a face', async () => {
+describe('with a window', () => {
+  it('connects: one window, one token request, an account with name and picture', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -76,7 +76,7 @@ describe('the way through a window', () => {
     expect(opened).toBeLessThan(fetched.mock.invocationCallOrder[0]!)
   })
 
-  it('cuts the opener before the window goes to a foreign page', async () => {
+  it('removes the opener before the window goes to another site', async () => {
     const popups = openPopups()
     const outcome = client().connect('acme')
     expect(popups[0]).toMatchObject({ opener: null, urls: [] })
@@ -97,7 +97,7 @@ describe('the way through a window', () => {
     expect(await again).toMatchObject({ status: 'connected' })
   })
 
-  it('case 45: the window has no name that a stranger could take', () => {
+  it('case 45: the window has no name that another page could target', () => {
     const popups = openPopups()
     const latchkey = client(provider(), provider('umbrella'))
     latchkey.connect('acme')
@@ -131,7 +131,7 @@ describe('the way through a window', () => {
     expect(await first).toEqual(await second)
   })
 
-  it('takes a closed window for a hint: the card may offer more, and a late answer still connects', async () => {
+  it('treats a closed window as a hint: the card offers more, and a late answer still connects', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
     const popups = openPopups()
     const latchkey = client()
@@ -145,7 +145,7 @@ describe('the way through a window', () => {
     expect(latchkey.getSnapshot().providers.acme).toBeUndefined()
   })
 
-  it('leaves the page instead when the window is gone and the person chooses the redirect', async () => {
+  it('redirects if the window is gone and the person chooses the redirect', async () => {
     const popups = openPopups()
     const latchkey = client()
     const first = latchkey.connect('acme')
@@ -206,7 +206,7 @@ describe('the way through a window', () => {
     expect(listening.removed.mock.calls.length).toBe(listening.added.mock.calls.length)
   })
 
-  it('case 62: the verifier is gone after success, refusal, failure and ten minutes', async () => {
+  it('case 62: the verifier is deleted after success, refusal, failure and ten minutes', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
     const popups = openPopups()
     const latchkey = client()
@@ -291,7 +291,7 @@ describe('the way through a window', () => {
 })
 
 describe('answers', () => {
-  it('case 1: an answer with another state is a mismatch, costs no request, and leaves the real flow alone', async () => {
+  it('case 1: a response with another state is a mismatch, sends no request, and does not affect the real flow', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -305,7 +305,7 @@ describe('answers', () => {
     expect(page.closed).toBe(false)
   })
 
-  it('case 2: an answer without state is refused, by the app and by the page', async () => {
+  it('case 2: a response without state is refused by the app and by the callback page', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -356,7 +356,7 @@ describe('answers', () => {
     expect(flowKeys()).toEqual([])
   })
 
-  it('case 6: two flows at once, answered in turn, take each verifier to its own token endpoint', async () => {
+  it('case 6: two flows at once each send their verifier to their own token endpoint', async () => {
     const popups = openPopups()
     const latchkey = client(provider('acme'), provider('umbrella', other))
     const acme = latchkey.connect('acme')
@@ -371,7 +371,7 @@ describe('answers', () => {
     expect(Object.keys(latchkey.getSnapshot().accounts)).toHaveLength(2)
   })
 
-  it('case 7: an answer at another path than its request named is refused', async () => {
+  it('case 7: a response at another path than the redirect URI is refused', async () => {
     const popups = openPopups()
     const latchkey = client(provider('acme'), provider('umbrella', other))
     const outcome = latchkey.connect('acme')
@@ -387,7 +387,7 @@ describe('answers', () => {
     await outcome
   })
 
-  it('case 10: the verifier is sent once, in the body of the token request, and stands in no URL', async () => {
+  it('case 10: the verifier is sent once, in the body of the token request, and is in no URL', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -401,7 +401,7 @@ describe('answers', () => {
     expect(url).not.toContain(code_verifier)
   })
 
-  it('case 11: an answer that names another issuer is refused before any token endpoint hears of it', async () => {
+  it('case 11: a response that names another issuer is refused before any token request', async () => {
     const popups = openPopups()
     const latchkey = client(provider('acme'), provider('umbrella', other))
     const outcome = latchkey.connect('acme')
@@ -459,7 +459,7 @@ describe('answers', () => {
     expect(logged).not.toHaveBeenCalled()
   })
 
-  it('keeps the code of a registered error and marks the words of the server', async () => {
+  it("keeps the code of a registered error, and marks the server's text", async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -484,7 +484,7 @@ describe('answers', () => {
     expect(Date.now()).toBe(answeredAt)
   })
 
-  it('reports a code that was used before, and keeps what was connected', async () => {
+  it('reports a code that was used before, and keeps the connected account', async () => {
     const { latchkey, account } = await connected()
     const popups = openPopups()
     const outcome = latchkey.connect('acme')
@@ -531,7 +531,7 @@ describe('answers', () => {
     await eventually(() => expect(page.closed).toBe(true))
   })
 
-  it('reads expires_in as a number in quotes, and takes a missing one for "it does not say"', async () => {
+  it('reads expires_in also as a string, and treats a missing one as unknown', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const popups = openPopups()
     const latchkey = client()
@@ -575,7 +575,7 @@ describe('answers', () => {
     expect(await reloaded.getToken('acme')).toMatch(CANARY)
   })
 
-  it('puts the same person on the same account, and another one beside it', async () => {
+  it('connects the same person to the same account, and another person to a new one', async () => {
     const latchkey = client()
     const ada = await connect(latchkey, server)
     const grace = await connect(latchkey, server, { person: GRACE })
@@ -587,7 +587,7 @@ describe('answers', () => {
     expect(await token(ada.id)).not.toBe(await token(grace.id))
   })
 
-  it('asks for chosen scopes alone when another account is meant, and not for those of the one that is there', async () => {
+  it('asks only for the chosen scopes when another account is added, not for those of the existing one', async () => {
     const { latchkey } = await connected()
     const popups = openPopups()
     const scopesOf = async (at: number) => new URL(await popups[at]!.at()).searchParams.get('scope')
@@ -622,7 +622,7 @@ describe('answers', () => {
     expect(Object.keys(latchkey.getSnapshot().accounts)).toHaveLength(2)
   })
 
-  it('keeps the old refresh token when a second consent brings none', async () => {
+  it('keeps the old refresh token if a second consent returns none', async () => {
     const { latchkey, account } = await connected()
     const popups = openPopups()
     const again = latchkey.reconnect(account.id)
@@ -635,7 +635,7 @@ describe('answers', () => {
 })
 
 describe('messages that are not answers', () => {
-  it('case 38: no message of any origin is listened to', async () => {
+  it('case 38: messages of every origin are ignored', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -647,7 +647,7 @@ describe('messages that are not answers', () => {
     expect(await outcome).toMatchObject({ account: { label: 'ada' } })
   })
 
-  it('case 39: what has the wrong shape, or belongs to another flow, is ignored', async () => {
+  it('case 39: a message of the wrong shape or of another flow is ignored', async () => {
     const popups = openPopups()
     const latchkey = client()
     const outcome = latchkey.connect('acme')
@@ -712,7 +712,7 @@ describe('messages that are not answers', () => {
   })
 })
 
-describe('the way by redirect', () => {
+describe('with a redirect', () => {
   /** Leaves the page: jsdom does not navigate, so the rest of the way is walked by hand. */
   async function leave(latchkey = client()) {
     const outcome = latchkey.connect('acme', { mode: 'redirect' })
@@ -735,7 +735,7 @@ describe('the way by redirect', () => {
   const challenge = async (verifier: string) =>
     Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))).toString('base64url')
 
-  it('comes back to where it left, and connects there', async () => {
+  it('returns to the page that it left, and connects there', async () => {
     history.replaceState(null, '', '/chat?thread=1#end')
     const { url, flow } = await leave()
     expect(flow.returnTo).toBe('/chat?thread=1#end')
@@ -761,7 +761,7 @@ describe('the way by redirect', () => {
     expect(server.to('/token')).toHaveLength(1)
   })
 
-  it('tells the card why it failed', async () => {
+  it('shows on the card why it failed', async () => {
     const { url } = await leave()
     visitCallback(server.approve(url), { session: sessionStorage })
     server.fault('/token', { status: 503, body: 'no' })
@@ -773,7 +773,7 @@ describe('the way by redirect', () => {
     })
   })
 
-  it('one failed answer does not take another one with it', async () => {
+  it('one failed response does not affect another one', async () => {
     const { url } = await leave()
     visitCallback(server.approve(url), { session: sessionStorage })
     sessionStorage.setItem(
@@ -792,7 +792,7 @@ describe('the way by redirect', () => {
     expect(flowKeys()).toEqual([])
   })
 
-  it('refuses to leave when the flow could not be kept', async () => {
+  it('does not leave the page if the flow could not be stored', async () => {
     vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
       throw new DOMException('full', 'QuotaExceededError')
     })
@@ -813,7 +813,7 @@ describe('the way by redirect', () => {
   })
 })
 
-describe('a reload in mid flow', () => {
+describe('a reload during a flow', () => {
   async function reloaded() {
     const popups = openPopups()
     const before = client()
@@ -839,7 +839,7 @@ describe('a reload in mid flow', () => {
     expect(flowKeys()).toEqual([])
   })
 
-  it('can be cancelled, and begun anew', async () => {
+  it('can be cancelled, and started again', async () => {
     const { popups } = await reloaded()
     const latchkey = client()
     latchkey.mount()
@@ -868,7 +868,7 @@ describe('a reload in mid flow', () => {
     expect(server.to('/token')).toHaveLength(2)
   })
 
-  it('does not believe a stored issuer', async () => {
+  it('does not trust a stored issuer', async () => {
     const { url, key } = await reloaded()
     const flow = JSON.parse(sessionStorage.getItem(key)!)
     sessionStorage.setItem(key, JSON.stringify({ ...flow, issuer: 'https://evil.example' }))
@@ -877,7 +877,7 @@ describe('a reload in mid flow', () => {
     expect(server.to('/token')).toEqual([])
   })
 
-  it('drops records that are no flows', async () => {
+  it('drops records that are not flows', async () => {
     for (const [at, text] of [
       'x',
       '1',
@@ -898,7 +898,7 @@ describe('discovery', () => {
   const discovered = (at = server) =>
     oidc({ id: 'acme', name: 'Acme', issuer: at.origin, baseUrl: at.origin, clientId: 'app' })
 
-  it('finds the endpoints of an OpenID Connect service, and the person there', async () => {
+  it('finds the endpoints of an OpenID Connect service, and reads the profile', async () => {
     const popups = openPopups()
     const outcome = client(discovered()).connect('acme')
     const url = await popups[0]!.at()
@@ -951,7 +951,7 @@ describe('discovery', () => {
     },
   )
 
-  it('asks again after a failure, and once for all', async () => {
+  it('tries again after a failure, and asks once for all callers', async () => {
     const fresh = await startTinyServer()
     fresh.fault('/.well-known/openid-configuration', { status: 502, body: '<h1>no' })
     const popups = openPopups()
@@ -964,7 +964,7 @@ describe('discovery', () => {
     await fresh.close()
   })
 
-  it('case 16: a server that lends the sign-in page of another never gets its codes', async () => {
+  it('case 16: a server that uses the sign-in page of another never gets its codes', async () => {
     const evil = await startTinyServer()
     const mixed = { ...provider('evil'), issuer: evil.origin }
     mixed.server = { ...mixed.server, issuer: evil.origin, token_endpoint: `${evil.origin}/token` }

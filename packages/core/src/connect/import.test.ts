@@ -106,7 +106,7 @@ it('is done once: an entry that is written again is removed, and not imported', 
   expect(accounts(tab())).toEqual([])
 })
 
-it('takes no account of a provider that has one here, or that the app does not know', async () => {
+it('imports no account of a provider that already has one, or that the app does not know', async () => {
   const client = tab()
   await connect(client, server)
   put([

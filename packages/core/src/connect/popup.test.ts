@@ -5,7 +5,7 @@ import { listen } from './popup.ts'
 
 afterEach(freshPage)
 
-it('takes the code out of the address before anything else, passes the query on, and closes when heard', async () => {
+it('first removes the code from the address, passes the query on, and closes when it is acknowledged', async () => {
   const query = '?code=c&state=s1&error_description=%3Cimg%20src%3Dx%3E'
   const heard = new Promise<string>((resolve) => listen('s1', resolve))
   const page = visitCallback(query)
@@ -32,7 +32,7 @@ it('tells the person what to do if no page listens for ten seconds', async () =>
   expect(page).toMatchObject({ closed: false, text: 'Return to the app in this browser.' })
 })
 
-it('leaves the answer for a redirect flow in the record that it belongs to, and nowhere else', () => {
+it('stores the response of a redirect flow in the record of that flow only', () => {
   const flow = { provider: 'a', mode: 'redirect', returnTo: '/chat?x=1' }
   sessionStorage.setItem('latchkey:flow:s4', JSON.stringify(flow))
   sessionStorage.setItem('latchkey:flow:s5', JSON.stringify(flow))
@@ -42,7 +42,7 @@ it('leaves the answer for a redirect flow in the record that it belongs to, and 
   expect(JSON.parse(sessionStorage.getItem('latchkey:flow:s5')!)).toEqual(flow)
 })
 
-it('survives a sessionStorage that is garbage or forbidden', async () => {
+it('works if sessionStorage contains garbage or is forbidden', async () => {
   const sessions = [
     { getItem: () => 'garbage', setItem: () => {} },
     {

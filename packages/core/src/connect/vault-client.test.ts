@@ -83,7 +83,7 @@ async function connectGitHub() {
   expect(await outcome).toMatchObject({ status: 'connected', account: { id: ID } })
 }
 
-it('connects through the server: verifier and tokens are never here', async () => {
+it('connects through the server: verifier and tokens are never in the page', async () => {
   await connectGitHub()
   expect(broker.sent.map(({ route }) => route)).toEqual(['GET providers', 'POST flows', 'POST flows/s1'])
   expect(broker.sent[1]?.body).toMatchObject({
@@ -102,7 +102,7 @@ it('connects through the server: verifier and tokens are never here', async () =
   expect(again.getSnapshot().accounts[ID]?.status).toBe('connected')
 })
 
-it('an agent gets references to what it may use, and to nothing else', async () => {
+it('an agent gets references only to accounts that it may use', async () => {
   await connectGitHub()
   await client.connectKey('kaggle', { key: KEY })
   const body = identitiesBody(client, { agent: 'assistant' })
@@ -115,7 +115,7 @@ it('an agent gets references to what it may use, and to nothing else', async () 
   expect(client.getSnapshot().accounts[ID]?.status).toBe('needs-reconnect')
 })
 
-it('a key is sent once and not stored here; until the custody is known, it stays in the form', async () => {
+it('a key is sent once and not stored in the page; until the custody is known, it stays in the form', async () => {
   broker.faults['GET providers'] = () => Promise.reject(new TypeError('offline'))
   await expect(client.connectKey('kaggle', { key: KEY })).rejects.toMatchObject({ code: 'network' })
   delete broker.faults['GET providers']
@@ -135,7 +135,7 @@ it('a key is sent once and not stored here; until the custody is known, it stays
   expect(await readableStorage()).not.toContain(KEY)
 })
 
-it('a disconnect is the server’s, and what it ended elsewhere goes here too', async () => {
+it('the server disconnects, and accounts that it ended elsewhere are removed here too', async () => {
   await connectGitHub()
   expect(await client.disconnect(ID)).toEqual({ status: 'revoked' })
   expect(client.getSnapshot().accounts).toEqual({})
@@ -162,7 +162,7 @@ it('an account whose token an API refused gets the status from the server', asyn
   expect(client.getSnapshot().accounts).toEqual({})
 })
 
-it('case 300: a session of the app that has ended takes no account out of the page', async () => {
+it('case 300: an ended session of the app removes no account from the page', async () => {
   await connectGitHub()
   const ended = () => Response.json({ error: 'login_required', message: 'Sign in to the app first.' }, { status: 401 })
   broker.faults[`POST accounts/${ID}`] = ended

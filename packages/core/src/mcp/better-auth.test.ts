@@ -36,7 +36,7 @@ async function call(client: LatchkeyClient): Promise<string> {
   return (content as { text: string }[])[0]!.text
 }
 
-it('registers, signs in, calls a tool, refreshes, and says when it was revoked', async () => {
+it('registers, signs in, calls a tool, refreshes, and reports a revocation', async () => {
   const client = page.client({ providers: [mcp({ id: 'better', name: 'Better Notes', url: server.mcp })] })
   expect(await call(client)).toContain('Behind better-auth')
   const [account] = Object.values(client.getSnapshot().accounts)
@@ -58,7 +58,7 @@ it('registers, signs in, calls a tool, refreshes, and says when it was revoked',
   expect(Object.keys(client.getSnapshot().accounts)).toHaveLength(1)
 })
 
-it('is called by the person that the ID token names, where `openid` was granted', async () => {
+it('is named after the person in the ID token, if `openid` was granted', async () => {
   const client = page.client({ providers: [mcp({ id: 'better', url: server.mcp, scopes: ['openid', 'mcp:read'] })] })
   await client.connect('better')
   const [account] = Object.values(client.getSnapshot().accounts)

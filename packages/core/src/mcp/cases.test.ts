@@ -96,7 +96,7 @@ const discover = (resource: object = RESOURCE, metadata: object = METADATA, url 
 }
 
 describe('the authorization request and its answer', () => {
-  it('the honest world is believed', async () => {
+  it('correct metadata and responses are accepted', async () => {
     expect(await discover()).toMatchObject({ resource: SERVER, server: METADATA, scopes: ['read'] })
   })
 
@@ -118,7 +118,7 @@ describe('the authorization request and its answer', () => {
     expect(tokenRequests()).toEqual([])
   })
 
-  it('case 12: iss that is promised must come; not promised it may be absent, but never wrong', async () => {
+  it('case 12: a promised iss must be present; otherwise it may be absent, but never wrong', async () => {
     expect((await failure(answered((answer) => answer.delete('iss')))).code).toBe('issuer_mismatch')
     sandbox.tickets.metadata.authorization_response_iss_parameter_supported = undefined
     expect((await failure(answered((answer) => answer.set('iss', 'https://evil.example')))).code).toBe(
@@ -137,7 +137,7 @@ describe('the authorization request and its answer', () => {
     expect(tokenRequests()).toEqual([])
   })
 
-  it('case 14: the words of an error are not shown when another issuer says them', async () => {
+  it('case 14: the text of an error is not shown if it is from another issuer', async () => {
     const error = await failure(
       answered((answer) => {
         answer.delete('code')
@@ -150,7 +150,7 @@ describe('the authorization request and its answer', () => {
     expect(JSON.stringify(error)).not.toContain('555')
   })
 
-  it('case 15: an issuer with a path is taken as it is written, and its origin is not it', async () => {
+  it('case 15: an issuer with a path must match exactly, not only by its origin', async () => {
     const issuer = 'https://as.example/login/oauth'
     const at = (said: string) => {
       const { ask } = world({
@@ -163,7 +163,7 @@ describe('the authorization request and its answer', () => {
     expect((await failure(at(AS))).code).toBe('issuer_mismatch')
   })
 
-  it('case 16: a server that lends the sign-in page of another never gets its codes', async () => {
+  it('case 16: a server that uses the sign-in page of another never gets its codes', async () => {
     // Its metadata names the honest authorization endpoint, and a token endpoint of its own.
     const { notes, tickets } = sandbox
     tickets.metadata.authorization_endpoint = `${notes.url}/auth`
@@ -204,7 +204,7 @@ describe('the authorization request and its answer', () => {
 describe('what an account is for', () => {
   const notes = (url: string) => mcp({ id: 'notes', name: 'Notes', url })
 
-  it('case 217: another server with the name of a connected one gets nothing of it', async () => {
+  it('case 217: another server with the id of a connected one gets no token of it', async () => {
     const { tickets, ledger } = sandbox
     const storage = memoryStore()
     const client = page.client({ storage, providers: [notes(tickets.mcp)] })
@@ -238,7 +238,7 @@ describe('what an account is for', () => {
     expect(JSON.stringify(ledger.log)).not.toContain(token)
   })
 
-  it('case 217: what is revoked is told to the server that gave it, and to no other', async () => {
+  it('case 217: a token is revoked only at the server that issued it', async () => {
     const { tickets, ledger } = sandbox
     const client = page.client({ providers: [notes(tickets.mcp)] })
     await client.connect('notes')
@@ -249,7 +249,7 @@ describe('what an account is for', () => {
     expect(ledger.log).toEqual([])
   })
 
-  it('case 224: a second server of one name is left out, and the page goes on', async () => {
+  it('case 224: a second server with the same id is left out, and the page keeps working', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     const client = page.client({ providers: [notes(sandbox.tickets.mcp)] })
     client.setProviders([notes(sandbox.tickets.mcp), notes(sandbox.ledger.mcp)])
@@ -269,7 +269,7 @@ describe('what an account is for', () => {
     expect(tokenRequests()).toEqual([])
   })
 
-  it('case 220: a sign-in page of another origin is for servers whose answers name them, or that the app trusts', async () => {
+  it('case 220: a sign-in page of another origin is allowed if the responses name their issuer, or the app trusts it', async () => {
     const metadata = { ...METADATA, authorization_endpoint: 'https://login.example/authorize' }
     await expect(discover(RESOURCE, metadata)).rejects.toThrow('another server')
     const promised = { ...metadata, authorization_response_iss_parameter_supported: true }
@@ -298,7 +298,7 @@ describe('discovery', () => {
     },
   )
 
-  it('case 139: a resource above the server is accepted where the app says so, and only that one', async () => {
+  it('case 139: a resource at a parent path is accepted only if the app configures exactly that one', async () => {
     const { ask } = world({
       [`${HOST}/.well-known/oauth-protected-resource/mcp`]: { ...RESOURCE, resource: HOST },
       [`${AS}/.well-known/oauth-authorization-server`]: METADATA,
@@ -318,7 +318,7 @@ describe('discovery', () => {
     await expect(discover(RESOURCE, { ...METADATA, [name]: url })).rejects.toThrow('not safe')
   })
 
-  it('case 140: an authorization server or metadata at a private address is not asked', async () => {
+  it('case 140: no request goes to an authorization server or metadata at a private address', async () => {
     const found = discover({ ...RESOURCE, authorization_servers: ['https://10.1.2.3'] })
     await expect(found).rejects.toThrow('must not be asked')
     expect(found.asked).toHaveLength(1)
@@ -328,7 +328,7 @@ describe('discovery', () => {
     expect(asked).toEqual([])
   })
 
-  it('case 141: a server that moves to another issuer gets nothing of what the old one gave', async () => {
+  it('case 141: a server that moves to another issuer gets no token of the old one', async () => {
     const { tickets, ledger } = sandbox
     const client = open()
     await client.connect('tickets')
@@ -363,7 +363,7 @@ describe('discovery', () => {
     expect(tickets.log.filter(({ path }) => path === '/token')).toEqual([])
   })
 
-  it('case 141: a client id that was configured is used at its own issuer only', async () => {
+  it('case 141: a configured client id is used only at its own issuer', async () => {
     const client = page.client({ providers: [mcp({ id: 'files', url: sandbox.files.mcp, clientId: 'files-app' })] })
     const { registrations } = await client.mcp()
     await registrations.remember({
@@ -472,7 +472,7 @@ describe('registration', () => {
   })
 })
 
-describe('what servers write', () => {
+describe('text that servers send', () => {
   it.each([
     ['64 kB of one value', `Bearer scope="${'x'.repeat(65_536)}"`],
     ['64 kB of quotes', `Bearer ${'"\\'.repeat(32_768)}`],
@@ -486,7 +486,7 @@ describe('what servers write', () => {
     expect(performance.now() - started).toBeLessThan(50)
   })
 
-  it('case 145: what an honest server writes is read, in any spelling', () => {
+  it('case 145: a valid header is read in any spelling', () => {
     const read = (header: string) => readChallenge(new Headers({ 'www-authenticate': header }))
     expect(
       read('Basic realm="x", BEARER Scope="a b", resource_metadata="https://m.example/prm", error=invalid_token'),
@@ -548,7 +548,7 @@ describe('URL-mode elicitation', () => {
     expect(readConnectRequest({ ...page, url }, { provider: 'notes', server: 'https://notes.example/mcp' })).toBeNull()
   })
 
-  it('a page on this machine is opened for the server that is configured to be there, and for no other', () => {
+  it('a page on this machine is opened only for a server that is configured there', () => {
     const url = 'http://127.0.0.1:4110/page'
     const here = { provider: 'notes', server: 'http://127.0.0.1:4110/mcp' }
     expect(readConnectRequest({ ...page, url }, here)).toMatchObject({ url })

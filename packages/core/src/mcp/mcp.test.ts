@@ -74,7 +74,7 @@ async function call(client: LatchkeyClient, server: McpStandIn, tool: string, op
   return (content as { text: string }[])[0]!.text
 }
 
-describe('a server is connected by the registration that it takes', () => {
+describe('a server is connected with the kind of registration that it supports', () => {
   it.each([
     ['a client ID metadata document', 'notes', 'metadata-document', 'list_notes', 'paper tape'],
     ['dynamic registration', 'tickets', 'dynamic', 'list_tickets', 'T-12'],
@@ -103,7 +103,7 @@ describe('a server is connected by the registration that it takes', () => {
     expect(account(client).scopes).toEqual(['mcp:read'])
   })
 
-  it('a server that knows no way to register says so', async () => {
+  it('a server that supports no registration is an error that says so', async () => {
     const client = open(sandbox.files, { providers: [mcp({ id: 'files', url: sandbox.files.mcp })] })
     const error = await failure(client.connect('files'))
     expect(error).toMatchObject({ code: 'not_configured', next: 'configure' })
@@ -113,7 +113,7 @@ describe('a server is connected by the registration that it takes', () => {
 })
 
 describe('the SDKs', () => {
-  it('1.x with our fetch: nothing else is needed', async () => {
+  it('1.x works with mcpFetch alone', async () => {
     const client = open(sandbox.tickets)
     const agent = new OldClient({ name: 'agent', version: '1' })
     const fetch = mcpFetch(client, 'tickets', asks)
@@ -122,7 +122,7 @@ describe('the SDKs', () => {
     await agent.close()
   })
 
-  it('1.x with our OAuthClientProvider: connects again after UnauthorizedError, and never sees a refresh token', async () => {
+  it('1.x with McpOAuthClientProvider connects again after UnauthorizedError, and never sees a refresh token', async () => {
     const client = open(sandbox.tickets)
     const authProvider = mcpOAuthClientProvider(client, 'tickets', asks)
     const attempt = async () => {
@@ -178,8 +178,8 @@ describe('a server without client registration', () => {
   })
 })
 
-describe('what an account is called', () => {
-  it('as the server calls itself, where it says nothing of a person', async () => {
+describe('the name of an account', () => {
+  it("is the server's own name, if the server does not name the person", async () => {
     sandbox.tickets.setPolicy({ auto: true })
     const client = page.client({ providers: [mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })] })
     await client.connect('tickets')
@@ -191,7 +191,7 @@ describe('what an account is called', () => {
   })
 })
 
-it('an account is called as its server says to those who are signed in, where its metadata says nothing', async () => {
+it('an account gets the name that its server gives after sign-in, if the metadata has none', async () => {
   sandbox.files.setPolicy({ auto: true })
   const { mcp: url, clientId } = sandbox.files
   const client = page.client({ providers: [mcp({ id: 'files', name: 'Mine', url, clientId })] })
@@ -236,7 +236,7 @@ describe('a server that forbids browsers', () => {
   const methods = (asked: { body?: string }[]) =>
     asked.flatMap(({ body }) => (body?.startsWith('{') ? [JSON.parse(body).method] : []))
 
-  it('is signed in to and called through the broker, its tools too', async () => {
+  it('is connected through the broker, and its tools are called through it too', async () => {
     const { broker, asked } = closedTo(sandbox.archive.url)
     const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
     expect(await call(client, sandbox.archive, 'search_archive')).toContain('10 July 1843')
@@ -244,7 +244,7 @@ describe('a server that forbids browsers', () => {
     expect(cardStatus(client.getSnapshot(), 'archive')).toBe('connected')
   })
 
-  it('a call that may have been heard is not made again', async () => {
+  it('a call that may have arrived is not repeated', async () => {
     const { broker, asked } = closedTo(sandbox.archive.url)
     const client = open(sandbox.archive, { broker, redirectUri: REDIRECT_URI })
     const fetch = mcpFetch(client, 'archive', asks)
@@ -256,7 +256,7 @@ describe('a server that forbids browsers', () => {
 })
 
 describe('more scope', () => {
-  it('is asked for with what was there before, and the call goes on', async () => {
+  it('is asked for together with the granted scopes, and the call continues', async () => {
     const client = open(sandbox.ledger)
     expect(await call(client, sandbox.ledger, 'read_ledger')).toContain('1843')
     expect(account(client).scopes).toEqual(['mcp:read'])
@@ -270,7 +270,7 @@ describe('more scope', () => {
   })
 })
 
-describe('what a refresh can meet', () => {
+describe('problems of a refresh', () => {
   async function due(server = sandbox.tickets) {
     const client = open(server)
     server.lifetime.seconds = 30
@@ -306,7 +306,7 @@ describe('what a refresh can meet', () => {
     },
   )
 
-  it('a tool call meanwhile fails as "not available", and opens no login page', async () => {
+  it('meanwhile a tool call fails as "not available", and opens no login page', async () => {
     const client = await due()
     sandbox.tickets.addFaults('/token', [{ status: 503 }])
     vi.useFakeTimers({ now: Date.now() + 31_000, toFake: ['Date'] })
@@ -333,7 +333,7 @@ describe('what a refresh can meet', () => {
     expect(Object.keys(client.getSnapshot().accounts)).toHaveLength(1)
   })
 
-  it('two calls at once on one refresh token: one request, both served', async () => {
+  it('two calls at once on one refresh token make one request, and both get the token', async () => {
     const client = await due()
     vi.useFakeTimers({ now: Date.now() + 31_000, toFake: ['Date'] })
     const texts = await Promise.all([
@@ -345,7 +345,7 @@ describe('what a refresh can meet', () => {
     still(client)
   })
 
-  it('the resource is named in a refresh, too', async () => {
+  it('a refresh sends the resource too', async () => {
     const client = await due()
     await client.getToken('tickets')
     const [request] = tokenRequests(sandbox.tickets, 'refresh_token')
@@ -380,7 +380,7 @@ describe('what a refresh can meet', () => {
   })
 })
 
-describe('what an authorization can meet', () => {
+describe('problems of an authorization', () => {
   it('metadata without S256: refused before the window leaves', async () => {
     const client = open(sandbox.tickets)
     sandbox.tickets.metadata.code_challenge_methods_supported = undefined
@@ -451,7 +451,7 @@ describe('registrations', () => {
 })
 
 describe('the mcpServers JSON', () => {
-  it('is read as agents have it', () => {
+  it('is read in the form that agents use', () => {
     const { providers, servers } = mcpServers({
       mcpServers: {
         Linear: { url: 'https://mcp.linear.app/mcp' },

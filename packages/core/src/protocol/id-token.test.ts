@@ -76,7 +76,7 @@ const redeem = (sent: string | undefined = nonce) =>
     nonce: sent,
   })
 
-it('takes an ID token that is ours, and an answer without one', async () => {
+it('accepts a valid ID token, and an answer without one', async () => {
   idToken = signed()
   expect((await redeem()).token.access_token).toBe('token')
   idToken = undefined

@@ -80,14 +80,14 @@ describe('the authorization server itself', () => {
     expect(token).toMatchObject({ access_token: 'new', issuer: server.origin, ...expected })
   })
 
-  it('takes snake_case alone', async () => {
+  it('reads only snake_case members', async () => {
     server.fault('/token', { body: { accessToken: 'new', expiresIn: 3600 } })
     await expect(authorizationServer(acme(), { client_id: 'app' }).refresh(TOKEN)).rejects.toMatchObject({
       code: 'malformed_response',
     })
   })
 
-  it('follows no redirect with a secret in its body', async () => {
+  it('does not follow a redirect of a request that has a secret in its body', async () => {
     server.fault('/token', { status: 307, headers: { location: `${server.origin}/elsewhere` }, body: '' })
     await expect(authorizationServer(acme(), { client_id: 'app' }).refresh(TOKEN)).rejects.toMatchObject({
       code: 'malformed_response',
@@ -157,7 +157,7 @@ describe('limits', () => {
       await outcome
     })
 
-    it('/userinfo that follows a token leaves the account without a name', async () => {
+    it('a /userinfo that is too slow leaves the account without a name', async () => {
       const provider = withUserinfo()
       const token = Response.json(ANSWER)
       const options = { client_id: 'app', fetch: vi.fn(fetch).mockResolvedValueOnce(token) }
@@ -167,7 +167,7 @@ describe('limits', () => {
     })
   })
 
-  it("the caller's own signal ends a request before", async () => {
+  it("the caller's own signal ends a request earlier", async () => {
     const own = new AbortController()
     const options = { client_id: 'app', fetch: silent, signal: own.signal }
     const outcome = expect(authorizationServer(acme(), options).refresh(TOKEN)).rejects.toMatchObject({
@@ -189,14 +189,14 @@ describe('limits', () => {
 })
 
 describe('revocation', () => {
-  it('takes "unknown token" for revoked, as Google says it', async () => {
+  it(`counts Google's "unknown token" as revoked`, async () => {
     server.fault('/revoke', { status: 400, body: { error: 'invalid_token' } })
     const endpoint = authorizationServer(acme(), { client_id: 'app' })
     expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token', 'access_token'] })
     expect(server.to('/revoke')).toHaveLength(2)
   })
 
-  it('names only the tokens that it ended', async () => {
+  it('names only the tokens that were revoked', async () => {
     const endpoint = authorizationServer(acme(), { client_id: 'app' })
     const unsupported = { status: 400, body: { error: 'unsupported_token_type' } }
     server.fault('/revoke', unsupported)
@@ -207,7 +207,7 @@ describe('revocation', () => {
     expect(await endpoint.revoke(TOKEN)).toEqual({ status: 'revoked', tokens: ['refresh_token'] })
   })
 
-  it('sends Google the token alone', async () => {
+  it('sends Google the token without client authentication', async () => {
     const google = gmail({ baseUrl: server.origin, clientId: 'app' })
     await authorizationServer(google, { client_id: 'app', client_secret: 's' }).revoke({
       ...TOKEN,
@@ -224,7 +224,7 @@ describe('revocation', () => {
   it.each([
     [204, { status: 'revoked', tokens: ['access_token'] }],
     [404, { status: 'revoked', tokens: ['access_token'] }],
-  ])('ends a grant of GitHub, which has a way of its own (status %d)', async (status, expected) => {
+  ])("revokes a GitHub grant with GitHub's own API (status %d)", async (status, expected) => {
     const path = '/api/v3/applications/app/token'
     server.fault(path, { status, body: '' })
     const endpoint = authorizationServer(github({ baseUrl: server.origin }), { client_id: 'app', client_secret: 's' })
@@ -234,7 +234,7 @@ describe('revocation', () => {
     ])
   })
 
-  it('is not there without an endpoint, or for GitHub without a secret', async () => {
+  it('is not available without an endpoint, or for GitHub without a secret', async () => {
     const without = { ...acme(), server: { ...acme().server, revocation_endpoint: undefined } }
     expect(await authorizationServer(without, { client_id: 'app' }).revoke(TOKEN)).toEqual({ status: 'unsupported' })
     const hub = github({ baseUrl: server.origin })
@@ -244,7 +244,7 @@ describe('revocation', () => {
 })
 
 describe('profiles', () => {
-  it('reads GitHub: a number for a subject, the email address from its second place', async () => {
+  it("reads GitHub's profile: a numeric subject, and the email address from the second endpoint", async () => {
     const hub = github({ baseUrl: server.origin })
     const user = {
       id: 583231,
@@ -268,7 +268,7 @@ describe('profiles', () => {
     expect(server.to('/api/v3/user')[0]?.headers.authorization).toBe('Bearer at')
   })
 
-  it('tolerates a second place that refuses', async () => {
+  it('tolerates a second endpoint that refuses', async () => {
     server.fault('/api/v3/user', { body: { id: 1, login: 'octocat' } })
     const profile = await fetchProfile(github({ baseUrl: server.origin }), 'at')
     expect(profile).toEqual({ subject: '1', username: 'octocat', name: 'octocat' })
@@ -300,7 +300,7 @@ describe('keys', () => {
     ])
   })
 
-  it('checks a legacy pair by its greeting', async () => {
+  it('checks a legacy key pair with the "hello" endpoint', async () => {
     server.fault(hello, { body: { userName: 'ada' } })
     expect(await verifyKey(at(), { username: 'ada', key: 'abc' })).toMatchObject({ profile: { username: 'ada' } })
     expect(server.to(hello)[0]?.headers.authorization).toBe(`Basic ${btoa('ada:abc')}`)
@@ -311,7 +311,7 @@ describe('keys', () => {
     [{ status: 400, body: {} }],
     [{ status: 404, body: {} }],
     [{ body: { active: false } }],
-  ])('takes a definite no for an error (%j)', async (fault) => {
+  ])('reports a refused key as an error (%j)', async (fault) => {
     server.fault(introspect, fault)
     await expect(verifyKey(at(), KEY)).rejects.toMatchObject({ code: 'invalid_token', next: 'edit-key' })
   })
@@ -323,7 +323,7 @@ describe('keys', () => {
     [{ body: '<h1>' }],
     [{ status: 302, headers: { location: 'https://evil.example' }, body: '' }],
     [{ body: `"${'x'.repeat(3e5)}"` }],
-  ])('takes everything else for nothing said (%#)', async (fault) => {
+  ])('counts any other answer as unchecked (%#)', async (fault) => {
     server.fault(introspect, fault)
     expect(await verifyKey(at(), KEY)).toEqual({ status: 'unchecked' })
   })
@@ -335,7 +335,7 @@ describe('keys', () => {
     await expect(verifyKey(plain, { key: '' })).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it('puts a key where the service wants it', () => {
+  it('sends a key in the header that the service expects', () => {
     const own = apiKey({
       id: 'w',
       name: 'W',
@@ -352,7 +352,7 @@ describe('keys', () => {
 })
 
 describe('a broker', () => {
-  it('is asked in JSON, with the header that no foreign form can send, and with no more than it needs', async () => {
+  it('gets JSON, with a header that no form can send, and only the members that it needs', async () => {
     server.fault('/broker/token', { body: { token: { ...TOKEN, access_token: 'new' } } })
     const endpoint = brokered(server.broker, acme())
     expect(await endpoint.refresh(TOKEN)).toMatchObject({ token: { access_token: 'new' } })
@@ -380,12 +380,12 @@ describe('a broker', () => {
     [{ status: 503, body: { error: 'temporarily_unavailable' } }, { code: 'temporarily_unavailable' }],
     [{ status: 429, body: '' }, { code: 'temporarily_unavailable' }],
     [{ status: 500, body: { error: 'made_up' } }, { code: 'temporarily_unavailable' }],
-  ])('answers errors in words (%#)', async (fault, expected) => {
+  ])('turns errors into sentences (%#)', async (fault, expected) => {
     server.fault('/broker/verify', fault)
     await expect(callBroker(server.broker, 'verify', {})).rejects.toMatchObject({ name: 'LatchkeyError', ...expected })
   })
 
-  it('that is away, redirects, or answers without a token is an error', async () => {
+  it('that is unreachable, redirects, or answers without a token is an error', async () => {
     await expect(callBroker('http://127.0.0.1:1', 'token', {})).rejects.toMatchObject({ code: 'network' })
     server.fault('/broker/token', { status: 307, headers: { location: server.origin }, body: '' })
     await expect(callBroker(server.broker, 'token', {})).rejects.toMatchObject({ code: 'network' })

@@ -36,7 +36,7 @@ describe.each([
     expect(urls(provider).every(([, url]) => url.startsWith('https:'))).toBe(true)
   })
 
-  it('moves every host with baseUrl, but the links for people', () => {
+  it('baseUrl moves every host except those of links for people', () => {
     const provider = factory({ baseUrl: 'http://127.0.0.1:9000/' })
     for (const [path, url] of urls({ ...provider, scopes: [], scopeMeanings: {}, scopeAliases: {} })) {
       const link = path === 'keyUrl' || path === 'manageUrl'
@@ -46,7 +46,7 @@ describe.each([
     }
   })
 
-  it('says what each of its scopes lets an agent do', () => {
+  it('describes what each scope allows', () => {
     const provider: Provider = factory()
     if (provider.kind === 'api-key') return expect(provider.cautions.length).toBeGreaterThan(0)
     for (const scope of provider.scopes) expect(provider.scopeMeanings).toHaveProperty([scope])
@@ -69,7 +69,7 @@ it('take a client id, scopes and words, and never a secret', () => {
 })
 
 describe('providersFromConfig()', () => {
-  it('takes the shape of agent-runtimes', () => {
+  it('reads the configuration of agent-runtimes', () => {
     const { providers, tokens } = providersFromConfig({
       github: { type: 'oauth', clientId: 'app', scopes: ['repo'] },
       kaggle: { type: 'token', token: 'KGAT_x', baseUrl: 'http://127.0.0.1:9000' },

@@ -61,7 +61,7 @@ const refused = (asked: Promise<unknown>) =>
     (error: LatchkeyError) => error.code,
   )
 
-describe('where an account goes', () => {
+describe('where a token is sent', () => {
   it('case 79: only the exact API host, refused before DNS otherwise', async () => {
     const log: UseEntry[] = []
     const sent = vi.fn(async () => Response.json({}))
@@ -163,7 +163,7 @@ describe('where an account goes', () => {
     expect(evil.seen[0]?.headers).toMatchObject({ 'x-api-key': CANARY, 'private-token': CANARY })
   })
 
-  it('case 91: a rule that reads does not write, and a path stays below its own', async () => {
+  it('case 91: a rule for reading does not allow writing, and a path stays below the allowed one', async () => {
     const hub = await listen((_, response) => response.end('{}'))
     const provider = github({ baseUrl: hub.url })
     const api = provider.apiBaseUrl
@@ -212,7 +212,7 @@ describe('where an account goes', () => {
 })
 
 describe('what a caller sees', () => {
-  it('adds the account itself, and nothing of what the caller tried', async () => {
+  it('adds the token itself, and drops credentials that the caller sets', async () => {
     const hub = await listen((_, response) => response.end('{}'))
     const provider = github({ baseUrl: hub.url })
     const headers = {
@@ -238,7 +238,7 @@ describe('what a caller sees', () => {
     expect(JSON.stringify(seen)).not.toMatch(/evil|mine|"x"|a=b/)
   })
 
-  it('case 84: an answer that repeats the token comes without it', async () => {
+  it('case 84: the token is redacted from an answer that repeats it', async () => {
     const echo = await listen((request, response) => {
       const said = JSON.stringify(request.headers)
       response.writeHead(200, { link: `<https://x.test/?t=${CANARY}>`, 'x-debug': CANARY })
@@ -256,7 +256,7 @@ describe('what a caller sees', () => {
     }
   })
 
-  it('case 93: one that never accepts the token is asked twice, then the account is asked for', async () => {
+  it('case 93: an API that never accepts the token is called twice, then the person is asked for the account', async () => {
     const hub = await listen((_, response) => response.writeHead(401).end())
     const provider = github({ baseUrl: hub.url })
     const asked: unknown[] = []

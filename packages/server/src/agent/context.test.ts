@@ -45,7 +45,7 @@ describe('AgentContext', () => {
     expect((ctx.oauthTokens as Record<string, unknown>).constructor).toBeUndefined()
   })
 
-  it('shows no token in JSON, in a printout, in a copy', () => {
+  it('has no token in JSON, in console output or in a copy', () => {
     const ctx = AgentContext.fromIdentities([of('ada')], { userId: 'ada' })
     const token = ctx.oauthTokens.github
     for (const value of [ctx, ctx.oauthTokens, token, { ...token }, { ...ctx }, structuredClone({ ...token })]) {
@@ -57,7 +57,7 @@ describe('AgentContext', () => {
     })
   })
 
-  it('is found by what runs in it, in streams and generators too', async () => {
+  it('is found by code that runs in it, in streams and generators too', async () => {
     const ctx = AgentContext.fromIdentities([of('ada')], { userId: 'ada' })
     async function* run() {
       for (let step = 0; step < 3; step++) {
@@ -79,7 +79,7 @@ describe('AgentContext', () => {
     })
   })
 
-  it('opens an account in a vault when it is asked for, fresh each time', async () => {
+  it('opens an account in a vault when it is used, refreshed each time', async () => {
     const opened: unknown[] = []
     const vault = {
       references: new Map([
@@ -122,7 +122,7 @@ describe('AgentContext', () => {
     })
   })
 
-  it('case 87: a hundred interleaved requests never see each other', async () => {
+  it("case 87: a hundred interleaved requests never see each other's accounts", async () => {
     const tool = withAccount({ provider: 'github' }, async (steps: number, account) => {
       const seen = new Set<string>()
       for (let step = 0; step < steps; step++) {
@@ -198,7 +198,7 @@ describe('a tool of the AI SDK', () => {
       return new Response(chunks.pipeThrough(new TextEncoderStream()))
     })
 
-  it('that is called late in a stream has the account of its own user', async () => {
+  it('has the account of its own user when it is called late in a stream', async () => {
     const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
     const answers = await Promise.all(
       (await Promise.all(users.map(chat))).map((response, index) =>
@@ -213,7 +213,7 @@ describe('a tool of the AI SDK', () => {
     expect(seen.sort()).toEqual(users.flatMap((user) => [`CANARY_AT_${user}`, `CANARY_AT_${user}`]).sort())
   })
 
-  it('that is an async generator, read outside, has it too', async () => {
+  it('has it too as an async generator that is read outside', async () => {
     const progress = withAccount({ provider: 'github' }, async function* (_input: object, account: ToolAccount) {
       for (let step = 0; step < 3; step++) {
         await turn()
@@ -321,7 +321,7 @@ describe('a tool of the AI SDK', () => {
 })
 
 describe('withAccount', () => {
-  it('asks for a missing account or scope in a form that runtimes can hand on', async () => {
+  it('throws a request for a missing account or scope that runtimes can pass on', async () => {
     const log: UseEntry[] = []
     const run = withAccount(
       { provider: github(), scopes: ['repo'], toolName: 'list_repos', onUse: (entry) => log.push(entry) },
@@ -348,7 +348,7 @@ describe('withAccount', () => {
     ])
   })
 
-  it('fits a tool of an MCP server as it is: called with arguments and what the SDK adds', async () => {
+  it("works as a tool of an MCP server, which is called with arguments and the SDK's extra object", async () => {
     const callback = withAccount(
       { provider: 'github' },
       async ({ owner }: { owner: string }, account, extra: { requestId: number }) => ({

@@ -28,7 +28,7 @@ describe('takeAccounts', () => {
     expect(original.identities).toBe(ada)
   })
 
-  it('takes them from params.metadata (A2A, ACP), and leaves the rest of it', () => {
+  it('takes them from params.metadata (A2A, ACP), and keeps its other members', () => {
     const original = { method: 'message/send', params: { message: {}, metadata: { identities: ada, trace: 1 } } }
     const { identities, body } = takeAccounts(original)
     expect(identities).toEqual(ada)
@@ -36,13 +36,13 @@ describe('takeAccounts', () => {
     expect(original.params.metadata.identities).toBe(ada)
   })
 
-  it('removes both, and prefers the top', () => {
+  it('removes both, and prefers the top level', () => {
     const { identities, body } = takeAccounts({ identities: ada, params: { metadata: { identities: bob } } })
     expect(identities).toEqual(ada)
     expect(JSON.stringify(body)).not.toContain('CANARY')
   })
 
-  it('takes references too, of which one wins over a token', () => {
+  it('takes references too, and prefers a reference to a token', () => {
     const references = [
       { provider: 'github', accountId: `github.${'a'.repeat(22)}`, status: 'connected', scopes: ['repo'] },
       { provider: 'gmail', accountId: 'not an id' },
@@ -60,7 +60,7 @@ describe('takeAccounts', () => {
     expect([...both.references.values()]).toEqual([`github.${'b'.repeat(22)}`])
   })
 
-  it('drops what is not well formed, and removes it all the same', () => {
+  it('ignores malformed entries, and still removes them', () => {
     for (const identities of [
       null,
       'CANARY',
@@ -82,7 +82,7 @@ describe('takeAccounts', () => {
 })
 
 describe('scope', () => {
-  it('is empty outside, and nests', async () => {
+  it('is empty outside, and can be nested', async () => {
     expect(currentIdentities()).toEqual([])
     await withIdentities(ada, async () => {
       await turn()
@@ -94,7 +94,7 @@ describe('scope', () => {
     expect(getIdentity('__proto__')).toBeUndefined()
   })
 
-  it('case 87: a hundred interleaved requests never see each other', async () => {
+  it("case 87: a hundred interleaved requests never see each other's accounts", async () => {
     let running = 0
     let most = 0
     const request = (index: number) =>
@@ -148,7 +148,7 @@ async function drain<T>(stream: ReadableStream<T>): Promise<T[]> {
 const three = (value: string) => [value, value, value]
 
 describe('bindIdentities', () => {
-  it('is needed: otherwise a stream that is read later runs as the person of its reader', async () => {
+  it("is needed: without it a stream that is read later runs as its reader's person", async () => {
     const source = withIdentities(ada, () => run())
     expect(await withIdentities(bob, () => collect(source))).toEqual(three('CANARY_AT_bob'))
     const stream = withIdentities(ada, () => streamOf())
@@ -166,7 +166,7 @@ describe('bindIdentities', () => {
     })
   })
 
-  it('cleans a generator up on behalf of its user, and hands errors in and out', async () => {
+  it('cleans up a generator as its user, and passes errors in and out', async () => {
     const log: string[] = []
     for await (const _ of withIdentities(ada, () => bindIdentities(run(log)))) break
     const thrown = withIdentities(ada, () => bindIdentities(run(log)))
@@ -180,7 +180,7 @@ describe('bindIdentities', () => {
     expect(() => plain.throw?.(new Error('stop'))).toThrow('stop')
   })
 
-  it('keeps the user of a stream, its end, its failure and its cancelling', async () => {
+  it('keeps the user of a stream while it is read, ends, fails or is cancelled', async () => {
     const log: string[] = []
     const bound = () => withIdentities(ada, () => bindIdentities(streamOf(log)))
     expect(await withIdentities(bob, () => drain(bound()))).toEqual(three('CANARY_AT_ada'))
@@ -192,7 +192,7 @@ describe('bindIdentities', () => {
     await expect(drain(bindIdentities(broken))).rejects.toThrow('broken')
   })
 
-  it('keeps the user of an answer, and everything else about it', async () => {
+  it('keeps the user of a response, and its status and headers', async () => {
     const answer = () =>
       new Response(streamOf().pipeThrough(new TextEncoderStream()), { status: 201, headers: { x: 'y' } })
     const bound = withIdentities(ada, () => bindIdentities(answer()))
@@ -286,13 +286,13 @@ describe('getIdentityEnv', () => {
 })
 
 describe('requireIdentity', () => {
-  it('returns the identity, with the scopes it needs or none stated', () => {
+  it('returns the identity if it has the scopes, or states none', () => {
     const scoped = { ...github('a'), scopes: ['repo', 'gist'] }
     withIdentities([scoped], () => expect(requireIdentity('github', { scopes: ['gist'] })).toBe(scoped))
     withIdentities(ada, () => expect(requireIdentity('github', { scopes: ['repo'] })).toBe(ada[0]))
   })
 
-  it('throws what a runtime can hand to the person as it is', () => {
+  it('throws a request that a runtime can pass to the person unchanged', () => {
     const missing = () => requireIdentity('kaggle', { scopes: ['read'], toolName: 'list_datasets' })
     expect(() => withIdentities(ada, missing)).toThrow(AuthorizationRequired)
     const narrow = [{ ...github('a'), scopes: ['gist'] }]

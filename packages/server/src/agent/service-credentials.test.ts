@@ -84,7 +84,7 @@ describe('the token of a service account', () => {
     expect(tokenRequests()).toHaveLength(1)
   })
 
-  it('is renewed ahead of its end, and the old one is used while that fails', async () => {
+  it('is renewed before it expires, and the old token is used while that fails', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const service = credentials()
     const first = await service.getToken()
@@ -122,7 +122,7 @@ describe('the token of a service account', () => {
     expect(await credentials(options).getToken()).toEqual(expect.any(String))
   })
 
-  it('is sent in the body where that is asked for', async () => {
+  it('is sent in the body if configured', async () => {
     sandbox.metrics.addClient({
       client_id: 'poster',
       client_secret: 'a:b%+ e',
@@ -167,7 +167,7 @@ describe('the token of a service account', () => {
     })
   })
 
-  it('takes assertions that are made elsewhere, a new one for each token', async () => {
+  it('uses assertions that the app supplies, a new one for each token', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256')
     const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' }] }
     sandbox.metrics.addClient({
@@ -244,7 +244,7 @@ describe('the token of a service account', () => {
 })
 
 describe('calls as a service', () => {
-  it('work with one token, also when the body is a stream', async () => {
+  it('work with one token, also if the body is a stream', async () => {
     const answer = await credentials().fetch(api())
     expect(await answer.json()).toMatchObject({ service_account: 'metrics-reader', metrics: [{}, {}, {}] })
     const bodies: string[] = []

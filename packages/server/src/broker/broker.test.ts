@@ -178,7 +178,7 @@ describe('token', () => {
     expect(profile).toMatchObject({ subject: '104815162342108151623', username: 'ada@example.com' })
   })
 
-  it('is what core asks for: a brokered endpoint redeems, refreshes and revokes through it', async () => {
+  it("works with core's client: it redeems, refreshes and revokes through the broker", async () => {
     const handle = broker()
     const realFetch = globalThis.fetch
     vi.stubGlobal('fetch', (input: string | URL, init: RequestInit) => {
@@ -267,7 +267,7 @@ describe('token', () => {
     ['of a hybrid flow', 'code=c&state=s&id_token=x'],
     ['in a signed token', 'response=e30&state=s'],
     ['without a code', 'state=s'],
-  ])('sends no code out of an authorization response %s', async (_what, response) => {
+  ])('does not redeem the code of an authorization response %s', async (_what, response) => {
     const { status, json } = await ask(post('token', { ...grant('github', 'code'), response }))
     expect({ status, error: json.error }).toEqual({ status: 502, error: 'malformed_response' })
     expect(sandbox.github.log).toEqual([])
@@ -286,7 +286,7 @@ describe('token', () => {
     expect(new URLSearchParams(sent?.body).has('scope')).toBe(false)
   })
 
-  it('says not_configured, and what to add, without a client', async () => {
+  it('without a client, answers not_configured and says what to add', async () => {
     const without = { clients: { github: { client_id: undefined }, gmail: { client_id: 'id' } } }
     const noId = await ask(post('token', grant('github', 'code')), without)
     expect(noId).toMatchObject({ status: 400, json: { error: 'not_configured' } })
@@ -353,14 +353,14 @@ describe('token', () => {
     expect(stolen).toEqual([])
   })
 
-  it('passes on how long a provider asks to wait, and lets the page read it', async () => {
+  it('passes on Retry-After, and lets the page read it', async () => {
     const answer = await askBad((_, reply) => reply.writeHead(429, { 'retry-after': '120' }).end())
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toBe('120')
     expect(answer.headers.get('access-control-expose-headers')).toBe('retry-after')
   })
 
-  it("case 101: never passes a provider's own words on", async () => {
+  it("case 101: never passes on a provider's error text", async () => {
     const answers: RequestListener[] = [
       json({ error: 'invalid_grant', error_description: CANARY, error_uri: `https://${CANARY}.test` }, 400),
       json({ error: CANARY, error_description: CANARY }, 400),
@@ -412,7 +412,7 @@ describe('token', () => {
     expect(sent.map((part) => new URLSearchParams(`value=${part}`).get('value'))).toEqual(['an id', secret])
   })
 
-  it('case 114: cuts a provider off that takes too long', async () => {
+  it('case 114: ends a request to a provider that takes too long', async () => {
     const clock = new AbortController()
     const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(clock.signal)
     // The headers come, and then nothing more: the body has to be cut too.
@@ -452,7 +452,7 @@ describe('revoke', () => {
     expect(await revoke()).toMatchObject({ status: 200, json: { status: 'revoked', tokens: ['access_token'] } })
   })
 
-  it('says so when there is nothing to revoke with', async () => {
+  it('reports when there is no token to revoke', async () => {
     expect((await ask(post('revoke', { provider: 'gmail' }))).status).toBe(400)
     const { json } = await ask(post('revoke', { provider: 'plain', access_token: 'at' }), {
       providers: [
@@ -519,7 +519,7 @@ describe('verify', () => {
 describe('guards', () => {
   const routes = ['token', 'revoke', 'verify', 'flows']
 
-  it('case 104: wants a session on every route but /providers and /callback', async () => {
+  it('case 104: requires a session on every route except /providers and /callback', async () => {
     for (const route of routes) {
       for (const cookie of [undefined, 'session=2']) {
         expect(await ask(post(route, grant('github', 'code'), { cookie }))).toMatchObject({
@@ -535,14 +535,14 @@ describe('guards', () => {
     expect(sandbox.github.log).toEqual([])
   })
 
-  it('rejects with what authenticate throws: a broken session store is not a stranger', async () => {
+  it('rejects with the error of `authenticate`, instead of answering 401', async () => {
     const authenticate = () => {
       throw new Error('the store is down')
     }
     await expect(ask(post('token', {}), { authenticate })).rejects.toThrow('the store is down')
   })
 
-  it("case 105: takes nothing but the app's own JSON", async () => {
+  it("case 105: accepts only JSON of the app's own pages", async () => {
     const foreign: Headers[] = [
       { origin: 'https://evil.example' },
       { origin: 'https://app.example.evil.test' },
@@ -574,7 +574,7 @@ describe('guards', () => {
     }
   })
 
-  it('case 106: names an allowed origin, and no other, to CORS', async () => {
+  it('case 106: CORS headers name only an allowed origin', async () => {
     const handle = broker()
     const preflight = (origin: string) =>
       handle(
@@ -606,7 +606,7 @@ describe('guards', () => {
     }
   })
 
-  it('case 107: takes a code for an exact redirect URI only', async () => {
+  it('case 107: redeems a code only for an exact redirect URI', async () => {
     const foreign = [
       `${CALLBACK}/`,
       `${CALLBACK}x`,
@@ -641,7 +641,7 @@ describe('guards', () => {
     expect(answer.json.error).toBe('invalid_grant')
   })
 
-  it('case 109: knows providers by exact id only', async () => {
+  it('case 109: finds a provider only by its exact id', async () => {
     for (const provider of ['__proto__', 'constructor', 'toString', '../github', 'github/', 'GitHub', 'gitlab']) {
       for (const route of ['token', 'revoke', 'verify']) {
         const body = `{"provider":${JSON.stringify(provider)},"access_token":"x","fields":{}}`
@@ -654,7 +654,7 @@ describe('guards', () => {
     expect((await ask(post('token', grant('kaggle', 'code')))).status).toBe(400)
   })
 
-  it('case 110: takes a raw secret nowhere else, and sends none to another host', async () => {
+  it('case 110: accepts a raw secret on no other route, and sends none to another host', async () => {
     const { token } = await connect('github')
     for (const route of ['userinfo', 'profile', 'proxy', 'accounts', 'providers', 'callback', 'token/x', '']) {
       const body = { provider: 'github', access_token: token.access_token, accessToken: token.access_token }
@@ -694,7 +694,7 @@ describe('guards', () => {
     expect((await knock('a')).status).toBe(400)
   })
 
-  it('case 114: takes no body that is large, deep, slow or not an object', async () => {
+  it('case 114: refuses a body that is large, deep, slow or not an object', async () => {
     const large = `{"provider":"github","code":"${'a'.repeat(16 * 1024)}"}`
     expect((await ask(post('token', large))).status).toBe(413)
     const chunks = new Blob([large]).stream()
@@ -748,7 +748,7 @@ describe('public routes', () => {
     expect(headers.get('content-security-policy')).toMatch(/(^|; )frame-ancestors 'none'($|;)/)
   })
 
-  it('case 100: nothing it answers may be cached', async () => {
+  it('case 100: no answer may be cached', async () => {
     const handle = broker()
     const requests = [
       post('token', grant('gmail', await googleCode())),
@@ -771,7 +771,7 @@ describe('public routes', () => {
 })
 
 describe('mounting', () => {
-  it('finds its routes below any path', async () => {
+  it('works at any mount path', async () => {
     const handle = broker()
     for (const path of ['/providers', '/api/latchkey/providers', '/deep/er/than/that/providers?x=/y']) {
       expect((await handle(new Request(APP + path))).status).toBe(200)
@@ -780,7 +780,7 @@ describe('mounting', () => {
     expect((await handle(new Request(`${APP}/api/latchkey/token`))).status).toBe(404)
   })
 
-  it('takes the path that browsers see from basePath when the host strips it', async () => {
+  it('uses basePath if a proxy strips the mount path', async () => {
     const handle = broker({ basePath: '/api/latchkey/' })
     for (const path of ['/providers', '/api/latchkey/providers']) {
       expect((await handle(new Request(APP + path))).status).toBe(200)
@@ -790,7 +790,7 @@ describe('mounting', () => {
     expect((await handle(stripped)).status).toBe(200)
   })
 
-  it('says at once what is wrong with its options', () => {
+  it('reports wrong options when it is created', () => {
     const bad: [Partial<BrokerOptions<Session>>, RegExp][] = [
       [{ allowedOrigins: [] }, /needs allowedOrigins/],
       [{ allowedOrigins: ['*'] }, /"\*", which is not an origin/],

@@ -142,7 +142,7 @@ describe('flows and accounts', () => {
     expect(mixed.json.providers.map(({ mode }: { mode: string }) => mode)).toEqual(['vault', 'mediate'])
   })
 
-  it('connects by a flow whose verifier and tokens never leave, and lists facts', async () => {
+  it('connects with a flow whose verifier and tokens never leave the server, and lists facts', async () => {
     const account = await connect()
     expect(account).toMatchObject({
       custody: 'vault',
@@ -194,7 +194,7 @@ describe('flows and accounts', () => {
     expect((await ask(call('GET', 'accounts'))).json.accounts).toHaveLength(1)
   })
 
-  it('an account that an API refused is refreshed, or needs its person', async () => {
+  it('an account that an API refused is refreshed, or becomes needs-reconnect', async () => {
     const { id } = await connect()
     const before = (await vault.open(owner('ada'), id))?.secret.token?.access_token
     expect((await ask(call('POST', `accounts/${id}`, {}))).json.account.status).toBe('connected')
@@ -213,7 +213,7 @@ describe('flows and accounts', () => {
     expect(await connect()).toMatchObject({ id, status: 'connected' })
   })
 
-  it('refreshes ahead of expiry in the background, once a round', async () => {
+  it('refreshes before expiry in the background, once per round', async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ['Date'], now: start })
     upstream.settings.expiresIn = 1800
@@ -278,7 +278,7 @@ describe('references', () => {
     return (await Promise.all(asked)).flat()
   }
 
-  it('become fresh tokens in the run of their owner alone', async () => {
+  it('become fresh tokens only in a run of their owner', async () => {
     upstream.settings.expiresIn = 30
     const account = await connect()
     const sent = { messages: [], connectedAccounts: [{ ...reference(account), status: 'connected', scopes: ['read'] }] }
@@ -410,7 +410,7 @@ describe('references', () => {
     expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied invalid_target'])
   })
 
-  it('case 221: facts that were changed in the database hand out nothing, and the audit log has it', async () => {
+  it('case 221: facts that were changed in the database make the account unusable, and the audit log has an entry', async () => {
     const acme = await connect()
     const key = (await connectKey()).json.account
     const others = [providerAt(upstream.origin, 'other'), keyProviderAt(upstream.origin)]
@@ -592,7 +592,7 @@ describe('references', () => {
     expect(await vault.audit.verify('default')).toMatchObject({ ok: true, entries: 5 })
   })
 
-  it('case 129: of a deleted user nothing is left, and every grant is ended', async () => {
+  it('case 129: deleting a user removes everything and revokes every grant', async () => {
     const accounts = [
       await connect('ada@phone', 'ada'),
       await connect('ada@phone', 'ada2'),
@@ -636,7 +636,7 @@ describe('guards', () => {
   ]
   const proxy = { methods: ['GET', 'POST', 'DELETE'] }
 
-  it('case 104: wants a session on every route of the vault', async () => {
+  it('case 104: requires a session on every route of the vault', async () => {
     for (const [method, route, body] of routes) {
       for (const cookie of [undefined, 'session=', 'session=ada', 'other=ada@phone']) {
         const { status, json } = await ask(call(method, route, body, { cookie }), { proxy })
@@ -651,7 +651,7 @@ describe('guards', () => {
     expect(upstream.requests).toEqual([])
   })
 
-  it('takes the session that the app hands over, and asks for none then', async () => {
+  it('uses the session that the app passes, and does not call `authenticate`', async () => {
     const authenticate = vi.fn()
     const handle = broker({ authenticate })
     const { id } = await connect()
@@ -664,7 +664,7 @@ describe('guards', () => {
     expect(authenticate).toHaveBeenCalledTimes(1)
   })
 
-  it("case 105: takes nothing but what the app's own page can send", async () => {
+  it("case 105: accepts only what the app's own page can send", async () => {
     const authenticate = vi.fn()
     for (const [method, route, body] of routes) {
       const foreign: Headers_[] = [
@@ -693,7 +693,7 @@ describe('guards', () => {
     expect((await ask(call('GET', 'accounts', undefined, own))).status).toBe(200)
   })
 
-  it('case 106: names an allowed origin, and no other, to CORS, for the methods there are', async () => {
+  it('case 106: CORS headers name only an allowed origin, and only existing methods', async () => {
     const preflight = (origin: string) =>
       ask(
         new Request(`${MOUNT}/accounts/${NOBODYS}`, {
@@ -711,7 +711,7 @@ describe('guards', () => {
     }
   })
 
-  it('case 107: starts no flow for a redirect URI that is not exactly known', async () => {
+  it('case 107: starts a flow only for an exact redirect URI', async () => {
     for (const redirect_uri of [
       `${CALLBACK}/`,
       `${CALLBACK}x`,
@@ -731,7 +731,7 @@ describe('guards', () => {
     }
   })
 
-  it('case 108: a flow is finished by the session that began it, once, with its own verifier', async () => {
+  it('case 108: a flow is finished once, by the session that started it, with its own verifier', async () => {
     const begin = async () => (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
     const { url, state } = await begin()
     const response = upstream.approve(url)
@@ -766,7 +766,7 @@ describe('guards', () => {
     expect((await ask(call('POST', `flows/${late.state}`, { response: upstream.approve(late.url) }))).status).toBe(404)
   })
 
-  it('case 109: knows providers by exact id only', async () => {
+  it('case 109: finds a provider only by its exact id', async () => {
     for (const provider of ['__proto__', 'constructor', 'toString', '../acme', 'acme/', 'ACME']) {
       for (const [route, more] of [
         ['flows', { redirect_uri: CALLBACK }],
@@ -784,7 +784,7 @@ describe('guards', () => {
     expect((await ask(call('POST', 'accounts', { provider: 'acme', fields: { key: 'x' } }))).status).toBe(400)
   })
 
-  it('case 110: takes no raw secret but a key, once, and sends it to its own provider only', async () => {
+  it('case 110: accepts no raw secret except a key, once, and sends it only to its own provider', async () => {
     const { access_token, refresh_token } = upstream.grant('ada')
     const bodies: [string, object][] = [
       ['token', { provider: 'acme', grant_type: 'refresh_token', refresh_token }],
@@ -828,7 +828,7 @@ describe('guards', () => {
     expect([...hosts]).toEqual([upstream.origin])
   })
 
-  it('case 111: a path leads to the API of its account, or nowhere', async () => {
+  it('case 111: a path reaches only the API of its account', async () => {
     const { id } = await connect()
     const handle = broker({ proxy })
     const reach = async (path: string) => {
@@ -875,7 +875,7 @@ describe('guards', () => {
     expect((await ask(call('DELETE', `accounts/${id}/api/me`), { proxy: { methods: ['GET'] } })).status).toBe(404)
   })
 
-  it('case 112: passes on no header but those that are known to be harmless, either way', async () => {
+  it('case 112: passes on only harmless headers, in both directions', async () => {
     const { id } = await connect()
     upstream.requests.length = 0
     const smuggled = {
@@ -913,7 +913,7 @@ describe('guards', () => {
     }
   })
 
-  it('case 294: a call of a page is in the audit log, and refused where the page may not use the account', async () => {
+  it("case 294: a page's call is in the audit log, and refused if the page may not use the account", async () => {
     const { id } = await connect()
     const use = (agents?: BrokerOptions<Session>['agents']) =>
       ask(call('GET', `accounts/${id}/api/me`), { proxy, agents })
@@ -963,7 +963,7 @@ describe('guards', () => {
     expect([(await knock('eve@phone')).status, (await knock('ada@phone', '10.0.0.2')).status]).toEqual([200, 200])
   })
 
-  it('case 114: takes no body that is large, deep or not an object, and no flow that asks for nonsense', async () => {
+  it('case 114: refuses a body that is large, deep or not an object, and a flow with invalid members', async () => {
     const deep = `${'['.repeat(8000)}${']'.repeat(8000)}`
     for (const route of ['flows', 'flows/state', 'accounts', `accounts/${NOBODYS}`]) {
       expect((await ask(call('POST', route, `{"a":"${'a'.repeat(16 * 1024)}"}`))).status).toBe(413)
@@ -1002,7 +1002,7 @@ describe('guards', () => {
     expect(upstream.requests.map(({ search }) => search).join()).not.toContain('CANARY')
   })
 
-  it("case 101: a provider's own words are in no answer, no log and no audit entry", async () => {
+  it("case 101: a provider's error text is in no answer, no log and no audit entry", async () => {
     const { id } = await connect()
     for (const [status, body] of [
       [400, '{"error":"invalid_request","error_description":"CANARY"}'],
@@ -1031,7 +1031,7 @@ describe('guards', () => {
     expect(JSON.stringify(await vault.audit.query(owner('ada')))).not.toContain('CANARY')
   })
 
-  it('case 123: the page that the vault ends a flow on cannot be framed', async () => {
+  it('case 123: the callback page of the vault cannot be framed', async () => {
     const { headers } = await ask_(CALLBACK)
     expect(headers.get('content-security-policy')).toMatch(/(^|; )frame-ancestors 'none'($|;)/)
     async function ask_(url: string) {
@@ -1041,7 +1041,7 @@ describe('guards', () => {
 })
 
 describe('webhooks and telemetry', () => {
-  it('tells another server of connected, needs-reconnect and disconnected, signed, and tries again', async () => {
+  it('sends signed webhooks for connected, needs-reconnect and disconnected, and retries', async () => {
     const secret = `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`
     const got: { headers: Headers; body: string }[] = []
     let fail = true
@@ -1082,7 +1082,7 @@ describe('webhooks and telemetry', () => {
     ).toThrow(/24 random bytes/)
   })
 
-  it('sends spans by OpenTelemetry, without secrets', async () => {
+  it('sends OpenTelemetry spans without secrets', async () => {
     const exporter = new InMemorySpanExporter()
     trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
     try {
@@ -1171,7 +1171,7 @@ describe('one line to mount', () => {
     await served(app, (origin) => works(over(origin)))
   })
 
-  it('a route handler of the shape of Next.js', async () => {
+  it('a route handler as in Next.js', async () => {
     const handle = broker(here)
     const route = { GET: handle, POST: handle, DELETE: handle, OPTIONS: handle }
     await works((request) => route[request.method as keyof typeof route](request))
@@ -1194,7 +1194,7 @@ it('clients and providers come from the environment if none are passed', async (
   expect(json.providers.map(({ client_id }: { client_id?: string }) => client_id)).toEqual(['gh', 'go', undefined])
 })
 
-it('says at once what is wrong with its options', async () => {
+it('reports wrong options when it is created', async () => {
   expect(() => broker({ custody: { acme: 'vault' }, vault: undefined })).toThrow(/has none/)
   expect(() => broker({ custody: { acmee: 'vault' } })).toThrow(/none of the providers/)
   const { status, json } = await ask(call('GET', 'accounts'), { owner: undefined })

@@ -130,7 +130,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
   })
   afterAll(() => vault.close())
 
-  it('case 115: the same user id in two tenants is two people, and without a tenant no row is found', async () => {
+  it('case 115: the same user id in two tenants means two people, and without a tenant no row is found', async () => {
     const [one, two] = [
       { tenant: 'one', user: 'same' },
       { tenant: 'two', user: 'same' },
@@ -177,7 +177,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect((await vault.open(owners[0]!, ID))?.secret.fields?.key).toBe('CANARY_KEY')
   })
 
-  it('case 119: keys rotate while everything goes on, and an unknown one is a typed error', async () => {
+  it('case 119: keys rotate while the vault is in use, and an unknown key is a typed error', async () => {
     const owner = { tenant: 'rotate', user: 'ada' }
     const ids = Array.from({ length: 250 }, (_, at) => `acme.${String(at).padStart(22, '0')}`)
     const rotating = localKeys(KEY)
@@ -235,7 +235,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('new-r')
   })
 
-  it('case 77: a disconnect during a refresh is final, and the late token is ended', async () => {
+  it('case 77: a disconnect during a refresh is final, and the new token is revoked', async () => {
     const owner = { tenant: 'renew', user: 'late' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
     const { renew, revoke } = renewing(async () => {
@@ -247,7 +247,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect(await vault.open(owner, ID)).toBeUndefined()
   })
 
-  it('a refresh keeps its rotated token though facts change, and gives way to a newer connection', async () => {
+  it('a refresh saves its rotated token even if facts changed, but does not overwrite a newer connection', async () => {
     const owner = { tenant: 'renew', user: 'change' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
     const changing = renewing(async () => {
@@ -412,7 +412,7 @@ describe('what an attacker finds', () => {
     await client.end()
   })
 
-  it('case 120: a weak key does not start', async () => {
+  it('case 120: a vault does not start with a weak key', async () => {
     const bytes = (length: number, byte?: number) =>
       Buffer.from(
         byte === undefined ? crypto.getRandomValues(new Uint8Array(length)) : new Uint8Array(length).fill(byte),
@@ -477,7 +477,7 @@ describe('what an attacker finds', () => {
     await expect(open({ TOKEN_STORE_TYPE: 'redis' })).rejects.toThrow(/none of memory, sqlite and postgres/)
   })
 
-  it('case 121: the audit log shows what was changed, taken out, put in or cut off', async () => {
+  it('case 121: the audit log shows entries that were changed, removed, inserted or cut off', async () => {
     const secrets = ['CANARY_AT', 'CANARY_RT']
     const changes: [string, (client: pg.Client) => Promise<unknown>][] = [
       [
@@ -603,7 +603,7 @@ describe('several processes', () => {
     await vault.close()
   })
 
-  it('case 76: nothing in the source outlives its transaction', () => {
+  it('case 76: the code uses no database state that outlives a transaction', () => {
     const src = path.join(import.meta.dirname, '..')
     const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))

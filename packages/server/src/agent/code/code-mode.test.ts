@@ -116,7 +116,7 @@ describe('the sandbox', () => {
     )
   }
 
-  it.each(Object.entries(ESCAPES))('%s is out of reach, which in node:vm it is not', async (_name, attempt) => {
+  it.each(Object.entries(ESCAPES))('%s is out of reach (in node:vm it is not)', async (_name, attempt) => {
     const source = attempt(port)
     const before = greeted
     const tools = { fail: { execute: () => Promise.reject(new Error('failed')) } }
@@ -132,7 +132,7 @@ describe('the sandbox', () => {
     expect(await inVm(source)).toMatch(/^CANARY_|^v\d+\.|^import /)
   })
 
-  it('holds no global of Node, and no way to make one', async () => {
+  it('has no global of Node, and no way to get one', async () => {
     const result = await codeMode().run({
       source: `
         const names = ['process', 'require', 'module', 'Buffer', 'setTimeout', 'queueMicrotask', 'WebSocket', 'EventSource',
@@ -142,7 +142,7 @@ describe('the sandbox', () => {
     expect(completed(result)).toEqual([])
   })
 
-  it('has limits, and an error for each', async () => {
+  it('has limits, each with its own error', async () => {
     const mode = codeMode({ limits: { memoryLimitBytes: 8 * 1024 * 1024, maxResultBytes: 1000 } })
     await expect(codeMode({ limits: { timeoutMs: 300 } }).run({ source: 'for (;;);' })).rejects.toThrow(
       /timed out|timeout|exceeded/i,
@@ -161,7 +161,7 @@ describe('the sandbox', () => {
     await expect(calls.run({ source: 'for (;;) await tools.none()' })).rejects.toThrow('its limit of 2')
   })
 
-  it('computes for as long as it may, while this process goes on', async () => {
+  it('computes until its time limit, without blocking this process', async () => {
     const thread = process.threadCpuUsage()
     const whole = process.cpuUsage()
     const source = 'const end = 15e6; let sum = 0; for (let i = 0; i < end; i++) sum += i; return sum'
@@ -172,7 +172,7 @@ describe('the sandbox', () => {
     expect(user + system).toBeLessThan((all.user + all.system) / 2)
   })
 
-  it('takes TypeScript, and JSON only over its border', async () => {
+  it('runs TypeScript, and passes only JSON in and out', async () => {
     const tools = { map: { execute: () => new Map() }, size: { execute: (given: unknown) => JSON.stringify(given) } }
     const mode = codeMode({ tools })
     const typed = 'interface A { a: number }\nconst one = { a: 1 } as A; return one satisfies A'
@@ -186,7 +186,7 @@ describe('the sandbox', () => {
 })
 
 describe('sealed injection', () => {
-  it('composes tools and APIs with the accounts of the person, and says which', async () => {
+  it("combines tools and APIs with the person's accounts, and reports which it used", async () => {
     const identities = [await connectGitHub(), kaggleIdentity()]
     const tools = {
       double: tool({
@@ -210,7 +210,7 @@ describe('sealed injection', () => {
     await expect(run('return tools.double({ of: "x" })')).rejects.toThrow('does not fit its schema')
   })
 
-  it('the code sees no token: not in what it is given, not in an answer that repeats it', async () => {
+  it('the code sees no token, neither in its input nor in an answer that repeats it', async () => {
     const echo = createServer((request, response) => response.end(JSON.stringify(request.headers)))
     servers.push(echo)
     await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve))
@@ -240,7 +240,7 @@ describe('sealed injection', () => {
     expect(has).toBe(false)
   })
 
-  it('a call elsewhere gets nothing and is recorded', async () => {
+  it('a call to another host is refused and recorded', async () => {
     const identities = [await connectGitHub()]
     const result = await as(identities, () =>
       codeMode().run({
@@ -266,7 +266,7 @@ describe('sealed injection', () => {
     expect(sandbox.github.log.filter(({ path }) => path.startsWith('/api'))).toEqual([])
   })
 
-  it('case 82: a model that obeys an injected order sends nothing, and it is on record', async () => {
+  it('case 82: a model that follows an injected instruction can send nothing, and the attempt is recorded', async () => {
     const evil: string[] = []
     const server = createServer((request, response) => {
       evil.push(JSON.stringify([request.url, request.headers]))
@@ -388,7 +388,7 @@ describe('a missing account', () => {
     })
   }
 
-  it('asks for several at once, and again while one is still missing', async () => {
+  it('asks for several accounts at once, and again while one is missing', async () => {
     const mode = codeMode()
     const both = `${api()} const ask = (url, method) => fetch(url, { method, body: method === 'POST' ? '{}' : undefined }).then(({ status }) => status);
       return Promise.all([ask(api + '/user/repos', 'GET'), ask(data + '/datasets.DatasetApiService/ListDatasets', 'POST')])`
@@ -404,7 +404,7 @@ describe('a missing account', () => {
     expect(apiCalls()).toHaveLength(2)
   })
 
-  it('has the same times and random numbers when it goes on', async () => {
+  it('has the same times and random numbers when it resumes', async () => {
     const mode = codeMode()
     const source = `${api()} const before = [Math.random(), Date.now(), new Date().toISOString()]
       const seen = await tools.see(before)
@@ -425,7 +425,7 @@ describe('a missing account', () => {
     )
   })
 
-  it('is an error in the code once the person has said no', async () => {
+  it('becomes an error in the code if the person declines', async () => {
     const mode = codeMode()
     const source = `${api()} try { ${REPOSITORIES} return repositories.length } catch (error) { return error.message }`
     const first = await as([], () => mode.run({ source }))
@@ -434,7 +434,7 @@ describe('a missing account', () => {
     expect(completed(second)).toBe('The person did not connect github.')
   })
 
-  it('pauses for a tool that needs one too, whether it throws or answers with the request', async () => {
+  it('pauses also for a tool that needs an account, whether it throws or returns the request', async () => {
     const tools = {
       throwing: tool({
         inputSchema: z.object({}),
@@ -452,7 +452,7 @@ describe('a missing account', () => {
     expect(completed(done)).toBe('github.octocat')
   })
 
-  it('words of a failing tool reach the code, without its secrets', async () => {
+  it('the error message of a failing tool reaches the code, without secrets', async () => {
     const identity: Identity = { provider: 'github', accessToken: 'CANARY_AT_tool' }
     const tools = { bad: { execute: () => Promise.reject(new Error(`no good: ${identity.accessToken}`)) } }
     const mode = codeMode({ tools })

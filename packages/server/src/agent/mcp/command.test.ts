@@ -82,7 +82,7 @@ it('the token is in the environment of that program and nowhere else', async () 
   expect(() => process.kill(seen.pid, 0)).toThrow('ESRCH')
 })
 
-it('without the account nothing is started, and the person is asked for it', async () => {
+it('without the account no program is started, and the person is asked for the account', async () => {
   // A program that would leave a trace: it cannot even be found.
   const command = commandOf({ command: '/nowhere/program', env })
   const context = new AgentContext({ userId: 'bob', oauthTokens: {} })
@@ -96,17 +96,17 @@ it('without the account nothing is started, and the person is asked for it', asy
   expect(JSON.stringify([failed, String(failed), (failed as Error).stack])).not.toContain(TOKEN)
 })
 
-it('a program that does not answer is ended', async () => {
+it('a program that does not answer is killed', async () => {
   const silent = commandOf({ command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] }, { timeout: 200 })
   expect(await failure(silent.listTools())).toMatchObject({ code: 'not_configured' })
 })
 
-it('a reference to nothing, or an entry without a command, is no command', () => {
+it('a reference to an unknown account, or an entry without a command, is an error', () => {
   expect(() => commandOf({ command: 'x', env: { A: `\${HOME}` } })).toThrow('mcpServers.projects.env.A: ')
   expect(() => commandOf({ url: 'https://mcp.example/' })).toThrow('mcpServers.projects: ')
 })
 
-it('case 223: a header is filled for the API of the provider or an origin that the app lists, and for no other', async () => {
+it("case 223: a header gets a token only for the provider's API or an origin that the app lists", async () => {
   const context = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: TOKEN } } })
   const servers = (url: string) => ({ cats: { url, headers: { 'X-Cat': `\${GITHUB_TOKEN}` } } })
   const evil = servers('https://cats.evil.example/mcp')

@@ -126,7 +126,7 @@ describe('the guarded fetch', () => {
     },
   )
 
-  it('case 133: a name is looked up once, and connected to as it was checked', async () => {
+  it('case 133: a name is looked up once, and the checked address is connected to', async () => {
     const target = await listen()
     // Public when it is checked, this machine afterwards.
     const { lookup, asked } = resolver(['192.0.0.170'], ['127.0.0.1'])
@@ -183,7 +183,7 @@ describe('the guarded fetch', () => {
     expect(asked).toEqual([])
   })
 
-  it('case 136: an endless body, a packed one and a slow one are cut', async () => {
+  it('case 136: an endless, a compressed and a slow body are cut off', async () => {
     const endless = await listen((_request, response) => {
       const timer = setInterval(() => response.write('x'.repeat(64 * 1024)), 1)
       response.on('close', () => clearInterval(timer))
@@ -225,7 +225,7 @@ function brokerFor(mcp = createMcpProxy()) {
 }
 
 describe("the broker's /mcp route", () => {
-  it('case 137: blocked, closed and too slow look alike', async () => {
+  it('case 137: blocked, closed and too slow servers get the same answer', async () => {
     const closed = await listen()
     const slow = await listen(() => {})
     const dead = new NetServer()
@@ -243,7 +243,7 @@ describe("the broker's /mcp route", () => {
     expect(closed.connections).toBe(0)
   })
 
-  it("case 128: one session's or client's authorization is never lent to another", async () => {
+  it('case 128: the authorization of one session or client is never used for another', async () => {
     const target = await listen((request, response) =>
       response
         .writeHead(request.headers.authorization ? 200 : 401, {
@@ -315,7 +315,7 @@ describe("the broker's /mcp route", () => {
     return done ? undefined : new TextDecoder().decode(value)
   }
 
-  it('hands events on as they come, before the answer ends', async () => {
+  it('passes on events as they arrive, before the answer ends', async () => {
     const target = await streaming()
     const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin], timeout: 300 }))
     const response = await ask({ url: target.origin, headers: accept })
@@ -334,7 +334,7 @@ describe("the broker's /mcp route", () => {
     expect(await textOf(reader)).toBeUndefined()
   })
 
-  it('leaves the server when the page leaves: by its request, or by what it reads', async () => {
+  it("closes the server's request when the page aborts its request or stops reading", async () => {
     const first = await streaming()
     const proxy = createMcpProxy({ dangerouslyAllowOrigins: [first.origin] })
     const reader = (await brokerFor(proxy)({ url: first.origin, headers: accept })).body!.getReader()
@@ -352,7 +352,7 @@ describe("the broker's /mcp route", () => {
     await expect(answer.text()).rejects.toThrow(GuardError)
   })
 
-  it('case 136: a stream that is silent, endless or longer than its time is cut', async () => {
+  it('case 136: a stream that is silent, endless or too long is cut off', async () => {
     const idle = await streaming()
     const allow = { dangerouslyAllowOrigins: [idle.origin] }
     const silent = await createMcpProxy({ ...allow, streams: { idle: 100 } })({ url: idle.origin, headers: accept })
@@ -396,7 +396,7 @@ describe("the broker's /mcp route", () => {
     await reader.cancel()
   })
 
-  it("case 128: two sessions' streams of one server never meet", async () => {
+  it("case 128: two sessions never get each other's streams of one server", async () => {
     const target = await listen((request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'adas' })
       response.write(`data: ${request.headers.authorization ?? 'nobody'}\n\n`)
@@ -413,7 +413,7 @@ describe("the broker's /mcp route", () => {
     await his.cancel()
   })
 
-  it('is not there unless the app asks for it', async () => {
+  it('does not exist unless the app passes `mcp`', async () => {
     const broker = createBroker({ providers: [], clients: {}, allowedOrigins: [origin], authenticate: () => true })
     const headers = { 'content-type': 'application/json', origin, 'latchkey-request': '1' }
     const request = new Request(`${origin}/api/latchkey/mcp`, { method: 'POST', headers, body: '{}' })
@@ -493,7 +493,7 @@ describe('an MCP server used for the person', () => {
     })
   })
 
-  it('asks for the account if there is none, or if its token is invalid', async () => {
+  it('asks for the account if it is missing or its token is invalid', async () => {
     const client = clientOf(sandbox.files)
     expect(await asked(withIdentities([], () => client.callTool('list_files')))).toMatchObject({ provider: 'files' })
     const dead = { provider: 'files', accessToken: 'dead', accountId: 'files.1', resource: sandbox.files.mcp }
@@ -517,7 +517,7 @@ describe('an MCP server used for the person', () => {
     expect(sandbox.ledger.log).toHaveLength(before)
   })
 
-  it('never asks a private address on its own', async () => {
+  it('never connects to a private address', async () => {
     const client = new AuthenticatedMcpClient({ id: 'files', url: sandbox.files.mcp })
     const before = sandbox.files.log.length
     const identity = { provider: 'files', accessToken: 'x', resource: sandbox.files.mcp }
@@ -555,7 +555,7 @@ describe('an MCP server used for the person', () => {
     return { seen, target: { id: 's', url: `${target.origin}/mcp` }, resource: target.origin, fetch }
   }
 
-  it("case 128: a server's session is its person's alone", async () => {
+  it('case 128: an MCP session belongs to one person', async () => {
     const { seen, target, resource, fetch } = await sessions()
     const client = new AuthenticatedMcpClient(target, { fetch })
     const runs = ['ada', 'grace', 'ada'].map((accessToken) =>
@@ -569,7 +569,7 @@ describe('an MCP server used for the person', () => {
     expect(seen.filter(([method, , session]) => method === 'tools/list' && session)).toHaveLength(3)
   })
 
-  it('case 225: each run has a session of its own, which ends with the run, whoever says the token', async () => {
+  it('case 225: each run has its own session, which ends with the run, wherever its token comes from', async () => {
     const { seen, target, fetch } = await sessions()
     let accessToken = ''
     const client = new AuthenticatedMcpClient(target, { fetch, token: async () => ({ accessToken }) })
@@ -590,7 +590,7 @@ describe('an MCP server used for the person', () => {
     for (const [, authorization, session] of seen) expect(session ?? `of ${authorization}`).toBe(`of ${authorization}`)
   })
 
-  it('case 225: a session goes on while a stream of its run is read, and ends with it', async () => {
+  it('case 225: a session lasts while a stream of its run is read, and ends with it', async () => {
     const { seen, target, resource, fetch } = await sessions()
     const client = new AuthenticatedMcpClient(target, { fetch })
     /** A stream of two answers. */
@@ -617,7 +617,7 @@ describe('an MCP server used for the person', () => {
     }
   })
 
-  it('case 218: a server that a request names gets an account only if the account is for it', async () => {
+  it('case 218: a server from a request gets a token only if the token is for that server', async () => {
     const { seen, target, fetch } = await sessions()
     for (const resource of [undefined, 'https://api.kaggle.com', 'https://notes.example/mcp', `${target.url}/other`]) {
       const client = new AuthenticatedMcpClient({ ...target, id: 'kaggle' }, { fetch })
@@ -632,7 +632,7 @@ describe('an MCP server used for the person', () => {
     expect(seen.map(([, authorization]) => authorization)).toContain('Bearer CANARY')
   })
 
-  it('a page that a server asks for while it answers (2025-11-25) belongs to the call it came with', async () => {
+  it('a page that a server asks for during its answer (2025-11-25) belongs to that call', async () => {
     const waiting = new Map<string, (answer: { action?: string }) => void>()
     const target = await listen(async (request, response) => {
       let body = ''
@@ -684,7 +684,7 @@ describe('an MCP server used for the person', () => {
     ['in its result (2026-07-28)', 'kaggleMcp', 'join_competition', 'You are in'],
     ['with the error -32042 (2025-11-25)', 'tickets', 'print_tickets', 'One page was printed'],
   ] as const)('a page that a server asks for %s', (_form, name, tool, answer) => {
-    it('becomes a request that shows where it is, and the call goes on once the person was there', async () => {
+    it("becomes a request that shows the page's host, and the call continues after the visit", async () => {
       const server = sandbox[name]
       await server.reset()
       const accessToken = await tokenOf(server)

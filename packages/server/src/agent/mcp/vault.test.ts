@@ -91,7 +91,7 @@ beforeEach(async () => {
 })
 
 describe('the four steps', () => {
-  it('asks for an account that is missing, keeps it, and attaches its token', async () => {
+  it('asks for a missing account, stores it, and sends its token', async () => {
     const before = app.server.log.length
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ provider: 'ledger', toolName: 'read_ledger' })
     // Nobody was asked without a token.
@@ -103,7 +103,7 @@ describe('the four steps', () => {
     expect(await asked(app.use('grace', 'read_ledger'))).not.toHaveProperty('accountId')
   })
 
-  it('more scope is asked for with what was there before', async () => {
+  it('asks for more scopes together with the granted ones', async () => {
     const { id } = await app.connect('ada')
     const request = await asked(app.use('ada', 'add_entry'))
     expect(request).toMatchObject({ provider: 'ledger', accountId: id, toolName: 'add_entry' })
@@ -114,7 +114,7 @@ describe('the four steps', () => {
     expect(app.refreshes()).toBe(0)
   })
 
-  it('a client that was registered before is used as it is', async () => {
+  it('uses a client that was registered in advance', async () => {
     const files = await open(sandbox.files)
     await files.connect('ada')
     expect(await files.use('ada', 'list_files')).toContain('engine.txt')
@@ -122,8 +122,8 @@ describe('the four steps', () => {
   })
 })
 
-describe('what a request or a document says of a server', () => {
-  it('case 218: the vault sends nothing to a server that a request calls by the name of an account', async () => {
+describe('untrusted descriptions of a server', () => {
+  it('case 218: the vault sends no token to a server from a request that has the id of an account', async () => {
     await app.connect('ada')
     const evil = sandbox.tickets
     const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [evil.url] })
@@ -176,14 +176,14 @@ describe('a token that the server refuses', () => {
     expect(app.tokens().at(-1)).not.toBe(refused)
   })
 
-  it('is asked for again when its grant has ended, and the account needs to be reconnected', async () => {
+  it('makes the account needs-reconnect if its grant has ended', async () => {
     const { id } = await app.connect('ada')
     app.server.revokeAll()
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id, toolName: 'read_ledger' })
     expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({ status: 'needs-reconnect' })
   })
 
-  it('whose server refuses the new one too is asked for, after that one try', async () => {
+  it('asks the person if the server refuses the new token too, after one retry', async () => {
     const { id } = await app.connect('ada')
     app.server.addFaults('/mcp', Array(8).fill({ status: 401 }))
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ accountId: id })
@@ -202,14 +202,14 @@ describe('a token that the server refuses', () => {
 })
 
 describe('an MCP server that is configured here', () => {
-  it('on a private address is not asked', async () => {
+  it('is not contacted at a private address', async () => {
     const before = sandbox.files.log.length
     const found = mcpForVault(mcp({ id: 'files', url: sandbox.files.mcp }), { redirectUri })
     await expect(found).rejects.toMatchObject({ code: 'network' })
     expect(sandbox.files.log).toHaveLength(before)
   })
 
-  it('whose client id belongs to another issuer is not given it', async () => {
+  it('does not get a client id that belongs to another issuer', async () => {
     const provider = mcp({ id: 'files', url: sandbox.files.mcp, clientId: 'x', issuer: 'https://other.example' })
     const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [sandbox.files.url] })
     await expect(mcpForVault(provider, { redirectUri, fetch })).rejects.toMatchObject({ code: 'not_configured' })

@@ -53,8 +53,8 @@ function plainly(source: string, options: object = {}): string {
 
 const ENV = 'console.log(JSON.stringify(process.env))'
 
-describe('what a skill is given', () => {
-  it('case 85: the tokens it declares and its agent was granted, and no others', async () => {
+describe('what a skill gets', () => {
+  it('case 85: only the tokens that it declares and that its agent may use', async () => {
     const identities = [kaggle, github]
     const { stdout, accounts } = await run(
       'console.log(Object.keys(process.env).filter((name) => name !== "PWD").sort().join())',
@@ -71,7 +71,7 @@ describe('what a skill is given', () => {
     await expect(run(ENV, { identities, manifest: { tokens: ['PATH'] } })).rejects.toThrow('PATH')
   })
 
-  it('case 86: a run without the account finds no variable of an earlier one', async () => {
+  it('case 86: a run without the account sees no variable of an earlier run', async () => {
     const manifest = { tokens: ['KAGGLE_TOKEN'], optional: ['KAGGLE_TOKEN'] }
     const source = 'console.log("KAGGLE_TOKEN" in process.env, process.env.KAGGLE_TOKEN)'
     const before = { ...process.env }
@@ -80,7 +80,7 @@ describe('what a skill is given', () => {
     expect(process.env).toEqual(before)
   })
 
-  it('asks for an account that is missing, and for a scope', async () => {
+  it('asks for a missing account or scope', async () => {
     const log: UseEntry[] = []
     const manifest = { tokens: ['GITHUB_TOKEN'], scopes: { github: ['repo'] } }
     for (const identities of [[], [{ ...github, scopes: ['gist'] }]]) {
@@ -115,14 +115,14 @@ describe('what a skill is given', () => {
   })
 })
 
-describe('where a skill gets to', () => {
-  it("the host's environment is out of reach, which in a plain spawn it is not", async () => {
+describe('what a skill can reach', () => {
+  it("the host's environment is out of reach (in a plain spawn it is not)", async () => {
     expect(plainly(ENV)).toContain('CANARY_HOST')
     expect((await run(ENV)).stdout).not.toContain('CANARY_HOST')
     expect((await run(ENV, { env: { LOCALE: 'de' } })).stdout).toContain('"LOCALE":"de"')
   })
 
-  it.skipIf(!hasNamespaces)('nor is it to be found in the process of the host', async () => {
+  it.skipIf(!hasNamespaces)("nor can it be read from the host's process", async () => {
     // Node hides an environment that was changed after the start, so the host is one that was started with it.
     const source = `
       import { readdirSync, readFileSync } from 'node:fs'
@@ -137,7 +137,7 @@ describe('where a skill gets to', () => {
     }
   })
 
-  it('a symlinked working directory is refused, which a plain spawn follows', async () => {
+  it('a symlinked working directory is refused (a plain spawn follows it)', async () => {
     const outside = path.join(folder, '..', `${path.basename(folder)}-outside`)
     mkdirSync(outside)
     try {
@@ -161,7 +161,7 @@ describe('where a skill gets to', () => {
     }
   })
 
-  it('an open file of the host is out of reach, which in a plain spawn it is not', async () => {
+  it('an open file of the host is out of reach (in a plain spawn it is not)', async () => {
     const file = path.join(folder, 'secret.txt')
     writeFileSync(file, 'CANARY_OPEN')
     const open = openSync(file, 'r')
@@ -192,7 +192,7 @@ describe('where a skill gets to', () => {
 })
 
 describe('limits', () => {
-  it('ends what takes too long, and everything it started', async () => {
+  it('kills a script that takes too long, and all its processes', async () => {
     const source = `
       import { spawn } from 'node:child_process'
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
@@ -205,7 +205,7 @@ describe('limits', () => {
     await expect(run(source, { signal: AbortSignal.abort() })).rejects.toThrow()
   })
 
-  it('ends a script that writes too much, and keeps its output so far', async () => {
+  it('kills a script that writes too much, and returns its output so far', async () => {
     const source = 'for (;;) process.stdout.write("x".repeat(10_000))'
     const result = await run(source, { limits: { maxOutputBytes: 25_000 } })
     expect(result).toMatchObject({ stopped: 'output', stdout: 'x'.repeat(25_000) })
@@ -219,7 +219,7 @@ describe('limits', () => {
     expect(small.stderr).toContain('MemoryError')
   })
 
-  it('reads its input, and reports how it ended', async () => {
+  it('gets its input, and reports its exit code', async () => {
     const source = `
       let text = ''
       for await (const piece of process.stdin) text += piece
@@ -239,7 +239,7 @@ describe('limits', () => {
     expect((await run('', { input: 'x'.repeat(1_000_000) })).exitCode).toBe(0)
   })
 
-  it('says what is not installed, and what is no skill', async () => {
+  it('reports a missing program, and a folder that is not a skill', async () => {
     await expect(run('', { manifest: { command: ['no-such-program'] } })).rejects.toThrow('needs no-such-program')
     await expect(run('', { manifest: { command: ['../node'] } })).rejects.toThrow('not installed')
     await expect(run('', { manifest: { command: [] as never } })).rejects.toMatchObject({ code: 'misuse' })

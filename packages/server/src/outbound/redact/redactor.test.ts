@@ -30,7 +30,7 @@ const leaks = (said: string) => {
 }
 
 describe('redaction', () => {
-  it('case 84: masks a secret as it is, base64, URL-encoded and split over lines', () => {
+  it('case 84: masks a secret in plain text, base64, URL encoding and split over lines', () => {
     for (const [name, encoded] of Object.entries(encode(SECRET))) {
       for (const said of [
         encoded,
