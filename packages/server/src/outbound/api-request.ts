@@ -16,7 +16,7 @@ export interface ApiRequest extends Pick<RequestInit, 'method' | 'headers' | 'bo
   /** The URL that the secret is sent to. The caller must have checked it. */
   url: string | URL
   /** @default globalThis.fetch */
-  fetch?: ((url: string | URL, init?: RequestInit) => Promise<Response>) | undefined
+  fetch?: ((url: string, init?: RequestInit) => Promise<Response>) | undefined
 }
 
 /** Which headers pass between a caller and an API. */
@@ -88,7 +88,7 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
   let response: Response
   let answer: BodyInit | null
   try {
-    response = await fetch(url, { method, headers, body, redirect: 'manual', signal })
+    response = await fetch(String(url), { method, headers, body, redirect: 'manual', signal })
     const { maxBytes } = policy
     const tooLarge = () =>
       new LatchkeyError('malformed_response', `The answer is larger than ${(maxBytes ?? 0) / 1024 / 1024} MB.`)
