@@ -111,13 +111,13 @@ test('unticking a provider takes it out of the next request', { tag: '@vault' },
 test('the menu beside the message box leaves an account out, and connects one that is missing', async ({ page }) => {
   await open(page)
   await connectGitHub(page)
-  const menu = page.getByRole('button', { name: 'Accounts: the next message carries GitHub' })
+  const menu = page.getByRole('button', { name: 'Accounts: your next message uses GitHub' })
   await menu.click()
   const list = page.getByRole('dialog', { name: 'Used for the next message' })
   await throughPopup(page, () => list.getByRole('button', { name: 'Connect Gmail' }).click(), 'Ada Lovelace')
   await list.getByRole('checkbox', { name: /GitHub/ }).uncheck()
   await page.keyboard.press('Escape')
-  await expect(page.getByRole('button', { name: 'Accounts: the next message carries Gmail' })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Accounts: your next message uses Gmail' })).toBeFocused()
   expect(carried(await say(page, 'Search my mail for invoices'))).toEqual(['gmail'])
   await page.getByRole('button', { name: /^Accounts: / }).click()
   await list.getByRole('button', { name: 'Manage accounts' }).click()
@@ -153,7 +153,7 @@ test('other tabs follow, and two accounts connected at once from two tabs both s
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
 })
 
-test('several flows at once are each their own', { tag: '@vault' }, async ({ page }) => {
+test('several flows at once do not affect each other', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   const [github] = await Promise.all([
     page.waitForEvent('popup'),
@@ -248,7 +248,7 @@ test('no secret can be read in storage, and none is written to the console', asy
   expect(await everythingStored(page)).toContain('CANARY-indexed')
 })
 
-test('refusing, closing the window and cancelling each leave a next action', { tag: '@vault' }, async ({ page }) => {
+test('after a refusal, a closed window or a cancel, the card has a next action', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   const connect = panel(page).getByRole('button', { name: 'Connect GitHub' })
 
@@ -332,7 +332,7 @@ test('a wrong key is refused with a message and stays in the form; a whole kaggl
   await expect(conversation(page)).toContainText('adalovelace/')
 })
 
-test('a key that cannot be checked now is kept, and checked at first use', { tag: '@vault' }, async ({ page }) => {
+test('a key that cannot be checked now is stored, and checked at first use', { tag: '@vault' }, async ({ page }) => {
   const { token } = await kaggleCredentials()
   await open(page)
   await backDoor('kaggle', 'faults', {

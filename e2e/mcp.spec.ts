@@ -44,7 +44,7 @@ async function allow(page: Page, start: () => Promise<void>) {
 
 const prompt = (page: Page, name: string) => conversation(page).locator(`.latchkey-prompt[data-provider="${name}"]`)
 
-test('three MCP servers, each connected its own way, used, stepped up, kept, and revoked', async ({ page }) => {
+test('three MCP servers, connected in three ways: calls, more scopes, reload and revocation', async ({ page }) => {
   await open(page)
   await add(page, ['notes', 'files', 'ledger'])
 
@@ -68,7 +68,7 @@ test('three MCP servers, each connected its own way, used, stepped up, kept, and
   await expectConnected(page, 'ledger')
   await say(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
-  for (const words of ['Client metadata document', 'Registered before', 'Registered itself']) {
+  for (const words of ['Client metadata document', 'Registered in advance', 'Registered automatically']) {
     await expect(page.getByText(words)).toBeVisible()
   }
 
@@ -113,7 +113,7 @@ test('a server that forbids browsers is connected through the broker', async ({ 
   await expect(conversation(page)).toContainText('10 July 1843')
 })
 
-test('the same at a second authorization server, which others wrote: better-auth', async ({ page }) => {
+test('the same with another authorization server: better-auth', async ({ page }) => {
   await open(page)
   await add(page, ['better', 'shelf'])
 
@@ -129,7 +129,8 @@ test('the same at a second authorization server, which others wrote: better-auth
   await expectConnected(page, 'better')
   await say(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
-  for (const words of ['Registered before', 'Registered itself']) await expect(page.getByText(words)).toBeVisible()
+  for (const words of ['Registered in advance', 'Registered automatically'])
+    await expect(page.getByText(words)).toBeVisible()
 
   // More scope, asked for in the chat.
   await say(page, 'Write note')
@@ -227,7 +228,7 @@ for (const { form, name, id, tool, page: words, answer } of [
   })
 }
 
-test("a program beside the agent runs with the person's account, and asks for it", async ({ page }) => {
+test("a program beside the agent runs with the person's account, and asks for it if it is missing", async ({ page }) => {
   await open(page)
   await say(page, 'Survey projects')
   await expect(conversation(page).getByRole('article', { name: 'Assistant' })).toContainText(/\w/)

@@ -131,7 +131,7 @@ for (const [name, version, plugins] of [
         load()
         await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
         await expect(card(page, 'github')).toContainText('octocat')
-        await expect(page.getByText('Kept in this browser, sealed.')).toBeVisible()
+        await expect(page.getByText('Stored in this browser, encrypted.')).toBeVisible()
         expect(await boxes(page)).toEqual(before)
         // Shifts are told of after the next frame.
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))))

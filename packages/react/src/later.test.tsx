@@ -41,7 +41,7 @@ function show(load: () => Promise<typeof Details>) {
   )
 }
 
-test('code that does not come is said, with a way to reload, and the next click tries again', async () => {
+test('if code cannot be loaded, a message offers to reload, and the next click tries again', async () => {
   const load = vi.fn(() => Promise.reject<typeof Details>(new TypeError('Failed to fetch')))
   show(load)
   await userEvent.hover(screen.getByRole('button', { name: 'More' }))

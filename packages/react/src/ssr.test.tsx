@@ -17,7 +17,7 @@ declare module 'vitest' {
   }
 }
 
-test('these tests run on the React that they are said to run on', () => {
+test('these tests run on the expected version of React', () => {
   expect([version, domVersion]).toEqual([version, version])
   expect(version.startsWith(inject('react'))).toBe(true)
 })
@@ -48,7 +48,7 @@ function leaveAccount(): void {
   localStorage.setItem(`latchkey:${id}`, JSON.stringify({ v: 1, account, sealed: 'CANARY_SEALED' }))
 }
 
-test('case 64: server HTML knows no account, and hydrates into the connected card without a mismatch', async () => {
+test('case 64: server HTML contains no account, and hydrates into the connected card without a mismatch', async () => {
   leaveAccount()
   const client = createLatchkey({ providers: [github({ clientId: 'id' }), kaggle()], broker: '/api/latchkey' })
   const app = (
