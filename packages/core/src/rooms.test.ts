@@ -21,8 +21,8 @@ const orders: Record<string, string[][]> = {
   ],
   react: [
     ['ui', 'messages'],
-    ['provider.tsx'],
-    ['use-first-messages.ts', 'hooks.ts'],
+    ['hooks.ts'],
+    ['provider.tsx', 'use-first-messages.ts', 'use-connect.ts'],
     ['use-messages.ts', 'later.tsx'],
     ['parts'],
     ['dialogs'],

@@ -3,19 +3,12 @@ import { type AccountTarget, LatchkeyError } from '@latchkey/core'
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { Profiler, type ReactNode } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
-import {
-  useAccount,
-  useAccounts,
-  useAgentAccounts,
-  useConnect,
-  useDisconnect,
-  useIdentities,
-  useToken,
-} from './hooks.ts'
+import { useAccount, useAccounts, useAgentAccounts, useDisconnect, useIdentities, useToken } from './hooks.ts'
 import { AccountCard } from './panel/account-card.tsx'
 import { ConnectedAccounts } from './panel/connected-accounts.tsx'
 import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
+import { useConnect } from './use-connect.ts'
 
 afterEach(cleanup)
 

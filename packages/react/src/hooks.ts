@@ -3,26 +3,55 @@ import {
   type AccountTarget,
   accountsOf,
   type ConnectedAccount,
-  type ConnectKeyOptions,
-  type ConnectOptions,
-  type ConnectOutcome,
   type ConnectRequest,
   type DisconnectReceipt,
   defaultAccount,
   type Identity,
   type IdentityOptions,
-  type KeyFields,
-  LatchkeyError,
+  type LatchkeyClient,
   type Provider,
-  type ProviderState,
-  providerState,
-  type Reason,
   type Snapshot,
   type TokenOptions,
 } from '@latchkey/core'
 import { LOADING } from '@latchkey/core/internal'
-import { useCallback, useMemo, useSyncExternalStore } from 'react'
-import { useLatchkey } from './provider.tsx'
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useSyncExternalStore } from 'react'
+import type { MessageOverrides } from './messages/messages.ts'
+
+// The context is beside the hooks and apart from its provider: what is loaded later needs these two, not the client.
+
+/** What a `LatchkeyProvider` gives to all below it. */
+interface Kit {
+  client: LatchkeyClient
+  messages: MessageOverrides | undefined
+  icons: Readonly<Record<string, ReactNode>>
+  /** What should come back when the page is left. */
+  keep: () => unknown
+  /** Whether a person is asked before a window opens. */
+  consent: boolean
+  nonce: string | undefined
+}
+
+export const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefined)
+
+/** What the nearest {@link LatchkeyProvider} gives. */
+export function useKit(): Kit {
+  const kit = useContext(KitContext)
+  if (!kit) {
+    throw new Error(
+      'Latchkey: no <LatchkeyProvider> above this component. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>…</LatchkeyProvider>.',
+    )
+  }
+  return kit
+}
+
+/**
+ * The client of the nearest {@link LatchkeyProvider}. Its identity does not change while that is mounted.
+ *
+ * @throws Error outside of a LatchkeyProvider.
+ */
+export function useLatchkey(): LatchkeyClient {
+  return useKit().client
+}
 
 /** One part of the snapshot. `select` must return the same reference for the same facts. */
 export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
@@ -84,60 +113,6 @@ export function useAccount(target: AccountTarget): ConnectedAccount | undefined 
 const accountAt = (snapshot: Snapshot, target: AccountTarget) =>
   typeof target === 'string' ? defaultAccount(snapshot, target) : snapshot.accounts[target.accountId]
 
-/** How a connect ended; `failed` takes the place of a rejection. */
-export type ConnectResult = ConnectOutcome | { status: 'failed'; error: LatchkeyError }
-
-/** What {@link useConnect} returns. */
-export interface UseConnect {
-  /** Call it inside the click: it opens the window in the same tick. Never rejects. */
-  connect: (options?: ConnectOptions) => Promise<ConnectResult>
-  /** Connects with the fields of a key, where the provider takes one. Never rejects. */
-  connectKey: (fields: KeyFields, options?: ConnectKeyOptions) => Promise<ConnectResult>
-  /** Ends the flow under way. */
-  cancel: () => void
-  /** Loads what `connect` will need: for hover and focus. */
-  prepare: () => void
-  status: ProviderState['status']
-  /** Why the last flow ended without an account, or what is known of the one under way. */
-  reason: Reason | undefined
-  /** What went wrong last; cleared by the next `connect`. */
-  error: LatchkeyError | undefined
-}
-
-/** Connecting accounts of one provider. The functions are stable. */
-export function useConnect(providerId: string): UseConnect {
-  const client = useLatchkey()
-  const state = useSnapshot((snapshot) => providerState(snapshot, providerId))
-  const connect = useCallback(
-    (options?: ConnectOptions) => neverRejecting(() => client.connect(providerId, options), providerId),
-    [client, providerId],
-  )
-  const connectKey = useCallback(
-    (fields: KeyFields, options?: ConnectKeyOptions) =>
-      neverRejecting(() => client.connectKey(providerId, fields, options), providerId),
-    [client, providerId],
-  )
-  const cancel = useCallback(() => client.cancel(providerId), [client, providerId])
-  const prepare = useCallback(() => client.prepare(providerId), [client, providerId])
-  return { connect, connectKey, cancel, prepare, status: state.status, reason: state.reason, error: state.error }
-}
-
-/** Runs a connect at once and turns what it throws into a `failed` result. */
-export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: string): Promise<ConnectResult> {
-  const failed = (cause: unknown): ConnectResult => ({
-    status: 'failed',
-    error:
-      cause instanceof LatchkeyError
-        ? cause
-        : new LatchkeyError('misuse', 'Connecting failed unexpectedly.', { provider, cause }),
-  })
-  try {
-    return start().catch(failed)
-  } catch (cause) {
-    return Promise.resolve(failed(cause))
-  }
-}
-
 /** What {@link useDisconnect} returns. */
 export interface UseDisconnect {
   /** Removes an account here and revokes it at its provider; the receipt says how that ended. Never rejects. */
@@ -178,16 +153,12 @@ export interface UseToken {
 /** A stable getter of one account's token; never the token itself, so nothing secret enters React. */
 export function useToken(target: AccountTarget): UseToken {
   const client = useLatchkey()
-  const providerId = typeof target === 'string' ? target : undefined
-  const accountId = typeof target === 'string' ? undefined : target.accountId
-  const getToken = useCallback(
-    (options?: TokenOptions) => client.getToken(accountId === undefined ? (providerId ?? '') : { accountId }, options),
-    [client, providerId, accountId],
+  // Targets are written inline: the same one is what says the same.
+  const key = JSON.stringify(target)
+  const getToken = useCallback((options?: TokenOptions) => client.getToken(JSON.parse(key), options), [client, key])
+  const status = useSnapshot((snapshot) =>
+    snapshot.status === 'loading' ? snapshot.status : (accountAt(snapshot, target)?.status ?? 'disconnected'),
   )
-  const status = useSnapshot((snapshot): UseToken['status'] => {
-    if (snapshot.status === 'loading') return 'loading'
-    return accountAt(snapshot, accountId === undefined ? (providerId ?? '') : { accountId })?.status ?? 'disconnected'
-  })
   return { getToken, status }
 }
 

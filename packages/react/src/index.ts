@@ -9,18 +9,16 @@ export { type ConsentItem, type UseConsent, type UseConsentOptions, useConsent }
 export { DifferentAccountDialog, type DifferentAccountDialogProps } from './dialogs/different-account-dialog.tsx'
 export { DisconnectDialog, type DisconnectDialogProps } from './dialogs/disconnect-dialog.tsx'
 export {
-  type ConnectResult,
   type UseAgentAccounts,
-  type UseConnect,
   type UseDisconnect,
   type UseIdentities,
   type UseToken,
   useAccount,
   useAccounts,
   useAgentAccounts,
-  useConnect,
   useDisconnect,
   useIdentities,
+  useLatchkey,
   usePendingRequests,
   useToken,
 } from './hooks.ts'
@@ -37,5 +35,6 @@ export type { DisconnectProps, ExpiryProps, PartProps, RootProps, SwitcherProps 
 export * as Account from './parts/account.tsx'
 export { ExpiryLabel, type ExpiryLabelProps } from './parts/expiry-label.tsx'
 export { StatusBadge, type StatusBadgeProps } from './parts/status-badge.tsx'
-export { LatchkeyProvider, type LatchkeyProviderProps, useLatchkey } from './provider.tsx'
+export { LatchkeyProvider, type LatchkeyProviderProps } from './provider.tsx'
+export { type ConnectResult, type UseConnect, useConnect } from './use-connect.ts'
 export { errorSentence, useMessages } from './use-messages.ts'

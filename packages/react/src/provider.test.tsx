@@ -8,7 +8,8 @@ import { userEvent } from '@testing-library/user-event'
 import { type ReactNode, StrictMode } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ConnectButton } from './connect/connect-button.tsx'
-import { LatchkeyProvider, useLatchkey } from './provider.tsx'
+import { useLatchkey } from './hooks.ts'
+import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient, type FakeClient, fakeAccount } from './testing.ts'
 
 vi.mock('@latchkey/core', async (original) => ({ ...(await original<object>()), createLatchkey: vi.fn() }))

@@ -1,7 +1,8 @@
 'use client'
 import { createLatchkey, type KeyFields, type LatchkeyClient, type LatchkeyOptions } from '@latchkey/core'
 import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/react-query'
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
+import { type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
+import { KitContext } from './hooks.ts'
 import type { MessageOverrides } from './messages/messages.ts'
 
 interface SharedProps {
@@ -44,18 +45,6 @@ export type LatchkeyProviderProps = SharedProps &
     | ({ client?: undefined } & LatchkeyOptions)
   )
 
-interface Kit {
-  client: LatchkeyClient
-  messages: MessageOverrides | undefined
-  icons: Readonly<Record<string, ReactNode>>
-  /** What should come back when the page is left. */
-  keep: () => unknown
-  /** Whether a person is asked before a window opens. */
-  consent: boolean
-  nonce: string | undefined
-}
-
-const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefined)
 const NO_ICONS = {}
 
 /** Runs at its first call only. */
@@ -157,24 +146,4 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
       <KitContext.Provider value={kit}>{children}</KitContext.Provider>
     </QueryClientProvider>
   )
-}
-
-/** Client, own words and own marks of the nearest {@link LatchkeyProvider}. */
-export function useKit(): Kit {
-  const kit = useContext(KitContext)
-  if (!kit) {
-    throw new Error(
-      'Latchkey: no <LatchkeyProvider> above this component. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>…</LatchkeyProvider>.',
-    )
-  }
-  return kit
-}
-
-/**
- * The client of the nearest {@link LatchkeyProvider}. Its identity does not change while that is mounted.
- *
- * @throws Error outside of a LatchkeyProvider.
- */
-export function useLatchkey(): LatchkeyClient {
-  return useKit().client
 }

@@ -1,8 +1,8 @@
 'use client'
 import type { Provider } from '@latchkey/core'
+import { useKit } from './hooks.ts'
 import { english } from './messages/en.ts'
 import type { FirstMessages, MessageOverrides, Messages } from './messages/messages.ts'
-import { useKit } from './provider.tsx'
 
 const merged = new WeakMap<MessageOverrides, FirstMessages>()
 

@@ -1,8 +1,8 @@
 'use client'
 import type { LatchkeyError } from '@latchkey/core'
+import { useKit } from './hooks.ts'
 import { laterEnglish } from './messages/en.lazy.ts'
 import type { FirstMessages, MessageOverrides, Messages } from './messages/messages.ts'
-import { useKit } from './provider.tsx'
 import { layOver, withEnglish } from './use-first-messages.ts'
 
 const merged = new WeakMap<FirstMessages, Messages>()

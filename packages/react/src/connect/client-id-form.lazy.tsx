@@ -2,7 +2,7 @@
 import type { OAuthProvider } from '@latchkey/core'
 import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLatchkey } from '../provider.tsx'
+import { useLatchkey } from '../hooks.ts'
 import { Button } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 

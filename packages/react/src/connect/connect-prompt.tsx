@@ -8,10 +8,9 @@ import {
   providerState,
 } from '@latchkey/core'
 import { useEffect, useId, useRef, useState } from 'react'
-import { useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { useKit, useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
 import { ScopeItems } from '../parts/scope-items.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
-import { useKit } from '../provider.tsx'
 import { Avatar } from '../ui/avatar.tsx'
 import { Button } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'

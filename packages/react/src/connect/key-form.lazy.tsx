@@ -15,8 +15,8 @@ import {
   useRef,
   useState,
 } from 'react'
+import { useKit } from '../hooks.ts'
 import type { Messages } from '../messages/messages.ts'
-import { useKit } from '../provider.tsx'
 import { Button } from '../ui/button.tsx'
 import { errorSentence, useMessages } from '../use-messages.ts'
 

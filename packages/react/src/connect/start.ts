@@ -1,7 +1,7 @@
 'use client'
 import { type ConnectOptions, type ConnectOutcome, defaultAccount, type Provider } from '@latchkey/core'
-import { type ConnectResult, neverRejecting } from '../hooks.ts'
-import { useKit } from '../provider.tsx'
+import { useKit } from '../hooks.ts'
+import { type ConnectResult, neverRejecting } from '../use-connect.ts'
 
 /** What a connect is about. */
 export interface ConnectIntent {

@@ -3,7 +3,7 @@ import { LatchkeyError, type Provider } from '@latchkey/core'
 import { bindingChange } from '@latchkey/core/internal'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
-import { useLatchkey } from '../provider.tsx'
+import { useLatchkey } from '../hooks.ts'
 import { Button } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 

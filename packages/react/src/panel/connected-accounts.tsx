@@ -11,9 +11,8 @@ import {
   useRef,
   useState,
 } from 'react'
-import { useProviders, useSnapshot } from '../hooks.ts'
+import { useLatchkey, useProviders, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { useLatchkey } from '../provider.tsx'
 import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { LiveRegion } from '../ui/live-region.tsx'

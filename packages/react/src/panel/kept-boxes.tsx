@@ -1,6 +1,6 @@
 'use client'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { useKit } from '../provider.tsx'
+import { useKit } from '../hooks.ts'
 
 const KEY = 'latchkey-boxes'
 

@@ -1,7 +1,7 @@
 'use client'
 import type { CardStatus, ConnectedAccount } from '@latchkey/core'
 import { useEffect, useRef } from 'react'
-import { useKit } from '../provider.tsx'
+import { useKit } from '../hooks.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { withEnglish } from '../use-first-messages.ts'
 

@@ -2,8 +2,7 @@
 import { defaultAccount } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
 import { createContext, forwardRef, type KeyboardEvent, useContext } from 'react'
-import { useProviderAccounts, useSnapshot } from '../hooks.ts'
-import { useKit } from '../provider.tsx'
+import { useKit, useProviderAccounts, useSnapshot } from '../hooks.ts'
 import { useMessages } from '../use-messages.ts'
 import { About, after, type PartProps, useSubject } from './context.tsx'
 
