@@ -7,7 +7,7 @@ import { later } from './later.tsx'
 import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient } from './testing.ts'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 

@@ -20,7 +20,7 @@ beforeEach(() => {
   client = createFakeClient({ providers: [github()] })
   vi.mocked(createLatchkey).mockReset().mockReturnValue(client)
 })
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 

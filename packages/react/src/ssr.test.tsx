@@ -12,7 +12,7 @@ import { LatchkeyProvider } from './provider.tsx'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** How the version begins of the React that a project is about. */
+    /** The start of the React version that this project tests. */
     react: string
   }
 }
@@ -28,7 +28,7 @@ afterEach(() => {
   document.body.replaceChildren()
 })
 
-/** What an earlier visit left in storage. */
+/** The storage of an earlier visit. */
 function leaveAccount(): void {
   const id = `github.${'a'.repeat(22)}`
   const account = {

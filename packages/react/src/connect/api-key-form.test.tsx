@@ -10,7 +10,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ApiKeyForm } from './api-key-form.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -77,7 +77,7 @@ test('a connect error is shown, and the typed text stays', async () => {
   expect(key.value).toBe('KGAT_good')
 })
 
-/** Everything that React holds: props, state, hooks and refs of all fibers, but not the DOM nodes themselves. */
+/** Everything that React has: props, state, hooks and refs of all fibers, without the DOM nodes. */
 function reactTree(container: HTMLElement): string {
   const key = Object.keys(container).find((name) => name.startsWith('__reactContainer$')) ?? ''
   const seen = new Set<object>()
@@ -162,7 +162,7 @@ test('Escape closes only the form of a card', async () => {
   expect(outer).not.toHaveBeenCalled()
 })
 
-/** Every attribute of every node, because a value can stand in one without being shown. */
+/** Every attribute of every node, because an attribute can contain a value that is not shown. */
 const attributes = (container: HTMLElement) =>
   [...container.querySelectorAll('*')].flatMap((node) => [...node.attributes].map(({ value }) => value)).join('\n')
 
@@ -185,7 +185,7 @@ test('a shown key is in the field only, and is hidden again on blur and on submi
   expect(shown()).toEqual(['text', 'true'])
   expect(key.value).toBe(KEY)
   clean()
-  // To another window: the browser tells of the blur without saying where to.
+  // The focus moves to another window: the blur event then has no target.
   act(() => key.blur())
   expect(shown()).toEqual(['password', 'false'])
 

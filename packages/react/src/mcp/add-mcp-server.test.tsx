@@ -8,7 +8,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectedAccounts, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(() => {
   cleanup()
@@ -26,7 +26,7 @@ it('case 148: no request goes to a new server until the person has seen its host
   await userEvent.paste('{"mcpServers":{"GitHub":{"url":"https://evil.example/mcp"}}}')
   expect(onAdd).not.toHaveBeenCalled()
   await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
-  // The name is the server's claim; the host is what it is.
+  // The name is only the server's claim, so the host must be shown.
   expect(screen.getByText('evil.example')).toBeTruthy()
   expect(onAdd).not.toHaveBeenCalled()
   await userEvent.click(screen.getByRole('button', { name: 'Add' }))
@@ -68,7 +68,7 @@ it('case 224: a server with the id of a provider of the page is refused, and the
     expect(screen.getByRole('alert').textContent).toContain('The name GitHub is taken.')
     await userEvent.clear(screen.getByRole('textbox'))
   }
-  // Also one that came while the person was asked.
+  // Also a provider that was added while the person was asked.
   await paste('{"Notes":{"url":"https://evil.example/mcp"}}')
   client.setProviders([...client.providers, mcp({ id: 'notes', url: 'https://notes.example/mcp' })])
   await userEvent.click(screen.getByRole('button', { name: 'Add' }))

@@ -10,7 +10,7 @@ import type { Messages } from './messages.ts'
 const NAMES = ['GitHub', 'octocat', 'hubot']
 const SETTINGS = ['locale', 'dir', 'providers']
 
-/** Every sentence by its key, said of the same names and numbers. */
+/** Every sentence by its key, with the same names and numbers. */
 function sentences(catalogue: Messages): Record<string, string> {
   const counted = (key: string) => /found|accountCount|disconnectAllBody|addServerAsk|disconnectedAll/.test(key)
   const say = (key: string, words: unknown): [string, string][] => {
@@ -42,7 +42,7 @@ describe.each([
 
   test('has no English sentence, and uses the same names', () => {
     for (const [key, sentence] of Object.entries(inEnglish)) {
-      // Of names alone there is nothing to say in another language.
+      // A sentence of names only is the same in every language.
       const ownWords = NAMES.reduce((text, name) => text.replaceAll(name, ''), sentence)
       if (/\p{L}/u.test(ownWords)) expect(said[key], key).not.toBe(sentence)
       for (const name of NAMES) expect([key, said[key]?.includes(name)]).toEqual([key, sentence.includes(name)])

@@ -14,7 +14,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 

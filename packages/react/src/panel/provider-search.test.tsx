@@ -8,7 +8,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -88,7 +88,7 @@ test('a provider that is removed during a search leaves the list', async () => {
 
 test('of a thousand cards the first render shows a few, and a change of one account renders one card', async () => {
   const { client, container, rendered } = panel(1000, {}, [mine])
-  // The rest followed in a transition, which act() waits for.
+  // The rest renders in a transition, which act() waits for.
   expect(container.querySelectorAll('article')).toHaveLength(1000)
   expect(rendered.mock.calls.length).toBeGreaterThan(1)
   await screen.findByRole('searchbox')
