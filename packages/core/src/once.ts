@@ -9,3 +9,11 @@ export function once<T>(load: () => Promise<T>): () => Promise<T> {
     return loaded
   }
 }
+
+/** What `load` gave for a key, asked once. A failure is forgotten, so the next call tries again. */
+export function onceFor<T>(loaded: Map<string, Promise<T>>, key: string, load: () => Promise<T>): Promise<T> {
+  const value = loaded.get(key) ?? load()
+  loaded.set(key, value)
+  value.catch(() => loaded.delete(key))
+  return value
+}

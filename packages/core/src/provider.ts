@@ -102,13 +102,18 @@ export interface McpProvider<Id extends string = string> extends OAuthProvider<I
     url: string
     /** Its authorization server's metadata, where the server itself does not lead there. */
     discoveryUrl?: string
-    /** The authorization server that the configured client id belongs to. */
+    /** The authorization server that the configured client id belongs to. Default: the first that it is used at. */
     issuer?: string
     /** The resource identifier to accept instead of the URL itself: its origin, or a parent path. @see RFC 9728 §3.3 */
     resource?: string
     /** Ask through the broker, for servers that forbid browsers (CORS). Default: only where asking directly fails. */
     via?: 'broker'
-    /** Where people sign in, when that is another origin than the issuer's. */
+    /**
+     * Where people sign in, when that is another origin than the issuer's. Without it such a server is used only if its
+     * answers name their issuer. The `mcpServers` JSON cannot say it: it may be pasted.
+     *
+     * @see RFC 9700 §4.4 · RFC 9207
+     */
     authorizationOrigin?: string
   }
 }
@@ -177,8 +182,7 @@ export type Provider<Id extends string = string> = OAuthProvider<Id> | McpProvid
 /** The fields of an ApiKey by name, such as `{ key }` or `{ username, key }`. */
 export type KeyFields = Record<string, string>
 
-const misuse = (message: string, provider?: string) =>
-  new LatchkeyError('misuse', message, { next: 'configure', provider })
+const misuse = (message: string, provider?: string) => new LatchkeyError('misuse', message, { provider })
 
 /**
  * Checks a provider and returns it: id, and every URL in it. https is required, except at the origin of its own
@@ -212,7 +216,7 @@ export function defineProvider<P extends Provider>(provider: P): P {
 }
 
 /** Whether a URL met at run time may be used for this provider: https, or the origin of its own `baseUrl`. */
-export function isAllowedUrl(provider: Provider, value: string): boolean {
+export function isAllowedUrl(provider: Provider, value: unknown): value is string {
   const { baseUrl } = provider
   return safeUrl(value, ({ origin }) => baseUrl !== undefined && origin === new URL(baseUrl).origin) !== undefined
 }
@@ -245,85 +249,80 @@ export interface OAuthFactoryOptions {
   description?: string
 }
 
-/** Options of {@link oauth}: any OAuth 2.0 service whose endpoints are known. */
-export interface OAuthOptions<Id extends string = string> {
-  id: Id
-  name: string
+/** What both {@link oauth} and {@link oidc} take, beside where the service is. */
+interface AnyOAuthOptions<Id extends string>
+  extends Pick<OAuthProvider<Id>, 'id' | 'name' | 'authorizationParams' | 'manageUrl'> {
   description?: string
+  clientId?: string
+  /** Default: `none`, a public client that talks to the token endpoint itself. Any other needs a broker. */
+  tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
+  scopeMeanings?: OAuthProvider['scopeMeanings']
+  /** Default: the origin of the authorization endpoint, or of the issuer of {@link oidc}. */
+  apiBaseUrl?: string
+  /** Default: `{PROVIDER}_TOKEN`. */
+  envNames?: readonly string[]
+  /** The origin that may be http or private: pass the issuer of a test server here too. */
+  baseUrl?: string
+}
+
+/** Options of {@link oauth}: any OAuth 2.0 service whose endpoints are known. */
+export interface OAuthOptions<Id extends string = string>
+  extends AnyOAuthOptions<Id>,
+    Pick<OAuthProvider<Id>, 'scopeSeparator' | 'profile'> {
   /** Default: the origin of the authorization endpoint. @see RFC 9207 §2 */
   issuer?: string
   authorizationEndpoint: string
   tokenEndpoint: string
   revocationEndpoint?: string
-  clientId?: string
-  /** Default: `none`, a public client that talks to the token endpoint itself. Any other needs a broker. */
-  tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
+  /** Default: none. */
   scopes?: readonly string[]
   /** Those of them that the app is of no use without. Default: none. */
   requiredScopes?: readonly string[]
-  scopeMeanings?: OAuthProvider['scopeMeanings']
-  scopeSeparator?: ' ' | ','
-  authorizationParams?: OAuthProvider['authorizationParams']
-  profile?: ProfileSource
-  /** Default: the origin of the authorization endpoint. */
-  apiBaseUrl?: string
-  /** Default: `{PROVIDER}_TOKEN`. */
-  envNames?: readonly string[]
-  manageUrl?: string
-  /** The origin that may be http or private. */
-  baseUrl?: string
 }
+
+/** What the options of both kinds become. `origin` is the service's own. */
+const anyOAuth = <Id extends string>(options: AnyOAuthOptions<Id>, origin: string) => ({
+  kind: 'oauth' as const,
+  id: options.id,
+  name: options.name,
+  description: options.description ?? `Connect your ${options.name} account`,
+  baseUrl: options.baseUrl,
+  apiBaseUrl: options.apiBaseUrl ?? origin,
+  envNames: options.envNames ?? [envName(options.id)],
+  client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
+  authorizationParams: options.authorizationParams,
+  manageUrl: options.manageUrl,
+})
 
 /** Any OAuth 2.0 provider, by its endpoints: authorization code with PKCE. @see RFC 6749 §4.1 · RFC 7636 */
 export function oauth<const Id extends string>(options: OAuthOptions<Id>): OAuthProvider<Id> {
-  const origin = parse(options.authorizationEndpoint, 'authorizationEndpoint', options.id).origin
-  const issuer = options.issuer ?? origin
+  const { origin } = parse(options.authorizationEndpoint, 'authorizationEndpoint', options.id)
+  const { issuer = origin } = options
   return defineProvider({
-    kind: 'oauth',
-    id: options.id,
-    name: options.name,
-    description: options.description ?? `Connect your ${options.name} account`,
     issuer,
-    baseUrl: options.baseUrl,
-    apiBaseUrl: options.apiBaseUrl ?? origin,
-    envNames: options.envNames ?? [envName(options.id)],
+    ...anyOAuth(options, origin),
     server: {
       issuer,
       authorization_endpoint: options.authorizationEndpoint,
       token_endpoint: options.tokenEndpoint,
       revocation_endpoint: options.revocationEndpoint,
     },
-    client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
     scopes: options.scopes ?? [],
     requiredScopes: options.requiredScopes,
     scopeMeanings: options.scopeMeanings ?? {},
     scopeSeparator: options.scopeSeparator,
-    authorizationParams: options.authorizationParams,
     profile: options.profile,
-    manageUrl: options.manageUrl,
   })
 }
 
 /** Options of {@link oidc}: an OpenID Connect service, found by its issuer. */
-export interface OidcOptions<Id extends string = string> {
-  id: Id
-  name: string
-  description?: string
+export interface OidcOptions<Id extends string = string> extends AnyOAuthOptions<Id> {
   /** Its metadata is read from `{issuer}/.well-known/openid-configuration`. @see OpenID Connect Discovery 1.0 §4 */
   issuer: string
-  clientId?: string
-  tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
   /** Default: `openid profile email`. */
   scopes?: readonly string[]
   /** Those of them that the app is of no use without. Default: `openid`. */
   requiredScopes?: readonly string[]
-  scopeMeanings?: OAuthProvider['scopeMeanings']
-  authorizationParams?: OAuthProvider['authorizationParams']
-  apiBaseUrl?: string
-  envNames?: readonly string[]
-  manageUrl?: string
-  /** The origin that may be http or private: pass the issuer of a test server here too. */
-  baseUrl?: string
 }
 
 const OIDC_SCOPES: OAuthProvider['scopeMeanings'] = {
@@ -345,53 +344,39 @@ export const OIDC_PROFILE_FIELDS: ProfileSource['fields'] = {
 
 /** Any OpenID Connect provider, by its issuer; endpoints come from discovery. @see OpenID Connect Discovery 1.0 §4 */
 export function oidc<const Id extends string>(options: OidcOptions<Id>): OAuthProvider<Id> {
+  const { issuer, scopes = ['openid', 'profile', 'email'], requiredScopes = ['openid'] } = options
   return defineProvider({
-    kind: 'oauth',
-    id: options.id,
-    name: options.name,
-    description: options.description ?? `Connect your ${options.name} account`,
-    issuer: options.issuer,
-    baseUrl: options.baseUrl,
-    apiBaseUrl: options.apiBaseUrl ?? parse(options.issuer, 'issuer', options.id).origin,
-    envNames: options.envNames ?? [envName(options.id)],
-    server: { issuer: options.issuer },
-    client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
-    scopes: options.scopes ?? ['openid', 'profile', 'email'],
-    requiredScopes: options.requiredScopes ?? ['openid'],
+    issuer,
+    ...anyOAuth(options, parse(issuer, 'issuer', options.id).origin),
+    server: { issuer },
+    scopes,
+    requiredScopes,
     scopeMeanings: { ...OIDC_SCOPES, ...options.scopeMeanings },
-    authorizationParams: options.authorizationParams,
-    manageUrl: options.manageUrl,
   })
 }
 
 /** Options of {@link apiKey}: any service that people connect by pasting a key. */
-export interface ApiKeyOptions<Id extends string = string> {
-  id: Id
-  name: string
+export interface ApiKeyOptions<Id extends string = string>
+  extends Pick<ApiKeyProvider<Id>, 'id' | 'name' | 'keyUrl' | 'apiBaseUrl' | 'file' | 'manageUrl' | 'baseUrl'> {
   description?: string
-  /** Where a person makes a key. */
-  keyUrl: string
   /** Default: one field, "API key". The first is the primary secret. */
   fields?: readonly KeyField[]
   /** Default: `Authorization: Bearer` with the primary field. */
   schemes?: readonly KeyScheme[]
   /** A cheap call that a good key passes and a bad one fails with 401. Absent: keys are saved as "Not checked yet". */
   verify?: KeyScheme['verify']
-  apiBaseUrl: string
   /** Default: the origin of `apiBaseUrl`. */
   issuer?: string
   envNames?: readonly string[]
   cautions?: readonly string[]
-  file?: ApiKeyProvider['file']
-  manageUrl?: string
-  baseUrl?: string
 }
 
 /** Any provider that people connect by pasting an API key. */
 export function apiKey<const Id extends string>(options: ApiKeyOptions<Id>): ApiKeyProvider<Id> {
   const fields = options.fields ?? [{ name: 'key', label: 'API key', secret: true }]
-  const primary = fields[0]
+  const [primary] = fields
   if (!primary) throw misuse(`Provider "${options.id}" needs at least one field: the key.`, options.id)
+  const names = fields.map(({ name }) => name)
   return defineProvider({
     kind: 'api-key',
     id: options.id,
@@ -403,11 +388,7 @@ export function apiKey<const Id extends string>(options: ApiKeyOptions<Id>): Api
     envNames: options.envNames ?? [envName(options.id)],
     fields,
     schemes: options.schemes ?? [
-      {
-        fields: fields.map((field) => field.name),
-        authorization: { scheme: 'Bearer', token: primary.name },
-        verify: options.verify,
-      },
+      { fields: names, authorization: { scheme: 'Bearer', token: primary.name }, verify: options.verify },
     ],
     keyUrl: options.keyUrl,
     file: options.file,

@@ -1,30 +1,18 @@
 import type { Grantor, GrantTarget } from '../accounts/endpoints.ts'
 import type { Page } from '../accounts/page.ts'
 import { LatchkeyError } from '../errors.ts'
+import { onceFor } from '../once.ts'
+import { type Ask, providerError } from '../protocol/http.ts'
 import type { Profile } from '../protocol/profile.ts'
 import { authorizationServer, type TokenAnswer } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider, OAuthProvider } from '../provider.ts'
 import { cleanName } from './config.ts'
-import {
-  type Ask,
-  authorizationServerMetadata,
-  defaultServer,
-  discoverMcp,
-  type McpAuthorizationServer,
-  type McpDiscovery,
-  selectScopes,
-} from './discovery.ts'
+import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
+import { authorizationServerMetadata, defaultServer, discoverMcp, selectScopes } from './discovery.ts'
 import { challengeOf, titleOf } from './handshake.ts'
-import {
-  createRegistrations,
-  expired,
-  type RegisteredClient,
-  type RegisterOptions,
-  type Registration,
-  type Registrations,
-  withoutSecrets,
-} from './registration.ts'
+import type { RegisteredClient, RegisterOptions, Registration, Registrations } from './registration.ts'
+import { createRegistrations, expired, withoutSecrets } from './registration.ts'
 import { createTransport } from './transport.ts'
 
 /** What an app can do with MCP servers beyond connecting accounts. No secret comes out of it. */
@@ -46,7 +34,7 @@ export interface Mcp {
    */
   register(provider: McpProvider): Promise<Registration>
   /** How to ask a server: directly, or through the broker where it forbids browsers. */
-  fetchFor(provider: McpProvider): (url: string, init?: RequestInit) => Promise<Response>
+  fetchFor(provider: McpProvider): Ask
 }
 
 /** MCP servers as the engine uses them. Loaded with the first of them. */
@@ -74,22 +62,14 @@ export function createMcp(page: Page): McpAccounts {
   const discover = async (provider: McpProvider, challenge?: Challenge) =>
     discoverMcp(provider, fetchFor(provider), await complete(provider, challenge))
 
-  async function serverOf(provider: McpProvider, issuer: string): Promise<McpAuthorizationServer> {
-    let found = servers.get(issuer)
-    if (!found) {
-      found = authorizationServerMetadata(provider, issuer, fetchFor(provider)).then(async (server) => {
-        if (server) return server
-        if ((await clients.registrations.find(issuer))?.legacy) return defaultServer(issuer)
-        throw new LatchkeyError('malformed_response', `${provider.name} has no authorization server any more.`, {
-          provider: provider.id,
-          next: 'reconnect',
-        })
-      })
-      servers.set(issuer, found)
-      found.catch(() => servers.delete(issuer))
-    }
-    return found
-  }
+  const serverOf = (provider: McpProvider, issuer: string) =>
+    onceFor(servers, issuer, async () => {
+      const server = await authorizationServerMetadata(provider, issuer, fetchFor(provider))
+      if (server) return server
+      if ((await clients.registrations.find(issuer))?.legacy) return defaultServer(issuer)
+      const next = 'reconnect'
+      throw providerError(provider, 'malformed_response', 'has no authorization server any more.', { next })
+    })
 
   /** The provider with its server, client, resource and scopes filled in, and the client with its secret. */
   async function open(provider: McpProvider, target: GrantTarget) {
@@ -109,7 +89,7 @@ export function createMcp(page: Page): McpAccounts {
     const before = had?.issuer === server.issuer ? had.scopes : []
     const scopes = scopesFor(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
     const client = await clients.at(provider, server, target.redirectUri ?? '')
-    return { client, bound: boundMcp(provider, { server, client, scopes, resource: discovery.resource }) }
+    return { client, bound: boundMcp(provider, { ...discovery, client, scopes }) }
   }
 
   /**
@@ -126,11 +106,10 @@ export function createMcp(page: Page): McpAccounts {
         const found = await discoverMcp(provider, ask).catch(() => undefined)
         names.set(provider.id, found?.name)
       }
-      const { client_name = 'Latchkey' } = app ?? {}
-      const name = names.get(provider.id) ?? (await titleOf(provider, ask, client_name, token.access_token))
+      const name = names.get(provider.id) ?? (await titleOf(provider, ask, token.access_token, app?.client_name))
       if (name) shown.push(['name', name])
     }
-    return { ...(subject && { subject }), ...Object.fromEntries(shown) }
+    return { subject, ...Object.fromEntries(shown) }
   }
 
   const mcp: Mcp = {
@@ -151,8 +130,7 @@ export function createMcp(page: Page): McpAccounts {
     async endpoint(provider, target) {
       const { bound, client } = await open(provider, target)
       const { client_id, client_secret } = client
-      const fetch = fetchFor(provider) as typeof globalThis.fetch
-      const endpoint = authorizationServer(bound, { client_id, client_secret, fetch })
+      const endpoint = authorizationServer(bound, { client_id, client_secret, fetch: fetchFor(provider) })
       return {
         ...endpoint,
         async redeem(grant) {
@@ -169,12 +147,8 @@ export function createMcp(page: Page): McpAccounts {
 function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (provider: McpProvider) => Ask) {
   const { open, ...registrations } = createRegistrations({ storage, prefix })
 
-  const unknown = ({ id, name }: McpProvider, cause?: LatchkeyError) =>
-    new LatchkeyError('invalid_grant', `${name} does not know this app any more.`, {
-      provider: id,
-      next: 'reconnect',
-      cause,
-    })
+  const unknown = (provider: McpProvider, cause?: LatchkeyError) =>
+    providerError(provider, 'invalid_grant', 'does not know this app any more.', { next: 'reconnect', cause })
 
   const describe = (provider: McpProvider, redirectUri: string): RegisterOptions => ({
     redirectUri,
@@ -184,17 +158,17 @@ function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (p
     ask: fetchFor(provider),
   })
 
-  /** The client that is kept. A renewed secret keeps its grants alive; without one it has to be registered again. */
-  async function kept(provider: McpProvider, issuer: string, redirectUri?: string) {
+  /** A renewed secret keeps its client's grants alive; without one the client has to be registered again. */
+  async function renew(provider: McpProvider, issuer: string, redirectUri?: string) {
     const client = await open(issuer)
-    if (!client || !expired(client) || !client.registration_client_uri) return client
+    if (!client?.registration_client_uri || !expired(client)) return
     const uri = redirectUri ?? client.redirect_uris[0] ?? ''
     await registrations.update(issuer, describe(provider, uri)).catch(() => {})
-    return open(issuer)
   }
 
   async function known(provider: McpProvider, issuer: string): Promise<RegisteredClient> {
-    const client = await kept(provider, issuer)
+    await renew(provider, issuer)
+    const client = await open(issuer)
     if (!client || expired(client)) throw unknown(provider)
     return client
   }
@@ -208,45 +182,35 @@ function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (p
       const { issuer } = server
       const { client_id, token_endpoint_auth_method } = provider.client
       if (!client_id) {
-        await kept(provider, issuer, redirectUri)
+        await renew(provider, issuer, redirectUri)
         await registrations.getOrCreate(server, describe(provider, redirectUri))
-      } else {
-        const elsewhere = (await registrations.list()).some(
-          (one) => one.method === 'pre-registered' && one.client_id === client_id && one.issuer !== issuer,
-        )
-        if (elsewhere || (provider.mcp.issuer ?? issuer) !== issuer) {
-          throw new LatchkeyError(
-            'not_configured',
-            `${provider.name} has moved to another authorization server, where this app's client id is not known. Register the app there and change the client id.`,
-            { provider: provider.id, next: 'configure' },
-          )
-        }
-        if ((await open(issuer))?.client_id !== client_id) {
-          await registrations.remember({
-            issuer,
-            client_id,
-            method: 'pre-registered',
-            token_endpoint_auth_method,
-            redirect_uris: [redirectUri],
-          })
-        }
+        return known(provider, issuer)
       }
-      const client = await open(issuer)
-      if (!client) throw unknown(provider)
-      return client
+      const method = 'pre-registered'
+      const isElsewhere = (await registrations.list()).some(
+        (one) => one.method === method && one.client_id === client_id && one.issuer !== issuer,
+      )
+      if (isElsewhere || (provider.mcp.issuer ?? issuer) !== issuer) {
+        throw providerError(
+          provider,
+          'not_configured',
+          "has moved to another authorization server, where this app's client id is not known. Register the app there and change the client id.",
+        )
+      }
+      if ((await open(issuer))?.client_id !== client_id) {
+        const redirect_uris = [redirectUri]
+        await registrations.remember({ issuer, client_id, method, token_endpoint_auth_method, redirect_uris })
+      }
+      return known(provider, issuer)
     },
     /** A client that its server has deleted is forgotten here too, and so is what was granted to it. */
-    async whileKnown<T>(
-      provider: McpProvider,
-      { method, issuer }: RegisteredClient,
-      act: () => Promise<T>,
-    ): Promise<T> {
+    async whileKnown<T>(provider: McpProvider, client: RegisteredClient, act: () => Promise<T>): Promise<T> {
       try {
         return await act()
       } catch (error) {
-        if (!(error instanceof LatchkeyError) || error.code !== 'invalid_client' || method === 'pre-registered')
-          throw error
-        await registrations.forget(issuer)
+        const isDeleted = error instanceof LatchkeyError && error.code === 'invalid_client'
+        if (!isDeleted || client.method === 'pre-registered') throw error
+        await registrations.forget(client.issuer)
         throw unknown(provider, error)
       }
     },
@@ -260,25 +224,23 @@ function scopesFor(
   challenge: Challenge | undefined,
   further: readonly string[],
 ): string[] {
-  const wanted = provider.scopes.length > 0 && !challenge?.scope ? provider.scopes : selectScopes(discovery, challenge)
+  const { scopes } = provider
+  const wanted = scopes.length > 0 && !challenge?.scope ? scopes : selectScopes(discovery, challenge)
   // Whose account it is concerns the authorization server: no challenge of the resource names these.
-  const person = provider.scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+  const person = scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
   return [...new Set([...wanted, ...person, ...further])]
 }
+
+/** What of an authorization server, client and resource an MCP server's provider is bound to. */
+export type Binding = Pick<McpDiscovery, 'server'> &
+  Pick<GrantTarget, 'resource'> & { client: Registration; scopes: readonly string[] }
 
 /**
  * An MCP server's provider with its authorization server, client, resource and scopes filled in: one that any OAuth code
  * can use.
  */
-export function boundMcp(
-  provider: McpProvider,
-  {
-    server,
-    client,
-    scopes,
-    resource,
-  }: { server: McpAuthorizationServer; client: Registration; scopes: readonly string[]; resource?: string | undefined },
-): OAuthProvider {
+export function boundMcp(provider: McpProvider, { server, client, scopes, resource }: Binding): OAuthProvider {
+  const { client_id, token_endpoint_auth_method } = client
   return {
     ...provider,
     kind: 'oauth',
@@ -287,7 +249,7 @@ export function boundMcp(
     baseUrl: new URL(server.authorization_endpoint).origin,
     // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
     server: { ...server, userinfo_endpoint: undefined },
-    client: { client_id: client.client_id, token_endpoint_auth_method: client.token_endpoint_auth_method },
+    client: { client_id, token_endpoint_auth_method },
     scopes: [...scopes],
     resource,
     ...(scopes.includes('offline_access') && {

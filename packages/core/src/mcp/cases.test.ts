@@ -5,8 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
 import { isPageOf } from '../identities.ts'
 import { type ConnectOutcome, cardStatus, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
+import type { Ask } from '../protocol/http.ts'
 import { readChallenge } from '../protocol/www-authenticate.ts'
-import { type Ask, discoverMcp } from './discovery.ts'
+import { discoverMcp } from './discovery.ts'
 import {
   checkClientMetadata,
   checkClientMetadataUrl,
@@ -421,7 +422,10 @@ describe('registration', () => {
     const { ask, sent } = answers({ client_id: 'one', ...secret, client_secret_expires_at: soon }, { client_id: 'two' })
     const get = () => store.getOrCreate(server, { redirectUri: REDIRECT_URI, ask })
     expect((await get()).client_id).toBe('one')
-    expect((await get()).client_id).toBe('one')
+    const again = await get()
+    expect(again.client_id).toBe('one')
+    // What an app gets are facts; the secret is for the token endpoint.
+    expect(again).not.toHaveProperty('client_secret')
     const known = await store.find(AS)
     await store.remember({ ...known!, client_secret_expires_at: soon - 120 })
     expect((await get()).client_id).toBe('two')

@@ -2,10 +2,12 @@ import type { LatchkeyClient } from '../client.ts'
 import type { ConnectOutcome } from '../connect/flow.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectRequest } from '../identities.ts'
+import { once } from '../once.ts'
+import { providerError } from '../protocol/http.ts'
 import { type Challenge, readChallenge, scopeNames } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
-import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
+import type { McpAuthorizationServer } from './discovery.ts'
 
 type Client = Pick<LatchkeyClient, 'providers' | 'getSnapshot' | 'getToken' | 'reportInvalidToken' | 'connect' | 'mcp'>
 
@@ -36,69 +38,56 @@ const MAX_TRIES = 3
 const SIGN_IN = ['login_required', 'invalid_token', 'invalid_grant', 'secret_unavailable']
 
 /** The login of one MCP server: its token, and what follows when the server refuses it. */
-interface Auth {
-  /** @throws LatchkeyError `misuse` when the page does not know the server any more. */
-  provider(): McpProvider
-  account(): ConnectedAccount | undefined
-  /** Undefined where a person has to sign in. */
-  token(): Promise<string | undefined>
-  /** What follows a 401: another token, or an error. */
-  unauthorized(challenge: Challenge | undefined, refused: string | undefined): Promise<void>
-  /** What follows a 403 for want of scope: more scope, or an error. @see MCP "Step-Up Authorization Flow" */
-  forbidden(challenge: Challenge, operation: string): Promise<void>
-  /** A refusal of which only the scopes are known. */
-  refused(challenge: Challenge): Promise<void>
-  refusedScopes(): LatchkeyError
-  /** The operation was allowed, so it may ask for more scope again. */
-  allowed(operation: string): void
-}
+function createAuth(client: Client, providerId: string, { authorize, fetch: given }: McpAuthOptions) {
+  const stepUps = new Map<string, number>()
+  let asking: Promise<void> | undefined
+  let renewing: Promise<boolean> | undefined
 
-function createAuth(client: Client, providerId: string, { authorize }: McpAuthOptions): Auth {
+  /** @throws LatchkeyError `misuse` when the page does not know the server any more. */
   const provider = (): McpProvider => {
     const found = client.providers.find(({ id }) => id === providerId)
     if (isMcp(found)) return found
-    throw new LatchkeyError('misuse', `There is no MCP server "${providerId}". Add it to the providers.`, {
-      provider: providerId,
-      next: 'configure',
-    })
+    const message = `There is no MCP server "${providerId}". Add it to the providers.`
+    throw new LatchkeyError('misuse', message, { provider: providerId })
   }
   const account = () => defaultAccount(client.getSnapshot(), providerId)
-  const stepUps = new Map<string, number>()
-  let asking: Promise<void> | undefined
+  const refusedScopes = () =>
+    providerError(provider(), 'insufficient_scope', 'does not give this access.', {
+      account: account()?.id,
+      next: 'none',
+    })
 
-  /** Asks once for all calls that wait. */
-  function ask(challenge: Challenge | undefined, scopes: string[], code: 'login_required' | 'insufficient_scope') {
-    asking ??= (async () => {
-      const { id, name } = provider()
-      const accountId = account()?.id
-      const error = () =>
-        new LatchkeyError(
-          code,
-          code === 'login_required'
-            ? `${name} wants you to sign in.`
-            : `${name} wants more access: ${scopes.join(', ')}.`,
-          { provider: id, account: accountId, next: accountId ? 'reconnect' : 'connect' },
-        )
-      if (!authorize) throw error()
-      const request: ConnectRequest = {
-        type: 'authorization_required',
-        provider: id,
-        ...(scopes.length > 0 && { scopes }),
-        ...(accountId && { accountId }),
-      }
-      let outcome: ConnectOutcome | undefined
-      await authorize(request, async () => {
-        outcome = await client.connect(id, { challenge, scopes, accountId })
-        return outcome
-      })
-      // The person may have connected in another way than this one: what counts is the account.
-      if (outcome ? outcome.status !== 'connected' : account()?.status !== 'connected') throw error()
-    })().finally(() => {
+  /** Asks the person, once for all calls that wait. */
+  function ask(code: 'login_required' | 'insufficient_scope', challenge: Challenge | undefined): Promise<void> {
+    asking ??= askPerson(code, challenge).finally(() => {
       asking = undefined
     })
     return asking
   }
 
+  async function askPerson(code: 'login_required' | 'insufficient_scope', challenge: Challenge | undefined) {
+    const scopes = scopeNames(challenge?.scope)
+    const accountId = account()?.id
+    const words = code === 'login_required' ? 'wants you to sign in.' : `wants more access: ${scopes.join(', ')}.`
+    const next = accountId ? 'reconnect' : 'connect'
+    const error = providerError(provider(), code, words, { account: accountId, next })
+    if (!authorize) throw error
+    const request: ConnectRequest = {
+      type: 'authorization_required',
+      provider: providerId,
+      ...(scopes.length > 0 && { scopes }),
+      ...(accountId && { accountId }),
+    }
+    let outcome: ConnectOutcome | undefined
+    await authorize(request, async () => {
+      outcome = await client.connect(providerId, { challenge, scopes, accountId })
+      return outcome
+    })
+    // The person may have connected in another way than this one: what counts is the account.
+    if ((outcome ?? account())?.status !== 'connected') throw error
+  }
+
+  /** The access token. Undefined where a person has to sign in. */
   async function token(): Promise<string | undefined> {
     if (!account()) return undefined
     try {
@@ -117,15 +106,11 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
     const after = await client.reportInvalidToken(held.id)
     if (after.status !== 'connected') return false
     if (after.rev > held.rev) return true
-    throw new LatchkeyError('temporarily_unavailable', `${provider().name} is not available right now.`, {
-      provider: providerId,
-      account: held.id,
-    })
+    throw providerError(provider(), 'temporarily_unavailable', 'is not available right now.', { account: held.id })
   }
 
-  let renewing: Promise<boolean> | undefined
-
-  async function unauthorized(challenge: Challenge | undefined, refused: string | undefined): Promise<void> {
+  /** What follows a 401: another token, or an error. */
+  async function unauthorized(challenge: Challenge | undefined, refused?: string): Promise<void> {
     const held = account()
     if (held?.status === 'connected') {
       if (refused !== undefined && (await token()) !== refused) return
@@ -134,44 +119,59 @@ function createAuth(client: Client, providerId: string, { authorize }: McpAuthOp
       })
       if (await renewing) return
     }
-    await ask(challenge, scopeNames(challenge?.scope), 'login_required')
+    await ask('login_required', challenge)
   }
 
-  const refusedScopes = () =>
-    new LatchkeyError('insufficient_scope', `${provider().name} does not give this access.`, {
-      provider: providerId,
-      account: account()?.id,
-      next: 'none',
-    })
-
+  /** What follows a refusal of which only the scopes are known. */
   function refused(challenge: Challenge): Promise<void> {
-    const scopes = scopeNames(challenge.scope)
     const held = account()
-    const lacking = held?.status === 'connected' && scopes.some((scope) => !held.scopes.includes(scope))
-    return lacking ? ask(challenge, scopes, 'insufficient_scope') : unauthorized(challenge, undefined)
+    const isLacking = scopeNames(challenge.scope).some((scope) => !held?.scopes.includes(scope))
+    return held?.status === 'connected' && isLacking ? ask('insufficient_scope', challenge) : unauthorized(challenge)
   }
 
+  /** What follows a 403 for want of scope: more scope, or an error. @see MCP "Step-Up Authorization Flow" */
   async function forbidden(challenge: Challenge, operation: string): Promise<void> {
     const tries = stepUps.get(operation) ?? 0
-    const scopes = scopeNames(challenge.scope)
-    if (tries >= MAX_STEP_UPS) {
-      stepUps.delete(operation)
-      throw refusedScopes()
-    }
     stepUps.set(operation, tries + 1)
-    await ask(challenge, scopes, 'insufficient_scope')
+    if (tries < MAX_STEP_UPS) return ask('insufficient_scope', challenge)
+    stepUps.delete(operation)
+    throw refusedScopes()
   }
 
-  return {
-    provider,
-    account,
-    token,
-    unauthorized,
-    forbidden,
-    refused,
-    refusedScopes,
-    allowed: (operation) => stepUps.delete(operation),
-  }
+  /**
+   * A fetch that handles what a transport leaves to it.
+   *
+   * @param handles `all`, or `step-ups` where the transport sends the token and handles a 401 itself.
+   */
+  const fetchFor =
+    (handles: 'all' | 'step-ups'): typeof globalThis.fetch =>
+    async (input, init) => {
+      const server = provider()
+      if (input instanceof Request || !goesTo(server, input)) return (given ?? globalThis.fetch)(input, init)
+      const fetch = given ?? (await client.mcp()).fetchFor(server)
+      const operation = operationOf(init)
+      const isRepeatable = init?.body === undefined || typeof init.body === 'string'
+      for (let refusals = 0; ; refusals += 1) {
+        const headers = new Headers(init?.headers)
+        const sent = handles === 'all' || refusals > 0 ? await token() : undefined
+        if (sent) headers.set('authorization', `Bearer ${sent}`)
+        const response = await fetch(String(input), { redirect: 'error', ...init, headers })
+        const challenge = readChallenge(response.headers)
+        if (response.status === 403 && challenge?.error === 'insufficient_scope' && isRepeatable) {
+          await response.body?.cancel()
+          await forbidden(challenge, operation)
+        } else if (response.status === 401 && handles === 'all' && isRepeatable && refusals < 3) {
+          await unauthorized(challenge, sent)
+          await response.body?.cancel()
+        } else {
+          // The operation was allowed, so it may ask for more scope again.
+          if (response.ok) stepUps.delete(operation)
+          return response
+        }
+      }
+    }
+
+  return { provider, account, token, unauthorized, refused, refusedScopes, fetchFor }
 }
 
 /** What a request does, as far as scopes go: a method, and the tool it calls. */
@@ -184,11 +184,6 @@ function operationOf(init: RequestInit | undefined): string {
   }
 }
 
-const insufficient = (response: Response) => {
-  const challenge = response.status === 403 ? readChallenge(response.headers) : undefined
-  return challenge?.error === 'insufficient_scope' ? challenge : undefined
-}
-
 /** Whether a request goes to the MCP server itself: its token goes nowhere else. @see RFC 6750 §5.3 */
 function goesTo(provider: McpProvider, input: string | URL | Request): boolean {
   const { origin, pathname } = new URL(input instanceof Request ? input.url : input)
@@ -196,44 +191,12 @@ function goesTo(provider: McpProvider, input: string | URL | Request): boolean {
   return origin === own.origin && pathname === own.pathname
 }
 
-const repeatable = (init: RequestInit | undefined) => init?.body === undefined || typeof init.body === 'string'
-
-/** A fetch that handles what a transport leaves to it: step-up only where the transport has its own 401 handling. */
-function fetchOf(client: Client, auth: Auth, given: McpAuthOptions['fetch'], all: boolean): typeof globalThis.fetch {
-  return async (input, init) => {
-    const provider = auth.provider()
-    if (input instanceof Request || !goesTo(provider, input)) return (given ?? globalThis.fetch)(input, init)
-    const fetch = given ?? (await client.mcp()).fetchFor(provider)
-    const operation = operationOf(init)
-    for (let refusals = 0; ; ) {
-      const headers = new Headers(init?.headers)
-      const token = all || refusals > 0 ? await auth.token() : undefined
-      if (token) headers.set('authorization', `Bearer ${token}`)
-      const response = await fetch(String(input), { redirect: 'error', ...init, headers })
-      const challenge = insufficient(response)
-      if (challenge && repeatable(init)) {
-        await response.body?.cancel()
-        await auth.forbidden(challenge, operation)
-        refusals += 1
-      } else if (response.status === 401 && all && repeatable(init) && refusals < 3) {
-        await auth.unauthorized(readChallenge(response.headers), token)
-        await response.body?.cancel()
-        refusals += 1
-      } else {
-        if (response.ok) auth.allowed(operation)
-        return response
-      }
-    }
-  }
-}
-
 /**
  * A fetch for one MCP server, for any transport that takes one: it carries the account's token to that server and to
  * no other, renews it on 401, asks the person when nothing else helps, and asks for more scopes on 403.
  */
 export function mcpFetch(client: Client, providerId: string, options: McpAuthOptions = {}): typeof globalThis.fetch {
-  const auth = createAuth(client, providerId, options)
-  return fetchOf(client, auth, options.fetch, true)
+  return createAuth(client, providerId, options).fetchFor('all')
 }
 
 /**
@@ -255,7 +218,7 @@ export function mcpTransport(
       },
       onUnauthorized: ({ response }) => auth.unauthorized(readChallenge(response.headers), handed),
     },
-    fetch: fetchOf(client, auth, options.fetch, false),
+    fetch: auth.fetchFor('step-ups'),
   }
 }
 
@@ -302,14 +265,8 @@ export function mcpOAuthClientProvider(
   options: McpAuthOptions = {},
 ): McpOAuthClientProvider {
   const auth = createAuth(client, providerId, options)
-  let found: Promise<McpDiscovery> | undefined
-  const discovery = () => {
-    found ??= client.mcp().then((mcp) => mcp.discover(auth.provider()))
-    found.catch(() => {
-      found = undefined
-    })
-    return found
-  }
+  const discover = async () => (await client.mcp()).discover(auth.provider())
+  let discovery = once(discover)
   let redirectUrl = ''
   let recent: number[] = []
   const ours = (): never => {
@@ -337,7 +294,7 @@ export function mcpOAuthClientProvider(
     },
     saveTokens: ours,
     async redirectToAuthorization(url: URL) {
-      found = undefined
+      discovery = once(discover)
       // The SDK does not say whether it was a 401 or a 403, nor that the last try helped: so many, and no more.
       recent = recent.filter((time) => time > Date.now() - 60_000)
       const challenge = { scope: url.searchParams.get('scope') ?? undefined }

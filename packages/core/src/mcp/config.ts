@@ -1,20 +1,16 @@
 import { LatchkeyError } from '../errors.ts'
-import { defineProvider, envName, type McpProvider, type OAuthProvider } from '../provider.ts'
+import { isObject } from '../protocol/http.ts'
+import { defineProvider, envName, type McpProvider } from '../provider.ts'
+import { safeUrl } from '../urls.ts'
 import { hostKind } from './host-kind.ts'
 
 /** How a server wants to be signed in to. */
-export interface McpServerAuth {
+export interface McpServerAuth extends Pick<McpProvider['mcp'], 'discoveryUrl' | 'issuer' | 'resource'> {
   type?: 'oauth2'
   /** This app's client id there, when it was registered before. */
   clientId?: string
   /** Scopes to ask for. Default: what the server's challenge names, else all that it knows. */
   scopes?: readonly string[]
-  /** Its authorization server's metadata, where the server itself does not lead there. */
-  discoveryUrl?: string
-  /** The authorization server that `clientId` belongs to. Default: the first that it is used at. */
-  issuer?: string
-  /** The resource identifier to accept instead of the URL: its origin, or a parent path. @see RFC 9728 §3.3 */
-  resource?: string
 }
 
 /** One entry of `mcpServers`, as agents are configured with it. */
@@ -38,16 +34,11 @@ export interface McpReference {
 }
 
 /** An entry of the configuration, understood. */
-export interface McpServerEntry {
+export interface McpServerEntry extends Pick<McpServerConfig, 'url' | 'headers' | 'command' | 'args' | 'env'> {
   id: string
   name: string
   /** `oauth`: connected by signing in. `open`: needs no login. `headers`: carries what the headers say. `command`: runs beside the agent. */
   kind: 'oauth' | 'open' | 'headers' | 'command'
-  url?: string
-  headers?: Readonly<Record<string, string>>
-  command?: string
-  args?: readonly string[]
-  env?: Readonly<Record<string, string>>
   /** Variables that connected accounts fill. */
   references: readonly McpReference[]
 }
@@ -61,62 +52,47 @@ export interface McpServers {
 }
 
 /** One MCP server, and how to sign in to it. */
-export interface McpOptions extends McpServerAuth {
+export interface McpOptions extends McpServerAuth, Pick<McpProvider['mcp'], 'url' | 'via' | 'authorizationOrigin'> {
   /** Default: the host. */
   id?: string
   name?: string
   description?: string
-  url: string
-  /** Ask through the broker, for servers that forbid browsers (CORS). Default: only where asking directly fails. */
-  via?: 'broker'
-  /**
-   * Where people sign in, when that is another origin than the issuer's. Without it such a server is used only if its
-   * answers name their issuer. The `mcpServers` JSON cannot say it: it may be pasted.
-   *
-   * @see RFC 9700 §4.4 · RFC 9207
-   */
-  authorizationOrigin?: string
 }
 
 /** An MCP server that people sign in to. Endpoints and client are found out when somebody connects. */
-export function mcp(options: McpOptions): McpProvider {
-  const { url: address, clientId, scopes = [], discoveryUrl, issuer, resource, via, authorizationOrigin } = options
-  const where = options.id ?? 'mcp'
-  const url = httpUrl(address, `${where}.url`)
-  if (discoveryUrl) httpUrl(discoveryUrl, `${where}.auth.discoveryUrl`)
-  if (resource) checkResource(resource, url, `${where}.auth.resource`)
-  const name = options.name ?? url.host
-  const id = options.id ?? slug(url.host + url.pathname)
+export const mcp = (options: McpOptions): McpProvider => define(options, options.id ?? 'mcp')
+
+/** @param path where the options stand in a configuration. */
+function define(options: McpOptions, path: string): McpProvider {
+  const { clientId, scopes = [], discoveryUrl, issuer, resource, via, authorizationOrigin } = options
+  const url = httpUrl(options.url, `${path}.url`)
+  const signIn = authorizationOrigin && httpUrl(authorizationOrigin, `${path}.authorizationOrigin`).origin
+  for (const [name, value] of Object.entries({ discoveryUrl, issuer, resource })) {
+    if (value) httpUrl(value, `${path}.auth.${name}`)
+  }
+  if (resource && !isAbove(new URL(resource), url)) {
+    throw wrong(`${path}.auth.resource`, "expected the server's origin, or a path above its own.")
+  }
+  const { host, href, origin, pathname } = url
+  const id = options.id ?? slug(host + pathname)
   return defineProvider({
     kind: 'mcp',
     id,
-    name: cleanName(name),
-    description: options.description ?? url.host,
-    issuer: url.origin,
-    apiBaseUrl: url.href,
+    name: cleanName(options.name ?? host),
+    description: options.description ?? host,
+    issuer: origin,
+    apiBaseUrl: href,
     envNames: [envName(id)],
-    baseUrl: url.origin,
-    mcp: {
-      url: url.href,
-      ...(discoveryUrl && { discoveryUrl }),
-      ...(issuer && { issuer }),
-      ...(resource && { resource }),
-      ...(via && { via }),
-      ...(authorizationOrigin && {
-        authorizationOrigin: httpUrl(authorizationOrigin, `${where}.authorizationOrigin`).origin,
-      }),
-    },
-    server: { issuer: url.origin },
-    client: { ...(clientId && { client_id: clientId }), token_endpoint_auth_method: 'none' },
+    baseUrl: origin,
+    mcp: { url: href, discoveryUrl, issuer, resource, via, authorizationOrigin: signIn },
+    server: { issuer: origin },
+    client: { client_id: clientId, token_endpoint_auth_method: 'none' },
     scopes,
     scopeMeanings: {},
-  } satisfies OAuthProvider & { mcp: McpProvider['mcp'] }) as McpProvider
+  })
 }
 
-const wrong = (path: string, what: string) => new LatchkeyError('misuse', `${path}: ${what}`, { next: 'configure' })
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+export const wrong = (path: string, what: string) => new LatchkeyError('misuse', `${path}: ${what}`)
 
 /**
  * Reads the `mcpServers` JSON that agents are configured with: the whole file, or its inner object.
@@ -125,8 +101,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  */
 export function mcpServers(config: unknown): McpServers {
   const json = typeof config === 'string' ? parse(config) : config
-  if (!isObject(json)) throw wrong('mcpServers', 'expected an object of servers by name.')
-  const root = 'mcpServers' in json ? json.mcpServers : json
+  const root = isObject(json) && 'mcpServers' in json ? json.mcpServers : json
   if (!isObject(root)) throw wrong('mcpServers', 'expected an object of servers by name.')
   const providers: McpProvider[] = []
   const servers: McpServerEntry[] = []
@@ -140,13 +115,7 @@ export function mcpServers(config: unknown): McpServers {
     const entry = readEntry(id, cleanName(name), value, path)
     servers.push(entry)
     if (entry.kind === 'oauth') {
-      try {
-        providers.push(mcp({ ...readAuth(value.auth, `${path}.auth`), id, name, url: entry.url ?? '' }))
-      } catch (error) {
-        throw error instanceof LatchkeyError && !error.message.startsWith(path)
-          ? wrong(path, error.message.replace(`${id}.`, ''))
-          : error
-      }
+      providers.push(define({ ...readAuth(value.auth, `${path}.auth`), id, name, url: entry.url ?? '' }, path))
     }
   }
   return { providers, servers }
@@ -200,23 +169,16 @@ function readAuth(auth: unknown, path: string): McpServerAuth {
   if (clientSecret !== undefined || client_secret !== undefined) {
     throw wrong(`${path}.clientSecret`, 'a browser cannot keep a secret. Give it to the server, not to the page.')
   }
-  const text = (name: 'clientId' | 'discoveryUrl' | 'issuer' | 'resource') => {
-    const value = auth[name]
-    if (value === undefined) return {}
-    if (typeof value !== 'string' || !value) throw wrong(`${path}.${name}`, 'expected a string.')
-    if (name !== 'clientId') httpUrl(value, `${path}.${name}`)
-    return { [name]: value }
-  }
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((one) => typeof one === 'string'))) {
     throw wrong(`${path}.scopes`, 'expected a list of strings.')
   }
-  return {
-    ...text('clientId'),
-    ...text('discoveryUrl'),
-    ...text('issuer'),
-    ...text('resource'),
-    ...(Array.isArray(scopes) && { scopes }),
+  const { clientId, discoveryUrl, issuer, resource } = auth
+  const texts = { clientId, discoveryUrl, issuer, resource }
+  for (const [name, value] of Object.entries(texts)) {
+    if (value !== undefined && (typeof value !== 'string' || !value))
+      throw wrong(`${path}.${name}`, 'expected a string.')
   }
+  return { ...(texts as McpServerAuth), scopes }
 }
 
 function strings(value: unknown, path: string): Record<string, string> {
@@ -248,31 +210,27 @@ function* referencesIn(values: Record<string, string>, path: string): Generator<
 export function fillReferences(value: string, env: Readonly<Record<string, string | undefined>>): string {
   return value.replace(REFERENCE, (_, name: string) => {
     const found = Object.hasOwn(env, name) ? env[name] : undefined
-    if (found === undefined)
-      throw new LatchkeyError('login_required', `Nothing connected provides ${name}.`, { next: 'connect' })
+    if (found === undefined) throw new LatchkeyError('login_required', `Nothing connected provides ${name}.`)
     return found
   })
 }
 
-function httpUrl(value: string, path: string): URL {
+/** @throws LatchkeyError `misuse` */
+export function httpUrl(value: string, path: string): URL {
   if (!URL.canParse(value)) throw wrong(path, 'this is not a URL.')
   const url = new URL(value)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw wrong(path, 'expected an https URL.')
   if (url.username || url.password) throw wrong(path, 'a URL must hold no credentials.')
-  if (url.hash) throw wrong(path, 'a URL must have no fragment.')
-  if (url.protocol === 'http:' && hostKind(url.hostname) !== 'loopback') {
+  if (value.includes('#')) throw wrong(path, 'a URL must have no fragment.')
+  if (!safeUrl(value, ({ hostname }) => hostKind(hostname) === 'loopback')) {
     throw wrong(path, 'expected https: http is for this machine only.')
   }
   return url
 }
 
-/** The origin of the server, or a path above it. */
-function checkResource(resource: string, url: URL, path: string) {
-  const { origin, pathname } = httpUrl(resource, path)
+/** Whether a resource is the server's origin, or a path above it. */
+function isAbove({ origin, pathname }: URL, server: URL): boolean {
   const base = pathname.replace(/\/$/, '')
-  if (origin !== url.origin || (url.pathname !== base && !url.pathname.startsWith(`${base}/`))) {
-    throw wrong(path, "expected the server's origin, or a path above its own.")
-  }
+  return origin === server.origin && (server.pathname === base || server.pathname.startsWith(`${base}/`))
 }
 
 const slug = (name: string) =>

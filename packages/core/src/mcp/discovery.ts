@@ -1,6 +1,5 @@
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import type { ResolvedServer } from '../protocol/discovery.ts'
-import { parseObject, readText } from '../protocol/http.ts'
+import { hasSafeEndpoints, type ResolvedServer, unsafe } from '../protocol/discovery.ts'
+import { type Ask, askObject, failure, isAway, providerError, unavailable } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { safeUrl } from '../urls.ts'
@@ -9,9 +8,6 @@ import { hostKind } from './host-kind.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */
 export type McpAuthorizationServer = ResolvedServer & {
-  registration_endpoint?: string
-  scopes_supported?: string[]
-  token_endpoint_auth_methods_supported?: string[]
   client_id_metadata_document_supported?: boolean
   /** It publishes no metadata: endpoints are the defaults of MCP 2025-03-26. */
   legacy?: true
@@ -28,11 +24,6 @@ export interface McpDiscovery {
   name?: string
 }
 
-/** Asks for one document; a fetch of its own, since some servers answer only another server. */
-export type Ask = (url: string, init?: RequestInit) => Promise<Response>
-
-const TIMEOUT = 10_000
-
 /** Whether a URL out of a document may be used: https, or loopback where the MCP server itself is on loopback. */
 function isSafeUrl(provider: McpProvider, value: unknown): value is string {
   const own = new URL(provider.mcp.url)
@@ -44,38 +35,14 @@ function isSafeUrl(provider: McpProvider, value: unknown): value is string {
   )
 }
 
-const unsafe = (provider: McpProvider, what: string) =>
-  new LatchkeyError('malformed_response', `${provider.name} ${what}`, { provider: provider.id, next: 'none' })
-
 /** A JSON object; undefined when there is none at this address. @throws LatchkeyError when nobody can say. */
-async function readDocument(
-  provider: McpProvider,
-  url: string,
-  ask: Ask,
-): Promise<Record<string, unknown> | undefined> {
-  let response: Response
-  let text: string
-  try {
-    response = await ask(url, {
-      headers: { accept: 'application/json' },
-      redirect: 'error',
-      credentials: 'omit',
-      signal: AbortSignal.timeout(TIMEOUT),
-    })
-    text = await readText(response)
-  } catch (error) {
-    throw asLatchkeyError(error, 'network', `${provider.name} could not be reached to learn where to sign in.`, {
-      provider: provider.id,
-    })
-  }
-  if (response.status >= 500 || response.status === 429) {
-    throw new LatchkeyError('temporarily_unavailable', `${provider.name} is not available right now.`, {
-      provider: provider.id,
-    })
-  }
-  if (!response.ok) return undefined
+async function readDocument(provider: McpProvider, url: string, ask: Ask) {
+  const { response, answer } = await askObject(url, { credentials: 'omit' }, { fetch: ask }).catch((error) => {
+    throw failure(provider, error, 'could not be reached to learn where to sign in.')
+  })
+  if (isAway(response)) throw unavailable(provider, response)
   // Undefined for a page where a document should be: an app's catch-all route.
-  return parseObject(text)
+  return response.ok ? answer : undefined
 }
 
 const wellKnown = (name: string, { origin, pathname }: URL) =>
@@ -91,30 +58,21 @@ export function metadataUrls(issuer: string): string[] {
 }
 
 /** An MCP server's own identifier: its URL, without what cannot be part of one. @see RFC 8707 §2 */
-function resourceOf(url: string): string {
-  const { origin, pathname, search } = new URL(url)
+function resourceOf({ origin, pathname, search }: URL): string {
   return pathname === '/' && !search ? origin : origin + pathname + search
 }
 
 const same = (one: unknown, other: string) =>
   typeof one === 'string' && (one === other || (URL.canParse(one) && `${one}/` === other) || one === `${other}/`)
 
-interface ResourceMetadata {
-  resource: string
-  issuers: string[]
-  scopes?: string[]
-  name?: string
-}
-
 /** Protected resource metadata: where the challenge says, else below the server's path, else at the root. */
 async function protectedResource(
   provider: McpProvider,
   challenge: Challenge | undefined,
   ask: Ask,
-): Promise<ResourceMetadata | undefined> {
-  const { url } = provider.mcp
+): Promise<(Omit<McpDiscovery, 'server'> & { issuer: string }) | undefined> {
+  const url = new URL(provider.mcp.url)
   const own = resourceOf(url)
-  const { origin } = new URL(url)
   const named = challenge?.resource_metadata
   if (named !== undefined && !isSafeUrl(provider, named)) {
     throw unsafe(provider, 'names an address for its metadata that must not be asked.')
@@ -122,8 +80,8 @@ async function protectedResource(
   const places = named
     ? [{ at: named, resource: own }]
     : [
-        { at: wellKnown('oauth-protected-resource', new URL(url)), resource: own },
-        { at: `${origin}/.well-known/oauth-protected-resource`, resource: origin },
+        { at: wellKnown('oauth-protected-resource', url), resource: own },
+        { at: `${url.origin}/.well-known/oauth-protected-resource`, resource: url.origin },
       ]
   for (const { at, resource } of places) {
     const document = await readDocument(provider, at, ask)
@@ -131,14 +89,14 @@ async function protectedResource(
     const expected = provider.mcp.resource ?? resource
     // The identifier it was asked under, and no other: tokens would be made out for somebody else. RFC 9728 §3.3
     if (!same(document.resource, expected)) throw unsafe(provider, 'says that it is another server.')
-    const issuers = list(document.authorization_servers)
-    if (issuers.length === 0) throw unsafe(provider, 'names no authorization server.')
+    const [issuer] = list(document.authorization_servers)
+    if (issuer === undefined) throw unsafe(provider, 'names no authorization server.')
     const { scopes_supported: scopes, resource_name: name } = document
     return {
       resource: document.resource as string,
-      issuers,
-      ...(Array.isArray(scopes) && { scopes: list(scopes) }),
-      ...(typeof name === 'string' && name && { name: cleanName(name) }),
+      issuer,
+      scopes: Array.isArray(scopes) ? list(scopes) : undefined,
+      name: typeof name === 'string' && name ? cleanName(name) : undefined,
     }
   }
   return undefined
@@ -166,29 +124,19 @@ export async function authorizationServerMetadata(
     const document = await readDocument(provider, url, ask)
     if (!document) continue
     if (document.issuer !== issuer) {
-      throw new LatchkeyError('issuer_mismatch', `${provider.name} is described by somebody else.`, {
-        provider: provider.id,
-        next: 'none',
-      })
+      throw providerError(provider, 'issuer_mismatch', 'is described by somebody else.', { next: 'none' })
     }
     if (!list(document.code_challenge_methods_supported).includes('S256')) {
       throw unsafe(provider, 'does not protect sign-ins with PKCE (S256), which MCP requires.')
     }
-    return checkEndpoints(provider, document as unknown as McpAuthorizationServer)
+    return checkServer(provider, document as unknown as McpAuthorizationServer)
   }
   return undefined
 }
 
-function checkEndpoints(provider: McpProvider, server: McpAuthorizationServer): McpAuthorizationServer {
-  const needed = [server.authorization_endpoint, server.token_endpoint]
-  const further = [
-    server.registration_endpoint,
-    server.revocation_endpoint,
-    server.userinfo_endpoint,
-    server.jwks_uri,
-  ].filter((url) => url !== undefined)
-  for (const url of [...needed, ...further]) {
-    if (!isSafeUrl(provider, url)) throw unsafe(provider, 'describes itself in a way that is not safe to use.')
+function checkServer(provider: McpProvider, server: McpAuthorizationServer): McpAuthorizationServer {
+  if (!hasSafeEndpoints(server, (url) => isSafeUrl(provider, url))) {
+    throw unsafe(provider, 'describes itself in a way that is not safe to use.')
   }
   // Another server's sign-in page gives out codes of that server, which this one's token endpoint would get. An answer
   // that has to name its issuer gives that away; else only the app can say that both belong together. RFC 9700 §4.4
@@ -220,17 +168,15 @@ export function defaultServer(issuer: string): McpAuthorizationServer {
 export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: Challenge): Promise<McpDiscovery> {
   const metadata = await protectedResource(provider, challenge, ask)
   if (metadata) {
-    const issuer = metadata.issuers[0]!
+    const { issuer, ...found } = metadata
     const server = await authorizationServerMetadata(provider, issuer, ask)
     if (!server) throw unsafe(provider, 'has an authorization server that does not describe itself.')
-    const { resource, scopes, name } = metadata
-    return { resource, server, scopes, ...(name && { name }) }
+    return { ...found, server }
   }
   // Before 2025-06-18 a server was its own authorization server, at the root of its origin.
-  const { origin } = new URL(provider.mcp.url)
-  const issuer = provider.mcp.issuer ?? origin
-  const server = await authorizationServerMetadata(provider, issuer, ask)
-  return { resource: resourceOf(provider.mcp.url), server: server ?? defaultServer(origin) }
+  const url = new URL(provider.mcp.url)
+  const server = await authorizationServerMetadata(provider, provider.mcp.issuer ?? url.origin, ask)
+  return { resource: resourceOf(url), server: server ?? defaultServer(url.origin) }
 }
 
 /** Scopes to ask for: the challenge's, else all the resource knows, else none. @see MCP "Scope Selection Strategy" */

@@ -1,13 +1,12 @@
-import { readText } from '../protocol/http.ts'
+import { type Ask, limited, readText } from '../protocol/http.ts'
 import { type Challenge, readChallenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { cleanName } from './config.ts'
-import type { Ask } from './discovery.ts'
 
 /** The first request of MCP, with a token or without. @see MCP 2025-06-18 "Initialization" */
-function initialize({ mcp }: McpProvider, ask: Ask, clientName: string, token?: string): Promise<Response> {
-  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: clientName, version: '0' } }
-  return ask(mcp.url, {
+function initialize({ mcp }: McpProvider, ask: Ask, name = 'Latchkey', token?: string): Promise<Response> {
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name, version: '0' } }
+  return limited({ fetch: ask, limit: token ? 3_000 : 10_000 })(mcp.url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -17,7 +16,6 @@ function initialize({ mcp }: McpProvider, ask: Ask, clientName: string, token?: 
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
     redirect: 'manual',
     credentials: 'omit',
-    signal: AbortSignal.timeout(token ? 3_000 : 10_000),
   })
 }
 
@@ -28,23 +26,19 @@ function initialize({ mcp }: McpProvider, ask: Ask, clientName: string, token?: 
 export async function challengeOf(
   provider: McpProvider,
   ask: Ask,
-  clientName = 'Latchkey',
+  clientName?: string,
 ): Promise<Challenge | undefined> {
-  try {
-    const response = await initialize(provider, ask, clientName)
-    await response.body?.cancel()
-    return response.status === 401 ? readChallenge(response.headers) : undefined
-  } catch {
-    return undefined
-  }
+  const response = await initialize(provider, ask, clientName).catch(() => undefined)
+  await response?.body?.cancel().catch(() => {})
+  return response?.status === 401 ? readChallenge(response.headers) : undefined
 }
 
 /** What the server calls itself to those who are signed in. An account can do without it. */
 export async function titleOf(
   provider: McpProvider,
   ask: Ask,
-  clientName: string,
   token: string,
+  clientName?: string,
 ): Promise<string | undefined> {
   try {
     const text = await readText(await initialize(provider, ask, clientName, token))

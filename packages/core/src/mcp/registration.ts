@@ -3,9 +3,11 @@ import type { AppMetadata } from '../accounts/page.ts'
 import { keySeal, plainSeal } from '../accounts/seal.ts'
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
-import { parseObject, readText } from '../protocol/http.ts'
+import { type Ask, askObject, isAway, limited } from '../protocol/http.ts'
+import type { OAuthProvider } from '../provider.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
-import type { Ask, McpAuthorizationServer } from './discovery.ts'
+import { httpUrl, wrong } from './config.ts'
+import type { McpAuthorizationServer } from './discovery.ts'
 import { hostKind } from './host-kind.ts'
 
 /**
@@ -13,7 +15,10 @@ import { hostKind } from './host-kind.ts'
  *
  * @see RFC 7591 §2
  */
-export type AuthMethod = 'none' | 'client_secret_post' | 'client_secret_basic'
+export type AuthMethod = OAuthProvider['client']['token_endpoint_auth_method']
+
+/** The best first. */
+const METHODS = ['none', 'client_secret_basic', 'client_secret_post'] as const satisfies AuthMethod[]
 
 /** How a client id came to be. */
 export type RegistrationMethod = 'pre-registered' | 'metadata-document' | 'dynamic'
@@ -65,7 +70,8 @@ export interface RegistrationSupport {
   dynamic: boolean
 }
 
-const PRINTABLE = /^[\x20-\x7e]{1,2048}$/
+const isPrintable = (value: unknown): value is string =>
+  typeof value === 'string' && /^[\x20-\x7e]{1,2048}$/.test(value)
 
 /** One client per authorization server, by issuer. What comes out of it are facts, never a secret. @see RFC 7591 · RFC 7592 */
 export interface Registrations {
@@ -143,7 +149,7 @@ export function createRegistrations(options: RegistrationsOptions = {}): Registr
   async function open(issuer: string): Promise<RegisteredClient | undefined> {
     try {
       const { v, facts, sealed } = JSON.parse((await storage.getItem(keyOf(issuer))) ?? 'null')
-      if (v !== 1 || facts.issuer !== issuer || !PRINTABLE.test(facts.client_id)) return undefined
+      if (v !== 1 || facts.issuer !== issuer || !isPrintable(facts.client_id)) return undefined
       if (!sealed) return facts
       const secret = await seal.unseal(sealed, context(issuer))
       return secret === undefined ? undefined : { ...facts, ...JSON.parse(secret) }
@@ -158,10 +164,27 @@ export function createRegistrations(options: RegistrationsOptions = {}): Registr
     for (const listener of listeners) listener()
   }
 
-  /** One at a time for this app, so that many connects at once make one registration. */
-  function alone<T>(issuer: string, act: () => Promise<T>): Promise<T> {
-    const locks = storage.scope === 'tab' ? undefined : globalThis.navigator?.locks
-    return locks ? (locks.request(keyOf(issuer), act) as Promise<T>) : act()
+  async function create(server: McpAuthorizationServer, register: RegisterOptions): Promise<Registration> {
+    const { issuer } = server
+    const { redirectUri, app, name = issuer, provider } = register
+    const known = await open(issuer)
+    if (known && fits(known, redirectUri)) return withoutSecrets(known)
+    const { metadataDocument, dynamic } = supports(server)
+    if (app?.clientMetadataUrl && metadataDocument) {
+      return write({
+        issuer,
+        client_id: checkClientMetadataUrl(app.clientMetadataUrl),
+        method: 'metadata-document',
+        token_endpoint_auth_method: 'none',
+        redirect_uris: [redirectUri],
+      })
+    }
+    if (dynamic) return registrations.register(server, register)
+    throw new LatchkeyError(
+      'not_configured',
+      `${name} takes only apps that were registered with it before. Register this app there and add its client id.`,
+      { provider },
+    )
   }
 
   const registrations: RegistrationStore = {
@@ -180,48 +203,24 @@ export function createRegistrations(options: RegistrationsOptions = {}): Registr
       }
       return write(await requestRegistration({ issuer } as McpAuthorizationServer, register, old))
     },
-    async delete(issuer, ask = globalThis.fetch) {
-      const old = await open(issuer)
+    async delete(issuer, ask) {
+      const { registration_client_uri: uri, registration_access_token: token } = (await open(issuer)) ?? {}
       await forget(issuer)
-      if (!old?.registration_client_uri || !old.registration_access_token) return { status: 'forgotten' }
-      try {
-        const { ok, status } = await ask(old.registration_client_uri, {
-          method: 'DELETE',
-          headers: { authorization: `Bearer ${old.registration_access_token}` },
-          redirect: 'error',
-          credentials: 'omit',
-        })
-        // 401: it was deleted there before. RFC 7592 §2.3
-        return { status: ok || status === 401 || status === 404 ? 'deleted' : 'forgotten' }
-      } catch {
-        return { status: 'forgotten' }
-      }
+      if (!uri || !token) return { status: 'forgotten' }
+      const headers = { authorization: `Bearer ${token}` }
+      const request = { method: 'DELETE', headers, redirect: 'error', credentials: 'omit' } as const
+      const { ok, status } = await limited({ fetch: ask })(uri, request).catch(() => Response.error())
+      // 401: it was deleted there before. RFC 7592 §2.3
+      return { status: ok || status === 401 || status === 404 ? 'deleted' : 'forgotten' }
     },
     getOrCreate(server, register) {
-      const { issuer } = server
-      const under = pending.get(issuer)
-      if (under) return under
-      const made = alone(issuer, async () => {
-        const known = await open(issuer)
-        if (known && fits(known, register.redirectUri)) return known
-        const url = register.app?.clientMetadataUrl
-        if (url && supports(server).metadataDocument) {
-          return write({
-            issuer,
-            client_id: checkClientMetadataUrl(url),
-            method: 'metadata-document',
-            token_endpoint_auth_method: 'none',
-            redirect_uris: [register.redirectUri],
-          })
-        }
-        if (supports(server).dynamic) return registrations.register(server, register)
-        throw new LatchkeyError(
-          'not_configured',
-          `${register.name ?? issuer} takes only apps that were registered with it before. Register this app there and add its client id.`,
-          { provider: register.provider, next: 'configure' },
-        )
-      }).finally(() => pending.delete(issuer))
-      pending.set(issuer, made)
+      const key = keyOf(server.issuer)
+      // One at a time in this page and among its tabs, so that many connects at once make one registration.
+      const locks = storage.scope === 'tab' ? undefined : globalThis.navigator?.locks
+      const make = () => create(server, register)
+      const begin = () => Promise.resolve(locks ? locks.request(key, make) : make())
+      const made = pending.get(key) ?? begin().finally(() => pending.delete(key))
+      pending.set(key, made)
       return made
     },
     async list() {
@@ -259,20 +258,25 @@ export const expired = ({ client_secret_expires_at }: Pick<Registration, 'client
   client_secret_expires_at !== undefined && (client_secret_expires_at - 60) * 1000 <= Date.now()
 
 /** What this app tells a server about itself. @see RFC 7591 §2 · OpenID Connect Dynamic Client Registration §2 */
-function metadata(server: McpAuthorizationServer, { redirectUri, app, scope }: RegisterOptions) {
+function metadata(
+  server: McpAuthorizationServer,
+  { redirectUri, app, scope }: RegisterOptions,
+  old: RegisteredClient | undefined,
+) {
   const { clientMetadataUrl: _url, client_name = 'Latchkey', ...rest } = app ?? {}
   const { hostname, protocol } = new URL(redirectUri)
   const methods = server.token_endpoint_auth_methods_supported
-  const ours = ['none', 'client_secret_basic', 'client_secret_post'] as const
   return {
     ...rest,
     client_name,
     redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
-    token_endpoint_auth_method: methods ? (ours.find((method) => methods.includes(method)) ?? 'none') : 'none',
+    client_id: old?.client_id,
+    token_endpoint_auth_method:
+      old?.token_endpoint_auth_method ?? METHODS.find((method) => methods?.includes(method)) ?? 'none',
     application_type: protocol === 'https:' && hostKind(hostname) !== 'loopback' ? 'web' : 'native',
-    ...(scope && { scope }),
+    scope,
   }
 }
 
@@ -281,60 +285,47 @@ async function requestRegistration(
   options: RegisterOptions,
   old?: RegisteredClient,
 ): Promise<RegisteredClient> {
-  const { ask = globalThis.fetch, provider, name = server.issuer } = options
-  const asked = old
-    ? {
-        ...metadata(server, options),
-        token_endpoint_auth_method: old.token_endpoint_auth_method,
-        client_id: old.client_id,
-      }
-    : metadata(server, options)
+  const { ask, provider, name = server.issuer } = options
+  const asked = metadata(server, options, old)
   const about = { provider, next: 'retry' } as const
-  let response: Response
-  let answer: Record<string, unknown>
-  try {
-    response = await ask(old?.registration_client_uri ?? server.registration_endpoint ?? '', {
+  const { response, answer = {} } = await askObject(
+    old?.registration_client_uri ?? server.registration_endpoint ?? '',
+    {
       method: old ? 'PUT' : 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        ...(old && { authorization: `Bearer ${old.registration_access_token}` }),
-      },
-      body: JSON.stringify(asked),
-      redirect: 'error',
+      headers: old && { authorization: `Bearer ${old.registration_access_token}` },
       credentials: 'omit',
-      signal: AbortSignal.timeout(10_000),
-    })
-    const text = await readText(response)
-    answer = parseObject(text) ?? {}
-  } catch (error) {
+      json: asked,
+    },
+    { fetch: ask },
+  ).catch((error) => {
     throw asLatchkeyError(error, 'network', `${name} could not be reached to register this app.`, about)
-  }
+  })
   if (!response.ok) {
-    const code =
-      response.status >= 500 || response.status === 429
-        ? 'temporarily_unavailable'
-        : codeFromServer(answer.error, 'unauthorized_client')
-    throw new LatchkeyError(code, `${name} does not register this app: ${code}.`, {
-      ...about,
-      detail: typeof answer.error_description === 'string' ? answer.error_description : undefined,
-    })
+    const code = isAway(response) ? 'temporarily_unavailable' : codeFromServer(answer.error, 'unauthorized_client')
+    const detail = typeof answer.error_description === 'string' ? answer.error_description : undefined
+    throw new LatchkeyError(code, `${name} does not register this app: ${code}.`, { ...about, detail })
   }
   return checkAnswer(answer, asked, server, old, about)
 }
 
 /** Believes an answer only where it says what was asked for. @see RFC 7591 §3.2.1 */
 function checkAnswer(
-  answer: Record<string, unknown>,
+  said: Record<string, unknown>,
   asked: ReturnType<typeof metadata>,
   server: McpAuthorizationServer,
   old: RegisteredClient | undefined,
   about: { provider?: string; next: 'retry' },
 ): RegisteredClient {
+  // What is null or empty is as good as absent.
+  const answer = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null && value !== ''))
+  const { client_id, redirect_uris = asked.redirect_uris, client_secret = old?.client_secret } = answer
+  const { token_endpoint_auth_method = asked.token_endpoint_auth_method } = answer
+  const method = METHODS.find((one) => one === token_endpoint_auth_method)
+  const { registration_client_uri: uri = old?.registration_client_uri } = answer
+  const { registration_access_token: token = old?.registration_access_token } = answer
   const refuse = (what: string) =>
     new LatchkeyError('malformed_response', `The registration at ${server.issuer} ${what}.`, about)
-  const { client_id, client_secret, redirect_uris = asked.redirect_uris } = answer
-  if (typeof client_id !== 'string' || !PRINTABLE.test(client_id)) throw refuse('has no usable client id')
+  if (!isPrintable(client_id)) throw refuse('has no usable client id')
   if (old && client_id !== old.client_id) throw refuse('came back as another')
   if (
     !Array.isArray(redirect_uris) ||
@@ -342,24 +333,14 @@ function checkAnswer(
   ) {
     throw refuse('sends people to another address')
   }
-  if (client_secret !== undefined && client_secret !== null && client_secret !== '') {
-    if (typeof client_secret !== 'string' || !PRINTABLE.test(client_secret)) throw refuse('has no usable secret')
-  }
-  const method = answer.token_endpoint_auth_method ?? asked.token_endpoint_auth_method
-  if (method !== 'none' && method !== 'client_secret_post' && method !== 'client_secret_basic') {
-    throw refuse('asks for a way to authenticate that is not known here')
-  }
-  const secret = typeof client_secret === 'string' && client_secret !== '' ? client_secret : old?.client_secret
-  if (method !== 'none' && !secret) throw refuse('has no secret')
-  const expires = Number(answer.client_secret_expires_at) || undefined
-  const uri = answer.registration_client_uri ?? old?.registration_client_uri
-  const token = answer.registration_access_token ?? old?.registration_access_token
+  if (client_secret !== undefined && !isPrintable(client_secret)) throw refuse('has no usable secret')
+  if (!method) throw refuse('asks for a way to authenticate that is not known here')
+  if (method !== 'none' && !client_secret) throw refuse('has no secret')
   // Its token goes there: to the server that gave it, and nowhere else.
-  const managed =
+  const isManaged =
+    isPrintable(token) &&
     typeof uri === 'string' &&
-    typeof token === 'string' &&
     URL.canParse(uri) &&
-    PRINTABLE.test(token) &&
     new URL(uri).origin === new URL(old?.registration_client_uri ?? server.registration_endpoint ?? '').origin
   const client: RegisteredClient = {
     issuer: server.issuer,
@@ -367,11 +348,13 @@ function checkAnswer(
     method: 'dynamic',
     token_endpoint_auth_method: method,
     redirect_uris: asked.redirect_uris,
-    ...(Number.isFinite(answer.client_id_issued_at) && { client_id_issued_at: Number(answer.client_id_issued_at) }),
-    ...(method !== 'none' && expires !== undefined && { client_secret_expires_at: expires }),
-    ...(method !== 'none' && { client_secret: secret }),
-    ...(managed && { registration_client_uri: uri, registration_access_token: token }),
-    ...(server.legacy && { legacy: true as const }),
+    client_id_issued_at: Number(answer.client_id_issued_at) || undefined,
+    ...(method !== 'none' && {
+      client_secret,
+      client_secret_expires_at: Number(answer.client_secret_expires_at) || undefined,
+    }),
+    ...(isManaged && { registration_client_uri: uri, registration_access_token: token }),
+    legacy: server.legacy,
   }
   if (expired(client)) throw refuse('has expired already')
   return client
@@ -379,14 +362,12 @@ function checkAnswer(
 
 /** Checks the URL of this app's own client ID metadata document. @throws LatchkeyError `misuse` */
 export function checkClientMetadataUrl(value: string): string {
-  const wrong = (what: string) => new LatchkeyError('misuse', `clientMetadataUrl ${what}.`, { next: 'configure' })
-  if (!URL.canParse(value)) throw wrong('is not a URL')
-  const url = new URL(value)
-  if (url.protocol !== 'https:') throw wrong('must be https')
-  if (url.username || url.password || value.includes('@')) throw wrong('must hold no credentials')
-  if (value.includes('#')) throw wrong('must have no fragment')
-  if (url.pathname === '/') throw wrong('must have a path')
-  if (/\/(\.|%2e){1,2}(\/|$)/i.test(value.slice('https://'.length))) throw wrong('must have no "." or ".." in its path')
+  const path = 'clientMetadataUrl'
+  const { protocol, pathname } = httpUrl(value, path)
+  if (protocol !== 'https:') throw wrong(path, 'expected an https URL.')
+  if (value.includes('@')) throw wrong(path, 'a URL must hold no credentials.')
+  if (pathname === '/') throw wrong(path, 'the URL needs a path.')
+  if (/\/(\.|%2e){1,2}(\/|$)/i.test(value.slice('https://'.length))) throw wrong(path, 'expected no "." or ".." in it.')
   return value
 }
 
@@ -396,27 +377,18 @@ export function checkClientMetadataUrl(value: string): string {
  * @throws LatchkeyError `misuse` with the mistake.
  * @see OAuth Client ID Metadata Document §4
  */
-export async function checkClientMetadata(
-  url: string,
-  redirectUri: string,
-  ask: Ask = globalThis.fetch,
-): Promise<void> {
-  checkClientMetadataUrl(url)
-  const wrong = (what: string) => new LatchkeyError('misuse', `The document at ${url} ${what}.`, { next: 'configure' })
-  const response = await ask(url, {
-    headers: { accept: 'application/json' },
-    credentials: 'omit',
-    redirect: 'manual',
-    signal: AbortSignal.timeout(10_000),
-  })
-  if (response.status !== 200) throw wrong('is not there without a session or a redirect (status 200)')
-  const document = parseObject(await readText(response)) ?? {}
-  if (document.client_id !== url) throw wrong('must name its own URL as client_id')
-  if (typeof document.client_name !== 'string') throw wrong('needs a client_name')
-  const uris = document.redirect_uris
-  if (!Array.isArray(uris) || !uris.includes(redirectUri)) throw wrong(`must list ${redirectUri} in redirect_uris`)
-  const method = document.token_endpoint_auth_method
-  if (document.client_secret !== undefined || (typeof method === 'string' && method.startsWith('client_secret'))) {
-    throw wrong('must hold no secret, and use no method that needs one')
+export async function checkClientMetadata(url: string, redirectUri: string, ask?: Ask): Promise<void> {
+  const where = `The document at ${checkClientMetadataUrl(url)}`
+  const refuse = (what: string) => new LatchkeyError('misuse', `${where} ${what}.`)
+  const { response, answer = {} } = await askObject(url, { credentials: 'omit', redirect: 'manual' }, { fetch: ask })
+  if (response.status !== 200) throw refuse('is not there without a session or a redirect (status 200)')
+  const { client_id, client_name, client_secret, redirect_uris, token_endpoint_auth_method: method } = answer
+  if (client_id !== url) throw refuse('must name its own URL as client_id')
+  if (typeof client_name !== 'string') throw refuse('needs a client_name')
+  if (!Array.isArray(redirect_uris) || !redirect_uris.includes(redirectUri)) {
+    throw refuse(`must list ${redirectUri} in redirect_uris`)
+  }
+  if (client_secret !== undefined || (typeof method === 'string' && method.startsWith('client_secret'))) {
+    throw refuse('must hold no secret, and use no method that needs one')
   }
 }

@@ -1,7 +1,6 @@
-import { LatchkeyError } from '../errors.ts'
 import { BROKER_HEADER } from '../protocol/broker.ts'
+import { type Ask, providerError } from '../protocol/http.ts'
 import type { McpProvider } from '../provider.ts'
-import type { Ask } from './discovery.ts'
 
 /**
  * How a page asks MCP servers and their authorization servers. One that forbids browsers is asked through the broker.
@@ -13,28 +12,23 @@ export function createTransport(broker: string | undefined): (provider: McpProvi
   /** Origins that do not answer browsers. */
   const closed = new Set<string>()
 
-  return ({ id, name, mcp: { via } }) =>
-    async (url, init) => {
-      const { origin } = new URL(url)
-      if (broker && (via === 'broker' || closed.has(origin))) return throughBroker(broker, url, init)
-      try {
-        return await fetch(url, init)
-      } catch (cause) {
-        if (!(cause instanceof TypeError)) throw cause
-        if (broker && isRepeatable(init)) {
-          const answer = await throughBroker(broker, url, init)
-          closed.add(origin)
-          return answer
-        }
-        throw new LatchkeyError(
-          'network',
-          broker
-            ? `${name} could not be reached.`
-            : `${name} could not be reached. It may forbid calls from a browser (CORS): a broker can make them.`,
-          { provider: id, cause, next: broker ? 'retry' : 'configure' },
-        )
+  return (provider) => async (url, init) => {
+    const { origin } = new URL(url)
+    if (broker && (provider.mcp.via === 'broker' || closed.has(origin))) return throughBroker(broker, url, init)
+    try {
+      return await fetch(url, init)
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause
+      if (broker && isRepeatable(init)) {
+        const answer = await throughBroker(broker, url, init)
+        closed.add(origin)
+        return answer
       }
+      const hint = broker ? '' : ' It may forbid calls from a browser (CORS): a broker can make them.'
+      const next = broker ? 'retry' : 'configure'
+      throw providerError(provider, 'network', `could not be reached.${hint}`, { cause, next })
     }
+  }
 }
 
 /** The broker guards itself against addresses that are not public. */

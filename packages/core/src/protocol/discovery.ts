@@ -1,7 +1,7 @@
 import type { AuthorizationServer } from 'oauth4webapi'
-import { LatchkeyError } from '../errors.ts'
-import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
-import { failure, limited, parseObject, readText } from './http.ts'
+import { onceFor } from '../once.ts'
+import { isAllowedUrl, type OAuthProvider, type Provider } from '../provider.ts'
+import { type Ask, askObject, failure, providerError } from './http.ts'
 
 /** An authorization server whose endpoints are known. */
 export type ResolvedServer = AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
@@ -15,48 +15,43 @@ const found = new Map<string, Promise<AuthorizationServer>>()
  * @throws LatchkeyError `network`, or `malformed_response` for metadata that is not safe to use.
  * @see OpenID Connect Discovery 1.0 §4 · RFC 8414 §3.3
  */
-export async function resolveServer(provider: OAuthProvider, fetch = globalThis.fetch): Promise<ResolvedServer> {
+export async function resolveServer(provider: OAuthProvider, fetch?: Ask): Promise<ResolvedServer> {
   const { server } = provider
   if (server.authorization_endpoint && server.token_endpoint) return server as ResolvedServer
-  let pending = found.get(server.issuer)
-  if (!pending) {
-    pending = readMetadata(server.issuer, fetch)
-    found.set(server.issuer, pending)
-    pending.catch(() => found.delete(server.issuer))
-  }
-  const metadata = await pending.catch((error) => {
+  const metadata = await onceFor(found, server.issuer, () => readMetadata(server.issuer, fetch)).catch((error) => {
     throw failure(provider, error)
   })
   // Servers that do not say it may ignore PKCE; a definition that knows better says so itself.
   const methods = server.code_challenge_methods_supported ?? metadata.code_challenge_methods_supported
-  const endpoints = [metadata.authorization_endpoint, metadata.token_endpoint]
-  const further = [metadata.revocation_endpoint, metadata.userinfo_endpoint].filter((url) => url !== undefined)
-  if (![...endpoints, ...further].every((url) => url && isAllowedUrl(provider, url)) || !methods?.includes('S256')) {
-    throw new LatchkeyError(
-      'malformed_response',
-      `${provider.name} describes itself in a way that is not safe to use.`,
-      {
-        provider: provider.id,
-        next: 'none',
-      },
-    )
+  if (!hasSafeEndpoints(metadata, (url) => isAllowedUrl(provider, url)) || !methods?.includes('S256')) {
+    throw unsafe(provider, 'describes itself in a way that is not safe to use.')
   }
-  return { ...metadata, ...withoutUndefined(server) } as ResolvedServer
+  const known = Object.entries(server).filter(([, value]) => value !== undefined)
+  return { ...metadata, ...Object.fromEntries(known) }
+}
+
+/** An authorization server must not be used, as it describes itself. */
+export const unsafe = (provider: Provider, words: string) =>
+  providerError(provider, 'malformed_response', words, { next: 'none' })
+
+/** Whether metadata has the endpoints that every server needs, and all that it names may be asked. @see RFC 8414 §2 */
+export function hasSafeEndpoints(
+  server: AuthorizationServer,
+  isSafe: (url: unknown) => boolean,
+): server is ResolvedServer {
+  const { authorization_endpoint, token_endpoint, registration_endpoint, revocation_endpoint } = server
+  const further = [registration_endpoint, revocation_endpoint, server.userinfo_endpoint, server.jwks_uri]
+  return [authorization_endpoint, token_endpoint, ...further.filter((url) => url !== undefined)].every(isSafe)
 }
 
 /** @throws SyntaxError for an answer that is not this issuer's metadata. */
-async function readMetadata(issuer: string, fetch: typeof globalThis.fetch): Promise<AuthorizationServer> {
+async function readMetadata(issuer: string, fetch?: Ask): Promise<AuthorizationServer> {
   const url = new URL(issuer)
   url.pathname = `${url.pathname}/.well-known/openid-configuration`.replaceAll('//', '/')
-  const response = await limited({ fetch })(url.href, { headers: { accept: 'application/json' }, redirect: 'manual' })
-  const metadata = parseObject(await readText(response))
-  const named = metadata?.issuer
+  const { response, answer } = await askObject(url.href, { redirect: 'manual' }, { fetch })
+  const named = answer?.issuer
   if (response.status !== 200 || typeof named !== 'string' || new URL(named).href !== new URL(issuer).href) {
     throw new SyntaxError(`No metadata of ${issuer}.`)
   }
-  return { ...metadata, issuer: named }
-}
-
-function withoutUndefined<T extends object>(object: T): Partial<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>
+  return { ...answer, issuer: named }
 }

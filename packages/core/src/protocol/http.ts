@@ -1,12 +1,15 @@
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, type ErrorCode, LatchkeyError, type LatchkeyErrorOptions } from '../errors.ts'
 import type { Provider } from '../provider.ts'
+
+/** Asks for one answer. `fetch` is one; some servers answer only another server, so a broker's is another. */
+export type Ask = (url: string, init?: RequestInit) => Promise<Response>
 
 /** Bytes. A larger answer is neither a token, a profile, metadata nor a broker's. */
 const MAX_ANSWER = 256 * 1024
 
 /** How a request is sent. */
 export interface RequestOptions {
-  fetch?: typeof globalThis.fetch
+  fetch?: Ask
   signal?: AbortSignal
   /** The longest time for the answer and its body, in milliseconds. @default 10000 */
   limit?: number
@@ -14,10 +17,10 @@ export interface RequestOptions {
 
 /** `fetch` with a time limit, next to the caller's own signal. */
 export const limited =
-  ({ fetch = globalThis.fetch, signal, limit = 10_000 }: RequestOptions = {}): typeof globalThis.fetch =>
-  (input, init) => {
+  ({ fetch = globalThis.fetch, signal, limit = 10_000 }: RequestOptions = {}): Ask =>
+  (url, init) => {
     const signals = [AbortSignal.timeout(limit), signal, init?.signal].filter((one) => one instanceof AbortSignal)
-    return fetch(input, { ...init, signal: AbortSignal.any(signals) })
+    return fetch(url, { ...init, signal: AbortSignal.any(signals) })
   }
 
 /** Reads a whole body. @throws the error from `tooLarge` if it has more than `maxBytes` bytes. */
@@ -53,10 +56,10 @@ export const readText = async ({ body }: Response, maxBytes = MAX_ANSWER): Promi
   )
 
 /** {@link limited} for a library that reads answers itself: its answers are bounded as well, and no redirect is followed. */
-export function bounded(options: RequestOptions): typeof globalThis.fetch {
+export function bounded(options: RequestOptions): Ask {
   const fetch = limited(options)
-  return async (input, init) => {
-    const response = await fetch(input, { ...init, redirect: 'manual' })
+  return async (url, init) => {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
     return response.body ? new Response((await readText(response)) || null, response) : response
   }
 }
@@ -75,6 +78,31 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
+/** A request whose answer is a JSON object. */
+export interface ObjectRequest extends RequestInit {
+  headers?: Record<string, string>
+  /** The body. */
+  json?: object
+}
+
+/** Reads a JSON object; `answer` is undefined for any other text. No redirect is followed, unless `init` says so. */
+export async function askObject(
+  url: string,
+  { json, headers, ...init }: ObjectRequest,
+  options?: RequestOptions,
+): Promise<{ response: Response; answer: Record<string, unknown> | undefined }> {
+  const response = await limited(options)(url, {
+    redirect: 'error',
+    ...init,
+    headers: { accept: 'application/json', ...(json && { 'content-type': 'application/json' }), ...headers },
+    body: json && JSON.stringify(json),
+  })
+  return { response, answer: parseObject(await readText(response)) }
+}
+
+/** Whether it is the server that fails or limits, whatever it says with such a status. */
+export const isAway = ({ status }: Response) => status >= 500 || status === 429
+
 /** Seconds, from a number of them or a date; at most an hour. @see RFC 9110 §10.2.3 */
 export function retryAfter({ headers }: Response): number | undefined {
   const value = headers.get('retry-after')
@@ -83,25 +111,25 @@ export function retryAfter({ headers }: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.min(3600, Math.max(0, seconds)) : undefined
 }
 
-export const unavailable = (provider: Provider, retryAfter?: number) =>
-  new LatchkeyError('temporarily_unavailable', `${provider.name} is not available right now.`, {
-    provider: provider.id,
-    retryAfter,
-    next: retryAfter === undefined ? 'retry' : 'wait',
-  })
+/** An error about a provider, whose name begins the sentence. */
+export const providerError = ({ id, name }: Provider, code: ErrorCode, words: string, options?: LatchkeyErrorOptions) =>
+  new LatchkeyError(code, `${name} ${words}`, { provider: id, ...options })
+
+export const unavailable = (provider: Provider, response?: Response) => {
+  const wait = response && retryAfter(response)
+  const next = wait === undefined ? 'retry' : 'wait'
+  return providerError(provider, 'temporarily_unavailable', 'is not available right now.', { retryAfter: wait, next })
+}
 
 export const malformed = (provider: Provider, cause?: unknown) =>
-  new LatchkeyError('malformed_response', `${provider.name} gave an answer that could not be understood.`, {
-    provider: provider.id,
-    cause,
-  })
+  providerError(provider, 'malformed_response', 'gave an answer that could not be understood.', { cause })
 
 /** What went wrong at an endpoint of this provider, as our error. */
-export const failure = (provider: Provider, error: unknown): LatchkeyError =>
+export const failure = (provider: Provider, error: unknown, words = 'could not be reached.'): LatchkeyError =>
   error instanceof SyntaxError ||
   (error instanceof LatchkeyError && error.code === 'malformed_response' && !error.provider)
     ? malformed(provider, error)
-    : asLatchkeyError(error, 'network', `${provider.name} could not be reached.`, { provider: provider.id })
+    : asLatchkeyError(error, 'network', `${provider.name} ${words}`, { provider: provider.id })
 
 /** The header of HTTP's Basic scheme. @see RFC 7617 §2 */
 export const basic = (username: string, password: string) => {

@@ -12,7 +12,7 @@ import {
   type Provider,
 } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
-import { basic, failure, limited, parseObject, type RequestOptions, readText } from './http.ts'
+import { basic, failure, limited, parseObject, providerError, type RequestOptions, readText } from './http.ts'
 
 /** Who an account belongs to. */
 export interface Profile {
@@ -49,7 +49,7 @@ export function profileSource(provider: OAuthProvider, server: ResolvedServer): 
 export async function fetchProfile(provider: OAuthProvider, access_token: string): Promise<Profile> {
   try {
     const source = provider.profile ?? profileSource(provider, await resolveServer(provider))
-    if (!source) throw new LatchkeyError('misuse', `${provider.name} names no place to read a profile.`)
+    if (!source) throw providerError(provider, 'misuse', 'names no place to read a profile.')
     return await readProfile(source, `Bearer ${access_token}`, {})
   } catch (error) {
     throw failure(provider, error)
@@ -63,10 +63,8 @@ async function readProfile(source: ProfileSource, authorization: string, options
       redirect: 'error',
     })
     if (!response.ok) {
-      throw new LatchkeyError(
-        response.status === 401 ? 'invalid_token' : 'temporarily_unavailable',
-        `The profile could not be read (status ${response.status}).`,
-      )
+      const code = response.status === 401 ? 'invalid_token' : 'temporarily_unavailable'
+      throw new LatchkeyError(code, `The profile could not be read (status ${response.status}).`)
     }
     return JSON.parse(await readText(response)) as unknown
   }
@@ -83,9 +81,9 @@ export function pickProfile(answer: unknown, fields: ProfileSource['fields']): P
   const profile: Profile = {}
   for (const [name, field] of Object.entries(fields)) {
     const value = pick(answer, field)
-    if (value === undefined) continue
-    if ((name === 'avatar' || name === 'url') && !/^https?:\/\//i.test(value)) continue
-    profile[name as keyof Profile] = value.slice(0, name === 'avatar' || name === 'url' ? 2048 : 200)
+    const isUrl = name === 'avatar' || name === 'url'
+    if (value === undefined || (isUrl && !/^https?:\/\//i.test(value))) continue
+    profile[name as keyof Profile] = value.slice(0, isUrl ? 2048 : 200)
   }
   return profile
 }
@@ -94,7 +92,7 @@ function pick(answer: unknown, field: ProfileField): string | undefined {
   for (const path of typeof field === 'string' ? [field] : field) {
     let value = answer
     for (const step of path.split('.')) {
-      value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[step] : undefined
+      value = value && typeof value === 'object' ? Reflect.get(value, step) : undefined
     }
     if (typeof value === 'number') return String(value)
     if (typeof value === 'string' && value !== '') return value
@@ -103,15 +101,14 @@ function pick(answer: unknown, field: ProfileField): string | undefined {
 }
 
 /** The header that carries an API key. */
-export function keyAuthorization(scheme: KeyScheme, fields: KeyFields): { name: string; value: string } {
-  const { authorization } = scheme
-  if ('header' in authorization) return { name: authorization.header, value: fields[authorization.value] ?? '' }
-  if (authorization.scheme === 'Bearer')
-    return { name: 'authorization', value: `Bearer ${fields[authorization.token] ?? ''}` }
-  return {
-    name: 'authorization',
-    value: basic(fields[authorization.username] ?? '', fields[authorization.password] ?? ''),
-  }
+export function keyAuthorization({ authorization }: KeyScheme, fields: KeyFields): { name: string; value: string } {
+  const of = (field: string) => fields[field] ?? ''
+  if ('header' in authorization) return { name: authorization.header, value: of(authorization.value) }
+  const value =
+    authorization.scheme === 'Bearer'
+      ? `Bearer ${of(authorization.token)}`
+      : basic(of(authorization.username), of(authorization.password))
+  return { name: 'authorization', value }
 }
 
 /**
@@ -130,27 +127,21 @@ export async function verifyKey(
   if (!scheme) throw refusedKey(provider)
   const source = scheme.verify
   if (!source) return { status: 'unchecked' }
-  const header = keyAuthorization(scheme, fields)
-  const body =
-    source.body &&
-    JSON.stringify(
-      Object.fromEntries(
-        Object.entries(source.body).map(([name, value]) => [
-          name,
-          value.replace(/\{(\w+)\}/g, (_, field: string) => fields[field] ?? ''),
-        ]),
-      ),
-    )
+  const { name, value } = keyAuthorization(scheme, fields)
+  const filled = Object.entries(source.body ?? {}).map(([member, text]) => [
+    member,
+    text.replace(/\{(\w+)\}/g, (_, field: string) => fields[field] ?? ''),
+  ])
   let response: Response
   try {
     response = await limited(options)(source.endpoint, {
       method: source.method ?? 'GET',
       headers: {
-        [header.name]: header.value,
+        [name]: value,
         accept: 'application/json',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(source.body && { 'content-type': 'application/json' }),
       },
-      body,
+      body: source.body && JSON.stringify(Object.fromEntries(filled)),
       redirect: 'manual',
     })
   } catch {
@@ -167,7 +158,4 @@ export async function verifyKey(
 }
 
 const refusedKey = (provider: Provider) =>
-  new LatchkeyError('invalid_token', `${provider.name} does not accept this key.`, {
-    provider: provider.id,
-    next: 'edit-key',
-  })
+  providerError(provider, 'invalid_token', 'does not accept this key.', { next: 'edit-key' })

@@ -3,18 +3,7 @@ import { LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
-import {
-  basic,
-  bounded,
-  failure as failed,
-  limited,
-  malformed,
-  parseObject,
-  type RequestOptions,
-  readText,
-  retryAfter,
-  unavailable,
-} from './http.ts'
+import * as http from './http.ts'
 import { type Profile, pickProfile, profileOf, profileSource } from './profile.ts'
 
 /** A token answer, verbatim, and the issuer it came from. @see RFC 6749 §5.1 */
@@ -74,7 +63,7 @@ export interface TokenEndpoint {
 }
 
 /** How to call a token endpoint directly: the client, and the limits of each request. */
-export interface DirectOptions extends RequestOptions {
+export interface DirectOptions extends http.RequestOptions {
   client_id: string
   /** Only a broker has one. */
   client_secret?: string
@@ -84,20 +73,19 @@ export interface DirectOptions extends RequestOptions {
  * A fetch that turns what servers really answer at the token endpoint into what RFC 6749 §5 says they answer: errors
  * under status 200 become 400, form bodies become JSON, a number in quotes a number, commas between scopes spaces.
  */
-function lenientFetch(provider: OAuthProvider, fetch: typeof globalThis.fetch): typeof globalThis.fetch {
-  return async (input, init) => {
-    const response = await fetch(input, { ...init, redirect: 'manual' })
-    // Whatever it says with such a status: it is the server that fails, not the grant.
-    if (response.status === 429 || response.status >= 500) {
+function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
+  return async (url, init) => {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    if (http.isAway(response)) {
       await response.body?.cancel()
-      throw unavailable(provider, retryAfter(response))
+      throw http.unavailable(provider, response)
     }
-    const text = await readText(response)
+    const text = await http.readText(response)
     const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
-    const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
+    const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : http.parseObject(text)
     if (!answer) {
       if (response.ok && text === '') return new Response(null, { status: response.status })
-      throw malformed(provider)
+      throw http.malformed(provider)
     }
     if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
     if (typeof answer.error === 'string') {
@@ -127,8 +115,7 @@ function repeats(words: unknown, body: unknown): boolean {
 function failure(provider: Provider, error: unknown): LatchkeyError {
   if (error instanceof oauth.ResponseBodyError) {
     const code = codeFromServer(error.error, 'invalid_request')
-    return new LatchkeyError(code, `${provider.name} refused: ${code}.`, {
-      provider: provider.id,
+    return http.providerError(provider, code, `refused: ${code}.`, {
       detail: error.error_description,
       next: code === 'invalid_grant' ? 'connect' : code === 'invalid_client' ? 'configure' : 'retry',
       cause: error,
@@ -140,16 +127,13 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
     oauth.AuthorizationResponseError,
     oauth.UnsupportedOperationError,
   ].some((kind) => error instanceof kind)
-  if (isRefused) return malformed(provider, error)
-  return failed(provider, error)
+  if (isRefused) return http.malformed(provider, error)
+  return http.failure(provider, error)
 }
 
 /** The authorization server itself: for public clients in a browser, and for the broker, which adds the secret. */
 export function authorizationServer(provider: OAuthProvider, options: DirectOptions): TokenEndpoint {
   const { client_id, client_secret } = options
-  const fetch = limited(options)
-  /** For endpoints that answer as they should. */
-  const strict = bounded(options)
   const client: oauth.Client = { client_id }
   const authentication = !client_secret
     ? oauth.None()
@@ -157,10 +141,12 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
       ? basicAuthentication(client_secret)
       : oauth.ClientSecretPost(client_secret)
   const request = {
-    [oauth.customFetch]: lenientFetch(provider, fetch),
+    [oauth.customFetch]: lenientFetch(provider, http.limited(options)),
     // Only the origin of a provider's own baseUrl can be http: defineProvider and resolveServer see to that.
     [oauth.allowInsecureRequests]: true,
   }
+  /** To endpoints that answer as they should. */
+  const strict = { ...request, [oauth.customFetch]: http.bounded(options) }
 
   /** @see RFC 8707 §2.2 */
   const forResource = (resource = provider.resource) =>
@@ -174,15 +160,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
     const { access_token, token_type, expires_in, refresh_token, scope } = token
     const { resource } = provider
     return {
-      token: {
-        access_token,
-        token_type,
-        expires_in,
-        refresh_token,
-        scope,
-        issuer: server.issuer,
-        ...(resource && { resource }),
-      },
+      token: { access_token, token_type, expires_in, refresh_token, scope, issuer: server.issuer, resource },
       profile: profileSource(provider, server)
         ? await profileOf(provider, server, access_token, options)
         : claims && pickProfile(claims, OIDC_PROFILE_FIELDS),
@@ -202,9 +180,8 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
       attempt(async (server) => {
         const { redirect_uri, code_verifier, nonce } = grant
         if (grant.issuer !== server.issuer) {
-          throw new LatchkeyError('issuer_mismatch', `The answer does not come from ${provider.name}.`, {
-            provider: provider.id,
-          })
+          const words = `The answer does not come from ${provider.name}.`
+          throw new LatchkeyError('issuer_mismatch', words, { provider: provider.id })
         }
         const response = oauth.validateAuthResponse(server, client, grant.response, grant.state)
         const answered = await oauth.authorizationCodeGrantRequest(
@@ -224,15 +201,9 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         const token = await oauth.processAuthorizationCodeResponse(server, client, answered, {
           expectedNonce: (id_token && nonce) || oauth.expectNoNonce,
         })
-        let claims: oauth.IDToken | undefined
-        if (id_token && server.jwks_uri) {
-          await oauth.validateApplicationLevelSignature(server, answered, {
-            ...request,
-            [oauth.customFetch]: strict,
-          })
-          claims = oauth.getValidatedIdTokenClaims(token)
-        }
-        return answer(server, token, claims)
+        const isSigned = id_token && server.jwks_uri
+        if (isSigned) await oauth.validateApplicationLevelSignature(server, answered, strict)
+        return answer(server, token, isSigned ? oauth.getValidatedIdTokenClaims(token) : undefined)
       }),
     refresh: (token) =>
       attempt(async (server) => {
@@ -247,7 +218,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
       }),
     revoke: (token) =>
       attempt(async (server) => {
-        if (provider.revocation) return revokeByApi(provider, options, fetch, token)
+        if (provider.revocation) return revokeByApi(provider, provider.revocation, options, token)
         if (!server.revocation_endpoint) return { status: 'unsupported' }
         const auth = provider.revocationAuth === 'none' ? () => {} : authentication
         const tokens: RevokedToken[] = []
@@ -257,14 +228,11 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
         ] as const) {
           if (!value) continue
           try {
-            const answered = await oauth.revocationRequest(server, client, auth, value, {
-              ...request,
-              [oauth.customFetch]: strict,
-              additionalParameters: { token_type_hint },
-            })
+            const hinted = { ...strict, additionalParameters: { token_type_hint } }
+            const answered = await oauth.revocationRequest(server, client, auth, value, hinted)
             // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
             if (answered.status !== 400) await oauth.processRevocationResponse(answered)
-            else if (parseObject(await readText(answered))?.error === 'unsupported_token_type') continue
+            else if (http.parseObject(await http.readText(answered))?.error === 'unsupported_token_type') continue
             tokens.push(token_type_hint)
           } catch (error) {
             // The receipt names what was ended; without the refresh token the rest ends by itself.
@@ -280,28 +248,19 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
 /** Revocation that is not RFC 7009: GitHub's `DELETE /applications/{client_id}/token`. */
 async function revokeByApi(
   provider: OAuthProvider,
-  { client_id, client_secret }: DirectOptions,
-  fetch: typeof globalThis.fetch,
-  token: Token,
+  { endpoint, method, member }: NonNullable<OAuthProvider['revocation']>,
+  options: DirectOptions,
+  { access_token }: Token,
 ): Promise<Revocation> {
-  const { endpoint, method, member } = provider.revocation as NonNullable<OAuthProvider['revocation']>
-  if (!client_secret || !token.access_token) return { status: 'unsupported' }
-  const response = await fetch(endpoint.replace('{client_id}', encodeURIComponent(client_id)), {
-    method,
-    headers: {
-      authorization: basic(client_id, client_secret),
-      accept: 'application/json',
-      'content-type': 'application/json',
-    },
-    body: JSON.stringify({ [member]: token.access_token }),
-    redirect: 'manual',
-  })
-  await response.body?.cancel()
+  const { client_id, client_secret } = options
+  if (!client_secret || !access_token) return { status: 'unsupported' }
+  const url = endpoint.replace('{client_id}', encodeURIComponent(client_id))
+  const headers = { authorization: http.basic(client_id, client_secret) }
+  const request = { method, headers, redirect: 'manual', json: { [member]: access_token } } as const
+  const { response } = await http.askObject(url, request, options)
   // 404: the token is dead already.
   if (response.ok || response.status === 404) return { status: 'revoked', tokens: ['access_token'] }
-  throw response.status >= 500 || response.status === 429
-    ? unavailable(provider, retryAfter(response))
-    : malformed(provider)
+  throw http.isAway(response) ? http.unavailable(provider, response) : http.malformed(provider)
 }
 
 /** Client id and secret are form-encoded first, which leaves "-" as it is. @see RFC 6749 §2.3.1 */
@@ -309,5 +268,5 @@ const basicAuthentication =
   (client_secret: string): oauth.ClientAuth =>
   (_server, { client_id }, _body, headers) => {
     const encode = (value: string) => new URLSearchParams([['', value]]).toString().slice(1)
-    headers.set('authorization', basic(encode(client_id), encode(client_secret)))
+    headers.set('authorization', http.basic(encode(client_id), encode(client_secret)))
   }

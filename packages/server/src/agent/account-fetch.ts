@@ -1,4 +1,5 @@
 import { LatchkeyError } from '@latchkey/core'
+import { limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
 import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
@@ -85,35 +86,25 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
         const secret = secretOf(provider, token.toIdentity())
         // A key that lacks a field counts as missing.
         if (!secret) throw new AuthorizationRequired({ provider: provider.id })
-        const timeout = AbortSignal.timeout(TIMEOUT)
-        const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout
-        const response = await sendAs(secret, { ...init, url, method, signal, fetch }, AGENT_POLICY)
+        const request = { ...init, url, method, fetch: limited({ fetch, limit: TIMEOUT }) }
+        const response = await sendAs(secret, request, AGENT_POLICY)
         record({ action: 'used', provider: provider.id, accountId, status: response.status })
         return response
       },
     )
     if (answer) return answer
     record({ action: 'missing', provider: provider.id })
-    throw new AuthorizationRequired({
-      provider: provider.id,
-      ...(scopes && { scopes: [...scopes] }),
-      ...(accountId !== undefined && { accountId }),
-      ...(toolName && { toolName }),
-    })
+    throw new AuthorizationRequired({ provider: provider.id, scopes, accountId, toolName })
   }
 }
 
-type Entry = { [Key in keyof Omit<UseEntry, 'at' | 'userId'>]?: UseEntry[Key] | undefined }
+export type RecordUse = (entry: Omit<UseEntry, 'at' | 'userId'>) => void
 
-export type RecordUse = (entry: Entry & Pick<UseEntry, 'action'>) => void
-
-/** Adds the fields that all entries of one call share. Undefined fields are left out. */
-export function recorderOf(context: AgentContext, onUse: OnUse | undefined, common: Entry): RecordUse {
-  return (entry) => {
-    const known = Object.entries({ ...common, ...entry }).filter(([, value]) => value !== undefined)
-    onUse?.({ at: Date.now(), userId: context.userId, ...Object.fromEntries(known) } as UseEntry)
-  }
-}
+/** Adds the fields that all entries of one call share. */
+export const recorderOf =
+  ({ userId }: AgentContext, onUse: OnUse | undefined, common: Partial<UseEntry>): RecordUse =>
+  (entry) =>
+    onUse?.({ at: Date.now(), userId, ...common, ...entry })
 
 /** The token of an account. A missing account is recorded. @throws AuthorizationRequired */
 export async function openToken(

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { ReadableStream as NodeStream } from 'node:stream/web'
 import type { Identity } from '@latchkey/core'
 
 const store = new AsyncLocalStorage<readonly Identity[]>()
@@ -30,13 +31,14 @@ export function whenRunEnds(end: () => Promise<unknown>): boolean {
 /** Runs `fn` with these identities, and all that it awaits or starts. No other code sees them. */
 export function withIdentities<T>(identities: readonly Identity[], fn: () => T): T {
   const release = hold(identities)
-  let result: T | undefined
   try {
-    result = store.run(identities, fn)
-    if (result instanceof Promise) result = result.finally(release) as T
+    const result = store.run(identities, fn)
+    if (result instanceof Promise) return result.finally(release) as T
+    void release()
     return result
-  } finally {
-    if (!(result instanceof Promise)) void release()
+  } catch (error) {
+    void release()
+    throw error
   }
 }
 
@@ -64,12 +66,24 @@ export function bindIdentities<T>(source: Response | ReadableStream<T> | AsyncIt
   return source instanceof ReadableStream ? bindStream(source, identities) : bindIterable(source, identities)
 }
 
+/** Like the iterator of a stream, but cancelling it does not wait for the pending read. Nothing is read ahead. */
+function bindStream<T>(stream: ReadableStream<T>, identities: readonly Identity[]): ReadableStream<T> {
+  const reader = stream.getReader()
+  const iterator = {
+    next: () => reader.read() as Promise<IteratorResult<T>>,
+    return: async (reason?: unknown) => ({ done: true as const, value: await reader.cancel(reason) }),
+  }
+  // TypeScript's own ReadableStream has no `from` yet.
+  return NodeStream.from(bindIterable<T>({ [Symbol.asyncIterator]: () => iterator }, identities)) as ReadableStream<T>
+}
+
 /** Reads in the run of these identities, which goes on until there is no more to read. */
-function reading(identities: readonly Identity[]) {
+function bindIterable<T>(iterable: AsyncIterable<T>, identities: readonly Identity[]): AsyncIterableIterator<T> {
+  const iterator = store.run(identities, () => iterable[Symbol.asyncIterator]())
   const release = hold(identities)
-  return <Step extends { done?: boolean | undefined }>(act: () => Promise<Step>): Promise<Step> =>
+  const read = (act: () => Promise<IteratorResult<T>>): Promise<IteratorResult<T>> =>
     store.run(identities, async () => {
-      let step: Step | undefined
+      let step: IteratorResult<T> | undefined
       try {
         step = await act()
         return step
@@ -78,30 +92,6 @@ function reading(identities: readonly Identity[]) {
         if (!step || step.done) await release()
       }
     })
-}
-
-function bindStream<T>(stream: ReadableStream<T>, identities: readonly Identity[]): ReadableStream<T> {
-  const reader = stream.getReader()
-  const read = reading(identities)
-  return new ReadableStream<T>(
-    {
-      async pull(controller) {
-        const { done, value } = await read(() => reader.read())
-        if (done) controller.close()
-        else controller.enqueue(value)
-      },
-      cancel: async (reason) => {
-        await read(async () => ({ done: true, value: await reader.cancel(reason) }))
-      },
-    },
-    // Nothing is read ahead of the consumer.
-    { highWaterMark: 0 },
-  )
-}
-
-function bindIterable<T>(iterable: AsyncIterable<T>, identities: readonly Identity[]): AsyncIterableIterator<T> {
-  const iterator = store.run(identities, () => iterable[Symbol.asyncIterator]())
-  const read = reading(identities)
   return {
     next: () => read(() => iterator.next()),
     return: (value) => read(async () => (await iterator.return?.(value)) ?? { done: true as const, value }),

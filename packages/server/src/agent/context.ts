@@ -1,20 +1,13 @@
 import type { Identity } from '@latchkey/core'
-import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
+import { AuthorizationRequired, hasScopes, type RequireOptions } from './authorization-required.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
-export interface OAuthToken {
+export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 'scopes'> {
   /** @see RFC 6749 §5.1 */
   access_token: string
   /** Granted scopes, if known. */
   scopes?: readonly string[]
-  /** Milliseconds since the epoch. */
-  expiresAt?: number
-  /** The URL of the MCP server or the origin of the API that the token is for. An MCP server gets no other. */
-  resource?: string
-  accountId?: string
-  /** The other fields of an API key. */
-  fields?: Readonly<Record<string, string>>
 }
 
 /** Accounts that stay in a vault, and are opened when a tool uses one. */
@@ -33,9 +26,11 @@ export interface OpenRequest {
   forceRefresh?: boolean | undefined
 }
 
-// No provider's token is near this long, and servers refuse header fields of about this size.
-const MAX_TOKEN = 8 * 1024
-const PRINTABLE = /^[\x20-\x7e]+$/
+/** A secret for a header. No provider's token is near this long, and servers refuse headers of about this size. */
+const SAFE = /^[\x20-\x7e]{1,8192}$/
+
+const isSafe = ({ accessToken, fields = {} }: Pick<Identity, 'accessToken' | 'fields'>): boolean =>
+  [accessToken, ...Object.values(fields)].every((value) => SAFE.test(value))
 
 /**
  * The token of one account. Its value is a getter, not a property, so that it does not appear in JSON, copies or console
@@ -54,12 +49,8 @@ export class AgentToken {
 
   /** @throws TypeError if the value is not safe in a header. */
   constructor(provider: string, { access_token, scopes, expiresAt, resource, accountId, fields }: OAuthToken) {
-    for (const value of [access_token, ...Object.values(fields ?? {})]) {
-      if (!PRINTABLE.test(value) || value.length > MAX_TOKEN) {
-        throw new TypeError(
-          `The secret of ${provider} is empty, too long or holds characters that secrets do not have.`,
-        )
-      }
+    if (!isSafe({ accessToken: access_token, fields })) {
+      throw new TypeError(`The secret of ${provider} is empty, too long or holds characters that secrets do not have.`)
     }
     this.provider = provider
     this.scopes = Object.freeze([...(scopes ?? [])])
@@ -69,11 +60,11 @@ export class AgentToken {
     this.#identity = Object.freeze({
       provider,
       accessToken: access_token,
-      ...(scopes && { scopes: [...scopes] }),
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(resource !== undefined && { resource }),
-      ...(accountId !== undefined && { accountId }),
-      ...(fields && { fields: { ...fields } }),
+      scopes: scopes && [...scopes],
+      expiresAt,
+      resource,
+      accountId,
+      fields: fields && { ...fields },
     })
   }
 
@@ -95,14 +86,8 @@ export interface AgentContextOptions<Provider extends string> {
   oauthTokens: Readonly<Record<Provider, OAuthToken>>
 }
 
-/** An account that an agent may use. */
-export interface ContextAccount {
-  /** Provider id. */
-  provider: string
-  accountId?: string | undefined
-  /** Granted scopes. An account in a vault is listed without. */
-  scopes?: readonly string[] | undefined
-}
+/** An account that an agent may use. One in a vault is listed without its scopes. */
+export type ContextAccount = Pick<Identity, 'provider' | 'accountId' | 'scopes'>
 
 /** The context of each list of identities, because streams and generators are bound to the list. */
 const contexts = new WeakMap<readonly Identity[], AgentContext>()
@@ -149,23 +134,14 @@ export class AgentContext<Provider extends string = string> {
     identities: readonly Identity[] = currentIdentities(),
     { userId = '', vault }: { userId?: string; vault?: VaultAccounts } = {},
   ): AgentContext {
-    const tokens = identities.flatMap((identity) => {
-      try {
-        tokenOf(identity)
-        return [[identity.provider, factsOf(identity)] as const]
-      } catch {
-        return []
-      }
-    })
+    const tokens = identities.filter(isSafe).map((identity) => [identity.provider, oauthTokenOf(identity)])
     return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) }, vault)
   }
 
   /** The context that this code runs in; outside of one, a context of the request's identities. */
   static current(): AgentContext {
     const identities = currentIdentities()
-    const known = contexts.get(identities)
-    if (known) return known
-    const context = AgentContext.fromIdentities(identities)
+    const context = contexts.get(identities) ?? AgentContext.fromIdentities(identities)
     // Cached, because one request asks many times.
     contexts.set(identities, context)
     return context
@@ -198,25 +174,16 @@ export class AgentContext<Provider extends string = string> {
   async getToken(provider: string, request: RequireOptions & OpenRequest = {}): Promise<AgentToken> {
     const { scopes, toolName } = request
     const token = await this.#find(provider, request)
-    const granted = token?.toIdentity().scopes
-    if (token && (!granted || !scopes || scopes.every((scope) => granted.includes(scope)))) return token
+    if (token && hasScopes(token.toIdentity(), scopes)) return token
     const accountId = this.accounts.find((account) => account.provider === provider)?.accountId
-    throw new AuthorizationRequired({
-      provider,
-      ...(scopes && { scopes: [...scopes] }),
-      ...(accountId !== undefined && { accountId }),
-      ...(toolName && { toolName }),
-    })
+    throw new AuthorizationRequired({ provider, scopes, accountId, toolName })
   }
 
   async #find(provider: string, request: OpenRequest): Promise<AgentToken | undefined> {
     const reference = this.#vault?.references.get(provider)
-    if (reference === undefined) {
-      const held = (this.oauthTokens as Record<string, AgentToken | undefined>)[provider]
-      return request.forceRefresh ? undefined : held
-    }
+    if (reference === undefined) return request.forceRefresh ? undefined : this.oauthTokens[provider as Provider]
     const identity = await this.#vault?.open(provider, reference, request)
-    return identity && tokenOf(identity)
+    return identity && new AgentToken(provider, oauthTokenOf(identity))
   }
 
   /** The person and the accounts, without secrets. */
@@ -225,9 +192,7 @@ export class AgentContext<Provider extends string = string> {
   }
 }
 
-const factsOf = ({ provider: _, accessToken, ...facts }: Identity): OAuthToken => ({
-  access_token: accessToken,
+const oauthTokenOf = ({ provider: _, accessToken: access_token, ...facts }: Identity): OAuthToken => ({
+  access_token,
   ...facts,
 })
-
-const tokenOf = (identity: Identity) => new AgentToken(identity.provider, factsOf(identity))

@@ -84,7 +84,5 @@ export function providerOfName(name: string, providers: readonly Provider[] = []
   if (found) return found
   const [, plain] = /^([A-Z][A-Z0-9_]*)_TOKEN$/.exec(name) ?? []
   if (plain) return plain.toLowerCase().replaceAll('_', '-')
-  throw new LatchkeyError('misuse', `${JSON.stringify(name)} is not a variable of any provider.`, {
-    next: 'configure',
-  })
+  throw new LatchkeyError('misuse', `${JSON.stringify(name)} is not a variable of any provider.`)
 }

@@ -1,5 +1,5 @@
 import { type Identity, LatchkeyError } from '@latchkey/core'
-import { AuthorizationRequired, type RequireOptions } from './authorization-required.ts'
+import { AuthorizationRequired, hasScopes, type RequireOptions } from './authorization-required.ts'
 import { currentIdentities } from './bind.ts'
 import { AgentContext } from './context.ts'
 
@@ -16,11 +16,10 @@ export function getIdentity(provider: string): Identity | undefined {
  */
 export function requireIdentity(provider: string, { scopes, toolName }: RequireOptions = {}): Identity {
   const identity = getIdentity(provider)
-  const granted = identity?.scopes
-  if (identity && (!granted || !scopes || scopes.every((scope) => granted.includes(scope)))) return identity
+  if (identity && hasScopes(identity, scopes)) return identity
   if (!identity && AgentContext.current().accounts.some((account) => account.provider === provider)) {
     const message = `This account is in the vault: use withAccount, or AgentContext.current().getToken('${provider}').`
-    throw new LatchkeyError('misuse', message, { provider, next: 'configure' })
+    throw new LatchkeyError('misuse', message, { provider })
   }
-  throw new AuthorizationRequired({ provider, ...(scopes && { scopes: [...scopes] }), ...(toolName && { toolName }) })
+  throw new AuthorizationRequired({ provider, scopes, toolName })
 }

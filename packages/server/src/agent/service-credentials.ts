@@ -1,5 +1,5 @@
-import { LatchkeyError, type LatchkeyErrorOptions } from '@latchkey/core'
-import { codeFromServer, safeUrl } from '@latchkey/core/server'
+import { type ErrorCode, LatchkeyError } from '@latchkey/core'
+import { bounded, codeFromServer, once, safeUrl } from '@latchkey/core/server'
 import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { type ApiRequest, bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
@@ -59,7 +59,6 @@ interface Held {
 const AHEAD = 60_000
 /** The assumed lifetime of a token without `expires_in`. */
 const DEFAULT_LIFE = 300_000
-const TIMEOUT = 10_000
 const LOCAL = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
 /**
@@ -78,8 +77,8 @@ export class ServiceCredentials {
   readonly #options: ServiceCredentialsOptions
   readonly #tokens = new Map<string, Held>()
   readonly #pending = new Map<string, Promise<Held>>()
-  #server: Promise<oauth.AuthorizationServer> | undefined
-  #key: Promise<CryptoKey> | undefined
+  readonly #server = once(() => this.#findServer())
+  readonly #key = once(() => importKey(this.#options))
 
   /** @throws LatchkeyError `misuse` if the options contradict each other. */
   constructor(options: ServiceCredentialsOptions) {
@@ -156,8 +155,7 @@ export class ServiceCredentials {
   }
 
   #keyOf({ scopes = this.#options.scopes ?? [], resource = this.#options.resource }: ServiceTokenRequest): string {
-    const { issuer, tokenEndpoint } = this.#options
-    return JSON.stringify([issuer ?? tokenEndpoint, this.clientId, [...new Set(scopes)].sort(), resource ?? null])
+    return JSON.stringify([[...new Set(scopes)].sort(), resource])
   }
 
   /** One request at a time for each token. Concurrent callers share it. */
@@ -180,33 +178,27 @@ export class ServiceCredentials {
     if (scopes.length > 0) parameters.set('scope', scopes.join(' '))
     if (resource) parameters.set('resource', resource)
     try {
-      const server = await this.#discover()
+      const server = await this.#server()
+      const authentication = await this.#authentication(server)
       const response = await oauth.clientCredentialsGrantRequest(
         server,
         client,
-        await this.#authentication(server),
+        authentication,
         parameters,
-        this.#transport(),
+        this.#transport,
       )
-      const answer = await oauth.processClientCredentialsResponse(server, client, response)
+      const { access_token, expires_in } = await oauth.processClientCredentialsResponse(server, client, response)
       const now = Date.now()
-      const life = answer.expires_in === undefined ? DEFAULT_LIFE : answer.expires_in * 1000
-      return {
-        access_token: answer.access_token,
-        renewAt: now + Math.max(life - AHEAD, life / 2),
-        expiresAt: now + life,
-      }
+      const life = expires_in === undefined ? DEFAULT_LIFE : expires_in * 1000
+      return { access_token, renewAt: now + Math.max(life - AHEAD, life / 2), expiresAt: now + life }
     } catch (error) {
       throw asError(error)
     }
   }
 
-  #discover(): Promise<oauth.AuthorizationServer> {
-    this.#server ??= this.#findServer().catch((error) => {
-      this.#server = undefined
-      throw error
-    })
-    return this.#server
+  /** All URLs have been checked: http is allowed for this machine only. Answers have limits of size and time. */
+  get #transport() {
+    return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: bounded(this.#options) }
   }
 
   async #findServer(): Promise<oauth.AuthorizationServer> {
@@ -214,16 +206,16 @@ export class ServiceCredentials {
     // Without an issuer, the token endpoint identifies the server.
     if (tokenEndpoint) return { issuer: issuer || new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint }
     const url = new URL(issuer)
-    let response = await oauth.discoveryRequest(url, { ...this.#transport(), algorithm: 'oauth2' })
-    if (response.status !== 200)
-      response = await oauth.discoveryRequest(url, { ...this.#transport(), algorithm: 'oidc' })
+    const discover = (algorithm: 'oauth2' | 'oidc') => oauth.discoveryRequest(url, { ...this.#transport, algorithm })
+    let response = await discover('oauth2')
+    if (response.status !== 200) response = await discover('oidc')
     const server = await oauth.processDiscoveryResponse(url, response)
     if (server.token_endpoint) assertSafe(server.token_endpoint)
     return server
   }
 
   async #authentication(server: oauth.AuthorizationServer): Promise<oauth.ClientAuth> {
-    const { clientSecret, privateKey, clientAssertion, authMethod } = this.#options
+    const { clientSecret = '', privateKey, clientAssertion } = this.#options
     if (clientAssertion) {
       const assertion = await clientAssertion()
       return (_server, client, body) => {
@@ -232,59 +224,43 @@ export class ServiceCredentials {
         body.set('client_assertion', assertion)
       }
     }
-    if (privateKey) {
-      this.#key ??= importKey(privateKey, this.#options.alg)
-      const kid = typeof privateKey === 'object' && 'kid' in privateKey ? privateKey.kid : undefined
-      return oauth.PrivateKeyJwt({ key: await this.#key, ...(kid && { kid }) })
-    }
-    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-    const isPost =
-      (authMethod ?? (methods.includes('client_secret_basic') ? 'client_secret_basic' : 'client_secret_post')) ===
-      'client_secret_post'
-    return isPost ? oauth.ClientSecretPost(clientSecret ?? '') : oauth.ClientSecretBasic(clientSecret ?? '')
-  }
-
-  /** All URLs have been checked: http is allowed for this machine only. */
-  #transport() {
-    const { fetch } = this.#options
-    return {
-      [oauth.allowInsecureRequests]: true,
-      ...(fetch && { [oauth.customFetch]: fetch }),
-      signal: () => AbortSignal.timeout(TIMEOUT),
-    }
+    if (privateKey) return oauth.PrivateKeyJwt(await this.#key())
+    const { token_endpoint_auth_methods_supported: methods = ['client_secret_basic'] } = server
+    const usual = methods.includes('client_secret_basic') ? 'client_secret_basic' : 'client_secret_post'
+    const { authMethod = usual } = this.#options
+    return authMethod === 'client_secret_post'
+      ? oauth.ClientSecretPost(clientSecret)
+      : oauth.ClientSecretBasic(clientSecret)
   }
 }
 
-const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
+const misuse = (message: string) => new LatchkeyError('misuse', message)
 
 function assertSafe(value: string): void {
   if (!safeUrl(value, ({ hostname }) => LOCAL.test(hostname)))
     throw misuse(`${JSON.stringify(value)} is not an https address.`)
 }
 
-async function importKey(key: JWK | string | CryptoKey, alg = 'ES256'): Promise<CryptoKey> {
-  if (typeof key === 'string') return importPKCS8(key, alg)
-  if (key instanceof CryptoKey) return key
-  const imported = await importJWK(key, key.alg ?? alg)
-  if (imported instanceof Uint8Array) throw misuse('private_key_jwt needs a private key, not a shared secret.')
-  return imported
+async function importKey({ privateKey, alg = 'ES256' }: ServiceCredentialsOptions): Promise<oauth.PrivateKey> {
+  if (typeof privateKey === 'string') return { key: await importPKCS8(privateKey, alg) }
+  if (!privateKey || privateKey instanceof CryptoKey) return { key: privateKey as CryptoKey }
+  const key = await importJWK(privateKey, privateKey.alg ?? alg)
+  if (key instanceof CryptoKey) return { key, kid: privateKey.kid }
+  throw misuse('private_key_jwt needs a private key, not a shared secret.')
 }
 
-function asError(error: unknown): LatchkeyError {
-  if (error instanceof LatchkeyError) return error
-  const options: LatchkeyErrorOptions = { next: 'configure', cause: error }
-  if (error instanceof oauth.ResponseBodyError) {
-    const code = codeFromServer(error.error, 'server_error')
-    return new LatchkeyError(code, `The authorization server refused the service account (${code}).`, {
-      ...options,
-      ...(error.error_description && { detail: error.error_description }),
-    })
+/** What went wrong at the authorization server; its own words stay in `detail`. */
+function asError(cause: unknown): LatchkeyError {
+  if (cause instanceof LatchkeyError) return cause
+  const failed = (code: ErrorCode, message: string, detail?: string) =>
+    new LatchkeyError(code, `The authorization server ${message}.`, { next: 'configure', cause, detail })
+  if (cause instanceof oauth.ResponseBodyError) {
+    const code = codeFromServer(cause.error, 'server_error')
+    return failed(code, `refused the service account (${code})`, cause.error_description)
   }
-  if (error instanceof oauth.WWWAuthenticateChallengeError) {
-    return new LatchkeyError('invalid_client', 'The authorization server refused the service account.', options)
+  if (cause instanceof oauth.WWWAuthenticateChallengeError) {
+    return failed('invalid_client', 'refused the service account')
   }
-  if (error instanceof oauth.OperationProcessingError) {
-    return new LatchkeyError('malformed_response', 'The authorization server sent an invalid response.', options)
-  }
-  return new LatchkeyError('network', 'The authorization server could not be reached.', { next: 'retry', cause: error })
+  if (cause instanceof oauth.OperationProcessingError) return failed('malformed_response', 'sent an invalid response')
+  return new LatchkeyError('network', 'The authorization server could not be reached.', { next: 'retry', cause })
 }

@@ -81,27 +81,20 @@ export function withAccount<Input, Options>(
     } catch (error) {
       if (!(error instanceof AuthorizationRequired)) throw error
       const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
-      throw new AuthorizationRequired({
-        ...error.request,
-        ...(typeof toolCallId === 'string' && { toolCallId }),
-      })
+      throw typeof toolCallId === 'string' ? new AuthorizationRequired({ ...error.request, toolCallId }) : error
     }
   }
 
-  const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
-  if (isGenerator) {
-    return (input, callOptions) => {
-      async function* run() {
-        const { account, clean } = await open(callOptions)
-        try {
-          for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield clean(value)
-        } catch (error) {
-          throw clean(error)
-        }
-      }
-      return bindIdentities(run())
+  async function* generate(input: Input, callOptions: Options) {
+    const { account, clean } = await open(callOptions)
+    try {
+      for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield clean(value)
+    } catch (error) {
+      throw clean(error)
     }
   }
+  const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
+  if (isGenerator) return (input, callOptions) => bindIdentities(generate(input, callOptions))
   return async (input, callOptions) => {
     const { account, clean } = await open(callOptions)
     try {
@@ -113,31 +106,23 @@ export function withAccount<Input, Options>(
 }
 
 function accountOf(options: WithAccountOptions, context: AgentContext, token: AgentToken) {
-  const { provider, allow = ALL_CALLS, scopes, toolName, onUse, fetch } = options
-  const given = new Set(secretsOf([token.toIdentity()], typeof provider === 'string' ? [] : [provider]))
-  const accountFetch =
-    typeof provider !== 'string' &&
-    createAccountFetch({ rules: [{ provider, allow, ...(scopes && { scopes }) }], context, onUse, fetch, toolName })
+  const { allow = ALL_CALLS, scopes } = options
+  const provider = typeof options.provider === 'string' ? undefined : options.provider
+  const given = new Set(secretsOf([token.toIdentity()], provider && [provider]))
+  const accountFetch = provider && createAccountFetch({ ...options, context, rules: [{ provider, allow, scopes }] })
   const account: ToolAccount = {
     provider: token.provider,
     accountId: token.accountId,
     scopes: token.scopes,
     async getToken() {
-      const { access_token } = await context.getToken(token.provider, { ...(scopes && { scopes }), toolName })
+      const { access_token } = await context.getToken(token.provider, options)
       given.add(access_token)
       return access_token
     },
     async fetch(path, init) {
-      if (!accountFetch || typeof provider === 'string') {
-        throw new LatchkeyError(
-          'misuse',
-          'account.fetch needs the provider itself: withAccount({ provider: github() }).',
-          {
-            next: 'configure',
-          },
-        )
-      }
-      return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+      if (accountFetch) return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+      const message = 'account.fetch needs the provider itself: withAccount({ provider: github() }).'
+      throw new LatchkeyError('misuse', message)
     },
   }
   /** Made for each use, because the token may have been renewed since. */

@@ -57,14 +57,12 @@ function target(rule: AllowRule) {
   const { origin, protocol, pathname } = new URL(provider.apiBaseUrl)
   const isOwn = provider.baseUrl !== undefined && new URL(provider.baseUrl).origin === origin
   if (protocol !== 'https:' && !isOwn) {
-    throw new LatchkeyError('misuse', `The API of ${provider.name} is not https.`, { next: 'configure' })
+    throw new LatchkeyError('misuse', `The API of ${provider.name} is not https.`)
   }
   const patterns = allow.map((line) => {
     const [, method = '', path = ''] = /^(\*|[A-Z]+) (\/\S*)$/.exec(line) ?? []
     if (!method) {
-      throw new LatchkeyError('misuse', `${JSON.stringify(line)} is not a rule such as "GET /user/**".`, {
-        next: 'configure',
-      })
+      throw new LatchkeyError('misuse', `${JSON.stringify(line)} is not a rule such as "GET /user/**".`)
     }
     const source = path.split(/(\*\*|\*)/).map((part) => {
       if (part === '**') return '.*'

@@ -1,8 +1,7 @@
-import { type LookupAddress, lookup as systemLookup } from 'node:dns'
+import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { Readable } from 'node:stream'
-import { readBounded } from '@latchkey/core/server'
-import type { Agent, Dispatcher } from 'undici'
+import { once, readBounded } from '@latchkey/core/server'
+import type { RequestInit as UndiciInit } from 'undici'
 import { isPublicAddress } from './public-address.ts'
 
 /** Options of {@link createGuardedFetch}. */
@@ -39,7 +38,7 @@ export interface StreamLimits {
    */
   idle?: number
   /**
-   * Maximum milliseconds from the first byte to the last.
+   * Maximum milliseconds from the request to the last byte.
    *
    * @default 3_600_000
    */
@@ -56,6 +55,7 @@ export interface StreamLimits {
 export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 const MAX_HOPS = 3
+const REDIRECTS = [301, 302, 303, 307, 308]
 const STREAMS = { idle: 120_000, lifetime: 3_600_000, maxBytes: 16 * 1024 * 1024 }
 const EVENT_STREAM = /^\s*text\/event-stream\s*(;|$)/i
 const PORTS = ['', '8443']
@@ -68,14 +68,6 @@ export class GuardError extends Error {
   }
 }
 
-type Answer = Dispatcher.ResponseData
-
-/** Undici is loaded with the first request. The time limits are those of the guarded fetch. */
-async function agent(lookup: LookupFunction): Promise<Agent> {
-  const { Agent } = await import('undici')
-  return new Agent({ connect: { lookup, timeout: 0 }, headersTimeout: 0, bodyTimeout: 0 })
-}
-
 /**
  * Makes a fetch that is safe against SSRF. Addresses are checked after the URL is parsed. A host is resolved once, and the
  * connection goes to the address that was checked. Each redirect is checked in the same way. Answers have limits of size and
@@ -86,7 +78,8 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   const { dangerouslyAllowOrigins = [], lookup = systemLookup, timeout = 10_000, maxBytes = 256 * 1024 } = options
   const limits = { ...STREAMS, ...options.streams }
 
-  const check = (url: URL): { allowed: boolean } => {
+  /** Whether a URL is of an allowed origin. @throws GuardError for a URL that may not be called */
+  function check(url: URL): boolean {
     const allowed = dangerouslyAllowOrigins.includes(url.origin)
     if (url.username || url.password) throw new GuardError()
     if (url.protocol !== 'https:' && !(allowed && url.protocol === 'http:')) throw new GuardError()
@@ -95,94 +88,62 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     // An IP literal never reaches the resolver, so it is checked here.
     if (!allowed && isIP(host) && !isPublicAddress(host)) throw new GuardError()
     if (!allowed && (host === 'localhost' || host.endsWith('.localhost'))) throw new GuardError()
-    return { allowed }
+    return allowed
   }
 
   /** Looks a host up once and checks every address, so that the connection goes to a checked address. */
   const pinned =
     (allowed: boolean): LookupFunction =>
     (hostname, { family }, callback) => {
-      lookup(
-        hostname,
-        { all: true, family: family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : family },
-        (error, found) => {
-          const addresses = found as LookupAddress[]
-          if (
-            error ||
-            addresses.length === 0 ||
-            (!allowed && !addresses.every(({ address }) => isPublicAddress(address)))
-          ) {
-            callback(new GuardError(), '', 4)
-            return
-          }
-          callback(null, addresses, undefined)
-        },
-      )
+      lookup(hostname, { all: true, family }, (error, addresses) => {
+        const isOpen = allowed || addresses?.every(({ address }) => isPublicAddress(address))
+        if (error || addresses.length === 0 || !isOpen) callback(new GuardError(), '', 4)
+        else callback(null, addresses, undefined)
+      })
     }
 
-  /** Separate pools for allowed and other origins: addresses are checked only when connecting, so no connection is shared. */
-  const agents = new Map<boolean, Promise<Agent>>()
-  const agentFor = (allowed: boolean) => {
-    const made = agents.get(allowed) ?? agent(pinned(allowed))
-    agents.set(allowed, made)
-    return made
-  }
+  /** Loads undici with the first request. Its own time limits are off: those of the guarded fetch are kept. */
+  const transport = (allowed: boolean) =>
+    once(async () => {
+      const { Agent, fetch } = await import('undici')
+      const connect = { lookup: pinned(allowed), timeout: 0 }
+      return { fetch, dispatcher: new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 }) }
+    })
+  // Separate pools: addresses are checked only when connecting, so no connection is shared.
+  const toPublic = transport(false)
+  const toAllowed = transport(true)
 
-  async function once(url: URL, init: RequestInit, signal: AbortSignal): Promise<Answer> {
-    const { allowed } = check(url)
-    // A compressed answer could decompress to any size.
-    const headers = { ...Object.fromEntries(new Headers(init.headers)), 'accept-encoding': 'identity' }
-    const dispatcher = await agentFor(allowed)
-    const method = (init.method ?? 'GET') as Dispatcher.HttpMethod
-    const body = typeof init.body === 'string' ? init.body : init.body?.toString()
-    const path = url.pathname + url.search
-    const answer = await dispatcher.request({ origin: url.origin, path, method, headers, body, signal })
-    // Destroying a body emits an error. Its reader gets it too, so it is ignored here.
-    answer.body.on('error', () => {})
-    return answer
+  /** Sends a request, and follows its redirects. */
+  async function send(url: URL, init: RequestInit, hops = 0): Promise<Response> {
+    const { fetch, dispatcher } = await (check(url) ? toAllowed : toPublic)()
+    const headers = new Headers(init.headers)
+    // A compressed answer could grow to any size.
+    headers.set('accept-encoding', 'identity')
+    const request = { ...init, headers: [...headers], redirect: 'manual', dispatcher } as UndiciInit
+    const answer = (await fetch(url, request)) as unknown as Response
+    const location = REDIRECTS.includes(answer.status) ? answer.headers.get('location') : null
+    if (location === null) return answer
+    await answer.body?.cancel()
+    // A body, or headers to another origin, may carry a secret, so a redirect never forwards them.
+    if ((init.method ?? 'GET') !== 'GET' || hops >= MAX_HOPS) throw new GuardError()
+    const next = new URL(location, url)
+    return send(next, next.origin === url.origin ? init : { signal: init.signal }, hops + 1)
   }
 
   return async (input, init = {}) => {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), timeout)
-    const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
+    const stop = new AbortController()
+    const timer = setTimeout(() => stop.abort(), timeout)
     const streams = new Headers(init.headers).get('accept')?.includes('text/event-stream')
-    let answer: Answer | undefined
+    const signals = [stop.signal, init.signal, streams && AbortSignal.timeout(limits.lifetime)]
     try {
-      let url = new URL(input)
-      let current = init
-      for (let hops = 0; ; hops += 1) {
-        answer = await once(url, current, signal)
-        const { statusCode, headers } = answer
-        const redirect = [301, 302, 303, 307, 308].includes(statusCode) ? [headers.location].flat()[0] : undefined
-        if (redirect === undefined) {
-          const encoding = headers['content-encoding']
-          if (encoding !== undefined && encoding !== 'identity') throw new GuardError()
-          const empty = statusCode === 204 || statusCode === 304 || statusCode < 200
-          const body =
-            streams && EVENT_STREAM.test(String(headers['content-type']))
-              ? streamOf(answer.body, limits)
-              : await readBounded(
-                  Readable.toWeb(answer.body) as ReadableStream<Uint8Array>,
-                  maxBytes,
-                  () => new GuardError(),
-                )
-          return new Response(empty ? null : body, {
-            status: statusCode,
-            headers: Object.entries(headers).flatMap(([name, value]) =>
-              [value ?? []].flat().map((one): [string, string] => [name, one]),
-            ),
-          })
-        }
-        answer.body.destroy()
-        // A body, or headers to another origin, may carry a secret, so a redirect never forwards them.
-        if ((init.method ?? 'GET') !== 'GET' || hops >= MAX_HOPS) throw new GuardError()
-        const next = new URL(redirect, url)
-        if (next.origin !== url.origin) current = { method: 'GET', headers: { accept: '*/*' } }
-        url = next
-      }
+      const signal = AbortSignal.any(signals.filter((one) => one instanceof AbortSignal))
+      const { status, headers, body } = await send(new URL(input), { ...init, signal })
+      if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw new GuardError()
+      const isStream = body && streams && EVENT_STREAM.test(headers.get('content-type') ?? '')
+      const passed = isStream ? streamOf(body, limits, stop) : await readBounded(body, maxBytes, () => new GuardError())
+      return new Response(body && passed, { status, headers: [...headers] })
     } catch {
-      answer?.body.destroy()
+      stop.abort()
       throw new GuardError()
     } finally {
       clearTimeout(timer)
@@ -191,38 +152,31 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
 }
 
 /** The body of an event stream, with backpressure. Cancelling it closes the connection. */
-function streamOf(body: Answer['body'], limits: Required<StreamLimits>): ReadableStream<Uint8Array> {
-  const pieces = body[Symbol.asyncIterator]()
-  const end = () => body.destroy(new GuardError())
-  const lifetime = setTimeout(end, limits.lifetime)
-  lifetime.unref()
-  let left = limits.maxBytes
+function streamOf(
+  body: ReadableStream<Uint8Array>,
+  { idle, maxBytes }: Required<StreamLimits>,
+  stop: AbortController,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  let left = maxBytes
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const idle = setTimeout(end, limits.idle)
+        const timer = setTimeout(() => stop.abort(), idle)
         try {
-          const { done, value } = await pieces.next()
-          if (done) {
-            clearTimeout(lifetime)
-            controller.close()
-            return
-          }
-          left -= value.byteLength
+          const { done, value } = await reader.read()
+          left -= value?.byteLength ?? 0
           if (left < 0) throw new GuardError()
-          controller.enqueue(new Uint8Array(value))
+          if (done) controller.close()
+          else controller.enqueue(value)
         } catch {
-          clearTimeout(lifetime)
-          body.destroy()
+          stop.abort()
           controller.error(new GuardError())
         } finally {
-          clearTimeout(idle)
+          clearTimeout(timer)
         }
       },
-      cancel() {
-        clearTimeout(lifetime)
-        body.destroy()
-      },
+      cancel: () => stop.abort(),
     },
     // Nothing is read ahead of the consumer.
     { highWaterMark: 0 },

@@ -21,25 +21,20 @@ for (const [network, prefix] of [
 ] as const) {
   closed.addSubnet(network, prefix, 'ipv4')
 }
+/** Only this part of IPv6 is assigned to public networks, apart from the networks below. @see RFC 4291 §2.4 */
+const unicast = new BlockList()
+unicast.addSubnet('2000::', 3, 'ipv6')
 for (const [network, prefix] of [
-  ['::', 96],
-  ['::ffff:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
+  ['3fff::', 20],
 ] as const) {
   closed.addSubnet(network, prefix, 'ipv6')
 }
 
 /** Whether an address is on the public network. */
 export function isPublicAddress(address: string): boolean {
-  const family = isIP(address)
-  return family !== 0 && !closed.check(address, family === 6 ? 'ipv6' : 'ipv4')
+  if (isIP(address) === 6) return unicast.check(address, 'ipv6') && !closed.check(address, 'ipv6')
+  return isIP(address) === 4 && !closed.check(address)
 }

@@ -3,10 +3,10 @@ import { type ConnectRequest, readConnectRequest } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
 import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { secretsOf } from '../../outbound/redact/secrets.ts'
-import { createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
+import { type AccountFetchInit, createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
 import { AuthorizationRequired } from '../authorization-required.ts'
 import { AgentContext } from '../context.ts'
-import { signedContinuations, storedContinuations } from './continuations.ts'
+import { type PausedRun, signedContinuations, storedContinuations } from './continuations.ts'
 import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
 
 /** A tool that code can call as `tools.name(input)`: an AI SDK tool, or any object of this shape. */
@@ -92,24 +92,12 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
     async run({ source, continuation, declined = [], abortSignal }) {
       const context = AgentContext.current()
       const run = { userId: context.userId, source }
-      const {
-        seed,
-        at,
-        answers,
-        used: usedBefore,
-      } = continuation
-        ? continuations.take(run, continuation)
+      const started: PausedRun = continuation
+        ? await continuations.take(run, continuation)
         : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
-      const used = new Map(usedBefore.map((account) => [account.provider, account]))
-      /** Made for each use, because a token may have been renewed since. */
-      const redactor = () =>
-        createRedactor(
-          secretsOf(
-            Object.values(context.oauthTokens).map((token) => token.toIdentity()),
-            providers,
-          ),
-        )
-
+      const used = new Map(started.used.map((account) => [account.provider, account]))
+      const identities = Object.values(context.oauthTokens).map((token) => token.toIdentity())
+      const redactor = createRedactor(secretsOf(identities, providers))
       const accountFetch = createAccountFetch({
         rules,
         context,
@@ -117,7 +105,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
         fetch: options.fetch,
         onUse: (entry) => {
           const { action, provider, accountId } = entry
-          if (action === 'used' && provider) used.set(provider, { provider, ...(accountId && { accountId }) })
+          if (action === 'used' && provider) used.set(provider, { provider, accountId })
           onUse?.(entry)
         },
       })
@@ -140,45 +128,32 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
             tool ? callTool(toolName, tool, input, signal) : sendRequest(input as GuestRequest, signal),
           )
           const request = readConnectRequest(output)
-          return request ? pause(request) : { output: toJson(redactor().value(output), MAX_ANSWER_BYTES) }
+          return request ? pause(request) : { output: toJson(redactor.value(output), MAX_ANSWER_BYTES) }
         } catch (error) {
           if (error instanceof AuthorizationRequired) return pause(error.request)
           // Only the message: an error's other properties may hold a request.
           const message = error instanceof Error ? error.message : 'The tool failed.'
-          return { error: redactor().text(message), code: 'TOOL_ERROR' }
+          return { error: redactor.text(message), code: 'TOOL_ERROR' }
         }
       }
 
-      const ended = await runProgram({
-        source,
-        tools: Object.keys(tools),
-        seed,
-        at,
-        answers,
-        limits: { ...LIMITS, ...limits },
-        signal: abortSignal,
-        call,
-      }).catch((error: unknown) => {
-        throw redactor().value(error)
+      const guest = { source, tools: Object.keys(tools), limits: { ...LIMITS, ...limits } }
+      const ended = await runProgram({ ...started, ...guest, signal: abortSignal, call }).catch((error: unknown) => {
+        throw redactor.value(error)
       })
       const accounts = [...used.values()]
-      if (ended.status === 'paused') {
-        const next = continuations.put(run, { seed, at, answers: ended.answers, used: accounts })
-        const requests = ended.requests as [ConnectRequest, ...ConnectRequest[]]
-        return { status: 'paused', requests, continuation: next }
+      if (ended.status === 'completed') return { ...redactor.value(ended), accounts }
+      const { status, requests, answers } = ended
+      return {
+        status,
+        requests: requests as [ConnectRequest, ...ConnectRequest[]],
+        continuation: await continuations.put(run, { ...started, answers, used: accounts }),
       }
-      const { value, logs } = redactor().value(ended)
-      return { status: 'completed', value, logs, accounts }
     },
   }
 }
 
-interface GuestRequest {
-  url: string
-  method: string
-  headers: Record<string, string>
-  body?: string
-}
+type GuestRequest = AccountFetchInit & { url: string }
 
 /** Calls a tool after checking its input. The AI SDK checks only inputs that a model sends directly. */
 async function callTool(
@@ -201,23 +176,18 @@ async function callTool(
 const isIterable = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 
+/** What checks an input: a Standard Schema answers with issues, a schema of the AI SDK with `success`. */
+interface Validator {
+  validate?(value: unknown): Promise<{ value?: unknown; issues?: readonly { message: string }[]; success?: boolean }>
+}
+
 /** Validates an input with the schema. Without a schema any input is accepted. */
 async function validate(name: string, schema: unknown, input: unknown): Promise<unknown> {
   if (schema === undefined || schema === null) return input
-  const refuse = () => new Error(`The input of ${name} does not fit its schema.`)
-  const { '~standard': standard, validate: own } = schema as {
-    '~standard'?: { validate(value: unknown): unknown }
-    validate?: (value: unknown) => unknown
-  }
-  if (standard) {
-    const result = (await standard.validate(input)) as { value?: unknown; issues?: readonly { message: string }[] }
-    if (result.issues) throw new Error(`${refuse().message} ${result.issues.map(({ message }) => message).join(' ')}`)
-    return result.value
-  }
-  if (own) {
-    const result = (await own(input)) as { success: boolean; value?: unknown }
-    if (!result.success) throw refuse()
-    return result.value
-  }
-  throw new Error(`The schema of ${name} cannot check inputs.`)
+  const { '~standard': standard = schema as Validator } = schema as { '~standard'?: Validator }
+  if (!standard.validate) throw new Error(`The schema of ${name} cannot check inputs.`)
+  const { value, issues, success = issues === undefined } = await standard.validate(input)
+  if (success) return value
+  const messages = (issues ?? []).map(({ message }) => message)
+  throw new Error([`The input of ${name} does not fit its schema.`, ...messages].join(' '))
 }

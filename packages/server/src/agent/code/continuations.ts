@@ -1,5 +1,6 @@
-import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { LatchkeyError } from '@latchkey/core'
+import { jwtVerify, SignJWT } from 'jose'
 import type { UsedAccount } from '../account-fetch.ts'
 import type { Answer } from './sandbox.ts'
 
@@ -20,51 +21,41 @@ export interface Run {
 
 export interface Continuations {
   /** Makes the continuation of a run. */
-  put(run: Run, paused: PausedRun): string
+  put(run: Run, paused: PausedRun): Promise<string>
   /** @throws LatchkeyError `misuse` if it is unknown, expired, already used, or of another person or source. */
-  take(run: Run, continuation: string): PausedRun
+  take(run: Run, continuation: string): Promise<PausedRun>
 }
 
 /** How long a paused run can be resumed, in milliseconds. */
 const MAX_PAUSE = 60 * 60 * 1000
 /** The oldest are dropped beyond this number, so that runs that are never resumed cannot fill the memory. */
 const MAX_KEPT = 1000
-
-interface Kept extends PausedRun {
-  run: string
-  /** Milliseconds since the epoch. */
-  until: number
-}
+const AUDIENCE = 'latchkey-code-mode'
 
 const keyOf = ({ userId, source }: Run) =>
   createHash('sha256')
     .update(JSON.stringify([userId, source]))
     .digest('base64url')
 
-const keep = (run: Run, paused: PausedRun): Kept => ({ ...paused, run: keyOf(run), until: Date.now() + MAX_PAUSE })
-
-function check(run: Run, kept: Kept | undefined): PausedRun {
-  if (kept && kept.until > Date.now() && kept.run === keyOf(run)) return kept
-  throw new LatchkeyError(
-    'misuse',
-    'This continuation is not valid: it is unknown, expired, already used, or of another person or source.',
-    { next: 'none' },
-  )
+function invalid(): never {
+  const reason = 'it is unknown, expired, already used, or of another person or source'
+  throw new LatchkeyError('misuse', `This continuation is not valid: ${reason}.`, { next: 'none' })
 }
 
 /** Keeps paused runs in memory. Each can be resumed once. */
 export function storedContinuations(): Continuations {
-  const runs = new Map<string, Kept>()
+  const runs = new Map<string, PausedRun & { until: number }>()
   return {
-    put(run, paused) {
-      for (const [id, { until }] of runs) if (until <= Date.now() || runs.size >= MAX_KEPT) runs.delete(id)
+    async put(run, paused) {
+      for (const [key, { until }] of runs) if (until <= Date.now() || runs.size >= MAX_KEPT) runs.delete(key)
       const id = randomUUID()
-      runs.set(id, keep(run, paused))
+      runs.set(id + keyOf(run), { ...paused, until: Date.now() + MAX_PAUSE })
       return id
     },
-    take(run, id) {
-      const found = check(run, runs.get(id))
-      runs.delete(id)
+    async take(run, id) {
+      const found = runs.get(id + keyOf(run))
+      if (!found || found.until <= Date.now()) return invalid()
+      runs.delete(id + keyOf(run))
       return found
     },
   }
@@ -72,21 +63,20 @@ export function storedContinuations(): Continuations {
 
 /** Puts the paused run into a signed continuation. @throws LatchkeyError `misuse` if the secret is too short. */
 export function signedContinuations(secret: string | Uint8Array): Continuations {
-  if (Buffer.byteLength(secret) < 32) {
-    throw new LatchkeyError('misuse', 'continuationSecret needs 32 bytes or more.', { next: 'configure' })
-  }
-  const sign = (body: string) => createHmac('sha256', secret).update(`latchkey-code-mode.${body}`).digest('base64url')
+  const key = typeof secret === 'string' ? Buffer.from(secret) : secret
+  if (key.byteLength < 32) throw new LatchkeyError('misuse', 'continuationSecret needs 32 bytes or more.')
   return {
-    put(run, paused) {
-      const body = Buffer.from(JSON.stringify(keep(run, paused))).toString('base64url')
-      return `${body}.${sign(body)}`
-    },
-    take(run, continuation) {
-      const [body = '', signature = ''] = continuation.split('.')
-      const expected = Buffer.from(sign(body))
-      const given = Buffer.from(signature)
-      const isOurs = given.length === expected.length && timingSafeEqual(given, expected)
-      return check(run, isOurs ? JSON.parse(Buffer.from(body, 'base64url').toString()) : undefined)
+    put: (run, paused) =>
+      new SignJWT({ paused })
+        .setProtectedHeader({ alg: 'HS256' })
+        .setAudience(AUDIENCE)
+        .setSubject(keyOf(run))
+        .setExpirationTime(new Date(Date.now() + MAX_PAUSE))
+        .sign(key),
+    async take(run, continuation) {
+      const checks = { algorithms: ['HS256'], audience: AUDIENCE, subject: keyOf(run), requiredClaims: ['exp'] }
+      const { payload } = await jwtVerify<{ paused: PausedRun }>(continuation, key, checks).catch(invalid)
+      return payload.paused
     },
   }
 }

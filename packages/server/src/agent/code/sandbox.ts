@@ -78,6 +78,13 @@ export type Ended =
   | { status: 'completed'; value: unknown; logs: string[] }
   | { status: 'paused'; requests: ConnectRequest[]; answers: Answer[] }
 
+/** A call that waits for its answer. */
+interface Asked {
+  name: string
+  input: string | undefined
+  hash: string
+}
+
 /** Maximum milliseconds for the thread to start. */
 const START = 30_000
 
@@ -104,7 +111,7 @@ export function runProgram(program: Program): Promise<Ended> {
     })
     const ending = new AbortController()
     const answers = [...program.answers]
-    const asked = new Map<number, { name: string; input: string | undefined; hash: string }>()
+    const asked = new Map<number, Asked>()
     const paused = new Map<number, ConnectRequest>()
     let replayed = 0
     let running = 0
@@ -131,10 +138,7 @@ export function runProgram(program: Program): Promise<Ended> {
       isIdle = false
       worker.postMessage({ id, output, error, code, at: time } satisfies ToWorker)
     }
-    const start = async (
-      id: number,
-      { name, input, hash }: { name: string; input: string | undefined; hash: string },
-    ) => {
+    const start = async (id: number, { name, input, hash }: Asked) => {
       running += 1
       const outcome = await program.call(name, input, ending.signal)
       running -= 1

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type ConnectRequest, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
 import { readChallenge } from '@latchkey/core/mcp'
 import { isResourceOf } from '@latchkey/core/server'
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -74,6 +74,7 @@ const calls = new AsyncLocalStorage<Call>()
 /** Makes a session, not connected yet. The first one loads the official client. */
 export async function createMcpSession(options: McpSessionOptions): Promise<McpSession> {
   const { id, name = id, url, visited = [], clientInfo = { name: 'latchkey', version: '0' }, negotiate } = options
+  const from = { provider: id, server: url }
   const { Client } = await import('@modelcontextprotocol/client')
   const client = new Client(clientInfo, {
     capabilities: { elicitation: { url: {} } },
@@ -81,7 +82,7 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
     ...(negotiate && { versionNegotiation: { mode: 'auto' as const } }),
   })
   client.setRequestHandler('elicitation/create', ({ params }) => {
-    const request = readConnectRequest(params, { provider: id, ...(url && { server: url }) })
+    const request = readConnectRequest(params, from)
     const call = calls.getStore()
     if (request?.url && visited.includes(request.url) && call && !call.accepted.has(request.url)) {
       call.accepted.add(request.url)
@@ -103,8 +104,8 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
       } catch (thrown) {
         error = thrown
       }
-      const wanted = call.wanted ?? wantedBy(error, { provider: id, ...(url && { server: url }) })
-      if (wanted) throw new AuthorizationRequired({ ...wanted, ...(toolName && { toolName }) })
+      const wanted = call.wanted ?? wantedBy(error, from)
+      if (wanted) throw new AuthorizationRequired({ ...wanted, toolName })
       throw readError(error, id, name)
     },
   }
@@ -112,8 +113,8 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
 
 /** The page that the person must visit first. @see MCP 2025-11-25 "URL Elicitation Required" */
 function wantedBy(error: unknown, from: { provider: string; server?: string }): ConnectRequest | null {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return null
-  return readConnectRequest({ code: error.code, data: 'data' in error ? error.data : undefined }, from)
+  const { code, data } = (error ?? {}) as { code?: unknown; data?: unknown }
+  return code === undefined ? null : readConnectRequest({ code, data }, from)
 }
 
 /** Keeps Latchkey's errors. Leaves out the server's messages, because a model would read them. */
@@ -121,13 +122,16 @@ function readError(error: unknown, provider: string, name: string): Error {
   for (let one = error; one instanceof Error; one = one.cause) {
     if (one instanceof LatchkeyError || one instanceof AuthorizationRequired) return one
   }
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'number'
     ? new LatchkeyError('server_error', `${name} answered with error ${code}.`, { provider })
     : new LatchkeyError('malformed_response', `${name} gave an answer that could not be understood.`, { provider })
 }
 
 export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
+
+/** A token for an MCP server, and what is known of its account. */
+type McpToken = Pick<Identity, 'accessToken' | 'accountId'> & { scopes?: readonly string[] }
 
 /** Options of {@link AuthenticatedMcpClient}. */
 export interface AuthenticatedMcpClientOptions {
@@ -137,9 +141,7 @@ export interface AuthenticatedMcpClientOptions {
    *
    * @default the token of the current AgentContext, if its `resource` says that it is for this server
    */
-  token?: (
-    request: OpenRequest,
-  ) => Promise<{ accessToken: string; scopes?: readonly string[]; accountId?: string } | undefined>
+  token?: (request: OpenRequest) => Promise<McpToken | undefined>
   /**
    * Used for every call to the server.
    *
@@ -159,12 +161,6 @@ async function endSession({ client }: McpSession): Promise<void> {
   const transport = client.transport as StreamableHTTPClientTransport | undefined
   await transport?.terminateSession().catch(() => {})
   await client.close()
-}
-
-interface Held {
-  accessToken: string
-  scopes: readonly string[]
-  accountId: string | undefined
 }
 
 /**
@@ -233,25 +229,19 @@ export class AuthenticatedMcpClient {
     return session
   }
 
-  /** @throws AuthorizationRequired */
-  async #token(forceRefresh = false): Promise<Held> {
-    const { id } = this.#target
+  /** @throws AuthorizationRequired, for the account whose token was refused before */
+  async #token(forceRefresh: boolean, accountId: string | undefined): Promise<McpToken> {
+    const { id: provider, url } = this.#target
     if (this.#options.token) {
       const found = await this.#options.token({ forceRefresh })
-      if (!found) throw new AuthorizationRequired({ provider: id })
-      return { accessToken: found.accessToken, scopes: found.scopes ?? [], accountId: found.accountId }
+      if (found) return found
+      throw new AuthorizationRequired({ provider, accountId })
     }
-    const token = await AgentContext.current().getToken(id, { forceRefresh })
-    const { access_token, scopes, accountId } = token
+    const identity = (await AgentContext.current().getToken(provider, { forceRefresh })).toIdentity()
     // Who names a server in a request says its id and its URL: only the account knows what it is for.
-    if (!isResourceOf(this.#target, token.resource)) {
-      throw new LatchkeyError('access_denied', `The ${id} account is not for ${new URL(this.#target.url).host}.`, {
-        provider: id,
-        account: accountId,
-        next: 'none',
-      })
-    }
-    return { accessToken: access_token, scopes, accountId }
+    if (isResourceOf(this.#target, identity.resource)) return identity
+    const message = `The ${provider} account is not for ${new URL(url).host}.`
+    throw new LatchkeyError('access_denied', message, { provider, account: identity.accountId, next: 'none' })
   }
 
   /** Sends one HTTP request with the person's token, to the server's own URL only. */
@@ -260,39 +250,29 @@ export class AuthenticatedMcpClient {
     if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
     // No standalone GET stream: it would outlive the request that this runs for.
     if (init.method === 'GET') return new Response(null, { status: 405 })
-    const required: Omit<ConnectRequest, 'type'> = { provider: id }
-    let scopes: readonly string[] = []
+    let used: McpToken | undefined
     const response = await sendRenewing(
-      async (renew) => {
-        try {
-          return await this.#token(renew)
-        } catch (error) {
-          throw error instanceof AuthorizationRequired
-            ? new AuthorizationRequired({ ...error.request, ...required })
-            : error
-        }
-      },
-      (held) => {
-        if (held.accountId) required.accountId = held.accountId
-        scopes = held.scopes
+      (renew) => this.#token(renew, used?.accountId),
+      (token) => {
+        used = token
         // Not awaited: a server forgets a session that has ended.
         const signal = init.method === 'DELETE' ? AbortSignal.timeout(END_TIMEOUT) : init.signal
         const request = { ...init, signal, url, fetch: this.#fetch } as ApiRequest
-        return sendAs(bearer({ id, name }, held.accessToken), request, MCP_POLICY)
+        return sendAs(bearer({ id, name }, token.accessToken), request, MCP_POLICY)
       },
     )
-    if (!response) throw new AuthorizationRequired(required)
+    const { accountId, scopes = [] } = used ?? {}
+    if (!response) throw new AuthorizationRequired({ provider: id, accountId })
     if (response.status >= 500 || response.status === 429) {
       await response.body?.cancel()
-      throw new LatchkeyError('temporarily_unavailable', `${name} answered with status ${response.status}.`, {
-        provider: id,
-      })
+      const message = `${name} answered with status ${response.status}.`
+      throw new LatchkeyError('temporarily_unavailable', message, { provider: id })
     }
     const challenge = readChallenge(response.headers)
     if (response.status === 403 && challenge?.error === 'insufficient_scope') {
       await response.body?.cancel()
       const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
-      throw new AuthorizationRequired({ ...required, scopes: [...new Set([...scopes, ...wanted])] })
+      throw new AuthorizationRequired({ provider: id, accountId, scopes: [...new Set([...scopes, ...wanted])] })
     }
     return response
   }

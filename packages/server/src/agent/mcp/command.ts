@@ -49,7 +49,7 @@ function providerOf({ path, variable }: McpReference, providers: readonly Provid
   try {
     return providerOfName(variable, providers)
   } catch (error) {
-    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`, { next: 'configure' })
+    throw new LatchkeyError('misuse', `${path}: ${(error as Error).message}`)
   }
 }
 
@@ -63,19 +63,18 @@ async function fill(
     const provider = providerOf(reference, providers)
     const token = await context.getToken(provider, { toolName: entry.id })
     const own = providers.find(({ id }) => id === provider)?.apiBaseUrl ?? token.resource
-    const origins = [own, ...(new Map(Object.entries(headerOrigins)).get(provider) ?? [])]
-    if (
-      entry.url &&
-      !origins.some((one) => one && URL.canParse(one) && new URL(one).origin === new URL(entry.url ?? '').origin)
-    ) {
-      const message = `${reference.path}: the ${provider} account is not for ${new URL(entry.url).host}. Name its origin in headerOrigins if it is.`
+    const further = Object.hasOwn(headerOrigins, provider) ? headerOrigins[provider] : []
+    const origins = [own, ...(further ?? [])].map((one) => one && URL.parse(one)?.origin)
+    const server = entry.url && new URL(entry.url)
+    if (server && !origins.includes(server.origin)) {
+      const message = `${reference.path}: the ${provider} account is not for ${server.host}. Name its origin in headerOrigins if it is.`
       throw new LatchkeyError('access_denied', message, { provider, next: 'configure' })
     }
     const identity = token.toIdentity()
     const value = getIdentityEnv([identity], { providers })[reference.variable]
     if (value === undefined) {
       const message = `${reference.path}: the ${provider} account has no ${reference.variable}.`
-      throw new LatchkeyError('misuse', message, { next: 'configure' })
+      throw new LatchkeyError('misuse', message)
     }
     values[reference.variable] = value
     secrets.push(...secretsOf([identity], providers))
@@ -83,10 +82,7 @@ async function fill(
   const filled = (record: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [key, fillReferences(value, values)]))
   const { env, headers } = entry
-  return {
-    entry: { ...entry, ...(env && { env: filled(env) }), ...(headers && { headers: filled(headers) }) },
-    secrets,
-  }
+  return { entry: { ...entry, env: env && filled(env), headers: headers && filled(headers) }, secrets }
 }
 
 /** Options of {@link McpCommand}. */
@@ -124,9 +120,7 @@ export class McpCommand {
   /** @throws LatchkeyError `misuse` for an entry without a command, or a reference to an unknown variable. */
   constructor(entry: McpServerEntry, options: McpCommandOptions = {}) {
     if (entry.kind !== 'command' || !entry.command) {
-      throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`, {
-        next: 'configure',
-      })
+      throw new LatchkeyError('misuse', `mcpServers.${entry.id}: expected an entry with a command.`)
     }
     this.id = entry.id
     this.name = entry.name
@@ -151,18 +145,12 @@ export class McpCommand {
     const { id, name, command = '', args = [], env = {} } = entry
     const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio')
     const session = await createMcpSession({ id, name })
-    const transport = new StdioClientTransport({
-      command,
-      args: [...args],
-      env: { ...env },
-      // Its stderr may contain the secrets.
-      stderr: 'ignore',
-      ...(cwd && { cwd }),
-    })
+    // Its stderr may contain the secrets.
+    const transport = new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: 'ignore', cwd })
     const clean = createRedactor(secrets)
     try {
       await session.client.connect(transport, { timeout }).catch(() => {
-        throw new LatchkeyError('not_configured', `${name} could not be started.`, { next: 'configure' })
+        throw new LatchkeyError('not_configured', `${name} could not be started.`)
       })
       return clean.value(await session.run(toolName, (client) => request(client, timeout)))
     } finally {

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -117,14 +118,10 @@ export class Skill {
   /** A skill from a manifest. @throws LatchkeyError `misuse` if the manifest is not valid. */
   static async of(manifest: SkillManifest, folder: string): Promise<Skill> {
     const { name, command, tokens = [], optional = [] } = manifest
-    const isTexts = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string')
-    if (
-      typeof name !== 'string' ||
-      !isTexts(command) ||
-      command.length === 0 ||
-      !isTexts(tokens) ||
-      !isTexts(optional)
-    ) {
+    const areTexts = [command, tokens, optional].every(
+      (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+    )
+    if (typeof name !== 'string' || !areTexts || command.length === 0) {
       throw misuse('A skill needs a name, a command (a list) and the tokens it declares (a list).')
     }
     return new Skill(manifest, await realpath(folder))
@@ -140,39 +137,26 @@ export class Skill {
    * installed.
    */
   async run(options: RunSkillOptions = {}): Promise<SkillResult> {
-    const { input, limits, signal } = options
-    const { timeoutMs, maxOutputBytes, maxMemoryBytes } = { ...DEFAULTS, ...limits }
     const { env, secrets, accounts } = await this.#tokens(options)
-    const program = findProgram(this.manifest.command[0])
-    const args = await Promise.all(this.manifest.command.slice(1).map((one) => this.#argument(one)))
-    const own = this.manifest.directory === undefined
-    const cwd = own
-      ? await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-'))
-      : await inside(this.folder, this.manifest.directory ?? '', 'directory')
+    const { command, directory } = this.manifest
+    const program = findProgram(command[0])
+    const args = await Promise.all(command.slice(1).map((one) => this.#argument(one)))
+    const cwd =
+      directory === undefined
+        ? await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-'))
+        : await inside(this.folder, directory, 'directory')
     try {
       const wrapper = isolation()
-      if (!wrapper && options.withoutNamespace === 'refuse') {
-        throw new LatchkeyError(
-          'not_configured',
-          'A skill could read the environment of this process, because this system has no process namespaces.',
-          {
-            next: 'configure',
-          },
-        )
+      if (wrapper.length === 0 && options.withoutNamespace === 'refuse') {
+        const message =
+          'A skill could read the environment of this process, because this system has no process namespaces.'
+        throw new LatchkeyError('not_configured', message)
       }
-      const [command = program, ...rest] = [...(wrapper ?? []), ...limited(program, maxMemoryBytes), ...args]
-      const redactor = createRedactor(secrets)
-      const ended = await start(command, rest, {
-        cwd,
-        env: { ...base(cwd), ...options.env, SKILL_DIR: this.folder, ...env },
-        input: input === undefined ? '' : JSON.stringify(input),
-        timeoutMs,
-        maxOutputBytes,
-        signal,
-      })
-      return { ...ended, stdout: redactor.text(ended.stdout), stderr: redactor.text(ended.stderr), accounts }
+      const line = [...wrapper, ...limited(program, options.limits), ...args]
+      const variables = { ...base(cwd), ...options.env, SKILL_DIR: this.folder, ...env }
+      return { ...createRedactor(secrets).value(await start(line, { cwd, env: variables }, options)), accounts }
     } finally {
-      if (own) await rm(cwd, { recursive: true, force: true })
+      if (directory === undefined) await rm(cwd, { recursive: true, force: true })
     }
   }
 
@@ -194,7 +178,7 @@ export class Skill {
         env[variable] = value
         secrets.push(...secretsOf([identity], providers))
         if (!accounts.has(provider)) record({ action: 'used', accountId: token.accountId })
-        accounts.set(provider, { provider, ...(token.accountId && { accountId: token.accountId }) })
+        accounts.set(provider, { provider, accountId: token.accountId })
       } catch (error) {
         if (!(error instanceof AuthorizationRequired) || !optional.includes(variable)) throw error
       }
@@ -208,7 +192,7 @@ export class Skill {
   }
 }
 
-const misuse = (message: string) => new LatchkeyError('misuse', message, { next: 'configure' })
+const misuse = (message: string) => new LatchkeyError('misuse', message)
 
 /** Resolves a path and its symbolic links. @throws LatchkeyError `misuse` if it leaves the folder. */
 async function inside(folder: string, relative: string, kind?: 'directory'): Promise<string> {
@@ -236,112 +220,85 @@ function findProgram(name: string): string {
     .flatMap((folder) => extensions.map((extension) => path.join(folder, name + extension)))
     .find((file) => existsSync(file))
   if (path.basename(name) !== name || !found) {
-    throw new LatchkeyError('not_configured', `This skill needs ${name}, which is not installed here.`, {
-      next: 'configure',
-    })
+    throw new LatchkeyError('not_configured', `This skill needs ${name}, which is not installed here.`)
   }
   return found
 }
 
 /** Runs a program with a memory limit: a shell sets it, then `exec`s the program. */
-function limited(program: string, maxMemoryBytes: number): string[] {
+function limited(program: string, limits: SkillLimits = {}): string[] {
   if (WINDOWS) return [program]
+  const { maxMemoryBytes = DEFAULTS.maxMemoryBytes } = limits
   const kilobytes = Math.max(1, Math.ceil(maxMemoryBytes / 1024))
   return ['/bin/sh', '-c', `ulimit -c 0; ulimit -d ${kilobytes} 2>/dev/null; exec "$@"`, 'sh', program]
 }
 
-let wrapper: string[] | null | undefined
+const NAMESPACE = ['--pid', '--fork', '--kill-child', '--mount-proc']
+const WRAPPERS = [
+  ['unshare', '--user', '--map-current-user', ...NAMESPACE],
+  ['unshare', ...NAMESPACE],
+]
+
+let wrapper: string[] | undefined
 
 /**
- * A command that runs another in a new process namespace. Without it, a child can read in `/proc` the environment and the
- * open files of every process of its user, including this one. The namespace also ends processes that the child leaves.
+ * A command that runs another in a new process namespace; empty if there is none. Without it, a child can read in `/proc`
+ * the environment and the open files of every process of its user, including this one. The namespace also ends processes
+ * that the child leaves.
  */
-function isolation(): string[] | undefined {
-  if (wrapper === undefined) {
-    const [own, user] = [
-      ['--pid', '--fork', '--kill-child', '--mount-proc'],
-      ['--user', '--map-current-user'],
-    ]
-    const candidates = [
-      ['unshare', ...user, ...own],
-      ['unshare', ...own],
-    ]
-    const works = ([command = '', ...args]: string[]) =>
-      spawnSync(command, [...args, 'true'], { stdio: 'ignore', env: base('/'), timeout: 10_000 }).status === 0
-    wrapper = (process.platform === 'linux' && candidates.find(works)) || null
+function isolation(): string[] {
+  const works = ([command = '', ...args]: string[]) =>
+    spawnSync(command, [...args, 'true'], { stdio: 'ignore', env: base('/'), timeout: 10_000 }).status === 0
+  wrapper ??= (process.platform === 'linux' && WRAPPERS.find(works)) || []
+  return wrapper
+}
+
+async function start(
+  [command = '', ...args]: string[],
+  place: { cwd: string; env: Record<string, string> },
+  { input, limits, signal }: RunSkillOptions,
+): Promise<Omit<SkillResult, 'accounts'>> {
+  signal?.throwIfAborted()
+  const { timeoutMs, maxOutputBytes } = { ...DEFAULTS, ...limits }
+  // A new process group, so that its children end with it. Three pipes, and no other file of this process.
+  const child = spawn(command, args, { ...place, stdio: 'pipe', detached: !WINDOWS, windowsHide: true })
+  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+  let size = 0
+  let stopped: SkillResult['stopped']
+  const stop = (reason: NonNullable<SkillResult['stopped']>) => {
+    stopped ??= reason
+    try {
+      if (WINDOWS || child.pid === undefined) child.kill('SIGKILL')
+      else process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It has already ended.
+    }
+    // A process that the skill left behind may keep the other end open, so this end is closed.
+    child.stdout.destroy()
+    child.stderr.destroy()
   }
-  return wrapper ?? undefined
-}
-
-interface StartOptions {
-  cwd: string
-  env: Record<string, string>
-  input: string
-  timeoutMs: number
-  maxOutputBytes: number
-  signal: AbortSignal | undefined
-}
-
-function start(command: string, args: string[], options: StartOptions): Promise<Omit<SkillResult, 'accounts'>> {
-  const { cwd, env, input, timeoutMs, maxOutputBytes, signal } = options
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted()
-    // A new process group, so that its children end with it. Three pipes, and no other file of this process.
-    const child = spawn(command, args, {
-      cwd,
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: !WINDOWS,
-      windowsHide: true,
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (piece: Buffer) => {
+      const room = maxOutputBytes - size
+      size += piece.byteLength
+      output[name].push(piece.subarray(0, Math.max(0, room)))
+      if (size > maxOutputBytes) stop('output')
     })
-    const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
-    let size = 0
-    let stopped: SkillResult['stopped']
-    const stop = (reason: NonNullable<SkillResult['stopped']>) => {
-      stopped ??= reason
-      try {
-        if (WINDOWS || child.pid === undefined) child.kill('SIGKILL')
-        else process.kill(-child.pid, 'SIGKILL')
-      } catch {
-        // It has already ended.
-      }
-      // A process that the skill left behind may keep the other end open, so this end is closed.
-      child.stdout.destroy()
-      child.stderr.destroy()
-    }
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name].on('data', (piece: Buffer) => {
-        const room = maxOutputBytes - size
-        size += piece.byteLength
-        output[name].push(piece.subarray(0, Math.max(0, room)))
-        if (size > maxOutputBytes) stop('output')
-      })
-    }
-    const timer = setTimeout(() => stop('timeout'), timeoutMs)
-    const onAbort = () => stop('aborted')
-    signal?.addEventListener('abort', onAbort)
-    const settle = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-    }
-    child.once('error', (error) => {
-      settle()
-      reject(
-        new LatchkeyError('not_configured', 'The skill could not be started.', { next: 'configure', cause: error }),
-      )
-    })
-    child.once('close', (exitCode, ending) => {
-      settle()
-      resolve({
-        exitCode,
-        signal: ending,
-        stdout: Buffer.concat(output.stdout).toString(),
-        stderr: Buffer.concat(output.stderr).toString(),
-        ...(stopped && { stopped }),
-      })
-    })
-    // A skill that does not read its input may end before all is written. That is not an error.
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
-  })
+  }
+  const timer = setTimeout(() => stop('timeout'), timeoutMs)
+  const onAbort = () => stop('aborted')
+  signal?.addEventListener('abort', onAbort)
+  // A skill that does not read its input may end before all is written. That is not an error.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input === undefined ? '' : JSON.stringify(input))
+  try {
+    const [exitCode, ending] = await once(child, 'close')
+    const textOf = (name: keyof typeof output) => Buffer.concat(output[name]).toString()
+    return { exitCode, signal: ending, stdout: textOf('stdout'), stderr: textOf('stderr'), stopped }
+  } catch (cause) {
+    throw new LatchkeyError('not_configured', 'The skill could not be started.', { cause })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
 }
