@@ -69,7 +69,7 @@ export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
 }
 
 /** A selector of lists that answers with its last list while the items are the same ones. */
-export function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
+function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
   let last: readonly T[] = []
   return (snapshot) => {
     const next = select(snapshot)
