@@ -93,14 +93,12 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     const provider = page.find(id)
     return provider.kind === 'api-key' || page.lacksBroker(provider) ? act((it) => it.refuse(provider)) : open(provider)
   }
-
   const signOutTab = (everywhere: boolean) => {
-    attempts.abortAll()
+    for (const { end } of attempts.running.values()) end.abort()
     page.empty()
     return act((it) => it.wipe(everywhere))
   }
   const channel = openChannel(`${page.prefix}:signout`, () => void signOutTab(false).catch(page.unavailable))
-  const lifetime = createLifetime(page, load)
   page.read()
   announce()
 
@@ -108,13 +106,13 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     get providers() {
       return page.providers
     },
-    connect: (id, options = {}) => begin(id, (provider) => attempts.connect(provider, options)),
-    connectLink: (id, options = {}) => begin(id, (provider) => attempts.link(provider, options)),
+    connect: (id, connect = {}) => begin(id, (provider) => attempts.connect(provider, connect)),
+    connectLink: (id, connect = {}) => begin(id, (provider) => attempts.link(provider, connect)),
     async reconnect(accountId, connect) {
       return client.connect(page.findAccount(accountId).provider, { ...connect, accountId })
     },
     cancel(id) {
-      const attempt = attempts.get(id)
+      const attempt = attempts.running.get(id)
       if (attempt) attempt.end.abort()
       else if (store.getState().providers[id]?.changed) client.resolveChange(id, 'cancel').catch(() => {})
       else if (!page.lacksBroker(page.find(id))) page.setProvider(id)
@@ -149,15 +147,15 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       write((it) => it.writeDefault(account))
     },
     setProviders(next) {
-      page.providers = next
+      page.list(next)
       announce()
-      engine?.resumeAgain(lifetime.isMounted())
+      engine?.resumeAgain()
       // A new snapshot, so that a UI draws the providers again.
       store.setState({})
     },
     getSnapshot: store.getState,
     subscribe: store.subscribe,
-    mount: lifetime.mount,
+    mount: createMount(page, load),
     getToken: (target, tokenOptions) => act((it) => it.getToken(target, tokenOptions)),
     connectKey: forward('connectKey'),
     disconnect: forward('disconnect'),
@@ -193,49 +191,39 @@ export async function importIdentities(client: LatchkeyClient): Promise<Connecte
 }
 
 /** What a page does while it is open. The engine loads with the first account or flow. */
-function createLifetime(page: Page, load: () => Promise<Engine>) {
-  const { options, records, store } = page
+function createMount({ read, records, store }: Page, load: () => Promise<Engine>): LatchkeyClient['mount'] {
   let mounts = 0
-  let unfollow: (() => void) | undefined
-  let stop: (() => void) | undefined
-  const wake = () => {
-    const idle = Object.keys(store.getState().accounts).length === 0 && options.custody !== 'vault' && !hasFlows()
-    if (stop || idle) return
-    let ended = false
-    stop = () => {
-      ended = true
+  let ending: AbortController
+  function begin(): AbortController {
+    const life = new AbortController()
+    let awake = false
+    const wake = () => {
+      const { accounts, custody } = store.getState()
+      if (awake || (Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows())) return
+      awake = true
+      load().then(
+        (engine) => life.signal.aborted || engine.start(life.signal),
+        () => {
+          awake = false
+        },
+      )
     }
-    load().then(
-      (engine) => {
-        if (ended) return
-        stop = engine.start()
-        engine.resume().catch(() => {})
-      },
-      () => {
-        stop = undefined
-      },
-    )
+    const [unhear, unwatch] = [records.subscribe(read), store.subscribe(wake)]
+    life.signal.onabort = () => {
+      unhear?.()
+      unwatch()
+    }
+    read()
+    wake()
+    return life
   }
-  return {
-    isMounted: () => mounts > 0,
-    mount() {
-      if (mounts++ === 0) {
-        const [unhear, unwatch] = [records.subscribe(page.read), store.subscribe(wake)]
-        unfollow = () => {
-          unhear?.()
-          unwatch()
-          stop?.()
-          stop = undefined
-        }
-        page.read()
-        wake()
-      }
-      let ended = false
-      return () => {
-        if (!ended && --mounts === 0) unfollow?.()
-        ended = true
-      }
-    },
+  return () => {
+    if (mounts++ === 0) ending = begin()
+    let mounted = true
+    return () => {
+      if (mounted && --mounts === 0) ending.abort()
+      mounted = false
+    }
   }
 }
 

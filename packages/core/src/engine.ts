@@ -1,17 +1,17 @@
 import { isUsable } from './accounts/account-rules.ts'
 import { createAccountStore } from './accounts/account-store.ts'
+import { createEndpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
 import type { DisconnectReceipt } from './accounts/refresh.ts'
-import { createRefreshScheduler } from './accounts/refresh-scheduler.ts'
-import { type AccountTarget, createTokens, type TokenOptions, type Tokens } from './accounts/tokens.ts'
+import { keepFresh } from './accounts/refresh-scheduler.ts'
+import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
 import type { ConnectKeyOptions } from './connect/api-key.ts'
 import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { flows } from './connect/popup.ts'
-import type { VaultClient } from './connect/vault-client.ts'
 import { hasFlows } from './connect/window.ts'
-import { asLatchkeyError, LatchkeyError } from './errors.ts'
+import { asLatchkeyError, errorAbout } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp } from './mcp/accounts.ts'
 import { once } from './once.ts'
@@ -106,83 +106,98 @@ export interface Engine extends ClientActions {
   answer(url: string): Promise<ConnectOutcome>
   /** Goes on with what this tab began before it was reloaded, or left for a redirect. */
   resume(): Promise<ConnectOutcome | undefined>
-  /** The providers are others: flows of those that were not there go on, `now` or at the next mount. */
-  resumeAgain(now: boolean): void
+  /** The providers are others: flows of those that were not there go on, at once or at the next mount. */
+  resumeAgain(): void
   writeDefault(account: ConnectedAccount): Promise<void>
   writeExcluded(agentId: string, excluded: readonly string[]): Promise<void>
   wipe(everywhere: boolean): Promise<void>
   importIdentities(): Promise<ConnectedAccount[]>
-  /** Keeps accounts fresh and goes on with flows. Returns what ends it. */
-  start(): () => void
+  /** Keeps accounts fresh and goes on with flows until the signal ends it. */
+  start(signal: AbortSignal): void
 }
 
 export function createEngine(page: Page, attempts: Attempts): Engine {
   const { store } = page
   const accounts = createAccountStore(page)
   const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(page))
+  const endpoints = createEndpoints(page, mcp)
   const vault = once(async () => (await import('./connect/vault-client.ts')).createVaultClient(accounts))
-  const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, mcp))
+  const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, endpoints))
   const connector = once(async () =>
-    (await import('./connect/connect.ts')).createConnector(accounts, await refresher(), attempts, vault),
+    (await import('./connect/connect.ts')).createConnector(accounts, endpoints, refresher, attempts, vault),
   )
   const keys = once(async () => {
-    const [{ adopter }, { endpoints }] = await Promise.all([connector(), refresher()])
+    const { adopter } = await connector()
     return (await import('./connect/api-key.ts')).createKeyConnector(accounts, endpoints, adopter, vault)
   })
   const requests = once(async () => (await import('./connect/pending-requests.ts')).createRequests(page))
-  const tokens = createTokens(accounts, refresher, async (account) => (await keys()).checkAtFirstUse(account))
+  const tokens = once(async () => {
+    const { createTokens } = await import('./accounts/tokens.ts')
+    const loaded = createTokens(accounts, refresher, async (account) => (await keys()).checkAtFirstUse(account))
+    // From now on without a detour: nearly every call is for a token that is held.
+    engine.getToken = loaded.getToken
+    return loaded
+  })
   let resuming: Promise<ConnectOutcome | undefined> | undefined
+  let mounted: AbortSignal | undefined
 
   const keyProvider = (providerId: string): ApiKeyProvider => {
     const provider = page.find(providerId)
     if (provider.kind === 'api-key') return provider
-    throw new LatchkeyError('misuse', `${provider.name} is not connected with a key.`, { provider: providerId })
+    throw errorAbout(provider, 'misuse', `${provider.name} is not connected with a key.`)
   }
-
-  const disconnect: Engine['disconnect'] = async (id) => {
-    const account = store.getState().accounts[id]
-    if (!account) return { status: 'removed' }
-    // Gone here first, whatever the provider will say.
-    await accounts.forget(id)
-    try {
-      return await (account.custody === 'vault'
-        ? (await vault()).disconnect(account)
-        : (await refresher()).revoke(account))
-    } catch (error) {
-      return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
-    }
+  /** The providers that an agent may use. */
+  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
+    const excluded = (agent && store.getState().excluded[agent]) || []
+    return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
   }
+  const sync = async () => (await vault()).sync()
+  const hasVaulted = () =>
+    store.getState().custody === 'vault' ||
+    Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
-  const resume: Engine['resume'] = () => {
-    resuming ??= hasFlows() ? connector().then((it) => it.resume()) : Promise.resolve(undefined)
-    return resuming
-  }
-
-  return {
-    ...createReaders(page, tokens, vault),
+  const engine: Engine = {
+    async getIdentities(options) {
+      const { identity } = await tokens()
+      const found = await Promise.all(wanted(options).map(identity))
+      return found.filter((one) => one !== undefined)
+    },
+    async getConnectedAccounts(options) {
+      if (!hasVaulted()) return []
+      await (await vault()).ready()
+      const state = store.getState()
+      return wanted(options).flatMap(({ id }) => {
+        const account = defaultAccount(state, id)
+        if (account?.custody !== 'vault' || !isUsable(account.status)) return []
+        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
+      })
+    },
+    getToken: async (target, options) => (await tokens()).getToken(target, options),
     mcp: async () => (await mcp()).mcp,
-    resume,
-    disconnect,
+    resume() {
+      resuming ??= hasFlows() ? connector().then((it) => it.resume()) : Promise.resolve(undefined)
+      return resuming
+    },
     run: async () => (await connector()).run,
     async refuse(provider) {
-      throw provider.kind === 'api-key' ? notOAuth(provider) : notConfigured(provider)
+      throw refusal(provider)
     },
     async announce(providers) {
       for (const provider of providers) {
         if (store.getState().providers[provider.id]?.error) continue
-        const error = notConfigured(provider)
+        const error = refusal(provider)
         console.error(`Latchkey: ${error.message}`)
         page.setProvider(provider.id, { status: 'idle', error })
       }
     },
     async prepare(provider) {
       await (provider.kind === 'api-key' ? keys() : connector())
-      if (provider.kind === 'oauth') await (await refresher()).endpoints.clientId(provider)
+      if (provider.kind === 'oauth') await endpoints.clientId(provider)
     },
     answer: async (url) => (await connector()).answer(url),
-    resumeAgain(now) {
+    resumeAgain() {
       resuming = undefined
-      if (now) resume().catch(() => {})
+      if (mounted?.aborted === false) engine.resume().catch(() => {})
     },
     connectKey: async (id, fields, options = {}) => (await keys()).connectKey(keyProvider(id), fields, options),
     async verifyKey(id, fields) {
@@ -192,9 +207,22 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     resolveChange: async (id, choice) => (await connector()).adopter.resolveChange(id, choice),
     pause: (id) => accounts.pause(id, true),
     unpause: (id) => accounts.pause(id, false),
+    async disconnect(id) {
+      const account = store.getState().accounts[id]
+      if (!account) return { status: 'removed' }
+      // Gone here first, whatever the provider will say.
+      await accounts.forget(id)
+      try {
+        return await (account.custody === 'vault'
+          ? (await vault()).disconnect(account)
+          : (await refresher()).revoke(account))
+      } catch (error) {
+        return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
+      }
+    },
     async disconnectAll() {
       const ids = Object.keys(store.getState().accounts)
-      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await disconnect(id)] as const)))
+      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await engine.disconnect(id)] as const)))
     },
     async reportInvalidToken(id) {
       const account = page.findAccount(id)
@@ -204,7 +232,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     async refreshProfile(id) {
       const account = page.findAccount(id)
       if (page.find(account.provider).kind === 'api-key' || account.custody === 'vault') return account
-      const { secret } = await tokens.use({ accountId: id })
+      const { secret } = await (await tokens()).use({ accountId: id })
       return (await refresher()).refreshProfile(id, secret.token?.access_token ?? '')
     },
     writeDefault: ({ id, provider }) => accounts.writer.writeDefault(provider, id),
@@ -217,55 +245,22 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       const [{ readIdentities }, { adopter }] = await Promise.all([import('./connect/import.ts'), connector()])
       return accounts.secrets.exclusive('import', () => readIdentities(accounts, adopter.adopt))
     },
-    start() {
+    start(signal) {
+      mounted = signal
       // What the server did meanwhile. Where it cannot be asked, what is known stays.
-      if (hasVaulted(page)) {
-        vault()
-          .then(({ sync }) => sync())
-          .catch(() => {})
-      }
-      return createRefreshScheduler(accounts, refresher).start()
+      if (hasVaulted()) sync().catch(() => {})
+      keepFresh(accounts, refresher, signal)
+      engine.resume().catch(() => {})
     },
   }
+  return engine
 }
 
-/** This provider has no window to open. */
-const notOAuth = ({ id, name }: Provider) =>
-  new LatchkeyError('misuse', `${name} is connected with a key: call connectKey().`, { provider: id, next: 'edit-key' })
-
-const notConfigured = ({ id, name }: Provider) =>
-  new LatchkeyError(
-    'not_configured',
-    `${name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`,
-    { provider: id },
-  )
-
-const hasVaulted = ({ options, store }: Page) =>
-  options.custody === 'vault' || Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
-
-/** What agents are given of the accounts. */
-function createReaders(page: Page, { getToken, identity }: Tokens, vault: () => Promise<VaultClient>) {
-  const { store } = page
-  /** The providers that an agent may use. */
-  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
-    const excluded = (agent && store.getState().excluded[agent]) || []
-    return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
-  }
-  return {
-    getToken,
-    async getIdentities(options?: IdentityOptions): Promise<Identity[]> {
-      const found = await Promise.all(wanted(options).map(identity))
-      return found.filter((one) => one !== undefined)
-    },
-    async getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]> {
-      if (!hasVaulted(page)) return []
-      await (await vault()).ready()
-      const state = store.getState()
-      return wanted(options).flatMap(({ id }) => {
-        const account = defaultAccount(state, id)
-        if (account?.custody !== 'vault' || !isUsable(account.status)) return []
-        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
-      })
-    },
-  }
+/** Why `connect` opens no window for this provider. */
+function refusal(provider: Provider) {
+  const { kind, name } = provider
+  const key = `${name} is connected with a key: call connectKey().`
+  if (kind === 'api-key') return errorAbout(provider, 'misuse', key, { next: 'edit-key' })
+  const secret = `${name} needs a client secret, which only a server can keep. Mount createBroker() of @latchkey/server and pass its address as \`broker\`.`
+  return errorAbout(provider, 'not_configured', secret)
 }

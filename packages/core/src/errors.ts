@@ -1,37 +1,3 @@
-/**
- * Every code a {@link LatchkeyError} can carry. Codes of OAuth and OpenID Connect are verbatim, the others are ours.
- *
- * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
- */
-export type ErrorCode =
-  | 'access_denied'
-  | 'invalid_client'
-  | 'invalid_grant'
-  | 'invalid_request'
-  | 'invalid_scope'
-  | 'invalid_target'
-  | 'invalid_token'
-  | 'insufficient_scope'
-  | 'login_required'
-  | 'server_error'
-  | 'temporarily_unavailable'
-  | 'unauthorized_client'
-  | 'unsupported_grant_type'
-  | 'unsupported_response_type'
-  | 'cancelled'
-  | 'timeout'
-  | 'state_mismatch'
-  | 'issuer_mismatch'
-  | 'flow_unknown'
-  | 'flow_lost'
-  | 'account_changed'
-  | 'malformed_response'
-  | 'network'
-  | 'storage_unavailable'
-  | 'secret_unavailable'
-  | 'not_configured'
-  | 'misuse'
-
 /** The word for what the person can do next; a UI offers it as a button. */
 export type NextAction =
   | 'connect'
@@ -45,14 +11,22 @@ export type NextAction =
   | 'wait'
   | 'none'
 
-/** What usually helps, where it is not simply another try. */
-const NEXT: Partial<Record<ErrorCode, NextAction>> = {
+/** Every code, and what usually helps. */
+const NEXT = {
   access_denied: 'connect',
   invalid_client: 'configure',
   invalid_grant: 'connect',
+  invalid_request: 'retry',
+  invalid_scope: 'retry',
+  invalid_target: 'retry',
   invalid_token: 'reconnect',
   insufficient_scope: 'reconnect',
   login_required: 'connect',
+  server_error: 'retry',
+  temporarily_unavailable: 'retry',
+  unauthorized_client: 'retry',
+  unsupported_grant_type: 'retry',
+  unsupported_response_type: 'retry',
   cancelled: 'connect',
   timeout: 'connect',
   state_mismatch: 'connect',
@@ -60,10 +34,20 @@ const NEXT: Partial<Record<ErrorCode, NextAction>> = {
   flow_unknown: 'connect',
   flow_lost: 'connect',
   account_changed: 'choose',
+  malformed_response: 'retry',
+  network: 'retry',
+  storage_unavailable: 'retry',
   secret_unavailable: 'reconnect',
   not_configured: 'configure',
   misuse: 'configure',
-}
+} satisfies Record<string, NextAction>
+
+/**
+ * Every code a {@link LatchkeyError} can carry. Codes of OAuth and OpenID Connect are verbatim, the others are ours.
+ *
+ * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
+ */
+export type ErrorCode = keyof typeof NEXT
 
 /** What an error says beside its code and its sentence. */
 export interface LatchkeyErrorOptions {
@@ -129,15 +113,13 @@ export function redact(text: string): string {
 
 /** An error's own properties can hold a response body or request; only its name and code may travel on. */
 function withoutPayload(cause: unknown): unknown {
-  if (cause instanceof LatchkeyError || !(cause instanceof Error))
-    return cause instanceof LatchkeyError ? cause : undefined
-  const code = (cause as { code?: unknown }).code
-  const bare = new Error(redact(typeof code === 'string' ? code : cause.name))
-  bare.name = cause.name
-  return bare
+  if (cause instanceof LatchkeyError) return cause
+  if (!(cause instanceof Error)) return undefined
+  const { name, code } = cause as Error & { code?: unknown }
+  return Object.assign(new Error(redact(typeof code === 'string' ? code : name)), { name })
 }
 
-/** Anything thrown, as a LatchkeyError: ours as it is, the rest as `network` (fetch's TypeError) or the given code. */
+/** Anything thrown, as a LatchkeyError: ours as it is, the rest with the given code. */
 export function asLatchkeyError(
   error: unknown,
   code: ErrorCode,
@@ -146,3 +128,12 @@ export function asLatchkeyError(
 ): LatchkeyError {
   return error instanceof LatchkeyError ? error : new LatchkeyError(code, message, { ...options, cause: error })
 }
+
+/** An error about a provider, or about an account and its provider. */
+export const errorAbout = (
+  { id, provider }: { id: string; provider?: string },
+  code: ErrorCode,
+  message: string,
+  options?: LatchkeyErrorOptions,
+): LatchkeyError =>
+  new LatchkeyError(code, message, { ...(provider ? { provider, account: id } : { provider: id }), ...options })

@@ -46,6 +46,9 @@ const PRINTABLE = /^[\x20-\x7e]+$/
 const isSecret = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= LIMITS.token && PRINTABLE.test(value)
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 1024
+/** Those of these members that are text. */
+const texts = (from: object, names: (keyof ConnectRequest)[]): Partial<ConnectRequest> =>
+  Object.fromEntries(Object.entries(from).filter(([name, value]) => names.some((one) => one === name) && isText(value)))
 
 /**
  * Reads identities out of untrusted input. Entries that are not well formed are left out; of two entries of one
@@ -67,17 +70,15 @@ export function parseIdentities(value: unknown): Identity[] {
       ...(Number.isFinite(expiresAt) && { expiresAt }),
       ...(isText(resource) && URL.canParse(resource) && { resource }),
       ...(isText(accountId) && { accountId }),
-      ...(fields &&
-        typeof fields === 'object' && {
-          fields: Object.fromEntries(
-            Object.entries(fields)
-              .filter((pair): pair is [string, string] => /^\w{1,64}$/.test(pair[0]) && isSecret(pair[1]))
-              .slice(0, 16),
-          ),
-        }),
+      ...(fields && typeof fields === 'object' && { fields: fieldsOf(fields) }),
     })
   }
   return [...found.values()]
+}
+
+function fieldsOf(fields: object): Record<string, string> {
+  const good = Object.entries(fields).filter(([name, value]) => /^\w{1,64}$/.test(name) && isSecret(value))
+  return Object.fromEntries(good.slice(0, 16))
 }
 
 /**
@@ -112,7 +113,7 @@ function readElicitation(
   provider: string,
   server: string | undefined,
 ): ConnectRequest | null {
-  const { code, data, params, inputRequests, mode, url, message, elicitationId } = value
+  const { code, data, params, inputRequests, mode, url } = value
   const inner =
     code === URL_ELICITATION_REQUIRED
       ? objectsIn((data as { elicitations?: unknown } | undefined)?.elicitations)
@@ -128,8 +129,7 @@ function readElicitation(
     provider,
     mode,
     url: new URL(url).href,
-    ...(isText(message) && { message }),
-    ...(isText(elicitationId) && { elicitationId }),
+    ...texts(value, ['message', 'elicitationId']),
   }
 }
 
@@ -153,18 +153,13 @@ export function readConnectRequest(
   if (typeof request !== 'object' || request === null) return null
   const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider, from.server)
   if (elicitation) return elicitation
-  const { type, provider, scopes, accountId, toolName, toolCallId, message, mode, url, elicitationId } =
-    request as Record<string, unknown>
+  const { type, provider, scopes, mode, url } = request as Record<string, unknown>
   if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
   return {
     type,
     provider,
     ...(Array.isArray(scopes) && { scopes: scopes.filter(isText) }),
-    ...(isText(accountId) && { accountId }),
-    ...(isText(toolName) && { toolName }),
-    ...(isText(toolCallId) && { toolCallId }),
-    ...(isText(message) && { message }),
+    ...texts(request, ['accountId', 'toolName', 'toolCallId', 'message', 'elicitationId']),
     ...(mode === 'url' && isPageOf(url, from.server) && { mode, url: new URL(url).href }),
-    ...(isText(elicitationId) && { elicitationId }),
   }
 }

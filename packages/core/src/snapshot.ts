@@ -145,9 +145,7 @@ export function accountsOf({ accounts }: Snapshot, providerId: string): readonly
       (a, b) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id),
     )
     for (const account of oldestFirst) {
-      const list = index.get(account.provider)
-      if (list) list.push(account)
-      else index.set(account.provider, [account])
+      index.set(account.provider, [...(index.get(account.provider) ?? []), account])
     }
     byProvider.set(accounts, index)
   }

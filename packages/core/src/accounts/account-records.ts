@@ -41,39 +41,33 @@ function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>)
 
 const STATUSES = ['connected', 'expiring', 'paused', 'needs-reconnect']
 /** Facts that a UI renders as they are. */
-const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason', 'resource']
+const WORDS = ['subject', 'username', 'name', 'email', 'avatar', 'url', 'reason', 'resource'] as const
 /** Longer than any token: another program wrote it. */
 const MAX_RECORD = 1e5
 const ID = /^[a-z0-9-]+\.[\w-]{22}$/
 
 export function parseRecord(id: string, raw: string): StoredRecord | 'newer' | 'unreadable' {
-  if (raw.length > MAX_RECORD) return 'unreadable'
-  try {
-    const { v, sealed, account } = JSON.parse(raw)
-    if (typeof v === 'number' && v > VERSION) return 'newer'
-    const good =
-      v === VERSION &&
-      account.id === id &&
-      id.startsWith(`${account.provider}.`) &&
-      typeof account.issuer === 'string' &&
-      typeof account.label === 'string' &&
-      STATUSES.includes(account.status) &&
-      Array.isArray(account.scopes) &&
-      account.scopes.every((scope: unknown) => typeof scope === 'string') &&
-      WORDS.every((word) => account[word] === undefined || typeof account[word] === 'string') &&
-      Number.isInteger(account.rev) &&
-      Number.isFinite(account.connectedAt)
-    const missingScopes = texts(account.missingScopes)
-    return good
-      ? { account: { ...account, missingScopes }, sealed: typeof sealed === 'string' ? sealed : undefined }
-      : 'unreadable'
-  } catch {
-    return 'unreadable'
-  }
+  const { v, sealed, account } = parseJson(raw.length > MAX_RECORD ? null : raw)
+  if (typeof v === 'number' && v > VERSION) return 'newer'
+  const facts: ConnectedAccount = Object(account)
+  const good =
+    v === VERSION &&
+    facts.id === id &&
+    id.startsWith(`${facts.provider}.`) &&
+    isText(facts.issuer) &&
+    isText(facts.label) &&
+    STATUSES.includes(facts.status) &&
+    Array.isArray(facts.scopes) &&
+    facts.scopes.every(isText) &&
+    WORDS.every((word) => facts[word] === undefined || isText(facts[word])) &&
+    Number.isInteger(facts.rev) &&
+    Number.isFinite(facts.connectedAt)
+  if (!good) return 'unreadable'
+  return { account: { ...facts, missingScopes: texts(facts.missingScopes) }, ...(isText(sealed) && { sealed }) }
 }
 
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((text) => typeof text === 'string') : []
+const isText = (value: unknown): value is string => typeof value === 'string'
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter(isText) : [])
 
 function parseJson(raw: string | null): Record<string, unknown> {
   try {
@@ -88,9 +82,8 @@ export function createRecords(storage: StateStorage, prefix: string): Records {
 
   function names(): MaybePromise<string[]> {
     if (!storage.keys) return then(storage.getItem(key('index')), (raw) => texts(parseJson(raw)))
-    return then(storage.keys(), (keys) =>
-      keys.flatMap((name) => (name.startsWith(`${prefix}:`) ? [name.slice(prefix.length + 1)] : [])),
-    )
+    const isOurs = (name: string) => name.startsWith(key(''))
+    return then(storage.keys(), (keys) => keys.filter(isOurs).map((name) => name.slice(key('').length)))
   }
 
   function parse(all: string[], raws: (string | null)[]): Loaded {
@@ -103,7 +96,7 @@ export function createRecords(storage: StateStorage, prefix: string): Records {
       const record = raw !== null && ID.test(name) && parseRecord(name, raw)
       if (typeof record === 'object') loaded.accounts[name] = record.account
       const { account, excluded } = parseJson(kind === 'default' || kind === 'agent' ? raw : null)
-      if (kind === 'default' && typeof account === 'string') loaded.defaults[rest.join(':')] = account
+      if (kind === 'default' && isText(account)) loaded.defaults[rest.join(':')] = account
       if (kind === 'agent' && Array.isArray(excluded)) loaded.excluded[rest.join(':')] = excluded.map(String)
     })
     return loaded
@@ -121,7 +114,7 @@ export function createRecords(storage: StateStorage, prefix: string): Records {
       }),
     subscribe: (changed) =>
       storage.subscribe?.((name) => {
-        if (name === null || name.startsWith(`${prefix}:`)) changed()
+        if (name === null || name.startsWith(key(''))) changed()
       }),
   }
 }

@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -61,12 +61,9 @@ export function createAccountStore(page: Page): AccountStore {
     )
   }
   const writer = createRecordWriter(page)
-  const secrets = createSecrets({
-    prefix,
-    seal: plain ? plainSeal : keySeal(database),
-    database: tab ? undefined : database,
-    copy: async (id) => (await writer.read(id))?.sealed,
-  })
+  const shared = tab ? undefined : database
+  const seal = plain ? plainSeal : keySeal(database)
+  const secrets = createSecrets(prefix, seal, shared, async (id) => (await writer.read(id))?.sealed)
   const facts = createFacts(page, writer, secrets)
   const { change, mark } = facts
 
@@ -74,7 +71,7 @@ export function createAccountStore(page: Page): AccountStore {
     ...facts,
     writer,
     secrets,
-    database: tab ? undefined : database,
+    database: shared,
     async forget(id: string) {
       unwritten.delete(id)
       store.setState(withoutAccount(store.getState(), id), true)
@@ -84,14 +81,14 @@ export function createAccountStore(page: Page): AccountStore {
       store.setState(withDefault(store.getState(), account))
       writer.writeDefault(account.provider, account.id).catch(unavailable)
     },
-    async catchUp({ id, label, provider }: ConnectedAccount, { rev, secret, paused }: Held): Promise<void> {
+    async catchUp(account: ConnectedAccount, { rev, secret, paused }: Held): Promise<void> {
       const expiresAt = secret.token && secret.expiresAt
-      await change(id, (account) => ({
-        ...account,
+      await change(account.id, (newest) => ({
+        ...newest,
         ...(paused && { status: 'paused' as const }),
-        ...(rev > account.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
+        ...(rev > newest.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
       }))
-      if (paused) throw pausedError(id, label, provider)
+      if (paused) throw pausedError(account)
     },
     async wipe(everywhere: boolean): Promise<void> {
       page.empty()
@@ -101,24 +98,18 @@ export function createAccountStore(page: Page): AccountStore {
       if (everywhere && !(tab && plain)) await database.clear().catch(unavailable)
     },
     async open(account: ConnectedAccount): Promise<Held> {
-      if (page.changeOf(account)) {
-        const { id, provider, label } = account
-        throw new LatchkeyError('invalid_token', `${label} was connected at another address.`, {
-          provider,
-          account: id,
-        })
-      }
+      const { id, label } = account
+      if (page.changeOf(account))
+        throw errorAbout(account, 'invalid_token', `${label} was connected at another address.`)
       const held = await secrets.read(account)
       if (held) return held
-      const { id, provider, label } = account
       // Another tab ended it, and storage may hear of it later than the database.
       if (held === null) throw gone(id)
-      if ((await secrets.mark(id)) === 'ended') {
-        await mark(id, 'needs-reconnect', 'revoked')
-        throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, { provider, account: id })
-      }
-      await mark(id, 'needs-reconnect', 'secret_unavailable')
-      throw new LatchkeyError('secret_unavailable', `This browser lost the key to ${label}.`, { provider, account: id })
+      const isEnded = (await secrets.mark(id)) === 'ended'
+      await mark(id, 'needs-reconnect', isEnded ? 'revoked' : 'secret_unavailable')
+      throw isEnded
+        ? errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
+        : errorAbout(account, 'secret_unavailable', `This browser lost the key to ${label}.`)
     },
   }
   // Its members beside those of the page, whose `providers` and `epoch` change.
@@ -131,6 +122,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
   /** Accounts that are being paused, or not any more, before the database knows. */
   const turning = new Map<string, boolean>()
   const update = (next: (snapshot: Snapshot) => Snapshot) => store.setState(next, true)
+  const show = (account: ConnectedAccount) => update((snapshot) => withAccount(snapshot, page.asNow(account)))
 
   const keep = async (account: ConnectedAccount, sealed?: string, fresh?: boolean) => {
     const began = page.epoch
@@ -142,11 +134,7 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
       unavailable()
     }
     // Disconnected while it was written: then this is old news.
-    update((snapshot) =>
-      began === page.epoch && (fresh || snapshot.accounts[account.id])
-        ? withAccount(snapshot, page.asNow(account))
-        : snapshot,
-    )
+    if (began === page.epoch && (fresh || store.getState().accounts[account.id])) show(account)
   }
 
   const change: AccountStore['change'] = async (id, next, { sealed, always } = {}) => {
@@ -184,13 +172,13 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
         unwritten.add(account.id)
         unavailable()
         const held = { ...account, rev: secrets.hold(account, secret) }
-        update((snapshot) => withAccount(snapshot, page.asNow(held)))
+        show(held)
         return held
       }
     },
     async keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount> {
-      const paused = store.getState().accounts[account.id]?.status === 'paused'
-      const kept: ConnectedAccount = paused ? { ...account, status: 'paused' } : account
+      const isPaused = store.getState().accounts[account.id]?.status === 'paused'
+      const kept = isPaused ? { ...account, status: 'paused' as const } : account
       await keep(kept, '', true)
       return kept
     },
@@ -210,8 +198,8 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
 }
 
 /** The person paused the account. */
-export const pausedError = (account: string, label: string, provider: string) =>
-  new LatchkeyError('access_denied', `${label} is paused.`, { account, provider, next: 'unpause' })
+export const pausedError = (account: ConnectedAccount) =>
+  errorAbout(account, 'access_denied', `${account.label} is paused.`, { next: 'unpause' })
 
 /** The snapshot with one account added or replaced. */
 export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {

@@ -35,13 +35,9 @@ export function openDatabase(name: string): Database {
       request.onerror = () => reject(request.error)
     })
   let open = once(connect)
-  async function run<T>(
-    store: string,
-    mode: IDBTransactionMode,
-    act: (store: IDBObjectStore) => IDBRequest<T>,
-  ): Promise<T> {
+  async function run<T>(store: Store, mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>) {
     const transaction = (await open()).transaction(store, mode, { durability: 'strict' })
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const request = act(transaction.objectStore(store))
       // Only a completed transaction is on disk.
       transaction.oncomplete = () => resolve(request.result)

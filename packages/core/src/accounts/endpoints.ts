@@ -1,7 +1,6 @@
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import { once } from '../once.ts'
-import { BROKER_LIMIT, brokered } from '../protocol/broker.ts'
-import { limited, readText } from '../protocol/http.ts'
+import { brokered, callBroker } from '../protocol/broker.ts'
 import type { TokenEndpoint } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import { isMcp, type McpProvider, type OAuthProvider, type Provider } from '../provider.ts'
@@ -39,30 +38,18 @@ export interface Endpoints {
 
 export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
   const ask = once(async () => {
-    const response = await limited({ limit: BROKER_LIMIT })(`${broker}/providers`, {
-      headers: { accept: 'application/json' },
-    })
     type Named = { id: string; client_id?: string; mode?: string }
-    const { providers } = JSON.parse(await readText(response)) as { providers: Named[] }
+    const { providers } = await callBroker<{ providers: Named[] }>(broker ?? '', 'providers', undefined, 'GET')
     return new Map(providers.map((named) => [named.id, named]))
   })
   /** What the broker says of a provider. */
-  const named = async ({ id }: Provider) => {
-    try {
-      return (await ask()).get(id)
-    } catch (error) {
-      throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
-    }
-  }
+  const named = async ({ id }: Provider) => (await ask()).get(id)
 
   async function clientId(provider: OAuthProvider): Promise<string> {
     const id = provider.client.client_id ?? (broker ? (await named(provider))?.client_id : undefined)
     if (id) return id
-    throw new LatchkeyError(
-      'not_configured',
-      `${provider.name} has no client id. Add it to ${broker ? 'the `clients` of createBroker()' : `${provider.id}({ clientId })`}.`,
-      { provider: provider.id },
-    )
+    const place = broker ? 'the `clients` of createBroker()' : `${provider.id}({ clientId })`
+    throw errorAbout(provider, 'not_configured', `${provider.name} has no client id. Add it to ${place}.`)
   }
 
   return {

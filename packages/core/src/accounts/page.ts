@@ -1,14 +1,8 @@
 import type { StoreApi } from 'zustand/vanilla'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, LatchkeyError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
-import {
-  type ConnectedAccount,
-  createAccounts,
-  type ProviderState,
-  type Snapshot,
-  withProvider,
-  wordAt,
-} from '../snapshot.ts'
+import type { ConnectedAccount, ProviderState, Snapshot } from '../snapshot.ts'
+import { createAccounts, withProvider, wordAt } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { createRecords, type Records } from './account-records.ts'
 import { bindingChange } from './binding.ts'
@@ -55,12 +49,13 @@ export interface Page {
   readonly storage: StateStorage
   readonly store: StoreApi<Snapshot>
   readonly records: Records
-  /** When set, a second provider with an id is left out: what a page adds later cannot end the page. */
   providers: readonly Provider[]
   /** Accounts that storage refused: they live on in this page only. */
   readonly unwritten: Set<string>
   /** Counts sign-outs. What began before one is not kept. */
   epoch: number
+  /** Replaces the providers. A second one with an id is left out: what a page adds later cannot end the page. */
+  list(providers: readonly Provider[]): void
   /** Reads storage, at start and when another tab changed it. In the same tick when storage is sync. */
   read(): void
   /** Why an account is not for its provider as the page lists it now. The server decides about what it keeps. */
@@ -85,8 +80,7 @@ export function createPage(options: LatchkeyOptions): Page {
   const store = createAccounts()
   const records = createRecords(storage, prefix)
   const unwritten = new Set<string>()
-  let { providers } = options
-  const repeated = repeatedId(providers)
+  const [repeated] = repeatedIn(options.providers)
   if (repeated) throw twoOf(repeated)
   store.setState({ custody: options.custody ?? restOf(storage) })
 
@@ -94,7 +88,7 @@ export function createPage(options: LatchkeyOptions): Page {
   const unavailable = () => store.setState({ persistence: 'unavailable' })
 
   const changeOf: Page['changeOf'] = (account) => {
-    const provider = account.custody === 'vault' ? undefined : providers.find(({ id }) => id === account.provider)
+    const provider = account.custody === 'vault' ? undefined : page.providers.find(({ id }) => id === account.provider)
     return provider && bindingChange(provider, account)
   }
   const asNow: Page['asNow'] = (account) => {
@@ -112,22 +106,14 @@ export function createPage(options: LatchkeyOptions): Page {
     records,
     unwritten,
     epoch: 0,
-    get providers() {
-      return providers
-    },
-    set providers(next) {
-      const repeated = repeatedId(next)
-      if (repeated) console.error(`Latchkey: ${twoOf(repeated).message}`)
-      providers = next.filter(({ id }, at) => next.findIndex((one) => one.id === id) === at)
-      for (const account of Object.values(store.getState().accounts)) {
-        if (changeOf(account) !== undefined) {
-          const accounts = { ...store.getState().accounts, [account.id]: asNow(account) }
-          store.setState({ accounts })
-        } else if (account.reason === 'issuer_changed' || account.reason === 'resource_changed') {
-          // Listed again as it was, it is what storage says.
-          page.read()
-        }
-      }
+    providers: options.providers,
+    list(next) {
+      const repeated = repeatedIn(next)
+      if (repeated[0]) console.error(`Latchkey: ${twoOf(repeated[0]).message}`)
+      page.providers = next.filter((provider) => !repeated.includes(provider))
+      // An account whose provider moved, or is back where it was, has another status now.
+      const isMoved = (account: ConnectedAccount) => changeOf(account) ?? account.reason?.endsWith('_changed')
+      if (Object.values(store.getState().accounts).some(isMoved)) page.read()
     },
     changeOf,
     asNow,
@@ -135,15 +121,12 @@ export function createPage(options: LatchkeyOptions): Page {
       const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
         update((snapshot) => {
           const accounts: Record<string, ConnectedAccount> = {}
-          for (const [id, account] of Object.entries(loaded.accounts)) {
-            const old = snapshot.accounts[id]
+          const unsaved = [...unwritten].flatMap((id) => snapshot.accounts[id] ?? [])
+          for (const account of [...Object.values(loaded.accounts), ...unsaved]) {
+            const old = snapshot.accounts[account.id]
             const next = asNow(account)
             // Unchanged accounts keep their identity, so their cards do not render again.
-            accounts[id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
-          }
-          for (const id of unwritten) {
-            const account = snapshot.accounts[id]
-            if (account) accounts[id] = asNow(account)
+            accounts[account.id] = old && JSON.stringify(old) === JSON.stringify(next) ? old : next
           }
           return { ...snapshot, ...loaded, status: 'ready', accounts }
         })
@@ -171,11 +154,9 @@ export function createPage(options: LatchkeyOptions): Page {
     lacksBroker: (provider) =>
       provider.kind !== 'api-key' && provider.client.token_endpoint_auth_method !== 'none' && !options.broker,
     find(id) {
-      const provider = providers.find((candidate) => candidate.id === id)
+      const provider = page.providers.find((candidate) => candidate.id === id)
       if (provider) return provider
-      throw new LatchkeyError('misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`, {
-        provider: id,
-      })
+      throw errorAbout({ id }, 'misuse', `There is no provider "${id}". Add it to the providers of createLatchkey().`)
     },
     findAccount(id) {
       const account = store.getState().accounts[id]
@@ -196,8 +177,9 @@ function restOf({ scope, secrets }: StateStorage): Snapshot['custody'] {
 export const gone = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected any more.', { account })
 
-const repeatedId = (providers: readonly Provider[]) =>
-  providers.find(({ id }, at) => providers.findIndex((one) => one.id === id) !== at)?.id
+/** Providers with the id of one before them. */
+const repeatedIn = (providers: readonly Provider[]) =>
+  providers.filter(({ id }, at) => providers.findIndex((one) => one.id === id) < at)
 
-const twoOf = (id: string) =>
-  new LatchkeyError('misuse', `Two providers have the id "${id}". Give one of them another id.`)
+const twoOf = (provider: Provider) =>
+  errorAbout(provider, 'misuse', `Two providers have the id "${provider.id}". Give one of them another id.`)

@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { parseRecord, type StoredRecord, VERSION } from './account-records.ts'
 import type { Page } from './page.ts'
@@ -59,10 +59,8 @@ export function createRecordWriter({ storage, records: { key, names } }: Page): 
       if (raw === null && !fresh) return
       const old = raw === null ? undefined : parseRecord(id, raw)
       if (old === 'newer') {
-        throw new LatchkeyError(
-          'storage_unavailable',
-          'A newer version of this app keeps this account. Reload the page.',
-        )
+        const message = 'A newer version of this app keeps this account. Reload the page.'
+        throw errorAbout(account, 'storage_unavailable', message)
       }
       // Kept: a person may want to know what it was.
       if (old === 'unreadable') await storage.setItem(key(`unreadable:${id}`), raw as string)

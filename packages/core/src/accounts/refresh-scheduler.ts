@@ -13,13 +13,8 @@ const SWEEP_AFTER = 60_000
 /** The longest that a timer of a browser can run. */
 const LONGEST = 2 ** 31 - 1
 
-/** Keeps accounts fresh and their statuses true while the page is visible, with one timer. */
-export interface RefreshScheduler {
-  /** @returns what ends it. */
-  start(): () => void
-}
-
-export function createRefreshScheduler(accounts: AccountStore, refresher: () => Promise<Refresher>): RefreshScheduler {
+/** Keeps accounts fresh and their statuses true while the page is visible, with one timer, until the signal ends it. */
+export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refresher>, signal: AbortSignal): void {
   const { store, writer, database } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
@@ -27,7 +22,6 @@ export function createRefreshScheduler(accounts: AccountStore, refresher: () => 
   const refreshing = new Set<string>()
   let loaded: Refresher | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
-  let running = false
 
   const visible = () => document.visibilityState === 'visible'
 
@@ -44,8 +38,8 @@ export function createRefreshScheduler(accounts: AccountStore, refresher: () => 
     spread.set(`${id} ${rev}`, share)
     const ideal = Math.min(began + life * PART, expiresAt - AHEAD) - share * Math.min(10_000, life * 0.02)
     // For lack of a network no server was asked.
-    if (reason === 'offline') return Math.max(ideal, loaded?.waitsUntil(id) ?? 0)
-    return Math.max(ideal, began + PAUSE, (attempts.get(id) ?? 0) + PAUSE, loaded?.waitsUntil(id) ?? 0)
+    const rested = reason === 'offline' ? 0 : Math.max(began, attempts.get(id) ?? 0) + PAUSE
+    return Math.max(ideal, rested, loaded?.waitsUntil(id) ?? 0)
   }
 
   async function refresh(account: ConnectedAccount) {
@@ -69,8 +63,7 @@ export function createRefreshScheduler(accounts: AccountStore, refresher: () => 
   /** Does what is due, and comes back for the next. */
   function plan() {
     clearTimeout(timer)
-    timer = undefined
-    if (!running) return
+    if (signal.aborted) return
     const now = Date.now()
     let next = Number.POSITIVE_INFINITY
     let snapshot = store.getState()
@@ -83,12 +76,9 @@ export function createRefreshScheduler(accounts: AccountStore, refresher: () => 
       if (due <= now) void refresh(word)
       else next = Math.min(next, due)
     }
-    if (snapshot !== store.getState()) {
-      // Comes back here by the subscription.
-      store.setState(snapshot)
-      return
-    }
-    if (next < Number.POSITIVE_INFINITY) timer = setTimeout(plan, Math.min(Math.max(next - now, 0), LONGEST))
+    // Comes back here by the subscription.
+    if (snapshot !== store.getState()) store.setState(snapshot)
+    else if (next < Number.POSITIVE_INFINITY) timer = setTimeout(plan, Math.min(Math.max(next - now, 0), LONGEST))
   }
 
   /**
@@ -117,24 +107,15 @@ export function createRefreshScheduler(accounts: AccountStore, refresher: () => 
     plan()
   }
 
-  return {
-    start() {
-      running = true
-      const unfollow = store.subscribe(plan)
-      document.addEventListener('visibilitychange', look)
-      addEventListener('focus', look)
-      addEventListener('online', online)
-      // What cannot be read now is swept another time.
-      sweep().catch(() => {})
-      plan()
-      return () => {
-        running = false
-        unfollow()
-        clearTimeout(timer)
-        document.removeEventListener('visibilitychange', look)
-        removeEventListener('focus', look)
-        removeEventListener('online', online)
-      }
-    },
-  }
+  const unfollow = store.subscribe(plan)
+  signal.addEventListener('abort', () => {
+    unfollow()
+    clearTimeout(timer)
+  })
+  document.addEventListener('visibilitychange', look, { signal })
+  addEventListener('focus', look, { signal })
+  addEventListener('online', online, { signal })
+  // What cannot be read now is swept another time.
+  sweep().catch(() => {})
+  plan()
 }

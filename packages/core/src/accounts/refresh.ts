@@ -1,10 +1,10 @@
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
 import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
-import { createEndpoints, type Endpoints, type Grantor } from './endpoints.ts'
+import type { Endpoints } from './endpoints.ts'
 import type { Held, Secret, Wait } from './secret-store.ts'
 
 /** How a disconnect ended. */
@@ -20,7 +20,6 @@ const LONGEST_WAIT = 5 * 60_000
 
 /** Everything a secret goes through after it was first received. */
 export interface Refresher {
-  readonly endpoints: Endpoints
   /** A secret that lives for some seconds more. One refresh for all callers of all tabs. */
   refresh(account: ConnectedAccount, minValidity: number): Promise<Secret>
   /** When an account may be refreshed again, in milliseconds since the epoch. */
@@ -35,8 +34,7 @@ export interface Refresher {
   refreshProfile(id: string, access_token: string): Promise<ConnectedAccount>
 }
 
-export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grantor>): Refresher {
-  const endpoints = createEndpoints(accounts, mcp)
+export function createRefresher(accounts: AccountStore, endpoints: Endpoints): Refresher {
   const { secrets } = accounts
   const waits = createWaits(accounts)
   const refreshing = new Map<string, Promise<Secret>>()
@@ -47,18 +45,16 @@ export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grant
     await accounts.catchUp(account, held)
     if (lives(held.secret, minValidity)) return held.secret
     const stillGood = lives(held.secret, 0)
-    const about = { provider: account.provider, account: account.id }
     const { token } = held.secret
     if (!token?.refresh_token) {
       if (stillGood) return held.secret
       await accounts.mark(account.id, 'needs-reconnect', 'expired')
-      throw new LatchkeyError('invalid_token', `Access to ${account.label} has ended.`, about)
+      throw errorAbout(account, 'invalid_token', `Access to ${account.label} has ended.`)
     }
     const wait = waits.of(account.id, held)
     if (wait) {
       if (stillGood) return held.secret
-      throw new LatchkeyError(wait.code, `${account.label} cannot be refreshed right now.`, {
-        ...about,
+      throw errorAbout(account, wait.code, `${account.label} cannot be refreshed right now.`, {
         next: 'wait',
         retryAfter: Math.ceil((wait.until - Date.now()) / 1000),
       })
@@ -114,15 +110,13 @@ export function createRefresher(accounts: AccountStore, mcp: () => Promise<Grant
   }
 
   return {
-    endpoints,
     refresh,
     waitsUntil: waits.until,
     online: waits.online,
     async refused(account) {
       if (account.renewable) await refresh(account, Number.POSITIVE_INFINITY).catch(() => {})
       else {
-        const { kind } = accounts.find(account.provider)
-        const reason = kind === 'api-key' ? 'invalid_token' : 'revoked'
+        const reason = accounts.find(account.provider).kind === 'api-key' ? 'invalid_token' : 'revoked'
         await secrets.exclusive(account.id, () => accounts.mark(account.id, 'needs-reconnect', reason))
       }
       return accounts.findAccount(account.id)

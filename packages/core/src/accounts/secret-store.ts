@@ -1,4 +1,4 @@
-import { type ErrorCode, LatchkeyError } from '../errors.ts'
+import { type ErrorCode, errorAbout } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -37,15 +37,6 @@ export interface Row extends Notes {
   sealed: string | null
 }
 
-export interface SecretsOptions {
-  prefix: string
-  seal: Seal
-  /** Says which secret is newest, for all tabs. Absent where the storage belongs to one tab. */
-  database?: Database
-  /** The copy in storage, read only when the database has no row. */
-  copy(accountId: string): Promise<string | undefined>
-}
-
 /**
  * Secrets by account. localStorage reaches another tab later than a Web Lock does, so inside the lock only IndexedDB is
  * believed about which secret is newest.
@@ -78,20 +69,24 @@ export interface Secrets {
   exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T>
 }
 
-export function createSecrets({ prefix, seal, database, copy }: SecretsOptions): Secrets {
+/**
+ * @param database says which secret is newest, for all tabs. Absent where the storage belongs to one tab.
+ * @param copy the copy in storage, read only when the database has no row.
+ */
+export function createSecrets(
+  prefix: string,
+  seal: Seal,
+  database: Database | undefined,
+  copy: (accountId: string) => Promise<string | undefined>,
+): Secrets {
   const memory = new Map<string, Pick<Held, 'rev' | 'secret'>>()
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
   const context = ({ id, provider, issuer }: ConnectedAccount) => [prefix, provider, issuer, id].join('\n')
 
-  async function open(
-    account: ConnectedAccount,
-    sealed: string | null | undefined,
-    rev: number,
-  ): Promise<Held | undefined> {
-    const text = sealed ? await seal.unseal(sealed, context(account)) : undefined
-    if (text === undefined) return undefined
+  async function open(account: ConnectedAccount, sealed: string, rev: number): Promise<Held | undefined> {
     try {
+      const text = (await seal.unseal(sealed, context(account))) ?? ''
       const held = { rev, secret: JSON.parse(text) as Secret }
       memory.set(account.id, held)
       return held
@@ -112,16 +107,13 @@ export function createSecrets({ prefix, seal, database, copy }: SecretsOptions):
         row = await database?.get<Row>('secrets', account.id)
       } catch (cause) {
         if (held) return held
-        throw new LatchkeyError('storage_unavailable', 'This browser refuses to read what it kept.', {
-          account: account.id,
-          cause,
-        })
+        throw errorAbout(account, 'storage_unavailable', 'This browser refuses to read what it kept.', { cause })
       }
       if (row?.sealed === null) {
         memory.delete(account.id)
         return null
       }
-      if (!row) return held ?? open(account, await copy(account.id), account.rev)
+      if (!row) return held ?? open(account, (await copy(account.id)) ?? '', account.rev)
       const found = held?.rev === row.rev ? held : await open(account, row.sealed, row.rev)
       return found && { ...found, paused: row.paused, wait: row.wait }
     },

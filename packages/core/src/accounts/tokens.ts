@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount, type Snapshot } from '../snapshot.ts'
@@ -27,13 +27,6 @@ export interface Tokens {
   identity(provider: Provider): Promise<Identity | undefined>
 }
 
-/** A token by its provider id, and until when it is handed out without another look. Milliseconds since the epoch. */
-interface Answer {
-  target: string
-  token: Promise<string>
-  until: number
-}
-
 /** Seconds a token must still live to be handed out. */
 const MIN_VALIDITY = 60
 
@@ -49,26 +42,22 @@ export function createTokens(
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : accounts.findAccount(target.accountId)
     if (!account) {
-      const { name, id } = accounts.find(target as string)
-      throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id })
+      const provider = accounts.find(target as string)
+      throw errorAbout(provider, 'login_required', `${provider.name} is not connected.`)
     }
     if (account.custody === 'vault') {
-      throw new LatchkeyError(
-        'misuse',
-        `The server keeps the secret of ${account.label}: use getConnectedAccounts().`,
-        { next: 'none' },
-      )
+      const message = `The server keeps the secret of ${account.label}: use getConnectedAccounts().`
+      throw errorAbout(account, 'misuse', message, { next: 'none' })
     }
     if (account.reason === 'unverified') account = await checkAtFirstUse(account)
-    const { id, label, provider, scopes: has } = account
-    const about = { provider, account: id }
-    if (account.status === 'paused') throw pausedError(id, label, provider)
-    if (account.status === 'needs-reconnect') {
-      throw new LatchkeyError('invalid_token', `${label} has to be connected again.`, about)
+    const { label, status, scopes: granted } = account
+    if (status === 'paused') throw pausedError(account)
+    if (status === 'needs-reconnect') {
+      throw errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
     }
-    const lacking = scopes.filter((scope) => !has.includes(scope))
+    const lacking = scopes.filter((scope) => !granted.includes(scope))
     if (lacking.length > 0) {
-      throw new LatchkeyError('insufficient_scope', `${label} did not grant ${lacking.join(', ')}.`, about)
+      throw errorAbout(account, 'insufficient_scope', `${label} did not grant ${lacking.join(', ')}.`)
     }
     const secret = secrets.peek(account)
     if (secret && lives(secret, minValidity)) return { account, secret }
@@ -78,37 +67,26 @@ export function createTokens(
     return { account, secret: await (await refresher()).refresh(account, minValidity) }
   }
 
-  /** Tokens by provider, true of this very snapshot: nearly every read is one of them. */
-  let answered: { snapshot: Snapshot; tokens: Map<string, Answer>; latest?: Answer } = {
-    snapshot: store.getState(),
-    tokens: new Map(),
+  /** The last token by its provider, while this is the snapshot: nearly every read is for it again, as in a long run. */
+  let last: { target: AccountTarget; snapshot: Snapshot; token: Promise<string>; until: number } | undefined
+
+  async function read(target: AccountTarget, options?: TokenOptions): Promise<string> {
+    const snapshot = store.getState()
+    const { account, secret } = await use(target, options)
+    const token = accessTokenOf(accounts.find(account.provider), secret)
+    if (typeof target === 'string' && !options) {
+      const until = ((!secret.fields && secret.expiresAt) || Number.POSITIVE_INFINITY) - MIN_VALIDITY * 1000
+      last = { target, snapshot, token: Promise.resolve(token), until }
+    }
+    return token
   }
 
   return {
     use,
-    getToken(target, options) {
-      const snapshot = store.getState()
-      if (answered.snapshot !== snapshot) answered = { snapshot, tokens: new Map() }
-      const { latest } = answered
-      // The same token again and again, as a run with many calls reads it.
-      if (target === latest?.target && options === undefined && latest.until > Date.now()) return latest.token
-      const plain = typeof target === 'string' && !options ? target : undefined
-      const known = plain && answered.tokens.get(plain)
-      if (known && known.until > Date.now()) {
-        answered.latest = known
-        return known.token
-      }
-      return (async () => {
-        const { account, secret } = await use(target, options)
-        const token = accessTokenOf(accounts.find(account.provider), secret)
-        if (plain && answered.snapshot === store.getState()) {
-          const until = (secret.fields ? undefined : secret.expiresAt) ?? Number.POSITIVE_INFINITY
-          const answer = { target: plain, token: Promise.resolve(token), until: until - MIN_VALIDITY * 1000 }
-          answered.tokens.set(plain, answer)
-        }
-        return token
-      })()
-    },
+    getToken: (target, options) =>
+      last?.target === target && !options && last.snapshot === store.getState() && last.until > Date.now()
+        ? last.token
+        : read(target, options),
     async identity(provider) {
       try {
         const { account, secret } = await use(provider.id)

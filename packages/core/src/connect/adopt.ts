@@ -1,15 +1,10 @@
-import {
-  connectedAgain,
-  type Evidence,
-  type Identified,
-  identify,
-  isOtherPerson,
-  withOldRefreshToken,
-} from '../accounts/account-rules.ts'
+import type { Evidence, Identified } from '../accounts/account-rules.ts'
+import { connectedAgain, identify, isOtherPerson, withOldRefreshToken } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
+import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
 import type { Secret } from '../accounts/secret-store.ts'
-import { asLatchkeyError, LatchkeyError } from '../errors.ts'
+import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount } from '../snapshot.ts'
 import type { Flow } from './authorization.ts'
@@ -46,7 +41,11 @@ export interface Adopter {
   fail(provider: Provider, error: unknown, flow?: Flow): ConnectOutcome
 }
 
-export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Refresher): Adopter {
+export function createAdopter(
+  accounts: AccountStore,
+  endpoints: Endpoints,
+  refresher: () => Promise<Refresher>,
+): Adopter {
   const { store, secrets } = accounts
   /** What came back as another person, until it is decided. The secret is nowhere but here. */
   const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
@@ -78,15 +77,11 @@ export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Ref
     if (!change || !token || !provider || provider.kind === 'api-key') return
     const { issuer, subject } = change.found.account
     // One grant of a person may stand behind several tokens and accounts, as at Google.
-    const shared = Object.values(store.getState().accounts).some(
-      (account) => account.issuer === issuer && account.subject === subject,
-    )
-    if (shared) return
-    try {
-      await (await endpoints.endpoint(provider, token)).revoke(token)
-    } catch {
-      // This page has dropped it, and it expires.
-    }
+    const isShared = (account: ConnectedAccount) => account.issuer === issuer && account.subject === subject
+    if (Object.values(store.getState().accounts).some(isShared)) return
+    const revoked = endpoints.endpoint(provider, token).then((endpoint) => endpoint.revoke(token))
+    // This page has dropped it, and it expires.
+    await revoked.catch(() => {})
   }
 
   const fail: Adopter['fail'] = (provider, error, flow) => {
@@ -116,19 +111,12 @@ export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Ref
       if (!from || !isOtherPerson(found.account, from)) return settle(found)
       discard(provider.id)
       changes.set(provider.id, { from, found })
-      throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
-        provider: provider.id,
-        account: from.id,
-      })
+      throw errorAbout(from, 'account_changed', `You signed in to another ${provider.name} account.`)
     },
     async resolveChange(providerId, choice) {
       const provider = accounts.find(providerId)
       const change = changes.get(providerId)
-      if (!change) {
-        throw new LatchkeyError('flow_unknown', `There is nothing to choose for ${provider.name}.`, {
-          provider: providerId,
-        })
-      }
+      if (!change) throw errorAbout(provider, 'flow_unknown', `There is nothing to choose for ${provider.name}.`)
       const { from, found } = change
       accounts.setProvider(providerId)
       if (choice === 'cancel') {
@@ -143,7 +131,7 @@ export function createAdopter(accounts: AccountStore, { endpoints, revoke }: Ref
         if (replaces && wasDefault) accounts.setDefault(account)
         if (replaces && store.getState().accounts[from.id]) {
           await accounts.forget(from.id)
-          await revoke(from)
+          await (await refresher()).revoke(from)
         }
         return { status: 'connected', account }
       } catch (error) {

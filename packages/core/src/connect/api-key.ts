@@ -1,6 +1,6 @@
 import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
 import type { Verification } from '../protocol/profile.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme } from '../provider.ts'
@@ -12,6 +12,8 @@ import type { VaultClient } from './vault-client.ts'
 const MAX_KEY = 8 * 1024
 // What could not stand in a header cannot be a key.
 const HEADER_SAFE = /^[\x20-\x7e]+$/
+
+const UNCHECKED: Verification = { status: 'unchecked' }
 
 /** What `connectKey` can be told beside the key. */
 export interface ConnectKeyOptions {
@@ -41,15 +43,14 @@ export function createKeyConnector(
   const verify: KeyConnector['verify'] = async (provider, fields) => {
     checkFields(provider, fields)
     // The server takes a key once: when it is connected.
-    if (await isVaulted(provider)) return { status: 'unchecked' }
+    if (!broker || (await isVaulted(provider))) return UNCHECKED
     const known = verdicts.get(fields)
-    if (known || !broker) return known ?? { status: 'unchecked' }
-    const verdict = await callBroker<Verification>(broker, 'verify', { provider: provider.id, fields }).catch(
-      (error: LatchkeyError): Verification => {
-        if (error.code === 'invalid_token') throw error
-        return { status: 'unchecked' }
-      },
-    )
+    if (known) return known
+    const asked = callBroker<Verification>(broker, 'verify', { provider: provider.id, fields })
+    const verdict = await asked.catch((error: LatchkeyError) => {
+      if (error.code === 'invalid_token') throw error
+      return UNCHECKED
+    })
     verdicts.set(fields, verdict)
     return verdict
   }
@@ -74,9 +75,10 @@ export function createKeyConnector(
       }
     },
     async checkAtFirstUse(account) {
+      const { id } = account
       const provider = accounts.find(account.provider)
-      if (provider.kind !== 'api-key' || !broker || checked.has(account.id)) return account
-      checked.add(account.id)
+      if (provider.kind !== 'api-key' || !broker || checked.has(id)) return account
+      checked.add(id)
       const began = accounts.epoch
       const fields = (await accounts.secrets.read(account))?.secret.fields
       if (!fields) return account
@@ -85,9 +87,7 @@ export function createKeyConnector(
         if (verdict.status !== 'verified') return account
         return await adopt(provider, { fields }, { profile: verdict.profile, began })
       } catch (error) {
-        await accounts.secrets.exclusive(account.id, () =>
-          accounts.mark(account.id, 'needs-reconnect', 'invalid_token'),
-        )
+        await accounts.secrets.exclusive(id, () => accounts.mark(id, 'needs-reconnect', 'invalid_token'))
         throw error
       }
     },
@@ -102,8 +102,6 @@ function checkFields(provider: ApiKeyProvider, fields: KeyFields): void {
   })
   if (wrong === undefined) return
   const label = provider.fields.find(({ name }) => name === wrong)?.label ?? wrong
-  throw new LatchkeyError('invalid_token', `${label}: this cannot be right. Copy it again, without line breaks.`, {
-    provider: provider.id,
-    next: 'edit-key',
-  })
+  const message = `${label}: this cannot be right. Copy it again, without line breaks.`
+  throw errorAbout(provider, 'invalid_token', message, { next: 'edit-key' })
 }

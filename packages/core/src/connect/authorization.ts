@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../errors.ts'
+import { type ErrorCode, errorAbout } from '../errors.ts'
 import { resolveServer } from '../protocol/discovery.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import { malformed } from '../protocol/http.ts'
@@ -35,14 +35,9 @@ export interface Flow {
   keep?: unknown
   /** The query of the authorization response, left by the callback page for a redirect flow. */
   response?: string
+  /** Its verifier is on the server: this is all that the browser has to know of it. */
+  custody?: 'vault'
 }
-
-/** A flow whose verifier is on the server: all that this browser has to know of it. */
-export interface VaultFlow extends Flow {
-  custody: 'vault'
-}
-
-export const isVaultFlow = (flow: Flow): flow is VaultFlow => 'custody' in flow
 
 export interface AuthorizationRequest {
   url: string
@@ -64,10 +59,8 @@ export async function authorizationRequest(
 ): Promise<AuthorizationRequest> {
   const server = await resolveServer(provider)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {
-    throw new LatchkeyError('misuse', `${provider.name} names an address to sign in at that must not be opened.`, {
-      provider: provider.id,
-      next: 'none',
-    })
+    const message = `${provider.name} names an address to sign in at that must not be opened.`
+    throw errorAbout(provider, 'misuse', message, { next: 'none' })
   }
   const flow: Flow = {
     ...options,
@@ -110,26 +103,23 @@ export async function authorizationResponse(
   flow: Flow,
   parameters: URLSearchParams,
 ): Promise<URLSearchParams> {
-  const about = { provider: provider.id, next: 'connect' } as const
+  const refused = (code: ErrorCode, message: string, detail?: string) =>
+    errorAbout(provider, code, message, { next: 'connect', detail })
   const server = await resolveServer(provider)
   for (const name of ['state', 'code', 'iss', 'error', 'response']) {
     if (parameters.getAll(name).length > 1) {
-      throw new LatchkeyError('malformed_response', `The answer from ${provider.name} says "${name}" twice.`, about)
+      throw refused('malformed_response', `The answer from ${provider.name} says "${name}" twice.`)
     }
   }
   if (parameters.get('state') !== flow.state) {
-    throw new LatchkeyError('state_mismatch', `The answer does not belong to this request to ${provider.name}.`, about)
+    throw refused('state_mismatch', `The answer does not belong to this request to ${provider.name}.`)
   }
   const iss = parameters.get('iss')
   if (
     flow.issuer !== server.issuer ||
     (iss === null ? server.authorization_response_iss_parameter_supported : iss !== flow.issuer)
   ) {
-    throw new LatchkeyError(
-      'issuer_mismatch',
-      `The answer does not come from ${provider.name}, so it was not used.`,
-      about,
-    )
+    throw refused('issuer_mismatch', `The answer does not come from ${provider.name}, so it was not used.`)
   }
   const error = parameters.get('error')
   // A JARM response, or one of the implicit or a hybrid flow, was not asked for.
@@ -137,9 +127,7 @@ export async function authorizationResponse(
   if (parameters.get('response') || (!error && isOther)) throw malformed(provider)
   if (!error) return parameters
   const code = codeFromServer(error, 'server_error')
-  throw new LatchkeyError(
-    code,
-    code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`,
-    { ...about, detail: parameters.get('error_description') ?? undefined },
-  )
+  const message =
+    code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`
+  throw refused(code, message, parameters.get('error_description') ?? undefined)
 }

@@ -1,11 +1,12 @@
 import { endOf, granted } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
+import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import { defaultAccount } from '../snapshot.ts'
 import { type Adopter, createAdopter } from './adopt.ts'
-import { authorizationRequest, authorizationResponse, type Flow, isVaultFlow } from './authorization.ts'
+import { authorizationRequest, authorizationResponse, type Flow } from './authorization.ts'
 import type { Attempt, Attempts, ConnectOptions, ConnectOutcome, Run } from './flow.ts'
 import { flows, listen } from './popup.ts'
 import type { VaultClient } from './vault-client.ts'
@@ -27,13 +28,14 @@ export interface Connector {
 
 export function createConnector(
   accounts: AccountStore,
-  refresher: Refresher,
+  endpoints: Endpoints,
+  refresher: () => Promise<Refresher>,
   attempts: Attempts,
   vault: () => Promise<VaultClient>,
 ): Connector {
-  const adopter = createAdopter(accounts, refresher)
-  const { endpoints } = refresher
-  const request = createRequester(accounts, refresher, vault)
+  const adopter = createAdopter(accounts, endpoints, refresher)
+  const request = createRequester(accounts, endpoints, vault)
+  const { running } = attempts
   const { adopt, connected, discard, fail } = adopter
 
   /** Runs an attempt to its end, however it ends: connected, said no, cancelled, timed out, failed. */
@@ -52,45 +54,39 @@ export function createConnector(
       closeWindow(attempt.window)
       if (!end.signal.aborted) return fail(provider, error)
       // Another attempt may have taken its place.
-      if (attempts.get(provider.id) === attempt) accounts.setProvider(provider.id)
+      if (running.get(provider.id) === attempt) accounts.setProvider(provider.id)
       return { status: 'cancelled', next: 'connect' }
     } finally {
       connect.signal?.removeEventListener('abort', cancel)
-      attempts.remove(provider.id, attempt)
+      if (running.get(provider.id) === attempt) running.delete(provider.id)
       if (progress.state) flows.remove(progress.state)
     }
   }
 
   /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
   function answerTo(provider: OAuthProvider, attempt: Attempt, { state, startedAt }: Flow): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const { signal } = attempt.end
-      const heard = (query: string) => {
-        tidy()
-        resolve(query)
-      }
-      attempt.progress.heard = heard
-      const stop = listen(state, heard)
+    const { signal } = attempt.end
+    let tidy = () => {}
+    const answer = new Promise<string>((resolve, reject) => {
+      const ended = () => reject(late(provider))
+      const stop = listen(state, resolve)
       const watch = setInterval(() => {
         if (attempt.window?.closed && !accounts.store.getState().providers[provider.id]?.reason) {
           const reason = embedded() ? 'embedded' : 'popup_closed'
           accounts.setProvider(provider.id, { status: 'connecting', reason })
         }
       }, 500)
-      const ended = () => {
-        tidy()
-        reject(late(provider))
-      }
       const timer = setTimeout(ended, startedAt + FLOW_LIFE - Date.now())
-      const tidy = () => {
+      tidy = () => {
         stop()
         clearInterval(watch)
         clearTimeout(timer)
-        signal.removeEventListener('abort', ended)
       }
+      attempt.progress.heard = resolve
+      signal.addEventListener('abort', ended)
       if (signal.aborted) ended()
-      else signal.addEventListener('abort', ended)
     })
+    return answer.finally(tidy)
   }
 
   /** From the authorization response to the account. */
@@ -98,21 +94,16 @@ export function createConnector(
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
-    if (isVaultFlow(flow)) return connected(provider, await (await vault()).finish(flow, query), flow)
+    if (flow.custody === 'vault') return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
     const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
+    const { scopes: asked, accountId: target } = flow
     const endpoint = await endpoints.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
-    const account = await adopt(provider, secret, {
-      profile: tokens.profile,
-      asked: flow.scopes,
-      granted: granted(provider, tokens, flow.scopes),
-      target: flow.accountId,
-      began,
-    })
-    return connected(provider, account, flow)
+    const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target, began }
+    return connected(provider, await adopt(provider, secret, evidence), flow)
   }
 
   /** Finishes a flow whose answer came while this page was away. */
@@ -121,9 +112,7 @@ export function createConnector(
     try {
       if (query !== undefined) return await complete(provider, flow, query)
       flows.remove(flow.state)
-      throw new LatchkeyError('flow_lost', `${provider.name} did not send you back with an answer.`, {
-        provider: provider.id,
-      })
+      throw errorAbout(provider, 'flow_lost', `${provider.name} did not send you back with an answer.`)
     } catch (error) {
       return fail(provider, error, query === undefined ? undefined : flow)
     }
@@ -144,7 +133,7 @@ export function createConnector(
       for (const state of flows.states(accounts.prefix)) {
         const { flow, provider } = kept(state)
         if (!flow || (expired(flow) && flow.response === undefined)) flows.remove(state)
-        else if (!provider || attempts.get(provider.id)) continue
+        else if (!provider || running.has(provider.id)) continue
         else if (flow.response !== undefined || flow.mode === 'redirect')
           answered.push(finish(provider, flow, flow.response))
         // The card shows how it ends.
@@ -159,7 +148,7 @@ export function createConnector(
       const { flow, provider } = kept(searchParams.get('state') ?? '')
       // Answers come to the redirect URI of their request, and to no other. @see RFC 9700 §2.1
       if (flow && provider && flow.redirect_uri.split('?')[0] === origin + pathname) {
-        const waiting = attempts.get(provider.id)
+        const waiting = running.get(provider.id)
         if (waiting?.progress.state !== flow.state || !waiting.progress.heard) return finish(provider, flow, search)
         waiting.progress.heard(search)
         return waiting.outcome
@@ -172,7 +161,7 @@ export function createConnector(
 }
 
 /** Sends the attempt's window, or this page, to the authorization server. Resolves to the flow that waits for the answer. */
-function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault: () => Promise<VaultClient>) {
+function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: () => Promise<VaultClient>) {
   const { store, prefix } = accounts
 
   /** A connected account keeps what it has: more scopes are asked for together with those. */
@@ -191,20 +180,16 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
     const mode: Flow['mode'] = connect.mode === 'redirect' ? 'redirect' : 'popup'
     const { redirectUri } = attempt
     if (!redirectUri) {
-      throw new LatchkeyError(
-        'misuse',
-        'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.',
-        { provider: provider.id },
-      )
+      const message =
+        'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.'
+      throw errorAbout(provider, 'misuse', message)
     }
     const keep = mode === 'redirect' ? connect.keep : undefined
     if (JSON.stringify(keep ?? null).length > MAX_KEPT) {
-      throw new LatchkeyError('misuse', '`keep` is for a few words: at most 8 kB.', { provider: provider.id })
+      throw errorAbout(provider, 'misuse', '`keep` is for a few words: at most 8 kB.')
     }
-    const another =
-      connect.intent === 'add-account' &&
-      !connect.accountId &&
-      defaultAccount(store.getState(), provider.id) !== undefined
+    const had = defaultAccount(store.getState(), provider.id)
+    const another = had !== undefined && connect.intent === 'add-account' && !connect.accountId
     const ask = (await endpoints.isVaulted(provider)) ? (await vault()).request : authorizationRequest
     const bound = await endpoints.bind(provider, { ...connect, redirectUri })
     const asked = {
@@ -225,10 +210,8 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
     if (mode === 'popup') attempt.window?.location.replace(url)
     else if (written) location.assign(url)
     else {
-      throw new LatchkeyError(
-        'storage_unavailable',
-        'This browser keeps nothing for this page, so it cannot leave and come back.',
-      )
+      const message = 'This browser keeps nothing for this page, so it cannot leave and come back.'
+      throw errorAbout(provider, 'storage_unavailable', message)
     }
     return flow
   }
@@ -236,5 +219,5 @@ function createRequester(accounts: AccountStore, { endpoints }: Refresher, vault
 
 const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
 
-const late = ({ id, name }: Provider) =>
-  new LatchkeyError('timeout', `${name} was not answered in ten minutes.`, { provider: id })
+const late = (provider: Provider) =>
+  errorAbout(provider, 'timeout', `${provider.name} was not answered in ten minutes.`)

@@ -1,5 +1,5 @@
 import type { LatchkeyOptions, Page } from '../accounts/page.ts'
-import { LatchkeyError, type NextAction } from '../errors.ts'
+import { errorAbout, type NextAction } from '../errors.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -36,7 +36,7 @@ export type ConnectOutcome =
 /** One way from a click to an account, in this page. */
 export interface Attempt {
   /** Null where a link is opened elsewhere, or the page was reloaded. */
-  readonly window: Window | null
+  window: Window | null
   /** Absent when the app names no page of this origin. */
   readonly redirectUri: string | undefined
   /** The flow that began before the page was reloaded. */
@@ -44,7 +44,7 @@ export interface Attempt {
   /** Told the address as soon as there is one. */
   readonly told?: (url: string) => void
   readonly end: AbortController
-  readonly outcome: Promise<ConnectOutcome>
+  outcome: Promise<ConnectOutcome>
   /** How far it is. Only `connect.ts` writes it. */
   readonly progress: {
     /** Set once the request is built; a window that is opened again goes there too. */
@@ -58,9 +58,10 @@ export interface Attempt {
 /** Runs an attempt to its end. Its code loads on first use. */
 export type Run = (provider: OAuthProvider, attempt: Attempt, connect: ConnectOptions) => Promise<ConnectOutcome>
 
-/** The attempts under way, one per provider. */
+/** The attempts under way. */
 export interface Attempts {
-  get(providerId: string): Attempt | undefined
+  /** By provider id. */
+  readonly running: Map<string, Attempt>
   /** Opens a window in the click's own tick and begins, or joins the attempt under way. */
   connect(provider: OAuthProvider, connect: ConnectOptions): Promise<ConnectOutcome>
   /** Begins without a window. Resolves to the address that the person opens elsewhere. */
@@ -70,33 +71,22 @@ export interface Attempts {
     connect: ConnectOptions,
     start: Partial<Pick<Attempt, 'window' | 'resumed' | 'told'>>,
   ): Promise<ConnectOutcome>
-  /** Unless another attempt has taken its place. */
-  remove(providerId: string, attempt: Attempt): void
-  abortAll(): void
 }
 
 export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
-  interface Running extends Attempt {
-    window: Window | null
-    outcome: Promise<ConnectOutcome>
-  }
-  const running = new Map<string, Running>()
-
-  const remove: Attempts['remove'] = (id, attempt) => {
-    if (running.get(id) === attempt) running.delete(id)
-  }
+  const running = new Map<string, Attempt>()
 
   const begin: Attempts['begin'] = (provider, connect, start) => {
     const { id } = provider
     const redirectUri = callbackUri(page.options)
-    const attempt = { window: null, redirectUri, end: new AbortController(), progress: {}, ...start } as Running
+    const attempt = { window: null, redirectUri, end: new AbortController(), progress: {}, ...start } as Attempt
     running.set(id, attempt)
     page.setProvider(id, { status: 'connecting' })
     attempt.outcome = load().then(
       (run) => run(provider, attempt, connect),
       (error) => {
         closeWindow(attempt.window)
-        remove(id, attempt)
+        if (running.get(id) === attempt) running.delete(id)
         page.setProvider(id, { status: 'idle', error })
         throw error
       },
@@ -105,48 +95,39 @@ export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
   }
 
   return {
-    get: (id) => running.get(id),
+    running,
     begin,
-    remove,
     connect(provider, connect) {
       const { id } = provider
       const popup = connect.mode !== 'redirect'
       const open = () => openWindow(connect.mode === 'tab')
-      const under = running.get(id)
+      const pending = running.get(id)
       // One that goes on since before a reload has no address to open again, and a redirect needs no window.
-      if (under && (under.resumed || !popup)) under.end.abort()
-      else if (under) {
-        if (under.window && !under.window.closed) under.window.focus()
+      if (pending && (pending.resumed || !popup)) pending.end.abort()
+      else if (pending) {
+        if (pending.window && !pending.window.closed) pending.window.focus()
         else {
-          under.window = open()
-          if (under.progress.url) under.window?.location.replace(under.progress.url)
-          page.setProvider(id, { status: 'connecting', reason: under.window ? undefined : 'popup_blocked' })
+          pending.window = open()
+          if (pending.progress.url) pending.window?.location.replace(pending.progress.url)
+          page.setProvider(id, { status: 'connecting', reason: pending.window ? undefined : 'popup_blocked' })
         }
-        return under.outcome
+        return pending.outcome
       }
       const opens = popup && callbackUri(page.options) !== undefined
       // Before anything is awaited: later, browsers take a window for an advertisement.
       const opened = opens ? open() : null
-      if (opens && !opened) {
-        page.setProvider(id, { status: 'idle', reason: 'popup_blocked' })
-        return Promise.resolve({ status: 'blocked', next: 'redirect' })
-      }
-      return begin(provider, connect, { window: opened })
+      if (!opens || opened) return begin(provider, connect, { window: opened })
+      page.setProvider(id, { status: 'idle', reason: 'popup_blocked' })
+      return Promise.resolve({ status: 'blocked', next: 'redirect' })
     },
     link(provider, connect) {
-      const { id, name } = provider
-      const under = running.get(id)
-      if (under?.progress.url) return Promise.resolve(under.progress.url)
-      under?.end.abort()
+      const pending = running.get(provider.id)
+      if (pending?.progress.url) return Promise.resolve(pending.progress.url)
+      pending?.end.abort()
       return new Promise((told, reject) => {
-        begin(provider, connect, { told }).then(
-          () => reject(new LatchkeyError('cancelled', `${name} was not connected.`, { provider: id })),
-          reject,
-        )
+        const ended = () => reject(errorAbout(provider, 'cancelled', `${provider.name} was not connected.`))
+        begin(provider, connect, { told }).then(ended, reject)
       })
-    },
-    abortAll() {
-      for (const attempt of running.values()) attempt.end.abort()
     },
   }
 }

@@ -1,6 +1,7 @@
+import { isUsable } from '../accounts/account-rules.ts'
 import type { Page } from '../accounts/page.ts'
 import type { ConnectRequest } from '../identities.ts'
-import { accountsOf, type ConnectedAccount, type Snapshot } from '../snapshot.ts'
+import { accountsOf, type Snapshot } from '../snapshot.ts'
 
 /** What became of a request that a tool waits for. */
 export type RequestOutcome = { status: 'connected'; provider: string } | { status: 'cancelled' }
@@ -21,24 +22,24 @@ export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
     if (JSON.stringify(requests) !== JSON.stringify(store.getState().requests)) store.setState({ requests })
   }
 
-  function settle(outcomes: Map<ConnectRequest, RequestOutcome>) {
-    if (outcomes.size === 0) return
-    const settled = [...outcomes].map(([request, outcome]) => [waiting.get(request), outcome] as const)
-    for (const request of outcomes.keys()) waiting.delete(request)
+  function settle(outcomeOf: (request: ConnectRequest) => RequestOutcome | undefined) {
+    const settled = [...waiting].flatMap(([request, resolve]) => {
+      const outcome = outcomeOf(request)
+      return outcome && waiting.delete(request) ? [() => resolve(outcome)] : []
+    })
+    if (settled.length === 0) return
     publish()
-    for (const [resolve, outcome] of settled) resolve?.(outcome)
+    for (const tell of settled) tell()
   }
 
-  store.subscribe((snapshot) => {
-    const outcomes = new Map<ConnectRequest, RequestOutcome>()
-    for (const request of waiting.keys()) {
-      if (answered(snapshot, request)) outcomes.set(request, { status: 'connected', provider: request.provider })
+  store.subscribe((snapshot) =>
+    settle((request) => {
+      if (answered(snapshot, request)) return { status: 'connected', provider: request.provider }
       // Taken out of the list: somebody said no.
-      else if (!snapshot.requests.some(({ provider }) => provider === request.provider))
-        outcomes.set(request, { status: 'cancelled' })
-    }
-    settle(outcomes)
-  })
+      const isListed = snapshot.requests.some(({ provider }) => provider === request.provider)
+      return isListed ? undefined : { status: 'cancelled' }
+    }),
+  )
 
   return async (asked: ConnectRequest, signal?: AbortSignal): Promise<RequestOutcome> => {
     find(asked.provider)
@@ -46,7 +47,7 @@ export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
     if (answered(store.getState(), asked)) return { status: 'connected', provider: asked.provider }
     // A copy: the same request may be made twice, and each waits for itself.
     const request = { ...asked }
-    const cancel = () => settle(new Map([[request, { status: 'cancelled' }]]))
+    const cancel = () => settle((one) => (one === request ? { status: 'cancelled' } : undefined))
     signal?.addEventListener('abort', cancel)
     try {
       return await new Promise<RequestOutcome>((resolve) => {
@@ -59,13 +60,10 @@ export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
   }
 }
 
-function answered(snapshot: Snapshot, { provider, accountId, scopes = [] }: ConnectRequest): boolean {
-  return accountsOf(snapshot, provider).some(
+const answered = (snapshot: Snapshot, { provider, accountId, scopes = [] }: ConnectRequest): boolean =>
+  accountsOf(snapshot, provider).some(
     (account) =>
       (accountId === undefined || account.id === accountId) &&
-      isUsable(account) &&
+      isUsable(account.status) &&
       scopes.every((scope) => account.scopes.includes(scope)),
   )
-}
-
-const isUsable = ({ status }: ConnectedAccount) => status === 'connected' || status === 'expiring'

@@ -1,4 +1,4 @@
-import { embedded, FLOW_KEY } from './window.ts'
+import { embedded, FLOW_KEY, tried } from './window.ts'
 
 /**
  * Both ends of the conversation with the callback page. The near end is the app; the far end, {@link callback}, is the
@@ -34,42 +34,21 @@ export function listen(state: string, heard: (query: string) => void): () => voi
 
 /** The flows of this tab, by state, in sessionStorage; unreadable ones are dropped. */
 export const flows = {
-  read(state: string): unknown {
-    try {
-      return JSON.parse(sessionStorage.getItem(FLOW_KEY + state) ?? 'null')
-    } catch {
-      return null
-    }
-  },
+  read: (state: string): unknown =>
+    tried<unknown>(() => JSON.parse(sessionStorage.getItem(FLOW_KEY + state) ?? 'null'), null),
   /** False when sessionStorage refuses: the flow then lasts as long as the page. */
-  write(state: string, flow: object): boolean {
-    try {
-      sessionStorage.setItem(FLOW_KEY + state, JSON.stringify(flow))
-      return true
-    } catch {
-      return false
-    }
-  },
-  remove(state: string): void {
-    try {
-      sessionStorage.removeItem(FLOW_KEY + state)
-    } catch {
-      // Where it cannot be read, nothing was written either.
-    }
-  },
+  write: (state: string, flow: object): boolean =>
+    tried(() => sessionStorage.setItem(FLOW_KEY + state, JSON.stringify(flow)) === undefined, false),
+  /** Where it cannot be read, nothing was written either. */
+  remove: (state: string): void => tried(() => sessionStorage.removeItem(FLOW_KEY + state), undefined),
   /** The states of this person's flows; several may have used this tab. */
-  states(prefix: string): string[] {
-    try {
-      return Object.keys(sessionStorage).flatMap((key) => {
-        const state = key.slice(FLOW_KEY.length)
-        if (!key.startsWith(FLOW_KEY)) return []
-        const owner = (flows.read(state) as { prefix?: unknown } | null)?.prefix ?? prefix
-        return owner === prefix ? [state] : []
-      })
-    } catch {
-      return []
-    }
-  },
+  states: (prefix: string): string[] =>
+    tried(() => Object.keys(sessionStorage), []).flatMap((key) => {
+      const state = key.slice(FLOW_KEY.length)
+      if (!key.startsWith(FLOW_KEY)) return []
+      const owner = (flows.read(state) as { prefix?: unknown } | null)?.prefix ?? prefix
+      return owner === prefix ? [state] : []
+    }),
   clear(prefix: string): void {
     for (const state of flows.states(prefix)) flows.remove(state)
   },

@@ -5,7 +5,7 @@ import { callBroker } from '../protocol/broker.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { AuthorizationRequest, authorizationRequest, VaultFlow } from './authorization.ts'
+import type { AuthorizationRequest, authorizationRequest, Flow } from './authorization.ts'
 
 /** Accounts whose secrets are on the server: this browser asks for what it wants done, and is told facts. */
 export interface VaultClient {
@@ -16,7 +16,7 @@ export interface VaultClient {
   /** The Authorization Request, made by the server: its verifier never comes here. */
   request(provider: OAuthProvider, asked: Parameters<typeof authorizationRequest>[1]): Promise<AuthorizationRequest>
   /** Hands the authorization response to the server, which validates and redeems it. */
-  finish(flow: VaultFlow, query: string): Promise<ConnectedAccount>
+  finish(flow: Flow, query: string): Promise<ConnectedAccount>
   /** The one request that a secret is in: the key that a person entered, once. */
   connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount>
   /** An API refused the account, or it was never used: the server finds out whether it can be. */
@@ -26,61 +26,46 @@ export interface VaultClient {
 
 export function createVaultClient(accounts: AccountStore): VaultClient {
   const { options, store } = accounts
+  type Answer = { account: ConnectedAccount }
 
   const call = <T>(method: string, route: string, body?: object) =>
     callBroker<T>(options.broker ?? '', route, body, method)
 
   /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
-  async function keep(account: ConnectedAccount): Promise<ConnectedAccount> {
-    const { expiresAt, ...rest } = account
-    return accounts.keepVaulted({ ...rest, custody: 'vault', ...(!account.renewable && { expiresAt }) })
-  }
+  const keep = ({ expiresAt, ...account }: ConnectedAccount): Promise<ConnectedAccount> =>
+    accounts.keepVaulted({ ...account, custody: 'vault', ...(!account.renewable && { expiresAt }) })
 
   const vaulted = () => Object.values(store.getState().accounts).filter(({ custody }) => custody === 'vault')
 
-  async function sync(): Promise<void> {
-    const before = vaulted()
-    const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
-    for (const account of answer.accounts) {
-      if (accounts.providers.some(({ id }) => id === account.provider)) await keep(account)
-    }
-    const known = new Set(answer.accounts.map(({ id }) => id))
-    for (const { id } of before) if (!known.has(id)) await accounts.forget(id)
-  }
-
-  return {
-    sync,
-    async request(provider, asked) {
-      const { redirect_uri, scopes, accountId } = asked
-      const body = { provider: provider.id, redirect_uri, scopes, accountId }
-      const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
-      const flow: VaultFlow = {
-        ...asked,
-        custody: 'vault',
-        provider: provider.id,
-        state,
-        code_verifier: '',
-        issuer: provider.issuer,
-        startedAt: Date.now(),
+  const client: VaultClient = {
+    async sync() {
+      const before = vaulted()
+      const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
+      for (const account of answer.accounts) {
+        if (accounts.providers.some(({ id }) => id === account.provider)) await keep(account)
       }
-      return { url, flow }
+      const known = new Set(answer.accounts.map(({ id }) => id))
+      for (const { id } of before) if (!known.has(id)) await accounts.forget(id)
     },
-    async finish({ state }, query) {
-      const { account } = await call<{ account: ConnectedAccount }>('POST', `flows/${encodeURIComponent(state)}`, {
-        response: query,
-      })
-      return keep(account)
+    async request({ id: provider, issuer }, asked) {
+      const { redirect_uri, scopes, accountId } = asked
+      const body = { provider, redirect_uri, scopes, accountId }
+      const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
+      const startedAt = Date.now()
+      return { url, flow: { ...asked, custody: 'vault', provider, state, code_verifier: '', issuer, startedAt } }
+    },
+    async finish({ state }, response) {
+      return keep((await call<Answer>('POST', `flows/${encodeURIComponent(state)}`, { response })).account)
     },
     async connectKey(provider, fields, accountId) {
-      const body = { provider: provider.id, fields, accountId }
-      const { account } = await call<{ account: ConnectedAccount }>('POST', 'accounts', body)
+      const { account } = await call<Answer>('POST', 'accounts', { provider: provider.id, fields, accountId })
       // The server may have found that an account without a name was this one.
-      if (accountId && accountId !== account.id) await sync().catch(() => {})
+      if (accountId && accountId !== account.id) await client.sync().catch(() => {})
       return keep(account)
     },
     async check({ id }) {
       try {
-        const { account } = await call<{ account: ConnectedAccount }>('POST', `accounts/${id}`, {})
+        const { account } = await call<Answer>('POST', `accounts/${id}`, {})
         if (account.id !== id) await accounts.forget(id)
         return await keep(account)
       } catch (error) {
@@ -94,15 +79,16 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
         | { status: 'removed'; manageUrl?: string; error?: unknown; message?: string }
       >('DELETE', `accounts/${id}`)
       if (receipt.status === 'revoked') return receipt
-      const { status, manageUrl, error, message } = receipt
-      if (!error) return { status, manageUrl }
-      const code = codeFromServer(error, 'temporarily_unavailable')
-      return { status, manageUrl, error: new LatchkeyError(code, message ?? 'The provider could not be told.') }
+      const { error, message = 'The provider could not be told.', ...removed } = receipt
+      return error
+        ? { ...removed, error: new LatchkeyError(codeFromServer(error, 'temporarily_unavailable'), message) }
+        : removed
     },
     async ready() {
-      await sync().catch(() => {})
+      await client.sync().catch(() => {})
       const untried = vaulted().filter(({ reason }) => reason === 'unverified')
-      await Promise.all(untried.map((account) => this.check(account).catch(() => {})))
+      await Promise.all(untried.map((account) => client.check(account).catch(() => {})))
     },
   }
+  return client
 }

@@ -1,27 +1,27 @@
 /** The start of every key in sessionStorage that holds a flow of this tab, by state. */
 export const FLOW_KEY = 'latchkey:flow:'
 
-/** Whether this tab began flows before it was reloaded, or left for a redirect. */
-export function hasFlows(): boolean {
+/** What `act` returns; `otherwise` where the browser refuses: storage may be forbidden, a window another site's. */
+export function tried<T>(act: () => T, otherwise: T): T {
   try {
-    return Object.keys(sessionStorage).some((key) => key.startsWith(FLOW_KEY))
+    return act()
   } catch {
-    return false
+    return otherwise
   }
 }
+
+/** Whether this tab began flows before it was reloaded, or left for a redirect. */
+export const hasFlows = (): boolean =>
+  tried(() => Object.keys(sessionStorage).some((key) => key.startsWith(FLOW_KEY)), false)
 
 /**
  * Whether this page is inside a page of another origin. Browsers then keep its storage and channels apart from those of
  * its windows, so only the opener connects the two.
  */
-export function embedded(): boolean {
-  try {
-    for (let frame: Window = window; frame !== frame.parent; frame = frame.parent)
-      if (frame.parent.location.origin !== location.origin) return true
-    return false
-  } catch {
-    return true
-  }
+export const embedded = (): boolean => {
+  const isForeign = (frame: Window): boolean =>
+    frame !== frame.parent && (frame.parent.location.origin !== location.origin || isForeign(frame.parent))
+  return tried(() => isForeign(window), true)
 }
 
 /**
@@ -46,8 +46,6 @@ export function openWindow(tab = false): Window | null {
  * person and the callback page can close it: asking anyway does nothing but write to the console.
  */
 export function closeWindow(opened: Window | null): void {
-  try {
-    // Throws for a foreign page.
-    if (opened?.location.href) opened.close()
-  } catch {}
+  // Throws for a foreign page.
+  tried(() => opened?.location.href && opened.close(), undefined)
 }

@@ -8,7 +8,7 @@ import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 export const BROKER_HEADER = 'latchkey-request'
 
 /** Milliseconds. Longer than one request: behind a broker's answer are several, at 10 s each. */
-export const BROKER_LIMIT = 30_000
+const BROKER_LIMIT = 30_000
 
 /** Codes of ours that a broker may answer with, beside those of OAuth. */
 const OUR_CODES = [
