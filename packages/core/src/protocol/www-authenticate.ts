@@ -16,7 +16,7 @@ const MAX_CHALLENGES = 16
  * read once: what one part takes, no other part could take.
  */
 const PART =
-  /([\w!#$%&'*+.^`|~/-]+)[ \t]*(?:(=+)[ \t]*(?:"((?:\\[^]|[^"\\])*)"?|([\w!#$%&'*+.^`|~/-]*)))?|"(?:\\[^]|[^"\\])*"?/g
+  /([\w!#$%&'*+.^`|~/-]+)[ \t]*(?:(=+)[ \t]*(?:"((?:\\.|[^"\\])*)"?|([\w!#$%&'*+.^`|~/-]*)))?|"(?:\\.|[^"\\])*"?/gs
 
 interface AnyChallenge {
   scheme: string
@@ -40,7 +40,7 @@ export function parseChallenges(header: string): AnyChallenge[] {
       found.push({ scheme: key, parameters: new Map() })
       continue
     }
-    const value = quoted?.replace(/\\([^])/g, '$1') ?? word
+    const value = quoted?.replace(/\\(.)/gs, '$1') ?? word
     const parameters = found.at(-1)?.parameters
     // The first of two with one name counts.
     if (value && parameters && !parameters.has(key)) parameters.set(key, value)
