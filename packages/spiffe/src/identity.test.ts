@@ -14,6 +14,7 @@ const ca = new FakeCa('acme.com')
 const open: { close(): unknown }[] = []
 afterEach(async () => {
   vi.restoreAllMocks()
+  vi.useRealTimers()
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
@@ -163,6 +164,19 @@ describe('SpiffeIdentity', () => {
       code: 'not_configured',
     })
     await expect(alice.identity.createSecureChannel('nonsense')).rejects.toMatchObject({ code: 'invalid_id' })
+  })
+
+  it('case 303: a resolver that finds nothing keeps nobody waiting', async () => {
+    const alice = await start(ca, '/agents/alice', { resolve: () => new Promise(() => {}) })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const late = expect(alice.identity.createSecureChannel('spiffe://acme.com/x')).rejects.toMatchObject({
+      code: 'timeout',
+    })
+    vi.advanceTimersByTime(10_000)
+    await late
+    const waiting = alice.identity.createSecureChannel('spiffe://acme.com/x')
+    await alice.identity.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' })
   })
 
   it('gives JWT-SVIDs as client assertions (RFC 7523)', async () => {

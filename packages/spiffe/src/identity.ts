@@ -5,18 +5,22 @@ import { type Address, type ChannelOptions, SecureChannel } from './channel/chan
 import { type Listener, type ListenOptions, listen } from './channel/listener.ts'
 import { grpcCredentials } from './grpc/credentials.ts'
 import type { Authorizer } from './ids/authorize.ts'
+import { waitFor } from './ids/deadline.ts'
 import { SpiffeError } from './ids/errors.ts'
 import { SpiffeId } from './ids/spiffe-id.ts'
 import type { JwtSvid } from './jwt/svid.ts'
 import { type AgentOptions, type Connector, httpsAgent, undiciConnector } from './tls/agents.ts'
 import { type ConnectOptions, connect } from './tls/connect.ts'
 import { WorkloadApiClient, type WorkloadApiOptions } from './workload/client.ts'
-import { type GetJwtSvidOptions, JwtSource, X509Source } from './workload/sources.ts'
+import { type GetJwtSvidOptions, JwtSource, type SourceOptions, X509Source } from './workload/sources.ts'
 import type { X509Svid } from './x509/svid.ts'
+
+/** Milliseconds. */
+const RESOLVE_TIMEOUT = 10_000
 
 /** Options of {@link SpiffeIdentity}. */
 export interface SpiffeIdentityOptions extends WorkloadApiOptions {
-  /** Finds where an agent listens. Without it, each channel needs its `address`. */
+  /** Finds where an agent listens, within ten seconds. Without it, each channel needs its `address`. */
   resolve?: (id: SpiffeId) => Address | Promise<Address>
   /**
    * Chooses the identity when there are several.
@@ -101,7 +105,7 @@ export class SpiffeIdentity {
    */
   async createSecureChannel(id: SpiffeId | string, options: Partial<ChannelOptions> = {}): Promise<SecureChannel> {
     const to = SpiffeId.from(id)
-    const address = options.address ?? (await this.#options.resolve?.(to))
+    const address = options.address ?? (await this.#addressOf(to))
     if (!address)
       throw new SpiffeError('not_configured', `It is not known where ${to} listens.`, {
         next: 'Pass { address: { host, port } }, or { resolve } to the identity.',
@@ -158,7 +162,7 @@ export class SpiffeIdentity {
 
   /** Ends channels, listeners and sources. Calls that wait reject with `closed`. Nothing keeps the process alive. */
   async close(): Promise<void> {
-    this.#closing.abort()
+    this.#closing.abort(new SpiffeError('closed', 'This identity is closed.'))
     for (const channel of this.#channels) channel.close()
     await Promise.all([...this.#listeners].map((listener) => listener.close()))
     for (const opening of [this.#x509, this.#jwt])
@@ -173,11 +177,20 @@ export class SpiffeIdentity {
     return this.close()
   }
 
-  async #open<S>(open: (options: { client: WorkloadApiClient; signal: AbortSignal }) => Promise<S>): Promise<S> {
+  async #addressOf(id: SpiffeId): Promise<Address | undefined> {
+    const limits = {
+      signals: [this.#closing.signal],
+      timeout: RESOLVE_TIMEOUT,
+      late: 'Finding the address took too long.',
+    }
+    return waitFor(Promise.resolve(this.#options.resolve?.(id)), limits)
+  }
+
+  async #open<S>(open: (options: SourceOptions) => Promise<S>): Promise<S> {
     this.#checkOpen()
     this.#client ??= new WorkloadApiClient(this.#options)
     try {
-      return await open({ client: this.#client, signal: this.#closing.signal })
+      return await open({ client: this.#client, signal: this.#closing.signal, timeout: this.#options.timeout })
     } catch (error) {
       this.#checkOpen()
       throw error
@@ -185,6 +198,6 @@ export class SpiffeIdentity {
   }
 
   #checkOpen() {
-    if (this.#closing.signal.aborted) throw new SpiffeError('closed', 'This identity is closed.')
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason
   }
 }

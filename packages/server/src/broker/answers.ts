@@ -16,6 +16,8 @@ export function refusal(status: ContentfulStatusCode, error: ErrorCode, message:
   return new HTTPException(status, { res: Response.json({ error, message }, { status, headers }) })
 }
 
+export const badRequest = (message: string) => refusal(400, 'invalid_request', message)
+
 /** The same answer for an account of another person and for one that never was. */
 export const noAccount = () => refusal(404, 'invalid_request', 'There is no such account.')
 

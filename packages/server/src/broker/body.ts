@@ -1,45 +1,36 @@
+import { setTimeout } from 'node:timers/promises'
 import type { ApiKeyProvider, OAuthProvider } from '@latchkey/core'
 import { isObject, parseObject, readBounded } from '@latchkey/core/server'
 import type { Token } from '@latchkey/core/token'
-import { refusal } from './answers.ts'
+import { badRequest, refusal } from './answers.ts'
 import { type Body, TIMEOUT } from './request.ts'
 
 const MAX_BODY = 16 * 1024
 const MAX_FIELD = 8 * 1024
 
 /** The JSON object that a request carries. */
-export async function readObject(request: Request): Promise<Body> {
-  const body = await readText(request)
-  const value = parseObject(body)
-  if (value) return value
-  throw refusal(400, 'invalid_request', 'The body must be a JSON object.')
-}
-
-async function readText(request: Request): Promise<string> {
+export async function readObject({ headers, body }: Request): Promise<Body> {
   const tooLarge = () => refusal(413, 'invalid_request', 'The body is larger than 16 kB.')
-  if (Number(request.headers.get('content-length')) > MAX_BODY) throw tooLarge()
-  const tooSlow = new Promise<never>((_, reject) => {
-    AbortSignal.timeout(TIMEOUT).addEventListener('abort', () =>
-      reject(refusal(408, 'invalid_request', 'The body took too long to arrive.')),
-    )
+  if (Number(headers.get('content-length')) > MAX_BODY) throw tooLarge()
+  const tooSlow = setTimeout(TIMEOUT, undefined, { ref: false }).then(() => {
+    throw refusal(408, 'invalid_request', 'The body took too long to arrive.')
   })
-  // The signal may end after the body was read. Its rejection is then of no use.
-  tooSlow.catch(() => {})
-  return new TextDecoder().decode(await Promise.race([readBounded(request.body, MAX_BODY, tooLarge), tooSlow]))
+  const bytes = await Promise.race([readBounded(body, MAX_BODY, tooLarge), tooSlow])
+  const value = parseObject(new TextDecoder().decode(bytes))
+  if (value) return value
+  throw badRequest('The body must be a JSON object.')
 }
 
 export function optionalText(body: Body, name: string): string | undefined {
   const value = Object.hasOwn(body, name) ? body[name] : undefined
   if (value === undefined || value === null || value === '') return undefined
-  if (typeof value !== 'string' || value.length > MAX_FIELD) {
-    throw refusal(400, 'invalid_request', `${name} must be a string.`)
-  }
-  return value
+  if (typeof value === 'string' && value.length <= MAX_FIELD) return value
+  throw badRequest(`${name} must be a string.`)
 }
 
 export function text(body: Body, name: string): string {
   const value = optionalText(body, name)
-  if (value === undefined) throw refusal(400, 'invalid_request', `${name} is missing.`)
+  if (value === undefined) throw badRequest(`${name} is missing.`)
   return value
 }
 
@@ -63,9 +54,7 @@ export const tokenOf = ({ issuer }: OAuthProvider, { access_token = '', refresh_
 
 /** The fields this provider knows. A character that would break out of a header makes the key a bad one. */
 export function keyFields(provider: ApiKeyProvider, { fields }: Body): Record<string, string> {
-  if (!isObject(fields)) {
-    throw refusal(400, 'invalid_request', 'fields must be an object.')
-  }
+  if (!isObject(fields)) throw badRequest('fields must be an object.')
   const known: Record<string, string> = {}
   for (const { name, label } of provider.fields) {
     const value = optionalText(fields, name)

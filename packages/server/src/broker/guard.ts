@@ -7,11 +7,7 @@ import type { BrokerOptions, Setup } from './options.ts'
 import type { Env } from './request.ts'
 
 /** Headers of every answer. An allowed origin, and no other, is named to CORS. */
-export function answerHeaders({
-  allowedOrigins,
-  vault,
-  mcp,
-}: Pick<BrokerOptions<unknown>, 'allowedOrigins' | 'vault' | 'mcp'>): MiddlewareHandler<Env> {
+export function answerHeaders<Session>({ allowedOrigins, vault, mcp }: BrokerOptions<Session>): MiddlewareHandler<Env> {
   const exposed = ['retry-after', ...(mcp ? MCP_HEADERS : [])].join(', ')
   return async (c, next) => {
     await next()

@@ -5,9 +5,11 @@ import { type BrokerClient, clientsFromEnv, providersFromEnv } from '../env.ts'
 import type { McpProxy } from '../outbound/mcp-proxy.ts'
 import type { AgentPolicy } from '../use/door.ts'
 import type { Vault } from '../vault/vault.ts'
-import { refusal } from './answers.ts'
+import { badRequest, refusal } from './answers.ts'
 import { text } from './body.ts'
 import { type Body, type Env, TIMEOUT, type VaultOwner } from './request.ts'
+
+type Custody = 'vault' | 'mediate'
 
 /** What `createBroker` is made with. */
 export interface BrokerOptions<Session> {
@@ -49,7 +51,7 @@ export interface BrokerOptions<Session> {
   /** Keeps tokens and keys on the server: browsers get facts, agents get references. */
   vault?: Vault
   /** Custody by provider id. Default: `vault` for all when there is one, else `mediate`. */
-  custody?: Readonly<Record<string, 'vault' | 'mediate'>>
+  custody?: Readonly<Record<string, Custody>>
   /** Whose accounts a session works with. Default: a session that is a string is its user. */
   owner?: (session: Session) => VaultOwner
   /**
@@ -71,14 +73,14 @@ export interface BrokerOptions<Session> {
 /** What the routes share: the options with their defaults, checked. */
 export interface Setup<Session> {
   readonly providers: ReadonlyMap<string, Provider>
-  custodyOf(provider: Provider): 'vault' | 'mediate'
+  custodyOf(provider: Provider): Custody
   /** The client of a provider, or what is missing from it. */
   clientOf(provider: OAuthProvider): { client_id?: string; client_secret?: string | undefined; missing?: string }
   endpointOf(provider: OAuthProvider): TokenEndpoint & { client_id: string }
   /** A fetch whose every call, body included, ends within the time limit. */
   fetchFor(): typeof globalThis.fetch
-  /** The provider that a body names. */
-  providerOf<K extends Provider['kind']>(kind: K, body: Body): Extract<Provider, { kind: K }>
+  /** The provider that a body names. A raw secret comes in only for one whose accounts the browser keeps. */
+  providerOf<K extends Provider['kind']>(custody: Custody, kind: K, body: Body): Extract<Provider, { kind: K }>
   /** The redirect URI that a body names. */
   redirectUriOf(c: Context<Env>): string
   /** The path of a request below the mount. */
@@ -98,6 +100,7 @@ export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Ses
   const clients = new Map(Object.entries(options.clients ?? clientsFromEnv(listed)))
   check(options, listed, providers, clients)
   const kept = new Map(Object.entries(custody))
+  const custodyOf = ({ id }: Provider) => kept.get(id) ?? (vault ? 'vault' : 'mediate')
 
   const routeOf = (request: Request) => {
     const { pathname } = new URL(request.url)
@@ -121,32 +124,29 @@ export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Ses
 
   return {
     providers,
-    custodyOf: ({ id }) => kept.get(id) ?? (vault ? 'vault' : 'mediate'),
+    custodyOf,
     clientOf,
     fetchFor,
     routeOf,
     endpointOf(provider) {
       const { missing, client_id, client_secret } = clientOf(provider)
       if (!client_id) {
-        throw refusal(
-          400,
-          'not_configured',
-          `${provider.name} has no ${missing} here. Add clients: { ${JSON.stringify(provider.id)}: { ${missing} } } to createBroker.`,
-        )
+        const clients = `clients: { ${JSON.stringify(provider.id)}: { ${missing} } }`
+        const message = `${provider.name} has no ${missing} here. Add ${clients} to createBroker.`
+        throw refusal(400, 'not_configured', message)
       }
       return { client_id, ...authorizationServer(provider, { client_id, client_secret, fetch: fetchFor() }) }
     },
-    providerOf<K extends Provider['kind']>(kind: K, body: Body) {
+    providerOf<K extends Provider['kind']>(custody: Custody, kind: K, body: Body) {
       const provider = providers.get(text(body, 'provider'))
       if (!provider) {
-        throw refusal(
-          404,
-          'not_configured',
-          'The broker does not know this provider. Add it to the providers of createBroker.',
-        )
+        const message = 'The broker does not know this provider. Add it to the providers of createBroker.'
+        throw refusal(404, 'not_configured', message)
       }
-      if (provider.kind !== kind) {
-        throw refusal(400, 'invalid_request', `${provider.name} is not connected this way.`)
+      if (provider.kind !== kind) throw badRequest(`${provider.name} is not connected this way.`)
+      if (custodyOf(provider) !== custody) {
+        const where = custody === 'vault' ? 'by the browser: use /token' : 'on the server: use /flows and /accounts'
+        throw badRequest(`Accounts of ${provider.name} are kept ${where}.`)
       }
       return provider as Extract<Provider, { kind: K }>
     },
@@ -156,21 +156,15 @@ export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Ses
       if ((redirectUris ?? allowedOrigins.map((origin) => `${origin}${mount}/callback`)).includes(redirect_uri)) {
         return redirect_uri
       }
-      throw refusal(
-        400,
-        'invalid_request',
-        'The broker does not know this redirect_uri. Add it to the redirectUris of createBroker.',
-      )
+      throw badRequest('The broker does not know this redirect_uri. Add it to the redirectUris of createBroker.')
     },
     ownerOf(session) {
       const owner = options.owner?.(session) ?? (typeof session === 'string' ? { user: session } : undefined)
       if (!owner?.user) {
-        throw new LatchkeyError('misuse', 'createBroker needs owner(session): whose accounts does it work with?', {
-          next: 'configure',
-        })
+        throw new LatchkeyError('misuse', 'createBroker needs owner(session): whose accounts does it work with?')
       }
       const { user, tenant = 'default', session: bound = user } = owner
-      if (!tenant) throw new LatchkeyError('misuse', 'owner(session) names an empty tenant.', { next: 'configure' })
+      if (!tenant) throw new LatchkeyError('misuse', 'owner(session) names an empty tenant.')
       return { user, tenant, session: bound }
     },
   }
@@ -182,8 +176,7 @@ function check<Session>(
   providers: Map<string, Provider>,
   clients: Map<string, BrokerClient>,
 ): void {
-  const misuse = (message: string, provider?: string) =>
-    new LatchkeyError('misuse', message, { next: 'configure', provider })
+  const misuse = (message: string, provider?: string) => new LatchkeyError('misuse', message, { provider })
   if (providers.size !== list.length) throw misuse('Two providers of createBroker have the same id.')
   for (const id of clients.keys()) {
     if (!providers.has(id)) throw misuse(`clients names "${id}", which is none of the providers of createBroker.`, id)

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import type pg from 'pg'
-import { MIGRATIONS, type Sql, sqlStore } from './sql.ts'
+import { MIGRATIONS, plainRow, sqlStore } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
 /** How to reach a PostgreSQL database. */
@@ -27,46 +27,26 @@ export interface PostgresOptions {
  */
 export function postgresStore({ url, migrate = true, connections = 10 }: PostgresOptions): VaultStore {
   let opened: Promise<pg.Pool> | undefined
-  const pool = () => {
-    opened ??= (async () => {
-      const pool = await connect(url, connections)
-      try {
-        if (migrate) await runMigrations(pool)
-        await refuseBypass(pool)
-        return pool
-      } catch (error) {
-        await pool.end()
-        throw error
-      }
-    })()
-    opened.catch(() => {
+  async function open(): Promise<pg.Pool> {
+    const pool = await connect(url, connections)
+    try {
+      if (migrate) await runMigrations(pool)
+      await refuseBypass(pool)
+      return pool
+    } catch (error) {
       opened = undefined
-    })
-    return opened
+      await pool.end()
+      throw error
+    }
   }
 
   return sqlStore({
     type: 'postgres',
-    now: 'CAST(extract(epoch FROM now()) * 1000 AS BIGINT)',
-    forUpdate: ' FOR UPDATE',
     async within(tenant, act) {
-      const client = await (await pool()).connect()
-      const sql: Sql = async (text, values) => (await client.query(text, values)).rows
-      let broken = false
-      try {
-        // The setting ends with the transaction, so the next one on this connection has no tenant.
-        await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true)`)
-        const result = await act(sql)
-        await client.query('COMMIT')
-        return result
-      } catch (error) {
-        await client.query('ROLLBACK').catch(() => {
-          broken = true
-        })
-        throw error
-      } finally {
-        client.release(broken)
-      }
+      opened ??= open()
+      return transaction(await opened, tenant, (client) =>
+        act(async (text, values) => (await client.query(text, values)).rows.map(plainRow) as never),
+      )
     },
     async close() {
       const pool = await opened?.catch(() => undefined)
@@ -74,6 +54,26 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
       await pool?.end()
     },
   })
+}
+
+/** Runs in one transaction that sees the rows of this tenant only. */
+async function transaction<T>(pool: pg.Pool, tenant: string, act: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken = false
+  try {
+    // The setting ends with the transaction, so the next one on this connection has no tenant.
+    await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true)`)
+    const result = await act(client)
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {
+      broken = true
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
 }
 
 /**
@@ -85,29 +85,26 @@ export async function migratePostgres({ url, grantTo }: { url: string; grantTo?:
   try {
     await runMigrations(pool)
     if (grantTo === undefined) return
-    const client = await pool.connect()
-    try {
-      const role = client.escapeIdentifier(grantTo)
-      await client.query(`
-        GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
-        GRANT SELECT ON latchkey_migrations TO ${role};
-        GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed TO ${role};
-        GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows TO ${role}`)
-    } finally {
-      client.release()
-    }
+    const role = (await import('pg')).escapeIdentifier(grantTo)
+    await pool.query(`
+      GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
+      GRANT SELECT ON latchkey_migrations TO ${role};
+      GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed TO ${role};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows TO ${role}`)
   } finally {
     await pool.end()
   }
 }
 
 async function connect(url: string, max: number): Promise<pg.Pool> {
-  const { default: driver } = await import('pg')
-  const pool = new driver.Pool({
+  const { Pool, types } = await import('pg')
+  const pool = new Pool({
     connectionString: url,
     max,
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
+    // Without this, a BIGINT is text.
+    types: { getTypeParser: (id, format) => (id === types.builtins.INT8 ? Number : types.getTypeParser(id, format)) },
   })
   // The pool replaces an idle connection that breaks. If the server is down, the next query reports it.
   pool.on('error', () => {})
@@ -140,28 +137,17 @@ async function runMigrations(pool: pg.Pool): Promise<void> {
   // Two processes that start together may both find no table. The second one to create it fails and looks again.
   const create = 'CREATE TABLE IF NOT EXISTS latchkey_migrations (version INTEGER PRIMARY KEY)'
   await pool.query(create).catch(() => pool.query(create))
-  const client = await pool.connect()
-  try {
-    for (const [at, statements] of MIGRATIONS.entries()) {
-      await client.query('BEGIN')
-      try {
-        // The process that writes the row runs the migration. The others wait here until it is done.
-        const mine = await client.query(
-          'INSERT INTO latchkey_migrations (version) VALUES ($1) ON CONFLICT DO NOTHING',
-          [at + 1],
-        )
-        if (mine.rowCount) {
-          for (const statement of statements) await client.query(statement.replaceAll('BYTES', 'BYTEA'))
-          for (const statement of SECURITY[at] ?? []) await client.query(statement)
-        }
-        await client.query('COMMIT')
-      } catch (error) {
-        await client.query('ROLLBACK')
-        throw error
+  for (const [at, statements] of MIGRATIONS.entries()) {
+    await transaction(pool, '', async (client) => {
+      // The process that writes the row runs the migration. The others wait here until it is done.
+      const mine = await client.query('INSERT INTO latchkey_migrations (version) VALUES ($1) ON CONFLICT DO NOTHING', [
+        at + 1,
+      ])
+      if (!mine.rowCount) return
+      for (const statement of [...statements, ...(SECURITY[at] ?? [])]) {
+        await client.query(statement.replaceAll('BYTES', 'BYTEA'))
       }
-    }
-  } finally {
-    client.release()
+    })
   }
 }
 

@@ -1,8 +1,9 @@
 import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
-import { identityOf } from '@latchkey/core/server'
+import { asLatchkeyError, identityOf } from '@latchkey/core/server'
 import type { Owner } from '../stores/store.ts'
+import { absent } from '../vault/accounts.ts'
 import type { Custodian } from '../vault/custodian.ts'
-import { absent, unknown } from '../vault/errors.ts'
+import { unknown } from '../vault/upkeep.ts'
 
 /** What an agent may be given at all, whatever a request says. */
 export interface AgentPolicy {
@@ -97,10 +98,9 @@ export function createDoor({ custodian, providers, agents }: DoorOptions): Door 
       if (!given.delete(use)) throw new LatchkeyError('misuse', 'A use needs a permission of its own.')
       const { call, provider } = use
       const { owner, accountId } = call
-      const { account, secret } = await custodian.ensureFresh(owner, accountId).catch(async (cause) => {
-        if (cause instanceof LatchkeyError) throw await denied(call, cause)
+      const { account, secret } = await custodian.ensureFresh(owner, accountId).catch(async (error) => {
         const message = 'This account could not be read.'
-        throw await denied(call, new LatchkeyError('server_error', message, { account: accountId, cause }))
+        throw await denied(call, asLatchkeyError(error, 'server_error', message, { account: accountId }))
       })
       // Written before the secret is returned: what cannot be recorded does not happen.
       await audit.record(owner, { action: 'use', ...eventOf(call), outcome: 'allowed' })

@@ -1,11 +1,10 @@
-import type { ConnectedAccount } from '@latchkey/core'
+import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type AccountSecret, wordAt } from '@latchkey/core/server'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import type { Audit } from './audit.ts'
-import { absent } from './errors.ts'
 import type { KeyProvider } from './keys.ts'
 import { seal, unseal } from './seal.ts'
-import type { WebhookEvent } from './webhooks.ts'
+import type { Webhooks } from './webhooks.ts'
 
 /** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
 export interface VaultSecret extends AccountSecret {
@@ -17,6 +16,12 @@ export interface Opened {
   account: ConnectedAccount
   secret: VaultSecret
 }
+
+export const absent = (account: string) =>
+  new LatchkeyError('login_required', 'This account is not connected.', { account })
+
+export const ended = ({ id, provider, label }: ConnectedAccount) =>
+  new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id })
 
 /** The facts of accounts, which need no key. */
 export interface AccountFacts {
@@ -57,8 +62,7 @@ interface AccountsOptions {
   store: VaultStore
   keys: KeyProvider
   audit: Audit
-  /** Sends a webhook. */
-  tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
+  tell: Webhooks['tell']
 }
 
 /** Facts as they are stored. What has a column of its own comes from there. */
@@ -92,8 +96,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     const { id, provider } = account
     const rev = Math.max(previous + 1, Date.now())
     const row = { tenant, user, provider, account: id, facts: JSON.stringify({ ...account, rev }) }
-    const dueAt =
-      secret.token?.refresh_token !== undefined && account.status === 'connected' ? secret.expiresAt : undefined
+    const dueAt = secret.token?.refresh_token && account.status === 'connected' ? secret.expiresAt : undefined
     return { ...row, ...(await seal(keys, row, JSON.stringify(secret))), rev, dueAt }
   }
 
@@ -152,13 +155,12 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
       return { account, secret: opened?.secret }
     },
     async due(before, limit) {
-      const tenants = await store.tenants()
-      const rows = await Promise.all(tenants.map((tenant) => store.due(tenant, before, limit)))
+      const rows = await Promise.all((await store.tenants()).map((tenant) => store.due(tenant, before, limit)))
       return rows
         .flat()
         .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
         .slice(0, limit)
-        .map((row) => ({ owner: { tenant: row.tenant, user: row.user }, account: factsOf(row) }))
+        .map((row) => ({ owner: row, account: factsOf(row) }))
     },
   }
 }

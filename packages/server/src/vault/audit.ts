@@ -55,34 +55,23 @@ const auditHash = (previous: string, { tenant, seq, at, user, event }: Omit<Audi
     .digest('hex')
 
 export function createAudit(store: VaultStore): Audit {
-  interface Batch {
-    entries: AuditEntry[]
+  interface Queue {
+    waiting: AuditEntry[]
     written: Promise<void>
   }
-  const waiting = new Map<string, Batch>()
-  const writing = new Map<string, Promise<void>>()
+  const queues = new Map<string, Queue>()
 
-  /** Entries that come while one is written are written together: the chain has one end, which all wait for. */
+  /** Entries that come while others are written are written together: the chain has one end, which all wait for. */
   function append(tenant: string, entry: AuditEntry): Promise<void> {
-    const next = waiting.get(tenant)
-    if (next) {
-      next.entries.push(entry)
-      return next.written
+    const queue = queues.get(tenant) ?? { waiting: [], written: Promise.resolve() }
+    queues.set(tenant, queue)
+    if (queue.waiting.push(entry) === 1) {
+      queue.written = queue.written
+        .catch(() => {})
+        .then(() => store.appendAudit(tenant, queue.waiting.splice(0), auditHash))
+        .finally(() => queue.waiting.length > 0 || queues.delete(tenant))
     }
-    const entries = [entry]
-    const flush = () => {
-      waiting.delete(tenant)
-      return store.appendAudit(tenant, entries, auditHash)
-    }
-    const written = (writing.get(tenant) ?? Promise.resolve()).then(flush, flush)
-    waiting.set(tenant, { entries, written })
-    writing.set(tenant, written)
-    written
-      .finally(() => {
-        if (writing.get(tenant) === written) writing.delete(tenant)
-      })
-      .catch(() => {})
-    return written
+    return queue.written
   }
 
   async function* pages(tenant: string): AsyncIterable<AuditRow> {
@@ -96,9 +85,7 @@ export function createAudit(store: VaultStore): Audit {
 
   return {
     record({ tenant, user }, event) {
-      const kept = FIELDS.flatMap((name) =>
-        event[name] === undefined ? [] : [[name, event[name].slice(0, MAX_FIELD)]],
-      )
+      const kept = FIELDS.map((name) => [name, event[name]?.slice(0, MAX_FIELD)])
       return append(tenant, { at: Date.now(), user, event: JSON.stringify(Object.fromEntries(kept)) })
     },
     async query({ tenant, user }, { after, limit = 100 } = {}) {

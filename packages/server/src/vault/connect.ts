@@ -23,7 +23,7 @@ import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
 import type { VaultSecret } from './accounts.ts'
 import type { SessionOwner } from './flows.ts'
-import { oauthOf, type Upkeep } from './upkeep.ts'
+import { failure, oauthOf, type Upkeep } from './upkeep.ts'
 
 /** A flow that is never answered ends after this many milliseconds. */
 const FLOW_LIFE = 10 * 60_000
@@ -85,8 +85,7 @@ export function createConnections(upkeep: Upkeep): Connections {
             target: flow.accountId,
           })
         } catch (error) {
-          const reason = error instanceof LatchkeyError ? error.code : 'server_error'
-          await vault.audit.record(owner, { action: 'connect', provider: provider.id, outcome: 'failed', reason })
+          await vault.audit.record(owner, { action: 'connect', provider: provider.id, ...failure(error) })
           throw error
         }
       })

@@ -38,7 +38,6 @@ export const unavailable = (message: string, cause?: unknown) =>
  */
 export function localKeys(...given: string[]): LocalKeys {
   const keys = new Map<string, Buffer>()
-  let current = ''
   const add = (text: string) => {
     const { kid, key } = parseKey(text)
     keys.set(kid, key)
@@ -50,10 +49,7 @@ export function localKeys(...given: string[]): LocalKeys {
     return key
   }
   if (given.length === 0) throw weak('is missing')
-  for (const text of given) {
-    const kid = add(text)
-    current ||= kid
-  }
+  let [current = ''] = given.map(add)
   return {
     current: () => current,
     wrap: (kid, key, context) => encrypt(find(kid), key, context),
@@ -79,7 +75,6 @@ function weak(what: string): LatchkeyError {
   return new LatchkeyError(
     'misuse',
     `TOKEN_ENCRYPTION_KEY ${what}. It has to be 32 random bytes in base64: run \`openssl rand -base64 32\`.`,
-    { next: 'configure' },
   )
 }
 

@@ -1,9 +1,8 @@
-import type { ConnectedAccount, OAuthProvider, Provider } from '@latchkey/core'
+import { type ConnectedAccount, LatchkeyError, type OAuthProvider, type Provider } from '@latchkey/core'
 import { bindingChange, isUsable } from '@latchkey/core/server'
 import type { TokenEndpoint } from '@latchkey/core/token'
 import type { Owner } from '../stores/store.ts'
 import type { Opened } from './accounts.ts'
-import { unknown } from './errors.ts'
 import type { VaultInside } from './vault.ts'
 
 /** What all work on accounts needs. */
@@ -16,12 +15,19 @@ export interface Upkeep {
   fetchFor(): typeof globalThis.fetch
 }
 
+export const unknown = () =>
+  new LatchkeyError('not_configured', 'This provider is not among those of createBroker any more.')
+
 /** @throws LatchkeyError `not_configured` */
 export function oauthOf({ providers }: Pick<Upkeep, 'providers'>, id: string): OAuthProvider {
   const provider = providers.get(id)
   if (provider?.kind === 'oauth') return provider
   throw unknown()
 }
+
+/** What the audit log says of an error. */
+export const failure = (error: unknown) =>
+  ({ outcome: 'failed', reason: error instanceof LatchkeyError ? error.code : 'server_error' }) as const
 
 /** Why the secret of an account is not for its provider as it is configured now. */
 export function changeOf({ providers }: Pick<Upkeep, 'providers'>, account: ConnectedAccount) {

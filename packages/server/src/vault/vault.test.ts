@@ -15,7 +15,6 @@ import { migratePostgres, postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
 import type { Opened } from './accounts.ts'
 import {
-  type AccountRow,
   type KeyProvider,
   keysFromEnv,
   localKeys,
@@ -24,7 +23,7 @@ import {
   type VaultStore,
   vaultFromEnv,
 } from './index.ts'
-import { createRenewal } from './renewal.ts'
+import { createRenewal } from './refresh.ts'
 import { seal } from './seal.ts'
 import { insideOf } from './vault.ts'
 
@@ -82,17 +81,6 @@ const opened = (secret: Opened['secret'] = { fields: { key: 'CANARY_KEY' } }, id
 const token = (access_token: string, refresh_token?: string, expiresAt?: number): Opened['secret'] => ({
   token: { access_token, refresh_token, token_type: 'bearer', issuer: 'https://acme.example' },
   expiresAt,
-})
-
-const row = (change: Partial<AccountRow> = {}): AccountRow => ({
-  ...ADA,
-  provider: 'acme',
-  account: ID,
-  facts: '{}',
-  sealed: new Uint8Array([0, 1, 254, 255]),
-  kid: 'k1',
-  rev: 1,
-  ...change,
 })
 
 /** A server process, and what it answers next. */
@@ -225,7 +213,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
       const name = await refresh()
       return { token: { ...token(name, `${name}-r`).token!, expires_in: 9e9 } }
     }
-    const { renew } = createRenewal({
+    const renew = createRenewal({
       vault: insideOf(at),
       providers: new Map([['acme', providerAt('https://acme.example')]]),
       endpointOf: () => ({ client_id: 'app', redeem: answer, refresh: answer, revoke }),
@@ -303,7 +291,8 @@ describe('what an attacker finds', () => {
     expect(dump()).not.toContain(Buffer.from('CANARY').toString('hex'))
     expect(dump()).toContain('"label":"ada"')
     // The search finds what is there.
-    for (const { store } of vaults) await store.put(row({ user: 'planted', facts: 'CANARY_PLANTED' }), undefined)
+    const planted = { ...ADA, provider: 'acme', account: 'planted', facts: 'CANARY_PLANTED', kid: 'k1', rev: 1 }
+    for (const { store } of vaults) await store.put({ ...planted, sealed: new Uint8Array(4) }, undefined)
     expect(dump().match(/CANARY_PLANTED/g)?.length).toBeGreaterThanOrEqual(2)
     for (const vault of vaults) await vault.close()
 

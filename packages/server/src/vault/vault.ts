@@ -1,12 +1,12 @@
-import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import { LatchkeyError } from '@latchkey/core'
 import { memoryStore } from '../stores/memory.ts'
-import type { Owner, VaultStore } from '../stores/store.ts'
+import type { VaultStore } from '../stores/store.ts'
 import { type AccountFacts, createAccounts, type VaultAccounts } from './accounts.ts'
 import { type Audit, createAudit } from './audit.ts'
 import { createFlows, type Flows } from './flows.ts'
 import { type KeyProvider, keysFromEnv } from './keys.ts'
 import { type Reencryption, reencrypt } from './reencrypt.ts'
-import { createWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
+import { createWebhooks, type WebhookOptions } from './webhooks.ts'
 
 /** What `createVault` is made with. */
 export interface VaultOptions {
@@ -45,7 +45,7 @@ const insides = new WeakMap<Vault, VaultInside>()
 /** @throws LatchkeyError `misuse` if `createVault` did not make it. */
 export function insideOf(vault: Vault): VaultInside {
   const inside = insides.get(vault)
-  if (!inside) throw new LatchkeyError('misuse', 'vault must come from createVault.', { next: 'configure' })
+  if (!inside) throw new LatchkeyError('misuse', 'vault must come from createVault.')
   return inside
 }
 
@@ -61,16 +61,8 @@ export function createVault({
   leaseSeconds = 15,
 }: VaultOptions = {}): Vault {
   const audit = createAudit(store)
-  const hooks = webhooks.map(createWebhook)
-  function tell(
-    type: WebhookEvent['type'],
-    { tenant, user }: Owner,
-    { id, provider, label, reason }: ConnectedAccount,
-  ): void {
-    const data = { tenant, user, provider, accountId: id, label, reason }
-    for (const hook of hooks) hook.send({ type, timestamp: new Date().toISOString(), data })
-  }
-  const accounts = createAccounts({ store, keys, audit, tell })
+  const hooks = createWebhooks(webhooks)
+  const accounts = createAccounts({ store, keys, audit, tell: hooks.tell })
   const vault: Vault = {
     list: accounts.list,
     find: accounts.find,
@@ -78,7 +70,7 @@ export function createVault({
     audit,
     reencrypt: () => reencrypt(store, keys),
     async close() {
-      for (const hook of hooks) hook.close()
+      hooks.close()
       await store.close()
     },
   }
@@ -118,6 +110,5 @@ async function storeFromEnv({
     type === 'postgres'
       ? 'TOKEN_STORE_TYPE is postgres, so TOKEN_STORE_URL has to say where: postgres://user:password@host/database.'
       : `TOKEN_STORE_TYPE ${JSON.stringify(type)} is none of memory, sqlite and postgres.`,
-    { next: 'configure' },
   )
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
-import { LatchkeyError } from '@latchkey/core'
+import { setTimeout } from 'node:timers/promises'
+import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import type { Owner } from '../stores/store.ts'
 
 /** What a webhook tells. */
@@ -20,57 +21,56 @@ export interface WebhookOptions {
   retryAfter?: readonly number[]
 }
 
+/** Tells other servers about accounts. Nothing waits for it. */
+export interface Webhooks {
+  tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
+  /** Gives up what has not arrived yet. */
+  close(): void
+}
+
+export function createWebhooks(options: readonly WebhookOptions[]): Webhooks {
+  const stop = new AbortController()
+  const hooks = options.map((hook) => ({ ...hook, keys: parseSecret(hook.secret) }))
+  return {
+    tell(type, { tenant, user }, { id, provider, label, reason }) {
+      const data = { tenant, user, provider, accountId: id, label, reason }
+      const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data } satisfies WebhookEvent)
+      for (const hook of hooks) deliver(hook, body, stop.signal).catch(() => {})
+    },
+    close: () => stop.abort(),
+  }
+}
+
 /**
- * Tells another server about accounts, as Standard Webhooks describes it: `webhook-id`, `webhook-timestamp` and
- * `webhook-signature`, an HMAC-SHA256 over all three parts. Nobody waits for it; it is tried again when it fails.
+ * Sends one event, as Standard Webhooks describes it: `webhook-id`, `webhook-timestamp` and `webhook-signature`, an
+ * HMAC-SHA256 over all three parts. It is tried again when it fails.
  *
  * @see https://github.com/standard-webhooks/standard-webhooks
  */
-export function createWebhook({ url, secret, fetch = globalThis.fetch, retryAfter = [1e3, 1e4, 6e4] }: WebhookOptions) {
-  const keys = parseSecret(secret)
-  const under = new Set<Promise<void>>()
-  const stop = new AbortController()
-
-  async function deliver(event: WebhookEvent): Promise<void> {
-    const id = `msg_${randomUUID()}`
-    const body = JSON.stringify(event)
-    for (const wait of [...retryAfter, undefined]) {
-      // Signed anew: what arrives late is not too old to be believed.
-      const timestamp = String(Math.floor(Date.now() / 1000))
-      const ok = await fetch(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': timestamp,
-          'webhook-signature': keys.map((key) => sign(key, id, timestamp, body)).join(' '),
-        },
-        body,
-        redirect: 'manual',
-        signal: AbortSignal.any([AbortSignal.timeout(10_000), stop.signal]),
-      }).then(
-        async (response) => {
-          await response.body?.cancel()
-          return response.ok
-        },
-        () => false,
-      )
-      if (ok || wait === undefined || stop.signal.aborted) return
-      await pause(wait, stop.signal)
-    }
-  }
-
-  return {
-    send(event: WebhookEvent): void {
-      const delivery = deliver(event).catch(() => {})
-      under.add(delivery)
-      delivery.finally(() => under.delete(delivery))
-    },
-    /** Resolves when everything that was sent has arrived, or was given up. */
-    settled: async () => {
-      await Promise.all(under)
-    },
-    close: () => stop.abort(),
+async function deliver(
+  { url, keys, fetch = globalThis.fetch, retryAfter = [1e3, 1e4, 6e4] }: WebhookOptions & { keys: Buffer[] },
+  body: string,
+  stop: AbortSignal,
+): Promise<void> {
+  const id = `msg_${randomUUID()}`
+  for (const wait of [...retryAfter, undefined]) {
+    // Signed anew: what arrives late is not too old to be believed.
+    const timestamp = String(Math.floor(Date.now() / 1000))
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'webhook-id': id,
+        'webhook-timestamp': timestamp,
+        'webhook-signature': keys.map((key) => sign(key, id, timestamp, body)).join(' '),
+      },
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.any([AbortSignal.timeout(10_000), stop]),
+    }).catch(() => undefined)
+    await response?.body?.cancel()
+    if (response?.ok || wait === undefined) return
+    await setTimeout(wait, undefined, { signal: stop })
   }
 }
 
@@ -103,19 +103,6 @@ function parseSecret(secret: string): Buffer[] {
   return secret.split(' ').map((one) => {
     const key = Buffer.from(one.replace(/^whsec_/, ''), 'base64')
     if (one.startsWith('whsec_') && key.length >= 24) return key
-    throw new LatchkeyError('misuse', 'A webhook secret is "whsec_" and at least 24 random bytes in base64.', {
-      next: 'configure',
-    })
+    throw new LatchkeyError('misuse', 'A webhook secret is "whsec_" and at least 24 random bytes in base64.')
   })
 }
-
-const pause = (milliseconds: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds)
-    function done() {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done)
-  })

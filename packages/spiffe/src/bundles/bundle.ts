@@ -108,9 +108,9 @@ export class Bundle implements BundleProvider {
     return JSON.stringify({ keys, spiffe_sequence: this.sequence, spiffe_refresh_hint: this.refreshHint })
   }
 
-  /** True for the same trust domain with the same keys, sequence and refresh hint. */
+  /** True for the same trust domain with the same keys, in any order, sequence and refresh hint. */
   equals(other: Bundle): boolean {
-    return this.trustDomain === other.trustDomain && this.marshal() === other.marshal()
+    return this.trustDomain === other.trustDomain && inOrder(this) === inOrder(other)
   }
 }
 
@@ -236,6 +236,12 @@ function jsonOf(document: string | Uint8Array): Json {
   }
   if (!isObject(value)) throw invalid('It is not a JSON object.')
   return value
+}
+
+/** The JWKS form with its keys sorted: some publishers send them in another order each time. */
+function inOrder(bundle: Bundle): string {
+  const { keys, ...rest } = JSON.parse(bundle.marshal()) as { keys: unknown[] }
+  return JSON.stringify({ ...rest, keys: keys.map((key) => JSON.stringify(key)).sort() })
 }
 
 function unique(certificates: readonly Certificate[]): readonly Certificate[] {

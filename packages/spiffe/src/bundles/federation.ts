@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { authorizeAny, authorizeId } from '../ids/authorize.ts'
-import { withDeadline } from '../ids/deadline.ts'
+import { pause, withDeadline } from '../ids/deadline.ts'
 import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
 import { parseTrustDomain, type SpiffeId } from '../ids/spiffe-id.ts'
 import { type ConnectOptions, connect } from '../tls/connect.ts'
@@ -85,6 +85,8 @@ async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: 
       headers: { host: url.host, accept: 'application/json' },
     })
     request.on('error', fail)
+    // Also without an answer and without an error: after 101 Switching Protocols, which was not asked for.
+    request.on('close', () => reject(new SpiffeError('unavailable', 'The bundle endpoint closed the connection.')))
     request.on('response', (response) => {
       const { statusCode = 0, headers } = response
       const chunks: Buffer[] = []
@@ -133,17 +135,24 @@ export interface WatchBundleOptions {
   initial?: Bundle
   /** Stops waiting for the first bundle. */
   signal?: AbortSignal
+  /**
+   * Milliseconds to wait for the first bundle.
+   *
+   * @default 30_000
+   */
+  timeout?: number
 }
 
 /**
- * A foreign trust domain's bundle, kept up to date from its endpoint. A bundle with a lower sequence number never replaces
- * one with a higher number.
+ * A foreign trust domain's bundle, kept up to date from its endpoint. Once a bundle has a sequence number, only one with a
+ * higher number replaces its keys.
+ *
+ * @see SPIFFE Trust Domain and Bundle §4.1.1
  */
 export class FederatedBundle extends Updating implements BundleProvider {
   readonly trustDomain: string
   readonly #options: WatchBundleOptions
   #bundle: Bundle | undefined
-  #stop = () => {}
 
   private constructor(options: WatchBundleOptions) {
     super()
@@ -151,17 +160,17 @@ export class FederatedBundle extends Updating implements BundleProvider {
     this.#options = options
     this.#bundle = options.initial
     endpointUrl(options.url)
-    void this.#look()
+    this.keep(this.#follow())
   }
 
   /**
    * Resolves with the first bundle: at once, if `initial` is given. Failed fetches are `error` events and are repeated.
    *
-   * @throws {@link SpiffeError} `invalid_address`, `invalid_id`; `cancelled` or `timeout` when the signal aborts
+   * @throws {@link SpiffeError} `invalid_address`, `invalid_id`, `timeout` with the last failure as its cause, or `cancelled`
    */
   static async watch(options: WatchBundleOptions): Promise<FederatedBundle> {
     const federated = new FederatedBundle(options)
-    return opened(federated, () => federated.#bundle !== undefined, options.signal)
+    return opened(federated, () => federated.#bundle !== undefined, options)
   }
 
   /** The newest bundle. @throws {@link SpiffeError} `closed` */
@@ -175,32 +184,37 @@ export class FederatedBundle extends Updating implements BundleProvider {
     return trustDomain === this.trustDomain ? this.#bundle : undefined
   }
 
-  override close(): void {
-    this.#stop()
-    super.close()
-  }
-
-  async #look() {
+  async #follow(): Promise<never> {
     const { url, endpoint, refresh = defaultRefresh } = this.#options
-    let failed = false
-    try {
-      const bundle = await fetchBundle(this.trustDomain, url, { ...this.#trusting(endpoint), signal: this.closing })
-      if (this.closed) return
-      this.#take(bundle)
-    } catch (error) {
-      if (this.closed) return
-      failed = true
-      this.failed(asSpiffeError(error, 'unavailable', 'The bundle could not be fetched.'))
+    for (;;) {
+      let failed = false
+      try {
+        this.#take(await fetchBundle(this.trustDomain, url, { ...this.#trusting(endpoint), signal: this.closing }))
+      } catch (error) {
+        failed = true
+        this.failed(asSpiffeError(error, 'unavailable', 'The bundle could not be fetched.'))
+      }
+      await pause(refresh(this.#bundle?.refreshHint, failed), [this.closing])
     }
-    if (this.closed) return
-    const timer = setTimeout(() => void this.#look(), refresh(this.#bundle?.refreshHint, failed))
-    this.#stop = () => clearTimeout(timer)
   }
 
   #take(bundle: Bundle) {
     const before = this.#bundle
-    if (before?.sequence !== undefined && bundle.sequence !== undefined && bundle.sequence < before.sequence)
-      throw new SpiffeError('invalid_bundle', 'The endpoint serves a bundle that is older than the one known.')
+    // A bundle of the past, or one that somebody made up, must not bring back keys that were withdrawn.
+    if (before?.sequence !== undefined) {
+      if (bundle.sequence === undefined)
+        throw new SpiffeError(
+          'invalid_bundle',
+          'The endpoint serves a bundle without a sequence number after one with it.',
+        )
+      if (bundle.sequence < before.sequence)
+        throw new SpiffeError('invalid_bundle', 'The endpoint serves a bundle that is older than the one known.')
+      if (bundle.sequence === before.sequence && !keysOf(bundle).equals(keysOf(before)))
+        throw new SpiffeError(
+          'invalid_bundle',
+          'The endpoint serves other keys under the sequence number of those known.',
+        )
+    }
     if (before?.equals(bundle)) return
     this.#bundle = bundle
     this.updated()
@@ -217,6 +231,11 @@ export class FederatedBundle extends Updating implements BundleProvider {
   }
 }
 
+/** The bundle without its sequence number and refresh hint. */
+function keysOf({ trustDomain, x509Authorities, jwtAuthorities }: Bundle): Bundle {
+  return new Bundle(trustDomain, { x509Authorities, jwtAuthorities })
+}
+
 function defaultRefresh(hint: number | undefined, failed: boolean): number {
   const seconds = Math.max(1, hint ?? DEFAULT_REFRESH)
   return Math.min(failed ? Math.min(seconds, 60) : seconds, 2 ** 21) * 1000
@@ -230,13 +249,27 @@ function defaultRefresh(hint: number | undefined, failed: boolean): number {
 export function bundleHandler(bundles: BundleProvider, trustDomain: string): (request: Request) => Response {
   const name = parseTrustDomain(trustDomain)
   return ({ method }) => {
-    if (method !== 'GET' && method !== 'HEAD')
-      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
-    const bundle = bundles.getBundle(name)
-    if (!bundle) return new Response(null, { status: 404 })
-    const headers = { 'content-type': 'application/json' }
-    return new Response(method === 'HEAD' ? null : bundle.marshal(), { headers })
+    const { body, ...init } = answerOf(bundles, name, method)
+    return new Response(body, init)
   }
+}
+
+function answerOf(
+  bundles: BundleProvider,
+  name: string,
+  method: string,
+): { status: number; headers?: Record<string, string>; body: string | null } {
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { allow: 'GET, HEAD' }, body: null }
+  let bundle: Bundle | undefined
+  try {
+    bundle = bundles.getBundle(name)
+  } catch {
+    // The source is closed.
+    return { status: 503, body: null }
+  }
+  if (!bundle) return { status: 404, body: null }
+  const headers = { 'content-type': 'application/json' }
+  return { status: 200, headers, body: method === 'HEAD' ? null : bundle.marshal() }
 }
 
 /** Options of {@link serveBundle}. */
@@ -257,12 +290,13 @@ export async function serveBundle(
   source: X509Provider,
   { trustDomain, bundles = source, host, port, web }: ServeBundleOptions,
 ): Promise<{ host: string; port: number; close(): Promise<void> }> {
-  const handler = bundleHandler(bundles, trustDomain)
-  const answering = http.createServer(async ({ method = 'GET', url = '/' }, response) => {
-    const answer = handler(new Request(new URL(url, 'https://endpoint.invalid'), { method }))
-    response.writeHead(answer.status, Object.fromEntries(answer.headers))
-    response.end(Buffer.from(await answer.arrayBuffer()))
+  const name = parseTrustDomain(trustDomain)
+  const answering = http.createServer(({ method = '' }, response) => {
+    const { status, headers, body } = answerOf(bundles, name, method)
+    response.writeHead(status, headers).end(body)
   })
+  // Anybody may connect, so a connection that is not used ends.
+  answering.timeout = TIMEOUT
   const options = { authorize: authorizeAny(), requestClient: false, ...(web ? { web } : {}) }
   const serving = createServer(source, options, (socket) => {
     answering.emit('connection', socket)

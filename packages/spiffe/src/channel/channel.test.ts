@@ -1,7 +1,9 @@
+import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { agent } from '../../fixtures/agents.ts'
+import { once } from '../../fixtures/waiting.ts'
 import {
   authorizeAny,
   authorizeId,
@@ -110,27 +112,27 @@ describe('a channel', () => {
     const alice = await start(ca, '/agents/alice')
     const bob = await start(ca, '/agents/bob')
     const aborted: string[] = []
-    let arrived = gate()
+    const [first, third] = [gate(), gate()]
+    const arrived: Record<string, ReturnType<typeof gate>> = { first, third }
     const listener = await bob.identity.listen({
       authorize: authorizeAny(),
       handle: ({ action, signal }) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => resolve(aborted.push(action)))
-          arrived.unlock()
+          arrived[action]?.unlock()
         }),
     })
     const channel = await alice.identity.createSecureChannel(bob.id, { address: listener })
     const stop = new AbortController()
-    const first = channel.request({ action: 'first' }, { signal: stop.signal })
-    await arrived.unlocked
+    const cancelled = channel.request({ action: 'first' }, { signal: stop.signal })
+    await first.unlocked
     stop.abort()
-    await expect(first).rejects.toMatchObject({ code: 'cancelled' })
+    await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' })
     await expect(channel.request({ action: 'second' }, { timeout: 20 })).rejects.toMatchObject({ code: 'timeout' })
-    arrived = gate()
-    const third = channel.request({ action: 'third' })
-    await arrived.unlocked
+    const closed = channel.request({ action: 'third' })
+    await third.unlocked
     channel.close()
-    await expect(third).rejects.toMatchObject({ code: 'closed' })
+    await expect(closed).rejects.toMatchObject({ code: 'closed' })
     await expect(channel.request({ action: 'fourth' })).rejects.toMatchObject({ code: 'closed' })
     await vi.waitFor(() => expect(aborted).toEqual(['first', 'second', 'third']))
   })
@@ -226,6 +228,72 @@ describe('a channel', () => {
     expect(await waiting).toBe('done')
     await closing
     await expect(channel.request({ action: 'late' })).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('case 239: a listener that closes takes no request and no caller, while it answers what it has taken', async () => {
+    const alice = await start(ca, '/agents/alice')
+    const bob = await start(ca, '/agents/bob')
+    const slow = gate()
+    const begun = gate()
+    const handled: string[] = []
+    const listener = await bob.identity.listen({
+      authorize: authorizeAny(),
+      async handle({ action }) {
+        handled.push(action)
+        begun.unlock()
+        if (action === 'in time') await slow.unlocked
+      },
+    })
+    const options = { authorize: authorizeAny(), alpn: ['latchkey/1'] }
+    // The listener has this connection, and its handshake begins later.
+    const plain = dial(listener.port, listener.host)
+    await once(plain, 'connect')
+    const caller = await alice.identity.connect({ ...listener, ...options })
+    const late = new Promise<unknown>((resolve) => {
+      readMessages(caller, (message) => message.id === 2 && resolve(message))
+    })
+    writeMessage(caller, { id: 1, action: 'in time' })
+    await begun.unlocked
+    const closing = listener.close()
+    writeMessage(caller, { id: 2, action: 'late' })
+    expect(await late).toMatchObject({ error: { message: 'It is closing.' } })
+    const greeted = vi.fn()
+    const connecting = alice.identity.connect({ socket: plain, ...options })
+    await connecting
+      .then((socket) =>
+        once(
+          socket.on('data', greeted).on('error', () => {}),
+          'close',
+        ),
+      )
+      .catch(() => {})
+    expect(greeted).not.toHaveBeenCalled()
+    slow.unlock()
+    await closing
+    expect(handled).toEqual(['in time'])
+  })
+
+  it('case 302: a caller that reads no answers does not fill the memory of the other agent', async () => {
+    const alice = await start(ca, '/agents/alice')
+    const bob = await start(ca, '/agents/bob')
+    let handled = 0
+    const listener = await bob.identity.listen({
+      authorize: authorizeAny(),
+      handle({ action }) {
+        if (action === 'much') handled++
+        return action === 'much' ? 'x'.repeat(16 * 1024) : null
+      },
+    })
+    const caller = await alice.identity.connect({ ...listener, authorize: authorizeAny(), alpn: ['latchkey/1'] })
+    open.push({ close: () => caller.destroy() })
+    for (let id = 1; id <= 2000; id++) writeMessage(caller, { id, action: 'much' })
+    const other = await alice.identity.createSecureChannel(bob.id, { address: listener })
+    for (let turns = 0; turns < 20; turns++) await other.request({ action: 'nothing' })
+    expect(handled).toBeGreaterThan(0)
+    expect(handled).toBeLessThan(1100)
+    // All are answered as soon as it reads.
+    await new Promise<void>((resolve) => readMessages(caller, ({ id }) => id === 2000 && resolve()))
+    expect(handled).toBe(2000)
   })
 
   it('gives up on an agent that sends nothing', async () => {

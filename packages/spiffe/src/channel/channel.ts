@@ -4,7 +4,7 @@ import { callAt, waitFor, withDeadline } from '../ids/deadline.ts'
 import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
 import { SpiffeId } from '../ids/spiffe-id.ts'
 import { connect, sameSvid } from '../tls/connect.ts'
-import { type Peer, peerOf, standing } from '../tls/peer.ts'
+import { type Peer, peerOf } from '../tls/peer.ts'
 import type { X509Provider } from '../workload/sources.ts'
 import type { X509Svid } from '../x509/svid.ts'
 import { PROTOCOL, readMessages, writeMessage } from './frames.ts'
@@ -129,13 +129,11 @@ export class SecureChannel {
 
   async #dial(svid: X509Svid): Promise<Connection> {
     const { address, authorize = authorizeId(this.id) } = this.#options
-    const socket = await connect(this.#source, {
-      ...address,
-      authorize,
-      alpn: [PROTOCOL],
-      signal: this.#closing.signal,
-    })
-    const connection = await Connection.over(socket, svid, this.#closing.signal)
+    const { signal } = this.#closing
+    let outdated = () => {}
+    const socket = await connect(this.#source, { ...address, authorize, alpn: [PROTOCOL], signal }, () => outdated())
+    const connection = await Connection.over(socket, svid, signal)
+    outdated = () => connection.retire()
     this.#connections.add(connection)
     connection.onClose(() => this.#connections.delete(connection))
     const before = this.#current
@@ -149,18 +147,14 @@ export class SecureChannel {
   }
 
   #onUpdated() {
-    let svid: X509Svid | undefined
+    let svid: X509Svid
     try {
       svid = this.#source.svid
     } catch {
-      // The identity was withdrawn, so it must not be used for another request.
+      // The identity was withdrawn, which ends its connections.
+      return
     }
-    for (const connection of this.#connections) {
-      const now = svid ? standing(connection.socket, this.#source) : 'untrusted'
-      if (now === 'untrusted')
-        connection.destroy(new SpiffeError('untrusted', 'The trust behind this connection has ended.'))
-      else if (now === 'outdated' || !connection.fits(svid as X509Svid)) connection.retire()
-    }
+    for (const connection of this.#connections) if (!connection.fits(svid)) connection.retire()
   }
 }
 

@@ -33,7 +33,10 @@ export function writeMessage(socket: Duplex, message: ServerMessage | ClientMess
   if (!socket.destroyed) socket.write(frame)
 }
 
-/** Reads messages as they come. Anything else destroys the connection, with that as the reason. */
+/**
+ * Reads messages as they come, and none while the socket is paused. Anything else destroys the connection, with that as the
+ * reason.
+ */
 export function readMessages(socket: Duplex, onMessage: (message: Record<string, unknown>) => void) {
   let chunks: Buffer[] = []
   let size = 0
@@ -44,10 +47,8 @@ export function readMessages(socket: Duplex, onMessage: (message: Record<string,
     return all.subarray(0, length)
   }
   let wanted: number | undefined
-  socket.on('data', (chunk: Buffer) => {
-    chunks.push(chunk)
-    size += chunk.length
-    while (!socket.destroyed) {
+  const readOn = () => {
+    while (!socket.destroyed && !socket.isPaused()) {
       if (wanted === undefined) {
         if (size < 4) return
         wanted = take(4).readUInt32BE()
@@ -65,7 +66,13 @@ export function readMessages(socket: Duplex, onMessage: (message: Record<string,
       if (typeof message !== 'object' || message === null) return refuse(socket)
       onMessage(message as Record<string, unknown>)
     }
+  }
+  socket.on('data', (chunk: Buffer) => {
+    chunks.push(chunk)
+    size += chunk.length
+    readOn()
   })
+  socket.on('resume', readOn)
 }
 
 function refuse(socket: Duplex) {

@@ -52,7 +52,10 @@ export interface Listener {
   close(options?: { grace?: number }): Promise<void>
 }
 
-/** How many requests of one connection are handled at once. More are left unread until some are answered. */
+/**
+ * How many requests of one connection are handled at once. More are left unread until some are answered and the caller has
+ * read the answers.
+ */
 const MAX_UNDER_WAY = 1024
 
 /**
@@ -62,6 +65,7 @@ const MAX_UNDER_WAY = 1024
  */
 export async function listen(source: X509Provider, options: ListenOptions): Promise<Listener> {
   const callers = new Map<TLSSocket, Caller>()
+  let closing = false
   let idle = () => {}
   const serving = createServer(
     source,
@@ -71,7 +75,8 @@ export async function listen(source: X509Provider, options: ListenOptions): Prom
       ...(options.onRefused ? { onRefused: options.onRefused } : {}),
     },
     (socket, peer) => {
-      if (socket.alpnProtocol !== PROTOCOL || !peer) return void socket.destroy()
+      // A handshake that was under way when closing began ends here.
+      if (closing || socket.alpnProtocol !== PROTOCOL || !peer) return void socket.destroy()
       callers.set(socket, new Caller(socket, peer, options, () => idle()))
       socket.once('close', () => callers.delete(socket))
     },
@@ -85,7 +90,8 @@ export async function listen(source: X509Provider, options: ListenOptions): Prom
     },
     async close({ grace = 5000 } = {}) {
       const closed = new Promise<void>((resolve) => serving.server.close(() => resolve()))
-      for (const caller of callers.values()) caller.sendAway()
+      closing = true
+      for (const caller of callers.values()) caller.close()
       const done = new AbortController()
       const answered = new Promise<void>((resolve) => {
         idle = () => {
@@ -115,6 +121,7 @@ class Caller {
   readonly #options: ListenOptions
   readonly #underWay = new Map<number, AbortController>()
   readonly #onIdle: () => void
+  #closing = false
 
   constructor(socket: TLSSocket, peer: Peer, options: ListenOptions, onIdle: () => void) {
     this.peer = peer
@@ -127,6 +134,7 @@ class Caller {
       this.#underWay.clear()
       onIdle()
     })
+    socket.on('drain', () => this.#pace())
     readMessages(socket, (message) => this.#onMessage(message))
     writeMessage(socket, { hello: 1 })
   }
@@ -140,14 +148,26 @@ class Caller {
     writeMessage(this.#socket, { goaway: true })
   }
 
+  /** Takes no more requests. Those under way are answered. */
+  close() {
+    this.#closing = true
+    this.sendAway()
+  }
+
   #onMessage({ id, action, payload, cancel }: Record<string, unknown>) {
     if (typeof cancel === 'number') return this.#underWay.get(cancel)?.abort()
     if (typeof id !== 'number' || typeof action !== 'string' || this.#underWay.has(id))
       return void this.#socket.destroy()
+    if (this.#closing) return writeMessage(this.#socket, { id, error: { message: 'It is closing.' } })
     const control = new AbortController()
     this.#underWay.set(id, control)
-    if (this.#underWay.size >= MAX_UNDER_WAY) this.#socket.pause()
+    this.#pace()
     this.#answer(id, { action, payload, peer: this.peer.id, signal: control.signal })
+  }
+
+  #pace() {
+    if (this.#underWay.size >= MAX_UNDER_WAY || this.#socket.writableNeedDrain) this.#socket.pause()
+    else this.#socket.resume()
   }
 
   async #answer(id: number, request: IncomingRequest) {
@@ -166,7 +186,7 @@ class Caller {
     if (!this.#underWay.has(id)) return
     write()
     this.#underWay.delete(id)
-    this.#socket.resume()
+    this.#pace()
     if (!this.busy) this.#onIdle()
   }
 }

@@ -4,7 +4,7 @@ import { SpiffeError } from './errors.ts'
 export interface Limits {
   /** Each of them ends the wait when it aborts. A signal of this package aborts with a {@link SpiffeError}. */
   signals?: readonly (AbortSignal | undefined)[]
-  /** Milliseconds. */
+  /** Milliseconds. `Infinity` is no limit. */
   timeout?: number | undefined
   /** The message of the `timeout` error. */
   late?: string
@@ -44,7 +44,8 @@ export function withDeadline<T>(
       fail(cancelled(this))
     }
     for (const signal of watched) signal.addEventListener('abort', onAbort)
-    if (timeout !== undefined) timer = setTimeout(() => fail(new SpiffeError('timeout', late)), timeout)
+    if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY)
+      timer = setTimeout(() => fail(new SpiffeError('timeout', late)), timeout)
     try {
       cleanUp = begin((value) => {
         if (settle()) resolve(value)

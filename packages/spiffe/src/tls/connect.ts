@@ -9,7 +9,7 @@ import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
 import type { X509Provider } from '../workload/sources.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { X509Svid } from '../x509/svid.ts'
-import { capAge, identify } from './peer.ts'
+import { capAge, distrust, identify, verifyAgain } from './peer.ts'
 
 export const MIN_VERSION = 'TLSv1.2'
 /** Milliseconds. */
@@ -78,12 +78,18 @@ export interface ConnectOptions {
 
 /**
  * Connects by mutual TLS with the present SVID, and resolves after the server is verified and authorized. With TLS 1.3 the
- * client is done before the server has judged it, so a refusal by the server appears at the first read.
+ * client is done before the server has judged it, so a refusal by the server appears at the first read. The connection ends
+ * when the source withdraws the SVID or the server's trust domain, and five seconds after it withdraws the server's root.
  *
+ * @param onOutdated called when the server's root was withdrawn, five seconds before the connection ends.
  * @throws {@link SpiffeError} `untrusted` or `unauthorized` for the server, `unavailable`, `timeout`, `cancelled`, or the
  * codes of `verifyX509Svid` and of the source
  */
-export function connect(source: X509Provider | BundleProvider, options: ConnectOptions): Promise<TLSSocket> {
+export function connect(
+  source: X509Provider | BundleProvider,
+  options: ConnectOptions,
+  onOutdated: () => void = () => {},
+): Promise<TLSSocket> {
   const { authorize, server = 'svid', present = true, signal, timeout = HANDSHAKE_TIMEOUT } = options
   const limits = { signals: [signal], timeout, late: 'The handshake took too long.' }
   return withDeadline<TLSSocket>(limits, (resolve, reject) => {
@@ -100,6 +106,7 @@ export function connect(source: X509Provider | BundleProvider, options: ConnectO
         const end = server === 'svid' ? identify(socket, source, authorize).notAfter : Number.POSITIVE_INFINITY
         const cap = Math.min(end, svid?.notAfter ?? Number.POSITIVE_INFINITY)
         if (cap !== Number.POSITIVE_INFINITY) capAge(socket, cap)
+        if ('addEventListener' in source) follow(socket, source, { server, present }, onOutdated)
       } catch (error) {
         return fail(error as Error)
       }
@@ -113,6 +120,30 @@ export function connect(source: X509Provider | BundleProvider, options: ConnectO
       socket.destroy()
     }
   })
+}
+
+/** Ends a connection when the source withdraws what it relies on. */
+function follow(
+  socket: TLSSocket,
+  source: X509Provider,
+  { server, present }: Pick<ConnectOptions, 'server' | 'present'>,
+  onOutdated: () => void,
+) {
+  const onUpdated = () => {
+    if (present && !hasSvid(source)) distrust(socket)
+    else if (server === 'svid') verifyAgain(socket, source, onOutdated)
+  }
+  source.addEventListener('updated', onUpdated)
+  socket.once('close', () => source.removeEventListener('updated', onUpdated))
+}
+
+/** False after the identity was withdrawn. */
+function hasSvid(source: X509Provider): boolean {
+  try {
+    return source.svid !== undefined
+  } catch {
+    return false
+  }
 }
 
 function tlsOptionsOf(svid: X509Svid | undefined, options: ConnectOptions): tls.ConnectionOptions {

@@ -56,20 +56,49 @@ function chainOf(socket: TLSSocket): Certificate[] {
   return chain
 }
 
+/** Milliseconds in which a peer whose root was withdrawn can finish its requests. */
+const GRACE = 5000
+/** The connections in their grace. */
+const leaving = new WeakSet<TLSSocket>()
+
 /**
- * Verifies the peer of a live connection again, by the present bundles. `untrusted` if they do not have its trust domain,
- * `outdated` if they would not accept its certificate.
+ * Verifies the peer of a live connection again, by the present bundles. If they have no roots of its trust domain, the
+ * connection ends at once. If they no longer accept its certificate, such as after its root was withdrawn, `onOutdated` is
+ * called, and the connection ends after a grace of five seconds unless the certificate is accepted again.
  */
-export function standing(socket: Duplex, bundles: BundleProvider): 'trusted' | 'outdated' | 'untrusted' {
+export function verifyAgain(socket: TLSSocket, bundles: BundleProvider, onOutdated: () => void) {
+  const now = standing(socket, bundles)
+  if (now === 'untrusted') return distrust(socket)
+  if (now === 'trusted' || leaving.has(socket)) return
+  leaving.add(socket)
+  setTimeout(() => {
+    leaving.delete(socket)
+    if (standing(socket, bundles) !== 'trusted') distrust(socket)
+  }, GRACE).unref()
+  onOutdated()
+}
+
+/** `untrusted` without roots of the peer's trust domain, `outdated` if they would not accept the peer's certificate. */
+function standing(socket: Duplex, bundles: BundleProvider): 'trusted' | 'outdated' | 'untrusted' {
   const peer = peers.get(socket)
-  const bundle = peer && bundles.getBundle(peer.id.trustDomain)
-  if (!peer || !bundle || bundle.x509Authorities.length === 0) return 'untrusted'
+  try {
+    const bundle = peer && bundles.getBundle(peer.id.trustDomain)
+    if (!peer || !bundle || bundle.x509Authorities.length === 0) return 'untrusted'
+  } catch {
+    // The source is closed: nobody says any more whom to trust.
+    return 'untrusted'
+  }
   try {
     verifyX509Svid(peer.chain, bundles)
     return 'trusted'
   } catch {
     return 'outdated'
   }
+}
+
+/** Ends a connection because its peer, or our own identity, is no longer trusted. */
+export function distrust(socket: TLSSocket) {
+  socket.destroy(new SpiffeError('untrusted', 'The trust behind this connection has ended.'))
 }
 
 /** Ends a connection when the first of the certificates behind it ends. Times are in milliseconds since the epoch. */

@@ -7,7 +7,7 @@ import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
 import type { X509Provider } from '../workload/sources.ts'
 import type { X509Svid } from '../x509/svid.ts'
 import { HANDSHAKE_TIMEOUT, keyMaterial, MIN_VERSION, sameSvid } from './connect.ts'
-import { capAge, identify, type Peer, standing } from './peer.ts'
+import { capAge, identify, type Peer, verifyAgain } from './peer.ts'
 
 /** Options of {@link createServer}. */
 export interface ServerOptions {
@@ -27,7 +27,10 @@ export interface ServerOptions {
   onRefused?: (error: SpiffeError) => void
 }
 
-/** A TLS server that follows its source: new handshakes use the new SVID, and peers that lost trust are disconnected. */
+/**
+ * A TLS server that follows its source: new handshakes use the new SVID. Peers whose trust domain is no longer known are
+ * disconnected at once, peers whose root was withdrawn after five seconds, in which they can finish their requests.
+ */
 export interface SvidServer {
   /** Not listening yet. */
   readonly server: tls.Server
@@ -40,7 +43,7 @@ export interface SvidServer {
 /**
  * A TLS server that hands only verified and authorized connections to `onConnection`.
  *
- * @param onOutdated called for a live peer whose certificate the present bundle no longer accepts, such as after a new root.
+ * @param onOutdated called when the root of a live peer was withdrawn, five seconds before its connection ends.
  * @throws {@link SpiffeError} if the source has no SVID
  */
 export function createServer(
@@ -109,11 +112,7 @@ export function createServer(
       shown = svid
     }
     if (!requestClient) return
-    for (const socket of connections) {
-      const now = standing(socket, source)
-      if (now === 'untrusted') socket.destroy()
-      if (now === 'outdated') onOutdated(socket)
-    }
+    for (const socket of connections) verifyAgain(socket, source, () => onOutdated(socket))
   }
   source.addEventListener('updated', follow)
   return {

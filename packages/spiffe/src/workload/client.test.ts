@@ -2,9 +2,12 @@ import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { quickBackoff } from '../../fixtures/waiting.ts'
 import {
+  BundleSource,
   ENDPOINT_VARIABLE,
+  JwtSource,
   linearBackoff,
   type SpiffeError,
+  SpiffeIdentity,
   WorkloadApiClient,
   type X509Context,
   X509Source,
@@ -17,6 +20,7 @@ const ca = new FakeCa('a.test')
 const other = new FakeCa('b.test')
 const open: { close(): unknown }[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   vi.unstubAllEnvs()
   for (const one of open.splice(0).reverse()) await one.close()
 })
@@ -31,6 +35,51 @@ function connect(api: FakeWorkloadApi, backoff = quickBackoff()) {
   open.push(client)
   return client
 }
+
+it('case 303: a Workload API that never answers ends each fetch, and each wait for a source, in time', async () => {
+  const api = await start()
+  api.jwtSvids = () => new Promise(() => {})
+  const client = connect(api)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const waiting = [
+    client.fetchX509Svid(),
+    client.fetchX509Bundles(),
+    client.fetchJwtBundles(),
+    client.fetchJwtSvid({ audience: 'x' }),
+    X509Source.open({ client }),
+    BundleSource.open({ client }),
+    JwtSource.open({ client }),
+    new SpiffeIdentity({ address: api.address }).getX509Svid(),
+  ]
+  const ended = waiting.map((one) => expect(one).rejects.toMatchObject({ code: 'timeout' }))
+  await api.until(() => api.calls.length === 9)
+  vi.advanceTimersByTime(30_000)
+  await Promise.all(ended)
+})
+
+it('case 303: the wait for a source ends with its last failure, and a watch goes on', async () => {
+  const api = await start()
+  api.fail('x509Svid', status.UNAVAILABLE)
+  const stop = new AbortController()
+  open.push({ close: () => stop.abort() })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  let ended = Promise.resolve()
+  await new Promise<void>((resolve) => {
+    const delays: number[] = []
+    const client = connect(api, () => {
+      if (delays.push(40_000) === 2) resolve()
+      return 40_000
+    })
+    client.watchX509Context({ onUpdate: () => {} }, stop.signal).catch(() => {})
+    const failure = { code: 'timeout', cause: { code: 'unavailable' } }
+    ended = expect(X509Source.open({ client })).rejects.toMatchObject(failure)
+  })
+  vi.advanceTimersByTime(30_000)
+  await ended
+  expect(api.calls).toHaveLength(2)
+  vi.advanceTimersByTime(10_000)
+  await api.until(() => api.calls.length === 3)
+})
 
 it('case 157: every call has the security header, and a refusal because it is missing is not retried', async () => {
   const api = await start()

@@ -1,5 +1,5 @@
 import { Bundle, BundleSet } from '../bundles/bundle.ts'
-import { cancelled, pause } from '../ids/deadline.ts'
+import { cancelled, type Limits, pause } from '../ids/deadline.ts'
 import { asSpiffeError, SpiffeError, type SpiffeErrorCode } from '../ids/errors.ts'
 import { parseTrustDomain, SpiffeId } from '../ids/spiffe-id.ts'
 import { type JwtSvid, readJwtSvid } from '../jwt/svid.ts'
@@ -15,6 +15,7 @@ import {
   RPC,
 } from './messages.ts'
 import { Transport } from './transport.ts'
+import { TIMEOUT } from './updating.ts'
 
 /** How long to wait before retry number `attempt`, which counts from 1. Returns milliseconds. */
 export type Backoff = (attempt: number) => number
@@ -32,6 +33,12 @@ export interface WorkloadApiOptions {
   address?: string
   /** @default linearBackoff */
   backoff?: Backoff
+  /**
+   * Milliseconds that a fetch, or the wait for the first update of a source, may take. A watch has no end.
+   *
+   * @default 30_000
+   */
+  timeout?: number | undefined
 }
 
 /** The workload's identities and the bundles it trusts. Each update replaces the one before it. */
@@ -74,18 +81,20 @@ const STEADY = 1000
  *
  * Every fetch rejects with a {@link SpiffeError}: `permission_denied` if the agent has no identity for this workload,
  * `unavailable` if it cannot be reached, `malformed_response` and the codes of certificates, bundles and tokens for an
- * answer that is not valid, `cancelled` or `timeout` if the signal aborts, `closed` after {@link close}.
+ * answer that is not valid, `timeout`, `cancelled` if the signal aborts, `closed` after {@link close}.
  *
  * @see SPIFFE Workload API §4
  */
 export class WorkloadApiClient {
   readonly #transport: Transport
   readonly #backoff: Backoff
+  readonly #timeout: number
 
   /** @throws {@link SpiffeError} `not_configured` without an address, `invalid_address` */
-  constructor({ address, backoff = linearBackoff }: WorkloadApiOptions = {}) {
+  constructor({ address, backoff = linearBackoff, timeout = TIMEOUT }: WorkloadApiOptions = {}) {
     this.#transport = new Transport(endpointOf(address))
     this.#backoff = backoff
+    this.#timeout = timeout
   }
 
   /** Ends every call and watch, and drops the connection. */
@@ -130,7 +139,7 @@ export class WorkloadApiClient {
       throw new SpiffeError('misuse', 'A JWT-SVID is made for an audience, and none is given.')
     const spiffeId = subject === undefined ? '' : SpiffeId.from(subject).toString()
     const request = encodeJwtSvidRequest({ audience: [audience, ...extraAudiences], spiffeId })
-    const svids = decodeJwtSvidResponse(await this.#transport.unary(RPC.jwtSvid, request, signal))
+    const svids = decodeJwtSvidResponse(await this.#transport.unary(RPC.jwtSvid, request, this.#within(signal)))
     if (svids.length === 0) throw malformed('It has no JWT-SVID.')
     return withoutRepeatedHints(svids).map(({ spiffeId: named, svid: token, hint }) => {
       const svid = readJwtSvid(token, audience, hint)
@@ -143,7 +152,7 @@ export class WorkloadApiClient {
   /** Has the agent verify a token, and returns what the token says. */
   async validateJwtSvid(token: string, audience: string, signal?: AbortSignal): Promise<JwtSvid> {
     const request = encodeValidateJwtSvidRequest({ audience, svid: token })
-    const spiffeId = decodeValidatedId(await this.#transport.unary(RPC.validateJwtSvid, request, signal))
+    const spiffeId = decodeValidatedId(await this.#transport.unary(RPC.validateJwtSvid, request, this.#within(signal)))
     const svid = readJwtSvid(token, audience)
     if (spiffeId !== svid.id.toString()) throw malformed('The agent read another identity from the token.')
     return svid
@@ -176,7 +185,7 @@ export class WorkloadApiClient {
       let thrown: { error: unknown } | undefined
       const opened = performance.now()
       const error = await this.#transport
-        .stream(rpc, signal, (bytes) => {
+        .stream(rpc, { signals: [signal] }, (bytes) => {
           attempt = 0
           received = true
           let state: State
@@ -211,9 +220,13 @@ export class WorkloadApiClient {
     }
   }
 
+  #within(signal: AbortSignal | undefined): Limits {
+    return { signals: [signal], timeout: this.#timeout, late: 'The Workload API took too long.' }
+  }
+
   /** The first message of a stream. */
   async #first(rpc: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const first = await this.#transport.stream<Uint8Array>(rpc, signal, (bytes, done) => done(bytes))
+    const first = await this.#transport.stream<Uint8Array>(rpc, this.#within(signal), (bytes, done) => done(bytes))
     if (!first) throw new SpiffeError('unavailable', 'The Workload API sent nothing.')
     return first
   }
@@ -236,6 +249,7 @@ function readX509Context(bytes: Uint8Array): X509Context {
   const read = withoutRepeatedHints(svids).map((message) => {
     const svid = X509Svid.parseRaw(message.x509Svid, message.x509SvidKey, message.hint)
     if (message.spiffeId !== svid.id.toString()) throw malformed('A certificate is of another identity than it says.')
+    if (svid.notAfter < Date.now()) throw malformed('An X509-SVID has expired.')
     if (message.bundle.length === 0) throw malformed('An X509-SVID comes without its bundle.')
     const bundle = Bundle.parseX509(svid.id.trustDomain, message.bundle)
     bundles.set(bundle.trustDomain, bundle)

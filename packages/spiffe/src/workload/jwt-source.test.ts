@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { quickBackoff } from '../../fixtures/waiting.ts'
+import { errorsOf, quickBackoff } from '../../fixtures/waiting.ts'
 import { JwtSource, verifyJwtSvid } from '../index.ts'
 import { FakeCa, FakeWorkloadApi } from '../testing/index.ts'
 
@@ -54,6 +54,48 @@ it('case 173: tokens are kept by identity and audience, and renewed before they 
   expect((await source.getJwtSvid('https://one.test')).token).toBe(renewed[0]?.token)
   vi.setSystemTime(Date.now() + 150_000)
   await expect(source.getJwtSvid('https://one.test')).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+it.each([
+  [
+    'an expired token',
+    async (audience: string) => [await ca.jwt({ sub: 'spiffe://a.test/one', aud: audience, ttl: -9 })],
+  ],
+  ['no token', async () => []],
+] as const)('case 289: %s does not replace a good one', async (_what, answer) => {
+  const { api, source, asked } = await start(300)
+  const good = await source.getJwtSvid('x')
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 151_000 })
+  api.jwtSvids = ({ audience }) => answer(audience[0] as string)
+  const { errors } = errorsOf(source)
+  expect((await source.getJwtSvid('x')).token).toBe(good.token)
+  expect(errors).toHaveLength(1)
+  // The agent is asked again when half of the time that is left is over.
+  expect((await source.getJwtSvid('x')).token).toBe(good.token)
+  expect(asked()).toBe(2)
+  vi.setSystemTime(Date.now() + 75_000)
+  expect((await source.getJwtSvid('x')).token).toBe(good.token)
+  expect(asked()).toBe(3)
+  vi.setSystemTime(Date.now() + 75_000)
+  await expect(source.getJwtSvid('x')).rejects.toMatchObject({ code: errors[0]?.code })
+})
+
+it('case 303: a Workload API that never answers keeps nobody waiting for a token', async () => {
+  const { api, source, asked } = await start(300)
+  const good = await source.getJwtSvid('x')
+  api.jwtSvids = () => new Promise(() => {})
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: Date.now() + 151_000 })
+  const kept = source.getJwtSvid('x')
+  const first = expect(source.getJwtSvid('y')).rejects.toMatchObject({ code: 'timeout' })
+  await api.until(() => asked() === 3)
+  vi.advanceTimersByTime(30_000)
+  expect((await kept).token).toBe(good.token)
+  await first
+  // The next one to ask is not made to wait for the old call.
+  const next = source.getJwtSvid('y')
+  await api.until(() => asked() === 4)
+  source.close()
+  await expect(next).rejects.toMatchObject({ code: 'closed' })
 })
 
 describe('JwtSource', () => {

@@ -1,4 +1,4 @@
-// Security cases S, 155-176: SPIFFE. A release waits for 155, 165-172.
+// Security cases S, 155-176, 233, 239, 271, 289, 301-304: SPIFFE. A release waits for 155, 165-172, 233, 239, 271, 289, 301-304.
 import { existsSync } from 'node:fs'
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -196,6 +196,26 @@ it('case 164: of several SVIDs the first is the default, a picker can choose, a 
   api.setX509([ca.x509('/only')])
   await updated
   expect(codeOf(() => picky.svid)).toBe('not_configured')
+})
+
+it('case 289: an expired SVID does not replace a good one', async () => {
+  const { api, source, errors, next } = await start()
+  const expired = () => ca.x509('/expired', { ttl: -30 })
+  const events = vi.fn()
+  source.addEventListener('updated', events)
+  for (const svids of [[expired()], [ca.x509('/new'), expired()]]) {
+    const told = next()
+    api.setX509(svids)
+    expect(await told).toMatchObject({ code: 'malformed_response', message: expect.stringContaining('expired') })
+    expect(source.svid.id.path).toBe('/agent')
+  }
+  await expect(source.client.fetchX509Svid()).rejects.toMatchObject({ code: 'malformed_response' })
+  expect(errors).toHaveLength(2)
+  expect(events).not.toHaveBeenCalled()
+  const updated = source.waitUntilUpdated()
+  api.setX509([ca.x509('/new')])
+  await updated
+  expect(source.svid.id.path).toBe('/new')
 })
 
 describe('X509Source', () => {

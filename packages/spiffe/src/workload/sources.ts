@@ -1,6 +1,6 @@
 import { Bundle, type BundleProvider, BundleSet } from '../bundles/bundle.ts'
 import { waitFor } from '../ids/deadline.ts'
-import { SpiffeError } from '../ids/errors.ts'
+import { SpiffeError, type SpiffeErrorCode } from '../ids/errors.ts'
 import { SpiffeId } from '../ids/spiffe-id.ts'
 import type { JwtSvid } from '../jwt/svid.ts'
 import { verifyJwtSvid } from '../jwt/verify.ts'
@@ -105,12 +105,12 @@ export class X509Source extends Source implements X509Provider {
   /**
    * Opens a source, and resolves with its first update.
    *
-   * @throws {@link SpiffeError} `not_configured` or `invalid_address` for the address, `cancelled` or `timeout` when the
-   * signal aborts, or the error after which the source cannot go on
+   * @throws {@link SpiffeError} `not_configured` or `invalid_address` for the address, `timeout` with the last
+   * failure as its cause, `cancelled` when the signal aborts, or the error after which the source cannot go on
    */
   static async open(options: X509SourceOptions = {}): Promise<X509Source> {
     const source = new X509Source(options)
-    return opened(source, () => source.#context !== undefined, options.signal)
+    return opened(source, () => source.#context !== undefined, options)
   }
 
   /**
@@ -172,6 +172,14 @@ export interface GetJwtSvidOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Failures to fetch a token that say nothing about the one that is kept. */
+const PASSING: ReadonlySet<unknown> = new Set<SpiffeErrorCode>([
+  'unavailable',
+  'timeout',
+  'malformed_response',
+  'invalid_token',
+])
+
 /** Audiences may come from requests, so the number of tokens kept is limited. */
 const MAX_KEPT = 256
 
@@ -206,13 +214,14 @@ export class JwtSource extends Source implements BundleProvider {
    */
   static async open(options: JwtSourceOptions = {}): Promise<JwtSource> {
     const source = new JwtSource(options)
-    return opened(source, () => source.#bundles !== undefined, options.signal)
+    return opened(source, () => source.#bundles !== undefined, options)
   }
 
   /**
    * A JWT-SVID for one audience. Tokens are kept by identity and audience. They are never shared between audiences, because
    * one server could then use a token at another (JWT-SVID §7.2). A new token is fetched after half of the old one's life.
-   * While that fails because the agent cannot be reached, the old token is used until it ends.
+   * While that fails because the agent cannot be reached or its answer is not valid, the old token is used until it ends,
+   * with an `error` event.
    *
    * @throws {@link SpiffeError} as `WorkloadApiClient.fetchJwtSvid`; `not_configured` if the picker chose none
    */
@@ -222,15 +231,15 @@ export class JwtSource extends Source implements BundleProvider {
       throw new SpiffeError('misuse', 'A JWT-SVID is made for one audience, and none is given.')
     const id = subject === undefined ? '' : SpiffeId.from(subject).toString()
     const key = JSON.stringify([id, audience])
-    const now = Date.now()
     const kept = this.#kept.get(key)
-    if (kept && now < kept.refreshAt) return kept.svid
+    if (kept && Date.now() < kept.refreshAt) return kept.svid
     const fetching = this.#fetching.get(key) ?? this.#fetch(key, audience, id)
     try {
-      return await waitFor(fetching, { signals: [signal] })
+      return await waitFor(fetching, { signals: [signal, this.closing] })
     } catch (error) {
-      const code = error instanceof SpiffeError ? error.code : undefined
-      if (kept && (code === 'unavailable' || code === 'timeout') && now < kept.svid.expiresAt) return kept.svid
+      const svid = this.#kept.get(key)?.svid
+      // The caller's own time is over before it is known whether a new token comes.
+      if (svid && (error as SpiffeError).code === 'timeout' && Date.now() < svid.expiresAt) return svid
       throw error
     }
   }
@@ -257,22 +266,28 @@ export class JwtSource extends Source implements BundleProvider {
 
   #fetch(key: string, audience: string, subject: string): Promise<JwtSvid> {
     const fetching = this.client
-      .fetchJwtSvids({ audience, subject: subject === '' ? undefined : subject })
-      .then((svids) => {
-        this.checkOpen()
-        const svid = picked(svids, this.#picker)
-        if (this.#kept.size >= MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value as string)
-        const from = Date.now()
-        this.#kept.set(key, { svid, refreshAt: from + (svid.expiresAt - from) / 2 })
-        return svid
-      })
+      .fetchJwtSvids({ audience, subject: subject === '' ? undefined : subject }, this.closing)
+      .then((svids) => this.#keep(key, picked(svids, this.#picker)))
       .catch((error) => {
-        if (error instanceof SpiffeError && error.code === 'permission_denied') this.#kept.delete(key)
-        throw error
+        const svid = this.#kept.get(key)?.svid
+        const { code } = error as SpiffeError
+        if (code === 'permission_denied') this.#kept.delete(key)
+        if (!svid || !PASSING.has(code) || Date.now() >= svid.expiresAt) throw error
+        this.failed(error)
+        return this.#keep(key, svid)
       })
       .finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, fetching)
     return fetching
+  }
+
+  /** Keeps a token until half of the life that it has left is over. */
+  #keep(key: string, svid: JwtSvid): JwtSvid {
+    this.checkOpen()
+    if (this.#kept.size >= MAX_KEPT && !this.#kept.has(key)) this.#kept.delete(this.#kept.keys().next().value as string)
+    const now = Date.now()
+    this.#kept.set(key, { svid, refreshAt: now + (svid.expiresAt - now) / 2 })
+    return svid
   }
 }
 
@@ -312,7 +327,7 @@ export class BundleSource extends Source implements BundleProvider {
    */
   static async open(options: SourceOptions = {}): Promise<BundleSource> {
     const source = new BundleSource(options)
-    return opened(source, () => source.#x509 !== undefined && source.#jwt !== undefined, options.signal)
+    return opened(source, () => source.#x509 !== undefined && source.#jwt !== undefined, options)
   }
 
   /** The bundles of all trust domains, each with its X.509 and JWT authorities. */

@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
-import { withDeadline } from '../ids/deadline.ts'
+import { type Limits, withDeadline } from '../ids/deadline.ts'
 import { SpiffeError, type SpiffeErrorCode } from '../ids/errors.ts'
 import { SECURITY_HEADER } from './messages.ts'
 
@@ -31,10 +31,10 @@ export class Transport {
    */
   stream<Value>(
     rpc: string,
-    signal: AbortSignal | undefined,
+    limits: Limits,
     onMessage: (bytes: Uint8Array, done: (value: Value) => void) => void,
   ): Promise<Value | undefined> {
-    return withDeadline<Value | undefined>({ signals: [this.closing, signal] }, (resolve, reject) => {
+    return withDeadline<Value | undefined>(this.#within(limits), (resolve, reject) => {
       const client = this.#connect()
       const call = client.makeServerStreamRequest(rpc, () => Buffer.alloc(0), bytesOf, {}, header())
       let open = true
@@ -59,8 +59,8 @@ export class Transport {
   }
 
   /** Sends one request and resolves with the answer. */
-  unary(rpc: string, request: Buffer, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    return withDeadline<Uint8Array>({ signals: [this.closing, signal] }, (resolve, reject) => {
+  unary(rpc: string, request: Buffer, limits: Limits): Promise<Uint8Array> {
+    return withDeadline<Uint8Array>(this.#within(limits), (resolve, reject) => {
       const client = this.#connect()
       let open = true
       const call = client.makeUnaryRequest(rpc, bytesOf, bytesOf, request, header(), (error, bytes) => {
@@ -73,6 +73,10 @@ export class Transport {
         call.cancel()
       }
     })
+  }
+
+  #within(limits: Limits): Limits {
+    return { ...limits, signals: [this.closing, ...(limits.signals ?? [])] }
   }
 
   #connect(): Client {

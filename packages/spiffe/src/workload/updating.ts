@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { withDeadline } from '../ids/deadline.ts'
-import { SpiffeError } from '../ids/errors.ts'
+import { waitFor, withDeadline } from '../ids/deadline.ts'
+import { asSpiffeError, SpiffeError } from '../ids/errors.ts'
 
 /** The `error` event of a source: a message was discarded, a stream ended or an identity was withdrawn. The source goes on. */
 export class SourceErrorEvent extends Event {
@@ -77,8 +77,11 @@ export abstract class Updating extends EventTarget {
 
   /** Keeps a watch. Unless the source is closed, its end is final: present and later calls that wait reject with it. */
   protected keep(watch: Promise<never>): void {
-    watch.catch((error: SpiffeError) => {
+    watch.catch((reason: unknown) => {
       if (this.closed) return
+      const error = asSpiffeError(reason, 'misuse', 'A callback that the app gave to this source has thrown.')
+      // Errors of our own were told when they happened.
+      if (error !== reason) this.failed(error)
       this.#failure = error
       this.#release(error)
     })
@@ -89,17 +92,31 @@ export abstract class Updating extends EventTarget {
   }
 }
 
-/** Waits until a new source is ready, and closes it if that fails. */
+/** Milliseconds to wait for an answer, or for the first update of a source. */
+export const TIMEOUT = 30_000
+
+/** Waits until a new source is ready, and closes it if that fails. What made it wait is the cause of a `timeout`. */
 export async function opened<S extends Updating>(
   source: S,
   isReady: () => boolean,
-  signal: AbortSignal | undefined,
+  { signal, timeout = TIMEOUT }: { signal?: AbortSignal | undefined; timeout?: number | undefined },
 ): Promise<S> {
-  try {
+  let last: SpiffeError | undefined
+  const remember = ({ error }: SourceErrorEvent) => {
+    last = error
+  }
+  source.addEventListener('error', remember as (event: Event) => void)
+  const ready = async () => {
     while (!isReady()) await source.waitUntilUpdated(signal)
+  }
+  try {
+    await waitFor(ready(), { timeout, late: 'The first update took too long.' })
     return source
   } catch (error) {
     source.close()
-    throw error
+    const { code, message } = error as SpiffeError
+    throw code === 'timeout' && last ? new SpiffeError(code, message, { cause: last }) : error
+  } finally {
+    source.removeEventListener('error', remember as (event: Event) => void)
   }
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Server as NetServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   AgentContext,
   AuthorizationRequired,
@@ -316,6 +316,8 @@ describe("the broker's /mcp route", () => {
   }
 
   it('passes on events as they arrive, before the answer ends', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const target = await streaming()
     const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin], timeout: 300 }))
     const response = await ask({ url: target.origin, headers: accept })
@@ -326,7 +328,7 @@ describe("the broker's /mcp route", () => {
     expect(await textOf(reader)).toBe('data: 1\n\n')
     // Longer than an answer may take: each event is a sign of life.
     for (const at of [2, 3, 4]) {
-      await new Promise((resolve) => setTimeout(resolve, 150))
+      vi.advanceTimersByTime(150)
       target.write(`data: ${at}\n\n`)
       expect(await textOf(reader)).toBe(`data: ${at}\n\n`)
     }

@@ -1,28 +1,17 @@
-import type { Provider } from '@latchkey/core'
 import { type CodeGrant, verifyKey } from '@latchkey/core/token'
 import type { Hono } from 'hono'
-import { refusal } from '../answers.ts'
+import { badRequest, refusal } from '../answers.ts'
 import { keyFields, optionalText, text, tokenOf } from '../body.ts'
 import type { Setup } from '../options.ts'
 import type { Body, Env } from '../request.ts'
 
 /** Routes for accounts that the browser keeps: they add the client secret, and keep nothing. */
 export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): void {
-  const { custodyOf, providerOf, endpointOf, redirectUriOf, fetchFor } = setup
-
-  /** The routes that take a raw secret do so only where it is the browser's to keep. */
-  function mediated<P extends Provider>(provider: P): P {
-    if (custodyOf(provider) === 'mediate') return provider
-    throw refusal(
-      400,
-      'invalid_request',
-      `Accounts of ${provider.name} are kept on the server: use /flows and /accounts.`,
-    )
-  }
+  const { providerOf, endpointOf, redirectUriOf, fetchFor } = setup
 
   app.post('/token', async (c) => {
     const { body } = c.var
-    const provider = mediated(providerOf('oauth', body))
+    const provider = providerOf('mediate', 'oauth', body)
     const endpoint = endpointOf(provider)
     switch (body.grant_type) {
       case 'authorization_code':
@@ -36,18 +25,18 @@ export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): v
 
   app.post('/revoke', async (c) => {
     const { body } = c.var
-    const provider = mediated(providerOf('oauth', body))
+    const provider = providerOf('mediate', 'oauth', body)
     const endpoint = endpointOf(provider)
     const access_token = optionalText(body, 'access_token')
     const refresh_token = optionalText(body, 'refresh_token')
     if (!access_token && !refresh_token) {
-      throw refusal(400, 'invalid_request', 'There is nothing to revoke: access_token or refresh_token is needed.')
+      throw badRequest('There is nothing to revoke: access_token or refresh_token is needed.')
     }
     return c.json(await endpoint.revoke(tokenOf(provider, { access_token, refresh_token })))
   })
 
   app.post('/verify', async (c) => {
-    const provider = mediated(providerOf('api-key', c.var.body))
+    const provider = providerOf('mediate', 'api-key', c.var.body)
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: fetchFor() }))
   })
 }
@@ -55,7 +44,7 @@ export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): v
 function codeGrant(body: Body, redirect_uri: string, client_id: string): CodeGrant {
   const code_verifier = text(body, 'code_verifier')
   if (!/^[\w.~-]{43,128}$/.test(code_verifier)) {
-    throw refusal(400, 'invalid_request', 'code_verifier must be 43 to 128 unreserved characters (RFC 7636 §4.1).')
+    throw badRequest('code_verifier must be 43 to 128 unreserved characters (RFC 7636 §4.1).')
   }
   return {
     response: new URLSearchParams(text(body, 'response')),

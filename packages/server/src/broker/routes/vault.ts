@@ -1,4 +1,3 @@
-import type { Provider } from '@latchkey/core'
 import type { Hono, MiddlewareHandler } from 'hono'
 import type { Custodian } from '../../vault/custodian.ts'
 import { noAccount, refusal } from '../answers.ts'
@@ -9,18 +8,13 @@ import type { Env } from '../request.ts'
 /** Routes for accounts that the vault keeps: no secret leaves by one. */
 export function vaultRoutes<Session>(
   app: Hono<Env>,
-  { custodyOf, providerOf, redirectUriOf }: Setup<Session>,
+  { providerOf, redirectUriOf }: Setup<Session>,
   custodian: Custodian,
   guard: MiddlewareHandler<Env>,
 ): void {
-  const vaulted = <P extends Provider>(provider: P): P => {
-    if (custodyOf(provider) === 'vault') return provider
-    throw refusal(400, 'invalid_request', `Accounts of ${provider.name} are kept by the browser: use /token.`)
-  }
-
   app.post('/flows', async (c) => {
     const { body, owner } = c.var
-    const provider = vaulted(providerOf('oauth', body))
+    const provider = providerOf('vault', 'oauth', body)
     const request = {
       redirect_uri: redirectUriOf(c),
       scopes: scopesOf(body),
@@ -32,9 +26,7 @@ export function vaultRoutes<Session>(
   app.post('/flows/:state', async (c) => {
     const { body, owner } = c.var
     const account = await custodian.finish(owner, c.req.param('state'), text(body, 'response'))
-    if (account === 'foreign') {
-      throw refusal(403, 'access_denied', 'Another session started this connection.')
-    }
+    if (account === 'foreign') throw refusal(403, 'access_denied', 'Another session started this connection.')
     if (!account) throw refusal(404, 'invalid_request', 'There is no connection under way for this answer.')
     return c.json({ account })
   })
@@ -43,7 +35,7 @@ export function vaultRoutes<Session>(
 
   app.post('/accounts', async (c) => {
     const { body, owner } = c.var
-    const provider = vaulted(providerOf('api-key', body))
+    const provider = providerOf('vault', 'api-key', body)
     const fields = keyFields(provider, body)
     return c.json({ account: await custodian.connectKey(owner, provider, fields, optionalText(body, 'accountId')) })
   })
