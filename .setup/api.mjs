@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
+import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
 
 const root = path.join(import.meta.dirname, '..')
 
@@ -24,9 +24,9 @@ function entryPoints(folder) {
   })
 }
 
-/** The API report of one entry point. */
-function report(folder, declarations, scratch) {
-  const config = ExtractorConfig.prepare({
+/** How API Extractor reads one entry point of a package, whose other entry points are `files` too. */
+function configFor(folder, declarations, files, scratch) {
+  return ExtractorConfig.prepare({
     configObject: {
       projectFolder: folder,
       mainEntryPointFilePath: declarations,
@@ -43,7 +43,7 @@ function report(folder, declarations, scratch) {
             allowImportingTsExtensions: true,
             noEmit: true,
           },
-          files: [declarations],
+          files,
         },
       },
       apiReport: {
@@ -64,14 +64,19 @@ function report(folder, declarations, scratch) {
     configObjectFullPath: undefined,
     packageJsonFullPath: path.join(folder, 'package.json'),
   })
+}
+
+/** The API report of one entry point. */
+function report(config, compilerState, scratch) {
   const { succeeded } = Extractor.invoke(config, {
+    compilerState,
     localBuild: true,
     showVerboseMessages: false,
     messageCallback: (message) => {
       message.handled = message.messageId.startsWith('console-')
     },
   })
-  if (!succeeded) throw new Error(`No API report of ${declarations}`)
+  if (!succeeded) throw new Error(`No API report of ${config.mainEntryPointFilePath}`)
   // Between the fences; what stands around it is the same in every report.
   return /```ts\n([\s\S]*)```/.exec(readFileSync(path.join(scratch, 'api.api.md'), 'utf8'))[1].trim()
 }
@@ -82,7 +87,12 @@ const scratch = mkdtempSync(path.join(root, 'node_modules', '.api-'))
 try {
   for (const name of readdirSync(path.join(root, 'packages'))) {
     const folder = path.join(root, 'packages', name)
-    const parts = entryPoints(folder).map(([entry, file]) => `# ${entry}\n\n${report(folder, file, scratch)}\n`)
+    const entries = entryPoints(folder)
+    const files = entries.map(([, file]) => file)
+    const configs = files.map((file) => configFor(folder, file, files, scratch))
+    // One compiler has read all of a package: most of the time goes into reading.
+    const compilerState = CompilerState.create(configs[0])
+    const parts = entries.map(([entry], at) => `# ${entry}\n\n${report(configs[at], compilerState, scratch)}\n`)
     const text = `The public API of @latchkey/${name}. Written by \`npm run api\`.\n\n${parts.join('\n')}`
     const file = path.join(folder, 'api.txt')
     if (!check) writeFileSync(file, text)
