@@ -2,14 +2,18 @@
 import {
   type AccountTarget,
   accountsOf,
+  type CardStatus,
   type ConnectedAccount,
   type ConnectRequest,
+  cardStatus,
   type DisconnectReceipt,
   defaultAccount,
   type Identity,
   type IdentityOptions,
   type LatchkeyClient,
   type Provider,
+  type ProviderState,
+  providerState,
   type Snapshot,
   type TokenOptions,
 } from '@latchkey/core'
@@ -91,6 +95,31 @@ export function useProvider(providerId: string): Provider | undefined {
 export function useProviderAccounts(providerId: string): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => accountsOf(snapshot, providerId)), [providerId])
   return useSnapshot(select)
+}
+
+type CardFacts = readonly [
+  status: CardStatus,
+  state: ProviderState,
+  account: ConnectedAccount | undefined,
+  ...accounts: ConnectedAccount[],
+]
+
+/**
+ * What there is to know of a provider here: its status, its default account and all of them, oldest first. One
+ * subscription, because with many providers there are many cards.
+ */
+export function useCardFacts(providerId: string): CardFacts {
+  const select = useMemo(
+    () =>
+      steady<unknown>((snapshot) => [
+        cardStatus(snapshot, providerId),
+        providerState(snapshot, providerId),
+        defaultAccount(snapshot, providerId),
+        ...accountsOf(snapshot, providerId),
+      ]),
+    [providerId],
+  )
+  return useSnapshot(select) as CardFacts
 }
 
 const byAge = (a: ConnectedAccount, b: ConnectedAccount) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
@@ -186,17 +215,18 @@ export function useIdentities(options: IdentityOptions = {}): UseIdentities {
       const found = Object.values(snapshot.accounts)
         .sort(byAge)
         .map((account) => account.provider)
-        .filter((id) => (!wanted || wanted.includes(id)) && !excluded.includes(id) && isUsable(snapshot, id))
+        .filter(
+          (id) => (!wanted || wanted.includes(id)) && !excluded.includes(id) && isUsable(defaultAccount(snapshot, id)),
+        )
       return [...new Set(found)]
     })
   }, [agent, only])
   return { getIdentities, providers: useSnapshot(select) }
 }
 
-function isUsable(snapshot: Snapshot, providerId: string): boolean {
-  const status = defaultAccount(snapshot, providerId)?.status
-  return status === 'connected' || status === 'expiring'
-}
+/** Whether an account can be used now. */
+export const isUsable = (account: ConnectedAccount | undefined) =>
+  account?.status === 'connected' || account?.status === 'expiring'
 
 /** What {@link useAgentAccounts} returns. */
 export interface UseAgentAccounts {
