@@ -22,7 +22,7 @@ export interface ApiRequest {
   body?: BodyInit | null
   signal?: AbortSignal | null
   /** @default globalThis.fetch */
-  fetch?: ((url: string | URL, init?: RequestInit) => Promise<Response>) | undefined
+  fetch?: ((url: string, init?: RequestInit) => Promise<Response>) | undefined
 }
 
 /** Which headers pass between a caller and an API. */
@@ -94,7 +94,7 @@ export async function sendAs(secret: Secret, request: ApiRequest, policy: Header
   let response: Response
   let answer: BodyInit | null
   try {
-    response = await fetch(url, { method, headers, body, redirect: 'manual', signal })
+    response = await fetch(String(url), { method, headers, body, redirect: 'manual', signal })
     answer = policy.maxBytes ? redactor.value(await readWhole(response, policy.maxBytes)) : response.body
   } catch (error) {
     if (error instanceof LatchkeyError) throw error
