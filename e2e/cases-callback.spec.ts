@@ -13,7 +13,7 @@ const pwned = () => (window as unknown as { __pwn?: number }).__pwn
 test('case 20: markup in an error text is never executed, whoever sent the response', async ({ context, page }) => {
   const query = (state: string) =>
     `?${new URLSearchParams({ error: 'server_error', error_description: attack, state })}`
-  // Without the policy that the broker sends, the page has to hold by itself.
+  // Without the broker's CSP, the page must be safe by itself.
   const bare = await serve((_request, response) => html(response, callbackPage))
   try {
     for (const address of [callback, bare.origin]) {
@@ -28,7 +28,7 @@ test('case 20: markup in an error text is never executed, whoever sent the respo
     await bare.close()
   }
 
-  // The app that waits for it shows what it was told as text.
+  // The waiting app shows the error as text.
   await open(page)
   await Promise.all([page.waitForEvent('popup'), panel(page).getByRole('button', { name: 'Connect GitHub' }).click()])
   const states = () =>
@@ -57,7 +57,7 @@ test('case 21: the code leaves the address, the history and the Referer at once'
     expect(await page.evaluate(() => location.search + location.hash)).toBe('')
     expect(page.url()).toBe(callback)
     expect(await page.evaluate(() => history.length)).toBe(length)
-    // Two ways on: neither tells where from.
+    // Two ways to leave the page. Neither sends a Referer.
     await page.evaluate((to) => {
       location.href = to
     }, elsewhere.origin)
@@ -84,7 +84,7 @@ test('case 22: the served callback page is tiny and static, and has a strict CSP
   expect(response.status).toBe(200)
   expect(body.length).toBeLessThan(2048)
   expect(body).not.toMatch(/https?:|src=|href=|import|url\(/)
-  // The same for everybody: nothing of the request is in it.
+  // The page is the same for everyone: it contains nothing of the request.
   expect(body).toBe(await (await fetch(callback)).text())
   const policy = response.headers.get('content-security-policy') ?? ''
   const script = /<script>([\s\S]*?)<\/script>/.exec(body)?.[1] ?? ''
@@ -121,7 +121,7 @@ test('case 41: the callback page posts its code to no opener of another origin',
         }),
     )
     await page.getByRole('button', { name: 'Open' }).click()
-    // By now it has posted twice, and what was posted first has arrived.
+    // By now it has posted twice, so the first message has arrived.
     await heard
     expect(await got(page)).toEqual([])
 

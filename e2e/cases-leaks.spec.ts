@@ -31,7 +31,7 @@ const files = (folder: string, pattern: RegExp) =>
     .map((file) => path.join(folder, file))
 const text = (file: string) => readFileSync(path.join(root, file), 'utf8')
 
-/** The demo's client as it would be deployed. */
+/** The demo's client as in production. */
 const dist = path.join(tmpdir(), `latchkey-dist-${process.pid}`)
 let building: Promise<unknown> | undefined
 const built = () => {
@@ -57,7 +57,7 @@ test('case 50: every link to a new tab has noopener and noreferrer, and key page
     }
   }
   expect(links).toBeGreaterThan(1)
-  // No links that a script opens, but for the flow's own window.
+  // No script opens a link, except the flow's own window.
   const opening = sources.filter(
     (file) => !/\.(test|stories)\./.test(file) && /\bopen\((?!\))[^)]*_blank/.test(text(file)),
   )
@@ -107,7 +107,7 @@ test.describe('after a whole session', () => {
     const walkNow = async () => leaks.push(...(await walk(page, [...secrets], said)))
 
     await open(page)
-    // A flow that is refused, and a key that is.
+    // A refused flow, and a refused key.
     const [refused] = await Promise.all([
       page.waitForEvent('popup'),
       panel(page).getByRole('button', { name: 'Connect GitHub' }).click(),
@@ -179,7 +179,7 @@ test('case 98: a key leaves the form when it is saved, and no browser is asked t
   await expectConnected(page, 'kaggle')
   await expect(field).toHaveCount(0)
   expect(await walk(page, [token])).toEqual([])
-  // Not in the field that is gone, either.
+  // Nor in the removed field.
   expect(await node?.evaluate((input) => (input as HTMLInputElement).value)).toBe('')
 })
 
@@ -208,7 +208,7 @@ test('case 99: no secret, and nothing that looks like one, is in the files that 
     for (const [name, shape] of Object.entries(shapes))
       expect(shape.exec(content)?.[0], `${name} in ${file}`).toBeUndefined()
   }
-  // The shapes find what they are for.
+  // The patterns match real tokens.
   expect(shapes['a client secret']?.test('{client_secret:"x"}')).toBe(true)
   expect(shapes['a client secret']?.test('token_endpoint_auth_method:"client_secret_post"')).toBe(false)
 })
@@ -248,7 +248,7 @@ test('case 103: connecting works under a strict Content Security Policy with Tru
   await page.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
   expect(violations).toEqual([])
-  // The policy is in force.
+  // The policy is active.
   await page.evaluate(() => {
     try {
       document.body.innerHTML = 'x'

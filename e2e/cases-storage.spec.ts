@@ -62,7 +62,7 @@ test('case 51: no token, key or verifier can be read in any storage after a defa
   expect(stored).toContain('ada')
   expect(stored).not.toContain('CANARY')
   expect(stored).not.toContain('code_verifier')
-  // Not in any dress either.
+  // Nor in any encoding.
   for (const secret of secrets) {
     for (const form of [btoa(secret), encodeURIComponent(secret), [...secret].reverse().join('')]) {
       expect(stored).not.toContain(form.slice(0, 24))
@@ -70,7 +70,7 @@ test('case 51: no token, key or verifier can be read in any storage after a defa
   }
   expect(await page.evaluate(async () => (await caches.keys()).join())).toBe('')
   expect(await page.evaluate(() => document.cookie)).toBe('')
-  // The search finds what is there.
+  // The search can find text that is there.
   await page.evaluate((secret) => localStorage.setItem('planted', secret), secrets[0] ?? '')
   expect(await everythingStored(page)).toContain('CANARY')
 })
@@ -122,7 +122,7 @@ test('case 53: the key cannot be exported; without it the account keeps its name
   expect(code).toBe('secret_unavailable')
   await status(page, 'needs-reconnect')
   expect(await account()).toEqual({ ...before, status: 'needs-reconnect', reason: 'secret_unavailable' })
-  // And the way back is one click.
+  // One click reconnects it.
   await page.getByRole('button', { name: 'Connect Lab' }).click()
   await status(page, 'connected')
   expect(await page.evaluate(() => Object.keys(lab.client.getSnapshot().accounts))).toEqual([before.id])
@@ -137,7 +137,7 @@ test('case 59: signing out empties the other tab, and leaves no secret, flow or 
   await other.goto(app.at(server.origin))
   await status(other, 'connected')
   await other.evaluate(() => lab.client.getToken('lab'))
-  // Both tabs have a flow under way.
+  // Both tabs have a running flow.
   await page.evaluate(() => sessionStorage.setItem('latchkey:flow:left', JSON.stringify({ code_verifier: 'left' })))
   await other.evaluate(() => sessionStorage.setItem('latchkey:flow:left', JSON.stringify({ code_verifier: 'left' })))
   await page.evaluate(() => lab.client.signOut())
@@ -199,7 +199,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
     release()
     expect(await second).toBe(await first)
     expect(rotating.refreshes.map(({ status }) => status)).toEqual([200])
-    // The grant is alive: one more refresh works.
+    // The grant still works: one more refresh succeeds.
     await one.evaluate(() => lab.client.getToken('lab', { minValidity: 1e6 }))
     expect(rotating.refreshes.map(({ status }) => status)).toEqual([200, 200])
   })
@@ -213,7 +213,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
     let came = 0
     rotating.onTokenRequest = () => {
       asked.resolve()
-      // The dying tab's request never reaches the grant.
+      // The closing tab's request never reaches the server.
       return ++came === 1 ? never : undefined
     }
     token(holder).catch(() => {})
@@ -228,7 +228,7 @@ test.describe('at a server that revokes everything when a refresh token is used 
     // The browser's own time to notice, and one request.
     expect(Date.now() - from).toBeLessThan(5000)
     expect(rotating.refreshes.map(({ status }) => status)).toEqual([200])
-    // A third tab reads what the second one kept, before it would ask.
+    // A third tab reads the second one's token from storage instead of refreshing.
     const third = await context.newPage()
     await third.goto(app.at(rotating.origin, { kind: 'oidc' }))
     expect(await token(third)).toBe(got)

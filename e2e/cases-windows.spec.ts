@@ -32,7 +32,7 @@ const body = (page: Page | Frame): Locator => page.locator('body')
 const outcome = (page: Page | Frame, word: string) => expect(body(page)).toHaveAttribute('data-outcome', word)
 const status = (page: Page | Frame, word: string | RegExp) => expect(body(page)).toHaveAttribute('data-status', word)
 
-/** Clicks Connect and waits for the window to stand at the authorization server. */
+/** Clicks Connect and waits until the window shows the authorization server. */
 async function atServer(context: BrowserContext, page: Page | Frame): Promise<Page> {
   const [popup] = await Promise.all([
     context.waitForEvent('page'),
@@ -42,7 +42,7 @@ async function atServer(context: BrowserContext, page: Page | Frame): Promise<Pa
   return popup
 }
 
-/** Where the browser does not let the page close itself, it stays and says so. */
+/** If the browser does not let the page close itself, it stays open and says so. */
 const finishIn = (popup: Page) => popup.getByRole('link', { name: 'Continue' }).click({ noWaitAfter: true })
 
 test('case 34: the window opens at once, even if discovery takes 6 s', async () => {
@@ -53,7 +53,7 @@ test('case 34: the window opens at once, even if discovery takes 6 s', async () 
   await withStockChromium(async (context) => {
     const page = await context.newPage()
     await page.goto(app.at(server.origin, { kind: 'oidc' }))
-    // Nothing is asked of the page meanwhile: what Playwright runs in it counts as a person's gesture.
+    // Playwright runs nothing in the page meanwhile, because that counts as a user gesture.
     await page.evaluate((origin) => {
       const button = document.createElement('button')
       button.textContent = 'Too late'
@@ -64,7 +64,7 @@ test('case 34: the window opens at once, even if discovery takes 6 s', async () 
         )
       document.body.append(button)
     }, server.origin)
-    // This browser does block a window that comes too late.
+    // This browser does block a window that opens too late.
     await page.getByRole('button', { name: 'Too late' }).click()
     await expect.poll(() => server.visits).toContain('/blocked')
 
@@ -83,7 +83,7 @@ test('case 36: every top-level page connects, whatever the browser cuts and what
   const failed: string[] = []
   let lied = 0
   let count = 0
-  // Most of the time is the app's patience with a window that seems closed: four wait at once, each with servers of its own.
+  // Most of the time the app waits for a window that seems closed. Four tests wait at once, each with its own servers.
   const lane = async (callback?: string) => {
     const [app, server] = await Promise.all([startApp(), startAuthorizationServer()])
     server.authorize.page = linkOn
@@ -98,7 +98,7 @@ test('case 36: every top-level page connects, whatever the browser cuts and what
           const page = await context.newPage()
           await page.goto(app.at(server.origin))
           const popup = await atServer(context, page)
-          // Once the app has been told that the window is gone, while it is not.
+          // The app was told that the window is closed, but it is open.
           if (theirs) {
             await expect(body(page)).toHaveAttribute('data-reason', 'popup_closed')
             await status(page, 'connecting')
@@ -143,14 +143,14 @@ inDemo(
     await expect(card(page, 'github').getByRole('button', { name: /^Cancel/ })).toBeVisible()
     await page.clock.resume()
 
-    // It was not closed at all: the person finishes, late.
+    // It was not closed: the person finishes late.
     const late = await context.newPage()
     await late.goto(address)
     await late.getByRole('button', { name: 'Continue as The Octocat' }).click()
     await late.getByRole('button', { name: 'Allow' }).click({ noWaitAfter: true })
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
 
-    // Nobody ever answers: after ten minutes it ends in words, and can begin again.
+    // Without a response the flow ends after ten minutes with a sentence, and can start again.
     const [left] = await Promise.all([
       page.waitForEvent('popup'),
       panel(page).getByRole('button', { name: 'Connect Gmail' }).click(),
@@ -227,7 +227,7 @@ test("case 46: an app inside another site's page connects, or offers to open it 
     server.authorize.page = linkOn
     await withStockChromium(async (context) => {
       const [page, frame] = await embedded(context)
-      // Storage is partitioned here: what the same origin keeps at top level does not show.
+      // Storage is partitioned here: accounts of the same origin at top level are not visible.
       const top = await context.newPage()
       await top.goto(`${app.origin}/callback`)
       await top.evaluate(() => localStorage.setItem('seen', 'yes'))
@@ -243,7 +243,7 @@ test("case 46: an app inside another site's page connects, or offers to open it 
       const [, frame] = await embedded(context)
       const popup = await atServer(context, frame)
       await finishIn(popup)
-      // The word for "open the app in its own tab"; and whoever would rather not, can end it.
+      // The card offers to open the app in its own tab, and to cancel.
       await expect(body(frame)).toHaveAttribute('data-reason', 'embedded')
       await frame.evaluate(() => lab.client.cancel('lab'))
       await outcome(frame, 'cancelled')
@@ -271,7 +271,7 @@ test('case 49: a reload during a flow ends in an account or an error, never in a
   await page.evaluate(() => lab.client.disconnectAll())
   await status(page, 'disconnected')
 
-  // While the code is redeemed: the code is spent, so there is nothing to go on with.
+  // While the code is redeemed: it is used up, so the flow cannot continue.
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const asked = Promise.withResolvers<void>()
   server.token = () => {
@@ -286,14 +286,14 @@ test('case 49: a reload during a flow ends in an account or an error, never in a
   await status(page, /^(connected|disconnected)$/)
   server.token = () => Promise.resolve()
 
-  // With everything about it gone.
+  // Everything about the flow is deleted.
   popup = await atServer(context, page)
   await page.evaluate(() => sessionStorage.clear())
   await page.reload()
   await status(page, /^(connected|disconnected)$/)
   await finishIn(popup)
 
-  // And then it still works.
+  // It still works afterwards.
   server.authorize.page = goOn
   await page.getByRole('button', { name: 'Connect Lab' }).click()
   await outcome(page, 'connected')

@@ -1,4 +1,4 @@
-// The demo as tests need it: on free ports, with a page that was built once, and what a thief of the vault would have.
+// The demo for tests: on free ports, with a page that is built once, and access to what a thief of the vault would get.
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -15,10 +15,10 @@ const root = path.join(import.meta.dirname, '..')
 /** The demo's page, for every server that the tests start. */
 const page = path.join(root, 'node_modules/.cache/latchkey/demo')
 
-/** Who keeps tokens and keys: the browser, or the server in one of its stores. */
+/** Where tokens and keys are kept: in the browser, or on the server in one of its stores. */
 export type Custody = 'browser' | 'sqlite' | 'postgres'
 
-/** Origins of the demo and of what stands in for the services. */
+/** Origins of the demo and of its stand-ins. */
 export interface Addresses {
   app: string
   github: string
@@ -30,7 +30,7 @@ export interface Addresses {
 
 export interface Demo {
   addresses: Addresses
-  /** What a thief of the database and the logs would have. */
+  /** What a thief of the database and the logs would get. */
   stolen(): { database: string; log: string }
   /** Writes a text into both. */
   plant(text: string): Promise<void>
@@ -77,7 +77,7 @@ export async function startDemo(custody: Custody): Promise<Demo> {
       ...anyPort,
       DEMO_PAGE: page,
       ...(custody === 'browser' ? { CUSTODY: 'browser' } : vault),
-      // The scripted model answers here, whatever keys the machine has.
+      // The scripted model answers, even if the machine has keys for a real one.
       OPENAI_API_KEY: '',
       ANTHROPIC_API_KEY: '',
     },

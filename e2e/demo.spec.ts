@@ -90,7 +90,7 @@ test('a reload keeps all three, without a flash', { tag: '@vault' }, async ({ pa
     expect(said.at(-1)).toBe('connected')
     expect(said.slice(0, -1).filter((word) => word !== 'loading')).toEqual([])
   }
-  // What was kept still works.
+  // The stored accounts still work.
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail', 'kaggle'])
   await expect(conversation(page)).toContainText('octocat/')
 })
@@ -111,13 +111,13 @@ test('unticking a provider takes it out of the next request', { tag: '@vault' },
 test('the menu beside the message box leaves an account out, and connects one that is missing', async ({ page }) => {
   await open(page)
   await connectGitHub(page)
-  const menu = page.getByRole('button', { name: 'Accounts: the next message carries GitHub' })
+  const menu = page.getByRole('button', { name: 'Accounts: your next message uses GitHub' })
   await menu.click()
   const list = page.getByRole('dialog', { name: 'Used for the next message' })
   await throughPopup(page, () => list.getByRole('button', { name: 'Connect Gmail' }).click(), 'Ada Lovelace')
   await list.getByRole('checkbox', { name: /GitHub/ }).uncheck()
   await page.keyboard.press('Escape')
-  await expect(page.getByRole('button', { name: 'Accounts: the next message carries Gmail' })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Accounts: your next message uses Gmail' })).toBeFocused()
   expect(carried(await say(page, 'Search my mail for invoices'))).toEqual(['gmail'])
   await page.getByRole('button', { name: /^Accounts: / }).click()
   await list.getByRole('button', { name: 'Manage accounts' }).click()
@@ -153,7 +153,7 @@ test('other tabs follow, and two accounts connected at once from two tabs both s
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
 })
 
-test('several flows at once are each their own', { tag: '@vault' }, async ({ page }) => {
+test('several flows at once do not affect each other', { tag: '@vault' }, async ({ page }) => {
   await open(page)
   const [github] = await Promise.all([
     page.waitForEvent('popup'),
@@ -228,7 +228,7 @@ test('no secret can be read in storage, and none is written to the console', asy
   for (const secret of secrets) expect(said.join('\n')).not.toContain(secret)
   expect(clean).toContain('octocat')
 
-  // The search is worth something only if it finds what is there.
+  // First check that the search can find a secret.
   await page.evaluate((canary) => localStorage.setItem('canary', `${canary}-local`), 'CANARY')
   expect(await everythingStored(page)).toContain('CANARY-local')
   await page.evaluate(async (canary) => {
@@ -248,7 +248,9 @@ test('no secret can be read in storage, and none is written to the console', asy
   expect(await everythingStored(page)).toContain('CANARY-indexed')
 })
 
-test('refusing, closing the window and cancelling each leave a next action', { tag: '@vault' }, async ({ page }) => {
+test('after a refusal, a closed window or a cancel, the card has a next action', { tag: '@vault' }, async ({
+  page,
+}) => {
   await open(page)
   const connect = panel(page).getByRole('button', { name: 'Connect GitHub' })
 
@@ -277,7 +279,7 @@ test('refusing, closing the window and cancelling each leave a next action', { t
     .getByRole('button', { name: /^Cancel/ })
     .click()
   await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
-  // Going on in the window that is left does not connect what was cancelled.
+  // Finishing in the open window does not connect the cancelled flow.
   await waiting.getByRole('button', { name: 'Continue as Ada Lovelace' }).click()
   await waiting.getByRole('button', { name: 'Allow' }).click()
   await expect(waiting.getByText('Return to the app')).toBeVisible()
@@ -294,7 +296,7 @@ test('a blocked window leads to this tab instead, and back', { tag: '@vault' }, 
   await page.getByRole('button', { name: 'Continue as The Octocat' }).click()
   await page.getByRole('button', { name: 'Allow' }).click()
   await expectConnected(page, 'github')
-  // No code ever stands in the app's own address.
+  // The app's own URL never contains a code.
   expect(page.url()).toBe(`${addresses.app}/`)
 })
 
@@ -332,7 +334,7 @@ test('a wrong key is refused with a message and stays in the form; a whole kaggl
   await expect(conversation(page)).toContainText('adalovelace/')
 })
 
-test('a key that cannot be checked now is kept, and checked at first use', { tag: '@vault' }, async ({ page }) => {
+test('a key that cannot be checked now is stored, and checked at first use', { tag: '@vault' }, async ({ page }) => {
   const { token } = await kaggleCredentials()
   await open(page)
   await backDoor('kaggle', 'faults', {
@@ -353,7 +355,7 @@ test('an expired token is refreshed before it is sent', { tag: '@store' }, async
   await connectGmail(page)
   const granted = new Set(await shownTokens('google'))
   expect(granted.size).toBe(1)
-  // A token with less than a minute to live is not handed out.
+  // A token that expires within a minute is not used.
   const request = await say(page, 'Search my mail for invoices')
   expect(carried(request)).toEqual(['gmail'])
   await expect(conversation(page)).toContainText(/I found \d+ message/)
@@ -370,7 +372,7 @@ test('a token that was revoked at the provider leads to Reconnect in the chat, a
 }, async ({ page }) => {
   await open(page)
   await connectGitHub(page)
-  // The person ends the access at GitHub: nothing tells this page.
+  // The person revokes the access at GitHub. The page is not told.
   await backDoor('github', 'reset', {})
   await say(page, 'List my repositories')
   const reconnect = conversation(page).getByRole('button', { name: 'Reconnect GitHub' })

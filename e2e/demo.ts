@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { test as base, expect, type Locator, type Page, type Request } from '@playwright/test'
 import { type Addresses, type Custody, type Demo, startDemo } from './demo-server.ts'
 
-/** Those of the demo under test: a worker has one. */
+/** The URLs of the demo under test. Each worker has one demo. */
 export const addresses: Addresses = { app: '', github: '', google: '', kaggle: '', mcp: {} }
 export type StandInName = 'github' | 'google' | 'kaggle'
 
@@ -20,10 +20,10 @@ export async function backDoor<T>(standIn: StandInName, path: string, body?: obj
 export const isLive = async (standIn: StandInName, token: string) =>
   (await backDoor<{ active: boolean }>(standIn, `tokens/${encodeURIComponent(token)}`)).active
 
-/** A name that no other test and no seed data has. */
+/** A name that no other test or seed data uses. */
 export const unheardOf = (prefix: string) => `${prefix}-${randomUUID().slice(0, 8)}`
 
-/** The demo, for a worker that has tests of it; each of them starts with stand-ins that never met anybody. */
+/** The demo of a worker. Each test starts with freshly reset stand-ins. */
 export const test = base.extend<{ freshStandIns: undefined }, { custody: Custody; demo: Demo }>({
   custody: ['browser', { option: true, scope: 'worker' }],
   demo: [
@@ -59,7 +59,7 @@ export async function open(page: Page): Promise<void> {
 export const expectConnected = (page: Page, ...providers: string[]) =>
   Promise.all(providers.map((provider) => expect(card(page, provider)).toHaveAttribute('data-status', 'connected')))
 
-/** Clicks what closes the window: it may be gone before the click is reported. */
+/** Clicks a button that closes the window, which may close before the click is reported. */
 export async function closing(popup: Page, button: Locator): Promise<void> {
   const click = button.click({ noWaitAfter: true }).catch((error) => {
     if (!popup.isClosed()) throw error
@@ -100,7 +100,7 @@ export async function connectKaggle(page: Page, key?: string): Promise<void> {
   await expectConnected(page, 'kaggle')
 }
 
-/** Presses Tab until this has the focus: what a person without a mouse does. */
+/** Presses Tab until this element has the focus, as a person without a mouse does. */
 export async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let presses = 0; presses < 80; presses++) {
     if (await target.evaluate((node) => node === document.activeElement).catch(() => false)) return
@@ -109,7 +109,7 @@ export async function tabTo(page: Page, target: Locator): Promise<void> {
   throw new Error('Tab never gets there')
 }
 
-/** Says something to the agent and hands back the request that carried it. */
+/** Sends a chat message, and returns its request. */
 export async function say(page: Page, text: string): Promise<Request> {
   await page.getByRole('textbox', { name: 'Message' }).fill(text)
   const [request] = await Promise.all([
@@ -126,7 +126,7 @@ export const carried = (request: Request): string[] => {
   return [...(body.identities ?? []), ...(body.connectedAccounts ?? [])].map(({ provider }) => provider)
 }
 
-/** The access tokens that a stand-in was shown, in order: whoever keeps them, its log has them. */
+/** The access tokens in a stand-in's log, in order. */
 export async function shownTokens(standIn: StandInName): Promise<string[]> {
   const log = await backDoor<{ headers: Record<string, string> }[]>(standIn, 'log')
   return log.flatMap(({ headers }) => /^(?:bearer|token) (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? [])

@@ -3,7 +3,7 @@
 import { expect, type Page } from '@playwright/test'
 import { test } from './storybook.ts'
 
-/** What a page complains about, and what it asked for in vain. */
+/** A page's errors, and its failed requests. */
 function complaints(page: Page): string[] {
   const found: string[] = []
   page.on('console', (message) => message.type() === 'error' && found.push(message.text()))
@@ -23,7 +23,7 @@ for (const theme of ['light', 'dark']) {
       const content = page.locator('#storybook-docs .sbdocs-content')
       await expect(content.locator('h1').first(), title).toBeVisible()
       await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
-      // What is wrong with one story stands in its place.
+      // An error of one story is shown in its place.
       await expect(content.getByText(/Something went wrong rendering|No story found|error rendering/i)).toHaveCount(0)
       if (title.startsWith('Components/')) await expect(content.getByText('Loading...')).toHaveCount(0)
       expect(found, title).toEqual([])
@@ -52,7 +52,7 @@ test('every prop of a component is explained on its page', async ({ page, book }
     }))
   })
   const props = new Map(stories.map((story) => [story.title, story.props]))
-  // What is read from the sources is there at all.
+  // Tables that are made from the sources are not empty.
   expect(props.get('Components/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['title', 'description']),
   )

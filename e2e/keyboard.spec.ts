@@ -1,4 +1,4 @@
-// The whole panel without a mouse, and what a screen reader hears meanwhile, read from Chromium's accessibility tree.
+// The whole panel by keyboard, with the announcements that Chromium's accessibility tree has for a screen reader.
 import type { CDPSession, Locator, Page } from '@playwright/test'
 import { card, expect, expectConnected, kaggleCredentials, open, panel, tabTo, test } from './demo.ts'
 
@@ -80,7 +80,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
     await page.keyboard.insertText('KGAT_nobody_was_given_this')
     await page.keyboard.press('Enter')
     await expect(panel(page).getByRole('alert')).toContainText('did not accept this key')
-    // What was typed is still there, and where to mend it.
+    // The typed text is still in the field, with the focus.
     await expect(page.getByLabel('Kaggle API key')).toBeFocused()
     await page.keyboard.press('ControlOrMeta+a')
     await page.keyboard.insertText(token)

@@ -1,13 +1,13 @@
 import type { Page } from '@playwright/test'
 import { everythingStored } from './demo.ts'
 
-/** Where a secret was found: the place, and the way to it inside. */
+/** Where a secret was found: the place, and the path inside it. */
 export interface Leak {
   place: string
   path: string
 }
 
-/** Everything that a page says: console, with the values behind its words, and errors nobody caught. */
+/** Everything that a page logs: console messages with their values, and uncaught errors. */
 export function listenTo(page: Page): string[] {
   const said: string[] = []
   const note = (one: Page) => {
@@ -27,7 +27,7 @@ export function listenTo(page: Page): string[] {
   return said
 }
 
-/** Looks for secrets everywhere a page keeps things that developer tools, extensions or a next visitor can see. */
+/** Looks for secrets in every place of a page that developer tools, extensions or the next user can see. */
 export async function walk(page: Page, secrets: readonly string[], said: readonly string[] = []): Promise<Leak[]> {
   const leaks: Leak[] = []
   const look = (place: string, text: string) => {
@@ -70,13 +70,13 @@ export async function walk(page: Page, secrets: readonly string[], said: readonl
       look('document', field.defaultValue, `default value of ${field.name || field.id}`)
     }
 
-    // React's tree, as its developer tools read it: every fiber's props, state, context and refs, and what they hold.
+    // React's tree as its developer tools read it: props, state, context, refs and the objects in them.
     const root = [...document.querySelectorAll('*')].flatMap((node) =>
       Object.keys(node)
         .filter((key) => key.startsWith('__reactContainer$'))
         .map((key) => (node as unknown as Record<string, unknown>)[key]),
     )
-    // Each place by itself: what the store and the tree share is found in both.
+    // Each place is searched separately, so that an object in both the store and the tree is found twice.
     const seen: Record<string, Set<unknown>> = { tree: new Set(), store: new Set(), 'query cache': new Set() }
     const queue: { value: unknown; path: string; place: string }[] = root.map((value) => ({
       value,
@@ -102,7 +102,7 @@ export async function walk(page: Page, secrets: readonly string[], said: readonl
       if ('memoizedProps' in object && 'child' in object) fibers++
       if (value instanceof Map) for (const [key, inner] of value) [add('key', key), add(String(key), inner)]
       if (value instanceof Set) for (const inner of value) add('item', inner)
-      // Errors keep their words where Object.entries does not look.
+      // Object.entries does not list the message of an error.
       for (const key of Object.getOwnPropertyNames(value)) {
         if (typeof value === 'function' && ['caller', 'callee', 'arguments', 'prototype'].includes(key)) continue
         look(place, key, `${path}.${key}`)
@@ -157,7 +157,7 @@ export async function plant(page: Page, canary: string): Promise<string[]> {
     }
     const { current: root } = (container[key] as { stateNode: { current: Fiber } }).stateNode
     visit(root)
-    // As a prop would be: an object that nothing but the tree holds.
+    // Like a prop: an object that only the tree refers to.
     Object.assign(root.child ?? {}, { memoizedProps: { ...root.child?.memoizedProps, planted: { canary } } })
   }, canary)
   return [

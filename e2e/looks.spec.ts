@@ -1,27 +1,27 @@
-// Every story in six looks: what a screen reader gets, where the key boxes stand, and what axe finds in the dark (in the
-// light it runs with the story's own test). Rules say what must hold in every look; only what no rule says is kept, in
-// e2e/looks, a file per component: the accessibility tree, a line per node, and the key boxes at two widths, a line per
-// box. `LOOKS=update npm test -- looks` writes these files anew: read the difference like code.
+// Checks every story in six looks: its accessibility tree, the positions of its key boxes, and what axe finds in the dark
+// (in the light axe runs with the story's own test). Most looks are checked by rules. The rest is in e2e/looks, a file for
+// each component: the accessibility tree with a line for each node, and the key boxes at two widths with a line for each
+// box. `LOOKS=update npm test -- looks` updates these files: review the diff like code.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect, type Page } from '@playwright/test'
 import { buildStorybook, type StorybookEntry, test as withBook } from './storybook.ts'
 
-/** CSS px, from the top left corner of the window. */
+/** In CSS px, from the top left corner of the window. */
 type Box = [x: number, y: number, width: number, height: number]
 type Boxes = Record<string, Box>
 interface Found {
   box: Box
-  /** Whether it stands in the place of the component, not over the page as a dialog does. */
+  /** False for a box over the page, as in a dialog. */
   inPlace: boolean
-  /** Whether it stands in a line of text, whose order the words decide. */
+  /** True for a box in a line of text, where the words decide its position. */
   inLine: boolean
-  /** Where that begins which has a direction of its own, if it stands in one. */
+  /** The left edge of the surrounding element that has its own direction, if any. */
   directed: number | undefined
 }
 interface Look {
-  /** The accessibility tree, a line per node. */
+  /** The accessibility tree, a line for each node. */
   tree: string[]
   wide: Boxes
   narrow: Boxes
@@ -29,7 +29,7 @@ interface Look {
 
 const WIDE = 800
 const NARROW = 320
-/** The window, the place in it that the component has, and how it looks there. */
+/** For each look: width of the window and of the component's container, direction and theme. */
 const looks = {
   dark: { window: WIDE, width: '640px', dir: 'ltr', theme: 'dark' },
   wide: { window: WIDE, width: '640px', dir: 'ltr', theme: 'light' },
@@ -41,14 +41,14 @@ const looks = {
 type Setting = (typeof looks)['dark']
 
 const NOW = new Date('2026-03-14T09:26:53Z')
-/** How far two machines may differ in the same look, in CSS px. */
+/** The allowed difference between machines, in CSS px. */
 const TOLERANCE = 2
-/** What a finger or an unsteady hand can hit, in CSS px: WCAG 2.2, 2.5.8. */
+/** The smallest size of a control, in CSS px: WCAG 2.2, 2.5.8. */
 const TARGET = 24
 const folder = path.join(import.meta.dirname, 'looks')
 const stories = buildStorybook().filter(({ type }) => type === 'story')
 
-/** A worker has one page and switches the stories in it: a load each would take most of the time. */
+/** Each worker has one page and switches stories in it, because loading a page for each would take most of the time. */
 const test = withBook.extend<object, { stage: Page }>({
   stage: [
     async ({ browser }, use) => {
@@ -72,7 +72,7 @@ test('there are stories, and no look of a removed story', () => {
 
 for (const [title, all = []] of Object.entries(Object.groupBy(stories, (story) => story.title))) {
   test.describe(title, () => {
-    // One worker for all of a component: they share a file.
+    // One worker runs all stories of a component, because they share a file.
     test.describe.configure({ mode: 'default' })
     for (const story of all)
       test(story.name, async ({ stage: page, book }) => {
@@ -92,7 +92,7 @@ for (const [title, all = []] of Object.entries(Object.groupBy(stories, (story) =
           expect(await page.evaluate(cutOff), `what is cut off in ${look}`).toEqual([])
           expect(await page.evaluate(smallTargets, TARGET), `what is hard to hit in ${look}`).toEqual([])
           if (look === 'dark') {
-            // What a whole page needs is the app's to bring.
+            // Rules for whole pages are left out: the app makes the page.
             const rules = ['region', 'landmark-one-main', 'page-has-heading-one']
             const violations = await violationsBut(page, rules)
             expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
@@ -136,7 +136,7 @@ async function show(page: Page, url: string, { id }: StorybookEntry) {
   }
   const phase = await page.waitForFunction((story) => {
     const { currentRender } = (window as unknown as { __STORYBOOK_PREVIEW__?: Preview }).__STORYBOOK_PREVIEW__ ?? {}
-    // Its files did not load, for example.
+    // For example, its files did not load.
     if (document.body.classList.contains('sb-show-errordisplay')) return document.body.innerText
     if (currentRender?.id !== story) return undefined
     return ['finished', 'errored', 'aborted'].find((end) => end === currentRender.phase)
@@ -144,7 +144,7 @@ async function show(page: Page, url: string, { id }: StorybookEntry) {
   expect(await phase.jsonValue()).toBe('finished')
 }
 
-/** Gives the story another look as it stands: Storybook's own switches would start it anew. */
+/** Changes the look of the running story. Storybook's own switches would restart it. */
 async function change(page: Page, { window: width, ...setting }: Setting) {
   await page.setViewportSize({ width, height: 900 })
   await page.evaluate(async ({ dir, theme, width }) => {
@@ -153,11 +153,11 @@ async function change(page: Page, { window: width, ...setting }: Setting) {
     place.dataset.width = width
     place.style.inlineSize = width === 'full' ? '100%' : width
     document.documentElement.dir = dir
-    // A dialog has taken its theme from where it was opened.
+    // A dialog took its theme from the place where it was opened.
     for (const node of document.querySelectorAll<HTMLElement>('[data-theme]')) node.dataset.theme = theme
     await document.fonts.ready
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
-    // A spinner never ends.
+    // A spinner's animation never ends.
     const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity)
     await Promise.allSettled(ending.map((animation) => animation.finished))
   }, setting)
@@ -177,7 +177,7 @@ async function violationsBut(page: Page, rules: string[]) {
   return violations
 }
 
-/** Runs in the page: the boxes of what a person reads, presses or lands on, by name. */
+/** Runs in the page: the boxes of headings, controls and landmarks, by name. */
 function keyBoxes(): Record<string, Found> {
   const found: Record<string, Found> = {}
   const seen = new Map<string, number>()
@@ -203,7 +203,7 @@ function keyBoxes(): Record<string, Found> {
   return found
 }
 
-/** Runs in the page: boxes outside of the window or of their place. */
+/** Runs in the page: boxes outside of the window or of their container. */
 function cutOff(): string[] {
   const edges = (node: Element) => {
     const { left, right } = node.getBoundingClientRect()
@@ -246,7 +246,7 @@ const boxesOf = (found: Record<string, Found>, which: (one: Found) => boolean = 
       .map(([name, { box }]) => [name, box]),
   )
 
-/** The rule of right to left: everything on the other side, but what has a direction of its own inside of what has it. */
+/** Mirrors the boxes for right to left. A box inside an element with its own direction moves with that element. */
 function mirrored(found: Record<string, Found>, rtl: Record<string, Found>): Boxes {
   const expected = Object.entries(found).map(
     ([
@@ -283,7 +283,7 @@ place, in a narrow one. Written by LOOKS=update npm test -- looks.
 const AT = String.raw`(?:(-?\d+),(-?\d+) (\d+)×(\d+)|–)`
 const LINE = new RegExp(String.raw`^ +${AT} +${AT} +(\S.*)$`)
 
-/** The looks that are kept of a component, by the name of the story. */
+/** The expected looks of a component, by the name of the story. */
 function read(title: string): Map<string, Look> {
   const kept = new Map<string, Look>()
   if (!existsSync(fileOf(title))) return kept

@@ -7,7 +7,7 @@ test.beforeAll(({ demo }) => {
   Object.assign(servers, named, { kaggle })
   expect(Object.values(servers)).not.toContain('')
 })
-/** Those that take a client which was registered before. */
+/** Servers that need a client that was registered in advance. */
 const clients: Record<string, string> = { files: 'files-app', shelf: 'shelf-app' }
 
 const backDoor = (server: keyof typeof servers, path: string) =>
@@ -27,11 +27,11 @@ const json = (names: (keyof typeof servers)[], called?: string) =>
     ),
   })
 
-/** Pastes the JSON; one server can be called otherwise than here. */
+/** Pastes the JSON, with another name for one server if given. */
 async function add(page: Page, names: (keyof typeof servers)[], called?: string) {
   await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names, called))
   await page.getByRole('button', { name: 'Continue' }).click()
-  // Every real host is shown before anybody is asked.
+  // Every host is shown before any request.
   for (const name of names) await expect(page.getByText(new URL(servers[name]).host, { exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   for (const name of names) await expect(card(page, called ?? name)).toBeVisible()
@@ -44,11 +44,11 @@ async function allow(page: Page, start: () => Promise<void>) {
 
 const prompt = (page: Page, name: string) => conversation(page).locator(`.latchkey-prompt[data-provider="${name}"]`)
 
-test('three MCP servers, each connected its own way, used, stepped up, kept, and revoked', async ({ page }) => {
+test('three MCP servers, connected in three ways: calls, more scopes, reload and revocation', async ({ page }) => {
   await open(page)
   await add(page, ['notes', 'files', 'ledger'])
 
-  // From the card: a client ID metadata document, and a client id from before.
+  // From the card: with a client ID metadata document, and with a client registered in advance.
   for (const name of ['notes', 'files']) {
     await allow(page, () =>
       panel(page)
@@ -62,13 +62,13 @@ test('three MCP servers, each connected its own way, used, stepped up, kept, and
   await say(page, 'List files')
   await expect(conversation(page)).toContainText('bernoulli.csv')
 
-  // From the chat: the app registers itself, and the call goes on by itself.
+  // From the chat: the app registers itself, and the call continues.
   await say(page, 'Read the ledger')
   await allow(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
   await expectConnected(page, 'ledger')
   await say(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
-  for (const words of ['Client metadata document', 'Registered before', 'Registered itself']) {
+  for (const words of ['Client metadata document', 'Registered in advance', 'Registered automatically']) {
     await expect(page.getByText(words)).toBeVisible()
   }
 
@@ -83,7 +83,7 @@ test('three MCP servers, each connected its own way, used, stepped up, kept, and
   )
   await expect(conversation(page)).toContainText('was added')
 
-  // Kept: no window, no prompt.
+  // After a reload: no window, no prompt.
   await page.reload()
   await expectConnected(page, 'notes', 'files', 'ledger')
   let popups = 0
@@ -113,11 +113,11 @@ test('a server that forbids browsers is connected through the broker', async ({ 
   await expect(conversation(page)).toContainText('10 July 1843')
 })
 
-test('the same at a second authorization server, which others wrote: better-auth', async ({ page }) => {
+test('the same with another authorization server: better-auth', async ({ page }) => {
   await open(page)
   await add(page, ['better', 'shelf'])
 
-  // From the card: a client id from before, which is all that this one takes.
+  // From the card: with a client registered in advance, the only kind that this server takes.
   await allow(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
   await expectConnected(page, 'shelf')
   await say(page, 'List books')
@@ -129,7 +129,8 @@ test('the same at a second authorization server, which others wrote: better-auth
   await expectConnected(page, 'better')
   await say(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
-  for (const words of ['Registered before', 'Registered itself']) await expect(page.getByText(words)).toBeVisible()
+  for (const words of ['Registered in advance', 'Registered automatically'])
+    await expect(page.getByText(words)).toBeVisible()
 
   // More scope, asked for in the chat.
   await say(page, 'Write note')
@@ -142,7 +143,7 @@ test('the same at a second authorization server, which others wrote: better-auth
   )
   await expect(conversation(page)).toContainText('A note was written')
 
-  // Kept: no window, no prompt.
+  // After a reload: no window, no prompt.
   await page.reload()
   await expectConnected(page, 'better', 'shelf')
   let popups = 0
@@ -203,11 +204,11 @@ for (const { form, name, id, tool, page: words, answer } of [
     await expect(asked).toContainText(host)
     const link = asked.getByRole('link', { name: host })
     await expect(link).toHaveAttribute('rel', 'noopener noreferrer')
-    // Nothing is opened, and nothing goes on, before the person has pressed.
+    // Nothing opens and nothing continues before a click.
     expect(windows).toEqual([])
     await expect(conversation(page)).not.toContainText(answer)
 
-    // "I have done this" without having done it: the server is not taken in, and asks again.
+    // "I have done this" without a visit: the server checks, and asks again.
     const [request] = await Promise.all([
       page.waitForRequest((one) => one.url().endsWith('/api/chat')),
       asked.getByRole('button', { name: /done/i }).click(),
@@ -227,11 +228,13 @@ for (const { form, name, id, tool, page: words, answer } of [
   })
 }
 
-test("a program beside the agent runs with the person's account, and asks for it", async ({ page }) => {
+test("a program beside the agent runs with the person's account, and asks for it if it is missing", async ({
+  page,
+}) => {
   await open(page)
   await say(page, 'Survey projects')
   await expect(conversation(page).getByRole('article', { name: 'Assistant' })).toContainText(/\w/)
-  // Until an account is connected, all that is known of the program is its name.
+  // Until an account is connected, only the program's name is known.
   await say(page, 'Use the projects')
   const asked = conversation(page).locator('.latchkey-prompt[data-provider="github"]').last()
   await throughPopup(page, () => asked.getByRole('button', { name: 'Connect GitHub' }).click(), 'The Octocat')

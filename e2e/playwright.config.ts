@@ -24,7 +24,7 @@ export default defineConfig<object, { custody: Custody }>({
   timeout: 90_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
-  // Real windows on a busy machine lose a click now and then; `.setup/test.mjs` says how many needed the second try.
+  // Real windows on a busy machine sometimes lose a click. `.setup/test.mjs` counts the second tries.
   retries: 1,
   use: { launchOptions, trace: 'on-first-retry' },
   projects: [

@@ -23,14 +23,14 @@ const freePort = () =>
     })
   })
 
-/** The lines that the README tells people to write. */
+/** The samples of the README. */
 function readmeLines(): string {
   const lines = /```tsx\n([\s\S]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8'))?.[1]
   if (!lines) throw new Error('The README has no tsx example')
   return lines
 }
 
-/** Every entry point with types that the packages publish; one of those behind a star stands for all. */
+/** Every published entry point with types. One stands for all of a wildcard. */
 function publicEntries(): string[] {
   const stars: Record<string, string> = { './providers/*': './providers/github', './runtimes/*': './runtimes/ai-sdk' }
   const folders = path.join(root, 'packages')
@@ -67,7 +67,7 @@ test('packed packages are sound', () => {
   ])
   for (const tarball of Object.values(tarballs)) {
     expect(run(root, 'pnpm', 'exec', 'publint', tarball, '--strict')).toContain('All good!')
-    // Fails with what it found. Style sheets and pages have no types.
+    // Fails with the problems found. Style sheets and pages have no types.
     const untyped = ['styles.css', 'shadcn.css', 'callback.html'].flatMap((entry) => ['--exclude-entrypoints', entry])
     run(root, 'pnpm', 'exec', 'attw', tarball, '--profile', 'esm-only', ...untyped)
   }
@@ -86,7 +86,7 @@ test('server components can import the package: client code is marked "use clien
   })
   expect(boundaries).toEqual(expect.arrayContaining(['provider.js', path.join('parts', 'context.js')]))
 
-  // As a bundler for server components does it: what is behind a boundary is not loaded, only named.
+  // Like a bundler for server components: client code is referenced, not loaded.
   const hooks = `
 import { registerHooks } from 'node:module'
 registerHooks({
@@ -149,7 +149,7 @@ test('packed packages install into an empty app with the README’s lines, type-
           'typescript-7': version('typescript-7'),
         },
       }),
-      // Outside of a workspace, and with each tarball standing in for the version that is not published yet.
+      // Outside of the workspace, with tarballs in place of versions that are not published yet.
       'pnpm-workspace.yaml': `packages: []\nallowBuilds: { protobufjs: false }\noverrides: ${JSON.stringify({ ...packages, rolldown: version('rolldown') })}\n`,
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
@@ -206,7 +206,7 @@ serve({ fetch: app.fetch, port: ${port} }, () => console.log('ready'))
     mkdirSync(path.join(folder, 'types'))
     for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
     run(folder, 'pnpm', 'install', '--no-frozen-lockfile')
-    // One compiler stands for both in every run; `npm run test:all` has the other, too.
+    // Every run uses one compiler; `npm run test:all` uses both.
     for (const compiler of process.env.TEST_ALL ? ['typescript-7', 'typescript-6'] : ['typescript-7']) {
       const bin = path.join(folder, 'node_modules', compiler, 'bin')
       const tsc = readdirSync(bin).find((name) => /^tsc6?(\.js)?$/.test(name)) ?? ''

@@ -27,7 +27,7 @@ const react18: Plugin = {
   },
 }
 
-/** What React Compiler makes of the package's sources. */
+/** The package's sources, compiled by React Compiler. */
 const compiled: Plugin = {
   name: 'compiled',
   setup(bundle) {
@@ -108,7 +108,7 @@ for (const [name, version, plugins] of [
         page.on('pageerror', (error) => complaints.push(String(error)))
         const url = origin + pathname
 
-        // A visit that leaves accounts, one at which they are seen, and the one that counts.
+        // The first visit stores accounts, the second shows them, and the third is tested.
         await page.goto(url)
         await leaveAccounts(page)
         await page.reload()
@@ -131,9 +131,9 @@ for (const [name, version, plugins] of [
         load()
         await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
         await expect(card(page, 'github')).toContainText('octocat')
-        await expect(page.getByText('Kept in this browser, sealed.')).toBeVisible()
+        await expect(page.getByText('Stored in this browser, encrypted.')).toBeVisible()
         expect(await boxes(page)).toEqual(before)
-        // Shifts are told of after the next frame.
+        // Layout shifts are reported after the next frame.
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))))
         const { shifts, words, recovered } = await page.evaluate(() => seen)
         expect(shifts).toEqual([])
@@ -145,7 +145,7 @@ for (const [name, version, plugins] of [
         expect(recovered).toEqual([])
         expect(complaints).toEqual([])
 
-        // It is alive.
+        // The panel reacts to a click.
         await page.getByRole('button', { name: 'Disconnect Kaggle' }).click()
         await expect(page.getByRole('dialog', { name: 'Disconnect Kaggle?' })).toBeVisible()
       })
@@ -164,7 +164,7 @@ const boxes = (page: Page) =>
     }),
   )
 
-/** What an earlier visit left in storage: two people, of whom one has a picture. */
+/** The storage of an earlier visit: two accounts, one of them with a picture. */
 async function leaveAccounts(page: Page): Promise<void> {
   await page.evaluate(() => {
     const common = { scopes: [], missingScopes: [], status: 'connected', renewable: false, connectedAt: Date.now() }

@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from '@playwright/test'
 import { addresses, backDoor, card, expect, open, panel, test } from './demo.ts'
 
-/** Counts what the browser asks for, from the click until the token is there. */
+/** Counts the browser's requests from the click until the token arrives. */
 async function counted(context: BrowserContext, page: Page, click: () => Promise<void>): Promise<string[]> {
   const asked: string[] = []
   const note = (request: { method(): string; url(): string }) => {
@@ -16,7 +16,7 @@ async function counted(context: BrowserContext, page: Page, click: () => Promise
   return asked
 }
 
-/** The least that a hand-written flow can do: open, wait for the static callback page, one POST. Nothing is checked. */
+/** The minimum of a hand-written flow: open a window, wait for the static callback page, send one POST. No checks. */
 const floorPage = (
   authorize: string,
   verifier: string,
@@ -42,7 +42,7 @@ const floorPage = (
   }
 </script>`
 
-/** Everybody is a stranger again, so every run takes the whole way through login and consent, without a page. */
+/** Resets the stand-ins, so that every run goes through login and consent. */
 async function strangers(context: BrowserContext): Promise<void> {
   await backDoor('github', 'reset', {})
   await context.clearCookies({ domain: '127.0.0.1' })
@@ -55,12 +55,12 @@ test('from click to token the browser sends no more requests than a hand-written
 }, info) => {
   await strangers(context)
 
-  // Cold: the click is the first intent, so chunks and client ids come on top.
+  // Cold: no hover came before the click, so chunks and client ids are loaded too.
   await open(page)
   const cold = await counted(context, page, () => panel(page).getByRole('button', { name: 'Connect GitHub' }).click())
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
 
-  // Warm: hovering has loaded them.
+  // Warm: hovering has loaded them already.
   await strangers(context)
   await page.evaluate(() => localStorage.clear())
   await page.reload()
@@ -73,7 +73,7 @@ test('from click to token the browser sends no more requests than a hand-written
   const warm = await counted(context, page, () => button.click())
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
 
-  // The floor, in the same browser against the same stand-in and broker.
+  // The minimum, in the same browser with the same stand-in and broker.
   const redirect_uri = `${addresses.app}/api/latchkey/callback`
   const verifier = 'v'.repeat(43)
   const state = 's'.repeat(43)

@@ -57,7 +57,7 @@ test('no secret is in the database, in a log, in the browser, or in any request 
   const secrets = [token, ...new Set([...(await shownTokens('github')), ...(await shownTokens('google'))])]
   expect(secrets.length).toBeGreaterThanOrEqual(3)
 
-  // The search is worth something only if it finds what is there.
+  // First check that the search can find a secret.
   await demo.plant('CANARY_PLANTED')
   const planted = demo.stolen()
   expect(planted.database).toContain('CANARY_PLANTED')
@@ -82,7 +82,7 @@ test('accounts are restored after a reload, and those that the server removed ar
   await connectGitHub(page)
   await page.reload()
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
-  // Ended elsewhere, with the same session.
+  // Disconnected elsewhere, with the same session.
   const id = await page.evaluate(() => Object.keys(localStorage).find((key) => key.startsWith('latchkey:github.')))
   const ended = await page.evaluate(async (account) => {
     const response = await fetch(`/api/latchkey/accounts/${account}`, {
@@ -121,7 +121,7 @@ test("case 124: inside another site's page nothing starts without a click, and t
     expect(asked.filter((path) => /^\/api\/latchkey\/(flows|token)|\/authorize/.test(path))).toEqual([])
     const [popup] = await Promise.all([page.waitForEvent('popup'), button.click()])
     expect(popup.mainFrame().parentFrame()).toBeNull()
-    // Asked from an iframe, the page that the person signs in at is still one that no other page is around.
+    // From an iframe, the sign-in page still opens as a top-level page.
     expect(await panel(page).count()).toBe(0)
   } finally {
     host.closeAllConnections()

@@ -205,36 +205,35 @@ export const THEIRS = {
 
 export type Theirs = (typeof THEIRS)[keyof typeof THEIRS][number]
 
-const PANEL_HEADING = 'Pass your own text. For no heading at all, put an AccountCard per provider where you like.'
-const ALWAYS_SHOWN = 'No prop: the card says when an account ends, and offers Reconnect, whenever that matters.'
-const FOLLOW_ACCOUNTS = 'Follow the accounts: useAccounts() changes for a connect in any tab, wherever it was started.'
-const ERRORS_SHOWN = 'The card shows it and the way on. In your own UI it belongs to the one provider it is about.'
-const CALLBACK_PAGE = 'No component: a static page under 1 kB, served by the broker, hands the answer over and closes.'
-const ONE_PROVIDER = 'Once, above everything: its providers are those of every panel, card and button below.'
-const IN_CONNECT =
-  'connect() does it. On a server of your own, authorizationRequest() makes state, verifier and challenge.'
-const NO_JWT = 'The person of the app is not an account: authenticate() finds them, and AgentContext carries the id.'
+const PANEL_HEADING = 'Pass your own text. For no heading, use an AccountCard for each provider instead.'
+const ALWAYS_SHOWN = 'No prop: the card shows the expiry and Reconnect when they matter.'
+const FOLLOW_ACCOUNTS = 'Use useAccounts(): it changes with every connect and disconnect, in any tab.'
+const ERRORS_SHOWN = 'The card shows the error and its next action. In your own UI, each provider has its own error.'
+const CALLBACK_PAGE = 'No component: the broker serves a static page that passes the answer to the app and closes.'
+const ONE_PROVIDER = 'Set it once, around your app. Every panel, card and button uses these providers.'
+const IN_CONNECT = 'connect() does it. On your own server, authorizationRequest() makes state, verifier and challenge.'
+const NO_JWT = "The app's user is not an account: authenticate() returns their session, and AgentContext has their id."
 
 export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   IdentityButton: {
     ours: ['@latchkey/react ConnectButton'],
-    how: 'Connects one provider, with its key form, a blocked window and waiting. Disconnecting is on the card.',
+    how: 'Connects one provider, with its key form and notices. To disconnect, use the card.',
   },
   IdentityConnect: {
     ours: ['@latchkey/react ConnectedAccounts'],
-    how: 'The panel: a card per provider, with Disconnect all. Put it under LatchkeyProvider and pass nothing.',
+    how: 'The panel: a card for each provider, and "Disconnect all". It needs no props under LatchkeyProvider.',
   },
   IdentityMenu: {
     ours: ['@latchkey/react AccountsMenu'],
-    how: 'A button that opens the list of what goes with the next message; missing accounts are connected there.',
+    how: 'A button with the list of accounts for the next message. Missing accounts can be connected there.',
   },
   IdentityCard: {
     ours: ['@latchkey/react AccountCard'],
-    how: '<AccountCard provider="github" /> finds its accounts itself, several of one provider too.',
+    how: '<AccountCard provider="github" /> shows all accounts of the provider.',
   },
   AgentIdentity: {
     ours: ['@latchkey/react ConnectedAccounts'],
-    how: 'The same panel: status, expiry, scopes, reconnect and disconnect are on its cards.',
+    how: 'The same panel: its cards show status, expiry and scopes, and reconnect and disconnect.',
   },
   OAuthCallback: {
     ours: ['@latchkey/core/callback callbackPage', '@latchkey/server createBroker'],
@@ -242,36 +241,39 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   getTokenStatus: {
     ours: ['@latchkey/react StatusBadge', '@latchkey/core ConnectedAccount.status'],
-    how: 'Every account has a status, kept up to date; it is expiring only when nothing can refresh it.',
+    how: 'Every account has a current status. It is `expiring` only if it cannot be refreshed.',
   },
-  formatDuration: { ours: ['@latchkey/react ExpiryLabel'], how: 'Renders a time element in the words of the browser.' },
+  formatDuration: {
+    ours: ['@latchkey/react ExpiryLabel'],
+    how: 'Renders a time element in the language of the messages.',
+  },
   formatExpirationStatus: {
     ours: ['@latchkey/react ExpiryLabel', '@latchkey/react Messages.expires'],
-    how: 'Live text; its sentence is in the catalogue.',
+    how: 'The text updates. Its sentence is in the message catalogue.',
   },
 
   'IdentityButtonProps.provider': { ours: ['@latchkey/react ConnectButtonProps.provider'], how: 'The same id.' },
   'IdentityButtonProps.clientId': {
     ours: ['@latchkey/core OAuthFactoryOptions.clientId'],
-    how: 'github({ clientId }), or leave it to the broker, which names it on the first click.',
+    how: 'github({ clientId }). Or leave it out: the broker sends it on the first click.',
   },
   'IdentityButtonProps.providerConfig': {
     ours: ['@latchkey/core oauth', '@latchkey/core oidc', '@latchkey/core OAuthFactoryOptions.baseUrl'],
-    how: 'A provider of your own; baseUrl moves a known one to a self-hosted service.',
+    how: 'A provider of your own. For a self-hosted service pass baseUrl to a built-in one.',
   },
   'IdentityButtonProps.scopes': {
     ours: ['@latchkey/react ConnectButtonProps.scopes'],
-    how: 'For this button; github({ scopes }) for all. What was granted already is asked for again with them.',
+    how: 'For this button. For all buttons use github({ scopes }). Granted scopes are asked for again with them.',
   },
   'IdentityButtonProps.disabled': { ours: ['@latchkey/react ConnectButtonProps.disabled'], how: 'The same.' },
-  'IdentityButtonProps.size': { ours: ['@latchkey/react ConnectButtonProps.size'], how: 'The same words.' },
+  'IdentityButtonProps.size': { ours: ['@latchkey/react ConnectButtonProps.size'], how: 'The same values.' },
   'IdentityButtonProps.variant': {
     ours: ['@latchkey/react ConnectButtonProps.variant'],
-    how: 'The same words; asChild for a button of your own.',
+    how: 'The same values. Use asChild for your own button.',
   },
   'IdentityButtonProps.onConnect': {
     ours: ['@latchkey/react ConnectButtonProps.onConnected'],
-    how: 'Gets the outcome with the account. There is no token in it.',
+    how: 'Gets the outcome with the account, but no token.',
   },
   'IdentityButtonProps.onDisconnect': {
     ours: ['@latchkey/react DisconnectProps.onDisconnected'],
@@ -279,37 +281,37 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'IdentityButtonProps.onError': { ours: ['@latchkey/react UseConnect.error'], how: ERRORS_SHOWN },
   'IdentityConnectProps.providers': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
-  'IdentityConnectProps.layout': { ours: ['@latchkey/react ConnectedAccountsProps.layout'], how: 'The same words.' },
+  'IdentityConnectProps.layout': { ours: ['@latchkey/react ConnectedAccountsProps.layout'], how: 'The same values.' },
   'IdentityConnectProps.showHeader': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: PANEL_HEADING },
   'IdentityConnectProps.title': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: 'The same.' },
   'IdentityConnectProps.size': {
     ours: ['@latchkey/react ConnectedAccountsProps.density'],
-    how: "'compact' takes less room; a data-density around the panel does the same.",
+    how: "'compact' takes less room. data-density on an element around the panel does the same.",
   },
   'IdentityConnectProps.showDescriptions': {
     ours: ['@latchkey/core OAuthFactoryOptions.description'],
-    how: "github({ description: '' }) for none, or your own line.",
+    how: "Pass your own line, or github({ description: '' }) for none.",
   },
   'IdentityConnectProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityConnectProps.onDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityConnectProps.onError': { ours: ['@latchkey/react UseConnect.error'], how: ERRORS_SHOWN },
   'IdentityConnectProps.disabled': {
     ours: [],
-    how: 'No prop: put the panel in a fieldset that is disabled, or do not render it.',
+    how: 'No prop: put the panel in a disabled fieldset, or do not render it.',
   },
   'IdentityMenuProps.providers': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
   'IdentityMenuProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityMenuProps.onDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'IdentityMenuProps.disabled': {
     ours: ['@latchkey/react AccountsMenuProps.disabled'],
-    how: 'It is a button: it takes every attribute of one.',
+    how: 'It takes every attribute of a button.',
   },
   'AgentIdentityProps.providers': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
   'AgentIdentityProps.title': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: 'The same.' },
   'AgentIdentityProps.showHeader': { ours: ['@latchkey/react ConnectedAccountsProps.title'], how: PANEL_HEADING },
   'AgentIdentityProps.showDescription': {
     ours: ['@latchkey/react ConnectedAccountsProps.description'],
-    how: 'description={null} for none.',
+    how: 'Pass null for none.',
   },
   'AgentIdentityProps.description': {
     ours: ['@latchkey/react ConnectedAccountsProps.description'],
@@ -317,7 +319,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'AgentIdentityProps.showExpirationDetails': {
     ours: ['@latchkey/react ExpiryLabel'],
-    how: 'The card says when an account ends whenever that matters; the label says it anywhere.',
+    how: 'The card shows the expiry when it matters. ExpiryLabel shows it anywhere.',
   },
   'AgentIdentityProps.allowReconnect': { ours: ['@latchkey/react Account.Reconnect'], how: ALWAYS_SHOWN },
   'AgentIdentityProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
@@ -330,7 +332,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   'IdentityCardProps.providerConfig': { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
   'IdentityCardProps.showExpirationDetails': {
     ours: ['@latchkey/react ExpiryLabel'],
-    how: 'The card says when an account ends whenever that matters; the label says it anywhere.',
+    how: 'The card shows the expiry when it matters. ExpiryLabel shows it anywhere.',
   },
   'IdentityCardProps.allowReconnect': { ours: ['@latchkey/react Account.Reconnect'], how: ALWAYS_SHOWN },
   'IdentityCardProps.onConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
@@ -339,24 +341,24 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   'OAuthCallbackProps.successMessage': { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
   'OAuthCallbackProps.errorMessagePrefix': {
     ours: ['@latchkey/react LatchkeyProviderProps.messages'],
-    how: 'Errors are said on the card, in the words of the catalogue.',
+    how: 'The card shows errors, with sentences of the message catalogue.',
   },
   'OAuthCallbackProps.autoClose': { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
   'OAuthCallbackProps.autoCloseDelay': { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
   'OAuthCallbackProps.onSuccess': {
     ours: ['@latchkey/react ConnectButtonProps.onConnected'],
-    how: 'On the page that asked.',
+    how: 'Called on the page that started the connect.',
   },
   'OAuthCallbackProps.onError': { ours: ['@latchkey/react UseConnect.error'], how: ERRORS_SHOWN },
   'OAuthCallbackProps.redirectUrl': {
     ours: ['@latchkey/react LatchkeyProviderProps.keep', '@latchkey/react LatchkeyProviderProps.onReturn'],
-    how: 'A redirect comes back to the page that was left; what keep() gave then comes to onReturn().',
+    how: 'A redirect returns to the page that it left. onReturn() gets the value of keep().',
   },
   'OAuthCallbackProps.showCloseButton': { ours: ['@latchkey/core/callback callbackPage'], how: CALLBACK_PAGE },
 
   useIdentity: {
     ours: ['@latchkey/react useAccounts', '@latchkey/react useConnect', '@latchkey/react useToken'],
-    how: 'A hook per question, so a component renders only for what it asked.',
+    how: 'Several hooks, so that a component renders only when its own data changes.',
   },
   UseIdentityOptions: {
     ours: ['@latchkey/core LatchkeyOptions'],
@@ -368,30 +370,33 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityOptions.baseUrl': {
     ours: ['@latchkey/react LatchkeyProviderProps.broker'],
-    how: 'The address of the broker, such as /api/latchkey.',
+    how: 'The URL of the broker, such as /api/latchkey.',
   },
   'UseIdentityOptions.callbackPath': {
     ours: ['@latchkey/core LatchkeyOptions.redirectUri'],
-    how: 'Default: {broker}/callback. Register that address at each provider.',
+    how: '{broker}/callback by default. Register this URL at each provider.',
   },
   'UseIdentityOptions.autoHandleCallback': {
     ours: ['@latchkey/core LatchkeyClient.handleRedirect'],
-    how: 'LatchkeyProvider calls it once on mount. It never takes a ?code that is not its own.',
+    how: 'LatchkeyProvider calls it once on mount. It ignores a ?code of another flow.',
   },
   UseIdentityReturn: { ours: ['@latchkey/core LatchkeyClient'], how: 'useLatchkey() is the whole client.' },
   'UseIdentityReturn.identities': {
     ours: ['@latchkey/react useAccounts'],
-    how: 'A ConnectedAccount each, without tokens.',
+    how: 'A ConnectedAccount for each, without tokens.',
   },
   'UseIdentityReturn.connectedProviders': {
     ours: ['@latchkey/react useIdentities.providers'],
-    how: 'Ids of the providers that have an account which can be used now.',
+    how: 'The ids of providers with an account that can be used now.',
   },
   'UseIdentityReturn.isAuthorizing': {
     ours: ['@latchkey/react useConnect.status'],
-    how: "'connecting', for one provider: the others stay usable.",
+    how: "'connecting', for each provider separately.",
   },
-  'UseIdentityReturn.isLoading': { ours: ['@latchkey/core Snapshot.status'], how: "'loading' until storage was read." },
+  'UseIdentityReturn.isLoading': {
+    ours: ['@latchkey/core Snapshot.status'],
+    how: "'loading' until storage has been read.",
+  },
   'UseIdentityReturn.error': { ours: ['@latchkey/react useConnect.error'], how: 'A LatchkeyError with code and next.' },
   'UseIdentityReturn.pendingAuthorization': {
     ours: ['@latchkey/react useConnect.status'],
@@ -399,7 +404,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityReturn.connect': {
     ours: ['@latchkey/core ConnectOptions.mode'],
-    how: "connect({ mode: 'redirect' }) leaves the page and comes back to it.",
+    how: "connect({ mode: 'redirect' }) leaves the page and returns to it.",
   },
   'UseIdentityReturn.connectWithPopup': {
     ours: ['@latchkey/react useConnect.connect'],
@@ -407,7 +412,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityReturn.connectWithToken': {
     ours: ['@latchkey/react useConnect.connectKey', '@latchkey/react ApiKeyForm'],
-    how: 'connectKey({ key }). The provider is asked about the key before it counts as connected.',
+    how: 'connectKey({ key }) checks the key at the provider first.',
   },
   'UseIdentityReturn.disconnect': {
     ours: ['@latchkey/react useDisconnect.disconnect'],
@@ -420,7 +425,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   'UseIdentityReturn.cancelAuthorization': { ours: ['@latchkey/react useConnect.cancel'], how: 'For one provider.' },
   'UseIdentityReturn.isConnected': {
     ours: ['@latchkey/react useAccount'],
-    how: "useAccount('github') is undefined while there is none.",
+    how: "useAccount('github') is undefined if there is none.",
   },
   'UseIdentityReturn.getIdentity': {
     ours: ['@latchkey/react useAccount'],
@@ -428,7 +433,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'UseIdentityReturn.getAccessToken': {
     ours: ['@latchkey/react useToken.getToken'],
-    how: 'Refreshed once for all callers and tabs. Rejects with a LatchkeyError instead of null.',
+    how: 'Refreshes once for all callers and tabs. Rejects with a LatchkeyError instead of returning null.',
   },
   'UseIdentityReturn.configureProvider': {
     ours: ['@latchkey/core LatchkeyClient.setProviders'],
@@ -454,7 +459,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   useIdentityError: { ours: ['@latchkey/react useConnect.error'], how: "useConnect('github').error" },
   configureBuiltinProviders: { ours: ['@latchkey/react LatchkeyProviderProps.providers'], how: ONE_PROVIDER },
-  IdentityState: { ours: ['@latchkey/core Snapshot'], how: 'Immutable, and never a secret.' },
+  IdentityState: { ours: ['@latchkey/core Snapshot'], how: 'Immutable, and without secrets.' },
   IdentityActions: { ours: ['@latchkey/core LatchkeyClient'], how: 'Methods of the client.' },
   'IdentityActions.startAuthorization': {
     ours: ['@latchkey/core LatchkeyClient.connectLink'],
@@ -462,15 +467,15 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   'IdentityActions.refreshToken': {
     ours: ['@latchkey/core LatchkeyClient.getToken', '@latchkey/core LatchkeyClient.reportInvalidToken'],
-    how: 'getToken() refreshes when it has to; report a 401 and it refreshes at once.',
+    how: 'getToken() refreshes if needed. After a 401 call reportInvalidToken(), which refreshes at once.',
   },
   'IdentityActions.getToken': {
     ours: ['@latchkey/core LatchkeyClient.getToken'],
-    how: 'minValidity (60 s) takes the place of the five minutes.',
+    how: 'minValidity (60 seconds) replaces the five minutes.',
   },
   'IdentityActions.clearAll': {
     ours: ['@latchkey/core LatchkeyClient.disconnectAll', '@latchkey/core LatchkeyClient.signOut'],
-    how: 'disconnectAll() also revokes; signOut() only forgets, when the person leaves the app.',
+    how: 'disconnectAll() also revokes. signOut() only removes them from this browser.',
   },
   'IdentityActions.setError': { ours: [], how: 'Not needed: the next connect clears the error of its provider.' },
   IdentityStore: { ours: ['@latchkey/core LatchkeyClient'], how: 'createLatchkey() makes one outside of React.' },
@@ -481,11 +486,11 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   OAuthToken: {
     ours: ['@latchkey/core LatchkeyClient.getToken'],
-    how: 'Pages get a token as a string for one request; nothing holds the rest.',
+    how: 'Pages get one access token as a string, and never the rest.',
   },
   Identity: {
     ours: ['@latchkey/core ConnectedAccount', '@latchkey/core Identity'],
-    how: 'ConnectedAccount for what is shown; Identity is only the wire form that an agent run carries.',
+    how: 'ConnectedAccount has the facts to show. Identity is only for the body of an agent run.',
   },
   ProviderUserInfo: {
     ours: [
@@ -536,7 +541,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   GITHUB_PROVIDER: { ours: ['@latchkey/core/providers github'], how: 'github()' },
   GOOGLE_PROVIDER: {
     ours: ['@latchkey/core/providers gmail', '@latchkey/core oidc'],
-    how: 'gmail() for email; for another Google service oidc() with Google as the issuer and its scopes.',
+    how: 'gmail() for email. For another Google service use oidc() with Google as the issuer and its scopes.',
   },
   KAGGLE_PROVIDER: {
     ours: ['@latchkey/core/providers kaggle'],
@@ -544,7 +549,7 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   },
   KAGGLE_TOKEN_PROVIDER: {
     ours: ['@latchkey/core/providers kaggle'],
-    how: 'kaggle(): KGAT_ tokens, and legacy username and key.',
+    how: 'kaggle() takes KGAT_ tokens, and legacy keys with a username.',
   },
 
   generateCodeVerifier: { ours: ['@latchkey/core/server authorizationRequest'], how: IN_CONNECT },
@@ -554,20 +559,20 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
 
   discoverAuthorizationServer: {
     ours: ['@latchkey/core/mcp authorizationServerMetadata', '@latchkey/core/mcp discoverMcp'],
-    how: 'discoverMcp() begins at the server itself (RFC 9728). The issuer of the document is checked.',
+    how: 'discoverMcp() starts at the MCP server (RFC 9728), and checks the issuer.',
   },
-  supportsDCR: { ours: ['@latchkey/core/mcp supports'], how: 'Says dynamic registration and metadata documents.' },
+  supportsDCR: { ours: ['@latchkey/core/mcp supports'], how: 'Lists dynamic registration and metadata documents.' },
   registerClient: {
     ours: ['@latchkey/core/mcp Registrations.register'],
     how: '(await client.mcp()).registrations.register(…)',
   },
   updateClientRegistration: {
     ours: ['@latchkey/core/mcp Registrations.update'],
-    how: 'Also renews a secret that ends.',
+    how: 'Also renews a secret that expires.',
   },
   deleteClientRegistration: {
     ours: ['@latchkey/core/mcp Registrations.delete', '@latchkey/react Registrations'],
-    how: 'At the server where it offers that, and here in every case. There is a UI for it.',
+    how: 'Deletes it here, and at the server if it supports that. `Registrations` is a UI for it.',
   },
   getOrCreateDynamicClient: {
     ours: ['@latchkey/core/mcp Registrations.getOrCreate'],
@@ -597,22 +602,22 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
     how: 'The app prop of LatchkeyProvider.',
   },
   ClientRegistrationResponse: { ours: ['@latchkey/core/mcp RegisteredClient'], how: 'RFC 7591 names.' },
-  ClientRegistrationError: { ours: ['@latchkey/core LatchkeyError'], how: "The server's code in code." },
+  ClientRegistrationError: { ours: ['@latchkey/core LatchkeyError'], how: "`code` is the server's error code." },
   DynamicClient: { ours: ['@latchkey/core/mcp Registration'], how: 'Facts of one registration.' },
 
   'Chat.identityProviders': {
     ours: ['@latchkey/core/runtimes/ai-sdk identitiesBody'],
-    how: 'The body of your transport: resolved anew for each request, continuations too.',
+    how: 'The body of your transport. It is made again for each request, also after a tool call.',
   },
   'Chat.onIdentityConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'Chat.onIdentityDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'ChatBase.connectedIdentities': {
     ours: ['@latchkey/core LatchkeyClient.getIdentities'],
-    how: 'Never a prop: asked for when a request is sent, only for accounts that this agent may use.',
+    how: 'Not a prop: getIdentities() returns them when a request is sent, for accounts that this agent may use.',
   },
   'ChatBase.onAuthorizationRequired': {
     ours: ['@latchkey/react ConnectPrompt', '@latchkey/core readConnectRequest'],
-    how: "Read the tool's answer and show the prompt in the chat; onConnected goes on.",
+    how: "Read the tool's answer and show the prompt in the chat. Continue in onConnected.",
   },
   'AgentConfiguration.identityProviders': {
     ours: ['@latchkey/react LatchkeyProviderProps.providers'],
@@ -622,31 +627,31 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   'AgentConfiguration.onIdentityDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'AgentDetails.identityProviders': {
     ours: ['@latchkey/react useAgentAccounts', '@latchkey/react ConnectedAccounts'],
-    how: 'Which of the accounts this agent may use; setIncluded() changes it and keeps it.',
+    how: 'Which accounts this agent may use. setIncluded() changes and stores it.',
   },
   'AgentDetails.onIdentityConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'AgentDetails.onIdentityDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
 
   'POST /identity/oauth/token': {
     ours: ['@latchkey/server createBroker'],
-    how: 'POST {broker}/token: authenticated, by origin, for every provider you configure; refreshes too.',
+    how: 'POST {broker}/token, for all configured providers. It checks session and origin, and refreshes too.',
   },
   'POST /identity/oauth/userinfo': {
     ours: ['@latchkey/server createBroker'],
-    how: 'There is no such route: the profile comes with the token.',
+    how: 'No such route: the answer of /token has the profile.',
   },
   set_request_identities: {
     ours: ['@latchkey/server Broker.agentContext', '@latchkey/server withIdentities'],
-    how: 'For the time of one call, not until cleared.',
+    how: 'For one call, not until it is cleared.',
   },
   get_request_identities: {
     ours: ['@latchkey/server withAccount', '@latchkey/server currentIdentities'],
-    how: 'withAccount() gives a tool its account, and throws the request that the chat shows when there is none.',
+    how: 'withAccount() gives a tool its account. If there is none, it throws a request that the chat shows.',
   },
   clear_request_identities: { ours: ['@latchkey/server withIdentities'], how: 'Not needed: they end with the call.' },
   IdentityContextManager: {
     ours: ['@latchkey/server AgentContext.run', '@latchkey/server AgentContext.respond'],
-    how: 'respond() keeps them for a stream that is read after the call.',
+    how: 'respond() also keeps them for a stream that is read after the call.',
   },
   get_identity_env: { ours: ['@latchkey/server getIdentityEnv'], how: 'The same names, in a new object.' },
   set_request_user_jwt: {

@@ -1,4 +1,4 @@
-// Tables that are made of the code, so that no guide can say anything else than it.
+// Tables that are made from the code, so that guides always match it.
 import type { Provider } from '@latchkey/core'
 import { Account } from '@latchkey/react'
 import type { ReactNode } from 'react'
@@ -35,7 +35,7 @@ function Table({ head, rows }: TableProps) {
   )
 }
 
-/** Scopes of a provider, and what its card says of each. */
+/** The scopes of a provider, and what its card says about each. */
 export function Scopes({ provider }: { provider: Provider }) {
   if (provider.kind === 'api-key') return null
   const rows = Object.entries(provider.scopeMeanings).map(([scope, { label, sensitive }]) => ({
@@ -50,7 +50,7 @@ export function Scopes({ provider }: { provider: Provider }) {
   return <Table head={['Scope', 'The card says', '', ' ']} rows={rows} />
 }
 
-/** Custom properties by block: what is set for light and everywhere, and what for dark. */
+/** The custom properties of styles.css, with their light and dark values. */
 function variables(): { name: string; light: string; dark: string }[] {
   const light = new Map<string, string>()
   const dark = new Map<string, string>()
@@ -89,10 +89,10 @@ export function Variables() {
   return <Table head={['Variable', 'Light', 'Dark']} rows={rows} />
 }
 
-/** Calls, elements and what stands in backticks. */
+/** Calls, elements and text in backticks. */
 const CODE = /(`[^`]+`|<[A-Z][^>]*>|\{[\w.]+\}[\w/]*|[\w.]+\([^()]*\)[\w?.]*)/
 
-/** Text with code in it, as docstrings and one-liners have it. */
+/** Text with inline code, as in docstrings. */
 function Text({ children }: { children: string }) {
   return children
     .replace(/\{@link (\w+)\}/g, '`$1`')
@@ -106,7 +106,7 @@ const sources = import.meta.glob<string>(['../../packages/react/src/**/*.tsx', '
   eager: true,
 })
 
-/** The docstring of a part, from whichever file it is in. */
+/** The docstring of a part, from the file that exports it. */
 function docOf(part: string): string {
   const DOC = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|function) ${part}\\b`)
   const found = Object.values(sources).find((source) => DOC.test(source))
@@ -118,7 +118,7 @@ function docOf(part: string): string {
     .trim()
 }
 
-/** Every part under `Account`, in the order in which a card has them, with its docstring. */
+/** Every part of `Account` with its docstring, in the order of a card. */
 export function Parts() {
   const order = ['Root', 'Icon', 'Name', 'Identity', 'Avatar', 'Status', 'Reason', 'Expiry', 'Scopes']
   const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length)
@@ -133,7 +133,7 @@ export function Parts() {
 
 const short = (entry: string) => entry.replace('@latchkey/', '')
 
-/** What takes the place of each name of agent-runtimes, for one group of them. */
+/** The equivalent of each name of agent-runtimes, for one group of names. */
 export function Equals({ group }: { group: keyof typeof THEIRS }) {
   const rows = THEIRS[group].map((theirs: Theirs) => {
     const { ours, how } = EQUALS[theirs]

@@ -4,7 +4,7 @@ import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { Accounts } from '../../packages/react/examples/headless.tsx'
 
-/** The whole panel from parts and hooks, with no style of the kit: the file of the guide "Headless", as it is. */
+/** The whole panel from parts and hooks, without styles. It is the file that the guide "Headless" shows. */
 const meta = {
   title: 'Headless panel',
   component: Accounts,
@@ -19,7 +19,7 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
-/** From nothing to connected, cancelled once on the way, and back. */
+/** Connects after one cancelled attempt, then disconnects. */
 export const Connecting: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, canvasElement, loaded: { client } }) => {

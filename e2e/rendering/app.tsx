@@ -1,4 +1,4 @@
-// What rendering.spec.ts renders on its server and hydrates in a browser: the panel, alone or with what comes late.
+// What rendering.spec.ts renders on its server and hydrates in a browser: the panel, alone or streamed late.
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { kaggle } from '@latchkey/core/providers/kaggle'
@@ -8,10 +8,10 @@ import { type ReactNode, StrictMode, Suspense } from 'react'
 const providers = [github({ clientId: 'id' }), gmail({ clientId: 'id' }), kaggle()]
 
 export interface AppProps {
-  /** `streamed`: the panel comes after the page, when something it waits for is there. */
+  /** `streamed`: the panel is sent after the rest of the page, when its data is ready. */
   path: string
   nonce: string
-  /** Throws a promise until there is what the panel waits for. */
+  /** Throws a promise until the panel's data is ready. */
   wait: () => void
 }
 

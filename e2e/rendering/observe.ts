@@ -1,11 +1,11 @@
-// Runs before anything of the app: it writes down what a person would see move or change.
+// Runs before the app, and records what visibly moves or changes.
 
 export interface Seen {
-  /** Layout shifts of anything in the panel, and of what stands below it. */
+  /** Layout shifts in the panel and below it. */
   shifts: { value: number; moved: string[] }[]
-  /** The words that each card's `data-status` went through, by provider. */
+  /** The values of each card's `data-status`, by provider. */
   words: Record<string, string[]>
-  /** What React could only recover from. */
+  /** The hydration errors that React recovered from. */
   recovered: string[]
 }
 

@@ -3,7 +3,7 @@ import { version } from 'react'
 import { renderToPipeableStream } from 'react-dom/server'
 import { App } from './app.tsx'
 
-/** Until what the panel waits for is there, in milliseconds. */
+/** Milliseconds until the panel's data is ready. */
 const LATE = 300
 
 /** Streams a page whose root is the app. */

@@ -26,7 +26,7 @@ const keys = (options: Partial<LatchkeyOptions> = {}) =>
 const refreshes = () => server.to('/token').filter(({ body }) => body.includes('grant_type=refresh_token'))
 const accounts = (client: ReturnType<typeof tab>) => Object.values(client.getSnapshot().accounts)
 const recordKey = () => Object.keys(localStorage).find((key) => /^latchkey:\w+\./.test(key)) ?? ''
-/** Ends every turn that a tab without Web Locks has taken. */
+/** Ends every lease that a tab without Web Locks has taken. */
 async function endLeases() {
   const database = openDatabase('latchkey')
   for (const name of await database.keys('leases')) await database.change('leases', name, () => undefined)
@@ -83,7 +83,7 @@ describe('tokens', () => {
     const [first, second] = await Promise.all([one.getToken('acme'), two.getToken('acme')])
     expect(first).toBe(second)
     expect(refreshes()).toHaveLength(1)
-    // The server ends the grant when a used refresh token comes back: this one still works.
+    // The server ends the grant if a used refresh token is sent again. This one still works.
     expect(await two.getToken('acme', { minValidity: 7200 })).toMatch(CANARY)
     expect(accounts(two)).toMatchObject([{ status: 'connected' }])
   })
@@ -95,7 +95,7 @@ describe('tokens', () => {
     const slept = tab()
     for (let turn = 0; turn < 3; turn += 1) await one.getToken('acme')
     server.settings.expiresIn = 3600
-    // No storage event has arrived here.
+    // No storage event has arrived in this tab.
     expect(await slept.getToken('acme')).toMatch(CANARY)
     expect(refreshes()).toHaveLength(4)
     expect(accounts(slept)).toMatchObject([{ status: 'connected' }])
@@ -107,7 +107,7 @@ describe('tokens', () => {
     await connect(client, server)
     server.settings.expiresIn = 3600
     const token = await client.getToken('acme')
-    // A page that starts now has nothing but what was kept.
+    // A page that starts now has only what was stored.
     expect(await tab().getToken('acme')).toBe(token)
     expect(refreshes()).toHaveLength(1)
   })
@@ -163,7 +163,7 @@ describe('tokens', () => {
       const slow = two.getToken('acme')
       await eventually(() => expect(refreshes()).toHaveLength(1))
       server.settings.expiresIn = 3600
-      // The slower tab was suspended for longer than its turn lasts, so its turn is over.
+      // The slower tab was suspended for longer than its lease, so the lease has expired.
       await endLeases()
       const fast = await one.getToken('acme')
       open()
@@ -284,7 +284,7 @@ describe('disconnecting', () => {
     open()
     expect(await token).toMatchObject({ code: 'cancelled' })
     expect(await receipt).toEqual({ status: 'revoked', tokens: BOTH })
-    // The token that the refresh brought is the one that was revoked.
+    // The token of the refresh is the one that was revoked.
     const revoked = server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))
     expect(revoked).toEqual([`${CANARY}RT_3`, `${CANARY}AT_3`])
     expect(client.getSnapshot().accounts).toEqual({})
@@ -306,7 +306,7 @@ describe('disconnecting', () => {
     await token
     expect(await receipt).toEqual({ status: 'revoked', tokens: BOTH })
     expect(recordKey()).toBe('')
-    // That tab has not heard of it yet, and its own use of the account must not write it back.
+    // That tab does not know of it yet. Its use of the account must not save it again.
     expect(await failure(two.getToken('acme', { minValidity: 7200 }))).toMatchObject({ code: 'login_required' })
     expect(recordKey()).toBe('')
     expect(tab().getSnapshot().accounts).toEqual({})
@@ -600,7 +600,7 @@ describe('where secrets are stored', () => {
     await client.getToken('acme')
     expect(client.getSnapshot()).toMatchObject({ custody: 'sealed', persistence: 'available' })
     expect(await readableStorage()).not.toContain(CANARY)
-    // The search finds what is there to be found.
+    // The search can find secrets, so finding none below means something.
     localStorage.setItem('planted', `${CANARY}PLANTED`)
     expect(await readableStorage()).toContain(CANARY)
     localStorage.removeItem('planted')

@@ -120,14 +120,8 @@ function withoutPayload(cause: unknown): unknown {
 }
 
 /** Anything thrown, as a LatchkeyError: ours as it is, the rest with the given code. */
-export function asLatchkeyError(
-  error: unknown,
-  code: ErrorCode,
-  message: string,
-  options: LatchkeyErrorOptions = {},
-): LatchkeyError {
-  return error instanceof LatchkeyError ? error : new LatchkeyError(code, message, { ...options, cause: error })
-}
+export const asLatchkeyError = (error: unknown, code: ErrorCode, message: string, options?: LatchkeyErrorOptions) =>
+  error instanceof LatchkeyError ? error : new LatchkeyError(code, message, { ...options, cause: error })
 
 /** An error about a provider, or about an account and its provider. */
 export const errorAbout = (

@@ -108,11 +108,7 @@ const objectsIn = (value: unknown): Record<string, unknown>[] =>
  * URL-mode elicitation in any of its forms: the parameters of an `elicitation/create` request, the request itself, a
  * 2026-07-28 result with `inputRequests`, and the error -32042.
  */
-function readElicitation(
-  value: Record<string, unknown>,
-  provider: string,
-  server: string | undefined,
-): ConnectRequest | null {
+function readElicitation(value: Record<string, unknown>, provider: string, server?: string): ConnectRequest | null {
   const { code, data, params, inputRequests, mode, url } = value
   const inner =
     code === URL_ELICITATION_REQUIRED

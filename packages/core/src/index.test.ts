@@ -1,4 +1,4 @@
-// No page here: this is also how a server sees the package.
+// This test runs without a page, like a server.
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, it, vi } from 'vitest'
 import * as core from './index.ts'

@@ -114,9 +114,7 @@ export const LOADING: Snapshot = {
 }
 
 /** The vanilla store of account facts. It knows no network, no storage and no secret. */
-export function createAccounts() {
-  return createStore<Snapshot>(() => LOADING)
-}
+export const createAccounts = () => createStore<Snapshot>(() => LOADING)
 
 const IDLE: ProviderState = { status: 'idle' }
 const BUSY: ProviderState = { status: 'loading' }

@@ -9,7 +9,7 @@ interface CompilerEvent {
   detail?: { options: { category: string; reason: string } }
 }
 
-/** What React Compiler says of each component and hook of a file. */
+/** What React Compiler reports about each component and hook of a file. */
 function compile(file: string): CompilerEvent[] {
   const events: CompilerEvent[] = []
   const logger = { logEvent: (_file: string | null, event: CompilerEvent) => events.push(event) }
@@ -30,7 +30,7 @@ test('no component or hook breaks a rule of React that React Compiler relies on'
   expect(sources.length).toBeGreaterThan(50)
   const events = sources.flatMap((file) => compile(file).map((event) => ({ file, ...event })))
   const broken = events.flatMap(({ file, kind, fnName, detail }) => {
-    // What the compiler cannot do yet it leaves as it is.
+    // Code that the compiler cannot compile yet is left unchanged.
     if (kind === 'CompileSuccess' || detail?.options.category === 'Todo') return []
     return `${file} ${fnName ?? ''}: ${detail?.options.reason ?? kind}`
   })

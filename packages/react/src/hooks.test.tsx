@@ -142,7 +142,7 @@ test('one account that changes renders one card', () => {
   expect([...new Set(rendered)]).toEqual(['kaggle'])
 })
 
-test('an account that gets another name changes its words and nothing else', () => {
+test('an account that gets another name updates only its text', () => {
   const client = createFakeClient({ accounts: [fakeAccount(), kaggler] })
   const commits: string[] = []
   const { container } = render(

@@ -2,14 +2,18 @@
 import {
   type AccountTarget,
   accountsOf,
+  type CardStatus,
   type ConnectedAccount,
   type ConnectRequest,
+  cardStatus,
   type DisconnectReceipt,
   defaultAccount,
   type Identity,
   type IdentityOptions,
   type LatchkeyClient,
   type Provider,
+  type ProviderState,
+  providerState,
   type Snapshot,
   type TokenOptions,
 } from '@latchkey/core'
@@ -65,7 +69,7 @@ export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
 }
 
 /** A selector of lists that answers with its last list while the items are the same ones. */
-export function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
+function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
   let last: readonly T[] = []
   return (snapshot) => {
     const next = select(snapshot)
@@ -91,6 +95,31 @@ export function useProvider(providerId: string): Provider | undefined {
 export function useProviderAccounts(providerId: string): readonly ConnectedAccount[] {
   const select = useMemo(() => steady((snapshot) => accountsOf(snapshot, providerId)), [providerId])
   return useSnapshot(select)
+}
+
+type CardFacts = readonly [
+  status: CardStatus,
+  state: ProviderState,
+  account: ConnectedAccount | undefined,
+  ...accounts: ConnectedAccount[],
+]
+
+/**
+ * What there is to know of a provider here: its status, its default account and all of them, oldest first. One
+ * subscription, because with many providers there are many cards.
+ */
+export function useCardFacts(providerId: string): CardFacts {
+  const select = useMemo(
+    () =>
+      steady<unknown>((snapshot) => [
+        cardStatus(snapshot, providerId),
+        providerState(snapshot, providerId),
+        defaultAccount(snapshot, providerId),
+        ...accountsOf(snapshot, providerId),
+      ]),
+    [providerId],
+  )
+  return useSnapshot(select) as CardFacts
 }
 
 const byAge = (a: ConnectedAccount, b: ConnectedAccount) => a.connectedAt - b.connectedAt || a.id.localeCompare(b.id)
@@ -173,30 +202,26 @@ export interface UseIdentities {
 /** A stable getter of what an agent run is given; never the identities themselves. */
 export function useIdentities(options: IdentityOptions = {}): UseIdentities {
   const client = useLatchkey()
-  const { agent } = options
-  const only = options.providers?.join(' ')
-  const getIdentities = useCallback(
-    () => client.getIdentities({ agent, providers: only === undefined ? undefined : only.split(' ').filter(Boolean) }),
-    [client, agent, only],
-  )
+  // Options are written inline: the same ones are those that say the same.
+  const key = JSON.stringify(options)
+  const getIdentities = useCallback(() => client.getIdentities(JSON.parse(key)), [client, key])
   const select = useMemo(() => {
-    const wanted = only === undefined ? undefined : only.split(' ')
+    const { agent = '', providers }: IdentityOptions = JSON.parse(key)
+    const isMeant = (id: string) => !providers || providers.includes(id)
     return steady((snapshot) => {
-      const excluded = agent === undefined ? [] : (snapshot.excluded[agent] ?? [])
-      const found = Object.values(snapshot.accounts)
-        .sort(byAge)
-        .map((account) => account.provider)
-        .filter((id) => (!wanted || wanted.includes(id)) && !excluded.includes(id) && isUsable(snapshot, id))
-      return [...new Set(found)]
+      const excluded = snapshot.excluded[agent] ?? []
+      const all = Object.values(snapshot.accounts).sort(byAge)
+      return [...new Set(all.map(({ provider }) => provider))].filter(
+        (id) => isMeant(id) && !excluded.includes(id) && isUsable(defaultAccount(snapshot, id)),
+      )
     })
-  }, [agent, only])
+  }, [key])
   return { getIdentities, providers: useSnapshot(select) }
 }
 
-function isUsable(snapshot: Snapshot, providerId: string): boolean {
-  const status = defaultAccount(snapshot, providerId)?.status
-  return status === 'connected' || status === 'expiring'
-}
+/** Whether an account can be used now. */
+export const isUsable = (account: ConnectedAccount | undefined) =>
+  account?.status === 'connected' || account?.status === 'expiring'
 
 /** What {@link useAgentAccounts} returns. */
 export interface UseAgentAccounts {

@@ -7,7 +7,7 @@ import { later } from './later.tsx'
 import { LatchkeyProvider } from './provider.tsx'
 import { createFakeClient } from './testing.ts'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -41,7 +41,7 @@ function show(load: () => Promise<typeof Details>) {
   )
 }
 
-test('code that does not come is said, with a way to reload, and the next click tries again', async () => {
+test('if code cannot be loaded, a message offers to reload, and the next click tries again', async () => {
   const load = vi.fn(() => Promise.reject<typeof Details>(new TypeError('Failed to fetch')))
   show(load)
   await userEvent.hover(screen.getByRole('button', { name: 'More' }))

@@ -1,6 +1,6 @@
 'use client'
 import { type ComponentType, useCallback, useEffect, useState } from 'react'
-import { Button } from './ui/button.tsx'
+import { SmallButton } from './ui/button.tsx'
 import { Notice } from './ui/notice.tsx'
 import { useFirstMessages } from './use-first-messages.ts'
 
@@ -33,14 +33,7 @@ export function later<Props>(load: () => Promise<ComponentType<Props>>) {
 function LoadFailed() {
   const messages = useFirstMessages()
   return (
-    <Notice
-      tone="error"
-      actions={
-        <Button size="small" onClick={() => location.reload()}>
-          {messages.reload}
-        </Button>
-      }
-    >
+    <Notice tone="error" actions={<SmallButton label={messages.reload} onPress={() => location.reload()} />}>
       {messages.loadFailed}
     </Notice>
   )

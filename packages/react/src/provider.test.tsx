@@ -20,11 +20,11 @@ beforeEach(() => {
   client = createFakeClient({ providers: [github()] })
   vi.mocked(createLatchkey).mockReset().mockReturnValue(client)
 })
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
-test('StrictMode, inline providers and renders make one client and tell it nothing', () => {
+test('StrictMode, inline providers and re-renders make one client and do not call it', () => {
   const setProviders = vi.spyOn(client, 'setProviders')
   const app = (count: number) => (
     <StrictMode>
@@ -41,7 +41,7 @@ test('StrictMode, inline providers and renders make one client and tell it nothi
   expect(setProviders).not.toHaveBeenCalled()
 })
 
-test('providers that really changed reach the client, and a flow under way goes on', () => {
+test('changed providers reach the client, and a running flow continues', () => {
   const app = (providers: Provider[]) => <LatchkeyProvider providers={providers} broker="/api/latchkey" />
   const { rerender } = render(app([github()]))
   void client.connect('github')
@@ -54,7 +54,7 @@ test('providers that really changed reach the client, and a flow under way goes 
   expect(client.getSnapshot().providers.github?.status).toBe('connecting')
 })
 
-test('what was typed comes back once after a redirect', async () => {
+test('typed text is restored once after a redirect', async () => {
   const kept = { text: 'half a sentence' }
   vi.spyOn(client, 'handleRedirect').mockResolvedValue({ status: 'connected', account: fakeAccount(), kept })
   const onReturn = vi.fn()
@@ -70,7 +70,7 @@ test('what was typed comes back once after a redirect', async () => {
   expect(onReturn).toHaveBeenCalledExactlyOnceWith(kept)
 })
 
-test('what is typed is asked for when the page is left', async () => {
+test('`keep` is called when the page is left', async () => {
   client.setState('github', { status: 'idle', reason: 'popup_blocked' })
   const connect = vi.spyOn(client, 'connect')
   let typed = 'half'
@@ -96,7 +96,7 @@ test('an injected client is used as it is', () => {
   expect(createLatchkey).not.toHaveBeenCalled()
 })
 
-test('outside of a provider the error says what to do', () => {
+test('without a provider, the error says what to do', () => {
   vi.spyOn(console, 'error').mockImplementation(() => {})
   expect(() => renderHook(useLatchkey)).toThrow(/Wrap the app: <LatchkeyProvider/)
 })
@@ -119,7 +119,7 @@ test("the app's QueryClient is used when there is one, and one is made when ther
   expect(alone.result.current).toBe(first)
 })
 
-test('a given token connects once, when storage was read, unless there is an account', async () => {
+test('a configured token connects once, after storage was read, unless there is an account', async () => {
   const mine = createFakeClient({ status: 'loading', accounts: [fakeAccount()] })
   const connect = vi.spyOn(mine, 'connectKey')
   const app = () => (
@@ -138,7 +138,7 @@ test('a given token connects once, when storage was read, unless there is an acc
   expect(connect).toHaveBeenCalledOnce()
 })
 
-test('a given token that is refused ends in the state of its provider', async () => {
+test('a configured token that is refused sets the state of its provider', async () => {
   const refused = new LatchkeyError('invalid_token', 'Kaggle refused the key.')
   const mine = createFakeClient({ outcomes: { kaggle: refused } })
   render(<LatchkeyProvider client={mine} tokens={{ kaggle: { key: 'KGAT_old' } }} />)

@@ -47,15 +47,6 @@ export type LatchkeyProviderProps = SharedProps &
 
 const NO_ICONS = {}
 
-/** Runs at its first call only. */
-function once<T>(create: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: create() }
-    return made.value
-  }
-}
-
 const fresh = new WeakMap<object, LatchkeyClient>()
 
 /**
@@ -80,23 +71,13 @@ function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const {
-    children,
-    client: given,
-    tokens,
-    messages,
-    keep,
-    onReturn,
-    consent = false,
-    nonce,
-    icons = NO_ICONS,
-    ...options
-  } = props
-  const [own] = useState(() => once(() => createOnce(props, options as LatchkeyOptions)))
-  const client = given ?? own()
+  const { children, messages, icons = NO_ICONS, consent = false, nonce, keep, onReturn, tokens, ...rest } = props
+  const { client: given, ...options } = rest
+  const [own] = useState(() => given ?? createOnce(props, options as LatchkeyOptions))
+  const client = given ?? own
 
   const outerQueries = useContext(QueryClientContext)
-  const [ownQueries] = useState(() => once(() => new QueryClient()))
+  const [ownQueries] = useState(() => new QueryClient())
 
   useEffect(() => client.mount(), [client])
 
@@ -142,7 +123,7 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
     [client, messages, icons, consent, nonce],
   )
   return (
-    <QueryClientProvider client={outerQueries ?? ownQueries()}>
+    <QueryClientProvider client={outerQueries ?? ownQueries}>
       <KitContext.Provider value={kit}>{children}</KitContext.Provider>
     </QueryClientProvider>
   )

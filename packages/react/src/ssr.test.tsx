@@ -12,12 +12,12 @@ import { LatchkeyProvider } from './provider.tsx'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** How the version begins of the React that a project is about. */
+    /** The start of the React version that this project tests. */
     react: string
   }
 }
 
-test('these tests run on the React that they are said to run on', () => {
+test('these tests run on the expected version of React', () => {
   expect([version, domVersion]).toEqual([version, version])
   expect(version.startsWith(inject('react'))).toBe(true)
 })
@@ -28,7 +28,7 @@ afterEach(() => {
   document.body.replaceChildren()
 })
 
-/** What an earlier visit left in storage. */
+/** The storage of an earlier visit. */
 function leaveAccount(): void {
   const id = `github.${'a'.repeat(22)}`
   const account = {
@@ -48,7 +48,7 @@ function leaveAccount(): void {
   localStorage.setItem(`latchkey:${id}`, JSON.stringify({ v: 1, account, sealed: 'CANARY_SEALED' }))
 }
 
-test('case 64: server HTML knows no account, and hydrates into the connected card without a mismatch', async () => {
+test('case 64: server HTML contains no account, and hydrates into the connected card without a mismatch', async () => {
   leaveAccount()
   const client = createLatchkey({ providers: [github({ clientId: 'id' }), kaggle()], broker: '/api/latchkey' })
   const app = (

@@ -15,13 +15,13 @@ afterAll(() => server.close())
 beforeEach(() => server.reset())
 afterEach(freshPage)
 
-/** A client, and what a person does in the window that a connect opens. */
+/** A client, and what the person does in the window of a connect. */
 interface Page {
   client: LatchkeyClient
   signIn(person: Person): Promise<void>
   deny(): Promise<void>
   fail(): Promise<void>
-  /** From here on the browser blocks windows. */
+  /** Makes the browser block windows. */
   block(): void
 }
 
@@ -60,7 +60,7 @@ function fakePage(): Page {
   }
 }
 
-/** A snapshot without what only one of the two clients can know: ids, times and custody. */
+/** A snapshot without the facts that differ between the clients: ids, times and custody. */
 function facts({ accounts, providers, defaults, requests, excluded, status }: Snapshot) {
   const name = (id: string) => accounts[id]?.username
   return {
@@ -83,7 +83,7 @@ function facts({ accounts, providers, defaults, requests, excluded, status }: Sn
 const ended = (outcome: ConnectOutcome) =>
   outcome.status === 'connected' ? [outcome.status, outcome.account.username] : [outcome.status, outcome.next]
 
-/** What both clients do; each step returns what has to be the same beside the snapshot after it. */
+/** Steps for both clients. The result of each step, and the snapshot after it, must be the same. */
 const steps: Record<string, (page: Page) => Promise<unknown>> = {
   'a connect is under way at once, and a second call joins it': async ({ client, signIn }) => {
     const first = client.connect('acme')
@@ -222,7 +222,7 @@ async function connected(client: LatchkeyClient, signIn: Page['signIn']) {
   return end.account
 }
 
-/** Grace signs in where Ada was to be connected again. */
+/** Grace signs in when Ada's account is reconnected. */
 async function anotherPerson({ client, signIn }: Page): Promise<LatchkeyError> {
   const { id } = await connected(client, signIn)
   const outcome = failure(client.reconnect(id))

@@ -62,8 +62,8 @@ it('example: MCP servers that are configured with references to accounts', async
     datasets: { ...config.mcpServers.datasets, headers: { Authorization: 'Bearer KGAT_CANARY' } },
   })
   expect(JSON.stringify(config)).not.toContain('CANARY')
-  const nobody = new AgentContext({ userId: 'bob', oauthTokens: {} })
-  const error = await serversOf(nobody).catch((thrown: unknown) => thrown)
+  const withoutAccounts = new AgentContext({ userId: 'bob', oauthTokens: {} })
+  const error = await serversOf(withoutAccounts).catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(AuthorizationRequired)
   expect(JSON.parse(JSON.stringify(error))).toMatchObject({ provider: 'github', toolName: 'github' })
 })
@@ -116,12 +116,12 @@ it('example: a server with a broker', async () => {
   expect(text).not.toContain('CANARY')
   const callback = await app.request('https://app.example/api/latchkey/callback?code=x&state=y')
   expect([callback.status, callback.headers.get('content-type')]).toEqual([200, 'text/html; charset=UTF-8'])
-  const nobody = await app.request('https://app.example/api/latchkey/token', {
+  const anonymous = await app.request('https://app.example/api/latchkey/token', {
     method: 'POST',
     headers: { origin: 'https://app.example', 'content-type': 'application/json', 'latchkey-request': '1' },
     body: '{}',
   })
-  expect(nobody.status).toBe(401)
+  expect(anonymous.status).toBe(401)
 })
 
 it('example: a run whose accounts are in the vault', async () => {

@@ -141,7 +141,7 @@ it('memory is flat over 1,000 rotations', async () => {
   const flat = await growth({})
   expect(flat.rotations).toBe(1000)
   expect(flat.perRotation).toBeLessThan(2000)
-  // The same while each SVID is kept, which shows that such a leak would be seen.
+  // The same while every SVID is kept, to show that the test would see such a leak.
   const leaking = await growth({ KEEP: '1' })
   expect(leaking.perRotation).toBeGreaterThan(6000)
 }, 240_000)

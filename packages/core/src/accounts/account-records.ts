@@ -1,4 +1,4 @@
-import type { ConnectedAccount } from '../snapshot.ts'
+import type { ConnectedAccount, Snapshot } from '../snapshot.ts'
 import type { StateStorage } from '../storage.ts'
 
 /** The version of what is written under our keys. Data of a newer one is left alone. */
@@ -11,11 +11,7 @@ export interface StoredRecord {
 }
 
 /** Everything that storage holds but secrets, as read at start. */
-export interface Loaded {
-  accounts: Record<string, ConnectedAccount>
-  defaults: Record<string, string>
-  excluded: Record<string, readonly string[]>
-}
+export type Loaded = Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>
 
 /**
  * Latchkey's keys in a storage, read: `<prefix>:<accountId>`, `<prefix>:default:<provider>`, `<prefix>:agent:<agentId>`,
@@ -89,7 +85,7 @@ export function createRecords(storage: StateStorage, prefix: string): Records {
   function parse(all: string[], raws: (string | null)[]): Loaded {
     // Names out of storage may be `__proto__`.
     const empty = () => Object.create(null)
-    const loaded: Loaded = { accounts: empty(), defaults: empty(), excluded: empty() }
+    const loaded = { accounts: empty(), defaults: empty(), excluded: empty() }
     all.forEach((name, at) => {
       const raw = raws[at] ?? null
       const [kind, ...rest] = name.split(':')

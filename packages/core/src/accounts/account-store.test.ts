@@ -22,7 +22,7 @@ const tab = (options: Partial<LatchkeyOptions> = {}) =>
 const accounts = (client: ReturnType<typeof tab>) => Object.values(client.getSnapshot().accounts)
 const recordKey = () => Object.keys(localStorage).find((key) => /^latchkey:\w+\./.test(key)) ?? ''
 
-/** Reads and writes the database beside the client. */
+/** Reads and writes the database directly, without the client. */
 async function inDatabase<T>(
   act: (transaction: IDBTransaction) => IDBRequest<T>,
   { name = 'latchkey', store = 'secrets' } = {},
@@ -40,7 +40,7 @@ async function inDatabase<T>(
   return result
 }
 
-/** Makes localStorage refuse to write, as a full one does. */
+/** Makes localStorage refuse writes, as if it were full. */
 const full = () =>
   vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
     throw new DOMException('full', 'QuotaExceededError')
@@ -91,7 +91,7 @@ describe('a storage that refuses', () => {
     expect(recordKey()).toBe('')
     vi.restoreAllMocks()
 
-    // A browser that forbids one of them forbids them all, locks included.
+    // A browser that forbids one kind of storage forbids all of them, and locks too.
     const denied = () => {
       throw new DOMException('denied', 'SecurityError')
     }
@@ -233,7 +233,7 @@ describe('bad data in storage', () => {
     storageEvent(`latchkey:evil.${'x'.repeat(22)}`)
     storageEvent('latchkey:nothing')
     expect(client.getSnapshot().accounts).toEqual(before)
-    // The provider may come later, so its accounts are not thrown away.
+    // The provider may be added later, so its accounts are kept.
     const foreign = { v: 1, account: { ...account, id: `evil.${'y'.repeat(22)}`, provider: 'evil' }, sealed: 'x' }
     localStorage.setItem(`latchkey:evil.${'y'.repeat(22)}`, JSON.stringify(foreign))
     storageEvent(null)
@@ -247,7 +247,7 @@ describe('bad data in storage', () => {
     const account = await connect(ada, server)
     const grace = tab({ prefix: 'latchkey-grace' })
     expect(grace.getSnapshot().accounts).toEqual({})
-    // Not even from a copy under their own name.
+    // Nor with a copy of the row under their own prefix.
     localStorage.setItem(`latchkey-grace:${account.id}`, localStorage.getItem(`latchkey-ada:${account.id}`)!)
     expect(await failure(tab({ prefix: 'latchkey-grace' }).getToken('acme'))).toMatchObject({
       code: 'secret_unavailable',
@@ -284,7 +284,7 @@ describe('bad data in storage', () => {
 })
 
 describe('a storage that the app provides', () => {
-  /** Three methods over a map, each a tick later. */
+  /** Three methods on a Map, each answering a tick later. */
   function slow(items = new Map<string, string>()): StateStorage & { items: Map<string, string> } {
     return {
       items,
@@ -299,7 +299,7 @@ describe('a storage that the app provides', () => {
     const client = tab({ storage, providers: [acme(server), acme(server, { id: 'umbrella' }), kaggle()] })
     expect(client.getSnapshot().status).toBe('loading')
     await eventually(() => expect(client.getSnapshot().status).toBe('ready'))
-    // Two at once: both stay in the list of accounts, which such a storage makes us keep.
+    // Two at once: both stay in the list of accounts, which a storage without keys needs.
     await Promise.all([
       connect(client, server),
       client.connectKey('kaggle', { username: 'ada', key: `${CANARY}KEY` }),

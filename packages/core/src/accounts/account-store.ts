@@ -1,4 +1,4 @@
-import { errorAbout } from '../errors.ts'
+import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -39,6 +39,8 @@ export interface AccountStore extends Page {
    */
   catchUp(account: ConnectedAccount, held: Held): Promise<void>
   pause(id: string, paused: boolean): Promise<void>
+  /** Why a paused account is not used. */
+  pausedError(account: ConnectedAccount): LatchkeyError
   /** Forgets everything; `everywhere` also what all tabs share. */
   wipe(everywhere: boolean): Promise<void>
   /**
@@ -72,6 +74,8 @@ export function createAccountStore(page: Page): AccountStore {
     writer,
     secrets,
     database: shared,
+    pausedError: (account: ConnectedAccount) =>
+      errorAbout(account, 'access_denied', `${account.label} is paused.`, { next: 'unpause' }),
     async forget(id: string) {
       unwritten.delete(id)
       store.setState(withoutAccount(store.getState(), id), true)
@@ -88,7 +92,7 @@ export function createAccountStore(page: Page): AccountStore {
         ...(paused && { status: 'paused' as const }),
         ...(rev > newest.rev && { rev, expiresAt, renewable: secret.token?.refresh_token !== undefined }),
       }))
-      if (paused) throw pausedError(account)
+      if (paused) throw own.pausedError(account)
     },
     async wipe(everywhere: boolean): Promise<void> {
       page.empty()
@@ -196,10 +200,6 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
     },
   }
 }
-
-/** The person paused the account. */
-export const pausedError = (account: ConnectedAccount) =>
-  errorAbout(account, 'access_denied', `${account.label} is paused.`, { next: 'unpause' })
 
 /** The snapshot with one account added or replaced. */
 export function withAccount(snapshot: Snapshot, account: ConnectedAccount): Snapshot {

@@ -6,10 +6,7 @@ import type { ConnectedAccount } from '../snapshot.ts'
  * Whether a token for this resource may be sent to an MCP server: it is made out for the server's URL, for its whole
  * origin, or for the resource that is configured. @see RFC 8707 §2 · RFC 9728 §3.3
  */
-export function isResourceOf(
-  { url, resource }: { url: string; resource?: string },
-  named: string | undefined,
-): boolean {
+export function isResourceOf({ url, resource }: { url: string; resource?: string }, named: string | undefined) {
   const plain = (one: string | undefined) => one?.replace(/\/$/, '')
   return named !== undefined && [url, new URL(url).origin, resource].some((one) => plain(one) === plain(named))
 }

@@ -24,10 +24,10 @@ const step = fc.record({
   count: fc.integer({ min: 1, max: 4 }),
 })
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
-/** Steps of one batch run at once; batches follow each other. News arrive only when told. */
+/** Steps of one batch run at once, batches one after another. Events reach other tabs only when a step delivers them. */
 const story = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 7 })
 
-/** What a person must find afterwards; undefined where two steps at once may end either way. */
+/** What the person must see afterwards; undefined if two concurrent steps may end either way. */
 type Expected = Record<string, { there: boolean | undefined; paused: boolean | undefined }>
 
 let runs = 0
@@ -58,7 +58,7 @@ async function tell(batches: Step[][]) {
   const run = async ({ act, tab, person, count }: Step): Promise<unknown> => {
     const { client, storage } = tabs[tab]!
     const account = accountOf(client, person)
-    // Only what a tab knows of can be disconnected or paused there; and one flow at a time, a second would join it.
+    // A tab can disconnect or pause only accounts that it knows. There is one flow at a time: a second would join it.
     if (act === 'connect' ? client.getSnapshot().providers.acme : !account && act !== 'tell' && act !== 'reload') return
     effects.push({ act, person })
     switch (act) {
@@ -76,12 +76,12 @@ async function tell(batches: Step[][]) {
         return account && client.unpause(account.id)
       case 'default':
         if (account) client.setDefault(account.id)
-        // It is shown at once, and written as soon as the engine has loaded: before what is asked of it later.
+        // It is shown at once, and saved when the engine has loaded, before later calls.
         return client.getConnectedAccounts()
       case 'tell':
         return browser.tell(storage.at, count)
       case 'reload':
-        // What the old page has begun it ends, as one that the browser keeps for going back.
+        // The old page finishes what it began, like a page in the back/forward cache.
         tabs[tab]!.leave()
         tabs[tab] = open()
         return undefined
@@ -103,7 +103,7 @@ async function tell(batches: Step[][]) {
     await Promise.all(turns)
   }
 
-  // At rest: everybody has heard everything.
+  // At rest: all events are delivered.
   for (let turn = 0; turn < 2; turn += 1) for (const { storage } of tabs) browser.tell(storage.at)
   await Promise.resolve()
   const fresh = open()
@@ -119,7 +119,7 @@ async function tell(batches: Step[][]) {
     const { there, paused } = expected[person]!
     if (there !== undefined) expect({ person, there: account !== undefined }).toEqual({ person, there })
     if (!account) continue
-    // Nobody ended a grant but those who disconnected, so nothing has to be reconnected.
+    // Only disconnecting ends a grant, so no account needs to be reconnected.
     expect(['connected', 'paused']).toContain(account.status)
     if (paused !== undefined && there) expect(account.status).toBe(paused ? 'paused' : 'connected')
     await fresh.client.unpause(account.id)

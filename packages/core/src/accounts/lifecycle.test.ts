@@ -34,7 +34,7 @@ const only = (client: LatchkeyClient) => accounts(client)[0]!
 const refreshes = () => server.to('/token').filter(({ body }) => body.includes('grant_type=refresh_token'))
 const revoked = () => server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))
 
-/** Starts a connect, and answers it as this person. */
+/** Starts a connect and answers it as this person. */
 async function through(
   start: () => Promise<unknown>,
   person: Person = ADA,
@@ -160,7 +160,7 @@ describe('pause', () => {
       expect(only(client).status).toBe('paused')
       expect(only(tab()).status).toBe('paused')
       await client.unpause(id)
-      // The token that came meanwhile was not lost.
+      // The token that arrived meanwhile was saved.
       expect(await tab().getToken('acme')).toMatch(CANARY)
     }
   })
@@ -176,7 +176,7 @@ describe('pause', () => {
     await client.unpause(id)
     expect(only(client)).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
     await client.pause(id)
-    // Connecting it again is a way on, too.
+    // Connecting it again works too.
     await connect(client, server)
     expect(only(client)).toMatchObject({ status: 'connected' })
     expect(await tab().getToken('acme')).toMatch(CANARY)
@@ -279,13 +279,13 @@ describe('signing out', () => {
     expect(Object.keys(sessionStorage)).toEqual([])
     const database = openDatabase('latchkey')
     for (const store of ['keys', 'secrets', 'leases'] as const) expect(await database.keys(store)).toEqual([])
-    // No storage event came: they hear of it by a channel of their own.
+    // No storage event arrives: sign-out has its own channel.
     await eventually(() => expect(accounts(other)).toEqual([]))
     expect(await failure(other.getToken('acme'))).toMatchObject({ code: 'login_required' })
     expect(server.to('/revoke')).toEqual([])
     expect(accounts(grace)).toMatchObject([{ label: 'grace' }])
     expect(await tab({ prefix: 'latchkey-grace' }).getToken('acme')).toMatch(CANARY)
-    // And the next one starts afresh.
+    // The next one starts from the beginning.
     await connect(client, server)
     expect(await tab().getToken('acme')).toMatch(CANARY)
   })
@@ -488,7 +488,7 @@ describe('inside a page of another site', () => {
     const query = server.approve(url)
     const grace = server.approve(url, GRACE)
     await eventually(() => expect(Object.keys(sessionStorage)).toHaveLength(1))
-    // Listening begins a tick after the record is written.
+    // Listening starts a tick after the record is written.
     const acknowledged: unknown[] = []
     const say = (origin: string, data: unknown) =>
       window.dispatchEvent(
@@ -506,7 +506,7 @@ describe('inside a page of another site', () => {
     const page = visitCallback(query, { opener: opener as unknown as Window })
     expect(await outcome).toMatchObject({ account: { label: 'ada' } })
     expect(opener.postMessage).toHaveBeenCalledWith({ query }, location.origin)
-    // All ways at once are still one answer.
+    // The same response over all channels counts once.
     say(location.origin, { query })
     expect(server.to('/token')).toHaveLength(1)
     page.onmessage?.({ origin: 'https://evil', data: { heard: true } })

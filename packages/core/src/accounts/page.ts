@@ -4,7 +4,7 @@ import type { Provider } from '../provider.ts'
 import type { ConnectedAccount, ProviderState, Snapshot } from '../snapshot.ts'
 import { createAccounts, withProvider, wordAt } from '../snapshot.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
-import { createRecords, type Records } from './account-records.ts'
+import { createRecords, type Loaded, type Records } from './account-records.ts'
 import { bindingChange } from './binding.ts'
 
 /** How this app introduces itself. @see RFC 7591 §2 */
@@ -118,7 +118,7 @@ export function createPage(options: LatchkeyOptions): Page {
     changeOf,
     asNow,
     read() {
-      const ready = (loaded: Pick<Snapshot, 'accounts' | 'defaults' | 'excluded'>) =>
+      const ready = (loaded: Loaded) =>
         update((snapshot) => {
           const accounts: Record<string, ConnectedAccount> = {}
           const unsaved = [...unwritten].flatMap((id) => snapshot.accounts[id] ?? [])

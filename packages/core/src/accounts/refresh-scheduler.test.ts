@@ -39,14 +39,14 @@ const show = (state: 'visible' | 'hidden') =>
   Object.defineProperty(document, 'visibilityState', { value: state, configurable: true })
 const fake = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
 const online = (on: boolean) => Object.defineProperty(navigator, 'onLine', { value: on, configurable: true })
-/** No refresh token, so nothing can be refreshed. */
+/** Without a refresh token nothing can be refreshed. */
 const without = { change: ({ refresh_token: _, ...answer }: Record<string, unknown>) => answer }
-/** Connects with the real clock, then looks on with a false one: nothing of the flow waits for it. */
+/** Connects with the real clock, then switches to fake timers, so that the flow does not wait for them. */
 async function connectedAndWatched(client = tab()) {
   await connect(client, server)
   fake()
   watched(client)
-  // The first look arms the timer.
+  // The first subscription starts the timer.
   await eventually(() => expect(vi.getTimerCount()).toBe(1))
   return client
 }
@@ -71,7 +71,7 @@ describe('background refresh', () => {
     expect(refreshes()).toHaveLength(0)
     await vi.advanceTimersByTimeAsync(4_000)
     await eventually(() => expect(only(client)).toMatchObject({ rev: 2 }))
-    // A token that is due as soon as it comes: half a minute apart, at most.
+    // A token that is due at once is refreshed at most every half minute.
     server.settings.expiresIn = 1
     await vi.advanceTimersByTimeAsync(60_000)
     await eventually(() => expect(only(client)).toMatchObject({ rev: 3 }))
@@ -191,7 +191,7 @@ describe('an outage', () => {
     vi.setSystemTime(Date.now() + 119_000)
     expect(await failure(client.getToken('acme'))).toMatchObject({ retryAfter: 1 })
     expect(refreshes()).toHaveLength(1)
-    // Without a word from the server: 1, 2, 4 seconds, and so on, to five minutes.
+    // Without Retry-After it waits 1, 2, 4 seconds and so on, up to five minutes.
     vi.setSystemTime(Date.now() + 1_001)
     const waits: number[] = []
     for (let turn = 0; turn < 9; turn += 1) {
@@ -252,7 +252,7 @@ describe('a page that is killed', () => {
     await client.getToken('acme')
     expect(put).toHaveBeenCalled()
     put.mockRestore()
-    // What was kept is the token that has been used: the server ends the grant when it comes back.
+    // The stored token was used already: the server ends the grant when it sees it again.
     const next = tab()
     localStorage.setItem(`latchkey:${only(next).id}`, localStorage.getItem(`latchkey:${only(next).id}`)!)
     expect(await failure(next.getToken('acme'))).toMatchObject({ code: 'invalid_grant' })

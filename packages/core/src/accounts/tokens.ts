@@ -3,7 +3,7 @@ import type { Identity } from '../identities.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount, type Snapshot } from '../snapshot.ts'
 import { accessTokenOf, identityOf, lives } from './account-rules.ts'
-import { type AccountStore, pausedError } from './account-store.ts'
+import type { AccountStore } from './account-store.ts'
 import type { Refresher } from './refresh.ts'
 import type { Secret } from './secret-store.ts'
 
@@ -51,7 +51,7 @@ export function createTokens(
     }
     if (account.reason === 'unverified') account = await checkAtFirstUse(account)
     const { label, status, scopes: granted } = account
-    if (status === 'paused') throw pausedError(account)
+    if (status === 'paused') throw accounts.pausedError(account)
     if (status === 'needs-reconnect') {
       throw errorAbout(account, 'invalid_token', `${label} has to be connected again.`)
     }

@@ -13,12 +13,6 @@ import type { ConnectOutcome } from './flow.ts'
 /** What to do with both accounts after a reconnect came back as another person. */
 export type ChangeChoice = 'keep-both' | 'replace' | 'cancel'
 
-/** What is known of a secret before it belongs to an account. */
-export interface Adoption extends Evidence {
-  /** The page's epoch when all this began. */
-  began: number
-}
-
 /** An account as it will be, and its secret. */
 interface Found extends Identified {
   secret: Secret
@@ -30,9 +24,10 @@ export interface Adopter {
   /**
    * Puts a new secret on the account it belongs to: the same person's, or a new one.
    *
+   * @param began the page's epoch when all this began.
    * @throws LatchkeyError `account_changed` when it is another person's; nothing is changed until the person decides.
    */
-  adopt(provider: Provider, secret: Secret, adoption: Adoption): Promise<ConnectedAccount>
+  adopt(provider: Provider, secret: Secret, began: number, evidence: Evidence): Promise<ConnectedAccount>
   /** Drops an undecided change, and revokes its token where that ends nothing else. */
   discard(providerId: string): Promise<void>
   resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
@@ -104,7 +99,7 @@ export function createAdopter(
       accounts.setProvider(provider.id)
       return { status: 'connected', account, ...keptOf(flow) }
     },
-    async adopt(provider, secret, { began, ...evidence }) {
+    async adopt(provider, secret, began, evidence) {
       const known = store.getState().accounts
       const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began }
       const from = known[evidence.target ?? '']

@@ -69,7 +69,7 @@ export function createKeyConnector(
         const names = keyScheme(provider, key)?.fields ?? []
         const fields = Object.fromEntries(names.map((name) => [name, key[name] ?? '']))
         const reason = profile ? undefined : 'unverified'
-        return connected(provider, await adopt(provider, { fields }, { profile, target: accountId, reason, began }))
+        return connected(provider, await adopt(provider, { fields }, began, { profile, target: accountId, reason }))
       } catch (error) {
         return fail(provider, error)
       }
@@ -85,7 +85,7 @@ export function createKeyConnector(
       try {
         const verdict = await verify(provider, fields)
         if (verdict.status !== 'verified') return account
-        return await adopt(provider, { fields }, { profile: verdict.profile, began })
+        return await adopt(provider, { fields }, began, { profile: verdict.profile })
       } catch (error) {
         await accounts.secrets.exclusive(id, () => accounts.mark(id, 'needs-reconnect', 'invalid_token'))
         throw error

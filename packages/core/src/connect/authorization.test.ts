@@ -188,7 +188,7 @@ describe('the response', () => {
 
 it('the page and oauth4webapi give the same verdict about a thousand responses', async () => {
   const ISSUER = 'https://acme.example'
-  /** A member as it is in a good response, and as it should not be: absent, wrong, or there twice. */
+  /** A member of a response: as it should be, absent, wrong, or twice. */
   const member = (name: string, good: string[], wrong: string) => {
     const others = [[], [wrong], [...good, wrong], [wrong, ...good], [wrong, wrong], [...good, ...good]]
     return fc
@@ -198,7 +198,7 @@ it('the page and oauth4webapi give the same verdict about a thousand responses',
   const members = fc.tuple(
     member('state', ['state'], 'other'),
     member('code', ['c'], ''),
-    // An empty one is not among them: the library takes it for none, the page refuses it.
+    // Empty values are not among them: the library treats them as absent, and the page refuses them.
     member('iss', [ISSUER], 'https://evil.example'),
     member('error', [], 'access_denied'),
     member('error', [], ''),

@@ -98,11 +98,7 @@ export async function authorizationRequest(
  * @throws LatchkeyError `state_mismatch`, `issuer_mismatch`, `access_denied`, `malformed_response` or the server's code.
  * @see RFC 6749 §4.1.2 · RFC 9207 §2.4
  */
-export async function authorizationResponse(
-  provider: OAuthProvider,
-  flow: Flow,
-  parameters: URLSearchParams,
-): Promise<URLSearchParams> {
+export async function authorizationResponse(provider: OAuthProvider, flow: Flow, parameters: URLSearchParams) {
   const refused = (code: ErrorCode, message: string, detail?: string) =>
     errorAbout(provider, code, message, { next: 'connect', detail })
   const server = await resolveServer(provider)

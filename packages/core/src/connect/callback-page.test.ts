@@ -18,6 +18,6 @@ it('is under 1 kB, has no external links, sends no Referer, and its script match
   const scripts = [...callbackPage.matchAll(/<script>(.*?)<\/script>/gs)].map(([, script]) => script ?? '')
   expect(scripts).toHaveLength(1)
   expect(callbackScriptHash).toBe(`sha256-${createHash('sha256').update(scripts[0]!).digest('base64')}`)
-  // Text of a server is never made into elements.
+  // A server's text never becomes HTML.
   expect(callbackPage).not.toMatch(/innerHTML|insertAdjacent|document\.write|eval/)
 })

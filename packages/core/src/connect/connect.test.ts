@@ -177,11 +177,11 @@ describe('with a window', () => {
 
     const early = latchkey.connect('acme', { signal: AbortSignal.abort() })
     expect(await early).toEqual({ status: 'cancelled', next: 'connect' })
-    // A window that has left for the server is beyond our reach; the one that never left is closed.
+    // A window that shows the server's page cannot be closed. A window that is still empty is closed.
     expect(popups.map(({ closed }) => closed)).toEqual([true, false, true])
     expect(latchkey.getSnapshot()).toMatchObject({ providers: {}, accounts: {} })
     expect(server.requests).toEqual([])
-    // And the provider is free again.
+    // The provider is idle again.
     const again = latchkey.connect('acme')
     visitCallback(server.approve(await popups[3]!.at()))
     expect(await again).toMatchObject({ status: 'connected' })
@@ -350,7 +350,7 @@ describe('answers', () => {
     expect(await failure(client().handleRedirect(url))).toMatchObject({ code: 'timeout', next: 'connect' })
     expect(flowKeys()).toEqual([])
     expect(server.to('/token')).toHaveLength(0)
-    // And one that is never answered is swept.
+    // A flow that is never answered is deleted.
     sessionStorage.setItem(key!, record)
     expect(await client().handleRedirect()).toBeUndefined()
     expect(flowKeys()).toEqual([])
@@ -366,7 +366,7 @@ describe('answers', () => {
     visitCallback(server.approve(one))
     expect(await umbrella).toMatchObject({ status: 'connected', account: { label: 'grace' } })
     expect(await acme).toMatchObject({ status: 'connected', account: { label: 'ada' } })
-    // Each server checks PKCE itself, so an exchanged verifier would have failed.
+    // Each server checks PKCE, so a swapped verifier would have failed.
     expect([server.to('/token').length, other.to('/token').length]).toEqual([1, 1])
     expect(Object.keys(latchkey.getSnapshot().accounts)).toHaveLength(2)
   })
@@ -478,7 +478,7 @@ describe('answers', () => {
     const url = await popups[0]!.at()
     const answeredAt = Date.now()
     visitCallback(server.approve(url))
-    // No timer runs between the answer and the exchange: the clock stands still.
+    // The clock stands still, so no timer can delay the exchange.
     await outcome
     expect(server.to('/token')).toHaveLength(1)
     expect(Date.now()).toBe(answeredAt)
@@ -617,7 +617,7 @@ describe('answers', () => {
     expect(await latchkey.getToken('acme')).toBe(token)
     expect(client().getSnapshot().accounts).toHaveProperty([account.id, 'label'], 'ada')
     expect(Object.keys(client().getSnapshot().accounts)).toHaveLength(1)
-    // Whoever meant it connects that account as one of its own.
+    // The person can still add that account as a new one.
     await connect(latchkey, server, { person: GRACE })
     expect(Object.keys(latchkey.getSnapshot().accounts)).toHaveLength(2)
   })
@@ -677,7 +677,7 @@ describe('messages that are not answers', () => {
     window.dispatchEvent(
       new MessageEvent('message', { origin: location.origin, data: { identity: { accessToken: 'x' } } }),
     )
-    // An answer of the same channel, sent after it, has been heard: so the forgery has been, too.
+    // A response that was sent later on the same channel has arrived, so the forged one has arrived too.
     const heard = new Promise((resolve) => stranger.addEventListener('message', resolve, { once: true }))
     expect(latchkey.getSnapshot()).toBe(before)
     visitCallback(server.approve(url))
@@ -713,7 +713,7 @@ describe('messages that are not answers', () => {
 })
 
 describe('with a redirect', () => {
-  /** Leaves the page: jsdom does not navigate, so the rest of the way is walked by hand. */
+  /** Leaves the page. jsdom does not navigate, so the test does the rest. */
   async function leave(latchkey = client()) {
     const outcome = latchkey.connect('acme', { mode: 'redirect' })
     await eventually(() => expect(flowKeys()).toHaveLength(1))
@@ -724,7 +724,7 @@ describe('with a redirect', () => {
       scope: flow.scopes.join(' '),
       code_challenge: await challenge(flow.code_verifier),
     })}`
-    // A page that is left takes its promises with it; only the flow's record stays.
+    // The promises of a page end with it. Only the record of the flow stays.
     const record = sessionStorage.getItem(flowKeys()[0]!)!
     const key = flowKeys()[0]!
     latchkey.cancel('acme')
@@ -920,7 +920,7 @@ describe('discovery', () => {
     fresh.settings.metadata = { authorization_endpoint }
     const popups = openPopups()
     const refused = failure(client(discovered(fresh)).connect('acme'))
-    // A window that went there would leave this waiting for an answer that never comes.
+    // If a window went there, this would wait forever for a response.
     expect(await Promise.race([refused, popups[0]!.at()])).toMatchObject({ code: 'malformed_response' })
     expect(popups[0]).toMatchObject({ closed: true, urls: [] })
     await fresh.close()

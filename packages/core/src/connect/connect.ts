@@ -102,8 +102,8 @@ export function createConnector(
     const endpoint = await endpoints.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
-    const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target, began }
-    return connected(provider, await adopt(provider, secret, evidence), flow)
+    const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target }
+    return connected(provider, await adopt(provider, secret, began, evidence), flow)
   }
 
   /** Finishes a flow whose answer came while this page was away. */

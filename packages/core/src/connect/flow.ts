@@ -66,11 +66,8 @@ export interface Attempts {
   connect(provider: OAuthProvider, connect: ConnectOptions): Promise<ConnectOutcome>
   /** Begins without a window. Resolves to the address that the person opens elsewhere. */
   link(provider: OAuthProvider, connect: ConnectOptions): Promise<string>
-  begin(
-    provider: OAuthProvider,
-    connect: ConnectOptions,
-    start: Partial<Pick<Attempt, 'window' | 'resumed' | 'told'>>,
-  ): Promise<ConnectOutcome>
+  /** @param start what is known of the attempt already. */
+  begin(provider: OAuthProvider, connect: ConnectOptions, start: Partial<Attempt>): Promise<ConnectOutcome>
 }
 
 export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {

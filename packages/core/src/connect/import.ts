@@ -28,12 +28,12 @@ export async function readIdentities(accounts: AccountStore, adopt: Adopter['ado
       if (!provider || accountsOf(store.getState(), id).length > 0) continue
       if (provider.kind === 'api-key') {
         const fields = { [provider.fields[0]?.name ?? 'key']: access_token }
-        found.push(await adopt(provider, { fields }, { profile, began, reason: 'unverified' }))
+        found.push(await adopt(provider, { fields }, began, { profile, reason: 'unverified' }))
       } else {
         const token = { access_token, token_type: 'bearer', refresh_token, issuer: provider.server.issuer } as const
         // What was asked for was kept there as granted, so nothing is known to be missing.
         const granted = parseScope(provider, scopes.join(' '))
-        found.push(await adopt(provider, { token, expiresAt }, { profile, began, granted }))
+        found.push(await adopt(provider, { token, expiresAt }, began, { profile, granted }))
       }
     }
     await writer.mark('imported')

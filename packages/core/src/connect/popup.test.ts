@@ -17,7 +17,7 @@ it('first removes the code from the address, passes the query on, and closes whe
 it('repeats until a page listens', async () => {
   const page = visitCallback('?code=c&state=s2')
   expect(page.closed).toBe(false)
-  // Only now: the app was still loading.
+  // Only now, because the app was still loading.
   const heard = new Promise<string>((resolve) => listen('s2', resolve))
   expect(await heard).toBe('?code=c&state=s2')
   await eventually(() => expect(page.closed).toBe(true))

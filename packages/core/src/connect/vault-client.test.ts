@@ -28,7 +28,7 @@ const fact = (id: string, change: Partial<ConnectedAccount> = {}): ConnectedAcco
   ...change,
 })
 
-/** A broker that keeps accounts, and what it was sent. */
+/** A broker with a vault, and the requests that it got. */
 function vaultBroker() {
   const kept = new Map<string, ConnectedAccount>()
   const sent: { route: string; body: Record<string, unknown> | undefined }[] = []
@@ -92,12 +92,12 @@ it('connects through the server: verifier and tokens are never in the page', asy
   })
   expect(broker.sent[2]?.body).toEqual({ response: '?code=CANARY_CODE&state=s1' })
   expect(client.getSnapshot().accounts[ID]).toMatchObject({ custody: 'vault', label: 'ada', status: 'connected' })
-  // The end of its token is the server's to watch.
+  // The server watches when the token expires.
   expect(client.getSnapshot().accounts[ID]).not.toHaveProperty('expiresAt')
   expect(await readableStorage()).not.toContain('CANARY')
   await expect(client.getToken('github')).rejects.toMatchObject({ code: 'misuse' })
   expect(await client.getIdentities()).toEqual([])
-  // A reload shows it at once.
+  // After a reload it is shown at once.
   const again = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey' })
   expect(again.getSnapshot().accounts[ID]?.status).toBe('connected')
 })

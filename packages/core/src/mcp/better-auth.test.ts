@@ -1,4 +1,4 @@
-// The same against a second authorization server, written by others: better-auth, whose issuer has a path.
+// The same with another authorization server, better-auth, whose issuer has a path.
 import { type BetterAuthStandIn, createHeadlessBrowser, startBetterAuth } from '@latchkey/sandbox'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
@@ -44,7 +44,7 @@ it('registers, signs in, calls a tool, refreshes, and reports a revocation', asy
   const { registrations } = await client.mcp()
   expect(await registrations.list()).toMatchObject([{ issuer: server.issuer, method: 'dynamic' }])
 
-  // Again, with no prompt; and after the token's end, with a refresh.
+  // Called again without a prompt, and after the token has expired, with a refresh.
   expect(await call(client)).toContain('Behind better-auth')
   const old = await client.getToken('better')
   await client.reportInvalidToken(account!.id)
@@ -64,9 +64,9 @@ it('is named after the person in the ID token, if `openid` was granted', async (
   const [account] = Object.values(client.getSnapshot().accounts)
   expect(account?.subject).toMatch(/./)
   expect(account).toMatchObject({ issuer: server.issuer, status: 'connected' })
-  // Whoever reads the token's claims asks nobody else about them.
+  // The claims of the ID token are read, so /userinfo is not asked.
   expect(server.log.filter(({ path }) => path.includes('userinfo'))).toEqual([])
-  // Again: the same person is the same account.
+  // The same person gets the same account again.
   await client.connect('better')
   expect(Object.keys(client.getSnapshot().accounts)).toEqual([account?.id])
 })

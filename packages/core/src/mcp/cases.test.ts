@@ -1,5 +1,5 @@
 // Security cases H, 130-148, 217, 218, 220, 223-225: SSRF, discovery, registration. A release waits for 130-134, 138-141, 217, 218, 220, 223-225.
-// The scoreboard's cases as MCP servers can try them, against oidc-provider or against documents that lie.
+// The security cases for MCP servers, tested with oidc-provider or with hostile metadata.
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
@@ -54,7 +54,7 @@ const failure = (promise: Promise<unknown>): Promise<LatchkeyError> =>
 const open = () => page.client({ providers: [mcp({ id: 'tickets', name: 'Tickets', url: sandbox.tickets.mcp })] })
 const tokenRequests = () => sandbox.all.flatMap(({ log }) => log.filter(({ path }) => path === '/token'))
 
-/** Connects, with the answer changed on its way back. */
+/** Connects, with a changed authorization response. */
 function answered(change: (answer: URLSearchParams) => void) {
   person.visit = async (url) => {
     const answer = new URL((await agree(url))!)
@@ -76,7 +76,7 @@ const METADATA = {
   code_challenge_methods_supported: ['S256'],
 }
 
-/** A world of documents, by URL; everything that was asked is in the list. */
+/** Documents by URL. The list has every URL that was requested. */
 function world(documents: Record<string, unknown>): { ask: Ask; asked: string[] } {
   const asked: string[] = []
   return {
@@ -165,12 +165,12 @@ describe('the authorization request and its answer', () => {
   })
 
   it('case 16: a server that uses the sign-in page of another never gets its codes', async () => {
-    // Its metadata names the honest authorization endpoint, and a token endpoint of its own.
+    // Its metadata names the authorization endpoint of another server, and its own token endpoint.
     const { notes, tickets } = sandbox
     tickets.metadata.authorization_endpoint = `${notes.url}/auth`
     tickets.metadata.registration_endpoint = undefined
     tickets.metadata.client_id_metadata_document_supported = true
-    // The honest server would not give a code for the resource of another; suppose that it did.
+    // A correct server would issue no code for the resource of another. Suppose that it did.
     person.visit = async (url) => {
       const honest = new URL(url)
       honest.searchParams.set('resource', notes.mcp)
@@ -230,11 +230,11 @@ describe('what an account is for', () => {
     expect(JSON.stringify(ledger.log)).not.toContain(token)
     expect(JSON.stringify([...ledger.log, ...tickets.log])).not.toContain('refresh_token=')
 
-    // Listed where it was, the server has its account again.
+    // At its old address, the server has its account again.
     client.setProviders([notes(tickets.mcp)])
     expect(await client.getToken('notes')).toBe(token)
     expect(await client.getIdentities()).toMatchObject([{ accessToken: token, resource: tickets.mcp }])
-    // And at its new address it is connected anew, with nothing of the old one.
+    // At its new address it is connected as new, with no token of the old one.
     expect(await reloaded.reconnect(id)).toMatchObject({ status: 'connected', account: { resource: ledger.mcp } })
     expect(JSON.stringify(ledger.log)).not.toContain(token)
   })
@@ -260,7 +260,7 @@ describe('what an account is for', () => {
   })
 
   it('case 220: a server that sends people to the sign-in page of another is refused before the window leaves', async () => {
-    // The honest one says nothing of `iss`, and the hostile one does not promise it.
+    // Neither server promises `iss` in its metadata.
     const { notes: honest, tickets } = sandbox
     tickets.metadata.authorization_endpoint = `${honest.url}/auth`
     tickets.metadata.authorization_response_iss_parameter_supported = undefined
@@ -355,9 +355,9 @@ describe('discovery', () => {
     } finally {
       globalThis.fetch = real
     }
-    // It was asked, and registered with anew, ...
+    // The new server was asked, and the app registered there, ...
     expect(ledger.log.map(({ path }) => path)).toContain('/reg')
-    // ... and neither client, nor token, nor refresh token of the old one was shown to it.
+    // ... and it got neither client, token nor refresh token of the old one.
     expect(JSON.stringify(ledger.log)).not.toContain(before?.client_id)
     expect(JSON.stringify(ledger.log)).not.toContain(token)
     expect(ledger.log.filter(({ body }) => body.includes('refresh_token='))).toEqual([])
@@ -485,9 +485,10 @@ describe('text that servers send', () => {
     ['fifty challenges', Array.from({ length: 50 }, (_, at) => `S${at} realm="x", Bearer error="e${at}"`).join(', ')],
     ['nested quotes', 'Bearer scope="a \\"b\\" c", realm="\\\\", error="insufficient_scope'],
   ])('case 145: %s takes no time and throws nothing', (_name, header) => {
-    const started = performance.now()
+    // This process's own time, in microseconds: on a busy machine the clock goes on without it.
+    const started = process.cpuUsage()
     readChallenge(new Headers({ 'www-authenticate': header }))
-    expect(performance.now() - started).toBeLessThan(50)
+    expect(process.cpuUsage(started).user).toBeLessThan(50_000)
   })
 
   it('case 145: a valid header is read in any spelling', () => {
@@ -512,7 +513,7 @@ describe('text that servers send', () => {
   ])('case 146: the name %j is shown as clean text', async (name, shown) => {
     expect(cleanName(name)).toBe(shown)
     expect((await discover({ ...RESOURCE, resource_name: name })).name).toBe(shown)
-    // And beside it always the host that it really is.
+    // The real host is always shown beside it.
     expect(mcp({ id: 'm', name, url: SERVER })).toMatchObject({ name: shown, description: 'mcp.example' })
   })
 })
@@ -560,7 +561,7 @@ describe('URL-mode elicitation', () => {
     for (const server of ['http://127.0.0.1:4111/mcp', 'http://localhost:4110/mcp', 'http://notes.example/mcp']) {
       expect(readConnectRequest({ ...page, url }, { provider: 'notes', server })).toBeNull()
     }
-    // Nor is plain http ever, because a configuration says so.
+    // Plain http is never allowed, whatever the configuration says.
     expect(isPageOf('http://notes.example/page', 'http://notes.example/mcp')).toBe(false)
   })
 })

@@ -1,5 +1,5 @@
-// The official conformance suite: every auth scenario of core, 2026-07-28 and backcompat, at every revision it has,
-// through each of the ways in which an app can use Latchkey. What passes is what the suite's own command says.
+// The official conformance suite: every auth scenario of core, 2026-07-28 and backcompat, at every revision,
+// through each entry that an app can use. The suite's own command decides what passes.
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -20,7 +20,7 @@ function run(args: string[], entry = ''): Promise<{ status: number | null; outpu
   })
 }
 
-// Out of the suite itself, so that none is left out: `  - auth/basic-cimd [2025-11-25,2026-07-28]`.
+// Read from the suite itself, so that none is missing: `  - auth/basic-cimd [2025-11-25,2026-07-28]`.
 const listed = await run(['list', '--client'])
 const scenarios = [...listed.output.matchAll(/- (auth\/\S+) \[([\d,-]+)\]/g)].flatMap(([, name, revisions]) =>
   revisions!.split(',').map((revision) => ({ name: name!, revision })),

@@ -1,5 +1,5 @@
-// MCP accounts against real servers: the official SDK's streamable HTTP behind oidc-provider. Each test says what the
-// person sees: the card's word, and where the window was sent.
+// MCP accounts with real servers: the official SDK's Streamable HTTP behind oidc-provider. Each test names what the
+// person sees: the card's status, and where the window went.
 import {
   CLIENT_METADATA_URL,
   createHeadlessBrowser,
@@ -20,7 +20,7 @@ let person: { visit: Visit; visited: string[] }
 let page: ReturnType<typeof openPage>
 const spoken: string[] = []
 
-/** A person with cookies, who agrees to what the pages ask. */
+/** A person with cookies, who agrees on every page. */
 const agree: Visit = async (url) => {
   const end = await createHeadlessBrowser().open(url)
   return end.url.href.startsWith(REDIRECT_URI) ? end.url.href : undefined
@@ -56,7 +56,7 @@ const failure = async (promise: Promise<unknown>): Promise<LatchkeyError> => {
     () => undefined,
     (thrown) => thrown,
   )
-  // The MCP client wraps what a transport throws.
+  // The MCP client wraps the errors of a transport.
   for (let one = error; one; one = one.cause) if (one instanceof LatchkeyError) return one
   throw error ?? new Error('It did not fail.')
 }
@@ -90,7 +90,7 @@ describe('a server is connected with the kind of registration that it supports',
       { issuer: server.url, method, token_endpoint_auth_method: 'none' },
     ])
     expect(account(client)).toMatchObject({ issuer: server.url, renewable: true })
-    // Every request for a token names what it is for.
+    // Every token request has its resource.
     const [request] = tokenRequests(server, 'authorization_code')
     expect(new URLSearchParams(request?.body).get('resource')).toBe(server.mcp)
     expect(new URL(person.visited[0]!).searchParams.get('resource')).toBe(server.mcp)
@@ -184,7 +184,7 @@ describe('the name of an account', () => {
     const client = page.client({ providers: [mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })] })
     await client.connect('tickets')
     expect(account(client)).toMatchObject({ label: 'Sandbox Tickets', name: 'Sandbox Tickets', subject: undefined })
-    // A refresh brings no name, and takes none away.
+    // A refresh returns no name, and the old name stays.
     await client.reportInvalidToken(account(client).id)
     expect(tokenRequests(sandbox.tickets, 'refresh_token')).toHaveLength(1)
     expect(account(client).label).toBe('Sandbox Tickets')
@@ -197,7 +197,7 @@ it('an account gets the name that its server gives after sign-in, if the metadat
   const client = page.client({ providers: [mcp({ id: 'files', name: 'Mine', url, clientId })] })
   await client.connect('files')
   expect(account(client)).toMatchObject({ label: 'Sandbox Files', status: 'connected' })
-  // A server that does not say is no reason not to connect.
+  // Connecting also works if the server does not name itself.
   await client.disconnect(account(client).id)
   sandbox.files.addFaults('/mcp', [{ status: 401 }, { status: 500 }])
   await client.connect('files')
@@ -205,12 +205,12 @@ it('an account gets the name that its server gives after sign-in, if the metadat
 })
 
 describe('a server that forbids browsers', () => {
-  /** A page that a server's origin does not answer, and a broker that asks for it. */
+  /** A page that a server does not answer (CORS), and a broker that forwards its requests. */
   function closedTo(origin: string) {
     const real = globalThis.fetch
     const asked: { url: string; method: string; body?: string }[] = []
     const broker = `${ORIGIN}/api/latchkey`
-    // A window goes where a page's fetch may not.
+    // A window can open what a page's fetch cannot read.
     let windows = 0
     person.visit = (url) => {
       windows += 1
@@ -275,7 +275,7 @@ describe('problems of a refresh', () => {
     const client = open(server)
     server.lifetime.seconds = 30
     await client.connect(server.id)
-    // Shorter than what callers want to have left: the first call renews it.
+    // Shorter than the validity that callers need, so the first call renews it.
     server.lifetime.seconds = 3600
     server.log.length = 0
     person.visited.length = 0
@@ -296,7 +296,7 @@ describe('problems of a refresh', () => {
     async (_name, fault, code) => {
       const client = await due()
       sandbox.tickets.addFaults('/token', [fault])
-      // The old token is good for some seconds yet; asked for more than that, the call says why it cannot be had.
+      // The old token is valid for some seconds more. A call that needs longer gets the error.
       vi.useFakeTimers({ now: Date.now() + 31_000, toFake: ['Date'] })
       expect(await failure(client.getToken('tickets'))).toMatchObject({ code: code satisfies ErrorCode })
       still(client)
@@ -326,7 +326,7 @@ describe('problems of a refresh', () => {
     expect((await failure(client.getToken('tickets'))).code).toBe('invalid_grant')
     expect(card(client, sandbox.tickets)).toBe('needs-reconnect')
     expect(account(client).reason).toBe('revoked')
-    // One try with the old token, and no more.
+    // One retry with the old token, and no more.
     expect(tokenRequests(sandbox.tickets, 'refresh_token')).toHaveLength(2)
     vi.useRealTimers()
     expect(await client.reconnect(account(client).id)).toMatchObject({ status: 'connected' })
@@ -457,10 +457,10 @@ describe('the mcpServers JSON', () => {
         Linear: { url: 'https://mcp.linear.app/mcp' },
         asana: { url: 'https://mcp.asana.com/v2/mcp', auth: { type: 'oauth2', clientId: 'a', scopes: ['default'] } },
         open: { url: 'https://docs.example/mcp', auth: null },
-        // biome-ignore-start lint/suspicious/noTemplateCurlyInString: agents write their references so.
+        // biome-ignore-start lint/suspicious/noTemplateCurlyInString: this is how agents write references.
         github: { command: 'npx', args: ['-y', 'server-github'], env: { GITHUB_TOKEN: '${GITHUB_TOKEN}' } },
         search: { url: 'https://search.example/mcp', headers: { Authorization: 'Bearer ${SEARCH_TOKEN}' } },
-        // biome-ignore-end lint/suspicious/noTemplateCurlyInString: agents write their references so.
+        // biome-ignore-end lint/suspicious/noTemplateCurlyInString: this is how agents write references.
       },
     })
     expect(servers.map(({ id, kind }) => [id, kind])).toEqual([

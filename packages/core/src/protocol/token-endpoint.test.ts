@@ -106,13 +106,13 @@ describe('the authorization server itself', () => {
 })
 
 describe('limits', () => {
-  /** Takes the connection and never answers. */
+  /** Accepts the connection and never answers. */
   const silent: typeof globalThis.fetch = (_url, init) =>
     new Promise((_resolve, reject) => {
       init?.signal?.throwIfAborted()
       init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
     })
-  /** Sends its headers, and never its body. */
+  /** Sends its headers, but never its body. */
   const stuck: typeof globalThis.fetch = async (_url, init) =>
     new Response(
       new ReadableStream({

@@ -30,7 +30,7 @@ describe.each([
     const provider = factory()
     expect(provider.id).toBe(id)
     expect(JSON.parse(JSON.stringify(provider))).toMatchObject({ id, kind: provider.kind })
-    // Names of scopes are no places.
+    // Scope names are not URLs that are requested.
     const places = hosts({ ...provider, scopes: [], scopeMeanings: {}, scopeAliases: {} } as unknown as Provider)
     expect(places).toEqual(ownHosts)
     expect(urls(provider).every(([, url]) => url.startsWith('https:'))).toBe(true)
@@ -40,7 +40,7 @@ describe.each([
     const provider = factory({ baseUrl: 'http://127.0.0.1:9000/' })
     for (const [path, url] of urls({ ...provider, scopes: [], scopeMeanings: {}, scopeAliases: {} })) {
       const link = path === 'keyUrl' || path === 'manageUrl'
-      // Kaggle's issuer names the service; nothing is ever sent to it.
+      // Kaggle's issuer only identifies the service; no request goes there.
       const name = id === 'kaggle' && path === 'issuer'
       expect([path, new URL(url).origin === 'http://127.0.0.1:9000']).toEqual([path, !link && !name])
     }

@@ -6,7 +6,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ApiKeyForm } from './api-key-form.tsx'
 
-/** A key, or a whole credential file, in the card that asked for it. */
+/** The form for a key, or for a whole credential file. It opens in the card. */
 const meta = {
   title: 'ApiKeyForm',
   component: AccountCard,
@@ -44,7 +44,7 @@ export const Open: Story = {
   },
 }
 
-/** Escape closes the form and gives the focus back. */
+/** Escape closes the form, and the focus returns to the button. */
 export const ClosedByEscape: Story = {
   play: async ({ canvas }) => {
     await open(canvas)
@@ -56,7 +56,7 @@ export const ClosedByEscape: Story = {
   },
 }
 
-/** An older key is sent with a username, so it is asked for; a new token is not. */
+/** A legacy key needs a username, so the form asks for one. A new token does not. */
 export const LegacyKey: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     const key = await open(canvas)
@@ -97,7 +97,7 @@ export const WholeFileDropped: Story = {
   },
 }
 
-/** A refused key stays where it is, to be corrected. */
+/** A refused key stays in the form, so that the person can correct it. */
 export const Refused: Story = {
   parameters: {
     fake: {
@@ -128,7 +128,7 @@ export const Checking: Story = {
   },
 }
 
-/** The provider could not check the key: it is kept, and the card says so. */
+/** The provider could not check the key. The account is connected, and the card says that its key is not checked. */
 export const CouldNotBeChecked: Story = {
   parameters: {
     fake: {
@@ -155,7 +155,7 @@ export const NotAKeyFile: Story = {
   },
 }
 
-/** The key can be looked at while it is typed, and is hidden again as soon as the field is left. */
+/** The person can show the key while typing. It is hidden again when the field loses the focus. */
 export const Revealed: Story = {
   play: async ({ canvas }) => {
     const key = await open(canvas)
@@ -203,7 +203,7 @@ const tracker = apiKey({
   schemes: [{ fields: ['token', 'email'], authorization: { scheme: 'Basic', username: 'email', password: 'token' } }],
 })
 
-/** A pair for HTTP Basic. */
+/** Username and password for HTTP Basic. */
 export const BasicPair: Story = ofFields(tracker, {
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connectKey')
@@ -235,7 +235,7 @@ const search = apiKey({
   ],
 })
 
-/** A key, and the host that it is for. */
+/** A key, and the host that it belongs to. */
 export const KeyAndHost: Story = ofFields(search, {
   play: async ({ canvas }) => {
     await userEvent.type(canvas.getByLabelText('API key'), 'k')
@@ -266,7 +266,7 @@ const maps = apiKey({
   ],
 })
 
-/** A key, and a choice. */
+/** A key, and a list to choose from. */
 export const KeyAndRegion: Story = ofFields(maps, {
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connectKey')
@@ -289,7 +289,7 @@ const warehouse = apiKey({
   cautions: ['A service account acts without a person. Give it no more roles than the agent needs.'],
 })
 
-/** Several lines of JSON are kept in one; the file can be dropped, or chosen. */
+/** Several lines of JSON are stored as one line. The file can be dropped or chosen. */
 export const ServiceAccount: Story = ofFields(warehouse, {
   play: async ({ canvas, loaded: { client } }) => {
     const field = canvas.getByRole('textbox', { name: 'Service account' })
@@ -316,7 +316,7 @@ export const ServiceAccountDark: Story = ofFields(warehouse, { globals: { theme:
 
 const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
 
-/** The key that is there stays in use until the new one is verified. */
+/** The old key stays in use until the new one is checked. */
 export const Rotates: Story = {
   parameters: { fake: { accounts: [kaggler] } },
   render: (_, { loaded: { client } }) => (
@@ -337,7 +337,7 @@ export const Rotates: Story = {
   },
 }
 
-/** The provider could not say whose the new key is: nothing is changed. */
+/** The provider could not check the new key, so nothing changes. */
 export const NotRotated: Story = {
   ...Rotates,
   parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },

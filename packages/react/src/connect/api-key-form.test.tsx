@@ -10,7 +10,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ApiKeyForm } from './api-key-form.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -31,7 +31,7 @@ function setup(options: FakeClientOptions = {}) {
   return { client, queries, onConnected, container, key: screen.getByLabelText<HTMLInputElement>('Kaggle API key') }
 }
 
-test('an empty, broken or endless key is refused with a sentence, without a request', async () => {
+test('an empty, malformed or too long key is refused with a sentence, without a request', async () => {
   const { client, key } = setup()
   const verify = vi.spyOn(client, 'verifyKey')
   await userEvent.type(key, '{Enter}')
@@ -60,7 +60,7 @@ test('a username left over from another key is not sent with a token', async () 
   expect(connect).toHaveBeenCalledExactlyOnceWith('kaggle', { key: 'KGAT_new' })
 })
 
-test('what verification said is not asked again: connect is given the very same fields', async () => {
+test('a key is checked once: connect gets the same fields object as the check', async () => {
   const { client, key, onConnected } = setup()
   const verify = vi.spyOn(client, 'verifyKey')
   const connect = vi.spyOn(client, 'connectKey')
@@ -70,14 +70,14 @@ test('what verification said is not asked again: connect is given the very same 
   expect(key.value).toBe('')
 })
 
-test('an error of connecting is shown, and the typing stays', async () => {
+test('a connect error is shown, and the typed text stays', async () => {
   const { key } = setup({ outcomes: { kaggle: new LatchkeyError('storage_unavailable', 'Nothing can be kept.') } })
   await userEvent.type(key, 'KGAT_good{Enter}')
   expect(screen.getByRole('alert').textContent).toBe('Nothing can be kept.')
   expect(key.value).toBe('KGAT_good')
 })
 
-/** Everything that React holds: props, state, hooks and refs of all fibers, but not the DOM nodes themselves. */
+/** Everything that React has: props, state, hooks and refs of all fibers, without the DOM nodes. */
 function reactTree(container: HTMLElement): string {
   const key = Object.keys(container).find((name) => name.startsWith('__reactContainer$')) ?? ''
   const seen = new Set<object>()
@@ -93,7 +93,7 @@ function reactTree(container: HTMLElement): string {
   return words.join('\n')
 }
 
-test('a key is in no prop, state, ref or cache, neither while it is checked nor later', async () => {
+test('a key is in no prop, state, ref or cache, during the check and later', async () => {
   const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
   const { queries, container, key, onConnected } = setup({ verifyKey: () => promise })
   const cached: string[] = []
@@ -127,7 +127,7 @@ test('a key is in no prop, state, ref or cache, neither while it is checked nor 
   expect(container.innerHTML).not.toContain(KEY)
 })
 
-test('a form that is closed while its key is checked connects nothing', async () => {
+test('a form that is closed during the check connects nothing', async () => {
   const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
   const client = createFakeClient({ verifyKey: () => promise })
   const connect = vi.spyOn(client, 'connectKey')
@@ -143,7 +143,7 @@ test('a form that is closed while its key is checked connects nothing', async ()
   expect(connect).not.toHaveBeenCalled()
 })
 
-test('Escape closes the form of a card and no more than that', async () => {
+test('Escape closes only the form of a card', async () => {
   const outer = vi.fn()
   render(
     // biome-ignore lint/a11y/noStaticElementInteractions: stands for a dialog around the card.
@@ -162,11 +162,11 @@ test('Escape closes the form of a card and no more than that', async () => {
   expect(outer).not.toHaveBeenCalled()
 })
 
-/** Every attribute of every node, because a value can stand in one without being shown. */
+/** Every attribute of every node, because an attribute can contain a value that is not shown. */
 const attributes = (container: HTMLElement) =>
   [...container.querySelectorAll('*')].flatMap((node) => [...node.attributes].map(({ value }) => value)).join('\n')
 
-test('a key that is looked at is in the field alone, and hidden again on leaving it and on submitting it', async () => {
+test('a shown key is in the field only, and is hidden again on blur and on submit', async () => {
   const logged = (['log', 'info', 'warn', 'error', 'debug'] as const).map((level) =>
     vi.spyOn(console, level).mockImplementation(() => {}),
   )
@@ -185,7 +185,7 @@ test('a key that is looked at is in the field alone, and hidden again on leaving
   expect(shown()).toEqual(['text', 'true'])
   expect(key.value).toBe(KEY)
   clean()
-  // To another window: the browser tells of the blur without saying where to.
+  // The focus moves to another window: the blur event then has no target.
   act(() => key.blur())
   expect(shown()).toEqual(['password', 'false'])
 
@@ -209,7 +209,7 @@ test('a key that is looked at is in the field alone, and hidden again on leaving
   }
 })
 
-test('a key is replaced only once the new one is verified, and leaves no trace on the way', async () => {
+test('a key is replaced only after the new one is verified, and the new key is nowhere else', async () => {
   const account = fakeAccount({ provider: 'kaggle', username: 'adal' })
   const answers: (KeyVerdict | LatchkeyError)[] = [
     new LatchkeyError('invalid_token', 'Refused.'),

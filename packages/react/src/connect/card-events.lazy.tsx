@@ -2,7 +2,7 @@
 import type { ConnectedAccount, DisconnectReceipt, Provider } from '@latchkey/core'
 import { useEffect } from 'react'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
-import { Button } from '../ui/button.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
@@ -38,13 +38,7 @@ export function CardEvents(props: CardEventsProps) {
     <>
       <ConnectNotice provider={provider} alone={alone} {...intent} />
       {duplicateLabel && (
-        <Notice
-          actions={
-            <Button size="small" onClick={onDuplicateSeen}>
-              {messages.dismiss}
-            </Button>
-          }
-        >
+        <Notice actions={<SmallButton label={messages.dismiss} onPress={onDuplicateSeen} />}>
           {messages.sameAccount(provider.name, duplicateLabel)}
         </Notice>
       )}
@@ -60,25 +54,14 @@ export function CardEvents(props: CardEventsProps) {
   )
 }
 
-interface SpokenReceiptProps {
-  provider: Provider
-  farewell: Farewell
-  onDismiss: () => void
-}
-
-function SpokenReceipt({ provider, farewell, onDismiss }: SpokenReceiptProps) {
+function SpokenReceipt(props: { provider: Provider; farewell: Farewell; onDismiss: () => void }) {
+  const { provider, farewell, onDismiss } = props
   const { account, several, receipt } = farewell
   const { spoken } = useMessages()
   const announce = useAnnounce()
   useEffect(() => {
     announce((receipt.status === 'revoked' ? spoken.revoked : spoken.removed)(provider.name))
   }, [announce, spoken, receipt, provider.name])
-  return (
-    <Receipt
-      provider={provider}
-      receipt={receipt}
-      account={several ? account.label : undefined}
-      onDismiss={onDismiss}
-    />
-  )
+  const label = several ? account.label : undefined
+  return <Receipt provider={provider} receipt={receipt} account={label} onDismiss={onDismiss} />
 }

@@ -4,6 +4,7 @@ import { isMcp, type Mcp } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../hooks.ts'
 import { Button } from '../ui/button.tsx'
+import { Problem, verbatim } from '../ui/field.tsx'
 import { useMessages } from '../use-messages.ts'
 
 interface ClientIdFormProps {
@@ -97,9 +98,7 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
                 id={`${baseId}-input`}
                 name="client_id"
                 dir="ltr"
-                autoComplete="off"
-                autoCapitalize="none"
-                spellCheck={false}
+                {...verbatim}
                 aria-invalid={problem !== undefined || undefined}
                 aria-describedby={problem === undefined ? undefined : errorId}
                 onInput={() => setProblem(undefined)}
@@ -108,11 +107,7 @@ export function ClientIdForm({ provider, onSaved }: ClientIdFormProps) {
           </div>
         </>
       )}
-      {problem !== undefined && (
-        <p id={errorId} className="latchkey-problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem id={errorId} sentence={problem} />
       {found && (
         <div className="latchkey-actions">
           <Button type="submit" kind="primary" aria-label={messages.connect(name)}>

@@ -5,7 +5,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions } from '../testing.ts'
 import { ConnectButton } from './connect-button.tsx'
 
-/** A button on its own, for a place that is no panel. What follows from a click stands below it. */
+/** A button on its own, outside of the panel. Notices and forms appear below it. */
 const meta = {
   title: 'ConnectButton',
   component: ConnectButton,
@@ -56,7 +56,7 @@ export const Icon: Story = {
   },
 }
 
-/** Every variant in every size and kind. */
+/** Every variant, in every size and kind. */
 export const All: Story = {
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -80,7 +80,7 @@ export const All: Story = {
 
 export const AllDark: Story = { ...All, globals: { theme: 'dark' } }
 
-/** The button stays where it is; another click brings the window to the front. */
+/** The button stays. Another click brings the window to the front. */
 export const Connecting: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
@@ -146,7 +146,7 @@ export const Loading: Story = {
   },
 }
 
-/** A key provider opens its form in place. */
+/** A provider that takes a key: the form opens below the button. */
 export const WithAKey: Story = {
   args: { provider: 'kaggle' },
   play: async ({ canvas }) => {
@@ -157,7 +157,7 @@ export const WithAKey: Story = {
   },
 }
 
-/** On an element of the app's own: its look and words stay, the rest is added. */
+/** `asChild`: the app's own button keeps its look and text, and gets the behaviour. */
 export const AsChild: Story = {
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -176,7 +176,7 @@ export const AsChild: Story = {
   },
 }
 
-/** Asked first: the window opens in the click of the dialog, and an Escape opens none. */
+/** With consent: the window opens with the click in the dialog. Escape opens no window. */
 export const AsksFirst: Story = {
   args: { consent: true },
   parameters: { fake: { outcomes: { github: 'pending' } } },

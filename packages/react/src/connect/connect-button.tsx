@@ -1,17 +1,16 @@
 'use client'
-import { cardStatus, type Provider, providerState } from '@latchkey/core'
+import type { Provider } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
 import { type ComponentPropsWithoutRef, type ForwardedRef, forwardRef, useRef, useState } from 'react'
-import { useKit, useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { useKit, useProvider } from '../hooks.ts'
 import { after } from '../parts/context.tsx'
-import { useSpokenStatus } from '../parts/spoken-status.ts'
-import { useKeptFocus } from '../ui/focus.ts'
+import { classes } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
 import { useConnectControl } from './connect-control.tsx'
-import { useConnectNotice } from './connect-notice.tsx'
-import type { ConnectIntent } from './start.ts'
+import { useConnectPlace } from './connect-notice.tsx'
+import { type ConnectIntent, connectWords } from './start.ts'
 
 /** Props of {@link ConnectButton}. */
 export type ConnectButtonProps = ConnectIntent &
@@ -60,25 +59,18 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
   const { icons } = useKit()
   const { name } = provider
   const stack = useRef<HTMLDivElement>(null)
-  const accounts = useProviderAccounts(provider.id)
-  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
-  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
   const [started, setStarted] = useState<ConnectIntent>()
   const intent = { accountId, accountLabel, scopes, intent: meant, onConnected }
   const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
-  const { notice, pending } = useConnectNotice({ provider, ...intent, ...started })
-  useKeptFocus(stack, `${status} ${reason}`, pending)
-  useSpokenStatus(name, status, accounts, reason)
+  const { status, notice } = useConnectPlace(stack, { provider, ...intent, ...started })
 
   const busy = status === 'connecting' && provider.kind !== 'api-key'
-  const again = accountId !== undefined
-  const label = again ? messages.reconnect(name, accountLabel) : messages.connect(name)
-  const short = again ? messages.reconnectShort : messages.connectShort
+  const words = connectWords(messages, name, intent)
   const look = asChild
     ? { className }
     : {
         type: 'button' as const,
-        className: ['latchkey-button latchkey-connect', className].filter(Boolean).join(' '),
+        className: classes('latchkey-button latchkey-connect', className),
         'data-kind': open ? 'secondary' : kind,
         'data-size': size,
         'data-variant': variant,
@@ -89,7 +81,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
       <Node
         {...look}
         // Words or an element of the app's own name it themselves.
-        aria-label={children === undefined ? (busy ? messages.spoken.connecting(name) : label) : undefined}
+        aria-label={children === undefined ? (busy ? messages.spoken.connecting(name) : words.name) : undefined}
         {...others}
         {...ours}
         ref={buttonRef}
@@ -106,7 +98,8 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
             {!busy && variant !== 'compact' && (
               <span className="latchkey-button-mark">{brandMark(provider.id, name, icons)}</span>
             )}
-            {variant !== 'icon' && (busy ? messages.status.connecting : variant === 'compact' ? short : label)}
+            {variant !== 'icon' &&
+              (busy ? messages.status.connecting : words[variant === 'compact' ? 'label' : 'name'])}
           </>
         )}
       </Node>

@@ -8,7 +8,7 @@ import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { useConnect } from '../use-connect.ts'
 import { useFirstMessages } from '../use-first-messages.ts'
-import { type ConnectIntent, useStart } from './start.ts'
+import { type ConnectIntent, connectWords, useStart } from './start.ts'
 
 const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.lazy.tsx')).KeyForm)
 const useConsentQuestion = /* @__PURE__ */ later(
@@ -125,7 +125,7 @@ export type ConnectControlProps = ConnectIntent &
     provider: Provider
     kind?: 'primary' | 'secondary' | 'quiet'
     /** The visible word and the accessible name. @default those of connecting, or of connecting again */
-    words?: readonly [visible: string, name: string]
+    words?: { label: string; name: string }
     className?: string
   }
 
@@ -139,15 +139,11 @@ export function ConnectControl(props: ConnectControlProps) {
   if (status === 'connecting' && provider.kind !== 'api-key') return null
   if (error?.code === 'not_configured') return null
 
-  const [visible, name] =
-    words ??
-    (intent.accountId === undefined
-      ? [messages.connectShort, messages.connect(provider.name)]
-      : [messages.reconnectShort, messages.reconnect(provider.name, intent.accountLabel)])
+  const { label, name } = words ?? connectWords(messages, provider.name, intent)
   return (
     <>
       <Button className={className} kind={control.open ? 'secondary' : kind} aria-label={name} {...control.props}>
-        {visible}
+        {label}
       </Button>
       {control.below}
     </>

@@ -3,13 +3,13 @@ import { type OAuthProvider, type Provider, type ProviderState, providerState } 
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, SmallButton } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useConnect } from '../use-connect.ts'
 import { errorSentence, useMessages } from '../use-messages.ts'
-import { type ConnectIntent, useStart } from './start.ts'
+import { type ConnectIntent, connectWords, useStart } from './start.ts'
 
 const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./client-id-form.lazy.tsx')).ClientIdForm)
 const useDifferent = /* @__PURE__ */ later(
@@ -37,20 +37,8 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   if (status === 'loading') return null
   if (changed) return <ChangedNotice provider={provider} changed={changed} />
 
-  const stop = (
-    <Button size="small" aria-label={messages.cancelConnect(name)} onClick={cancel}>
-      {messages.cancelShort}
-    </Button>
-  )
-  const openAgain = (
-    <Button
-      size="small"
-      aria-label={intent.accountId ? messages.reconnect(name, intent.accountLabel) : messages.connect(name)}
-      onClick={() => start()}
-    >
-      {intent.accountId ? messages.reconnectShort : messages.connectShort}
-    </Button>
-  )
+  const stop = <SmallButton label={messages.cancelShort} name={messages.cancelConnect(name)} onPress={cancel} />
+  const openAgain = <SmallButton {...connectWords(messages, name, intent)} onPress={() => start()} />
   const copy = () => {
     const { scopes, accountId } = intent
     copyText(client.connectLink(provider.id, { scopes, accountId })).then(
@@ -60,15 +48,9 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   }
   const waysOn = (
     <>
-      <Button size="small" onClick={() => start('tab')}>
-        {messages.openInNewTab}
-      </Button>
-      <Button size="small" onClick={() => start('redirect')}>
-        {messages.openInThisTab}
-      </Button>
-      <Button size="small" onClick={copy}>
-        {messages.copyLink}
-      </Button>
+      <SmallButton label={messages.openInNewTab} onPress={() => start('tab')} />
+      <SmallButton label={messages.openInThisTab} onPress={() => start('redirect')} />
+      <SmallButton label={messages.copyLink} onPress={copy} />
     </>
   )
   const aboutLink = link && (link === 'copied' ? messages.linkCopied : messages.linkNotCopied)
@@ -128,11 +110,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
       </Notice>
     )
   }
-  const tryAgain = (
-    <Button size="small" aria-label={messages.tryAgain(name)} onClick={() => start()}>
-      {messages.tryAgainShort}
-    </Button>
-  )
+  const tryAgain = <SmallButton label={messages.tryAgainShort} name={messages.tryAgain(name)} onPress={() => start()} />
   if (reason === 'access_denied' || error?.code === 'access_denied') {
     return <Notice actions={alone && tryAgain}>{messages.denied(name)}</Notice>
   }

@@ -1,8 +1,10 @@
 'use client'
-import { type ProviderState, providerState } from '@latchkey/core'
-import type { ReactNode } from 'react'
-import { useSnapshot } from '../hooks.ts'
+import type { ProviderState } from '@latchkey/core'
+import type { RefObject } from 'react'
+import { useCardFacts } from '../hooks.ts'
 import { later } from '../later.tsx'
+import { useSpokenStatus } from '../parts/spoken-status.ts'
+import { useKeptFocus } from '../ui/focus.ts'
 import type { ConnectNoticeProps } from './connect-notice.lazy.tsx'
 
 const useNotice = /* @__PURE__ */ later(async () => (await import('./events.lazy.ts')).ConnectNotice)
@@ -11,9 +13,18 @@ const useNotice = /* @__PURE__ */ later(async () => (await import('./events.lazy
 export const isEventful = ({ status, reason, error, changed }: ProviderState) =>
   status === 'connecting' || Boolean(reason || error || changed)
 
-/** What is going on with a provider's connect, and whether that is still on its way. */
-export function useConnectNotice(props: ConnectNoticeProps): { notice: ReactNode; pending: boolean } {
-  const eventful = useSnapshot((snapshot) => isEventful(providerState(snapshot, props.provider.id)))
+/**
+ * A place outside of a card where an account of a provider is connected: its status, and what there is to say of the
+ * connect. It says changes to people who listen, and keeps the focus.
+ *
+ * @param situation what else may take a focused button away.
+ */
+export function useConnectPlace(place: RefObject<HTMLElement | null>, props: ConnectNoticeProps, situation?: unknown) {
+  const { id, name } = props.provider
+  const [status, state, , ...accounts] = useCardFacts(id)
+  const eventful = isEventful(state)
   const [Notice] = useNotice(eventful)
-  return { notice: eventful && Notice && <Notice {...props} />, pending: eventful && !Notice }
+  useKeptFocus(place, `${status} ${state.reason} ${situation}`, eventful && !Notice)
+  useSpokenStatus(name, status, accounts, state.reason)
+  return { status, notice: eventful && Notice && <Notice {...props} /> }
 }

@@ -6,7 +6,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
 
-/** In the chat, where a tool lacked an account. */
+/** A prompt in the chat, shown when a tool needs an account. */
 const meta = {
   title: 'ConnectPrompt',
   component: ConnectPrompt,
@@ -50,7 +50,7 @@ export const ConnectedAlready: Story = {
   },
 }
 
-/** Scopes are said in the provider's words; one that it does not know is not asked for. */
+/** Scopes are described in the provider's words. A scope that it does not know is left out. */
 export const AsksForMore: Story = {
   parameters: { fake: { accounts: [fakeAccount()] } },
   args: { request: { type: 'authorization_required', provider: 'github', scopes: ['repo', 'gist', 'evil:all'] } },
@@ -65,7 +65,7 @@ export const AsksForMore: Story = {
   },
 }
 
-/** A paused account needs no window to be used again. */
+/** A paused account is resumed without a window. */
 export const Paused: Story = {
   parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
   play: async ({ canvas, args }) => {
@@ -96,16 +96,16 @@ export const NotConfigured: Story = {
   },
 }
 
-/** A tool may name anything: a provider that the page does not know is not asked for. */
-export const Unknown: Story = {
+/** A tool can name any provider. The prompt shows nothing for one that the page does not know. */
+export const UnknownProvider: Story = {
   args: { request: { type: 'authorization_required', provider: 'evil', message: 'Type your password here' } },
   play: async ({ canvasElement }) => {
     await expect(canvasElement).toHaveTextContent('')
   },
 }
 
-/** A tool of this page waits for the answer, and hears of a no. */
-export const CanBePutOff: Story = {
+/** A tool in the page waits for the answer. "Not now" tells it that the person declined. */
+export const NotNow: Story = {
   parameters: { fake: { requests: [{ type: 'authorization_required', provider: 'github', toolName: 'list_issues' }] } },
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -138,7 +138,7 @@ export const AsksForMoreDark: Story = {
   globals: { theme: 'dark' },
 }
 
-/** By keyboard: the focus goes from the button to the way out, and on to what came of it. */
+/** By keyboard: the focus moves from the button to Cancel, and then to the result. */
 export const Connecting: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
@@ -177,7 +177,7 @@ export const FailedDark: Story = {
   },
 }
 
-/** Where the app asks first, a tool's sensitive wish is not granted by a click too many. */
+/** With consent: a sensitive scope that a tool asks for is not granted by clicking through. */
 export const AsksFirst: Story = {
   parameters: AsksForMore.parameters,
   args: AsksForMore.args,

@@ -1,26 +1,16 @@
 'use client'
-import {
-  type ConnectedAccount,
-  type ConnectRequest,
-  cardStatus,
-  defaultAccount,
-  type Provider,
-  providerState,
-} from '@latchkey/core'
-import { useEffect, useId, useRef, useState } from 'react'
-import { useKit, useProvider, useProviderAccounts, useSnapshot } from '../hooks.ts'
+import { type ConnectedAccount, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
+import { useEffect, useRef, useState } from 'react'
+import { isUsable, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { ScopeItems } from '../parts/scope-items.tsx'
-import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { Avatar } from '../ui/avatar.tsx'
-import { Button } from '../ui/button.tsx'
-import { useKeptFocus } from '../ui/focus.ts'
-import { brandMark } from '../ui/icons.tsx'
+import { Button, SmallButton } from '../ui/button.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { descriptionOf, useLanguage } from '../use-first-messages.ts'
+import { descriptionOf } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { ConnectControl } from './connect-control.tsx'
-import { useConnectNotice } from './connect-notice.tsx'
-import { PagePrompt } from './page-prompt.tsx'
+import { useConnectPlace } from './connect-notice.tsx'
+import { PagePrompt, PromptFrame } from './page-prompt.tsx'
 import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectPrompt}. */
@@ -52,25 +42,20 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
 }
 
 function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
-  const { client, icons } = useKit()
+  const { client } = useKit()
   const messages = useMessages()
-  const language = useLanguage()
   const { name } = provider
-  const titleId = useId()
-  const card = useRef<HTMLElement>(null)
+  const place = useRef<HTMLElement>(null)
   const [started, setStarted] = useState<ConnectIntent>()
-  const accounts = useProviderAccounts(provider.id)
-  const status = useSnapshot((snapshot) => cardStatus(snapshot, provider.id))
-  const { reason } = useSnapshot((snapshot) => providerState(snapshot, provider.id))
-  useSpokenStatus(name, status, accounts, reason)
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
     (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
   )
   const wanted = knownScopes(provider, request)
-  const fulfilled =
-    (account?.status === 'connected' || account?.status === 'expiring') &&
-    wanted.every((scope) => account.scopes.includes(scope))
+  const granted = wanted.every((scope) => account?.scopes.includes(scope))
+  const fulfilled = granted && isUsable(account) ? account : undefined
+  // Paused and nothing else: no window is needed to have it back.
+  const paused = granted && account?.status === 'paused' ? account : undefined
 
   // A token is replaced by the next one, so what was granted before is asked for again along with the new.
   const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
@@ -78,105 +63,71 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(account && { accountId: account.id }),
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
-  const { notice, pending } = useConnectNotice({ provider, ...intent, ...started })
-  useKeptFocus(card, `${status} ${reason} ${fulfilled}`, pending && !fulfilled)
+  const { status, notice } = useConnectPlace(place, { provider, ...intent, ...started }, fulfilled?.id)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
-
-  // Paused and nothing else: no window is needed to have it back.
-  const paused =
-    account?.status === 'paused' && wanted.every((scope) => account.scopes.includes(scope)) ? account : undefined
 
   const asked = useRef(false)
   const told = useRef(false)
   useEffect(() => {
     if (ready && !fulfilled) asked.current = true
-    if (!fulfilled || !account || !asked.current || told.current) return
+    if (!fulfilled || !asked.current || told.current) return
     told.current = true
-    onConnected?.(account)
-  }, [ready, fulfilled, account, onConnected])
+    onConnected?.(fulfilled)
+  }, [ready, fulfilled, onConnected])
 
-  const tool = request.toolName && /^[\w.-]{1,64}$/.test(request.toolName) ? request.toolName : undefined
-  const mark = <span className="latchkey-mark">{brandMark(provider.id, name, icons)}</span>
-  const frame = ['latchkey latchkey-prompt', className].filter(Boolean).join(' ')
-  if (fulfilled && account) {
+  const frame = { ref: place, provider, className }
+  if (fulfilled)
     return (
-      <article
-        ref={card}
-        {...language}
-        className={frame}
-        aria-labelledby={titleId}
-        data-status="connected"
-        data-provider={provider.id}
-      >
-        <div className="latchkey-head">
-          {mark}
-          <div className="latchkey-title">
-            <p id={titleId} className="latchkey-done" tabIndex={-1}>
-              {messages.promptConnected(name, account.label)}
-            </p>
-          </div>
-          <Avatar account={account} />
-        </div>
-      </article>
+      <PromptFrame {...frame} status="connected" done={messages.promptConnected(name, fulfilled.label)}>
+        <Avatar account={fulfilled} />
+      </PromptFrame>
     )
-  }
+  const tool = request.toolName && /^[\w.-]{1,64}$/.test(request.toolName) ? request.toolName : undefined
+  const line = paused ? messages.pausedPrompt : descriptionOf(messages, provider)
   return (
-    <article
-      {...language}
-      ref={card}
-      className={frame}
-      aria-labelledby={titleId}
-      data-status={status === 'connecting' ? status : 'disconnected'}
-      data-provider={provider.id}
-    >
-      <div className="latchkey-head">
-        {mark}
-        <div className="latchkey-title">
-          <p id={titleId} className="latchkey-name">
-            {messages.promptTitle(name, tool)}
-          </p>
-          {wanted.length === 0 && (
-            <p className="latchkey-line">{paused ? messages.pausedPrompt : descriptionOf(messages, provider)}</p>
+    <PromptFrame
+      {...frame}
+      status={status === 'connecting' ? status : 'disconnected'}
+      title={messages.promptTitle(name, tool)}
+      line={wanted.length === 0 && line}
+      below={
+        <>
+          {notice}
+          {waiting && (
+            <div className="latchkey-later">
+              <SmallButton
+                label={messages.promptLaterShort}
+                name={messages.promptLater(name)}
+                onPress={() => client.cancelRequest(provider.id)}
+              />
+            </div>
           )}
-        </div>
-        {ready && paused ? (
-          <Button
-            className="latchkey-connect"
-            kind="primary"
-            aria-label={messages.resume(name)}
-            onClick={() => client.unpause(paused.id)}
-          >
-            {messages.resumeShort}
-          </Button>
-        ) : ready ? (
-          <ConnectControl provider={provider} onStart={setStarted} {...intent} />
-        ) : (
-          <span className="latchkey-bone" aria-hidden="true" />
-        )}
-        {wanted.length > 0 && (
-          <div className="latchkey-asks">
-            <p className="latchkey-line">{messages.promptScopes}</p>
-            <ul className="latchkey-scopes">
-              <ScopeItems provider={provider} scopes={wanted} />
-            </ul>
-          </div>
-        )}
-      </div>
-      {notice}
-      {waiting && (
-        <div className="latchkey-later">
-          <Button
-            size="small"
-            aria-label={messages.promptLater(name)}
-            onClick={() => client.cancelRequest(provider.id)}
-          >
-            {messages.promptLaterShort}
-          </Button>
+        </>
+      }
+    >
+      {ready && paused && (
+        <Button
+          className="latchkey-connect"
+          kind="primary"
+          aria-label={messages.resume(name)}
+          onClick={() => client.unpause(paused.id)}
+        >
+          {messages.resumeShort}
+        </Button>
+      )}
+      {ready && !paused && <ConnectControl provider={provider} onStart={setStarted} {...intent} />}
+      {!ready && <span className="latchkey-bone" aria-hidden="true" />}
+      {wanted.length > 0 && (
+        <div className="latchkey-asks">
+          <p className="latchkey-line">{messages.promptScopes}</p>
+          <ul className="latchkey-scopes">
+            <ScopeItems provider={provider} scopes={wanted} />
+          </ul>
         </div>
       )}
-    </article>
+    </PromptFrame>
   )
 }
 

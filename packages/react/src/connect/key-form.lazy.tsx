@@ -18,6 +18,7 @@ import {
 import { useKit } from '../hooks.ts'
 import type { Messages } from '../messages/messages.ts'
 import { Button } from '../ui/button.tsx'
+import { Problem, verbatim } from '../ui/field.tsx'
 import { errorSentence, useMessages } from '../use-messages.ts'
 
 const LONGEST = 8 * 1024
@@ -43,7 +44,7 @@ export interface ApiKeyFormProps {
 }
 
 /** What is wrong with a form's input: a sentence, and the field it is about. */
-interface Problem {
+interface Refusal {
   field: string
   sentence: string
 }
@@ -54,14 +55,14 @@ interface Problem {
  */
 const submitted = new WeakMap<HTMLFormElement, KeyFields>()
 
+/** Asks the provider about the key in a form. Throws only if the key was refused. */
 function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProvider) {
   const { client } = useKit()
-  return useMutation({
+  const { mutateAsync } = useMutation({
     // No variables and no fields in the result: the mutation cache may be watched, logged or persisted by the app.
     mutationFn: async () => {
-      if (!form.current) throw new LatchkeyError('misuse', 'The form is gone.')
-      const fields = readFields(form.current, provider)
-      submitted.set(form.current, fields)
+      const fields = readFields(form.current!, provider)
+      submitted.set(form.current!, fields)
       return (await client.verifyKey(provider.id, fields)).status
     },
     networkMode: 'always',
@@ -69,6 +70,12 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
     gcTime: 0,
     throwOnError: false,
   })
+  return () =>
+    mutateAsync().catch((error: unknown) => {
+      if (error instanceof LatchkeyError && error.code === 'invalid_token') throw error
+      // The provider could not check the key: that is no reason to refuse a first one.
+      return 'unchecked' as const
+    })
 }
 
 /** The form itself; see {@link ApiKeyFormProps}. */
@@ -80,7 +87,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
   const form = useRef<HTMLFormElement>(null)
   const baseId = useId()
   const [needed, setNeeded] = useState(() => fieldsNeeded(provider, {}))
-  const [problem, setProblem] = useState<Problem>()
+  const [problem, setProblem] = useState<Refusal>()
   const [busy, setBusy] = useState(false)
   const [dropping, setDropping] = useState(false)
   /** The field whose text is to be seen. */
@@ -95,7 +102,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
     if (focusOnMount) control(form.current, primary)?.focus()
   }, [focusOnMount, primary])
 
-  const refuse = (next: Problem) => {
+  const refuse = (next: Refusal) => {
     setProblem(next)
     control(form.current, next.field)?.focus()
   }
@@ -118,28 +125,23 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
   }
   // A file that is too long for a key is not read.
   const takeFile = async (file: File) => fillFromFile(file.size > LONGEST ? '' : await file.text())
-  const take = (event: SyntheticEvent, file: File | undefined, text: string) => {
+  /** Takes a credential file that was pasted or dropped, itself or its text; false for what is none. */
+  const take = (event: SyntheticEvent, file: File | undefined, asText: string) => {
+    if (!takesFiles || !(file || asText.startsWith('{'))) return false
     event.preventDefault()
     if (file) void takeFile(file)
-    else fillFromFile(text)
+    else fillFromFile(asText)
+    return true
   }
 
-  const onPaste = (event: ClipboardEvent<HTMLElement>, { name, label, type }: KeyField) => {
-    const file = event.clipboardData.files[0]
+  const onPaste = (event: ClipboardEvent<HTMLFormElement>) => {
     const text = event.clipboardData.getData('text').trim()
-    if (takesFiles && (file || (provider.file && text.startsWith('{')))) take(event, file, text)
-    else if (type !== 'multiline' && /\p{Cc}/u.test(text)) {
-      // An input would drop line breaks without a word, and two lines would become one wrong key.
-      event.preventDefault()
-      refuse({ field: name, sentence: messages.keyUnprintable(label) })
-    }
-  }
-  const onDrop = (event: DragEvent<HTMLFormElement>) => {
-    setDropping(false)
-    if (!takesFiles) return
-    const file = event.dataTransfer.files[0]
-    const text = event.dataTransfer.getData('text').trim()
-    if (file || text.startsWith('{')) take(event, file, text)
+    if (take(event, event.clipboardData.files[0], provider.file ? text : '')) return
+    const field = provider.fields.find(({ name }) => name === (event.target as Control).name)
+    if (!field || field.type === 'multiline' || !/\p{Cc}/u.test(text)) return
+    // An input would drop line breaks without a word, and two lines would become one wrong key.
+    event.preventDefault()
+    refuse({ field: field.name, sentence: messages.keyUnprintable(field.label) })
   }
   const onInput = () => {
     if (!form.current) return
@@ -159,27 +161,14 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
     if (found) return refuse(found)
     setProblem(undefined)
     setBusy(true)
-    let verified = false
     try {
-      verified = (await verify.mutateAsync()) === 'verified'
-    } catch (error) {
-      if (error instanceof LatchkeyError && error.code === 'invalid_token') {
-        submitted.delete(node)
-        setBusy(false)
-        return refuse({ field: primary, sentence: errorSentence(messages, error, provider.name) })
-      }
-      // The provider could not check the key: that is no reason to refuse a first one.
-    }
-    const fields = submitted.get(node) ?? readFields(node, provider)
-    submitted.delete(node)
-    // Closed while the key was checked: that was a no.
-    if (form.current !== node) return
-    // A key of who knows whom does not take the place of a known person's. A vault's server checks for itself.
-    if (account?.subject && !verified && client.getSnapshot().custody !== 'vault') {
-      setBusy(false)
-      return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
-    }
-    try {
+      const verified = (await verify()) === 'verified'
+      const fields = submitted.get(node) ?? readFields(node, provider)
+      // Closed while the key was checked: that was a no.
+      if (form.current !== node) return
+      // A key of who knows whom does not take the place of a known person's. A vault's server checks for itself.
+      if (account?.subject && !verified && client.getSnapshot().custody !== 'vault')
+        return refuse({ field: primary, sentence: messages.rotateUnchecked(provider.name) })
       const result = await (accountId
         ? client.connectKey(provider.id, fields, { accountId })
         : client.connectKey(provider.id, fields))
@@ -191,6 +180,7 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
       const known = error instanceof LatchkeyError ? error : new LatchkeyError('misuse', messages.keyFailed)
       refuse({ field: primary, sentence: errorSentence(messages, known, provider.name) })
     } finally {
+      submitted.delete(node)
       setBusy(false)
     }
   }
@@ -220,22 +210,29 @@ export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, on
         setDropping(true)
       }}
       onDragLeave={() => setDropping(false)}
-      onDrop={onDrop}
+      onDrop={(event: DragEvent) => {
+        setDropping(false)
+        take(event, event.dataTransfer.files[0], event.dataTransfer.getData('text').trim())
+      }}
+      onInput={onInput}
+      onPaste={onPaste}
+      // A secret is hidden again when the focus leaves its field, or the window.
+      onBlur={({ target, relatedTarget }: FocusEvent) => {
+        const left = target.closest('.latchkey-control')
+        if (left && !left.contains(relatedTarget)) setRevealed(undefined)
+      }}
     >
       {rotates && <p className="latchkey-hint">{messages.rotateHint(account.label)}</p>}
-      {provider.fields.map((field, index) => (
+      {provider.fields.map((field) => (
         <Field
           key={field.name}
           provider={provider}
           field={field}
           baseId={baseId}
-          first={index === 0}
           hidden={!needed.includes(field.name)}
           problem={problem?.field === field.name ? problem.sentence : undefined}
           shown={revealed === field.name}
           busy={busy}
-          onInput={onInput}
-          onPaste={(event) => onPaste(event, field)}
           onFile={takeFile}
           onReveal={(shown) => setRevealed(shown ? field.name : undefined)}
         />
@@ -266,24 +263,22 @@ interface FieldProps {
   provider: ApiKeyProvider
   field: KeyField
   baseId: string
-  /** The key itself: the way to get one, and to choose its file, are beside it. */
-  first: boolean
   /** The key that is typed does not call for it. */
   hidden: boolean
   problem: string | undefined
   /** Its text is to be seen, though it is secret. */
   shown: boolean
   busy: boolean
-  onInput: () => void
-  onPaste: (event: ClipboardEvent<HTMLElement>) => void
   onFile: (file: File) => void
   onReveal: (shown: boolean) => void
 }
 
 /** One field: its label, what it is typed into, and what there is to say about it. */
 function Field(props: FieldProps) {
-  const { provider, field, baseId, first, hidden, problem, shown, busy, onInput, onPaste, onFile, onReveal } = props
+  const { provider, field, baseId, hidden, problem, shown, busy, onFile, onReveal } = props
   const { name, label, type, help, secret, placeholder } = field
+  // The key itself: the way to get one, and to choose its file, are beside it.
+  const first = field === provider.fields[0]
   const messages = useMessages()
   const id = `${baseId}-${name}`
   const fileHint = first && provider.file ? messages.keyFileHint(provider.file.name) : undefined
@@ -299,18 +294,15 @@ function Field(props: FieldProps) {
     autoComplete: 'off',
     'aria-invalid': problem ? true : undefined,
     'aria-describedby': notes.filter(Boolean).join(' ') || undefined,
-    onInput,
   }
   const typed = {
     ...shared,
-    autoCapitalize: 'none',
-    spellCheck: false,
+    ...verbatim,
     placeholder,
     'data-1p-ignore': true,
     'data-lpignore': 'true',
     'data-masked': (secret && !shown) || undefined,
     readOnly: busy,
-    onPaste,
   }
   return (
     <div className="latchkey-field" hidden={hidden}>
@@ -325,15 +317,7 @@ function Field(props: FieldProps) {
           </svg>
         </a>
       )}
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: it only hears that the focus has left it. */}
-      <div
-        className="latchkey-control"
-        data-secret={secret}
-        // A secret is hidden again when the focus leaves its field, or the window.
-        onBlur={({ currentTarget, relatedTarget }: FocusEvent) =>
-          currentTarget.contains(relatedTarget) || onReveal(false)
-        }
-      >
+      <div className="latchkey-control" data-secret={secret}>
         {type === 'select' ? (
           <select {...shared} defaultValue="" disabled={busy}>
             <option value="" disabled>
@@ -356,11 +340,7 @@ function Field(props: FieldProps) {
         )}
         {secret && <Reveal id={id} shown={shown} onReveal={onReveal} />}
       </div>
-      {problem && (
-        <p id={`${baseId}-error`} className="latchkey-problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem id={`${baseId}-error`} sentence={problem} />
       {hint && (
         <p id={`${id}-help`} className="latchkey-hint">
           {hint}
@@ -438,12 +418,8 @@ function FileButton(props: { label: string; disabled: boolean; onFile: (file: Fi
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement
 
-function control(form: HTMLFormElement | null, field: string): Control | null {
-  const node = form?.elements.namedItem(field)
-  return node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement
-    ? node
-    : null
-}
+/** A form's input for a field: its elements are all named by its own fields. */
+const control = (form: HTMLFormElement | null, field: string) => form?.elements.namedItem(field) as Control | null
 
 function readFields(form: HTMLFormElement, provider: ApiKeyProvider): KeyFields {
   const typed: KeyFields = {}
@@ -473,7 +449,7 @@ function fieldsNeeded(provider: ApiKeyProvider, fields: KeyFields): readonly str
   return scheme?.fields ?? provider.fields.slice(0, 1).map((field) => field.name)
 }
 
-function findProblem(provider: ApiKeyProvider, fields: KeyFields, messages: Messages): Problem | undefined {
+function findProblem(provider: ApiKeyProvider, fields: KeyFields, messages: Messages): Refusal | undefined {
   for (const { name, label, type, pattern } of provider.fields) {
     const value = fields[name]
     if (value === undefined) continue

@@ -1,10 +1,11 @@
 'use client'
-import { type ConnectedAccount, defaultAccount, type Provider } from '@latchkey/core'
+import { type CardStatus, type ConnectedAccount, defaultAccount, type Provider } from '@latchkey/core'
 import { isPageOf } from '@latchkey/core/internal'
-import { useId } from 'react'
+import { forwardRef, type ReactNode, useId } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
-import { Button } from '../ui/button.tsx'
+import { Button, classes } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
+import { useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 
 interface PagePromptProps {
@@ -18,32 +19,62 @@ interface PagePromptProps {
 
 /** Asks the person to visit a page of an MCP server's own (URL-mode elicitation), and shows whose page it really is. */
 export function PagePrompt({ provider, url, onConnected, className }: PagePromptProps) {
-  const { icons } = useKit()
   const messages = useMessages()
-  const titleId = useId()
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, provider.id))
   if (!isPageOf(url, 'mcp' in provider ? provider.mcp.url : undefined)) return null
   const { host } = new URL(url)
   return (
+    <PromptFrame provider={provider} className={className} title={messages.promptPage(provider.name, host)}>
+      <div className="latchkey-actions latchkey-page">
+        <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
+          {messages.openPage(host)}
+        </a>
+        {account && onConnected && <Button onClick={() => onConnected(account)}>{messages.pageDone}</Button>}
+      </div>
+    </PromptFrame>
+  )
+}
+
+interface PromptFrameProps {
+  provider: Provider
+  className: string | undefined
+  status?: CardStatus
+  /** What is asked for. */
+  title?: string
+  /** What is said in place of a title once there is nothing to ask for. */
+  done?: string
+  /** A line below the title. */
+  line?: ReactNode
+  /** Beside the title, or below it where the look says so. */
+  children: ReactNode
+  below?: ReactNode
+}
+
+/** The card of a prompt: the provider's mark, what is asked for, and how to answer. */
+export const PromptFrame = /* @__PURE__ */ forwardRef<HTMLElement, PromptFrameProps>(function PromptFrame(props, ref) {
+  const { provider, className, status, title, done, line, children, below } = props
+  const { icons } = useKit()
+  const titleId = useId()
+  return (
     <article
-      className={['latchkey latchkey-prompt', className].filter(Boolean).join(' ')}
+      {...useLanguage()}
+      ref={ref}
+      className={classes('latchkey latchkey-prompt', className)}
       aria-labelledby={titleId}
+      data-status={status}
       data-provider={provider.id}
     >
       <div className="latchkey-head">
         <span className="latchkey-mark">{brandMark(provider.id, provider.name, icons)}</span>
         <div className="latchkey-title">
-          <p id={titleId} className="latchkey-name">
-            {messages.promptPage(provider.name, host)}
+          <p id={titleId} className={done ? 'latchkey-done' : 'latchkey-name'} tabIndex={done ? -1 : undefined}>
+            {done ?? title}
           </p>
+          {line && <p className="latchkey-line">{line}</p>}
         </div>
-        <div className="latchkey-actions latchkey-page">
-          <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
-            {messages.openPage(host)}
-          </a>
-          {account && onConnected && <Button onClick={() => onConnected(account)}>{messages.pageDone}</Button>}
-        </div>
+        {children}
       </div>
+      {below}
     </article>
   )
-}
+})

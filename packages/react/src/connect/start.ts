@@ -1,6 +1,7 @@
 'use client'
 import { type ConnectOptions, type ConnectOutcome, defaultAccount, type Provider } from '@latchkey/core'
 import { useKit } from '../hooks.ts'
+import type { FirstMessages } from '../messages/messages.ts'
 import { type ConnectResult, neverRejecting } from '../use-connect.ts'
 
 /** What a connect is about. */
@@ -19,6 +20,13 @@ export interface ConnectIntent {
   intent?: ConnectOptions['intent']
   /** Called when an account was connected here. */
   onConnected?: (outcome: Extract<ConnectOutcome, { status: 'connected' }>) => void
+}
+
+/** What a button is called that starts the intent's flow: the visible word, and the accessible name. */
+export function connectWords(messages: FirstMessages, provider: string, { accountId, accountLabel }: ConnectIntent) {
+  return accountId === undefined
+    ? { label: messages.connectShort, name: messages.connect(provider) }
+    : { label: messages.reconnectShort, name: messages.reconnect(provider, accountLabel) }
 }
 
 /** Starts the intent's flow in this very tick. */

@@ -6,7 +6,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient } from '../testing.ts'
 import { ConsentDialog } from './consent-dialog.tsx'
 
-/** What the agent will be able to do, before the provider's own page asks. */
+/** Asks what the agent may do, before the provider's own page asks. */
 const meta = {
   title: 'ConsentDialog',
   component: ConsentDialog,
@@ -37,7 +37,7 @@ type Story = StoryObj<typeof meta>
 const dialog = async (name = 'GitHub') =>
   within(await screen.findByRole('dialog', { name: `What may your agent do at ${name}?` }))
 
-/** Required ones are fixed, optional ones are ticked, and sensitive ones wait for a yes. */
+/** Required scopes cannot be unticked, optional ones are ticked, and sensitive ones are not ticked. */
 export const First: Story = {
   play: async ({ args }) => {
     const inside = await dialog()
@@ -63,7 +63,7 @@ export const First: Story = {
 
 export const FirstDark: Story = { ...First, globals: { theme: 'dark' } }
 
-/** More than the account has: what it has is told apart from what is new. */
+/** The account is asked for more. Scopes that it has are shown apart from new ones. */
 export const Upgrade: Story = {
   args: { asked: ['read:user', 'user:email', 'gist'], granted: ['read:user', 'user:email'], account: 'octocat' },
   play: async ({ args }) => {
@@ -76,7 +76,7 @@ export const Upgrade: Story = {
   },
 }
 
-/** The one new thing is sensitive: going on without it would change nothing. */
+/** The only new scope is sensitive and not ticked, so there is nothing to continue with. */
 export const NothingChosen: Story = {
   args: { asked: ['repo'], granted: ['read:user'], account: 'octocat' },
   play: async ({ args }) => {

@@ -8,7 +8,7 @@ import { DifferentAccountDialog } from './different-account-dialog.tsx'
 const octocat = fakeAccount()
 const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa' })
 
-/** A reconnect came back as another person. */
+/** Shown when the person reconnects an account, but signs in with a different one. */
 const meta = {
   title: 'DifferentAccountDialog',
   component: DifferentAccountDialog,
@@ -21,7 +21,7 @@ const meta = {
       states: {
         github: {
           status: 'idle',
-          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
+          error: new LatchkeyError('account_changed', 'You signed in with a different account.', { next: 'choose' }),
           changed: { from: octocat, to: mona },
         },
       },
@@ -55,8 +55,8 @@ export const Replaces: Story = {
   },
 }
 
-/** Escape puts the question off: nothing is decided. */
-export const PutOff: Story = {
+/** Escape closes the dialog. Nothing changes, and the question stays open. */
+export const Postponed: Story = {
   play: async ({ args, loaded: { client } }) => {
     await dialog()
     await userEvent.keyboard('{Escape}')
@@ -66,8 +66,8 @@ export const PutOff: Story = {
   },
 }
 
-/** Nothing to ask, nothing there. */
-export const Silent: Story = {
+/** With nothing to ask it renders nothing. */
+export const NothingToAsk: Story = {
   parameters: { fake: { states: { github: { status: 'idle', error: null, changed: null } } } },
   play: async () => expect(screen.queryByRole('dialog')).toBeNull(),
 }

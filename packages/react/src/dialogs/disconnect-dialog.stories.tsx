@@ -32,8 +32,8 @@ type Story = StoryObj<typeof meta>
 
 const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
 
-/** The harmless answer has the focus; Escape changes nothing, and the focus is back on the button. */
-export const PutOff: Story = {
+/** The focus is on Cancel. Escape changes nothing, and the focus returns to the button. */
+export const Cancelled: Story = {
   play: async ({ canvas, args }) => {
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
@@ -79,13 +79,15 @@ export const RemovedOnly: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
-    await waitFor(() => expect(receipt.getByText(/^Removed here. GitHub could not be told/)).toBeVisible())
-    await waitFor(() => expect(receipt.getByRole('link', { name: 'Do it at GitHub' })).toBeVisible())
+    await waitFor(() =>
+      expect(receipt.getByText(/^Removed here. The access could not be revoked at GitHub/)).toBeVisible(),
+    )
+    await waitFor(() => expect(receipt.getByRole('link', { name: 'Revoke it at GitHub' })).toBeVisible())
   },
 }
 
-/** `receipt="left"`: the app says it in its own place. */
-export const ReceiptLeft: Story = {
+/** `receipt="left"`: the app shows the receipt itself. */
+export const ReceiptShownByTheApp: Story = {
   args: { receipt: 'left' },
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
@@ -95,7 +97,7 @@ export const ReceiptLeft: Story = {
   },
 }
 
-/** Without a trigger the app opens it. */
+/** Without a trigger, the app opens the dialog. */
 export const OpenedByTheApp: Story = {
   args: { open: true, children: undefined },
   play: async ({ args }) => {

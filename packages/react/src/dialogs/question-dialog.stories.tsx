@@ -8,7 +8,7 @@ import { QuestionDialog } from './questions.lazy.tsx'
 
 const disconnect = fn()
 
-/** The question before an account is disconnected, or when another person signed in. */
+/** Asks before an account is disconnected, or when the person signed in with a different account. */
 const meta = {
   title: 'QuestionDialog',
   component: QuestionDialog,
@@ -37,7 +37,7 @@ type Story = StoryObj<typeof meta>
 export const BeforeDisconnecting: Story = {
   play: async ({ args }) => {
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
-    // The harmless answer has the focus.
+    // The focus is on Cancel.
     await expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus()
     await userEvent.keyboard('{Escape}')
     await expect(args.onClose).toHaveBeenCalledOnce()

@@ -3,10 +3,9 @@ import type { ConnectedAccount, DisconnectReceipt, Provider, ProviderState } fro
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useKit, useProvider } from '../hooks.ts'
-import { Button } from '../ui/button.tsx'
+import { Layer } from '../parts/layer.tsx'
+import { Button, classes } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
-import { Layer } from '../ui/layer.tsx'
-import { useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { type ConsentItem, type UseConsentOptions, useConsent } from './consent-items.ts'
 import { Receipt } from './receipt.lazy.tsx'
@@ -17,40 +16,28 @@ interface Answer {
   choose: () => void
 }
 
-interface QuestionDialogProps {
-  /** The question. */
-  title: string
-  /** What will happen. */
-  body: ReactNode
-  /** In this order; the first one has the focus, so it should be harmless. */
-  answers: readonly Answer[]
+interface FrameProps {
+  className?: string
+  /** Something is being carried out: nothing closes it. */
+  busy?: boolean
   /** A click beside it does not close it: for questions that no click asked for. */
   firm?: boolean
-  /** The answer is being carried out: there is nothing to choose. */
-  busy?: boolean
   /** Called when it is closed without an answer. */
   onClose: () => void
   /** Called when the dialog is gone: moves the focus. @default back to where it was */
-  onClosed?: () => void
+  onClosed?: (() => void) | undefined
+  children: ReactNode
 }
 
-/** Asks before something is done. Loaded on intent. */
-export function QuestionDialog({ title, body, answers, firm, busy = false, onClose, onClosed }: QuestionDialogProps) {
+/** An open modal dialog. */
+function Frame({ className, busy, firm, onClose, onClosed, children }: FrameProps) {
   const home = useRef<Element>(null)
-  const actions = useRef<HTMLDivElement>(null)
-  const asked = useRef(title)
-  useEffect(() => {
-    if (asked.current === title) return
-    asked.current = title
-    // What had the focus was an answer to the question before.
-    actions.current?.querySelector('button')?.focus()
-  }, [title])
   return (
     <Root open onOpenChange={(open) => !open && !busy && onClose()}>
-      <Layer Portal={Portal} {...useLanguage()}>
+      <Layer Portal={Portal}>
         <Overlay className="latchkey-overlay" />
         <Content
-          className="latchkey-dialog"
+          className={classes('latchkey-dialog', className)}
           aria-busy={busy || undefined}
           onInteractOutside={(event) => firm && event.preventDefault()}
           onOpenAutoFocus={() => {
@@ -62,54 +49,77 @@ export function QuestionDialog({ title, body, answers, firm, busy = false, onClo
             else if (home.current instanceof HTMLElement) home.current.focus()
           }}
         >
-          <Title className="latchkey-heading">{title}</Title>
-          <Description asChild className="latchkey-description">
-            <div aria-live="polite">{body}</div>
-          </Description>
-          <div ref={actions} className="latchkey-actions">
-            {answers.map(({ label, kind, choose }) => (
-              <Button key={label} kind={kind} aria-disabled={busy || undefined} onClick={() => busy || choose()}>
-                {label}
-              </Button>
-            ))}
-          </div>
+          {children}
         </Content>
       </Layer>
     </Root>
   )
 }
 
-interface DisconnectQuestionProps {
+type QuestionDialogProps = Omit<FrameProps, 'className' | 'children'> & {
+  /** The question. */
+  title: string
+  /** What will happen. */
+  body: ReactNode
+  /** In this order; the first one has the focus, so it should be harmless. */
+  answers: readonly Answer[]
+}
+
+/** Asks before something is done. Loaded on intent. */
+export function QuestionDialog({ title, body, answers, ...frame }: QuestionDialogProps) {
+  const { busy } = frame
+  const actions = useRef<HTMLDivElement>(null)
+  const asked = useRef(title)
+  useEffect(() => {
+    if (asked.current === title) return
+    asked.current = title
+    // What had the focus was an answer to the question before.
+    actions.current?.querySelector('button')?.focus()
+  }, [title])
+  return (
+    <Frame {...frame}>
+      <Title className="latchkey-heading">{title}</Title>
+      <Description asChild className="latchkey-description">
+        <div aria-live="polite">{body}</div>
+      </Description>
+      <div ref={actions} className="latchkey-actions">
+        {answers.map(({ label, kind, choose }) => (
+          <Button key={label} kind={kind} aria-disabled={busy || undefined} onClick={() => busy || choose()}>
+            {label}
+          </Button>
+        ))}
+      </div>
+    </Frame>
+  )
+}
+
+type Closing = Pick<FrameProps, 'onClose' | 'onClosed'>
+
+interface DisconnectQuestionProps extends Closing {
   provider: Provider
   account: ConnectedAccount | undefined
   receipt: 'shown' | 'left'
   onDisconnected: ((receipt: DisconnectReceipt) => void) | undefined
-  onClose: () => void
-  onClosed: (() => void) | undefined
-}
-
-/** A confirmed disconnect, with its receipt once that is known. */
-interface Ending {
-  receipt: DisconnectReceipt | undefined
 }
 
 /** The open dialog of a `DisconnectDialog`, or of a card. */
 export function DisconnectQuestion(props: DisconnectQuestionProps) {
-  const { provider, account, receipt, onDisconnected, onClose, onClosed } = props
+  const { provider, account, receipt, onDisconnected, ...closing } = props
   const { name } = provider
   const messages = useMessages()
   const { disconnect } = useDisconnect()
-  const [ending, setEnding] = useState<Ending>()
+  // A confirmed disconnect, with its receipt once that is known.
+  const [ending, setEnding] = useState<{ receipt: DisconnectReceipt | undefined }>()
   const confirm = async () => {
     if (!account) return
-    if (receipt === 'left') onClose()
+    if (receipt === 'left') closing.onClose()
     else setEnding({ receipt: undefined })
     const result = await disconnect(account.id)
     if (receipt === 'shown') setEnding({ receipt: result })
     onDisconnected?.(result)
   }
   const about = provider.kind === 'api-key' ? messages.disconnectKeyBody : messages.disconnectBody
-  const cancel = { label: messages.cancelShort, kind: 'secondary', choose: onClose } as const
+  const cancel = { label: messages.cancelShort, kind: 'secondary', choose: closing.onClose } as const
   const question = !ending
     ? account && {
         title: messages.disconnectTitle(name),
@@ -123,27 +133,22 @@ export function DisconnectQuestion(props: DisconnectQuestionProps) {
           answers: [{ ...cancel, label: messages.done }],
         }
       : { title: messages.disconnectTitle(name), body: messages.disconnecting, answers: [cancel], busy: true }
-  return question && <QuestionDialog {...question} onClose={onClose} onClosed={onClosed} />
+  return question && <QuestionDialog {...question} {...closing} />
 }
 
-type Change = NonNullable<ProviderState['changed']>
-
-interface DifferentAccountQuestionProps {
+interface DifferentAccountQuestionProps extends Closing {
   /** Provider id. */
   provider: string
-  changed: Change
-  onClose: () => void
-  onClosed: (() => void) | undefined
+  changed: NonNullable<ProviderState['changed']>
 }
 
 /** The open dialog of a `DifferentAccountDialog`, or of a card. */
-export function DifferentAccountQuestion(props: DifferentAccountQuestionProps) {
-  const { provider, changed, onClose, onClosed } = props
+export function DifferentAccountQuestion({ provider, changed, ...closing }: DifferentAccountQuestionProps) {
   const { from, to } = changed
   const { client } = useKit()
   const messages = useMessages()
   const answer = (choice: 'keep-both' | 'replace' | 'cancel') => () => {
-    onClose()
+    closing.onClose()
     // What fails is in the provider's state, where its card shows it.
     client.resolveChange(provider, choice).catch(() => {})
   }
@@ -157,71 +162,56 @@ export function DifferentAccountQuestion(props: DifferentAccountQuestionProps) {
         { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
         { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
       ]}
-      onClose={onClose}
-      onClosed={onClosed}
+      {...closing}
     />
   )
 }
 
-interface ConsentQuestionProps extends UseConsentOptions {
+interface ConsentQuestionProps extends UseConsentOptions, Closing {
   /** The account's label, when it is given more than it has. */
   account?: string | undefined
   onContinue: (scopes: readonly string[]) => void
-  onClose: () => void
-  onClosed?: (() => void) | undefined
 }
 
 /** The open dialog of a `ConsentDialog` or of a connect button. */
 export function ConsentQuestion(props: ConsentQuestionProps) {
-  const { provider: providerId, asked, granted = [], account, onContinue, onClose, onClosed } = props
+  const { provider: providerId, granted = [], account, onContinue, onClose, onClosed } = props
   const { icons } = useKit()
   const name = useProvider(providerId)?.name ?? providerId
   const messages = useMessages()
-  const { items, setChosen, scopes } = useConsent({ provider: providerId, asked, granted })
+  const { items, setChosen, scopes } = useConsent(props)
   const nothingId = useId()
   const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
   const label = granted.length > 0 ? messages.consentMore : messages.consentChoice
   return (
-    <Root open onOpenChange={(open) => !open && onClose()}>
-      <Layer Portal={Portal}>
-        <Overlay className="latchkey-overlay" />
-        <Content
-          className="latchkey-dialog latchkey-consent"
-          onCloseAutoFocus={(event) => {
-            if (!onClosed) return
-            event.preventDefault()
-            onClosed()
-          }}
+    <Frame className="latchkey-consent" onClose={onClose} onClosed={onClosed}>
+      <div className="latchkey-consent-head">
+        <span className="latchkey-mark">{brandMark(providerId, name, icons)}</span>
+        <Title className="latchkey-heading">{messages.consentTitle(name)}</Title>
+      </div>
+      <div className="latchkey-consent-body">
+        <Group label={messages.consentGranted} items={of('granted')} />
+        <Group label={messages.consentNeeded} items={of('required')} />
+        <Group label={label} items={of('optional')} setChosen={setChosen} />
+      </div>
+      <Description className="latchkey-hint">{messages.consentBody(name, account)}</Description>
+      <p id={nothingId} className="latchkey-consent-nothing" role="status">
+        {!scopes && messages.consentNothing}
+      </p>
+      <div className="latchkey-actions">
+        <Button onClick={onClose}>{messages.cancelShort}</Button>
+        <Button
+          kind="primary"
+          // Not disabled: it can be reached, and says what is missing.
+          aria-disabled={!scopes || undefined}
+          aria-describedby={scopes ? undefined : nothingId}
+          // No await in here: the window opens in this very click.
+          onClick={() => scopes && onContinue(scopes)}
         >
-          <div className="latchkey-consent-head">
-            <span className="latchkey-mark">{brandMark(providerId, name, icons)}</span>
-            <Title className="latchkey-heading">{messages.consentTitle(name)}</Title>
-          </div>
-          <div className="latchkey-consent-body">
-            <Group label={messages.consentGranted} items={of('granted')} />
-            <Group label={messages.consentNeeded} items={of('required')} />
-            <Group label={label} items={of('optional')} setChosen={setChosen} />
-          </div>
-          <Description className="latchkey-hint">{messages.consentBody(name, account)}</Description>
-          <p id={nothingId} className="latchkey-consent-nothing" role="status">
-            {!scopes && messages.consentNothing}
-          </p>
-          <div className="latchkey-actions">
-            <Button onClick={onClose}>{messages.cancelShort}</Button>
-            <Button
-              kind="primary"
-              // Not disabled: it can be reached, and says what is missing.
-              aria-disabled={!scopes || undefined}
-              aria-describedby={scopes ? undefined : nothingId}
-              // No await in here: the window opens in this very click.
-              onClick={() => scopes && onContinue(scopes)}
-            >
-              {messages.consentContinue(name)}
-            </Button>
-          </div>
-        </Content>
-      </Layer>
-    </Root>
+          {messages.consentContinue(name)}
+        </Button>
+      </div>
+    </Frame>
   )
 }
 

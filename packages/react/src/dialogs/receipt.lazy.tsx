@@ -1,6 +1,6 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
-import { Button } from '../ui/button.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -16,11 +16,7 @@ interface ReceiptProps {
 export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
   const messages = useMessages()
   const { name } = provider
-  const dismiss = onDismiss && (
-    <Button size="small" onClick={onDismiss}>
-      {messages.dismiss}
-    </Button>
-  )
+  const dismiss = onDismiss && <SmallButton label={messages.dismiss} onPress={onDismiss} />
   if (receipt.status === 'revoked') {
     return (
       <Notice tone="success" actions={dismiss}>

@@ -8,7 +8,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { AddMcpServer, ConnectedAccounts, ConnectPrompt, LatchkeyProvider, Registrations } from '../index.ts'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(() => {
   cleanup()
@@ -26,7 +26,7 @@ it('case 148: no request goes to a new server until the person has seen its host
   await userEvent.paste('{"mcpServers":{"GitHub":{"url":"https://evil.example/mcp"}}}')
   expect(onAdd).not.toHaveBeenCalled()
   await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
-  // The name is the server's claim; the host is what it is.
+  // The name is only the server's claim, so the host must be shown.
   expect(screen.getByText('evil.example')).toBeTruthy()
   expect(onAdd).not.toHaveBeenCalled()
   await userEvent.click(screen.getByRole('button', { name: 'Add' }))
@@ -41,7 +41,7 @@ async function paste(text: string) {
   await userEvent.click(screen.getByRole('button', { name: 'Continue' }))
 }
 
-it('case 217: a server at another address than the account of its name is refused before anything is asked', async () => {
+it('case 217: a server with the id of an account but another address is refused before any request', async () => {
   const account = fakeAccount({
     provider: 'notes',
     issuer: 'https://as.example',
@@ -59,7 +59,7 @@ it('case 217: a server at another address than the account of its name is refuse
   expect(onAdd).toHaveBeenCalledOnce()
 })
 
-it('case 224: a server with the name of a provider of the page is refused, and the page stays', async () => {
+it('case 224: a server with the id of a provider of the page is refused, and the page keeps working', async () => {
   const onAdd = vi.fn()
   const client = createFakeClient()
   show(<AddMcpServer onAdd={onAdd} />, client)
@@ -68,7 +68,7 @@ it('case 224: a server with the name of a provider of the page is refused, and t
     expect(screen.getByRole('alert').textContent).toContain('The name GitHub is taken.')
     await userEvent.clear(screen.getByRole('textbox'))
   }
-  // Also one that came while the person was asked.
+  // Also a provider that was added while the person was asked.
   await paste('{"Notes":{"url":"https://evil.example/mcp"}}')
   client.setProviders([...client.providers, mcp({ id: 'notes', url: 'https://notes.example/mcp' })])
   await userEvent.click(screen.getByRole('button', { name: 'Add' }))
@@ -76,7 +76,7 @@ it('case 224: a server with the name of a provider of the page is refused, and t
   expect(onAdd).not.toHaveBeenCalled()
 })
 
-it('case 224: an app that lists it all the same goes on with the provider that it had', async () => {
+it('case 224: an app that still adds it keeps the provider that it had', async () => {
   const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
   const evil = mcp({ id: 'github', name: 'GitHub', url: 'https://evil.example/mcp' })
   const providers = [github()]
@@ -93,16 +93,16 @@ it('case 224: an app that lists it all the same goes on with the provider that i
   expect(logged).toHaveBeenCalledWith(expect.stringContaining('Two providers have the id "github"'))
 })
 
-it('case 223: the question names the account and the host that gets it', async () => {
+it('case 223: the question names the account, and the host that would get it', async () => {
   const fields = `{"url":"https://cats.evil.example/mcp","headers":{"X-Cat":"\${GITHUB_TOKEN}","X-Key":"\${KAGGLE_KEY}"}}`
   show(<AddMcpServer onAdd={() => {}} />)
   await paste(`{"cats":${fields}}`)
-  const question = screen.getByRole('group', { name: 'Ask this server for a login?' })
-  expect(question.textContent).toContain('Your GitHub account is given to cats.evil.example.')
-  expect(question.textContent).toContain('Your Kaggle account is given to cats.evil.example.')
+  const question = screen.getByRole('group', { name: 'Add this server?' })
+  expect(question.textContent).toContain('cats.evil.example will get access to your GitHub account.')
+  expect(question.textContent).toContain('cats.evil.example will get access to your Kaggle account.')
 })
 
-it('says where the mistake in the JSON is', async () => {
+it('says where the JSON is wrong', async () => {
   show(<AddMcpServer onAdd={() => {}} />)
   await userEvent.click(screen.getByRole('textbox'))
   await userEvent.paste('{"mcpServers":{"a":{"url":"http://mcp.example/"}}}')
@@ -139,7 +139,7 @@ it('case 147: no picture of a server is loaded', () => {
   expect(container.innerHTML).not.toContain('track.example')
 })
 
-it('a page that a server wants visited is linked by its host, and opened by the person only', () => {
+it('a page that a server asks to visit is linked by its host, and opens only with a click', () => {
   const notes = mcp({ id: 'notes', name: 'Notes', url: 'https://notes.example/mcp' })
   const request = {
     type: 'authorization_required',
@@ -153,7 +153,7 @@ it('a page that a server wants visited is linked by its host, and opened by the 
   expect(link.getAttribute('rel')).toBe('noopener noreferrer')
 })
 
-it('a token in the JSON of a server stays in the field: it is in nothing that React holds', async () => {
+it('a token in the JSON stays in the field, and is in no React state', async () => {
   const onAdd = vi.fn()
   const { container } = show(<AddMcpServer onAdd={onAdd} />)
   const field = screen.getByRole<HTMLTextAreaElement>('textbox')

@@ -4,7 +4,8 @@ import { bindingChange } from '@latchkey/core/internal'
 import { type McpServerEntry, type McpServers, mcpServers } from '@latchkey/core/mcp'
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../hooks.ts'
-import { Button } from '../ui/button.tsx'
+import { Button, classes } from '../ui/button.tsx'
+import { Problem, verbatim } from '../ui/field.tsx'
 import { useMessages } from '../use-messages.ts'
 
 /** Props of {@link AddMcpServer}. */
@@ -16,12 +17,9 @@ export interface AddMcpServerProps {
 }
 
 /** What is asked about a server. Its headers and environment may hold secrets, so they stay in the text field. */
-interface Asked {
-  id: string
-  name: string
+interface Asked extends Pick<McpServerEntry, 'id' | 'name' | 'kind'> {
   /** Its host, whatever name it gives itself, or its program. */
   place: string | undefined
-  kind: McpServerEntry['kind']
   /** Names of the accounts that it is given, by references such as `${GITHUB_TOKEN}`. */
   accounts: readonly string[]
 }
@@ -55,7 +53,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
   }
   /** What the text names; undefined, and the mistake is shown, when it cannot be added. */
   const understood = (): McpServers | undefined => {
-    const text = field.current?.value ?? ''
+    const text = field.current?.value.trim() ?? ''
     try {
       const added = readServers(text)
       const taken = added.servers.find(({ id }) => isTaken(id, added.providers))
@@ -104,7 +102,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
   const errorId = `${baseId}-error`
   const hintId = `${baseId}-hint`
   return (
-    <form className={['latchkey latchkey-add', className].filter(Boolean).join(' ')} noValidate onSubmit={read}>
+    <form className={classes('latchkey latchkey-add', className)} noValidate onSubmit={read}>
       {/* Hidden, not gone, while its servers are asked about: the text is nowhere else. */}
       <div className="latchkey-add-entry" hidden={asked !== undefined}>
         <label className="latchkey-name" htmlFor={`${baseId}-text`}>
@@ -119,9 +117,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           className="latchkey-input"
           rows={3}
           dir="ltr"
-          spellCheck={false}
-          autoComplete="off"
-          autoCapitalize="none"
+          {...verbatim}
           placeholder="https://mcp.example.com/mcp"
           onInput={({ currentTarget }) => {
             setEmpty(currentTarget.value.trim() === '')
@@ -130,11 +126,7 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
           aria-invalid={error !== undefined || undefined}
           aria-describedby={error === undefined ? hintId : `${errorId} ${hintId}`}
         />
-        {error !== undefined && (
-          <p id={errorId} className="latchkey-problem" role="alert">
-            {error}
-          </p>
-        )}
+        <Problem id={errorId} sentence={error} />
         <div className="latchkey-actions">
           <Button type="submit" kind="primary" disabled={empty}>
             {messages.addServerNext}
@@ -178,10 +170,9 @@ export function AddMcpServer({ onAdd, className }: AddMcpServerProps) {
 }
 
 function readServers(text: string): McpServers {
-  const trimmed = text.trim()
-  if (trimmed.startsWith('{')) return mcpServers(trimmed)
-  const name = URL.canParse(trimmed) ? hostOf(trimmed) : 'server'
-  return mcpServers({ [name]: { url: trimmed } })
+  if (text.startsWith('{')) return mcpServers(text)
+  const name = URL.canParse(text) ? hostOf(text) : 'server'
+  return mcpServers({ [name]: { url: text } })
 }
 
 /** The provider whose accounts fill a variable, else the variable itself. */
@@ -196,7 +187,7 @@ const hostOf = (url: string) => new URL(url).host
 
 /** Where in the JSON a mistake is says nothing to who entered an address. */
 function inWords(message: string, text: string): string {
-  if (text.trim().startsWith('{')) return message
+  if (text.startsWith('{')) return message
   const sentence = message.replace(/^mcpServers\S*: /, '')
   return sentence.slice(0, 1).toUpperCase() + sentence.slice(1)
 }

@@ -13,7 +13,7 @@ const onAdd = fn()
 const onConnected = fn()
 const notes = mcp({ id: 'notes', name: 'Notes', url: 'https://notes.example/mcp' })
 
-/** MCP servers: added by hand, registered with, and what they ask of a person. */
+/** MCP servers: adding one, the app's registrations, and what servers ask of a person. */
 const meta = {
   title: 'MCP servers',
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
@@ -41,7 +41,7 @@ export const Add: Story = {
   },
 }
 
-/** Its name is what it says of itself; its host is what it is. Nothing was asked of it yet. */
+/** A server's name is its own claim, so its host is shown too. No request was sent yet. */
 export const AddAsksFirst: Story = {
   parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
@@ -58,13 +58,13 @@ export const AddAsksFirst: Story = {
       }),
     )
     await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    const question = canvas.getByRole('group', { name: 'Ask these 4 servers for a login?' })
+    const question = canvas.getByRole('group', { name: 'Add these 4 servers?' })
     await expect(within(question).getByText('evil.example')).toBeVisible()
     await expect(within(question).getByText('Runs beside the agent')).toBeVisible()
     await expect(question).not.toHaveTextContent('h1dden')
-    await expect(canvas.getByText('Ask these 4 servers for a login?')).toHaveFocus()
+    await expect(canvas.getByText('Add these 4 servers?')).toHaveFocus()
     await expect(onAdd).not.toHaveBeenCalled()
-    // No is a way back to the text.
+    // Cancel returns to the text.
     await userEvent.click(canvas.getByRole('button', { name: 'Cancel' }))
     await waitFor(() => expect(field).toHaveFocus())
     await expect(field).toHaveDisplayValue(/evil\.example/)
@@ -155,7 +155,7 @@ export const NoRegistrations: Story = {
   },
 }
 
-/** For a server without dynamic registration, a person enters the client id, which is kept for its login server. */
+/** For a server without dynamic registration, the person enters a client ID. It is stored for its authorization server. */
 export const NeedsAClientId: Story = {
   render: () => <AccountCard provider="notes" />,
   parameters: {
@@ -193,7 +193,7 @@ export const NeedsAClientIdDark: Story = {
   },
 }
 
-/** A page of the server's own: it is opened by the person only, and named by its host. */
+/** The server asks the person to visit a page. Only the person opens it, and its host is shown. */
 export const Page: Story = {
   render: () => (
     <ConnectPrompt

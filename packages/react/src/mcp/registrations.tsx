@@ -3,7 +3,7 @@ import type { Registration } from '@latchkey/core/mcp'
 import { useEffect, useId, useRef, useState } from 'react'
 import { useLatchkey } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, classes } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -60,7 +60,7 @@ function List({ className }: RegistrationsProps) {
   }
   return (
     <section
-      className={['latchkey latchkey-registrations', className].filter(Boolean).join(' ')}
+      className={classes('latchkey latchkey-registrations', className)}
       aria-labelledby={headingId}
       aria-busy={list === undefined || undefined}
     >
@@ -91,11 +91,9 @@ function List({ className }: RegistrationsProps) {
                 size="small"
                 aria-label={messages.deleteRegistration(host)}
                 aria-haspopup="dialog"
-                onPointerEnter={loadQuestion}
-                onFocus={loadQuestion}
+                onIntent={loadQuestion}
                 onClick={({ currentTarget }) => {
                   trigger.current = currentTarget
-                  loadQuestion()
                   setAsking(issuer)
                 }}
               >

@@ -5,7 +5,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountSwitcher } from './account-switcher.tsx'
 
-/** Which of several accounts is used. */
+/** Chooses which of several accounts is used. */
 const meta = {
   title: 'AccountSwitcher',
   component: AccountSwitcher,
@@ -28,7 +28,7 @@ const hubot = fakeAccount({ username: 'hubot', name: 'Hubot', connectedAt: 2, st
 const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: 3 })
 const three = { fake: { accounts: [octocat, hubot, mona] } }
 
-/** One Tab stop; arrows choose and go around; the choice is the default account everywhere. */
+/** One Tab stop. Arrow keys choose, and wrap around. The choice becomes the default account everywhere. */
 export const ByKeyboard: Story = {
   parameters: three,
   play: async ({ canvas, loaded: { client } }) => {
@@ -51,7 +51,7 @@ export const ByKeyboard: Story = {
   },
 }
 
-/** Left and right follow the writing direction, as those of the browser's own radio buttons do. */
+/** The left and right keys follow the writing direction, as with the browser's own radio buttons. */
 export const RightToLeft: Story = {
   globals: { dir: 'rtl' },
   parameters: three,
@@ -65,8 +65,8 @@ export const RightToLeft: Story = {
   },
 }
 
-/** With a `value` it says which account this chat uses, and the default one stays what it is. */
-export const HeldByTheApp: Story = {
+/** With `value` the app decides, for example per chat. The default account does not change. */
+export const Controlled: Story = {
   args: { value: mona.id, onValueChange: fn() },
   parameters: three,
   play: async ({ canvas, args, loaded: { client } }) => {
@@ -82,7 +82,7 @@ export const NoAccount: Story = {
   play: async ({ canvas }) => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible(),
 }
 
-/** The same behaviour without any of the look. */
+/** The same behaviour without styles. */
 export const Headless: Story = {
   parameters: three,
   render: (_args, { loaded }) => (

@@ -4,7 +4,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountsMenu } from './accounts-menu.tsx'
 
-/** Which accounts go with the next message: beside a message box, or in a header. */
+/** Chooses the accounts for the next message. It belongs beside a message box, or in a header. */
 const meta = {
   title: 'AccountsMenu',
   component: AccountsMenu,
@@ -34,12 +34,12 @@ const open = async () => {
   return within(list)
 }
 
-/** By keyboard: opened, an account left out, closed again, and the focus is back. */
+/** By keyboard: open the menu, untick an account, and close the menu. The focus returns to the button. */
 export const Some: Story = {
   parameters: { fake: { accounts: [octocat, ada] } },
   play: async ({ canvas, loaded: { client } }) => {
     const list = await open()
-    const button = canvas.getByRole('button', { name: 'Accounts: the next message carries GitHub and Gmail' })
+    const button = canvas.getByRole('button', { name: 'Accounts: your next message uses GitHub and Gmail' })
     await expect(button).toHaveAttribute('data-carried', '2')
     await expect(button).toHaveAttribute('aria-expanded', 'true')
     const gmail = list.getByRole('checkbox', { name: /Gmail/ })
@@ -49,7 +49,7 @@ export const Some: Story = {
     await userEvent.keyboard(' ')
     await expect(gmail).not.toBeChecked()
     await expect(client.getSnapshot().excluded).toEqual({ assistant: ['gmail'] })
-    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries GitHub' })).toBe(button)
+    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses GitHub' })).toBe(button)
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(button).toHaveFocus())
     await expect(screen.queryByRole('dialog')).toBeNull()
@@ -62,7 +62,7 @@ export const SomeDark: Story = { ...Some, globals: { theme: 'dark' } }
 
 export const None: Story = {
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries none' })).toHaveAttribute(
+    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses none' })).toHaveAttribute(
       'data-carried',
       '0',
     )
@@ -72,7 +72,7 @@ export const None: Story = {
   },
 }
 
-/** What is missing is connected from here, and is ticked then. */
+/** A missing account can be connected here. It is then ticked. */
 export const Connects: Story = {
   parameters: { fake: { accounts: [ada], outcomes: { github: 'pending' } } },
   play: async ({ loaded: { client } }) => {
@@ -91,7 +91,7 @@ export const WithAKey: Story = {
     await userEvent.click(list.getByRole('button', { name: 'Connect Kaggle' }))
     const key = await list.findByLabelText('Kaggle API key')
     await waitFor(() => expect(key).toHaveFocus())
-    // Escape closes the form, and only then the list.
+    // Escape first closes the form, then the list.
     await userEvent.keyboard('{Escape}')
     await expect(list.queryByLabelText('Kaggle API key')).toBeNull()
     await expect(screen.getByRole('dialog')).toBeInTheDocument()
@@ -111,7 +111,7 @@ export const NeedsAttention: Story = {
     },
   },
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Accounts: the next message carries Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses Kaggle' })).toBeVisible()
     const list = await open()
     await expect(list.getByText('Needs reconnect')).toBeVisible()
     await expect(list.getByText('Paused')).toBeVisible()
@@ -121,8 +121,8 @@ export const NeedsAttention: Story = {
 
 export const NeedsAttentionDark: Story = { ...NeedsAttention, globals: { theme: 'dark' } }
 
-/** The way to the panel: the app that opens it moves the focus. */
-export const Manages: Story = {
+/** "Manage accounts": the app opens the panel and moves the focus to it. */
+export const OpensThePanel: Story = {
   parameters: { fake: { accounts: [octocat, ada, kaggler] } },
   play: async ({ args }) => {
     const list = await open()

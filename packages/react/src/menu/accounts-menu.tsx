@@ -2,12 +2,13 @@
 import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
 import { useIdentities, useKit, useProviders } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { AccountsList } from '../panel/accounts-list.tsx'
+import { after } from '../parts/context.tsx'
+import { classes } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 
-const usePopover = /* @__PURE__ */ later(async () => (await import('../ui/popover.lazy.tsx')).Popover)
+const useList = /* @__PURE__ */ later(async () => (await import('./accounts-list.lazy.tsx')).AccountsList)
 
 /** Props of {@link AccountsMenu}. */
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {
@@ -29,7 +30,7 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
 ) {
   const messages = useMessages()
   const { icons } = useKit()
-  const [Popover, loadPopover] = usePopover()
+  const [List, loadList] = useList()
   const [open, setOpen] = useState<{ trigger: HTMLElement }>()
   const listId = useId()
   const { providers: ids } = useIdentities({ agent })
@@ -43,27 +44,18 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
           aria-label={messages.accountsMenuName(new Intl.ListFormat().format(names))}
           {...props}
           ref={ref}
-          className={['latchkey-button latchkey-accounts-button', className].filter(Boolean).join(' ')}
+          className={classes('latchkey-button latchkey-accounts-button', className)}
           data-kind="secondary"
           data-carried={carried.length}
           aria-haspopup="dialog"
           aria-expanded={open !== undefined}
           aria-controls={open ? listId : undefined}
-          onPointerEnter={(event) => {
-            onPointerEnter?.(event)
-            loadPopover()
-          }}
-          onFocus={(event) => {
-            onFocus?.(event)
-            loadPopover()
-          }}
-          onClick={(event) => {
-            onClick?.(event)
-            if (event.defaultPrevented) return
-            loadPopover()
-            const trigger = event.currentTarget
+          onPointerEnter={after(onPointerEnter, loadList)}
+          onFocus={after(onFocus, loadList)}
+          onClick={after(onClick, ({ currentTarget: trigger }) => {
+            loadList()
             setOpen(open ? undefined : { trigger })
-          }}
+          })}
         >
           {carried.length > 0 ? (
             <span className="latchkey-accounts-marks">
@@ -79,15 +71,8 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
             <path d="m3 4.5 3 3 3-3" fill="none" stroke="currentColor" strokeWidth="1.4" />
           </svg>
         </button>
-        {open && Popover && (
-          <AccountsList
-            id={listId}
-            agent={agent}
-            Popover={Popover}
-            {...open}
-            onManage={onManage}
-            onClose={() => setOpen(undefined)}
-          />
+        {open && List && (
+          <List id={listId} agent={agent} {...open} onManage={onManage} onClose={() => setOpen(undefined)} />
         )}
       </span>
     </LiveRegion>

@@ -10,7 +10,7 @@ const list = new Intl.ListFormat('ar')
 const iso = (text: string) => `\u2068${text}\u2069`
 const named = (name: string, account?: string) => `${iso(name)}${account ? ` (${iso(account)})` : ''}`
 
-/** The sentences of what is loaded on intent. */
+/** The sentences of what is shown only after a click. */
 const onIntent = {
   serverKinds: {
     open: 'بلا تسجيل دخول',
@@ -18,7 +18,7 @@ const onIntent = {
     command: 'يعمل إلى جانب الوكيل',
   },
   addServerTaken: (name: string) => `الاسم ${iso(name)} مستخدم بالفعل. يلزم اسم آخر للخادم.`,
-  addServerGives: (name: string, place: string) => `سيُعطى حساب ${iso(name)} إلى ${iso(place)}.`,
+  addServerGives: (name: string, place: string) => `سيحصل ${iso(place)} على صلاحية الوصول إلى حسابك في ${iso(name)}.`,
   deleteRegistrationTitle: (host: string) => `حذف التسجيل لدى ${iso(host)}؟`,
   deleteRegistrationBody: (host: string) =>
     `ستحتاج حسابات الخوادم التي تسجّل الدخول عبر ${iso(host)} إلى ربط جديد، وسيُعاد تسجيل هذا التطبيق هناك حينها.`,
@@ -28,7 +28,7 @@ const onIntent = {
 
   consentTitle: (name: string) => `ما المسموح لوكيلك في ${iso(name)}؟`,
   consentBody: (name: string, account?: string) =>
-    `${account ? `سيحصل الوكيل على صلاحيات أوسع في ${iso(account)}. ` : ''}سيُطلب التأكيد مرة أخرى من ${iso(name)}، ويمكن التراجع في أي وقت.`,
+    `${account ? `سيحصل الوكيل على صلاحيات أوسع في ${iso(account)}. ` : ''}سيطلب ${iso(name)} تأكيدك، ويمكن سحب الصلاحية في أي وقت.`,
   consentNeeded: 'لازم للربط',
   consentGranted: 'مسموح من قبل',
   consentChoice: 'حسب اختيارك',
@@ -36,7 +36,7 @@ const onIntent = {
   consentNothing: 'يلزم أولًا اختيار ما يُسمح به.',
   consentContinue: (name: string) => `المتابعة إلى ${iso(name)}`,
 
-  keyFailed: 'تعذّر الربط لسبب غير متوقع.',
+  keyFailed: 'حدث خطأ ما ولم يُربط حسابك. يُرجى إعادة المحاولة.',
   reveal: 'إظهار ما كُتب',
   chooseFile: (file: string) => `اختيار ${iso(file)}`,
   fileShort: 'ملف',
@@ -57,7 +57,7 @@ const onIntent = {
   accountsMenuAvailable: 'غير مربوطة',
   accountsMenuManage: 'إدارة الحسابات',
 
-  clientIdTitle: (name: string) => `لا يسجّل ${iso(name)} التطبيقات تلقائيًا`,
+  clientIdTitle: (name: string) => `يحتاج ${iso(name)} إلى معرّف عميل`,
   clientIdBody: (host: string) =>
     `يلزم تسجيل هذا التطبيق لدى ${iso(host)} بعنوان العودة أدناه، ثم إدخال معرّف العميل الذي يُعطى هناك.`,
   clientIdLabel: 'معرّف العميل',
@@ -116,23 +116,23 @@ export const arabic: Messages = {
   reasons: {
     expired: (name) => `انتهت صلاحية الوصول إلى ${iso(name)}.`,
     revoked: (name) => `أُلغيت صلاحية الوصول لدى ${iso(name)}.`,
-    invalid_token: (name) => `لم يعد ${iso(name)} يقبل ما كان محفوظًا هنا.`,
+    invalid_token: (name) => `لم يعد ${iso(name)} يقبل هذا الربط.`,
     issuer_changed: (name) => `تغيّر خادم تسجيل الدخول لدى ${iso(name)}. يلزم ربط الحساب من جديد.`,
     resource_changed: (name) => `تغيّر عنوان ${iso(name)}. يلزم ربط الحساب من جديد.`,
-    secret_unavailable: () => 'لم يعد هذا المتصفح قادرًا على قراءة ما حفظه.',
-    offline: (name) => `لا يوجد اتصال بالإنترنت. يعود استخدام ${iso(name)} عند عودة الاتصال.`,
+    secret_unavailable: () => 'لم يعد هذا المتصفح قادرًا على قراءة بيانات الوصول المحفوظة.',
+    offline: (name) => `لا يوجد اتصال بالإنترنت. يستطيع وكيلك استخدام ${iso(name)} من جديد عند عودة الاتصال.`,
     unverified: () => 'لم يُتحقق منه بعد',
     access_denied: (name) => `رُفض الطلب لدى ${iso(name)}.`,
     popup_blocked: () => 'حظر المتصفح النافذة.',
     popup_closed: () => 'يبدو أن النافذة أُغلقت.',
-    embedded: (name) => `قد لا يصل ${iso(name)} إلى هذا التطبيق داخل صفحة أخرى.`,
+    embedded: (name) => `هذا التطبيق داخل صفحة أخرى، وقد لا يستطيع ${iso(name)} الوصول إليه.`,
   },
   errors: {
     account_changed: (name) => `سُجّل الدخول بحساب آخر في ${iso(name)}. لم يتغير شيء.`,
     invalid_client: (name) => `لا يقبل ${iso(name)} هذا التطبيق. الحل بيد مطوّريه.`,
     invalid_grant: (name) => `لم يقبل ${iso(name)} تسجيل الدخول. لم يُربط شيء.`,
     flow_lost: (name) => `ضاع تسجيل الدخول في ${iso(name)} في طريق العودة. لم يُربط شيء.`,
-    flow_unknown: (name) => `وصل رد من ${iso(name)} لم يطلبه أحد هنا. لم يُربط شيء.`,
+    flow_unknown: (name) => `وصل رد من ${iso(name)} لم تطلبه. لم يُربط شيء.`,
     insufficient_scope: (name) => `لم يمنح ${iso(name)} كل ما طُلب.`,
     invalid_scope: (name) => `لا يتيح ${iso(name)} الصلاحية المطلوبة.`,
     invalid_token: (name) => `لم يقبل ${iso(name)} هذا المفتاح. يُرجى التحقق من نسخه كاملًا.`,
@@ -144,16 +144,16 @@ export const arabic: Messages = {
     timeout: (name) => `استغرق تسجيل الدخول في ${iso(name)} وقتًا طويلًا. يُرجى إعادة المحاولة.`,
   },
   custody: {
-    sealed: 'محفوظ في هذا المتصفح، ومختوم.',
-    plain: 'محفوظ في هذا المتصفح كنص عادي.',
+    sealed: 'محفوظ في هذا المتصفح، ومشفّر.',
+    plain: 'محفوظ في هذا المتصفح دون تشفير.',
     session: 'محفوظ في علامة التبويب هذه حتى إغلاقها.',
-    memory: 'غير محفوظ في أي مكان: تبقى الحسابات حتى إغلاق هذه الصفحة.',
+    memory: 'غير محفوظ: تُفقد حساباتك عند إغلاق هذه الصفحة.',
     vault: 'محفوظ على الخادم، ومشفّر.',
   },
 
   title: 'الحسابات المربوطة',
   description: 'يمكن هنا ربط الحسابات التي يعمل بها وكيلك، وفصلها في أي وقت.',
-  notPersistent: 'لا يحفظ هذا المتصفح شيئًا: تبقى الحسابات حتى إغلاق هذه الصفحة.',
+  notPersistent: 'لا يحفظ هذا المتصفح شيئًا، لذلك تُفقد حساباتك عند إغلاق هذه الصفحة.',
   notPersistentHint: 'يُرجى السماح لهذا الموقع بحفظ البيانات، ثم إعادة التحميل.',
   loadFailed: 'تعذّر تحميل هذا الجزء. يُرجى التحقق من الاتصال وإعادة المحاولة أو إعادة التحميل.',
   reload: 'إعادة التحميل',
@@ -212,7 +212,7 @@ export const arabic: Messages = {
   copyLink: 'نسخ الرابط',
   linkCopied: 'نُسخ الرابط. يُفتح في هذا المتصفح.',
   linkNotCopied: 'تعذّر نسخ الرابط.',
-  embedded: (name) => `هل أُغلقت النافذة؟ إن لم تُغلق، فلا يصل ${iso(name)} إلى هذا التطبيق داخل صفحة أخرى.`,
+  embedded: (name) => `هل أُغلقت النافذة؟ إن لم تُغلق، فلا يصل ${iso(name)} إلى هذا التطبيق لأنه داخل صفحة أخرى.`,
   openOwnTab: 'فتح التطبيق في علامة تبويب مستقلة',
   denied: (name) => `رُفض الطلب لدى ${iso(name)}. لم يُربط شيء.`,
   serverSaid: (name, detail) => `رد ${iso(name)}: «${iso(detail)}»`,
@@ -271,17 +271,17 @@ export const arabic: Messages = {
   removedKey: (name, account) =>
     `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. يبقى المفتاح صالحًا لدى ${iso(name)} إلى أن يُلغى هناك.`,
   removed: (name, account) =>
-    `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. قد يظل ${iso(name)} يسمح لهذا التطبيق بالدخول إلى أن يُنهى ذلك هناك.`,
+    `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. قد تبقى صلاحية الوصول سارية لدى ${iso(name)} إلى أن تُلغى هناك.`,
   removedUntold: (name, why, account) =>
-    `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. تعذّر إبلاغ ${iso(name)}: ${why}`,
+    `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. تعذّر إلغاء صلاحية الوصول لدى ${iso(name)}: ${why}`,
   untoldNetwork: 'فشل الاتصال.',
   untoldOther: 'كان الرد خطأ.',
-  manage: (name) => `إجراء ذلك في ${iso(name)}`,
+  manage: (name) => `إلغاء الصلاحية لدى ${iso(name)}`,
 
   changedTitle: (to) => `سُجّل الدخول باسم ${iso(to)}`,
   changed: (from, to) => `سُجّل الدخول باسم ${iso(to)} لا باسم ${iso(from)}. لم يتغير شيء بعد.`,
   changedBody: (from, to) =>
-    `كان ${iso(from)} مربوطًا هنا. يمكن إبقاء الحسابين معًا، أو وضع ${iso(to)} مكان ${iso(from)} الذي يُزال عندئذٍ من هنا.`,
+    `كان ${iso(from)} مربوطًا هنا. يمكن إبقاء الحسابين معًا، أو استبدال ${iso(from)} بالحساب ${iso(to)}، وعندئذٍ يُفصل ${iso(from)}.`,
   choose: 'اختيار',
   keepBoth: 'إبقاء الحسابين',
   replace: (from) => `استبدال ${iso(from)}`,
@@ -302,14 +302,14 @@ export const arabic: Messages = {
   addServerNext: 'متابعة',
   addServerAsk: (count) =>
     plural(count, {
-      zero: () => 'لا خوادم لطلب تسجيل الدخول منها.',
-      one: () => 'طلب تسجيل الدخول من هذا الخادم؟',
-      two: () => 'طلب تسجيل الدخول من هذين الخادمين؟',
-      few: (n) => `طلب تسجيل الدخول من هذه الخوادم (${n} خوادم)؟`,
-      many: (n) => `طلب تسجيل الدخول من هذه الخوادم (${n} خادمًا)؟`,
-      other: (n) => `طلب تسجيل الدخول من هذه الخوادم (${n} خادم)؟`,
+      zero: () => 'لا خوادم لإضافتها.',
+      one: () => 'إضافة هذا الخادم؟',
+      two: () => 'إضافة هذين الخادمين؟',
+      few: (n) => `إضافة هذه الخوادم (${n} خوادم)؟`,
+      many: (n) => `إضافة هذه الخوادم (${n} خادمًا)؟`,
+      other: (n) => `إضافة هذه الخوادم (${n} خادم)؟`,
     }),
-  addServerWarning: 'لم يُرسل شيء بعد. لا تُضاف إلا خوادم معروفة: يمكن لأدواتها فعل كل ما يُسمح لها به.',
+  addServerWarning: 'لم يُرسل شيء بعد. لا تُضاف إلا خوادم موثوقة: يمكن لأدواتها فعل كل ما تسمح به.',
   addServerConfirm: 'إضافة',
   registrations: 'تسجيلات التطبيق',
   registrationsEmpty: 'هذا التطبيق غير مسجّل في أي مكان.',

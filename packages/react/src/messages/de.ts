@@ -8,10 +8,10 @@ const plural = pluralOf('de')
 const list = new Intl.ListFormat('de')
 const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
-/** The sentences of what is loaded on intent. */
+/** The sentences of what is shown only after a click. */
 const onIntent = {
   addServerTaken: (name: string) => `Der Name ${name} ist vergeben. Geben Sie dem Server einen anderen.`,
-  addServerGives: (name: string, place: string) => `Ihr ${name}-Konto wird an ${place} gegeben.`,
+  addServerGives: (name: string, place: string) => `${place} erhält Zugriff auf Ihr ${name}-Konto.`,
   serverKinds: {
     open: 'Ohne Anmeldung',
     headers: 'Mit eigenen Headern',
@@ -19,14 +19,14 @@ const onIntent = {
   },
   deleteRegistrationTitle: (host: string) => `Registrierung bei ${host} löschen?`,
   deleteRegistrationBody: (host: string) =>
-    `Konten von Servern, die sich bei ${host} anmelden, müssen neu verbunden werden; diese App wird dort dann neu registriert.`,
+    `Sie müssen Konten von Servern, die sich bei ${host} anmelden, neu verbinden. Dabei wird diese App dort wieder registriert.`,
   accountsMenu: 'Konten',
   accountsMenuName: (names: string) =>
     names ? `Konten: Die nächste Nachricht nutzt ${names}` : 'Konten: Die nächste Nachricht nutzt keines',
 
   consentTitle: (name: string) => `Was darf Ihr Agent bei ${name}?`,
   consentBody: (name: string, account?: string) =>
-    `${account ? `Sie geben ihm gleich mehr Zugriff auf ${account}. ` : ''}${name} fragt noch einmal nach, und Sie können es jederzeit zurücknehmen.`,
+    `${account ? `Sie geben ihm gleich mehr Zugriff auf ${account}. ` : ''}${name} bittet Sie noch um Bestätigung. Sie können den Zugriff jederzeit zurücknehmen.`,
   consentNeeded: 'Zum Verbinden nötig',
   consentGranted: 'Bereits erlaubt',
   consentChoice: 'Ihre Wahl',
@@ -34,7 +34,7 @@ const onIntent = {
   consentNothing: 'Wählen Sie zuerst, was erlaubt sein soll.',
   consentContinue: (name: string) => `Weiter zu ${name}`,
 
-  keyFailed: 'Das Verbinden ist unerwartet gescheitert.',
+  keyFailed: 'Etwas ist schiefgegangen, und Ihr Konto wurde nicht verbunden. Versuchen Sie es noch einmal.',
   reveal: 'Eingabe anzeigen',
   chooseFile: (file: string) => `${file} auswählen`,
   fileShort: 'Datei',
@@ -54,7 +54,7 @@ const onIntent = {
   accountsMenuAvailable: 'Nicht verbunden',
   accountsMenuManage: 'Konten verwalten',
 
-  clientIdTitle: (name: string) => `${name} registriert Apps nicht von selbst`,
+  clientIdTitle: (name: string) => `${name} braucht eine Client-ID`,
   clientIdBody: (host: string) =>
     `Registrieren Sie diese App bei ${host} mit der Rücksprungadresse unten, und geben Sie die Client-ID ein, die Sie dort erhalten.`,
   clientIdLabel: 'Client-ID',
@@ -114,24 +114,24 @@ export const german: Messages = {
   reasons: {
     expired: (name) => `Der Zugriff auf ${name} ist abgelaufen.`,
     revoked: (name) => `Der Zugriff wurde bei ${name} widerrufen.`,
-    invalid_token: (name) => `${name} akzeptiert nicht mehr, was hier aufbewahrt war.`,
-    issuer_changed: (name) => `${name} hat jetzt einen anderen Anmeldeserver. Verbinden Sie das Konto neu.`,
-    resource_changed: (name) => `${name} hat jetzt eine andere Adresse. Verbinden Sie das Konto neu.`,
-    secret_unavailable: () => 'Dieser Browser kann nicht mehr lesen, was er aufbewahrt hat.',
-    offline: (name) => `Sie sind offline. ${name} wird wieder genutzt, sobald Sie zurück sind.`,
+    invalid_token: (name) => `${name} akzeptiert diese Verbindung nicht mehr.`,
+    issuer_changed: (name) => `${name} hat einen neuen Anmeldeserver. Verbinden Sie Ihr Konto neu.`,
+    resource_changed: (name) => `${name} hat eine neue Adresse. Verbinden Sie Ihr Konto neu.`,
+    secret_unavailable: () => 'Dieser Browser kann den gespeicherten Zugriff nicht mehr lesen.',
+    offline: (name) => `Sie sind offline. Ihr Agent kann ${name} wieder nutzen, sobald Sie online sind.`,
     unverified: () => 'Noch nicht geprüft',
     access_denied: (name) => `Sie haben bei ${name} abgelehnt.`,
     popup_blocked: () => 'Ihr Browser hat das Fenster blockiert.',
     popup_closed: () => 'Das Fenster scheint geschlossen zu sein.',
-    embedded: (name) => `${name} erreicht diese App innerhalb einer anderen Seite womöglich nicht.`,
+    embedded: (name) =>
+      `Diese App ist in eine andere Seite eingebettet, deshalb kann ${name} sie womöglich nicht erreichen.`,
   },
   errors: {
     account_changed: (name) => `Sie haben sich bei ${name} mit einem anderen Konto angemeldet. Nichts wurde geändert.`,
     invalid_client: (name) => `${name} akzeptiert diese App nicht. Beheben kann das nur, wer sie entwickelt.`,
     invalid_grant: (name) => `${name} hat die Anmeldung nicht akzeptiert. Es wurde nichts verbunden.`,
     flow_lost: (name) => `Die Anmeldung bei ${name} ging auf dem Rückweg verloren. Es wurde nichts verbunden.`,
-    flow_unknown: (name) =>
-      `Von ${name} kam eine Antwort, nach der hier niemand gefragt hatte. Es wurde nichts verbunden.`,
+    flow_unknown: (name) => `Von ${name} kam eine Antwort, die Sie nicht angefordert haben. Es wurde nichts verbunden.`,
     insufficient_scope: (name) => `${name} hat nicht alles gewährt, worum gebeten wurde.`,
     invalid_scope: (name) => `${name} bietet den erbetenen Zugriff nicht an.`,
     invalid_token: (name) =>
@@ -144,16 +144,16 @@ export const german: Messages = {
     timeout: (name) => `Die Anmeldung bei ${name} hat zu lange gedauert. Versuchen Sie es noch einmal.`,
   },
   custody: {
-    sealed: 'In diesem Browser aufbewahrt, versiegelt.',
-    plain: 'In diesem Browser aufbewahrt, als Klartext.',
-    session: 'In diesem Tab aufbewahrt, bis Sie ihn schließen.',
-    memory: 'Nirgends aufbewahrt: Konten bleiben, bis diese Seite geschlossen wird.',
-    vault: 'Auf dem Server aufbewahrt, verschlüsselt.',
+    sealed: 'In diesem Browser gespeichert, verschlüsselt.',
+    plain: 'In diesem Browser gespeichert, nicht verschlüsselt.',
+    session: 'In diesem Tab gespeichert, bis Sie ihn schließen.',
+    memory: 'Nicht gespeichert: Ihre Konten sind weg, wenn Sie diese Seite schließen.',
+    vault: 'Auf dem Server gespeichert, verschlüsselt.',
   },
 
   title: 'Verbundene Konten',
   description: 'Verbinden Sie die Konten, mit denen Ihr Agent arbeitet. Sie können sie jederzeit trennen.',
-  notPersistent: 'Dieser Browser bewahrt nichts auf: Konten bleiben, bis diese Seite geschlossen wird.',
+  notPersistent: 'Dieser Browser speichert nichts: Ihre Konten sind weg, wenn Sie diese Seite schließen.',
   notPersistentHint: 'Erlauben Sie dieser Website, Daten zu speichern, und laden Sie sie neu.',
   loadFailed:
     'Das konnte nicht geladen werden. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal, oder laden Sie neu.',
@@ -170,7 +170,7 @@ export const german: Messages = {
   connect: (name) => `${name} verbinden`,
   addAnother: (name) => `Weiteres Konto bei ${name} hinzufügen`,
   sameAccount: (name, account) =>
-    `${account} ist schon verbunden. Für ein weiteres Konto melden Sie sich zuerst bei ${name} mit dem anderen an.`,
+    `${account} ist schon verbunden. Um ein weiteres Konto hinzuzufügen, melden Sie sich zuerst bei ${name} damit an.`,
   reconnectShort: 'Neu verbinden',
   reconnect: (name, account) => `${named(name, account)} neu verbinden`,
   disconnectShort: 'Trennen',
@@ -206,7 +206,7 @@ export const german: Messages = {
   linkCopied: 'Link kopiert. Öffnen Sie ihn in diesem Browser.',
   linkNotCopied: 'Der Link ließ sich nicht kopieren.',
   embedded: (name) =>
-    `Haben Sie das Fenster geschlossen? Wenn nicht, erreicht ${name} diese App innerhalb einer anderen Seite nicht.`,
+    `Haben Sie das Fenster geschlossen? Wenn nicht, erreicht ${name} diese App nicht, weil sie in eine andere Seite eingebettet ist.`,
   openOwnTab: 'App in eigenem Tab öffnen',
   denied: (name) => `Sie haben bei ${name} abgelehnt. Es wurde nichts verbunden.`,
   serverSaid: (name, detail) => `${name} meldet: „${detail}“`,
@@ -218,14 +218,14 @@ export const german: Messages = {
   sensitive: 'Heikel',
   expires: (when) => `Läuft ${when} ab`,
   expired: (when) => `${when} abgelaufen`,
-  renews: (when) => `Erneuert sich ${when} von selbst`,
-  renewsOnUse: 'Erneuert sich von selbst, sobald es gebraucht wird',
+  renews: (when) => `Wird ${when} automatisch erneuert`,
+  renewsOnUse: 'Wird bei der nächsten Nutzung automatisch erneuert',
   endless: 'Bis Sie es trennen',
 
   factAccount: 'Konto',
   factSince: 'Verbunden',
   factUntil: 'Zugriff',
-  factAccess: 'Darf',
+  factAccess: 'Erlaubt',
   profile: (name) => `Profil bei ${name}`,
   rawScopesShort: 'Scope-Namen',
   rawScopes: (name) => `Scope-Namen bei ${name}`,
@@ -266,17 +266,17 @@ export const german: Messages = {
   removedKey: (name, account) =>
     `Hier entfernt${account ? `: ${account}` : ''}. Der Schlüssel bleibt bei ${name} gültig, bis Sie ihn dort widerrufen.`,
   removed: (name, account) =>
-    `Hier entfernt${account ? `: ${account}` : ''}. ${name} lässt diese App womöglich weiter zu, bis Sie das dort beenden.`,
+    `Hier entfernt${account ? `: ${account}` : ''}. Bei ${name} bleibt der Zugriff womöglich gültig, bis Sie ihn dort widerrufen.`,
   removedUntold: (name, why, account) =>
-    `Hier entfernt${account ? `: ${account}` : ''}. ${name} hat davon nicht erfahren: ${why}`,
+    `Hier entfernt${account ? `: ${account}` : ''}. Der Zugriff konnte bei ${name} nicht widerrufen werden: ${why}`,
   untoldNetwork: 'Die Verbindung kam nicht zustande.',
   untoldOther: 'Die Antwort war ein Fehler.',
-  manage: (name) => `Bei ${name} erledigen`,
+  manage: (name) => `Bei ${name} widerrufen`,
 
   changedTitle: (to) => `Sie haben sich als ${to} angemeldet`,
   changed: (from, to) => `Sie haben sich als ${to} angemeldet, nicht als ${from}. Noch hat sich nichts geändert.`,
   changedBody: (from, to) =>
-    `${from} war hier verbunden. Behalten Sie beide Konten, oder setzen Sie ${to} an die Stelle von ${from}, das dann hier entfernt wird.`,
+    `${from} war hier verbunden. Behalten Sie beide Konten, oder ersetzen Sie ${from} durch ${to}: ${from} wird dann getrennt.`,
   choose: 'Auswählen',
   keepBoth: 'Beide behalten',
   replace: (from) => `${from} ersetzen`,
@@ -297,18 +297,18 @@ export const german: Messages = {
   addServerNext: 'Weiter',
   addServerAsk: (count) =>
     plural(count, {
-      one: () => 'Diesen Server um eine Anmeldung bitten?',
-      other: (n) => `Diese ${n} Server um eine Anmeldung bitten?`,
+      one: () => 'Diesen Server hinzufügen?',
+      other: (n) => `Diese ${n} Server hinzufügen?`,
     }),
   addServerWarning:
-    'Noch wurde nichts gesendet. Fügen Sie nur Server hinzu, die Sie kennen: Ihre Werkzeuge können tun, was Sie ihnen erlauben.',
+    'Noch wurde nichts gesendet. Fügen Sie nur Server hinzu, denen Sie vertrauen: Deren Werkzeuge können alles tun, was Sie erlauben.',
   addServerConfirm: 'Hinzufügen',
   registrations: 'App-Registrierungen',
   registrationsEmpty: 'Diese App ist nirgends registriert.',
   registrationMethods: {
     'pre-registered': 'Vorab registriert',
     'metadata-document': 'Client-Metadatendokument',
-    dynamic: 'Selbst registriert',
+    dynamic: 'Automatisch registriert',
   },
   registrationExpires: (when) => `Geheimnis läuft ab: ${when}`,
   deleteRegistrationShort: 'Löschen',

@@ -6,7 +6,7 @@ const errors: Partial<Record<ErrorCode, (name: string) => string>> = {
   invalid_client: (name) => `${name} does not accept this app. Its developers can fix that.`,
   invalid_grant: (name) => `${name} did not accept the sign-in. Nothing was connected.`,
   flow_lost: (name) => `The sign-in at ${name} was lost on its way back. Nothing was connected.`,
-  flow_unknown: (name) => `An answer from ${name} arrived that nobody here had asked for. Nothing was connected.`,
+  flow_unknown: (name) => `${name} sent an answer that you did not ask for. Nothing was connected.`,
   insufficient_scope: (name) => `${name} did not grant what was asked for.`,
   invalid_scope: (name) => `${name} does not offer the access that was asked for.`,
   invalid_token: (name) => `${name} did not accept this key. Check that you copied all of it.`,
@@ -18,12 +18,12 @@ const errors: Partial<Record<ErrorCode, (name: string) => string>> = {
   timeout: (name) => `Signing in at ${name} took too long. Try again.`,
 }
 
-/** The English sentences of what is loaded on intent: no page loads them before somebody needs them. */
+/** The English sentences of what is shown only after a click. They load then. */
 export const laterEnglish = {
   consentTitle: (name: string) => `What may your agent do at ${name}?`,
-  /** `account` is given when more is asked for than it has. */
+  /** `account` is passed if an existing account is asked for more. */
   consentBody: (name: string, account?: string) =>
-    `${account ? `You are about to give it more access to ${account}. ` : ''}${name} asks you once more, and you can take it back at any time.`,
+    `${account ? `You are about to give it more access to ${account}. ` : ''}${name} will ask you to confirm. You can take the access back at any time.`,
   consentNeeded: 'Needed to connect',
   consentGranted: 'Allowed already',
   consentChoice: 'Your choice',
@@ -31,7 +31,7 @@ export const laterEnglish = {
   consentNothing: 'Choose what to allow first.',
   consentContinue: (name: string) => `Continue to ${name}`,
 
-  keyFailed: 'Connecting failed in a way nobody expected.',
+  keyFailed: 'Something went wrong, and your account was not connected. Try again.',
   reveal: 'Show what is typed',
   chooseFile: (file: string) => `Choose ${file}`,
   fileShort: 'file',
@@ -44,9 +44,9 @@ export const laterEnglish = {
   rotateHint: (account: string) => `The key of ${account} stays in use until the new one is checked.`,
   rotateUnchecked: (name: string) => `${name} could not check this key now, so nothing was changed. Try again.`,
 
-  clientIdTitle: (name: string) => `${name} registers no apps by itself`,
+  clientIdTitle: (name: string) => `${name} needs a client ID`,
   clientIdBody: (host: string) =>
-    `Register this app at ${host} with the redirect address below, then enter the client ID that you are given there.`,
+    `Register this app at ${host} with the redirect address below, then enter the client ID that you get there.`,
   clientIdLabel: 'Client ID',
   clientIdRedirect: 'Redirect address',
   clientIdMissing: 'Enter the client ID.',
@@ -57,33 +57,33 @@ export const laterEnglish = {
 
   accountsMenu: 'Accounts',
   accountsMenuName: (names: string) =>
-    names ? `Accounts: the next message carries ${names}` : 'Accounts: the next message carries none',
+    names ? `Accounts: your next message uses ${names}` : 'Accounts: your next message uses none',
   accountsMenuTitle: 'Used for the next message',
   accountsMenuAvailable: 'Not connected',
   accountsMenuManage: 'Manage accounts',
-  /** Beside the host of a server that nobody signs in to. */
   addServerTaken: (name: string) => `The name ${name} is taken. Give the server another one.`,
-  /** `place`: the host of a server on the network, or the program that runs beside the agent. */
-  addServerGives: (name: string, place: string) => `Your ${name} account is given to ${place}.`,
+  /** `place` is a server's host, or the program that runs beside the agent. */
+  addServerGives: (name: string, place: string) => `${place} will get access to your ${name} account.`,
+  /** Shown beside a server that people do not sign in to. */
   serverKinds: {
     open: 'No login',
-    headers: 'Headers of its own',
+    headers: 'Uses its own headers',
     command: 'Runs beside the agent',
   } as Record<string, string>,
   deleteRegistrationTitle: (host: string) => `Delete the registration at ${host}?`,
   deleteRegistrationBody: (host: string) =>
-    `Accounts of servers that sign in at ${host} have to be connected again, and this app is registered there anew then.`,
+    `You will have to reconnect accounts of servers that sign in at ${host}. This registers the app there again.`,
   registrationDeleted: (host: string) => `The registration at ${host} is deleted.`,
-  /** What went wrong. Codes without an entry show the error's own message. */
+  /** What went wrong, by error code. A code without an entry shows the error's own message. */
   errors,
-  /** Why a connect has no account yet; beside the reasons of accounts. */
+  /** Why connecting has not succeeded, in addition to the reasons of accounts. */
   reasons: {
     access_denied: (name) => `You said no at ${name}.`,
     popup_blocked: () => 'Your browser blocked the window.',
     popup_closed: () => 'The window seems to be closed.',
-    embedded: (name) => `${name} may not reach this app inside of another page.`,
+    embedded: (name) => `This app is inside another page, so ${name} may not be able to reach it.`,
   } as Partial<Record<Reason, (name: string) => string>>,
-  notPersistent: 'This browser keeps nothing: accounts last until this page closes.',
+  notPersistent: 'This browser stores nothing, so your accounts are gone when you close this page.',
   notPersistentHint: 'Allow this site to store data, then reload.',
   search: 'Search',
   clearSearch: 'Clear search',
@@ -91,7 +91,7 @@ export const laterEnglish = {
   noMatch: (query: string) => `Nothing matches “${query}”.`,
   addAnother: (name: string) => `Add another ${name} account`,
   sameAccount: (name: string, account: string) =>
-    `${account} is connected already. To add another account, sign in as somebody else at ${name} first.`,
+    `${account} is already connected. To add another account, first sign in to that account at ${name}.`,
   pauseShort: 'Pause',
   pause: (name: string, account?: string) => `Pause ${named(name, account)}`,
   makeDefaultShort: 'Use by default',
@@ -111,20 +111,21 @@ export const laterEnglish = {
   copyLink: 'Copy link',
   linkCopied: 'Link copied. Open it in this browser.',
   linkNotCopied: 'The link could not be copied.',
-  embedded: (name: string) => `Did you close the window? If not, ${name} cannot reach this app inside of another page.`,
+  embedded: (name: string) =>
+    `Did you close the window? If not, ${name} cannot reach this app, because it is inside another page.`,
   openOwnTab: 'Open the app in its own tab',
   denied: (name: string) => `You said no at ${name}. Nothing was connected.`,
   serverSaid: (name: string, detail: string) => `${name} said: “${detail}”`,
   notConfiguredHint: (name: string) => `This app is not set up for ${name} yet.`,
-  renews: (when: string) => `Renewed by itself ${when}`,
-  renewsOnUse: 'Renewed by itself when it is used next',
+  renews: (when: string) => `Renews automatically ${when}`,
+  renewsOnUse: 'Renews automatically when it is next used',
   endless: 'Until you disconnect it',
 
   /** The facts about an account. */
   factAccount: 'Account',
   factSince: 'Connected',
   factUntil: 'Access',
-  factAccess: 'May do',
+  factAccess: 'Allowed',
   profile: (name: string) => `Profile at ${name}`,
   rawScopesShort: 'Scope names',
   rawScopes: (name: string) => `Scope names at ${name}`,
@@ -152,23 +153,23 @@ export const laterEnglish = {
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) =>
     `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
-  /** Receipts. `account` is given when there were several. */
+  /** Receipts. `account` is passed if the provider had several. */
   revoked: (name: string, tokens: readonly RevokedToken[], account?: string) =>
     `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? ` (${tokens.map((token) => token.replace('_', ' ')).join(' and ')})` : ''}.`,
   removedKey: (name: string, account?: string) =>
     `Removed here${account ? `: ${account}` : ''}. The key stays valid at ${name} until you revoke it there.`,
   removed: (name: string, account?: string) =>
-    `Removed here${account ? `: ${account}` : ''}. ${name} may still let this app in until you end that there.`,
+    `Removed here${account ? `: ${account}` : ''}. The access may stay valid at ${name} until you revoke it there.`,
   removedUntold: (name: string, why: string, account?: string) =>
-    `Removed here${account ? `: ${account}` : ''}. ${name} could not be told: ${why}`,
+    `Removed here${account ? `: ${account}` : ''}. The access could not be revoked at ${name}: ${why}`,
   untoldNetwork: 'the connection failed.',
   untoldOther: 'it answered with an error.',
-  manage: (name: string) => `Do it at ${name}`,
+  manage: (name: string) => `Revoke it at ${name}`,
 
   changedTitle: (to: string) => `You signed in as ${to}`,
   changed: (from: string, to: string) => `You signed in as ${to}, not as ${from}. Nothing has changed yet.`,
   changedBody: (from: string, to: string) =>
-    `${from} was connected here. Keep both accounts, or put ${to} in the place of ${from}, which is then removed here.`,
+    `${from} was connected here. Keep both accounts, or replace ${from} with ${to}: ${from} is then disconnected.`,
   choose: 'Choose',
   keepBoth: 'Keep both',
   replace: (from: string) => `Replace ${from}`,
@@ -187,16 +188,16 @@ export const laterEnglish = {
   addServer: 'Add an MCP server',
   addServerLabel: 'URL, or the mcpServers JSON of an agent',
   addServerNext: 'Continue',
-  addServerAsk: (count: number) =>
-    count === 1 ? 'Ask this server for a login?' : `Ask these ${count} servers for a login?`,
-  addServerWarning: 'Nothing was sent yet. Add only servers that you know: their tools can do what you allow them.',
+  addServerAsk: (count: number) => (count === 1 ? 'Add this server?' : `Add these ${count} servers?`),
+  addServerWarning:
+    'Nothing has been sent yet. Add only servers that you trust: their tools can do everything that you allow.',
   addServerConfirm: 'Add',
   registrations: 'App registrations',
   registrationsEmpty: 'This app is not registered anywhere.',
   registrationMethods: {
-    'pre-registered': 'Registered before',
+    'pre-registered': 'Registered in advance',
     'metadata-document': 'Client metadata document',
-    dynamic: 'Registered itself',
+    dynamic: 'Registered automatically',
   },
   registrationExpires: (when: string) => `Secret expires ${when}`,
   deleteRegistrationShort: 'Delete',
@@ -205,13 +206,13 @@ export const laterEnglish = {
   rotateShort: 'Replace key',
   rotate: (name: string, account?: string) => `Replace key of ${named(name, account)}`,
 
-  /** Spoken when something changes; never shown. */
+  /** Read out by screen readers when something changes; never shown. */
   spoken: {
     found: (count: number) => (count === 1 ? '1 result.' : `${count} results.`),
     connected: (name: string, account: string) => `${name}: now connected as ${account}.`,
     attention: (name: string, word: string) => `${name}: ${word}.`,
     windowClosed: (name: string) => `The ${name} window seems to be closed.`,
-    embedded: (name: string) => `${name} may not reach this app here.`,
+    embedded: (name: string) => `${name} may not be able to reach this app.`,
     windowBlocked: (name: string) => `The ${name} window was blocked.`,
     denied: (name: string) => `${name} is not connected.`,
     changed: (to: string) => `You signed in as ${to}.`,

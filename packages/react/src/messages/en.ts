@@ -1,6 +1,6 @@
 import type { CardStatus, Custody, Reason } from '@latchkey/core'
 
-/** The words of an account's or a card's status. */
+/** A word for each status of an account or card. */
 type StatusWords = Record<CardStatus, string>
 type ReasonWords = Partial<Record<Reason, (name: string) => string>>
 
@@ -17,45 +17,45 @@ const status: StatusWords = {
 const reasons: ReasonWords = {
   expired: (name) => `Access to ${name} has expired.`,
   revoked: (name) => `Access was revoked at ${name}.`,
-  invalid_token: (name) => `${name} no longer accepts what was kept here.`,
-  issuer_changed: (name) => `${name} has another sign-in server now. Connect the account again.`,
-  resource_changed: (name) => `${name} is at another address now. Connect the account again.`,
-  secret_unavailable: () => 'This browser can no longer read what it kept.',
-  offline: (name) => `You are offline. ${name} is used again when you are back.`,
+  invalid_token: (name) => `${name} no longer accepts this connection.`,
+  issuer_changed: (name) => `${name} has a new sign-in server. Reconnect your account.`,
+  resource_changed: (name) => `${name} has a new address. Reconnect your account.`,
+  secret_unavailable: () => 'This browser can no longer read the saved access.',
+  offline: (name) => `You are offline. Your agent can use ${name} again when you are back online.`,
   unverified: () => 'Not checked yet',
 }
 
 const custody: Record<Custody, string> = {
-  sealed: 'Kept in this browser, sealed.',
-  plain: 'Kept in this browser, as plain text.',
-  session: 'Kept in this tab until you close it.',
-  memory: 'Kept nowhere: accounts last until this page closes.',
-  vault: 'Kept on the server, encrypted.',
+  sealed: 'Stored in this browser, encrypted.',
+  plain: 'Stored in this browser, not encrypted.',
+  session: 'Stored in this tab until you close it.',
+  memory: 'Not stored: your accounts are gone when you close this page.',
+  vault: 'Stored on the server, encrypted.',
 }
 
-/** A provider's name, with the account's where it has several. */
+/** A provider's name. If it has several accounts, also the account's. */
 export const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
-/** The reader's English: dates are not written alike wherever English is read. */
+/** The reader's variant of English, which decides how dates are written. */
 function readersEnglish(): string {
   const tags = typeof navigator === 'undefined' ? [] : (navigator.languages ?? [])
   return tags.find((tag) => /^en\b/i.test(tag)) ?? 'en'
 }
 
-/** What the components show at first sight, in English. `name` is a provider's name. */
+/** The English sentences of the first paint. `name` is a provider's name. */
 export const english = {
-  /** The language of the words, which dates and durations are written in too: a BCP 47 tag. */
+  /** The language of the sentences, dates and durations: a BCP 47 tag. */
   locale: readersEnglish() as string | undefined,
-  /** The writing direction of the words. @default that of the page */
+  /** The writing direction of the sentences. @default that of the page */
   dir: undefined as 'ltr' | 'rtl' | undefined,
-  /** Words for what providers say of themselves in English, by provider id: the description, and scopes' meanings. */
+  /** Translations of providers' own English texts, by provider id: the description, and the meaning of each scope. */
   providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,
   status,
   /** Why an account or provider has its status. */
   reasons,
-  /** Spoken when something changes; never shown. */
+  /** Read out by screen readers when something changes; never shown. */
   spoken: { connecting: (name: string) => `Connecting ${name}.` },
-  /** Where tokens and keys rest. */
+  /** Where tokens and keys are stored. */
   custody,
 
   title: 'Connected Accounts',
@@ -69,7 +69,7 @@ export const english = {
   connectShort: 'Connect',
   connect: (name: string) => `Connect ${name}`,
   reconnectShort: 'Reconnect',
-  /** `account` is given when a provider has several. */
+  /** `account` is passed if the provider has several. */
   reconnect: (name: string, account?: string) => `Reconnect ${named(name, account)}`,
   disconnectShort: 'Disconnect',
   disconnect: (name: string, account?: string) => `Disconnect ${named(name, account)}`,
@@ -79,7 +79,7 @@ export const english = {
   paused: 'Your agent does not use this account until you resume it.',
   more: (name: string, account?: string) => `More for ${named(name, account)}`,
   isDefault: 'Default',
-  /** On a provider's one-line form, when there are several. */
+  /** On a provider's one-line row, if it has several. */
   accountCount: (count: number) => `${count} accounts`,
   details: (name: string) => `Details of ${name}`,
   missing: (name: string) => `Not granted at ${name}:`,

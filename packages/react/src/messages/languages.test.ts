@@ -10,7 +10,7 @@ import type { Messages } from './messages.ts'
 const NAMES = ['GitHub', 'octocat', 'hubot']
 const SETTINGS = ['locale', 'dir', 'providers']
 
-/** Every sentence by its key, said of the same names and numbers. */
+/** Every sentence by its key, with the same names and numbers. */
 function sentences(catalogue: Messages): Record<string, string> {
   const counted = (key: string) => /found|accountCount|disconnectAllBody|addServerAsk|disconnectedAll/.test(key)
   const say = (key: string, words: unknown): [string, string][] => {
@@ -34,15 +34,15 @@ describe.each([
 ] as const)('%s', (_language, catalogue, dir) => {
   const said = sentences(catalogue)
 
-  test('has a sentence for each of the English ones', () => {
+  test('has every sentence that English has', () => {
     expect(Object.keys(inEnglish).filter((key) => !said[key]?.trim())).toEqual([])
     expect(catalogue.dir).toBe(dir)
     expect(Intl.getCanonicalLocales(catalogue.locale)).toEqual([catalogue.locale])
   })
 
-  test('says none of them in English, and leaves out no name', () => {
+  test('has no English sentence, and uses the same names', () => {
     for (const [key, sentence] of Object.entries(inEnglish)) {
-      // Of names alone there is nothing to say in another language.
+      // A sentence of names only is the same in every language.
       const ownWords = NAMES.reduce((text, name) => text.replaceAll(name, ''), sentence)
       if (/\p{L}/u.test(ownWords)) expect(said[key], key).not.toBe(sentence)
       for (const name of NAMES) expect([key, said[key]?.includes(name)]).toEqual([key, sentence.includes(name)])
@@ -51,7 +51,7 @@ describe.each([
     expect(Object.entries(said).filter(([, sentence]) => words.test(sentence))).toEqual([])
   })
 
-  test('says what each provider and scope means', () => {
+  test('describes every provider and scope', () => {
     for (const provider of [github(), gmail(), kaggle()]) {
       const own = catalogue.providers[provider.id]
       expect(own?.description).toBeTruthy()
@@ -70,7 +70,7 @@ test('Arabic is written in Arabic: other scripts only in names and terms', () =>
   expect(latin).toEqual([])
 })
 
-test('numbers take the form that the language has for them', () => {
+test('uses the plural forms of the language', () => {
   expect([1, 2].map(german.accountCount)).toEqual(['1 Konto', '2 Konten'])
   expect([0, 1, 2, 3, 11, 100].map((count) => arabic.accountCount(count).replace(/[\d٠-٩]+ /, '# '))).toEqual([
     'لا حسابات',

@@ -4,7 +4,7 @@ import { withEnglish } from '../use-first-messages.ts'
 import { allMessages, errorSentence } from '../use-messages.ts'
 import { english } from './en.ts'
 
-test('own words lie over the English ones, group by group', () => {
+test('your own sentences replace English ones, group by group', () => {
   expect(withEnglish(undefined)).toBe(english)
   const messages = withEnglish({ title: 'Konten', status: { connected: 'Verbunden' } })
   expect(messages.title).toBe('Konten')
@@ -24,7 +24,7 @@ test('own words lie over the English ones, group by group', () => {
   ])
 })
 
-test('an error is said in the catalogue’s words, else in its own', () => {
+test('an error has the catalogue’s sentence, or else its own message', () => {
   expect(errorSentence(allMessages(undefined), new LatchkeyError('timeout', 'own'), 'GitHub')).toMatch(
     /^Signing in at GitHub/,
   )

@@ -6,7 +6,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountCard } from './account-card.tsx'
 
-/** One provider's card, in every state that a person can meet, each with its way on. */
+/** One provider's card, in every state, each with its next action. */
 const meta = {
   title: 'AccountCard',
   component: AccountCard,
@@ -51,7 +51,7 @@ const hubot = fakeAccount({
 })
 const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa', connectedAt: octocat.connectedAt + 2 })
 
-/** Every reason an account can have, under the word it comes with, and the button of its next action. */
+/** Every reason of an account, with its status and the button of its next action. */
 const account = (facts: Parameters<typeof fakeAccount>[0]): Story['parameters'] => ({
   fake: { accounts: [{ ...octocat, ...facts }] },
 })
@@ -94,12 +94,12 @@ export const Revoked: Story = {
 
 export const TokenRefused: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'invalid_token' }),
-  play: reads('GitHub no longer accepts what was kept here.', 'Reconnect GitHub'),
+  play: reads('GitHub no longer accepts this connection.', 'Reconnect GitHub'),
 }
 
 export const SecretUnreadable: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'secret_unavailable' }),
-  play: reads('This browser can no longer read what it kept.', 'Reconnect GitHub'),
+  play: reads('This browser can no longer read the saved access.', 'Reconnect GitHub'),
 }
 
 export const Unverified: Story = {
@@ -108,7 +108,7 @@ export const Unverified: Story = {
   play: reads('Not checked yet', 'Disconnect Kaggle'),
 }
 
-/** Behind the dots: since when, until when, and the scopes as the provider spells them. */
+/** Opened with "…": when the account was connected, when its access ends, and the provider's names of its scopes. */
 export const Details: Story = {
   parameters: account({ renewable: false, expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }),
   play: async ({ canvas }) => {
@@ -125,7 +125,7 @@ export const Details: Story = {
   },
 }
 
-/** One line, which grows into the card on demand and back. */
+/** One line, which opens into the card and closes again. */
 export const Inline: Story = {
   args: { layout: 'inline' },
   parameters: account({}),
@@ -142,7 +142,7 @@ export const Inline: Story = {
   },
 }
 
-/** A line grows by itself when there is something to say, and keeps the keyboard. */
+/** The line opens by itself when there is a notice, and keeps the focus. */
 export const InlineConnecting: Story = {
   args: { layout: 'inline' },
   parameters: { fake: { outcomes: { github: 'pending' } } },
@@ -167,7 +167,7 @@ export const Waiting: Story = {
   },
 }
 
-/** By keyboard from the first button to a connected account, and back out of one. */
+/** By keyboard: connect an account, then cancel connecting another. */
 export const ByKeyboard: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
@@ -207,7 +207,7 @@ export const WindowBlocked: Story = {
   },
 }
 
-/** The link works in this browser only, where the app waits for its answer. */
+/** The link works only in this browser, where the app waits for the answer. */
 export const LinkCopied: Story = {
   parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
   play: async ({ canvas, loaded: { client } }) => {
@@ -241,7 +241,7 @@ export const Denied: Story = {
   },
 }
 
-/** Actions name their account when a provider has several, and one of them is used by default. */
+/** If a provider has several accounts, buttons name theirs. One account is used by default. */
 export const SeveralAccounts: Story = {
   parameters: { fake: { accounts: [octocat, { ...hubot, status: 'needs-reconnect', reason: 'expired' }] } },
   play: async ({ canvas }) => {
@@ -270,15 +270,15 @@ export const AddingAnother: Story = {
   },
 }
 
-/** GitHub signs in the person who is signed in there: that may be the same one again. */
+/** GitHub uses the account that is signed in there, which may be connected already. */
 export const AddingTheSame: Story = {
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
     await userEvent.click(await canvas.findByRole('button', { name: 'Add another GitHub account' }))
-    await expect(await canvas.findByText(/^octocat is connected already/)).toBeVisible()
+    await expect(await canvas.findByText(/^octocat is already connected/)).toBeVisible()
     await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
-    await expect(canvas.queryByText(/^octocat is connected already/)).toBeNull()
+    await expect(canvas.queryByText(/^octocat is already connected/)).toBeNull()
   },
 }
 
@@ -292,8 +292,8 @@ export const AddingAnotherKey: Story = {
   },
 }
 
-/** A reconnect comes back as another person: nothing changes until it is answered, and Escape only puts it off. */
-export const SomebodyElse: Story = {
+/** The person reconnects, but signs in with a different account. Nothing changes until they choose; Escape only postpones it. */
+export const DifferentAccount: Story = {
   parameters: {
     fake: { accounts: [{ ...octocat, status: 'needs-reconnect', reason: 'revoked' }], outcomes: { github: mona } },
   },
@@ -315,15 +315,15 @@ export const SomebodyElse: Story = {
   },
 }
 
-/** After a redirect there was no click: the question is there by itself. */
-export const SomebodyElseReturned: Story = {
+/** After a redirect the question appears without a click. */
+export const DifferentAccountReturned: Story = {
   parameters: {
     fake: {
       accounts: [octocat],
       states: {
         github: {
           status: 'idle',
-          error: new LatchkeyError('account_changed', 'Somebody else signed in.', { next: 'choose' }),
+          error: new LatchkeyError('account_changed', 'You signed in with a different account.', { next: 'choose' }),
           changed: { from: octocat, to: mona },
         },
       },
@@ -335,8 +335,8 @@ export const SomebodyElseReturned: Story = {
   },
 }
 
-export const SomebodyElseKept: Story = {
-  parameters: SomebodyElse.parameters,
+export const DifferentAccountKept: Story = {
+  parameters: DifferentAccount.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Keep both' }))
@@ -346,8 +346,8 @@ export const SomebodyElseKept: Story = {
   },
 }
 
-export const SomebodyElseCancelled: Story = {
-  parameters: SomebodyElse.parameters,
+export const DifferentAccountCancelled: Story = {
+  parameters: DifferentAccount.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     const dialog = within(await screen.findByRole('dialog'))
@@ -379,7 +379,9 @@ export const Paused: Story = {
 export const Offline: Story = {
   parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('You are offline. GitHub is used again when you are back.')).toBeVisible()
+    await expect(
+      canvas.getByText('You are offline. Your agent can use GitHub again when you are back online.'),
+    ).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
   },
 }
@@ -394,7 +396,7 @@ export const Expiring: Story = {
   },
 }
 
-/** Inside of a page of another site the answer may never arrive: the app is better off in a tab of its own. */
+/** Inside another site's page the answer may never arrive. The card offers to open the app in a tab of its own. */
 export const Embedded: Story = {
   parameters: { fake: { states: { github: { status: 'connecting', reason: 'embedded' } } } },
   play: async ({ canvas }) => {
@@ -407,7 +409,7 @@ export const Embedded: Story = {
   },
 }
 
-/** GitHub wants a client secret, and here is no server to keep one. */
+/** GitHub needs a client secret, but there is no broker to keep one. */
 export const NotConfigured: Story = {
   parameters: {
     fake: {
@@ -422,7 +424,7 @@ export const NotConfigured: Story = {
   },
 }
 
-/** Asks first, shows the receipt, and leaves the focus where the keyboard can go on. */
+/** Asks first, then shows the receipt. The focus moves to the next button. */
 export const Disconnecting: Story = {
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
@@ -460,8 +462,8 @@ export const RemovedButNotRevoked: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub' }))
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText(/^Removed here. GitHub could not be told: /)).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Do it at GitHub' })).toHaveAttribute(
+    await expect(await canvas.findByText(/^Removed here. The access could not be revoked at GitHub: /)).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'Revoke it at GitHub' })).toHaveAttribute(
       'href',
       'https://github.com/settings/applications',
     )

@@ -1,22 +1,12 @@
 'use client'
-import {
-  accountsOf,
-  type CardStatus,
-  type ConnectedAccount,
-  cardStatus,
-  defaultAccount,
-  type Provider,
-  type ProviderState,
-  providerState,
-} from '@latchkey/core'
+import type { Provider } from '@latchkey/core'
 import {
   type ComponentPropsWithoutRef,
   type ForwardedRef,
   forwardRef,
   memo,
-  useCallback,
   useId,
-  useMemo,
+  useImperativeHandle,
   useRef,
   useState,
 } from 'react'
@@ -24,10 +14,11 @@ import type { Farewell } from '../connect/card-events.lazy.tsx'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import { isEventful } from '../connect/connect-notice.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
-import { steady, useKit, useProvider, useSnapshot } from '../hooks.ts'
+import { useCardFacts, useKit, useProvider } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
-import { Button } from '../ui/button.tsx'
+import { StatusWord } from '../parts/status-word.tsx'
+import { Button, classes } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark, Dots } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
@@ -36,7 +27,10 @@ import { AccountRow } from './account-row.tsx'
 
 const useEvents = /* @__PURE__ */ later(async () => (await import('../connect/events.lazy.ts')).CardEvents)
 
-interface CardLook {
+/** Props of {@link AccountCard}. */
+export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> & {
+  /** Provider id. */
+  provider: string
   /**
    * `card`: all there is to know. `inline`: one line, which grows into the card when there is something to do or its
    * button is pressed.
@@ -47,13 +41,6 @@ interface CardLook {
   /** Level of the heading with the provider's name. @default 3 */
   headingLevel?: 2 | 3 | 4 | 5 | 6
 }
-
-/** Props of {@link AccountCard}. */
-export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
-  CardLook & {
-    /** Provider id. */
-    provider: string
-  }
 
 /**
  * One provider's card: connect, see who is connected and what was granted, reconnect, disconnect. Renders an `article`
@@ -74,40 +61,17 @@ export const AccountCard = /* @__PURE__ */ memo(
   }),
 )
 
-type CardFacts = readonly [CardStatus, ProviderState, defaultId: string | undefined, ...accounts: ConnectedAccount[]]
-
-/** Everything a card shows, in one subscription: with many providers there are many cards. */
-function useCardFacts(id: string): CardFacts {
-  const select = useMemo(
-    () =>
-      steady<unknown>((snapshot) => [
-        cardStatus(snapshot, id),
-        providerState(snapshot, id),
-        defaultAccount(snapshot, id)?.id,
-        ...accountsOf(snapshot, id),
-      ]),
-    [id],
-  )
-  return useSnapshot(select) as CardFacts
+type CardProps = Omit<AccountCardProps, 'provider'> & {
+  provider: Provider
+  forwardedRef?: ForwardedRef<HTMLElement>
 }
-
-function hand<T>(node: T | null, ref: ForwardedRef<T> | undefined) {
-  if (typeof ref === 'function') ref(node)
-  else if (ref) ref.current = node
-}
-
-export type CardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> &
-  CardLook & {
-    provider: Provider
-    forwardedRef?: ForwardedRef<HTMLElement>
-  }
 
 /** The card of a provider that is at hand already; announces through the `LiveRegion` around it. */
 export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const { provider, layout = 'card', headingLevel = 3, forwardedRef, className, ...rest } = props
   const messages = useFirstMessages()
   const { name } = provider
-  const [status, state, defaultId, ...accounts] = useCardFacts(provider.id)
+  const [status, state, account, ...accounts] = useCardFacts(provider.id)
   const [farewells, setFarewells] = useState<readonly Farewell[]>([])
   const [started, setStarted] = useState<ConnectIntent>()
   const [duplicateLabel, setDuplicateLabel] = useState<string>()
@@ -115,13 +79,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const card = useRef<HTMLElement>(null)
   const titleId = useId()
   const { icons } = useKit()
-  const setCard = useCallback(
-    (node: HTMLElement | null) => {
-      card.current = node
-      hand(node, forwardedRef)
-    },
-    [forwardedRef],
-  )
+  useImperativeHandle(forwardedRef, () => card.current as HTMLElement)
 
   const unconfigured = accounts.length === 0 && state.error?.code === 'not_configured'
   const broken = accounts.find((account) => account.status === 'needs-reconnect')
@@ -140,7 +98,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const words = accounts.map((account) => account.status).join(' ')
   useKeptFocus(
     card,
-    `${status} ${state.reason} ${state.changed?.to.id} ${words} ${defaultId} ${line}`,
+    `${status} ${state.reason} ${state.changed?.to.id} ${words} ${account?.id} ${line}`,
     eventful && !Events,
   )
   useSpokenStatus(name, status, accounts, state.reason)
@@ -149,16 +107,17 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const onAdded: NonNullable<ConnectIntent['onConnected']> = ({ account }) => {
     if (accounts.some(({ id }) => id === account.id)) setDuplicateLabel(account.label)
   }
-  const account = accounts.find(({ id }) => id === defaultId)
+  const who = several ? messages.accountCount(accounts.length) : account?.label
+  const lineBelow = line ? who : descriptionOf(messages, provider)
   const Heading = `h${headingLevel}` as const
   return (
     <article
       aria-labelledby={titleId}
       aria-busy={status === 'loading' || undefined}
       {...rest}
-      ref={setCard}
+      ref={card}
       {...useLanguage()}
-      className={['latchkey latchkey-card', className].filter(Boolean).join(' ')}
+      className={classes('latchkey latchkey-card', className)}
       data-status={status}
       data-provider={provider.id}
       data-layout={line ? 'inline' : undefined}
@@ -169,25 +128,11 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           <Heading id={titleId} className="latchkey-name" tabIndex={-1}>
             {name}
           </Heading>
-          {line ? (
-            account && (
-              <p className="latchkey-line">{several ? messages.accountCount(accounts.length) : account.label}</p>
-            )
-          ) : (
-            <p className="latchkey-line">{descriptionOf(messages, provider)}</p>
-          )}
+          {(!line || account) && <p className="latchkey-line">{lineBelow}</p>}
         </div>
         {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}
-        {unconfigured && (
-          <span className="latchkey-status" data-status="disconnected">
-            {messages.notConfigured}
-          </span>
-        )}
-        {status !== 'loading' && status !== 'disconnected' && (
-          <span className="latchkey-status" data-status={status}>
-            {messages.status[status]}
-          </span>
-        )}
+        {unconfigured && <StatusWord status="disconnected" word={messages.notConfigured} />}
+        {status !== 'loading' && status !== 'disconnected' && <StatusWord status={status} />}
         {status !== 'loading' && accounts.length === 0 && <ConnectControl provider={provider} onStart={setStarted} />}
         {line && broken && <ConnectControl provider={provider} {...intent} onStart={setStarted} />}
         {inline && accounts.length > 0 && (
@@ -203,18 +148,18 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
         )}
       </div>
       {!line &&
-        accounts.map((account) => (
+        accounts.map((one) => (
           <AccountRow
-            key={account.id}
+            key={one.id}
             provider={provider}
-            account={account}
-            status={state.status === 'idle' ? account.status : status}
+            account={one}
+            status={state.status === 'idle' ? one.status : status}
             several={several}
-            isDefault={account.id === defaultId}
+            isDefault={one.id === account?.id}
             card={card}
             onStart={setStarted}
             onAdded={onAdded}
-            onReceipt={(receipt) => setFarewells((others) => [...others, { account, several, receipt }])}
+            onReceipt={(receipt) => setFarewells((others) => [...others, { account: one, several, receipt }])}
           />
         ))}
       {eventful && Events && (

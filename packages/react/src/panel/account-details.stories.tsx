@@ -39,7 +39,7 @@ export const Renewable: Story = {
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('Ada Lovelace')).toBeVisible()
     await expect(canvas.getByText('Read all your email')).toBeVisible()
-    await expect(canvas.getByText('Renewed by itself in 40 minutes')).toBeVisible()
+    await expect(canvas.getByText('Renews automatically in 40 minutes')).toBeVisible()
     await expect(canvas.getByText(/2026/)).toHaveAttribute('datetime', '2026-02-03T09:30:00.000Z')
   },
 }
@@ -60,8 +60,8 @@ export const ByKeyboard: Story = {
   },
 }
 
-/** With `rawScopes` the app decides what is shown. */
-export const HeldByTheApp: Story = {
+/** With `rawScopes` the app decides whether scope names are shown. */
+export const Controlled: Story = {
   args: { rawScopes: true, onRawScopesChange: fn() },
   parameters: { fake: { accounts: [ada] } },
   play: async ({ canvas, args }) => {
@@ -71,7 +71,7 @@ export const HeldByTheApp: Story = {
   },
 }
 
-/** A key has no scopes and no end. */
+/** A key has no scopes and does not expire. */
 export const ApiKey: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })] } },

@@ -1,19 +1,20 @@
 'use client'
 import type { ConnectedAccount } from '@latchkey/core'
-import { type ComponentPropsWithoutRef, type ForwardedRef, useId } from 'react'
-import { ConnectControl } from '../connect/connect-control.tsx'
+import { type ComponentPropsWithoutRef, type ForwardedRef, type ReactNode, useId } from 'react'
+import type { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
-import { useKit } from '../hooks.ts'
+import { isUsable, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
-import { RawScopes, Since } from '../parts/account-facts.tsx'
 import { AccountNames } from '../parts/account-names.tsx'
 import { type Subject, SubjectContext, useSubject } from '../parts/context.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, classes, SmallButton } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useMessages } from '../use-messages.ts'
 
 export interface AccountMoreProps {
   id: string
+  /** Handed over by who has it already: an import would take it, and all below it, out of the first chunk. */
+  Connect: typeof ConnectControl
   subject: Subject & { account: ConnectedAccount }
   /** The account's name, when its provider has several. */
   label: string | undefined
@@ -27,58 +28,54 @@ export interface AccountMoreProps {
 
 /** What a row shows behind its dots: the rest of the facts and the rarer actions. Loaded on intent. */
 export function AccountMore(props: AccountMoreProps) {
-  const { id, subject, label, promotable, onStart, onAdded, onDone } = props
+  const { id, Connect, subject, label, promotable, onStart, onAdded, onDone } = props
   const { provider, account } = subject
   const messages = useMessages()
   const { client } = useKit()
   const { name } = provider
-  const usable = account.status === 'connected' || account.status === 'expiring'
+  const usable = isUsable(account)
   return (
     <div id={id} className="latchkey-more">
       <SubjectContext.Provider value={subject}>
         <Details brief />
       </SubjectContext.Provider>
       {promotable && (
-        <Button
-          size="small"
-          aria-label={messages.makeDefault(account.label)}
-          onClick={() => {
+        <SmallButton
+          label={messages.makeDefaultShort}
+          name={messages.makeDefault(account.label)}
+          onPress={() => {
             onDone()
             client.setDefault(account.id)
           }}
-        >
-          {messages.makeDefaultShort}
-        </Button>
+        />
       )}
       {usable && (
-        <Button
-          size="small"
-          aria-label={messages.pause(name, label)}
-          onClick={() => {
+        <SmallButton
+          label={messages.pauseShort}
+          name={messages.pause(name, label)}
+          onPress={() => {
             onDone()
             client.pause(account.id)
           }}
-        >
-          {messages.pauseShort}
-        </Button>
+        />
       )}
       {usable && provider.kind === 'api-key' && (
-        <ConnectControl
+        <Connect
           provider={provider}
           accountId={account.id}
           accountLabel={label}
           kind="secondary"
           className="latchkey-rotate"
-          words={[messages.rotateShort, messages.rotate(name, label)]}
+          words={{ label: messages.rotateShort, name: messages.rotate(name, label) }}
           onStart={onStart}
           onConnected={onDone}
         />
       )}
-      <ConnectControl
+      <Connect
         provider={provider}
         kind="secondary"
         className="latchkey-another"
-        words={[messages.addAnother(name), messages.addAnother(name)]}
+        words={{ label: messages.addAnother(name), name: messages.addAnother(name) }}
         onStart={onStart}
         onConnected={(outcome) => {
           onDone()
@@ -101,69 +98,58 @@ export type DetailsProps = Omit<ComponentPropsWithoutRef<'dl'>, 'children'> & {
 }
 
 /** The list of an `AccountDetails`. */
-export function Details({
-  rawScopes,
-  defaultRawScopes = false,
-  onRawScopesChange,
-  brief,
-  className,
-  forwardedRef,
-  ...props
-}: DetailsProps & { forwardedRef?: ForwardedRef<HTMLDListElement> }) {
+export function Details(given: DetailsProps & { forwardedRef?: ForwardedRef<HTMLDListElement> }) {
+  const { rawScopes, defaultRawScopes = false, onRawScopesChange, brief, className, forwardedRef, ...props } = given
   const { provider, account } = useSubject('Details')
   const messages = useMessages()
   const [raw, setRaw] = useControllable(rawScopes, defaultRawScopes, onRawScopesChange)
   const rawId = useId()
   if (!account) return null
   return (
-    <dl {...props} ref={forwardedRef} className={['latchkey latchkey-details', className].filter(Boolean).join(' ')}>
+    <dl {...props} ref={forwardedRef} className={classes('latchkey latchkey-details', className)}>
       {!brief && (
-        <div>
-          <dt>{messages.factAccount}</dt>
-          <dd className="latchkey-identity">
-            <AccountNames account={account} />
-          </dd>
-        </div>
+        <Fact label={messages.factAccount} className="latchkey-identity">
+          <AccountNames account={account} />
+        </Fact>
       )}
-      <div>
-        <dt>{messages.factSince}</dt>
-        <dd>
-          <Since />
-        </dd>
-      </div>
-      <div>
-        <dt>{messages.factUntil}</dt>
-        <dd>{account.expiresAt === undefined ? messages.endless : <Account.Expiry when="known" />}</dd>
-      </div>
+      <Fact label={messages.factSince}>
+        <Account.Since />
+      </Fact>
+      <Fact label={messages.factUntil}>
+        {account.expiresAt === undefined ? messages.endless : <Account.Expiry when="known" />}
+      </Fact>
       {account.scopes.length > 0 && (
-        <div>
-          {!brief && <dt>{messages.factAccess}</dt>}
-          <dd>
-            {!brief && <Account.Scopes className="latchkey-scopes" />}
-            <Button
-              className="latchkey-raw"
-              kind="quiet"
-              size="small"
-              aria-expanded={raw}
-              aria-controls={raw ? rawId : undefined}
-              onClick={() => setRaw(!raw)}
-            >
-              {messages.rawScopesShort}
-            </Button>
-            {raw && <RawScopes id={rawId} className="latchkey-codes" />}
-          </dd>
-        </div>
+        <Fact label={!brief && messages.factAccess}>
+          {!brief && <Account.Scopes className="latchkey-scopes" />}
+          <Button
+            className="latchkey-raw"
+            kind="quiet"
+            size="small"
+            aria-expanded={raw}
+            aria-controls={raw ? rawId : undefined}
+            onClick={() => setRaw(!raw)}
+          >
+            {messages.rawScopesShort}
+          </Button>
+          {raw && <Account.RawScopes id={rawId} className="latchkey-codes" />}
+        </Fact>
       )}
       {account.url && (
-        <div>
-          <dt>{provider.name}</dt>
-          <dd>
-            <a className="latchkey-link" href={account.url} target="_blank" rel="noopener noreferrer">
-              {messages.profile(provider.name)}
-            </a>
-          </dd>
-        </div>
+        <Fact label={provider.name}>
+          <a className="latchkey-link" href={account.url} target="_blank" rel="noopener noreferrer">
+            {messages.profile(provider.name)}
+          </a>
+        </Fact>
       )}
     </dl>
+  )
+}
+
+function Fact({ label, className, children }: { label: string | false; className?: string; children: ReactNode }) {
+  return (
+    <div>
+      {label && <dt>{label}</dt>}
+      <dd className={className}>{children}</dd>
+    </div>
   )
 }

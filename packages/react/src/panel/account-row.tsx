@@ -4,16 +4,17 @@ import { useQuery } from '@tanstack/react-query'
 import { type RefObject, useId, useRef, useState } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
-import { useKit } from '../hooks.ts'
+import { isUsable, useKit } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { AccountNames } from '../parts/account-names.tsx'
 import { ScopeItems } from '../parts/scope-items.tsx'
+import { StatusWord } from '../parts/status-word.tsx'
 import { Avatar } from '../ui/avatar.tsx'
 import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
-import { useFirstMessages } from '../use-first-messages.ts'
+import { useFirstMessages, whyOf } from '../use-first-messages.ts'
 
 const useQuestion = /* @__PURE__ */ later(
   async () => (await import('../dialogs/questions.lazy.tsx')).DisconnectQuestion,
@@ -49,10 +50,9 @@ export function AccountRow(props: AccountRowProps) {
   const trigger = useRef<HTMLButtonElement>(null)
   const moreId = useId()
   const label = several ? account.label : undefined
-  const usable = account.status === 'connected' || account.status === 'expiring'
   const paused = account.status === 'paused'
-  const missing = usable ? account.missingScopes : []
-  const why = status === 'paused' ? messages.paused : account.reason && messages.reasons[account.reason]?.(name)
+  const missing = isUsable(account) ? account.missingScopes : []
+  const why = whyOf(messages, name, status, account.reason)
   const ends = account.status === 'expiring' ? account.expiresAt : undefined
   const endsWhen = useRelativeTime(ends, messages.locale)
   useFreshProfile(provider, account)
@@ -67,11 +67,7 @@ export function AccountRow(props: AccountRowProps) {
           {provider.kind === 'api-key' && <span className="latchkey-tag">{messages.apiKeyBadge}</span>}
           {several && isDefault && <span className="latchkey-tag">{messages.isDefault}</span>}
         </p>
-        {several && (
-          <span className="latchkey-status" data-status={status}>
-            {messages.status[status]}
-          </span>
-        )}
+        {several && <StatusWord status={status} />}
         {why && (
           <span className="latchkey-why" data-reason={account.reason}>
             {why}
@@ -102,12 +98,8 @@ export function AccountRow(props: AccountRowProps) {
           kind="quiet"
           aria-label={messages.disconnect(name, label)}
           aria-haspopup="dialog"
-          onPointerEnter={loadQuestion}
-          onFocus={loadQuestion}
-          onClick={() => {
-            loadQuestion()
-            setAsking(true)
-          }}
+          onIntent={loadQuestion}
+          onClick={() => setAsking(true)}
         >
           {messages.disconnectShort}
         </Button>
@@ -117,12 +109,8 @@ export function AccountRow(props: AccountRowProps) {
           aria-label={messages.more(name, label)}
           aria-expanded={open}
           aria-controls={open ? moreId : undefined}
-          onPointerEnter={loadMore}
-          onFocus={loadMore}
-          onClick={() => {
-            loadMore()
-            setOpen(!open)
-          }}
+          onIntent={loadMore}
+          onClick={() => setOpen(!open)}
         >
           <Dots />
         </Button>
@@ -142,7 +130,7 @@ export function AccountRow(props: AccountRowProps) {
             {...control}
             kind="secondary"
             className="latchkey-grant"
-            words={[messages.grantShort, messages.grant(name, label)]}
+            words={{ label: messages.grantShort, name: messages.grant(name, label) }}
             // A token is replaced by the next one, so what was granted before is asked for again along with the new.
             scopes={[...new Set([...account.scopes, ...missing])]}
           />
@@ -151,6 +139,7 @@ export function AccountRow(props: AccountRowProps) {
       {open && More && (
         <More
           id={moreId}
+          Connect={ConnectControl}
           subject={{ provider, account, status, reason: account.reason }}
           label={label}
           promotable={several && !isDefault}

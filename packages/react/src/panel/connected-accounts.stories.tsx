@@ -9,7 +9,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-/** The panel: a card per provider, in every state that a person can meet. */
+/** The panel: a card for each provider, in every state. */
 const meta = {
   title: 'ConnectedAccounts',
   component: ConnectedAccounts,
@@ -75,7 +75,7 @@ export const Connected: Story = {
     await expect(card.getByText('See your profile')).toBeVisible()
     await expect(canvas.getByText('API Key')).toBeVisible()
     await expect(canvas.getByText('Read all your email').parentElement).toHaveTextContent('Sensitive')
-    await expect(canvas.getByText('Kept in this browser, sealed.')).toBeVisible()
+    await expect(canvas.getByText('Stored in this browser, encrypted.')).toBeVisible()
   },
 }
 
@@ -98,8 +98,8 @@ export const Failed: Story = {
   },
 }
 
-/** Every error has the button of its next action; one that only time helps has none. */
-export const EveryWayOn: Story = {
+/** Each error has the button of its next action. An error that only needs time has none. */
+export const EveryNextAction: Story = {
   parameters: {
     fake: {
       accounts: [octocat],
@@ -151,8 +151,8 @@ const hubot = fakeAccount({
   scopes: ['read:user', 'repo'],
 })
 
-/** What was asked for and not granted, in the provider's words, and the way to grant it after all. */
-export const NotAllGranted: Story = {
+/** The scopes that were not granted, in the provider's words, with a button to grant them. */
+export const PartlyGranted: Story = {
   parameters: {
     fake: {
       accounts: [
@@ -175,16 +175,16 @@ export const NotAllGranted: Story = {
   },
 }
 
-export const NothingIsKept: Story = {
+export const NothingStored: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
     await expect(
-      await canvas.findByText('This browser keeps nothing: accounts last until this page closes.'),
+      await canvas.findByText('This browser stores nothing, so your accounts are gone when you close this page.'),
     ).toBeVisible()
   },
 }
 
-/** A provider without a built-in mark gets its letter; a picture that does not load gives way to one. */
+/** A provider without a built-in mark gets a letter. So does an account whose picture does not load. */
 export const OwnProvider: Story = {
   parameters: {
     fake: {
@@ -198,7 +198,7 @@ export const OwnProvider: Story = {
   },
 }
 
-export const OtherWords: Story = {
+export const OwnMessages: Story = {
   args: { title: 'Verbundene Konten', description: null },
   parameters: { fake: { accounts: [octocat] } },
   render: (args, { loaded }) => (
@@ -222,7 +222,7 @@ export const OtherWords: Story = {
   },
 }
 
-/** All at once, after one question: each account gets its own receipt. */
+/** All accounts are disconnected after one question. Each gets its own receipt. */
 export const DisconnectingAll: Story = {
   parameters: {
     fake: {
@@ -242,8 +242,10 @@ export const DisconnectingAll: Story = {
       await canvas.findByText('octocat: access revoked at GitHub (refresh token and access token).'),
     ).toBeVisible()
     await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
-    await expect(canvas.getByText(/^Removed here: ada@example.com. Gmail could not be told/)).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Do it at Kaggle' })).toBeVisible()
+    await expect(
+      canvas.getByText(/^Removed here: ada@example.com. The access could not be revoked at Gmail/),
+    ).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'Revoke it at Kaggle' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
@@ -254,10 +256,10 @@ const custody = (word: string, sentence: string): Story => ({
   parameters: { fake: { custody: word } },
   play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
 })
-export const KeptPlain = custody('plain', 'Kept in this browser, as plain text.')
-export const KeptForTheTab = custody('session', 'Kept in this tab until you close it.')
-export const KeptOnTheServer = custody('vault', 'Kept on the server, encrypted.')
-export const KeptInMemory = custody('memory', 'Kept nowhere: accounts last until this page closes.')
+export const StoredUnencrypted = custody('plain', 'Stored in this browser, not encrypted.')
+export const StoredInTheTab = custody('session', 'Stored in this tab until you close it.')
+export const StoredOnTheServer = custody('vault', 'Stored on the server, encrypted.')
+export const StoredInMemory = custody('memory', 'Not stored: your accounts are gone when you close this page.')
 
 const SERVICES =
   'Airtable Asana Bitbucket Box Calendly ClickUp Confluence Discord Dropbox Figma GitLab HubSpot Jira Linear Mailchimp Miro Notion Pipedrive Salesforce Slack Stripe Trello Zendesk Zoom Zürich'.split(
@@ -288,7 +290,7 @@ const mine = [
   }),
 ]
 
-/** With more providers than fit on a screen, a box to find one and two groups come by themselves. */
+/** With many providers the panel has a search box and two groups. */
 export const Many: Story = {
   parameters: { fake: { providers: many, accounts: mine } },
   play: async ({ canvas }) => {
@@ -300,7 +302,7 @@ export const Many: Story = {
   },
 }
 
-/** A word finds a provider or the person connected there; Escape brings everything back and keeps the focus. */
+/** The search finds providers and accounts. Escape clears it and keeps the focus. */
 export const Searching: Story = {
   parameters: Many.parameters,
   play: async ({ canvas }) => {
@@ -319,7 +321,7 @@ export const Searching: Story = {
   },
 }
 
-/** What is under way in a card outlives a search that hides it. */
+/** A form stays open while a search hides its card. */
 export const SearchKeepsForms: Story = {
   parameters: { fake: { providers: [...many, kaggle()] } },
   play: async ({ canvas }) => {
@@ -354,8 +356,8 @@ export const SearchCleared: Story = {
   },
 }
 
-/** An app may hold what is searched for. */
-export const SearchHeldByTheApp: Story = {
+/** The app can control the search text. */
+export const SearchControlled: Story = {
   args: { query: 'git', onQueryChange: fn() },
   parameters: Many.parameters,
   play: async ({ canvas, args }) => {
@@ -366,7 +368,7 @@ export const SearchHeldByTheApp: Story = {
   },
 }
 
-/** A card stays where it is when it connects; the groups are those of when the panel opened. */
+/** A card stays in its group when it connects. The groups change when the panel opens again. */
 export const StaysInItsGroup: Story = {
   parameters: Many.parameters,
   play: async ({ canvas }) => {
@@ -384,7 +386,7 @@ export const NoProviders: Story = {
   },
 }
 
-/** Storage refuses, and there is nothing to lose: reloading may help once the browser allows it. */
+/** The browser refuses storage. The person can allow it and reload: nothing is lost. */
 export const StorageUnavailable: Story = {
   parameters: { fake: { persistence: 'unavailable' } },
   play: async ({ canvas }) => {
@@ -408,7 +410,7 @@ export const Grid: Story = {
   },
 }
 
-/** In a composer or a row of settings: one line each, and words only for what is wrong. */
+/** For a composer or a settings row: one line for each account, and text only for problems. */
 export const Inline: Story = {
   args: { layout: 'inline' },
   parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 2)], accounts: mixed } },
@@ -450,7 +452,7 @@ export const Compact: Story = {
   },
 }
 
-// The tokens of shadcn/ui's "neutral" theme, as its Tailwind 4 template has them, with a smaller radius to be seen.
+// The tokens of shadcn/ui's "neutral" theme, as its Tailwind 4 template has them, with a smaller radius that shows the difference.
 const lightTokens = {
   '--radius': '0.375rem',
   '--background': 'oklch(1 0 0)',
@@ -490,7 +492,7 @@ const darkTokens = {
   '--ring': 'oklch(0.556 0 0)',
 } as CSSProperties
 
-/** shadcn/ui's own tokens, taken over by `@latchkey/react/shadcn.css`. */
+/** The design tokens of shadcn/ui, with `@latchkey/react/shadcn.css`. */
 export const Shadcn: Story = {
   parameters: { fake: { accounts: mixed } },
   render: (args, { loaded, globals }) => (

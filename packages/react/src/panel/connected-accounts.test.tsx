@@ -14,7 +14,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -64,7 +64,7 @@ test('profiles an hour old are read again where the provider answers browsers, a
   )
 })
 
-test('a provider that joins gets its card', () => {
+test('a provider that is added gets a card', () => {
   const client = createFakeClient({ providers: [] })
   render(
     <LatchkeyProvider client={client}>
@@ -76,7 +76,7 @@ test('a provider that joins gets its card', () => {
   expect(screen.getByRole('article', { name: 'GitHub' })).toBeTruthy()
 })
 
-test('the real client: what needs a broker says so once, and a key is kept unchecked without one', async () => {
+test('the real client without a broker: OAuth providers say that they need one, and a key is stored unchecked', async () => {
   const complaint = vi.spyOn(console, 'error').mockImplementation(() => {})
   render(
     <StrictMode>
@@ -98,7 +98,7 @@ test('the real client: what needs a broker says so once, and a key is kept unche
   complaint.mockRestore()
 })
 
-test('receipts of all are there until they are dismissed, or the next account is', async () => {
+test('the receipts of "Disconnect all" stay until they are dismissed, or until the next account is connected', async () => {
   const accounts = [fakeAccount(), fakeAccount({ provider: 'kaggle', username: 'adal' })]
   const client = createFakeClient({ accounts, receipts: { kaggle: { status: 'removed' } } })
   render(
@@ -123,7 +123,7 @@ test('receipts of all are there until they are dismissed, or the next account is
   expect(screen.queryByText(/^octocat: access revoked/)).toBeNull()
 })
 
-test('where secrets rest is said once it is known', () => {
+test('where secrets are stored is shown once it is known', () => {
   const client = createFakeClient({ status: 'loading' })
   render(
     <LatchkeyProvider client={client}>
@@ -132,12 +132,12 @@ test('where secrets rest is said once it is known', () => {
   )
   expect(screen.queryByText(/^Kept/)).toBeNull()
   act(() => client.set({ status: 'ready', custody: 'plain' }))
-  expect(screen.getByText('Kept in this browser, as plain text.')).toBeTruthy()
+  expect(screen.getByText('Stored in this browser, not encrypted.')).toBeTruthy()
   act(() => client.set({ persistence: 'unavailable' }))
-  expect(screen.getByText('Kept nowhere: accounts last until this page closes.')).toBeTruthy()
+  expect(screen.getByText('Not stored: your accounts are gone when you close this page.')).toBeTruthy()
 })
 
-test('one surface asks about a different account, however many there are', async () => {
+test('only one component asks about a different account, however many are on the page', async () => {
   const from = fakeAccount()
   const client = createFakeClient({ accounts: [from] })
   render(
@@ -159,7 +159,7 @@ test('one surface asks about a different account, however many there are', async
   expect(screen.getByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeTruthy()
 })
 
-test('an expiry ticks, by the second at last', () => {
+test('an expiry counts down, by seconds at the end', () => {
   vi.useFakeTimers()
   try {
     const client = createFakeClient({

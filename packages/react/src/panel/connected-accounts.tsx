@@ -13,7 +13,7 @@ import {
 } from 'react'
 import { useLatchkey, useProviders, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, classes } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
@@ -62,21 +62,10 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
  */
 export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, ConnectedAccountsProps>(
   function ConnectedAccounts(
-    {
-      title,
-      description,
-      layout = 'list',
-      density,
-      search,
-      groups,
-      query,
-      defaultQuery,
-      onQueryChange,
-      className,
-      ...props
-    },
+    { title, description, layout = 'list', density, search, groups, className, ...others },
     ref,
   ) {
+    const { query, defaultQuery, onQueryChange, ...props } = others
     const messages = useFirstMessages()
     const providers = useProviders()
     const unkept = useSnapshot((snapshot) => snapshot.persistence === 'unavailable')
@@ -97,7 +86,7 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
         {...useLanguage()}
         {...props}
         ref={ref}
-        className={['latchkey latchkey-panel', className].filter(Boolean).join(' ')}
+        className={classes('latchkey latchkey-panel', className)}
         data-layout={layout}
         data-density={density}
         data-long={many || undefined}
@@ -120,7 +109,8 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
             />
           )}
           <div id={cardsId}>
-            {sections.map(({ title, providers: members, before }) => {
+            {sections.map(({ title, providers: members }, index) => {
+              const before = index === 0 ? 0 : (sections[0]?.providers.length ?? 0)
               const mounted = members.slice(0, Math.max(0, limit - before))
               const heading = title && `${cardsId}-${title}`
               return (
@@ -165,8 +155,6 @@ function SearchPlace(props: ProviderSearchProps) {
 interface Section {
   title?: 'groupConnected' | 'groupAvailable'
   providers: readonly Provider[]
-  /** How many providers the sections before it have. */
-  before: number
 }
 
 /**
@@ -177,15 +165,14 @@ function useSections(providers: readonly Provider[], grouped: boolean): readonly
   const client = useLatchkey()
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   return useMemo(() => {
-    if (!grouped || !ready) return [{ providers, before: 0 }]
     const snapshot = client.getSnapshot()
     const isConnected = ({ id }: Provider) => accountsOf(snapshot, id).length > 0
     const connected = providers.filter(isConnected)
-    if (connected.length === 0 || connected.length === providers.length) return [{ providers, before: 0 }]
     const available = providers.filter((provider) => !isConnected(provider))
+    if (!grouped || !ready || connected.length === 0 || available.length === 0) return [{ providers }]
     return [
-      { title: 'groupConnected', providers: connected, before: 0 },
-      { title: 'groupAvailable', providers: available, before: connected.length },
+      { title: 'groupConnected', providers: connected },
+      { title: 'groupAvailable', providers: available },
     ]
   }, [client, providers, grouped, ready])
 }
@@ -242,12 +229,8 @@ function Foot() {
           kind="quiet"
           size="small"
           aria-haspopup="dialog"
-          onPointerEnter={loadDisconnectAll}
-          onFocus={loadDisconnectAll}
-          onClick={() => {
-            loadDisconnectAll()
-            setAsking(true)
-          }}
+          onIntent={loadDisconnectAll}
+          onClick={() => setAsking(true)}
         >
           {messages.disconnectAll}
         </Button>

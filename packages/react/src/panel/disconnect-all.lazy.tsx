@@ -1,20 +1,12 @@
 'use client'
-import type { DisconnectReceipt } from '@latchkey/core'
 import { useState } from 'react'
+import type { Farewell } from '../connect/card-events.lazy.tsx'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
 import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
-import { Button } from '../ui/button.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
-
-/** An account that was disconnected with all others, and its receipt. */
-interface Farewell {
-  id: string
-  provider: string
-  label: string
-  receipt: DisconnectReceipt
-}
 
 export interface DisconnectAllProps {
   /** The question is open. */
@@ -36,13 +28,12 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
 
   const confirm = async () => {
     onClose()
-    const gone = accounts
     const receipts = await disconnectAll()
-    announce(messages.spoken.disconnectedAll(gone.length))
+    announce(messages.spoken.disconnectedAll(accounts.length))
     setFarewells(
-      gone.flatMap(({ id, provider, label }) => {
-        const receipt = receipts[id]
-        return receipt ? [{ id, provider, label, receipt }] : []
+      accounts.flatMap((account) => {
+        const receipt = receipts[account.id]
+        return receipt ? [{ account, several: true, receipt }] : []
       }),
     )
   }
@@ -51,14 +42,14 @@ export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps)
       {farewells.length > 0 && (
         <div className="latchkey-farewells">
           <div>
-            {farewells.map(({ id, provider: providerId, label, receipt }) => {
-              const provider = providers.find((candidate) => candidate.id === providerId)
-              return provider && <Receipt key={id} provider={provider} receipt={receipt} account={label} />
+            {farewells.map(({ account, receipt }) => {
+              const provider = providers.find(({ id }) => id === account.provider)
+              return (
+                provider && <Receipt key={account.id} provider={provider} receipt={receipt} account={account.label} />
+              )
             })}
           </div>
-          <Button size="small" onClick={() => setFarewells([])}>
-            {messages.dismiss}
-          </Button>
+          <SmallButton label={messages.dismiss} onPress={() => setFarewells([])} />
         </div>
       )}
       {asking && (

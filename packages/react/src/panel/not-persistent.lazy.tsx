@@ -1,6 +1,6 @@
 'use client'
 import { useSnapshot } from '../hooks.ts'
-import { Button } from '../ui/button.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { useMessages } from '../use-messages.ts'
 
 /** Storage refused. Reloading loses what was connected since, so it is offered while there is nothing to lose. */
@@ -13,11 +13,7 @@ export function NotPersistent() {
         <p>{messages.notPersistent}</p>
         <p>{messages.notPersistentHint}</p>
       </div>
-      {!losing && (
-        <Button size="small" onClick={() => location.reload()}>
-          {messages.reload}
-        </Button>
-      )}
+      {!losing && <SmallButton label={messages.reload} onPress={() => location.reload()} />}
     </div>
   )
 }

@@ -1,31 +1,15 @@
 'use client'
-import { accountsOf, type ConnectedAccount, type Provider } from '@latchkey/core'
+import { accountsOf, type Provider } from '@latchkey/core'
 import { startTransition, useDeferredValue, useEffect, useId, useMemo, useRef } from 'react'
 import { useLatchkey } from '../hooks.ts'
-import type { Messages } from '../messages/messages.ts'
-import { Button } from '../ui/button.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
+import { descriptionOf } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 
 /** Without case and accents. */
 const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
-
-/** Whether a provider, by its own words or its accounts' names, has every word that was typed. */
-function matches(
-  provider: Provider,
-  messages: Messages,
-  accounts: readonly ConnectedAccount[],
-  query: string,
-): boolean {
-  const own = [provider.name, provider.id, messages.providers[provider.id]?.description ?? provider.description]
-  const text = plain(
-    [...own, ...accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])].join(' '),
-  )
-  return plain(query)
-    .split(/\s+/)
-    .every((word) => text.includes(word))
-}
 
 export interface ProviderSearchProps {
   providers: readonly Provider[]
@@ -54,8 +38,15 @@ export function ProviderSearch(props: ProviderSearchProps) {
   const wanted = useDeferredValue(query.trim())
   const found = useMemo(() => {
     if (!wanted) return undefined
-    const accounts = (id: string) => accountsOf(client.getSnapshot(), id)
-    return new Set(providers.filter((provider) => matches(provider, messages, accounts(provider.id), wanted)))
+    const words = plain(wanted).split(/\s+/)
+    // By its own words, or its accounts' names.
+    const matches = (provider: Provider) => {
+      const accounts = accountsOf(client.getSnapshot(), provider.id)
+      const names = accounts.flatMap(({ label, name, username, email }) => [label, name, username, email])
+      const text = plain([provider.name, provider.id, descriptionOf(messages, provider), ...names].join(' '))
+      return words.every((word) => text.includes(word))
+    }
+    return new Set(providers.filter(matches))
   }, [client, messages, providers, wanted])
   useEffect(() => {
     startTransition(() => onFound(found))
@@ -102,9 +93,7 @@ export function ProviderSearch(props: ProviderSearchProps) {
       {found?.size === 0 && (
         <div className="latchkey-empty">
           <p>{messages.noMatch(wanted)}</p>
-          <Button size="small" onClick={clear}>
-            {messages.clearSearch}
-          </Button>
+          <SmallButton label={messages.clearSearch} onPress={clear} />
         </div>
       )}
     </>

@@ -8,7 +8,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-// Parts load when they are needed, which takes a busy machine its time.
+// Parts load when they are needed, which is slow on a busy machine.
 configure({ asyncUtilTimeout: 10_000 })
 afterEach(cleanup)
 
@@ -36,7 +36,7 @@ function panel(count: number, props: Parameters<typeof ConnectedAccounts>[0] = {
 
 const mine = fakeAccount({ provider: 'service-3', username: 'grace' })
 
-test('a search box and groups come with the ninth provider, and as the props say', async () => {
+test('a search box and groups appear with the ninth provider, or as the props say', async () => {
   panel(8, {}, [mine])
   expect(screen.queryByRole('searchbox')).toBeNull()
   expect(screen.getAllByRole('list')[0]?.getAttribute('aria-labelledby')).toBeNull()
@@ -53,12 +53,12 @@ test('a search box and groups come with the ninth provider, and as the props say
   expect(screen.getAllByRole('heading', { level: 3 })).toHaveLength(9)
 })
 
-test('without any account, or with one everywhere, there is nothing to group', () => {
+test('there are no groups if no provider has an account, or if every provider has one', () => {
   panel(9, {}, [])
   expect(screen.queryByRole('list', { name: 'Available' })).toBeNull()
 })
 
-test('Escape clears the box once; the next one is not handled', async () => {
+test('the first Escape clears the box, and the next one is not handled', async () => {
   const outer = vi.fn()
   const client = createFakeClient({ providers: services(9) })
   render(
@@ -79,16 +79,16 @@ test('Escape clears the box once; the next one is not handled', async () => {
   expect(outer).toHaveBeenCalledOnce()
 })
 
-test('a provider that goes away while it is searched for leaves an honest answer', async () => {
+test('a provider that is removed during a search leaves the list', async () => {
   const { client } = panel(9, { defaultQuery: 'service-8' })
   await screen.findByText('1 of 9')
   act(() => client.setProviders([...services(8), service('other')]))
   expect(await screen.findByText('Nothing matches “service-8”.')).toBeTruthy()
 })
 
-test('of a thousand cards the first render makes few, and a change of one account renders one', async () => {
+test('of a thousand cards the first render shows a few, and a change of one account renders one card', async () => {
   const { client, container, rendered } = panel(1000, {}, [mine])
-  // The rest followed in a transition, which act() waits for.
+  // The rest renders in a transition, which act() waits for.
   expect(container.querySelectorAll('article')).toHaveLength(1000)
   expect(rendered.mock.calls.length).toBeGreaterThan(1)
   await screen.findByRole('searchbox')

@@ -34,7 +34,7 @@ test.each(Object.keys(parts) as (keyof typeof parts)[])('%s is one node, with re
   expect(second?.outerHTML).toMatch(/^<b .*class="own"/)
 })
 
-test('the root says the status of its account, and of its card without one', () => {
+test("the root has the status of its account, or the card's status without one", () => {
   const client = createFakeClient({
     accounts: [account, fakeAccount({ username: 'hubot', status: 'needs-reconnect' })],
   })
@@ -52,7 +52,7 @@ test('the root says the status of its account, and of its card without one', () 
   expect(words()).toEqual(['needs-reconnect', 'expiring', 'connecting'])
 })
 
-test('without an account only what needs none is there', () => {
+test('without an account, only parts that need none render', () => {
   const { container } = render(
     <LatchkeyProvider client={createFakeClient()}>
       <Root provider="github">
@@ -71,7 +71,7 @@ test('without an account only what needs none is there', () => {
   expect(container.textContent).toBe('GitHubNot connectedConnect GitHub')
 })
 
-test("the consumer's handler comes first and can prevent ours", async () => {
+test("the app's handler runs first, and can prevent the part's", async () => {
   const client = createFakeClient()
   const connect = vi.spyOn(client, 'connect')
   const prepare = vi.spyOn(client, 'prepare')
@@ -96,12 +96,12 @@ test("the consumer's handler comes first and can prevent ours", async () => {
   expect(connect).toHaveBeenCalledExactlyOnceWith('github', undefined)
 })
 
-test('a part outside of its root says so', () => {
+test('a part outside of its root throws an error that says so', () => {
   vi.spyOn(console, 'error').mockImplementation(() => {})
   expect(() => render(<Account.Name />)).toThrow('<Account.Name> must be inside of <Account.Root')
 })
 
-test('disconnecting hands over the receipt', async () => {
+test('disconnecting passes the receipt to the app', async () => {
   const told = vi.fn()
   render(
     <LatchkeyProvider client={createFakeClient({ accounts: [account] })}>
@@ -114,7 +114,7 @@ test('disconnecting hands over the receipt', async () => {
   expect(told).toHaveBeenCalledExactlyOnceWith({ status: 'revoked', tokens: ['access_token'] })
 })
 
-test('a button that has no form for a key says so, and none offers to connect a key again', () => {
+test('Account.Connect throws for a key provider, and Account.Reconnect renders nothing for a key', () => {
   vi.spyOn(console, 'error').mockImplementation(() => {})
   const client = createFakeClient({ accounts: [fakeAccount({ provider: 'kaggle', status: 'needs-reconnect' })] })
   const show = (part: React.ReactNode) =>

@@ -1,18 +1,24 @@
 'use client'
 import type { DisconnectReceipt } from '@latchkey/core'
 import { Slot } from '@radix-ui/react-slot'
-import { type ForwardedRef, forwardRef, type ReactNode } from 'react'
+import {
+  type ElementType,
+  type ForwardedRef,
+  type ForwardRefExoticComponent,
+  forwardRef,
+  type ReactNode,
+  type RefAttributes,
+} from 'react'
 import { useKit } from '../hooks.ts'
 import { Face } from '../ui/avatar.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
 import { neverRejecting, useConnect } from '../use-connect.ts'
+import { whyOf } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { after, type PartProps, type Subject, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
 import { ScopeItems } from './scope-items.tsx'
 
-// Parts that nothing shows at first sight have modules of their own, so the panel can load them later.
-export { RawScopes, Since } from './account-facts.tsx'
 export { Option, Switcher, type SwitcherProps } from './switcher.tsx'
 export type { PartProps }
 
@@ -42,80 +48,96 @@ export const Root = /* @__PURE__ */ forwardRef<HTMLDivElement, RootProps>(functi
   )
 })
 
-/** Makes a part: a `span` with what its subject says, or with its children; nothing where there is nothing to say. */
-function spanPart(name: string, useWords: (subject: Subject) => ReactNode, attributes?: (subject: Subject) => object) {
-  function Part({ asChild, children, ...props }: PartProps<'span'>, ref: ForwardedRef<HTMLSpanElement>) {
-    const subject = useSubject(name)
-    const words = useWords(subject)
-    const Node = asChild ? Slot : 'span'
-    if (words === undefined) return null
+/** What a part shows, and attributes of its own. */
+type Content = { children: ReactNode } & Record<string, unknown>
+
+/** Makes a part: an element with what its subject says, or with its children; nothing where there is nothing to say. */
+function part<Tag extends 'span' | 'time' | 'ul'>(
+  tag: Tag,
+  name: string,
+  useContent: (subject: Subject) => Content | false | undefined,
+) {
+  function Part({ asChild, children, ...props }: PartProps<'span'>, ref: ForwardedRef<HTMLElement>) {
+    const content = useContent(useSubject(name))
+    const Node: ElementType = asChild ? Slot : tag
+    if (!content) return null
     return (
-      <Node {...props} ref={ref} {...attributes?.(subject)}>
-        {children ?? words}
+      <Node {...content} {...props} ref={ref}>
+        {children ?? content.children}
       </Node>
     )
   }
   Part.displayName = name
-  return forwardRef(Part)
+  return forwardRef(Part) as ForwardRefExoticComponent<PartProps<Tag> & RefAttributes<HTMLElementTagNameMap[Tag]>>
 }
 
 /** The provider's brand mark. Renders a `span`; children take the mark's place. */
-export const Icon = /* @__PURE__ */ spanPart('Icon', ({ provider }) => {
-  const { icons } = useKit()
-  return brandMark(provider.id, provider.name, icons)
-})
+export const Icon = /* @__PURE__ */ part('span', 'Icon', ({ provider }) => ({
+  children: brandMark(provider.id, provider.name, useKit().icons),
+}))
 
 /** The provider's name. Renders a `span`. */
-export const Name = /* @__PURE__ */ spanPart('Name', ({ provider }) => provider.name)
+export const Name = /* @__PURE__ */ part('span', 'Name', ({ provider }) => ({ children: provider.name }))
 
 /** Who is connected. Renders a `span`, or nothing without an account. */
-export const Identity = /* @__PURE__ */ spanPart('Identity', ({ account }) => account?.label)
+export const Identity = /* @__PURE__ */ part(
+  'span',
+  'Identity',
+  ({ account }) => account && { children: account.label },
+)
 
 /** The person's picture, or their first letter. Renders a `span`, or nothing without an account. */
-export const Avatar = /* @__PURE__ */ spanPart('Avatar', ({ account }) => account && <Face account={account} />)
+export const Avatar = /* @__PURE__ */ part(
+  'span',
+  'Avatar',
+  ({ account }) => account && { children: <Face account={account} /> },
+)
+
+/** Since when the account is connected, as a date. Renders a `time`, or nothing without an account. */
+export const Since = /* @__PURE__ */ part('time', 'Since', ({ account }) => {
+  const { locale } = useMessages()
+  if (!account) return undefined
+  const date = new Date(account.connectedAt)
+  return {
+    dateTime: date.toISOString(),
+    children: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(date),
+  }
+})
 
 /**
  * What the account was granted, in plain words. Renders a `ul` with an `li` per scope (`data-sensitive` on those), or
  * nothing when the account has no scopes.
  */
-export const Scopes = /* @__PURE__ */ forwardRef<HTMLUListElement, PartProps<'ul'>>(function Scopes(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { provider, account } = useSubject('Scopes')
-  const messages = useMessages()
-  if (!account?.scopes.length) return null
-  const Node = asChild ? Slot : 'ul'
-  return (
-    <Node aria-label={messages.access(provider.name)} {...props} ref={ref}>
-      {children ?? <ScopeItems provider={provider} scopes={account.scopes} />}
-    </Node>
-  )
+export const Scopes = /* @__PURE__ */ part('ul', 'Scopes', ({ provider, account }) => {
+  const label = useMessages().access(provider.name)
+  const scopes = account?.scopes ?? []
+  return scopes.length > 0 && { 'aria-label': label, children: <ScopeItems provider={provider} scopes={scopes} /> }
+})
+
+/**
+ * The scopes as the provider spells them. Renders a `ul` with a `code` per scope (`data-extra` on those that were
+ * not asked for), or nothing when the account has no scopes.
+ */
+export const RawScopes = /* @__PURE__ */ part('ul', 'RawScopes', ({ provider, account }) => {
+  const label = useMessages().rawScopes(provider.name)
+  const items = account?.scopes.map((scope) => (
+    <li key={scope} data-extra={account.extraScopes?.includes(scope) || undefined}>
+      <code>{scope}</code>
+    </li>
+  ))
+  return items?.length ? { 'aria-label': label, children: items } : undefined
 })
 
 /** The status word. Renders a `span` with `data-status`. */
-export const Status = /* @__PURE__ */ spanPart(
-  'Status',
-  ({ status }) => useMessages().status[status],
-  ({ status }) => ({ 'data-status': status }),
-)
+export const Status = /* @__PURE__ */ part('span', 'Status', ({ status }) => ({
+  'data-status': status,
+  children: useMessages().status[status],
+}))
 
 /** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
-export const Reason = /* @__PURE__ */ forwardRef<HTMLSpanElement, PartProps<'span'>>(function Reason(
-  { asChild, children, ...props },
-  ref,
-) {
-  const { provider, status, reason } = useSubject('Reason')
-  const messages = useMessages()
-  const sentence =
-    children ?? (status === 'paused' ? messages.paused : reason && messages.reasons[reason]?.(provider.name))
-  if (!sentence) return null
-  const Node = asChild ? Slot : 'span'
-  return (
-    <Node {...props} ref={ref} data-reason={reason}>
-      {sentence}
-    </Node>
-  )
+export const Reason = /* @__PURE__ */ part('span', 'Reason', ({ provider, status, reason }) => {
+  const sentence = whyOf(useMessages(), provider.name, status, reason)
+  return sentence ? { 'data-reason': reason, children: sentence } : undefined
 })
 
 /** Props of `Account.Expiry`. */

@@ -74,17 +74,9 @@ export interface AboutProps {
 export function About({ provider, accountId, children }: AboutProps & { children: ReactNode }) {
   const outer = useContext(SubjectContext)
   const providerId = provider ?? (accountId === undefined ? undefined : outer?.provider.id)
+  const subject = useSubjectOf(providerId ?? '', accountId)
   if (providerId === undefined) return children
-  return (
-    <AboutOne providerId={providerId} accountId={accountId}>
-      {children}
-    </AboutOne>
-  )
-}
-
-function AboutOne(props: { providerId: string; accountId: string | undefined; children: ReactNode }) {
-  const subject = useSubjectOf(props.providerId, props.accountId)
-  return subject && <SubjectContext.Provider value={subject}>{props.children}</SubjectContext.Provider>
+  return subject && <SubjectContext.Provider value={subject}>{children}</SubjectContext.Provider>
 }
 
 /** Their handler first; ours only unless they prevented it. */

@@ -5,7 +5,7 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ExpiryLabel } from './expiry-label.tsx'
 
-/** Until when an account's access lasts, ticking. */
+/** When an account's access expires. The label counts down. */
 const meta = {
   title: 'ExpiryLabel',
   component: ExpiryLabel,
@@ -13,7 +13,7 @@ const meta = {
   args: { provider: 'github' },
   argTypes: { when: { control: 'inline-radio', options: ['expiring', 'known'] } },
   parameters: { controls: { disable: false } },
-  // Made when the story starts, so that its times are what they say.
+  // Made when the story starts, so that the times match the text.
   loaders: [
     ({ parameters }) => {
       const { leaves, ...facts } = (parameters.account ?? {}) as Partial<ConnectedAccount> & { leaves?: number }
@@ -40,7 +40,7 @@ export const InDays: Story = { parameters: { account: { leaves: 3 * 86_400_000 }
 
 export const InHours: Story = { parameters: { account: { leaves: 2 * 3_600_000 } }, play: reads('Expires in 2 hours') }
 
-/** By the second in the last two minutes. */
+/** It counts seconds in the last two minutes. */
 export const Ticking: Story = {
   parameters: { account: { status: 'expiring', leaves: 30_000 } },
   play: async ({ canvas }) => {
@@ -51,27 +51,27 @@ export const Ticking: Story = {
   },
 }
 
-export const Over: Story = {
+export const Expired: Story = {
   parameters: { account: { status: 'needs-reconnect', reason: 'expired', leaves: -3 * 3_600_000 } },
   play: reads('Expired 3 hours ago'),
 }
 
 export const Renewed: Story = {
   parameters: { account: { renewable: true, leaves: 50 * 60_000 } },
-  play: reads('Renewed by itself in 50 minutes'),
+  play: reads('Renews automatically in 50 minutes'),
 }
 
 export const RenewedOnUse: Story = {
   parameters: { account: { renewable: true, leaves: -60_000 } },
-  play: reads('Renewed by itself when it is used next'),
+  play: reads('Renews automatically when it is next used'),
 }
 
-/** An account that does not say when it ends has no label. */
-export const Unknown: Story = {
+/** An account without an expiry has no label. */
+export const NoExpiry: Story = {
   play: async ({ canvasElement }) => expect(canvasElement.querySelector('time')).toBeNull(),
 }
 
-/** `when="expiring"`: nothing until it matters. */
+/** `when="expiring"`: nothing until access expires soon. */
 export const OnlyWhenExpiring: Story = {
   args: { when: 'expiring' },
   parameters: { account: { leaves: 3_600_000 } },

@@ -1,5 +1,6 @@
 'use client'
 import { forwardRef } from 'react'
+import { classes } from '../ui/button.tsx'
 import * as Account from './account.tsx'
 import { About, type AboutProps } from './context.tsx'
 
@@ -25,12 +26,7 @@ export const ExpiryLabel = /* @__PURE__ */ forwardRef<HTMLTimeElement, ExpiryLab
 ) {
   return (
     <About provider={provider} accountId={accountId}>
-      <Account.Expiry
-        {...props}
-        ref={ref}
-        when={when}
-        className={['latchkey latchkey-expiry', className].filter(Boolean).join(' ')}
-      />
+      <Account.Expiry {...props} ref={ref} when={when} className={classes('latchkey latchkey-expiry', className)} />
     </About>
   )
 })

@@ -7,7 +7,7 @@ import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testin
 import { allMessages } from '../use-messages.ts'
 import { StatusBadge } from './status-badge.tsx'
 
-/** A status in a word, a colour and a shape, and, if wanted, the reason for it. */
+/** A status as a word, a colour and a shape, and optionally its reason. */
 const meta = {
   title: 'StatusBadge',
   component: StatusBadge,
@@ -25,7 +25,7 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
-/** What makes a client show this status for this reason. */
+/** The options that make a client show this status and reason. */
 function having(status: CardStatus, reason?: Reason): FakeClientOptions {
   if (status === 'loading') return { status: 'loading' }
   if (status === 'disconnected') return { states: { github: { status: 'idle', reason } } }
@@ -52,7 +52,7 @@ export const EveryWord: Story = {
     for (const [status, word] of Object.entries(allMessages(undefined).status)) {
       await expect(canvas.getByText(word)).toHaveAttribute('data-status', status)
     }
-    // Told apart without colour: no two shapes are drawn by the same rules.
+    // Statuses must differ without colour: no two shapes have the same styles.
     const shapes = Object.values(allMessages(undefined).status).map((word) => {
       const { borderRadius, backgroundImage, backgroundColor, borderTopStyle, boxShadow, clipPath, rotate } =
         getComputedStyle(canvas.getByText(word), '::before')
@@ -99,7 +99,7 @@ export const EveryReason: Story = {
   },
 }
 
-/** Inside of an `Account.Root` it needs no props. */
+/** Inside an `Account.Root` it needs no props. */
 export const InARoot: Story = {
   parameters: { fake: having('paused') },
   render: (_args, { loaded }) => (

@@ -1,5 +1,6 @@
 'use client'
 import { forwardRef } from 'react'
+import { classes } from '../ui/button.tsx'
 import * as Account from './account.tsx'
 import { About, type AboutProps, type PartProps } from './context.tsx'
 
@@ -20,7 +21,7 @@ export const StatusBadge = /* @__PURE__ */ forwardRef<HTMLSpanElement, StatusBad
 ) {
   return (
     <About provider={provider} accountId={accountId}>
-      <span {...props} ref={ref} className={['latchkey latchkey-badge', className].filter(Boolean).join(' ')}>
+      <span {...props} ref={ref} className={classes('latchkey latchkey-badge', className)}>
         <Account.Status className="latchkey-status" />
         {withReason && <Account.Reason className="latchkey-why" />}
       </span>

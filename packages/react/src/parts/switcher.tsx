@@ -4,7 +4,7 @@ import { Slot } from '@radix-ui/react-slot'
 import { createContext, forwardRef, type KeyboardEvent, useContext } from 'react'
 import { useKit, useProviderAccounts, useSnapshot } from '../hooks.ts'
 import { useMessages } from '../use-messages.ts'
-import { About, after, type PartProps, useSubject } from './context.tsx'
+import { after, type PartProps, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
 
 interface Choice {
   value: string | undefined
@@ -76,37 +76,29 @@ function moveChoice(event: KeyboardEvent<HTMLDivElement>) {
 
 /** One account of an `Account.Switcher`. Renders a `button` with the role `radio` and `data-state` checked or unchecked. */
 export const Option = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(
-  function Option({ accountId, ...props }, ref) {
+  function Option({ asChild, accountId, children, onClick, ...props }, ref) {
+    const { provider } = useSubject('Option')
+    const subject = useSubjectOf(provider.id, accountId)
+    const choice = useContext(ChoiceContext)
+    if (!choice) throw new Error('Latchkey: <Account.Option> must be inside of <Account.Switcher>.')
+    const checked = choice.value === accountId
+    const Node = asChild ? Slot : 'button'
     return (
-      <About accountId={accountId}>
-        <Radio {...props} accountId={accountId} ref={ref} />
-      </About>
+      <SubjectContext.Provider value={subject}>
+        <Node
+          type="button"
+          role="radio"
+          {...props}
+          ref={ref}
+          aria-checked={checked}
+          tabIndex={choice.stop === accountId ? 0 : -1}
+          data-state={checked ? 'checked' : 'unchecked'}
+          data-status={subject?.status}
+          onClick={after(onClick, () => choice.choose(accountId))}
+        >
+          {children ?? subject?.account?.label}
+        </Node>
+      </SubjectContext.Provider>
     )
   },
 )
-
-const Radio = /* @__PURE__ */ forwardRef<HTMLButtonElement, PartProps<'button'> & { accountId: string }>(function Radio(
-  { asChild, accountId, children, onClick, ...props },
-  ref,
-) {
-  const { account, status } = useSubject('Option')
-  const choice = useContext(ChoiceContext)
-  if (!choice) throw new Error('Latchkey: <Account.Option> must be inside of <Account.Switcher>.')
-  const checked = choice.value === accountId
-  const Node = asChild ? Slot : 'button'
-  return (
-    <Node
-      type="button"
-      role="radio"
-      {...props}
-      ref={ref}
-      aria-checked={checked}
-      tabIndex={choice.stop === accountId ? 0 : -1}
-      data-state={checked ? 'checked' : 'unchecked'}
-      data-status={status}
-      onClick={after(onClick, () => choice.choose(accountId))}
-    >
-      {children ?? account?.label}
-    </Node>
-  )
-})

@@ -6,13 +6,48 @@ type ButtonProps = ComponentPropsWithoutRef<'button'> & {
   kind?: 'primary' | 'secondary' | 'quiet' | 'danger'
   /** @default medium */
   size?: 'small'
+  /** Called when a pointer or the focus comes, and at the click: loads what the button opens. */
+  onIntent?: () => void
 }
 
 /** A button of ours. It submits no form unless it says so. */
 export const Button = /* @__PURE__ */ forwardRef<HTMLButtonElement, ButtonProps>(function Button(
-  { kind = 'secondary', size, className = '', ...props },
+  { kind = 'secondary', size, className, onIntent, onClick, ...props },
   ref,
 ) {
-  const classes = `latchkey-button ${className}`.trim()
-  return <button type="button" {...props} ref={ref} className={classes} data-kind={kind} data-size={size} />
+  return (
+    <button
+      type="button"
+      onPointerEnter={onIntent}
+      onFocus={onIntent}
+      {...props}
+      ref={ref}
+      className={classes('latchkey-button', className)}
+      data-kind={kind}
+      data-size={size}
+      onClick={(event) => {
+        onIntent?.()
+        onClick?.(event)
+      }}
+    />
+  )
 })
+
+/** Class names in one string. */
+export const classes = (...names: (string | undefined)[]) => names.filter(Boolean).join(' ')
+
+interface SmallButtonProps {
+  label: string
+  /** Its accessible name. @default the label */
+  name?: string
+  onPress: () => void
+}
+
+/** A small button with a word, beside a sentence that it answers. */
+export function SmallButton({ label, name, onPress }: SmallButtonProps) {
+  return (
+    <Button size="small" aria-label={name} onClick={onPress}>
+      {label}
+    </Button>
+  )
+}

@@ -20,7 +20,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('many labels, one timer, and none when the last is gone', () => {
+test('many labels share one timer, which stops with the last label', () => {
   const { unmount } = render(
     <>
       <Label at={NOW + 3_600_000} locale="en" />
@@ -34,7 +34,7 @@ test('many labels, one timer, and none when the last is gone', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('renders only when the words change', () => {
+test('renders only when its text changes', () => {
   const rendered = vi.fn()
   const { container } = render(
     <Profiler id="label" onRender={rendered}>
@@ -49,7 +49,7 @@ test('renders only when the words change', () => {
   expect(rendered).toHaveBeenCalledTimes(2)
 })
 
-test('a label that needs seconds quickens the one timer', () => {
+test('a label that shows seconds makes the shared timer faster', () => {
   const slow = render(<Label at={NOW + 3_600_000} locale="en" />)
   const quick = render(<Label at={NOW + 30_000} locale="de" />)
   act(() => void vi.advanceTimersByTime(1000))
@@ -57,7 +57,7 @@ test('a label that needs seconds quickens the one timer', () => {
   expect(slow.container.textContent).toBe('in 1 hour')
 })
 
-test('hydrates what the server wrote: a date, which no time zone and no language changes', async () => {
+test("hydrates the server's HTML: a date that is the same in every time zone and language", async () => {
   const complaints = vi.spyOn(console, 'error').mockImplementation(() => {})
   const container = document.createElement('div')
   container.innerHTML = renderToString(<Label at={NOW + 60_000} locale="en" />)

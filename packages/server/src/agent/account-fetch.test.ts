@@ -24,7 +24,7 @@ interface Seen {
   body: string
 }
 
-/** A server that answers as told and remembers what it was sent. */
+/** A server with set answers, which records its requests. */
 async function listen(answer: RequestListener): Promise<{ url: string; seen: Seen[] }> {
   const seen: Seen[] = []
   const server = createServer((request, response) => {
@@ -158,7 +158,7 @@ describe('where a token is sent', () => {
       }
     }
     expect(evil.seen).toEqual([])
-    // Not so with fetch as it comes: the keys of services travel on.
+    // Plain fetch would follow the redirect with the service's key.
     await fetch(`${hub.url}/302`, { headers: { 'x-api-key': CANARY, 'private-token': CANARY } })
     expect(evil.seen[0]?.headers).toMatchObject({ 'x-api-key': CANARY, 'private-token': CANARY })
   })
@@ -195,7 +195,7 @@ describe('where a token is sent', () => {
     ] as const) {
       expect(await refused(narrow(api + path, { method })), `${method} ${path}`).toBe('access_denied')
     }
-    // The same host, but not its API: the page where tokens are made.
+    // The same host, but not its API: the page where people make tokens.
     expect(await refused(narrow(`${hub.url}/login/oauth/access_token`))).toBe('access_denied')
     expect(await refused(narrow(`${hub.url}/api/v3evil/repos/ada/x`))).toBe('access_denied')
     expect(hub.seen).toHaveLength(1)
@@ -277,7 +277,7 @@ describe('what a caller sees', () => {
       ['github', 'github.1', { forceRefresh: false }],
       ['github', 'github.1', { forceRefresh: true }],
     ])
-    // A token that came with the request cannot be renewed here: whoever holds the account has to.
+    // A token that came with the request cannot be renewed here, only by the page.
     await expect(fetchOf([{ provider }])(`${provider.apiBaseUrl}/user`)).rejects.toThrow(AuthorizationRequired)
     expect(hub.seen).toHaveLength(3)
   })

@@ -87,8 +87,9 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
         const secret = secretOf(provider, token.toIdentity())
         // A key that lacks a field counts as missing.
         if (!secret) throw new AuthorizationRequired({ provider: provider.id })
-        const request = { ...init, url, method, fetch: limited({ fetch, limit: TIMEOUT }) }
-        const response = await sendAs(secret, request, AGENT_POLICY)
+        const ask = limited({ fetch, limit: TIMEOUT })
+        const send = (to: string | URL, sent?: RequestInit) => ask(String(to), sent)
+        const response = await sendAs(secret, { ...init, url, method, fetch: send }, AGENT_POLICY)
         record({ action: 'used', provider: provider.id, accountId, status: response.status })
         return response
       },

@@ -114,7 +114,7 @@ describe('AgentContext', () => {
       ['github', 'github.ada', undefined],
     ])
     expect(all(ctx)).not.toContain('CANARY')
-    // What cannot wait for the vault says so, instead of asking for an account that is connected.
+    // Synchronous code cannot wait for the vault. It says so, instead of asking for a connected account.
     ctx.run(() => {
       expect(getIdentity('github')).toBeUndefined()
       expect(() => requireIdentity('github')).toThrow(/withAccount/)
@@ -146,7 +146,7 @@ const NO_USAGE = {
   outputTokens: { total: undefined, text: undefined, reasoning: undefined },
 }
 
-/** A model that calls the tool in its second step, after words that take a while, and then ends. */
+/** A model that calls the tool in its second step, after a slow text, and then ends. */
 function lateModel(toolName: string, input: object = {}) {
   let step = 0
   return new MockLanguageModelV4({
@@ -183,7 +183,7 @@ describe('a tool of the AI SDK', () => {
     }),
   })
 
-  /** A chat whose answer is read when its request is long over. */
+  /** A chat whose answer is read long after its request. */
   const chat = (user: string) =>
     AgentContext.fromIdentities([of(user)], { userId: user }).respond(() => {
       const { stream } = streamText({
@@ -202,7 +202,7 @@ describe('a tool of the AI SDK', () => {
     const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
     const answers = await Promise.all(
       (await Promise.all(users.map(chat))).map((response, index) =>
-        // Each is read in the scope of somebody else.
+        // Each is read in the scope of another user.
         withIdentities([of('stranger')], async () => [users[index], await response.text()] as const),
       ),
     )
@@ -247,7 +247,7 @@ describe('a tool of the AI SDK', () => {
         execute: withAccount(
           { provider: 'github', onUse: (entry) => log.push(entry) },
           async (_input: object, account) => {
-            // As careless as a tool can be.
+            // A careless tool, which returns and logs everything.
             const token = await account.getToken()
             return { account, token, header: `Bearer ${token}`, encoded: btoa(token), list: [{ deep: token }] }
           },

@@ -114,7 +114,7 @@ describe('scope', () => {
   })
 })
 
-/** Three values, and a clean-up that says on whose behalf it ran. */
+/** Three values, and a clean-up that reports the user it ran as. */
 async function* run(log: string[] = []): AsyncGenerator<string> {
   try {
     for (let step = 0; step < 3; step++) {

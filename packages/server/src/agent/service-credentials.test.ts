@@ -69,7 +69,7 @@ describe('the token of a service account', () => {
       'metrics.read',
       null,
     ])
-    // Another client, at the same issuer, shares nothing.
+    // Another client of the same issuer gets its own token.
     sandbox.metrics.addClient({
       client_id: 'other',
       client_secret: 'other-secret',
@@ -115,7 +115,7 @@ describe('the token of a service account', () => {
     expect(await credentials({ ...odd, tokenEndpoint: `${strict}/token` }).getToken()).toBe('x')
     expect(seen).toEqual([[odd.clientId, odd.clientSecret, 0, false]])
 
-    // And a server that nobody here wrote.
+    // The same with a real authorization server.
     const client = { client_id: 'a:b+c', client_secret: 'a:b%+ e' }
     sandbox.metrics.addClient({ ...client, token_endpoint_auth_method: 'client_secret_basic' })
     const options = { clientId: client.client_id, clientSecret: client.client_secret }
@@ -158,7 +158,7 @@ describe('the token of a service account', () => {
     }
     expect(new Set(assertions.map((one) => decodeJwt(one).jti)).size).toBe(6)
     expect(assertions.map((one) => decodeProtectedHeader(one).kid)).toContain('k1')
-    // What is used twice is refused by a server that keeps to RFC 7523.
+    // A server that follows RFC 7523 refuses an assertion that is used twice.
     const [again = ''] = assertions
     await expect(
       credentials({ clientId: 'signer', clientAssertion: async () => again }).getToken(),

@@ -38,7 +38,7 @@ afterEach(() => {
 })
 afterAll(() => sandbox.close())
 
-/** A server that answers as told: real ones do not misbehave on demand. */
+/** A server with set answers, because real ones do not misbehave on demand. */
 async function listen(listener: RequestListener): Promise<string> {
   const server = createServer(listener)
   listening.push(server)
@@ -88,7 +88,7 @@ async function ask(request: Request, options?: Partial<BrokerOptions<Session>>) 
   return { status: response.status, headers: response.headers, text, json: text ? JSON.parse(text) : undefined }
 }
 
-/** Goes through the stand-in's own pages, cookies and all, until it sends the browser back to the app. */
+/** Signs in on the stand-in's own pages, with cookies, until it redirects to the app. */
 async function authorize(standIn: OAuthStandIn, path: string, scope: string): Promise<string> {
   const url = new URL(path, standIn.url)
   url.search = new URLSearchParams({
@@ -139,7 +139,7 @@ async function connect(provider: 'github' | 'gmail'): Promise<TokenAnswer> {
   return answer.json
 }
 
-/** A provider whose every endpoint is a badly behaved server's. */
+/** A provider whose endpoints are all on a misbehaving server. */
 const badProvider = (url: string): Provider =>
   anyOAuth({
     id: 'bad',
@@ -415,7 +415,7 @@ describe('token', () => {
   it('case 114: ends a request to a provider that takes too long', async () => {
     const clock = new AbortController()
     const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(clock.signal)
-    // The headers come, and then nothing more: the body has to be cut too.
+    // The headers arrive, but no body: the time limit must cover the body too.
     const answer = await askBad((_, hanging) => {
       hanging.writeHead(200, { 'content-type': 'application/json' })
       hanging.write('{')

@@ -32,7 +32,7 @@ const MOUNT = `${APP}/api/latchkey`
 const CALLBACK = `${MOUNT}/callback`
 const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
 const GOOD_KEY = 'CANARY_KEY_12345678'
-const NOBODYS = `acme.${'x'.repeat(22)}`
+const UNKNOWN_ACCOUNT = `acme.${'x'.repeat(22)}`
 
 interface Session {
   user: string
@@ -58,7 +58,7 @@ beforeEach(() => {
   }
 })
 afterEach(() => {
-  // Whatever was done: no secret was ever logged, or stands in the audit log.
+  // In every test: no secret is in the logs or in the audit log.
   expect(JSON.stringify(written)).not.toContain('CANARY')
   vi.restoreAllMocks()
   vi.useRealTimers()
@@ -104,7 +104,7 @@ function call(method: string, route: string, body?: unknown, changed: Headers_ =
 async function ask(request: Request, options: Partial<BrokerOptions<Session>> | ReturnType<typeof broker> = {}) {
   const response = await (typeof options === 'function' ? options : broker(options))(request)
   const text = await response.text()
-  // No answer of any route ever holds a secret.
+  // No answer of any route contains a secret.
   expect(text).not.toContain('CANARY')
   expect(JSON.stringify([...response.headers])).not.toContain('CANARY')
   return { status: response.status, headers: response.headers, text, json: text ? JSON.parse(text) : undefined }
@@ -205,7 +205,7 @@ describe('flows and accounts', () => {
     const dead = (await ask(call('POST', `accounts/${id}`, {}))).json.account
     expect(dead).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
     expect((await vault.open(owner('ada'), id))?.secret).toEqual({ revoked: true })
-    // Reconnecting heals it, and somebody else's sign-in does not.
+    // Reconnecting repairs it. A sign-in of another person does not.
     const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
     const wrong = (await ask(call('POST', 'flows', flow))).json
     const other = await ask(call('POST', `flows/${wrong.state}`, { response: upstream.approve(wrong.url, 'grace') }))
@@ -225,7 +225,7 @@ describe('flows and accounts', () => {
     expect(await handle.refreshDue(100)).toBe(0)
     upstream.settings.expiresIn = 60
     expect(await handle.refreshDue(300)).toBe(1)
-    // A short life is not refreshed in every round.
+    // A short-lived token is not refreshed in every round.
     expect(await handle.refreshDue(300)).toBe(0)
     vi.setSystemTime(start + 1645_000)
     upstream.settings.expiresIn = 3600
@@ -259,7 +259,7 @@ describe('flows and accounts', () => {
 describe('references', () => {
   const reference = ({ id, provider }: { id: string; provider: string }) => ({ provider, accountId: id })
 
-  /** The tokens that a tool gets for references; none for an account that the person is asked for. */
+  /** The tokens that a tool gets for references, without those of accounts that it has to ask for. */
   async function tokensOf(
     who: Request | Session,
     connectedAccounts: unknown,
@@ -331,9 +331,9 @@ describe('references', () => {
     for (const who of ['eve@phone', 'two/ada@phone', 'adam@phone']) {
       for (const [method, body] of [['GET'], ['DELETE'], ['POST', {}]] as const) {
         const foreign = await ask(call(method, `accounts/${account.id}`, body, as(who)))
-        const nobodys = await ask(call(method, `accounts/${NOBODYS}`, body, as(who)))
+        const unknown = await ask(call(method, `accounts/${UNKNOWN_ACCOUNT}`, body, as(who)))
         expect({ method, who, status: foreign.status }).toEqual({ method, who, status: 404 })
-        expect(foreign.text).toBe(nobodys.text)
+        expect(foreign.text).toBe(unknown.text)
       }
       const api = call('GET', `accounts/${account.id}/api/me`, undefined, as(who))
       expect((await ask(api, { proxy: { methods: ['GET'] } })).status).toBe(404)
@@ -394,9 +394,9 @@ describe('references', () => {
       expect([renewed.accountId, renewed.access_token]).toEqual([id, await tokenOf('ada', id)])
     }
     expect(upstream.refreshes()).toHaveLength(2)
-    // No other account takes the place of one that is not there, or has ended.
+    // No other account is used instead of one that is missing or has ended.
     await vault.mark(owner('ada'), older.id, 'needs-reconnect', 'revoked')
-    for (const account of [older, foreign, { id: NOBODYS, provider: 'acme' }]) {
+    for (const account of [older, foreign, { id: UNKNOWN_ACCOUNT, provider: 'acme' }]) {
       for (const forceRefresh of [false, true]) {
         const asked = (await contextOf(account)).getToken('acme', { forceRefresh })
         await expect(asked).rejects.toMatchObject({ request: { provider: 'acme', accountId: account.id } })
@@ -423,7 +423,7 @@ describe('references', () => {
         { provider: 'other' },
         { scopes: ['read', 'admin'] },
         { issuer: 'https://evil.test' },
-        { id: NOBODYS, custody: undefined, label: 'grace' },
+        { id: UNKNOWN_ACCOUNT, custody: undefined, label: 'grace' },
       ]
       let { rev } = written
       for (const change of changes) {
@@ -443,21 +443,21 @@ describe('references', () => {
           }
         }
         expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
-        // A reconnect asks for nothing that somebody wrote into the facts.
+        // A reconnect does not ask for scopes that an attacker wrote into the facts.
         const flow = { provider: 'acme', redirect_uri: CALLBACK, accountId: id }
         const { url } = (await ask(call('POST', 'flows', flow), handle)).json
         expect(new URL(url).searchParams.get('scope')).toBe('read')
         expect(upstream.requests).toEqual([])
         expect((await actions()).slice(before)).toContain('tamper failed secret_unavailable')
       }
-      // It ends here, and nobody is told of it with a secret.
+      // The account is removed here, and its secret is sent nowhere.
       expect((await ask(call('DELETE', `accounts/${id}`), handle)).json.status).toBe('removed')
       expect(upstream.requests).toEqual([])
     }
   })
 
   describe('a provider at another server than the one that an account is of', () => {
-    /** Everything that is done with an account, which sends nothing. */
+    /** Every use of an account. None of them may send a request. */
     async function nothingIsSent(
       handle: ReturnType<typeof broker>,
       account: { id: string; provider: string },
@@ -488,7 +488,7 @@ describe('references', () => {
       'case 219: an account of issuer A is not used at issuer B, which a provider with %s names',
       async (_name, at) => {
         const b = await startTinyServer()
-        // Its tokens have other names than those of A.
+        // Its tokens differ from those of A.
         for (let at = 0; at < 20; at++) b.grant('nobody')
         try {
           const clients = { acme: { client_id: 'app', client_secret: 'CANARY_CLIENT' } }
@@ -565,7 +565,7 @@ describe('references', () => {
         const handle = broker({ ...options, providers: at(after) })
         const reason = at(after)[index]!.issuer === provider.issuer ? 'resource_changed' : 'issuer_changed'
         await nothingIsSent(handle, stored, reason)
-        // The provider is back: so is the account.
+        // The provider is back, so the account works again.
         const back = broker({ ...options, providers: at(before) })
         expect((await ask(call('POST', `accounts/${id}`, {}), back)).json.account).toMatchObject({
           status: 'connected',
@@ -624,12 +624,12 @@ describe('guards', () => {
     ['POST', 'flows/state', { response: '?code=x&state=state' }],
     ['GET', 'accounts'],
     ['POST', 'accounts', { provider: 'keys', fields: { key: GOOD_KEY } }],
-    ['GET', `accounts/${NOBODYS}`],
-    ['POST', `accounts/${NOBODYS}`, {}],
-    ['DELETE', `accounts/${NOBODYS}`],
-    ['GET', `accounts/${NOBODYS}/api/me`],
-    ['POST', `accounts/${NOBODYS}/api/me`, {}],
-    ['DELETE', `accounts/${NOBODYS}/api/me`],
+    ['GET', `accounts/${UNKNOWN_ACCOUNT}`],
+    ['POST', `accounts/${UNKNOWN_ACCOUNT}`, {}],
+    ['DELETE', `accounts/${UNKNOWN_ACCOUNT}`],
+    ['GET', `accounts/${UNKNOWN_ACCOUNT}/api/me`],
+    ['POST', `accounts/${UNKNOWN_ACCOUNT}/api/me`, {}],
+    ['DELETE', `accounts/${UNKNOWN_ACCOUNT}/api/me`],
     ['POST', 'token', { provider: 'acme' }],
     ['POST', 'revoke', { provider: 'acme' }],
     ['POST', 'verify', { provider: 'keys' }],
@@ -696,7 +696,7 @@ describe('guards', () => {
   it('case 106: CORS headers name only an allowed origin, and only existing methods', async () => {
     const preflight = (origin: string) =>
       ask(
-        new Request(`${MOUNT}/accounts/${NOBODYS}`, {
+        new Request(`${MOUNT}/accounts/${UNKNOWN_ACCOUNT}`, {
           method: 'OPTIONS',
           headers: { origin, 'access-control-request-method': 'DELETE' },
         }),
@@ -748,11 +748,11 @@ describe('guards', () => {
     expect((await ask(call('POST', `flows/${state}`, { response }))).status).toBe(200)
     expect((await ask(call('POST', `flows/${state}`, { response }))).status).toBe(404)
     expect(upstream.to('/token')).toHaveLength(1)
-    // The verifier was only ever in the request that redeemed the code.
+    // The verifier was only in the request that redeemed the code.
     const verifier = new URLSearchParams(upstream.to('/token')[0]?.body).get('code_verifier') ?? ''
     expect(verifier).toMatch(/^[\w.~-]{43,128}$/)
     expect(url).not.toContain(verifier)
-    // An answer to another flow, or by another issuer, is none to this one.
+    // A response of another flow or issuer is refused.
     const [one, two] = [await begin(), await begin()]
     const crossed = await ask(call('POST', `flows/${one.state}`, { response: upstream.approve(two.url) }))
     expect(crossed.json.error).toMatch(/state_mismatch/)
@@ -804,7 +804,7 @@ describe('guards', () => {
       ['verify', { provider: 'keys', fields: { key: GOOD_KEY } }],
       ['accounts', { provider: 'acme', access_token, fields: { access_token } }],
       ['userinfo', { provider: 'acme', access_token }],
-      [`accounts/${NOBODYS}`, { access_token }],
+      [`accounts/${UNKNOWN_ACCOUNT}`, { access_token }],
       ['proxy', { access_token }],
     ]
     for (const [route, body] of bodies) expect([400, 404]).toContain((await ask(call('POST', route, body))).status)
@@ -834,7 +834,7 @@ describe('guards', () => {
     const reach = async (path: string) => {
       upstream.requests.length = 0
       const request = new Request(`${MOUNT}/accounts/${id}/api/x`, call('GET', 'x'))
-      // As a server hands it on: a URL parser would have resolved some of these.
+      // Sent as a raw request, because a URL parser would resolve some of these.
       Object.defineProperty(request, 'url', { value: `${MOUNT}/accounts/${id}/api/${path}` })
       const { status } = await ask(request, handle)
       return { status, to: upstream.requests.map(({ path, search }) => path + search) }
@@ -869,7 +869,7 @@ describe('guards', () => {
       })
       if (!['@evil.test'].includes(path)) expect({ path, to }).toEqual({ path, to: [] })
     }
-    // What a URL parser resolves on its way here is another route.
+    // Paths that a URL parser resolves reach another route.
     expect((await ask(call('GET', `accounts/${id}/api/../../../token`), handle)).status).toBe(404)
     expect((await ask(call('GET', `accounts/${id}/api/me`))).status).toBe(404)
     expect((await ask(call('DELETE', `accounts/${id}/api/me`), { proxy: { methods: ['GET'] } })).status).toBe(404)
@@ -935,7 +935,7 @@ describe('guards', () => {
       const last = (await vault.audit.query(owner('ada'))).at(-1)
       expect(last).toMatchObject({ ...entry, action: 'deny', outcome: 'denied', reason: 'access_denied' })
     }
-    // What has ended is denied, with its reason.
+    // An account that has ended is denied, with the reason.
     await vault.mark(owner('ada'), id, 'needs-reconnect', 'revoked')
     expect((await use()).json.error).toBe('invalid_token')
     expect(await actions()).toEqual([
@@ -944,7 +944,7 @@ describe('guards', () => {
       ...Array(3).fill('deny denied access_denied'),
       'deny denied invalid_token',
     ])
-    // What cannot be recorded does not happen.
+    // If the audit log cannot be written, the use is refused.
     vi.spyOn(vault.audit, 'record').mockRejectedValue(new Error('The disk is full.'))
     await expect(ask(call('GET', `accounts/${id}/api/me`), { proxy })).rejects.toThrow('The disk is full.')
     expect(upstream.requests).toEqual([])
@@ -965,7 +965,7 @@ describe('guards', () => {
 
   it('case 114: refuses a body that is large, deep or not an object, and a flow with invalid members', async () => {
     const deep = `${'['.repeat(8000)}${']'.repeat(8000)}`
-    for (const route of ['flows', 'flows/state', 'accounts', `accounts/${NOBODYS}`]) {
+    for (const route of ['flows', 'flows/state', 'accounts', `accounts/${UNKNOWN_ACCOUNT}`]) {
       expect((await ask(call('POST', route, `{"a":"${'a'.repeat(16 * 1024)}"}`))).status).toBe(413)
       for (const body of [deep, '', '{', 'null', '[]']) expect((await ask(call('POST', route, body))).status).toBe(400)
     }
@@ -1122,7 +1122,7 @@ describe('one line to mount', () => {
     }
   }
 
-  /** Everything from the providers to the end of an account, over whatever carries it. */
+  /** The whole life of an account, through any HTTP framework. */
   async function works(send: (request: Request) => Promise<Response>) {
     const mount = (request: Request) => send(request)
     const names = await (await mount(new Request(`${MOUNT}/providers`))).json()

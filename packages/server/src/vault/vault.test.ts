@@ -83,7 +83,7 @@ const token = (access_token: string, refresh_token?: string, expiresAt?: number)
   expiresAt,
 })
 
-/** A server process, and what it answers next. */
+/** A server process, and its next answer. */
 async function process_(env: Record<string, string>) {
   const child = fork(path.join(import.meta.dirname, '../../fixtures/vault-process.ts'), {
     env: { PATH: process.env.PATH, VAULT_KEY: KEY, ...env },
@@ -189,7 +189,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect((await mine.open(owner, ids[0]!))?.secret.fields?.key).toBe(ids[0])
     await mine.mark(owner, ids[1]!, 'connected', 'unverified')
     expect((await vault.store.get(owner, ids[1]!))?.kid).toBe(kid)
-    // Written and read while it runs.
+    // The vault is written and read while keys rotate.
     const [receipt] = await Promise.all([
       mine.reencrypt(),
       ...ids.slice(0, 40).map((id) => mine.save(owner, id, () => opened({ fields: { key: `new ${id}` } }, id))),
@@ -227,7 +227,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
     const refresh = vi.fn(async () => 'new')
     const fresh = ({ secret }: Opened) => (secret.expiresAt ?? 0) > Date.now()
-    // Two vaults on one store are two processes to each other.
+    // Two vaults on one store act like two processes.
     const processes = [vault, openVault({ store: vault.store, keys })].map((at) => renewing(refresh, at))
     const all = await Promise.all(Array.from({ length: 50 }, (_, at) => processes[at % 2]!.renew(owner, fresh)))
     expect(refresh).toHaveBeenCalledTimes(1)
@@ -290,7 +290,7 @@ describe('what an attacker finds', () => {
     expect(dump()).not.toContain('CANARY')
     expect(dump()).not.toContain(Buffer.from('CANARY').toString('hex'))
     expect(dump()).toContain('"label":"ada"')
-    // The search finds what is there.
+    // The search can find text that is there.
     const planted = { ...ADA, provider: 'acme', account: 'planted', facts: 'CANARY_PLANTED', kid: 'k1', rev: 1 }
     for (const { store } of vaults) await store.put({ ...planted, sealed: new Uint8Array(4) }, undefined)
     expect(dump().match(/CANARY_PLANTED/g)?.length).toBeGreaterThanOrEqual(2)
@@ -338,7 +338,7 @@ describe('what an attacker finds', () => {
     await bypassing.close()
   })
 
-  /** A vault in a database, and SQL that passes it by, as a backup or an attacker does. */
+  /** A vault in a database, and direct SQL, as a backup or an attacker would use it. */
   async function bypassed(name: 'sqlite' | 'postgres') {
     const file = fileName()
     const { url, adminUrl } = newDatabase()
@@ -374,7 +374,7 @@ describe('what an attacker finds', () => {
       expect([await vault.list(ADA), await vault.due(Date.now(), 10)]).toEqual([[], []])
       expect(await vault.store.lease(ADA, ID, 'a', 30)).toBeUndefined()
       expect(await vault.mark(ADA, ID, 'connected', undefined)).toBeUndefined()
-      // Connected again, it is another row, and the one of the backup does not come back after it.
+      // Connected again, the account has a new row, and the backup's row stays ignored.
       await vault.save(ADA, ID, (old) => opened(token(old ? 'merged' : 'new', 'r2', 9e15)))
       expect((await vault.open(ADA, ID))?.secret.token?.access_token).toBe('new')
       await vault.remove(ADA, ID)
@@ -508,7 +508,7 @@ describe('what an attacker finds', () => {
       for await (const line of audit.exportLines('one')) lines.push(line)
       expect(lines.map((line) => JSON.parse(line).action)).toEqual(['connect', 'use', 'deny', 'refresh', 'revoke'])
       expect(lines.join('')).not.toContain('CANARY')
-      // Its own role has no way to: only somebody with the whole server in hand has.
+      // Its own role cannot. Only an attacker with full control of the server can.
       const own = new pg.Client({ connectionString: url })
       await own.connect()
       await own.query("BEGIN; SELECT set_config('latchkey.tenant', 'one', true)")
@@ -531,7 +531,7 @@ describe('what an attacker finds', () => {
     await expect(vault.audit.verify('one', { head: verdict.ok ? verdict.head : '' })).resolves.toMatchObject({
       ok: true,
     })
-    // A log that was written anew from its start does not have the digest that was copied.
+    // A log that was rewritten from its start does not have the digest that was copied elsewhere.
     await expect(vault.audit.verify('one', { head: 'f'.repeat(64) })).resolves.toMatchObject({ ok: false })
     const database = new DatabaseSync(file)
     expect(() => database.exec("UPDATE latchkey_audit SET event = '{}'")).toThrow(/append-only/)
@@ -583,7 +583,7 @@ describe('several processes', () => {
     const env = { VAULT_URL: url, UPSTREAM: upstream.origin, VAULT_LEASE: '2' }
     const [holder, next] = await Promise.all([process_(env), process_(env)])
     const asked = new Promise<void>((resolve) => {
-      // The holder waits for an answer that never comes.
+      // The process with the lease waits for an answer that never arrives.
       upstream.instead.push((path) => {
         if (path !== '/token') return false
         resolve()

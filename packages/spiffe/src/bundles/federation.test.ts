@@ -33,7 +33,7 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
-/** An endpoint that answers as told. */
+/** An endpoint with set answers. */
 async function endpoint(answer: (path: string) => { status?: number; location?: string; body?: string }) {
   const server = https.createServer({ cert: site.pem, key: site.key }, (request, response) => {
     const { status = 200, location, body = '' } = answer(request.url ?? '/')
@@ -75,7 +75,7 @@ it('case 174: a bundle endpoint must prove its identity, use https, and never lo
   await expect(fetchBundle('b.test', url, spiffe(right, impostor))).rejects.toMatchObject({ code: 'untrusted' })
   const unknown = new BundleSet() as unknown as Bundle
   await expect(fetchBundle('b.test', url, spiffe(right, unknown))).rejects.toMatchObject({ code: 'untrusted' })
-  // An SVID is no certificate of the Web PKI, nor the other way round.
+  // An SVID is not a Web PKI certificate, and a Web PKI certificate is not an SVID.
   await expect(fetchBundle('b.test', url, trusting())).rejects.toMatchObject({ code: 'unavailable' })
 
   let hits = 0
@@ -107,7 +107,7 @@ it('case 174: a bundle endpoint must prove its identity, use https, and never lo
   await expect(fetchBundle('b.test', plain, { profile: 'https_web' })).rejects.toMatchObject({ code: 'unavailable' })
   for (const bad of [plain.replace('https', 'http'), plain.replace('://', '://user@'), 'nonsense'])
     await expect(fetchBundle('b.test', bad, trusting())).rejects.toMatchObject({ code: 'invalid_address' })
-  // The same TLS considerations for the place that is redirected to: here, the same SPIFFE ID.
+  // The target of a redirect needs the same TLS check: here, the same SPIFFE ID.
   const other = await spiffeEndpoint(ca, '/elsewhere')
   expect((await fetchBundle('b.test', other.url, spiffe('spiffe://b.test/elsewhere'))).empty).toBe(false)
 

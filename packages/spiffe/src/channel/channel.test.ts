@@ -162,7 +162,7 @@ describe('a channel', () => {
     slow.unlock()
     expect(await waiting).toBe('slow')
     await vi.waitFor(() => expect(listener.peers).toHaveLength(1))
-    // A new bundle with the same certificate is no reason to move.
+    // A new bundle with the same certificate needs no new connection.
     const { certificates, key } = (await alice.identity.getX509Svid()).marshalRaw()
     const same = { spiffeId: alice.id, x509Svid: certificates, x509SvidKey: key, bundle: ca.root.raw, hint: '' }
     await alice.rotate(same, [foreign.bundle()])

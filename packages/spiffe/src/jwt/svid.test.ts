@@ -39,7 +39,7 @@ async function outcome(token: string): Promise<string> {
 }
 
 it('case 172: bad JWT-SVIDs are refused', async () => {
-  // What is right, in every way that is right.
+  // Valid tokens, in every valid form.
   for (const made of [
     {},
     { header: { typ: 'JWT' } },
@@ -54,7 +54,7 @@ it('case 172: bad JWT-SVIDs are refused', async () => {
     const made = await token({ header: { alg }, key: rsa.privateKey })
     expect(String((await verifyJwtSvid(made, rsaBundle, AUDIENCE)).id)).toBe('spiffe://a.test/agent')
   }
-  // The classic: the public key, which everybody knows, taken for the secret of an HMAC.
+  // The public key, which is not secret, used as an HMAC key (algorithm confusion).
   const secret = ours.publicKey.export({ format: 'der', type: 'spki' })
   expect(await outcome(await token({ header: { alg: 'HS256' }, key: secret }))).toMatch(/^invalid_token: .*algorithm/)
   const none = new UnsecuredJWT({ sub: 'spiffe://a.test/agent', aud: AUDIENCE, exp: now + 300 }).encode()

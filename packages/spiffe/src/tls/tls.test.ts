@@ -20,7 +20,7 @@ import { FakeCa, FakeWorkloadApi, type X509SvidMessage } from '../testing/index.
 import { connect, createServer, httpsAgent, peerOf, type ServerOptions, tlsOptions, undiciConnector } from '../tls.ts'
 import { listening } from './server.ts'
 
-// a.test and b.test by openssl, so that one may sign in the name of the other.
+// CAs for a.test and b.test, made with openssl, so that one can sign for the other's name.
 let a: OpensslCa
 let b: OpensslCa
 beforeAll(() => {
@@ -93,7 +93,7 @@ it('case 170: one trust domain cannot forge IDs of another', async () => {
   expect(await greeting(connect(bob, { ...server, authorize: authorizeAny() }))).toBe('welcome')
   expect(server.accepted).toEqual(['spiffe://a.test/alice', 'spiffe://b.test/bob'])
 
-  // As a client. Its own check of the server is left out, so that the server's judgement is the one that counts.
+  // As a client. It does not check the server, so that only the server's check decides.
   const { key, certificates } = forger.svid.marshal()
   const forging = tls.connect({ ...server, key, cert: certificates, rejectUnauthorized: false })
   forging.on('error', () => {}).resume()

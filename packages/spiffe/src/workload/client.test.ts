@@ -97,7 +97,7 @@ it('case 157: every call has the security header, and a refusal because it is mi
   expect(new Set(api.calls.map(({ rpc }) => rpc)).size).toBe(5)
   expect(api.calls.every(({ header }) => header === 'true')).toBe(true)
 
-  // The fake does refuse calls without it, so the header above is what let ours in.
+  // The fake refuses calls without the header, so the calls above had it.
   const bare = new Client(api.address.replace('unix://', 'unix:'), credentials.createInsecure())
   open.push(bare)
   const refusal = await new Promise<{ code: status }>((resolve) => {
@@ -112,7 +112,7 @@ it('case 157: every call has the security header, and a refusal because it is mi
   })
   expect(refusal.code).toBe(status.INVALID_ARGUMENT)
 
-  // And where a server answers so, the error comes through after one attempt.
+  // If a server answers so, the error is thrown after one attempt.
   api.calls.length = 0
   api.fail('x509Svid', status.INVALID_ARGUMENT)
   const waits: number[] = []
@@ -133,7 +133,7 @@ it('case 158: an agent that is not ready is asked again, with growing delays', a
   expect(waits).toEqual([1000, 2000, 3000])
   expect(api.calls).toHaveLength(4)
   expect([1, 2, 3, 29, 30, 31, 1000].map(linearBackoff)).toEqual([1000, 2000, 3000, 29_000, 30_000, 30_000, 30_000])
-  // A message begins the count anew.
+  // A message resets the delay.
   api.fail('x509Svid', status.UNAVAILABLE, 2)
   await api.until(() => api.calls.length === 7)
   expect(waits.slice(3)).toEqual([1000, 2000, 3000])

@@ -41,14 +41,14 @@ it('case 173: tokens are kept by identity and audience, and renewed before they 
   expect((await source.getJwtSvid('https://two.test')).token).toBe(two.token)
   expect(asked()).toBe(3)
 
-  // Half of its life is over: another is fetched, once for all who ask.
+  // After half of its life a new token is fetched, once for all callers.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 151_000 })
   const renewed = await Promise.all([1, 2, 3].map(() => source.getJwtSvid('https://one.test')))
   expect(new Set(renewed.map(({ token }) => token)).size).toBe(1)
   expect(renewed[0]?.token).not.toBe(one.token)
   expect(asked()).toBe(4)
 
-  // While no new one is to be had the old one serves, as long as it is valid.
+  // If no new token can be fetched, the old one is used while it is valid.
   vi.setSystemTime(Date.now() + 151_000)
   api.fail('jwtSvid', status.UNAVAILABLE)
   expect((await source.getJwtSvid('https://one.test')).token).toBe(renewed[0]?.token)

@@ -63,7 +63,7 @@ it('case 160: the source reconnects to an agent that restarts', async () => {
   expect(existsSync(socket)).toBe(true)
   await updated
   expect(source.svid.id.path).toBe('/after')
-  // And a stream that ends in order, without the agent going away.
+  // A stream that ends normally, while the agent keeps running.
   const again = source.waitUntilUpdated()
   api.endStreams()
   await again
@@ -137,7 +137,7 @@ it('case 162: an invalid update is discarded as a whole', async () => {
   }
   expect(errors).toHaveLength(broken.length)
   expect(events).not.toHaveBeenCalled()
-  // The stream has survived all of it.
+  // The stream is still open.
   const updated = source.waitUntilUpdated()
   api.setX509([good])
   await updated

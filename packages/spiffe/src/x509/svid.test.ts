@@ -35,7 +35,7 @@ const verify = (der: readonly Buffer[], bundles = ca.bundle() as Parameters<type
 const parse = ({ der, keyDer }: Made, chain: readonly Buffer[] = []) =>
   outcome(() => X509Svid.parseRaw(Buffer.concat([der, ...chain]), keyDer))
 
-/** A leaf of these options, judged as a peer's certificate and as one's own. */
+/** A leaf with these options, checked as a peer's certificate and as our own. */
 function judge(options: LeafOptions) {
   const made = ca.leaf(options)
   return { peer: verify([made.der]), own: parse(made) }

@@ -30,7 +30,7 @@ afterEach(() => {
 })
 afterAll(() => sandbox.close())
 
-/** Goes through the stand-in's pages, and hands back the account as a request would carry it. */
+/** Signs in on the stand-in's pages, and returns the account in the form of a request. */
 async function connectGitHub(user = 'octocat'): Promise<Identity> {
   const standIn = sandbox.github
   standIn.setPolicy({ auto: true, user })
@@ -63,7 +63,7 @@ const api = () => `const api = '${sandbox.github.url}/api/v3', data = '${sandbox
 const DATASETS = `const { datasets } = await (await fetch(data + '/datasets.DatasetApiService/ListDatasets', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json();`
 const REPOSITORIES = `const repositories = await (await fetch(api + '/user/repos')).json();`
 
-/** What came out, as everybody outside the sandbox can see it. */
+/** The result, as code outside of the sandbox sees it. */
 const completed = (result: CodeResult) => {
   if (result.status !== 'completed') throw new Error(`It is ${result.status}`)
   return result.value
@@ -72,7 +72,7 @@ const completed = (result: CodeResult) => {
 const as = <T>(identities: Identity[], fn: () => T, userId = 'ada') =>
   AgentContext.fromIdentities(identities, { userId }).run(fn)
 
-/** What code can do, as an attempt that answers with what it got hold of. Each works in node:vm. */
+/** Attempts to escape, each of which returns what it reached. All work in node:vm. */
 const ESCAPES: Record<string, (port: number) => string> = {
   'constructor.constructor': () => `return globalThis.constructor.constructor('return process')().version;`,
   'the constructor of a host function': () => `return give.constructor.constructor('return process')().version;`,
@@ -101,7 +101,7 @@ describe('the sandbox', () => {
     }
   })
 
-  /** Runs the code in node:vm, given a host function as any sandbox has some. */
+  /** Runs the code in node:vm with a host function, as every sandbox has some. */
   function inVm(source: string): Promise<unknown> {
     const give = Object.assign(() => 'given', {
       fail() {
@@ -166,7 +166,7 @@ describe('the sandbox', () => {
     const whole = process.cpuUsage()
     const source = 'const end = 15e6; let sum = 0; for (let i = 0; i < end; i++) sum += i; return sum'
     expect(completed(await codeMode().run({ source }))).toBe(112_499_992_500_000)
-    // Most of the work is done by another thread than the one with the event loop.
+    // Most of the work is done in another thread than the event loop's.
     const { user, system } = process.threadCpuUsage(thread)
     const all = process.cpuUsage(whole)
     expect(user + system).toBeLessThan((all.user + all.system) / 2)
@@ -229,7 +229,7 @@ describe('sealed injection', () => {
           for (const one of [globalThis, console, fetch, fetch.toString()]) walk(one)
           const answer = await fetch('${baseUrl}/api/v3/user', { headers: { authorization: 'Bearer mine' } })
           const text = await answer.text()
-          // Letter by letter, so that nobody can clean it on the way out.
+          // Letter by letter, so that redaction cannot find it in the output.
           return { letters: [...text].map((one) => one.charCodeAt(0)), seen: seen.join(' ').length, has: seen.join(' ').includes('CANARY') }`,
       }),
     )
@@ -296,7 +296,7 @@ describe('sealed injection', () => {
       doGenerate: async ({ prompt }) => {
         const said = JSON.stringify(prompt)
         if (!said.includes('Ignore your instructions')) return call(read, '1')
-        // It reads the order, and obeys.
+        // It reads the instruction, and follows it.
         if (!said.includes('"toolCallId":"2"')) return call(steal, '2')
         return {
           ...call('', '3'),
@@ -333,7 +333,7 @@ const NO_USAGE = {
   outputTokens: { total: undefined, text: undefined, reasoning: undefined },
 }
 
-/** The calls to the APIs, as the stand-ins counted them. */
+/** The API calls that the stand-ins counted. */
 const apiCalls = () =>
   [...sandbox.kaggle.log, ...sandbox.github.log]
     .filter(({ path }) => !path.startsWith('/login') && !path.startsWith('/interaction'))
@@ -368,7 +368,7 @@ describe('a missing account', () => {
 
       const github = await connectGitHub()
       const resume = { source: source(), continuation: first.continuation }
-      // Nobody else goes on with it.
+      // No other user can resume it.
       await expect(as([kaggleIdentity(), github], () => mode.run(resume), 'bob')).rejects.toThrow()
       await expect(as([github], () => mode.run({ ...resume, continuation: 'x' }))).rejects.toThrow(
         'continuation is not valid',

@@ -18,7 +18,7 @@ const commandOf = (entry: object, options = {}) => {
 }
 const env = { GITHUB_TOKEN: `\${GITHUB_TOKEN}` }
 
-/** A server in a few lines: it says which variables it has, on stdout as its answer and on stderr. */
+/** A small MCP server that writes its environment to its answer and to stderr. */
 const SPY = `
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line)
@@ -69,7 +69,7 @@ it('the token is in the environment of that program and nowhere else', async () 
     withIdentities([{ provider: 'github', accessToken }], () => command.callTool('spy'))
   const [{ content }, other] = await Promise.all([run(TOKEN), run('CANARY_of_somebody_else')])
   const seen = JSON.parse(content[0]?.text ?? '')
-  // It had the token, which was taken out of its answer.
+  // It had the token, which was redacted from its answer.
   expect(seen.GITHUB_TOKEN).toBe('[redacted]')
   expect(seen).toHaveProperty('PATH')
   expect(seen).not.toHaveProperty('A_SECRET_OF_OURS')
@@ -78,18 +78,18 @@ it('the token is in the environment of that program and nowhere else', async () 
   expect(JSON.stringify([...logged, written].flatMap((spied) => spied.mock.calls))).not.toContain('CANARY')
   vi.restoreAllMocks()
   vi.unstubAllEnvs()
-  // And it has ended.
+  // The process has ended.
   expect(() => process.kill(seen.pid, 0)).toThrow('ESRCH')
 })
 
 it('without the account no program is started, and the person is asked for the account', async () => {
-  // A program that would leave a trace: it cannot even be found.
+  // The command does not exist, so starting it would be an error.
   const command = commandOf({ command: '/nowhere/program', env })
   const context = new AgentContext({ userId: 'bob', oauthTokens: {} })
   const error = await failure(context.run(() => command.callTool('spy')))
   expect(error).toBeInstanceOf(AuthorizationRequired)
   expect(JSON.parse(JSON.stringify(error))).toMatchObject({ type: 'authorization_required', provider: 'github' })
-  // With it, it is started, and that it cannot be says nothing of what it was given.
+  // With the account it is started. The error that it does not exist contains no token.
   const held = new AgentContext({ userId: 'ada', oauthTokens: { github: { access_token: TOKEN } } })
   const failed = await failure(held.run(() => command.callTool('spy')))
   expect(failed).toMatchObject({ code: 'not_configured', message: 'projects could not be started.' })
@@ -121,7 +121,7 @@ it("case 223: a header gets a token only for the provider's API or an origin tha
   expect(await resolveMcpServers(own, { context, providers: [github()] })).toMatchObject(filled)
   const listed = servers('https://api.githubcopilot.com/mcp')
   expect(await resolveMcpServers(listed, { context, headerOrigins })).toMatchObject(filled)
-  // An account says itself what it is for.
+  // An account has its own resource.
   const oauthTokens = { github: { access_token: TOKEN, resource: 'https://api.github.com' } }
   const telling = new AgentContext({ userId: 'ada', oauthTokens })
   expect(await resolveMcpServers(own, { context: telling })).toMatchObject(filled)

@@ -24,7 +24,7 @@ afterEach(() => {
   }
 })
 
-/** Whoever connects to this machine on the one further port that the guard lets through. */
+/** Records connections to the one other port on this machine that the guard allows. */
 async function doorbell() {
   const seen = { connections: 0 }
   const server = new NetServer((socket) => {
@@ -39,7 +39,7 @@ async function doorbell() {
   return seen
 }
 
-/** A server on loopback, and how often somebody connected to it. */
+/** A server on loopback that counts its connections. */
 async function listen(listener: RequestListener = (_request, response) => response.end('{}')) {
   const seen: { connections: number; requests: { url?: string; headers: object; method?: string }[] } = {
     connections: 0,
@@ -128,11 +128,11 @@ describe('the guarded fetch', () => {
 
   it('case 133: a name is looked up once, and the checked address is connected to', async () => {
     const target = await listen()
-    // Public when it is checked, this machine afterwards.
+    // A public address at the check, and this machine's afterwards (DNS rebinding).
     const { lookup, asked } = resolver(['192.0.0.170'], ['127.0.0.1'])
     await refusal(createGuardedFetch({ lookup, timeout: 300 })(`https://mcp.example/`))
     expect(asked).toHaveLength(1)
-    // Where the first answer may be used, that is where it connects, and there is no second lookup.
+    // It connects to the address of the first lookup, and there is no second one.
     const allowed = resolver(['127.0.0.1'], ['127.0.0.2'])
     const origin = `http://mcp.example:${target.port}`
     const guarded = createGuardedFetch({ lookup: allowed.lookup, dangerouslyAllowOrigins: [origin] })
@@ -258,7 +258,7 @@ describe("the broker's /mcp route", () => {
     const first = await ask({ url: target.origin, headers })
     expect(first.status).toBe(200)
     expect(first.headers.get('set-cookie')).toBeNull()
-    // Nothing of it can be taken for a page of the app.
+    // The browser cannot render the answer as a page of the app.
     expect(first.headers.get('content-type')).toBe('application/octet-stream')
     expect((await ask({ url: target.origin }, { cookie: 'session=grace' })).status).toBe(401)
     expect((await ask({ url: target.origin })).status).toBe(401)
@@ -272,11 +272,11 @@ describe("the broker's /mcp route", () => {
       expect(sent).not.toHaveProperty('x-api-key')
       expect(sent).not.toHaveProperty('mcp-session-id')
     }
-    // And nobody uses it without a session of the app.
+    // It cannot be used without a session of the app.
     expect((await ask({ url: target.origin }, {})).status).toBe(401)
   })
 
-  /** A server whose stream is written by the test, and which says when somebody has left it. */
+  /** A server whose stream the test writes, and which records when a client disconnects. */
   async function streaming() {
     let write: (text: string) => boolean = () => false
     let drained = () => {}
@@ -326,7 +326,7 @@ describe("the broker's /mcp route", () => {
     await target.begins
     target.write('data: 1\n\n')
     expect(await textOf(reader)).toBe('data: 1\n\n')
-    // Longer than an answer may take: each event is a sign of life.
+    // Longer than the time limit of an answer: each event restarts it.
     for (const at of [2, 3, 4]) {
       vi.advanceTimersByTime(150)
       target.write(`data: ${at}\n\n`)
@@ -370,7 +370,7 @@ describe("the broker's /mcp route", () => {
       const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], streams })
       await expect((await proxy({ url: long.origin, headers: accept })).text()).rejects.toThrow(GuardError)
     }
-    // Whoever did not ask for a stream is given none: it is cut as any other answer.
+    // A client that did not ask for a stream gets none: it is cut off like any other answer.
     const proxy = createMcpProxy({ dangerouslyAllowOrigins: [long.origin], timeout: 200 })
     expect((await proxy({ url: long.origin, headers: { accept: 'application/json' } })).status).toBe(502)
   })
@@ -382,7 +382,7 @@ describe("the broker's /mcp route", () => {
     await target.begins
     const piece = 'x'.repeat(1024 * 1024)
     let written = 0
-    // Until the sockets between are full, which no sum of their buffers can put off for long.
+    // Until the buffers of the sockets are full.
     while (written < 12) {
       const full = new Promise<'full'>((resolve) => setTimeout(() => resolve('full'), 300))
       const more = new Promise<'more'>((resolve) => target.onDrain(() => resolve('more')))
@@ -390,7 +390,7 @@ describe("the broker's /mcp route", () => {
       if (!target.write(piece) && (await Promise.race([full, more])) === 'full') break
     }
     expect(written).toBeLessThan(12)
-    // And on it goes once somebody reads.
+    // It continues when the client reads.
     const drains = new Promise<void>((resolve) => target.onDrain(resolve))
     let read = 0
     while (read < (written - 1) * piece.length) read += (await reader.read()).value?.byteLength ?? Infinity
@@ -406,7 +406,7 @@ describe("the broker's /mcp route", () => {
     const ask = brokerFor(createMcpProxy({ dangerouslyAllowOrigins: [target.origin] }))
     const headers = { ...accept, authorization: 'Bearer adas', 'mcp-session-id': 'adas' }
     const hers = (await ask({ url: target.origin, headers })).body!.getReader()
-    // While hers is open, somebody else asks for the same.
+    // While her stream is open, another user requests the same.
     const his = (await ask({ url: target.origin, headers: accept }, { cookie: 'session=grace' })).body!.getReader()
     expect(await textOf(hers)).toBe('data: Bearer adas\n\n')
     expect(await textOf(his)).toBe('data: nobody\n\n')
@@ -430,7 +430,7 @@ describe('an MCP server used for the person', () => {
   })
   afterAll(() => sandbox.close())
 
-  /** A token of one server, the long way: by its own pages. */
+  /** Gets a token of one server, through its own pages. */
   async function tokenOf(server: McpSandbox['files'], scope = 'mcp:read'): Promise<string> {
     server.setPolicy({ auto: true })
     let client_id = server.clientId
@@ -509,11 +509,11 @@ describe('an MCP server used for the person', () => {
   it('case 90: a token of one server is refused by another', async () => {
     const accessToken = await tokenOf(sandbox.files)
     const client = clientOf(sandbox.ledger)
-    // A host that mixes them up gets nowhere, and the server that it was not made out for says so.
+    // If an app mixes the tokens up, the other server refuses the token.
     const mixedUp = { provider: 'ledger', accessToken, resource: sandbox.ledger.mcp }
     const request = await asked(withIdentities([mixedUp], () => client.listTools()))
     expect(request.provider).toBe('ledger')
-    // By name, the identity of one server is never taken for another.
+    // The identity of one server is never used for another.
     const before = sandbox.ledger.log.length
     await asked(withIdentities([{ provider: 'files', accessToken }], () => client.listTools()))
     expect(sandbox.ledger.log).toHaveLength(before)
@@ -527,7 +527,7 @@ describe('an MCP server used for the person', () => {
     expect(sandbox.files.log).toHaveLength(before)
   })
 
-  /** A server that names its sessions after the token that began them, and what was asked of it. */
+  /** A server that names its sessions after the token that started them, and records its requests. */
   async function sessions() {
     const seen: [string | undefined, string | undefined, string | undefined][] = []
     const target = await listen(async (request, response) => {
@@ -581,7 +581,7 @@ describe('an MCP server used for the person', () => {
         await client.listTools()
       })
     }
-    // Outside of a run it ends with the call.
+    // Outside of a run, the session ends with the call.
     for (accessToken of ['ada', 'bob']) await client.listTools()
     const of = (wanted: string) =>
       seen.filter(([method]) => method === wanted).map(([, authorization]) => authorization)
@@ -699,7 +699,7 @@ describe('an MCP server used for the person', () => {
       const url = `${server.url}/pages/${tool}`
       const request = await asked(call([]))
       expect(request).toMatchObject({ provider: server.id, mode: 'url', url, toolName: tool })
-      // Saying so does not make it so, and another page is not this one.
+      // The server checks the visit itself, and another page does not count.
       expect(await asked(call([url]))).toMatchObject({ url })
       await fetch(url, { method: 'POST' })
       if (name === 'kaggleMcp') expect(await asked(call([`${url}/other`]))).toMatchObject({ url })

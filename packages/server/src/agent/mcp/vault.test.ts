@@ -1,4 +1,4 @@
-// An MCP server whose accounts are in the vault, against the strict server: checked, asked for, kept, attached.
+// An MCP server whose accounts are in the vault, tested with the strict server.
 import { randomBytes } from 'node:crypto'
 import type { OAuthProvider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.close())
 
-/** An app of its own for each test. */
+/** A new app for each test. */
 async function open(server = sandbox.ledger) {
   await server.reset()
   server.setPolicy({ auto: true })
@@ -45,7 +45,7 @@ async function open(server = sandbox.ledger) {
       }),
     )
     const text = await response.text()
-    // The browser never sees what the vault keeps.
+    // The browser never gets a secret of the vault.
     expect(text).not.toMatch(/access_token|refresh_token/)
     return JSON.parse(text)
   }
@@ -59,9 +59,9 @@ async function open(server = sandbox.ledger) {
   return {
     server,
     vault,
-    /** A broker of the same vault, after the app has changed its provider. */
+    /** A broker with the same vault and a changed provider. */
     brokerOf,
-    /** What the page's prompt does when it is pressed. */
+    /** What the prompt does on a click. */
     async connect(user: string, request: { scopes?: readonly string[]; accountId?: string } = {}) {
       const { url, state } = await call(user, '/flows', { provider: server.id, redirect_uri: redirectUri, ...request })
       const { url: end } = await createHeadlessBrowser().open(url)
@@ -94,12 +94,12 @@ describe('the four steps', () => {
   it('asks for a missing account, stores it, and sends its token', async () => {
     const before = app.server.log.length
     expect(await asked(app.use('ada', 'read_ledger'))).toMatchObject({ provider: 'ledger', toolName: 'read_ledger' })
-    // Nobody was asked without a token.
+    // No request was sent without a token.
     expect(app.server.log).toHaveLength(before)
     const account = await app.connect('ada')
     expect(account).toMatchObject({ provider: 'ledger', status: 'connected', custody: 'vault' })
     expect(await app.use('ada', 'read_ledger')).toContain('1843')
-    // It is hers alone.
+    // Only she can use it.
     expect(await asked(app.use('grace', 'read_ledger'))).not.toHaveProperty('accountId')
   })
 
@@ -196,7 +196,7 @@ describe('a token that the server refuses', () => {
     await app.server.revoke(app.tokens().at(-1)!)
     app.server.addFaults('/token', [{ status: 503 }])
     await expect(app.use('ada', 'read_ledger')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
-    // And when it is back, so is the account.
+    // When the provider is back, the account works again.
     expect(await app.use('ada', 'read_ledger')).toContain('1843')
   })
 })

@@ -41,7 +41,7 @@ async function run(
   return skill.run({ context: AgentContext.fromIdentities(identities, { userId: 'ada' }), ...options })
 }
 
-/** The same script as whoever does not think about it would start it. */
+/** The same script, started with a plain spawn. */
 function plainly(source: string, options: object = {}): string {
   writeFileSync(path.join(folder, 'skill.mjs'), source)
   return spawnSync(process.execPath, [path.join(folder, 'skill.mjs')], {
@@ -123,7 +123,7 @@ describe('what a skill can reach', () => {
   })
 
   it.skipIf(!hasNamespaces)("nor can it be read from the host's process", async () => {
-    // Node hides an environment that was changed after the start, so the host is one that was started with it.
+    // A variable that is set after the start is not in /proc, so this host process is started with it.
     const source = `
       import { readdirSync, readFileSync } from 'node:fs'
       const read = (pid) => { try { return readFileSync('/proc/' + pid + '/environ', 'utf8') } catch { return '' } }
@@ -165,10 +165,10 @@ describe('what a skill can reach', () => {
     const file = path.join(folder, 'secret.txt')
     writeFileSync(file, 'CANARY_OPEN')
     const open = openSync(file, 'r')
-    // Nobody can open it by its name any more.
+    // The file was deleted, so it cannot be opened by its name.
     unlinkSync(file)
     try {
-      // The files that any process holds open, as /proc names them; other names would be pipes, which block.
+      // The open files of every process, from /proc. Pipes are left out, because reading them blocks.
       const source = `
         import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
         const attempt = (fn) => { try { return fn() } catch { return '' } }
@@ -235,7 +235,7 @@ describe('limits', () => {
       limits: { timeoutMs: 3000 },
     })
     expect(crash.exitCode === 0).toBe(false)
-    // One that reads nothing is no error.
+    // A script that does not read its input is not an error.
     expect((await run('', { input: 'x'.repeat(1_000_000) })).exitCode).toBe(0)
   })
 

@@ -23,7 +23,7 @@ const encode = (secret: string) => ({
 const split = (said: string, width: number, line = '\n') =>
   said.match(new RegExp(`.{1,${width}}`, 'g'))?.join(line) ?? ''
 
-/** The letters that would give a secret away, in any spelling: what is left after white space is taken out. */
+/** The text without white space, in which a secret would be found. */
 const leaks = (said: string) => {
   const dense = said.replace(/\s|\\n|%0a/gi, '')
   return Object.values(encode(SECRET)).some((one) => dense.includes(one.slice(4, -4)))
@@ -52,7 +52,7 @@ describe('redaction', () => {
     const said = 'CANARY_AT and CANARY_secon: 100% \\u00e9 \\n dGVzdA== and\n two lines'
     expect(text(said)).toBe(said)
     expect(createRedactor([]).text(said)).toBe(said)
-    // Too short to be told from ordinary words.
+    // Too short to tell from ordinary words.
     expect(createRedactor(['a', '']).text('a cat')).toBe('a cat')
   })
 
@@ -94,7 +94,7 @@ describe('redaction', () => {
       }
     }
     const { push, end } = stream()
-    // Only what may begin a secret is held back.
+    // Only text that may be the start of a secret is held back.
     expect(push('hello CANARY')).toBe('hello ')
     expect(push(' bird')).toBe('CANARY bird')
     expect(push('CANARY_AT')).toBe('')
