@@ -1,7 +1,9 @@
 // `npm test -- [STEP] [FILTER …]`: every step in the order in which they are cheap, or one step, or what of one step the
-// filter names (files or titles, as the step's own runner takes them). `--all` adds what takes long. A step that fails
-// does not stop those after it. Closes with `N passed, N failed`.
-import { spawnSync } from 'node:child_process'
+// filter names (files or titles, as the step's own runner takes them). `--all` adds what takes long. Steps that do not
+// keep two cores busy run two at a time. A step that fails does not stop those after it. Closes with
+// `N passed, N failed`.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { ensureBrowser } from './ensure-browser.mjs'
@@ -20,15 +22,18 @@ const playwright = (script) => ({
   filtered: true,
   reporters: (file) => [['--reporter=list,json'], { PLAYWRIGHT_JSON_OUTPUT_NAME: file }],
 })
-/** The steps by name: the script of package.json, and whether its arguments can be a filter. */
+/**
+ * The steps by name: the script of package.json, whether its arguments can be a filter, and whether another step can run
+ * beside it.
+ */
 const steps = {
-  types: { script: 'x:types' },
-  lint: { script: 'x:lint', filtered: true },
-  unused: { script: 'x:unused' },
-  documented: { script: 'x:documented' },
-  mutants: { script: 'x:mutants', filtered: true },
-  size: { script: 'x:size', browser: true, check: ['--check'], filtered: true },
-  api: { script: 'x:api', check: ['--check'] },
+  types: { script: 'x:types', beside: true },
+  lint: { script: 'x:lint', filtered: true, beside: true },
+  unused: { script: 'x:unused', beside: true },
+  documented: { script: 'x:documented', beside: true },
+  mutants: { script: 'x:mutants', filtered: true, beside: true },
+  size: { script: 'x:size', browser: true, check: ['--check'], filtered: true, beside: true },
+  api: { script: 'x:api', check: ['--check'], beside: true },
   unit: vitest('x:unit'),
   stories: vitest('x:stories'),
   looks: playwright('x:looks'),
@@ -63,31 +68,51 @@ mkdirSync(reports, { recursive: true })
 
 if (Object.values(chosen).some(({ browser }) => browser)) await ensureBrowser()
 
+const results = new Map()
+const waiting = Object.entries(chosen).filter(([, { beside }]) => beside)
+const lane = async () => {
+  for (let next = waiting.shift(); next; next = waiting.shift()) await run(...next, only ? 'inherit' : 'pipe')
+}
+await Promise.all([lane(), lane()])
+for (const [name, step] of Object.entries(chosen)) if (!step.beside) await run(name, step, 'inherit')
+
 let passed = 0
 let failed = 0
-const lines = []
-for (const [name, { script, reporters, check = [] }] of Object.entries(chosen)) {
-  console.log(`\n> ${name}`)
+console.log()
+for (const name of Object.keys(chosen)) {
+  const { good, bad, line } = results.get(name)
+  passed += good
+  failed += bad
+  console.log(line)
+}
+console.log(`\n${passed} passed, ${failed} failed`)
+process.exit(failed > 0 || passed === 0 ? 1 : 0)
+
+/** Runs a step. What it prints is shown as it comes, or (`pipe`) in one piece at its end. */
+async function run(name, { script, reporters, check = [] }, output) {
+  if (output === 'inherit') console.log(`\n> ${name}`)
   const file = path.join(reports, `${name}.json`)
   rmSync(file, { force: true })
   const [more, env] = reporters?.(file) ?? [check, {}]
   const start = Date.now()
-  const { status } = spawnSync('pnpm', ['run', script, ...more, ...filter], {
-    stdio: 'inherit',
+  const child = spawn('pnpm', ['run', script, ...more, ...filter], {
+    stdio: ['inherit', output, output],
     shell: windows,
     env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...(everything && { TEST_ALL: '1' }), ...env },
   })
+  let printed = ''
+  const keep = (chunk) => (printed += chunk)
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', keep)
+  const [status] = await once(child, 'close')
+  if (output === 'pipe') console.log(`\n> ${name}\n${printed}`)
   const count = counted(file)
   // A step that failed outside its tests, or that counts nothing, counts as one.
   const bad = Math.max(count?.failed ?? 0, status === 0 && (!reporters || count) ? 0 : 1)
   const good = count ? count.passed : status === 0 ? 1 : 0
-  passed += good
-  failed += bad
   const again = count?.flaky ? `, ${count.flaky} of them at the second try` : ''
-  lines.push(`${name.padEnd(11)} ${good} passed, ${bad} failed${again} (${Math.round((Date.now() - start) / 1000)} s)`)
+  const seconds = Math.round((Date.now() - start) / 1000)
+  results.set(name, { good, bad, line: `${name.padEnd(11)} ${good} passed, ${bad} failed${again} (${seconds} s)` })
 }
-console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
-process.exit(failed > 0 || passed === 0 ? 1 : 0)
 
 /** What a report of Vitest or Playwright counted. */
 function counted(file) {

@@ -69,7 +69,7 @@ export function useSnapshot<T>(select: (snapshot: Snapshot) => T): T {
 }
 
 /** A selector of lists that answers with its last list while the items are the same ones. */
-export function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
+function steady<T>(select: (snapshot: Snapshot) => readonly T[]): (snapshot: Snapshot) => readonly T[] {
   let last: readonly T[] = []
   return (snapshot) => {
     const next = select(snapshot)
@@ -202,25 +202,20 @@ export interface UseIdentities {
 /** A stable getter of what an agent run is given; never the identities themselves. */
 export function useIdentities(options: IdentityOptions = {}): UseIdentities {
   const client = useLatchkey()
-  const { agent } = options
-  const only = options.providers?.join(' ')
-  const getIdentities = useCallback(
-    () => client.getIdentities({ agent, providers: only === undefined ? undefined : only.split(' ').filter(Boolean) }),
-    [client, agent, only],
-  )
+  // Options are written inline: the same ones are those that say the same.
+  const key = JSON.stringify(options)
+  const getIdentities = useCallback(() => client.getIdentities(JSON.parse(key)), [client, key])
   const select = useMemo(() => {
-    const wanted = only === undefined ? undefined : only.split(' ')
+    const { agent = '', providers }: IdentityOptions = JSON.parse(key)
+    const isMeant = (id: string) => !providers || providers.includes(id)
     return steady((snapshot) => {
-      const excluded = agent === undefined ? [] : (snapshot.excluded[agent] ?? [])
-      const found = Object.values(snapshot.accounts)
-        .sort(byAge)
-        .map((account) => account.provider)
-        .filter(
-          (id) => (!wanted || wanted.includes(id)) && !excluded.includes(id) && isUsable(defaultAccount(snapshot, id)),
-        )
-      return [...new Set(found)]
+      const excluded = snapshot.excluded[agent] ?? []
+      const all = Object.values(snapshot.accounts).sort(byAge)
+      return [...new Set(all.map(({ provider }) => provider))].filter(
+        (id) => isMeant(id) && !excluded.includes(id) && isUsable(defaultAccount(snapshot, id)),
+      )
     })
-  }, [agent, only])
+  }, [key])
   return { getIdentities, providers: useSnapshot(select) }
 }
 

@@ -1,4 +1,4 @@
-import { asLatchkeyError, type ErrorCode, LatchkeyError, type LatchkeyErrorOptions } from '../errors.ts'
+import { asLatchkeyError, type ErrorCode, errorAbout, LatchkeyError, type LatchkeyErrorOptions } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 
 /** Asks for one answer. `fetch` is one; some servers answer only another server, so a broker's is another. */
@@ -112,8 +112,8 @@ export function retryAfter({ headers }: Response): number | undefined {
 }
 
 /** An error about a provider, whose name begins the sentence. */
-export const providerError = ({ id, name }: Provider, code: ErrorCode, words: string, options?: LatchkeyErrorOptions) =>
-  new LatchkeyError(code, `${name} ${words}`, { provider: id, ...options })
+export const providerError = (provider: Provider, code: ErrorCode, words: string, options?: LatchkeyErrorOptions) =>
+  errorAbout(provider, code, `${provider.name} ${words}`, options)
 
 export const unavailable = (provider: Provider, response?: Response) => {
   const wait = response && retryAfter(response)

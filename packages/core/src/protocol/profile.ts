@@ -15,14 +15,7 @@ import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { basic, failure, limited, parseObject, providerError, type RequestOptions, readText } from './http.ts'
 
 /** Who an account belongs to. */
-export interface Profile {
-  subject?: string
-  username?: string
-  name?: string
-  email?: string
-  avatar?: string
-  url?: string
-}
+export type Profile = Partial<Record<keyof ProfileSource['fields'], string>>
 
 /** Whether a token or key still works: the profile it reads, or that the provider offers no check. */
 export type Verification = { status: 'verified'; profile: Profile } | { status: 'unchecked' }

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import { LatchkeyError } from '../errors.ts'
+import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
@@ -115,11 +115,9 @@ function repeats(words: unknown, body: unknown): boolean {
 function failure(provider: Provider, error: unknown): LatchkeyError {
   if (error instanceof oauth.ResponseBodyError) {
     const code = codeFromServer(error.error, 'invalid_request')
-    return http.providerError(provider, code, `refused: ${code}.`, {
-      detail: error.error_description,
-      next: code === 'invalid_grant' ? 'connect' : code === 'invalid_client' ? 'configure' : 'retry',
-      cause: error,
-    })
+    const next = code === 'invalid_grant' ? 'connect' : code === 'invalid_client' ? 'configure' : 'retry'
+    const detail = error.error_description
+    return http.providerError(provider, code, `refused: ${code}.`, { detail, next, cause: error })
   }
   const isRefused = [
     oauth.OperationProcessingError,
@@ -180,8 +178,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
       attempt(async (server) => {
         const { redirect_uri, code_verifier, nonce } = grant
         if (grant.issuer !== server.issuer) {
-          const words = `The answer does not come from ${provider.name}.`
-          throw new LatchkeyError('issuer_mismatch', words, { provider: provider.id })
+          throw errorAbout(provider, 'issuer_mismatch', `The answer does not come from ${provider.name}.`)
         }
         const response = oauth.validateAuthResponse(server, client, grant.response, grant.state)
         const answered = await oauth.authorizationCodeGrantRequest(

@@ -10,7 +10,13 @@ export interface Challenge {
 /** More than any honest server sends; the rest is not read. */
 const MAX_HEADER = 16 * 1024
 const MAX_CHALLENGES = 16
-const TOKEN = /[\w!#$%&'*+.^`|~/-]/
+
+/**
+ * A name and, after "=", its value, which may be quoted. Or a stray quote, which hides what is inside it. The text is
+ * read once: what one part takes, no other part could take.
+ */
+const PART =
+  /([\w!#$%&'*+.^`|~/-]+)[ \t]*(?:(=+)[ \t]*(?:"((?:\\.|[^"\\])*)"?|([\w!#$%&'*+.^`|~/-]*)))?|"(?:\\.|[^"\\])*"?/gs
 
 interface AnyChallenge {
   scheme: string
@@ -25,46 +31,17 @@ interface AnyChallenge {
  * @see RFC 9110 §11.6.1
  */
 export function parseChallenges(header: string): AnyChallenge[] {
-  const text = header.slice(0, MAX_HEADER)
   const found: AnyChallenge[] = []
-  let at = 0
-  const skip = (characters: string) => {
-    while (at < text.length && characters.includes(text[at]!)) at += 1
-  }
-  const word = () => {
-    const from = at
-    while (at < text.length && TOKEN.test(text[at]!)) at += 1
-    return text.slice(from, at)
-  }
-  const quoted = () => {
-    let value = ''
-    for (at += 1; at < text.length && text[at] !== '"'; at += 1) {
-      if (text[at] === '\\') at += 1
-      value += text[at] ?? ''
-    }
-    at += 1
-    return value
-  }
-  while (at < text.length) {
-    skip(' \t,')
-    const name = word()
-    if (!name) {
-      // No name can begin here: a stray quote hides what is inside it, anything else is one character of noise.
-      if (text[at] === '"') quoted()
-      else at += 1
-      continue
-    }
-    skip(' \t')
-    if (text[at] !== '=') {
-      if (found.length === MAX_CHALLENGES) break
-      found.push({ scheme: name.toLowerCase(), parameters: new Map() })
-      continue
-    }
-    skip('=')
-    skip(' \t')
-    const value = text[at] === '"' ? quoted() : word()
-    const parameters = found.at(-1)?.parameters
+  for (const [, name, equals, quoted, word] of header.slice(0, MAX_HEADER).matchAll(PART)) {
+    if (!name) continue
     const key = name.toLowerCase()
+    if (!equals) {
+      if (found.length === MAX_CHALLENGES) break
+      found.push({ scheme: key, parameters: new Map() })
+      continue
+    }
+    const value = quoted?.replace(/\\(.)/gs, '$1') ?? word
+    const parameters = found.at(-1)?.parameters
     // The first of two with one name counts.
     if (value && parameters && !parameters.has(key)) parameters.set(key, value)
   }
@@ -73,16 +50,11 @@ export function parseChallenges(header: string): AnyChallenge[] {
 
 /** The Bearer challenge of an answer, or undefined when it has none. */
 export function readChallenge(headers: Headers): Challenge | undefined {
-  const header = headers.get('www-authenticate')
-  const bearer = header ? parseChallenges(header).find(({ scheme }) => scheme === 'bearer') : undefined
-  if (!bearer) return undefined
-  const { parameters } = bearer
-  const challenge: Challenge = {}
-  for (const name of ['resource_metadata', 'scope', 'error'] as const) {
-    const value = parameters.get(name)
-    if (value !== undefined) challenge[name] = value
-  }
-  return challenge
+  const found = parseChallenges(headers.get('www-authenticate') ?? '')
+  const parameters = found.find(({ scheme }) => scheme === 'bearer')?.parameters
+  if (!parameters) return undefined
+  const read = ['resource_metadata', 'scope', 'error'].filter((name) => parameters.has(name))
+  return Object.fromEntries(read.map((name) => [name, parameters.get(name)]))
 }
 
 /** Scope names in a space-separated list, each once. @see RFC 6749 §3.3 */

@@ -85,7 +85,7 @@ async function get(url: URL, options: FetchBundleOptions): Promise<{ location?: 
       headers: { host: url.host, accept: 'application/json' },
     })
     request.on('error', fail)
-    // Also without an answer and without an error: after 101 Switching Protocols, which was not asked for.
+    // After an answer 101 Switching Protocols, Node closes the connection with neither a response nor an error.
     request.on('close', () => reject(new SpiffeError('unavailable', 'The bundle endpoint closed the connection.')))
     request.on('response', (response) => {
       const { statusCode = 0, headers } = response
@@ -200,7 +200,7 @@ export class FederatedBundle extends Updating implements BundleProvider {
 
   #take(bundle: Bundle) {
     const before = this.#bundle
-    // A bundle of the past, or one that somebody made up, must not bring back keys that were withdrawn.
+    // A replayed or forged bundle must not bring back keys that were withdrawn.
     if (before?.sequence !== undefined) {
       if (bundle.sequence === undefined)
         throw new SpiffeError(
@@ -295,7 +295,7 @@ export async function serveBundle(
     const { status, headers, body } = answerOf(bundles, name, method)
     response.writeHead(status, headers).end(body)
   })
-  // Anybody may connect, so a connection that is not used ends.
+  // Anybody may connect, so idle connections are closed.
   answering.timeout = TIMEOUT
   const options = { authorize: authorizeAny(), requestClient: false, ...(web ? { web } : {}) }
   const serving = createServer(source, options, (socket) => {

@@ -151,7 +151,7 @@ export class SecureChannel {
     try {
       svid = this.#source.svid
     } catch {
-      // The identity was withdrawn, which ends its connections.
+      // The identity was withdrawn, and `connect` has ended its connections.
       return
     }
     for (const connection of this.#connections) if (!connection.fits(svid)) connection.retire()
@@ -260,7 +260,7 @@ class Connection {
   #onMessage(message: Record<string, unknown>) {
     if (message.goaway === true) return this.retire()
     const waiting = typeof message.id === 'number' ? this.#waiting.get(message.id) : undefined
-    // Absent after the caller has given up.
+    // Nobody waits for this answer: the caller has given up.
     if (!waiting) return
     this.#waiting.delete(message.id as number)
     if (message.error === undefined) return waiting.resolve(message.result)

@@ -75,7 +75,7 @@ export async function listen(source: X509Provider, options: ListenOptions): Prom
       ...(options.onRefused ? { onRefused: options.onRefused } : {}),
     },
     (socket, peer) => {
-      // A handshake that was under way when closing began ends here.
+      // A handshake that began before `close()` may end after it.
       if (closing || socket.alpnProtocol !== PROTOCOL || !peer) return void socket.destroy()
       callers.set(socket, new Caller(socket, peer, options, () => idle()))
       socket.once('close', () => callers.delete(socket))

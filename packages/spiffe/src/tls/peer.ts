@@ -85,7 +85,7 @@ function standing(socket: Duplex, bundles: BundleProvider): 'trusted' | 'outdate
     const bundle = peer && bundles.getBundle(peer.id.trustDomain)
     if (!peer || !bundle || bundle.x509Authorities.length === 0) return 'untrusted'
   } catch {
-    // The source is closed: nobody says any more whom to trust.
+    // The source is closed, so it is not known any more whom to trust.
     return 'untrusted'
   }
   try {

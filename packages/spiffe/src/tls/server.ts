@@ -66,7 +66,7 @@ export function createServer(
     ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
   })
   let shown = web ? undefined : source.svid
-  // With those in their handshake, or closing would wait for them.
+  // All connections, also those in their handshake: closing would wait for them.
   const open = new Set<Duplex>()
   server.on('connection', (socket: Duplex) => {
     open.add(socket)

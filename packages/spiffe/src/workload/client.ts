@@ -192,7 +192,7 @@ export class WorkloadApiClient {
           try {
             state = read(bytes)
           } catch (cause) {
-            // The state before it stays: a part of a message is worse than an old state.
+            // The old state stays: it is better than a part of a new one.
             const discarded = 'A message of the Workload API was discarded.'
             watcher.onError?.(asSpiffeError(cause, 'malformed_response', discarded))
             return

@@ -238,7 +238,7 @@ export class JwtSource extends Source implements BundleProvider {
       return await waitFor(fetching, { signals: [signal, this.closing] })
     } catch (error) {
       const svid = this.#kept.get(key)?.svid
-      // The caller's own time is over before it is known whether a new token comes.
+      // The caller's signal timed out while a new token was fetched. The old one is still good.
       if (svid && (error as SpiffeError).code === 'timeout' && Date.now() < svid.expiresAt) return svid
       throw error
     }

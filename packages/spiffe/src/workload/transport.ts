@@ -47,7 +47,7 @@ export class Transport {
         }
       })
       call.on('error', (error: ServiceError) => {
-        // A call that we cancelled ends with an error too. The connection is good then, and others may use it.
+        // A call that we cancelled ends with an error too. Its connection is good, and other calls may use it.
         if (open) reject(this.#translate(error, client))
       })
       call.on('end', () => resolve(undefined))

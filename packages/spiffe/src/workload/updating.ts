@@ -80,7 +80,7 @@ export abstract class Updating extends EventTarget {
     watch.catch((reason: unknown) => {
       if (this.closed) return
       const error = asSpiffeError(reason, 'misuse', 'A callback that the app gave to this source has thrown.')
-      // Errors of our own were told when they happened.
+      // An error of our own has been an `error` event already.
       if (error !== reason) this.failed(error)
       this.#failure = error
       this.#release(error)
