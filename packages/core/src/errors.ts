@@ -11,22 +11,14 @@ export type NextAction =
   | 'wait'
   | 'none'
 
-/** Every code, and what usually helps. */
+/** What usually helps, where it is not simply another try. */
 const NEXT = {
   access_denied: 'connect',
   invalid_client: 'configure',
   invalid_grant: 'connect',
-  invalid_request: 'retry',
-  invalid_scope: 'retry',
-  invalid_target: 'retry',
   invalid_token: 'reconnect',
   insufficient_scope: 'reconnect',
   login_required: 'connect',
-  server_error: 'retry',
-  temporarily_unavailable: 'retry',
-  unauthorized_client: 'retry',
-  unsupported_grant_type: 'retry',
-  unsupported_response_type: 'retry',
   cancelled: 'connect',
   timeout: 'connect',
   state_mismatch: 'connect',
@@ -34,9 +26,6 @@ const NEXT = {
   flow_unknown: 'connect',
   flow_lost: 'connect',
   account_changed: 'choose',
-  malformed_response: 'retry',
-  network: 'retry',
-  storage_unavailable: 'retry',
   secret_unavailable: 'reconnect',
   not_configured: 'configure',
   misuse: 'configure',
@@ -47,7 +36,19 @@ const NEXT = {
  *
  * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
  */
-export type ErrorCode = keyof typeof NEXT
+export type ErrorCode =
+  | keyof typeof NEXT
+  | 'invalid_request'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'server_error'
+  | 'temporarily_unavailable'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_response_type'
+  | 'malformed_response'
+  | 'network'
+  | 'storage_unavailable'
 
 /** What an error says beside its code and its sentence. */
 export interface LatchkeyErrorOptions {
@@ -82,7 +83,7 @@ export class LatchkeyError extends Error {
     super(redact(message), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
     this.name = 'LatchkeyError'
     this.code = code
-    this.next = options.next ?? NEXT[code] ?? 'retry'
+    this.next = options.next ?? NEXT[code as keyof typeof NEXT] ?? 'retry'
     this.provider = options.provider
     this.account = options.account
     this.detail = options.detail && redact(options.detail).slice(0, 200)
