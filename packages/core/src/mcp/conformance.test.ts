@@ -1,17 +1,21 @@
 // The official conformance suite: every auth scenario of core, 2026-07-28 and backcompat, at every revision,
 // through each entry that an app can use. The suite's own command decides what passes.
 import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { play, type Scenario } from '../../fixtures/mcp-conformance.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json')
 const suite = path.join(path.dirname(manifest), 'dist/index.js')
 
-function run(args: string[], entry = ''): Promise<{ status: number | null; output: string }> {
+function run(args: string[]): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, LATCHKEY_ENTRY: entry, NODE_OPTIONS: '' }
+    const env = { ...process.env, NODE_OPTIONS: '' }
     const child = spawn(process.execPath, [suite, ...args], { cwd: root, env })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
@@ -34,7 +38,25 @@ it('the suite lists its scenarios', () => {
   expect(scenarios.length).toBeGreaterThanOrEqual(44)
 })
 
-const command = `"${process.execPath}" fixtures/mcp-conformance.ts`
+/** Plays the scenarios that the suite's commands ask for, one at a time. */
+let last: Promise<unknown> = Promise.resolve()
+const server = createServer(async (request, response) => {
+  const scenario = JSON.parse(await text(request)) as Scenario
+  // A command whose time is up does not hold up the next one.
+  const gone = new Promise((resolve) => response.on('close', resolve))
+  const played = last.then(() => play(scenario))
+  last = Promise.race([gone, played.catch(() => {})])
+  await played.then(
+    () => response.end(),
+    (error: Error) => response.writeHead(500).end(error.stack),
+  )
+})
+let port = 0
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  ;({ port } = server.address() as AddressInfo)
+})
+afterAll(() => server.close())
 
 /** The three ways in: SDK 2.x with our auth provider, any transport with our fetch, SDK 1.x with our provider. */
 describe.each(['transport', 'fetch', 'sdk-1'])('%s', (entry) => {
@@ -46,7 +68,7 @@ describe.each(['transport', 'fetch', 'sdk-1'])('%s', (entry) => {
       const args = [
         'client',
         '--command',
-        command,
+        `"${process.execPath}" fixtures/mcp-command.mjs ${port} ${entry}`,
         '--scenario',
         name,
         '--spec-version',
@@ -54,7 +76,7 @@ describe.each(['transport', 'fetch', 'sdk-1'])('%s', (entry) => {
         '--timeout',
         '100000',
       ]
-      const { status, output } = await run(args, entry)
+      const { status, output } = await run(args)
       expect(output).toContain('OVERALL: PASSED')
       expect(status, output).toBe(0)
     },
