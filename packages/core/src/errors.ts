@@ -11,8 +11,42 @@ export type NextAction =
   | 'wait'
   | 'none'
 
+/**
+ * Every code a {@link LatchkeyError} can carry. Codes of OAuth and OpenID Connect are verbatim, the others are ours.
+ *
+ * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
+ */
+export type ErrorCode =
+  | 'access_denied'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'invalid_request'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'login_required'
+  | 'server_error'
+  | 'temporarily_unavailable'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_response_type'
+  | 'cancelled'
+  | 'timeout'
+  | 'state_mismatch'
+  | 'issuer_mismatch'
+  | 'flow_unknown'
+  | 'flow_lost'
+  | 'account_changed'
+  | 'malformed_response'
+  | 'network'
+  | 'storage_unavailable'
+  | 'secret_unavailable'
+  | 'not_configured'
+  | 'misuse'
+
 /** What usually helps, where it is not simply another try. */
-const NEXT = {
+const NEXT: Partial<Record<ErrorCode, NextAction>> = {
   access_denied: 'connect',
   invalid_client: 'configure',
   invalid_grant: 'connect',
@@ -29,26 +63,7 @@ const NEXT = {
   secret_unavailable: 'reconnect',
   not_configured: 'configure',
   misuse: 'configure',
-} satisfies Record<string, NextAction>
-
-/**
- * Every code a {@link LatchkeyError} can carry. Codes of OAuth and OpenID Connect are verbatim, the others are ours.
- *
- * @see RFC 6749 §4.1.2.1, §5.2 · RFC 6750 §3.1 · OpenID Connect Core 1.0 §3.1.2.6
- */
-export type ErrorCode =
-  | keyof typeof NEXT
-  | 'invalid_request'
-  | 'invalid_scope'
-  | 'invalid_target'
-  | 'server_error'
-  | 'temporarily_unavailable'
-  | 'unauthorized_client'
-  | 'unsupported_grant_type'
-  | 'unsupported_response_type'
-  | 'malformed_response'
-  | 'network'
-  | 'storage_unavailable'
+}
 
 /** What an error says beside its code and its sentence. */
 export interface LatchkeyErrorOptions {
@@ -83,7 +98,7 @@ export class LatchkeyError extends Error {
     super(redact(message), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
     this.name = 'LatchkeyError'
     this.code = code
-    this.next = options.next ?? NEXT[code as keyof typeof NEXT] ?? 'retry'
+    this.next = options.next ?? NEXT[code] ?? 'retry'
     this.provider = options.provider
     this.account = options.account
     this.detail = options.detail && redact(options.detail).slice(0, 200)
@@ -132,3 +147,11 @@ export const errorAbout = (
   options?: LatchkeyErrorOptions,
 ): LatchkeyError =>
   new LatchkeyError(code, message, { ...(provider ? { provider, account: id } : { provider: id }), ...options })
+
+/** An error about a provider, whose name begins the sentence. */
+export const providerError = (
+  provider: { id: string; name: string },
+  code: ErrorCode,
+  words: string,
+  options?: LatchkeyErrorOptions,
+): LatchkeyError => errorAbout(provider, code, `${provider.name} ${words}`, options)

@@ -141,7 +141,11 @@ export function withOldRefreshToken<S extends AccountSecret>(secret: S, old: Acc
 }
 
 /** The account as it is kept, with the secret that {@link withOldRefreshToken} made of it. `old`: what was kept so far. */
-export function connectedAgain(found: ConnectedAccount, secret: AccountSecret, old: ConnectedAccount | undefined) {
+export function connectedAgain(
+  found: ConnectedAccount,
+  secret: AccountSecret,
+  old: ConnectedAccount | undefined,
+): ConnectedAccount {
   const { renewable } = lifeOf(secret)
   return {
     ...found,

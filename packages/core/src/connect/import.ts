@@ -1,5 +1,5 @@
 import type { AccountStore } from '../accounts/account-store.ts'
-import { isObject, parseObject } from '../protocol/http.ts'
+import { isObject, parseObject } from '../json.ts'
 import { parseScope } from '../provider.ts'
 import { accountsOf, type ConnectedAccount } from '../snapshot.ts'
 import type { Adopter } from './adopt.ts'

@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import { isObject } from '../protocol/http.ts'
+import { isObject } from '../json.ts'
 import { defineProvider, envName, type McpProvider } from '../provider.ts'
 import { safeUrl } from '../urls.ts'
 import { hostKind } from './host-kind.ts'

@@ -1,5 +1,6 @@
+import { providerError } from '../errors.ts'
 import { hasSafeEndpoints, type ResolvedServer, unsafe } from '../protocol/discovery.ts'
-import { type Ask, askObject, failure, isAway, providerError, unavailable } from '../protocol/http.ts'
+import { type Ask, askObject, failure, isAway, unavailable } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { safeUrl } from '../urls.ts'

@@ -1,6 +1,7 @@
+import { openDatabase } from '../accounts/database.ts'
 import type { AppMetadata } from '../accounts/page.ts'
+import { keySeal, plainSeal } from '../accounts/seal.ts'
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
-import { once } from '../once.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import { type Ask, askObject, isAway, limited } from '../protocol/http.ts'
 import type { OAuthProvider } from '../provider.ts'
@@ -116,12 +117,7 @@ export interface RegistrationStore extends Registrations {
  */
 export function createRegistrations(options: RegistrationsOptions = {}): RegistrationStore {
   const { storage = localStorageStore(), prefix = 'latchkey' } = options
-  /** Loads with the first secret. */
-  const seal = once(async () => {
-    const { keySeal, plainSeal } = await import('../accounts/seal.ts')
-    if (storage.secrets === 'plain') return plainSeal
-    return keySeal((await import('../accounts/database.ts')).openDatabase(prefix))
-  })
+  const seal = storage.secrets === 'plain' ? plainSeal : keySeal(openDatabase(prefix))
   const keyOf = (issuer: string) => `${prefix}:registration:${issuer}`
   const context = (issuer: string) => `${prefix}\nregistration\n${issuer}`
   const pending = new Map<string, Promise<Registration>>()
@@ -142,7 +138,7 @@ export function createRegistrations(options: RegistrationsOptions = {}): Registr
     const facts = withoutSecrets(client)
     const hasSecret = client_secret || registration_access_token
     const secrets = JSON.stringify({ client_secret, registration_access_token })
-    const sealed = hasSecret ? await (await seal()).seal(secrets, context(client.issuer)) : undefined
+    const sealed = hasSecret ? await seal.seal(secrets, context(client.issuer)) : undefined
     await storage.setItem(keyOf(client.issuer), JSON.stringify({ v: 1, facts, sealed }))
     await storage.setItem(indexKey, JSON.stringify([...new Set([...(await issuers()), client.issuer])]))
     for (const listener of listeners) listener()
@@ -154,7 +150,7 @@ export function createRegistrations(options: RegistrationsOptions = {}): Registr
       const { v, facts, sealed } = JSON.parse((await storage.getItem(keyOf(issuer))) ?? 'null')
       if (v !== 1 || facts.issuer !== issuer || !isPrintable(facts.client_id)) return undefined
       if (!sealed) return facts
-      const secret = await (await seal()).unseal(sealed, context(issuer))
+      const secret = await seal.unseal(sealed, context(issuer))
       return secret === undefined ? undefined : { ...facts, ...JSON.parse(secret) }
     } catch {
       return undefined

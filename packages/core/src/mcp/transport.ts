@@ -1,5 +1,6 @@
+import { providerError } from '../errors.ts'
 import { BROKER_HEADER } from '../protocol/broker.ts'
-import { type Ask, providerError } from '../protocol/http.ts'
+import type { Ask } from '../protocol/http.ts'
 import type { McpProvider } from '../provider.ts'
 
 /**

@@ -1,7 +1,8 @@
 import type { AuthorizationServer } from 'oauth4webapi'
+import { providerError } from '../errors.ts'
 import { onceFor } from '../once.ts'
 import { isAllowedUrl, type OAuthProvider, type Provider } from '../provider.ts'
-import { type Ask, askObject, failure, providerError } from './http.ts'
+import { type Ask, askObject, failure } from './http.ts'
 
 /** An authorization server whose endpoints are known. */
 export type ResolvedServer = AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }

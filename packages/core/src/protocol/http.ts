@@ -1,4 +1,5 @@
-import { asLatchkeyError, type ErrorCode, errorAbout, LatchkeyError, type LatchkeyErrorOptions } from '../errors.ts'
+import { asLatchkeyError, LatchkeyError, providerError } from '../errors.ts'
+import { parseObject } from '../json.ts'
 import type { Provider } from '../provider.ts'
 
 /** Asks for one answer. `fetch` is one; some servers answer only another server, so a broker's is another. */
@@ -64,20 +65,6 @@ export function bounded(options: RequestOptions): Ask {
   }
 }
 
-/** Whether a value is an object with members: no array and not null. */
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** The JSON object that a text is; undefined for any other text. */
-export function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** A request whose answer is a JSON object. */
 export interface ObjectRequest extends RequestInit {
   headers?: Record<string, string>
@@ -110,10 +97,6 @@ export function retryAfter({ headers }: Response): number | undefined {
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)
   return Number.isFinite(seconds) ? Math.min(3600, Math.max(0, seconds)) : undefined
 }
-
-/** An error about a provider, whose name begins the sentence. */
-export const providerError = (provider: Provider, code: ErrorCode, words: string, options?: LatchkeyErrorOptions) =>
-  errorAbout(provider, code, `${provider.name} ${words}`, options)
 
 export const unavailable = (provider: Provider, response?: Response) => {
   const wait = response && retryAfter(response)

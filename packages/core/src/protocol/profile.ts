@@ -1,4 +1,5 @@
-import { LatchkeyError } from '../errors.ts'
+import { LatchkeyError, providerError } from '../errors.ts'
+import { parseObject } from '../json.ts'
 import {
   type ApiKeyProvider,
   isAllowedUrl,
@@ -12,7 +13,7 @@ import {
   type Provider,
 } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
-import { basic, failure, limited, parseObject, providerError, type RequestOptions, readText } from './http.ts'
+import { basic, failure, limited, type RequestOptions, readText } from './http.ts'
 
 /** Who an account belongs to. */
 export type Profile = Partial<Record<keyof ProfileSource['fields'], string>>

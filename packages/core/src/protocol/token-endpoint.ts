@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
-import { errorAbout, type LatchkeyError } from '../errors.ts'
+import { errorAbout, type LatchkeyError, providerError } from '../errors.ts'
+import { parseObject } from '../json.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
@@ -82,7 +83,7 @@ function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
     }
     const text = await http.readText(response)
     const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
-    const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : http.parseObject(text)
+    const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
     if (!answer) {
       if (response.ok && text === '') return new Response(null, { status: response.status })
       throw http.malformed(provider)
@@ -117,7 +118,7 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
     const code = codeFromServer(error.error, 'invalid_request')
     const next = code === 'invalid_grant' ? 'connect' : code === 'invalid_client' ? 'configure' : 'retry'
     const detail = error.error_description
-    return http.providerError(provider, code, `refused: ${code}.`, { detail, next, cause: error })
+    return providerError(provider, code, `refused: ${code}.`, { detail, next, cause: error })
   }
   const isRefused = [
     oauth.OperationProcessingError,
@@ -229,7 +230,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
             const answered = await oauth.revocationRequest(server, client, auth, value, hinted)
             // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
             if (answered.status !== 400) await oauth.processRevocationResponse(answered)
-            else if (http.parseObject(await http.readText(answered))?.error === 'unsupported_token_type') continue
+            else if (parseObject(await http.readText(answered))?.error === 'unsupported_token_type') continue
             tokens.push(token_type_hint)
           } catch (error) {
             // The receipt names what was ended; without the refresh token the rest ends by itself.
