@@ -247,7 +247,7 @@ export function boundMcp(provider: McpProvider, { server, client, scopes, resour
     issuer: server.issuer,
     // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
     baseUrl: new URL(server.authorization_endpoint).origin,
-    // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
+    // The token is for the MCP server. It is sent to no other server, not even to read a name.
     server: { ...server, userinfo_endpoint: undefined },
     client: { client_id, token_endpoint_auth_method },
     scopes: [...scopes],
