@@ -180,9 +180,21 @@ export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: C
   return { resource: resourceOf(url), server: server ?? defaultServer(url.origin) }
 }
 
-/** Scopes to ask for: the challenge's, else all the resource knows, else none. @see MCP "Scope Selection Strategy" */
-export function selectScopes(discovery: McpDiscovery, challenge: Challenge | undefined): string[] {
-  const wanted = challenge?.scope ? scopeNames(challenge.scope) : (discovery.scopes ?? [])
-  const lasting = discovery.server.scopes_supported?.includes('offline_access') ? ['offline_access'] : []
-  return [...new Set([...wanted, ...lasting])]
+/**
+ * Scopes to ask for: the challenge's, else the provider's, else all that the resource knows; and `further` ones.
+ *
+ * @see MCP "Scope Selection Strategy", "Step-Up Authorization"
+ */
+export function selectScopes(
+  { scopes }: McpProvider,
+  { scopes: known = [], server }: McpDiscovery,
+  challenge: Challenge | undefined,
+  further: readonly string[] = [],
+): string[] {
+  if (scopes.length > 0 && !challenge?.scope) return [...new Set([...scopes, ...further])]
+  const wanted = challenge?.scope ? scopeNames(challenge.scope) : known
+  const lasting = server.scopes_supported?.includes('offline_access') ? ['offline_access'] : []
+  // Whose account it is concerns the authorization server: no challenge of the resource names these.
+  const person = scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+  return [...new Set([...wanted, ...lasting, ...person, ...further])]
 }
