@@ -1,10 +1,6 @@
 // What is tested in the built Storybook alone, without the demo and its servers.
 import { defineConfig } from '@playwright/test'
 import { launchOptions } from '../.setup/browser.mjs'
-import { buildStorybook } from './storybook.ts'
-
-// Before any worker, whichever of these files runs.
-buildStorybook()
 
 /** The files of these tests. */
 export const ofStorybook = ['docs.spec.ts', 'looks.spec.ts']
