@@ -85,6 +85,7 @@ for (const name of Object.keys(chosen)) {
   failed += bad
   console.log(line)
 }
+for (const [name, { troubled }] of results) for (const test of troubled) console.log(`\n${name}: ${test}`)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
 
@@ -111,14 +112,35 @@ async function run(name, { script, reporters, check = [] }, output) {
   const good = count ? count.passed : status === 0 ? 1 : 0
   const again = count?.flaky ? `, ${count.flaky} of them at the second try` : ''
   const seconds = Math.round((Date.now() - start) / 1000)
-  results.set(name, { good, bad, line: `${name.padEnd(11)} ${good} passed, ${bad} failed${again} (${seconds} s)` })
+  const line = `${name.padEnd(11)} ${good} passed, ${bad} failed${again} (${seconds} s)`
+  results.set(name, { good, bad, line, troubled: count?.troubled ?? [] })
 }
 
-/** What a report of Vitest or Playwright counted. */
+/** What a report of Vitest or Playwright counted, and each test that failed (also at its first try) with its reason. */
 function counted(file) {
   if (!existsSync(file)) return undefined
-  const { stats, numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(file, 'utf8'))
-  // With a filter, Vitest reports what it left out as pending.
-  if (!stats) return { passed: numPassedTests, failed: numFailedTests + (filter.length > 0 ? 0 : numPendingTests) }
-  return { passed: stats.expected + stats.flaky, failed: stats.unexpected + stats.skipped, flaky: stats.flaky }
+  const report = JSON.parse(readFileSync(file, 'utf8'))
+  const { stats, numPassedTests, numFailedTests, numPendingTests } = report
+  const reason = (text = '') => text.split('\n').slice(0, 12).join('\n')
+  if (!stats) {
+    const all = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+    const troubled = all
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName, failureMessages }) => `${fullName}\n${reason(failureMessages[0])}`)
+    // With a filter, Vitest reports what it left out as pending.
+    return { passed: numPassedTests, failed: numFailedTests + (filter.length > 0 ? 0 : numPendingTests), troubled }
+  }
+  const specs = (suite) => [...(suite.specs ?? []), ...(suite.suites ?? []).flatMap(specs)]
+  const troubled = specs(report).flatMap(({ title, file: where, tests }) =>
+    tests
+      .flatMap(({ results: tries }) => tries)
+      .filter(({ error }) => error)
+      .map(({ error }) => `${where} › ${title}\n${reason(error.message)}`),
+  )
+  return {
+    passed: stats.expected + stats.flaky,
+    failed: stats.unexpected + stats.skipped,
+    flaky: stats.flaky,
+    troubled,
+  }
 }

@@ -24,7 +24,7 @@ export default defineConfig<object, { custody: Custody }>({
   timeout: 90_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
-  // Real windows on a busy machine sometimes lose a click. `.setup/test.mjs` counts the second tries.
+  // Real windows on a busy machine sometimes lose a click. `.setup/test.mjs` names each second try with its reason.
   retries: 1,
   use: { launchOptions, trace: 'on-first-retry' },
   projects: [
