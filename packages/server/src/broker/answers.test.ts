@@ -26,9 +26,8 @@ afterEach(async () => {
 type Facts = Record<string, unknown>
 
 interface Row {
-  case: number
   /** What the server does. */
-  what: string
+  title: string
   /** What the provider says of itself. */
   provider?: Partial<OAuthOptions & OidcOptions>
   /** Its metadata, found by discovery. */
@@ -135,49 +134,42 @@ const withSlash = () => `${server.origin}/`
 
 const rows: Row[] = [
   {
-    case: 250,
-    what: 'scope as a list',
+    title: 'case 250: scope as a list',
     code: json({ scope: ['read', 'write'] }),
     connected: GOOD,
     refresh: json({ access_token: 'at2', scope: ['read'] }),
     refreshed: { ...GOOD, token: 'at2', scopes: ['read'], missingScopes: ['write'] },
   },
   {
-    case: 250,
-    what: 'scope as a list of something',
+    title: 'case 250: scope as a list of something',
     code: json({ scope: [{}] }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 254,
-    what: 'scope of no words (GitHub Apps)',
+    title: 'case 254: scope of no words (GitHub Apps)',
     code: json({ scope: '' }),
     connected: GOOD,
     refresh: json({ access_token: 'at2', scope: ' ' }),
     refreshed: { ...GOOD, token: 'at2' },
   },
   {
-    case: 249,
-    what: 'a bot token beside a user token (Slack)',
+    title: 'case 249: a bot token beside a user token (Slack)',
     code: only(SLACK),
     connected: { ...GOOD, token: 'xoxb-bot', renewable: false },
   },
   {
-    case: 249,
-    what: 'a bot token without a life of its own beside a user (Slack)',
+    title: 'case 249: a bot token without a life of its own beside a user (Slack)',
     code: only({ ...SLACK, authed_user: { id: 'U1' } }),
     connected: { ...GOOD, token: 'xoxb-bot', renewable: false },
   },
   {
-    case: 249,
-    what: 'the user token, where the provider is one of users',
+    title: 'case 249: the user token, where the provider is one of users',
     provider: TO_USER,
     code: only(SLACK),
     connected: { ...GOOD, scopes: ['read'], token: 'xoxp-user', renewable: false },
   },
   {
-    case: 249,
-    what: 'a user token only, rotated: a refresh answers with the token that was refreshed',
+    title: 'case 249: a user token only, rotated: a refresh answers with the token that was refreshed',
     provider: TO_USER,
     code: only({ ...USER_ONLY, authed_user: { ...SLACK.authed_user, refresh_token: 'xoxe-1', expires_in: 43200 } }),
     connected: { ...GOOD, scopes: ['read'], token: 'xoxp-user', life: 43200 },
@@ -185,21 +177,24 @@ const rows: Row[] = [
     refreshed: { ...GOOD, scopes: ['read'], token: 'xoxp-2', life: 43200 },
   },
   {
-    case: 249,
-    what: 'a bot token only, where the provider is one of users',
+    title: 'case 249: a bot token only, where the provider is one of users',
     provider: TO_USER,
     code: only({ ...SLACK, authed_user: { id: 'U1' } }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 249,
-    what: 'a user token only, where the provider is one of bots',
+    title: 'case 249: no user at all, where the provider is one of users',
+    provider: TO_USER,
+    code: only({ ...SLACK, authed_user: undefined }),
+    connected: { error: 'malformed_response' },
+  },
+  {
+    title: 'case 249: a user token only, where the provider is one of bots',
     code: only(USER_ONLY),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 251,
-    what: 'an issuer with a slash that the app left out (Auth0)',
+    title: 'case 251: an issuer with a slash that the app left out (Auth0)',
     metadata: () => ({ issuer: withSlash() }),
     callback: () => ({ iss: withSlash() }),
     code: idToken(withSlash),
@@ -209,176 +204,154 @@ const rows: Row[] = [
     refreshed: { status: 'connected' },
   },
   {
-    case: 251,
-    what: 'metadata of another issuer',
+    title: 'case 251: metadata of another issuer',
     metadata: () => ({ issuer: 'https://evil.example' }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 251,
-    what: 'an ID token of another issuer than the metadata',
+    title: 'case 251: an ID token of another issuer than the metadata',
     metadata: () => ({ issuer: withSlash() }),
     callback: () => ({ iss: withSlash() }),
     code: idToken(() => server.origin),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 252,
-    what: 'metadata without PKCE, and the app knows better (Entra)',
+    title: 'case 252: metadata without PKCE, and the app knows better (Entra)',
     provider: { pkce: 'S256' },
     metadata: () => ({ code_challenge_methods_supported: undefined }),
     connected: { status: 'connected' },
   },
   {
-    case: 252,
-    what: 'metadata without PKCE',
+    title: 'case 252: metadata without PKCE',
     metadata: () => ({ code_challenge_methods_supported: undefined }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 253,
-    what: 'a "no" in its own word (LinkedIn)',
+    title: 'case 253: a "no" in its own word (LinkedIn)',
     provider: { errorAliases: { user_cancelled_login: 'access_denied' } },
     callback: () => ({ code: null, error: 'user_cancelled_login' }),
     connected: { status: 'denied' },
   },
   {
-    case: 253,
-    what: 'a "no" in its own word, known to an OpenID provider',
+    title: 'case 253: a "no" in its own word, known to an OpenID provider',
     provider: { errorAliases: { user_cancelled_login: 'access_denied' } },
     metadata: () => ({}),
     callback: () => ({ code: null, error: 'user_cancelled_login' }),
     connected: { status: 'denied' },
   },
   {
-    case: 253,
-    what: 'a word that is a member of every object',
+    title: 'case 253: a word that is a member of every object',
     provider: { errorAliases: {} },
     callback: () => ({ code: null, error: 'constructor' }),
     connected: { error: 'server_error' },
   },
   {
-    case: 262,
-    what: 'an error under status 200 (GitHub)',
+    title: 'case 262: an error under status 200 (GitHub)',
     provider: { errorAliases: { bad_verification_code: 'invalid_grant' } },
     code: only({ error: 'bad_verification_code' }),
     connected: { error: 'invalid_grant' },
   },
   {
-    case: 262,
-    what: 'a form (GitHub without Accept)',
+    title: 'case 262: a form (GitHub without Accept)',
     code: { headers: FORM, body: new URLSearchParams({ access_token: 'at', scope: 'read,write' }).toString() },
     connected: { ...GOOD, renewable: false },
   },
-  { case: 262, what: 'commas between scopes (GitHub)', code: json({ scope: 'read,write' }), connected: GOOD },
+  { title: 'case 262: commas between scopes (GitHub)', code: json({ scope: 'read,write' }), connected: GOOD },
   {
-    case: 262,
-    what: 'ok: false (Slack)',
+    title: 'case 262: ok: false (Slack)',
     code: only({ ok: false, error: 'invalid_code' }),
     connected: { error: 'invalid_request' },
   },
   {
-    case: 262,
-    what: 'members that are null or empty (Notion)',
+    title: 'case 262: members that are null or empty (Notion)',
     code: json({ refresh_token: null, expires_in: null, scope: null, id_token: '', error: null }),
     connected: { ...GOOD, renewable: false },
   },
   {
-    case: 262,
-    what: 'fewer scopes (Google)',
+    title: 'case 262: fewer scopes (Google)',
     code: json({ scope: 'read' }),
     connected: { ...GOOD, scopes: ['read'], missingScopes: ['write'] },
   },
-  { case: 262, what: 'a life in quotes', code: json({ expires_in: '3600' }), connected: { ...GOOD, life: 3600 } },
+  { title: 'case 262: a life in quotes', code: json({ expires_in: '3600' }), connected: { ...GOOD, life: 3600 } },
   {
-    case: 262,
-    what: 'no life (GitHub, Salesforce)',
+    title: 'case 262: no life (GitHub, Salesforce)',
     code: json({ expires_in: undefined }),
     connected: { ...GOOD, life: undefined },
   },
-  { case: 262, what: 'no token_type', code: json({ token_type: undefined }), connected: GOOD },
-  { case: 262, what: 'a token_type of its own', code: json({ token_type: 'bot' }), connected: GOOD },
+  { title: 'case 262: no token_type', code: json({ token_type: undefined }), connected: GOOD },
+  { title: 'case 262: a token_type of its own', code: json({ token_type: 'bot' }), connected: GOOD },
   {
-    case: 262,
-    what: 'a token that is bound to a key',
+    title: 'case 262: a token that is bound to a key',
     code: json({ token_type: 'DPoP' }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 262,
-    what: 'a refresh that says only the token (Figma, Salesforce)',
+    title: 'case 262: a refresh that says only the token (Figma, Salesforce)',
     code: json({}),
     connected: GOOD,
     refresh: only({ access_token: 'at2' }),
     refreshed: { ...GOOD, token: 'at2', life: undefined },
   },
   {
-    case: 262,
-    what: 'codes of its own beside the error (Entra)',
+    title: 'case 262: codes of its own beside the error (Entra)',
     code: only({ error: 'invalid_grant', error_codes: [70008], error_description: 'AADSTS70008' }, 400),
     connected: { error: 'invalid_grant' },
   },
   {
-    case: 262,
-    what: 'a page of HTML with status 502',
+    title: 'case 262: a page of HTML with status 502',
     code: { status: 502, body: '<h1>Bad gateway</h1>', headers: { 'content-type': 'text/html' } },
     connected: { error: 'temporarily_unavailable' },
   },
   {
-    case: 262,
-    what: 'a page of HTML with status 200',
+    title: 'case 262: a page of HTML with status 200',
     code: { body: '<h1>Hello</h1>', headers: { 'content-type': 'text/html' } },
     connected: { error: 'malformed_response' },
   },
   {
-    case: 262,
-    what: 'the end of the grant at a refresh',
+    title: 'case 262: the end of the grant at a refresh',
     code: json({}),
     connected: GOOD,
     refresh: only({ error: 'invalid_grant' }, 400),
     refreshed: ENDED,
   },
   {
-    case: 262,
-    what: 'camel case (the reference of HubSpot v1)',
+    title: 'case 262: camel case (the reference of HubSpot v1)',
     code: only({ accessToken: 'at', expiresIn: 3600 }),
     connected: { error: 'malformed_response' },
   },
   {
-    case: 340,
-    what: 'metadata with members that are null',
+    title: 'case 340: metadata with members that are null',
     metadata: () => ({ registration_endpoint: null, jwks_uri: '', scopes_supported: null }),
     connected: { status: 'connected' },
   },
   {
-    case: 341,
-    what: 'a scope that is a member of every object',
+    title: 'case 341: a scope that is a member of every object',
     provider: { scopeAliases: {} },
     code: json({ scope: 'read write constructor' }),
     connected: { ...GOOD, scopes: ['read', 'write', 'constructor'] },
   },
 ]
 
-const cells = rows.flatMap((row) => WAYS.map((way) => ({ ...row, way })))
+const cells = rows.flatMap((row) => WAYS.map((way) => [row.title, way, row] as const))
 
-it.each(cells)('case $case: $what, by way of the $way', async (cell) => {
-  const { way, differs } = cell
+it.each(cells)('%s, by way of the %s', async (_title, way, row) => {
+  const { differs } = row
   const own = differs?.way === way ? differs : undefined
-  const { client, facts } = open(way, cell)
+  const { client, facts } = open(way, row)
   const outcome = await client.connect('acme').then(
     async ({ status }) => ({ ...(await facts()), status }),
     (error) => said(error),
   )
-  expect(outcome).toMatchObject(own?.connected ?? cell.connected)
-  if (!cell.refresh) return
-  server.fault('/token', cell.refresh)
+  expect(outcome).toMatchObject(own?.connected ?? row.connected)
+  if (!row.refresh) return
+  server.fault('/token', row.refresh)
   const [account] = Object.values(client.getSnapshot().accounts)
   await client.reportInvalidToken(account!.id).catch(() => {})
-  expect(await facts()).toMatchObject(own?.refreshed ?? cell.refreshed ?? {})
+  expect(await facts()).toMatchObject(own?.refreshed ?? row.refreshed ?? {})
 })
 
 it.each(WAYS)('case 342: discovery that is away is not taken for strange metadata, by way of the %s', async (way) => {
-  const row = { case: 342, what: '', metadata: () => ({}), connected: {} }
+  const row = { title: '', metadata: () => ({}), connected: {} }
   const { client } = open(way, row)
   const path = '/.well-known/openid-configuration'
   server.fault(path, ...[1, 2, 3].map(() => ({ status: 503, headers: { 'retry-after': '7' }, body: '' })))
@@ -390,7 +363,7 @@ it.each(WAYS)(
   'case 262: a second sign-in without a refresh token keeps the old one (Google), by way of the %s',
   async (way) => {
     const person = { profile: { endpoint: `${server.origin}/userinfo`, fields: { subject: 'sub' } } }
-    const { client, facts } = open(way, { case: 262, what: '', provider: person, connected: {} })
+    const { client, facts } = open(way, { title: '', provider: person, connected: {} })
     await client.connect('acme')
     expect(await facts()).toMatchObject({ renewable: true })
     server.fault('/token', { change: ({ refresh_token: _old, ...answer }) => answer })
