@@ -77,8 +77,13 @@ export interface OAuthProvider<Id extends string = string> extends ProviderBase<
   scopeSeparator?: ' ' | ','
   /** Other names under which the server answers with a scope, mapped to the canonical one. */
   scopeAliases?: Readonly<Record<string, string>>
-  /** The server's own error codes, mapped to registered ones. @see RFC 6749 §5.2 */
+  /** The server's own error codes, mapped to registered ones. @see RFC 6749 §4.1.2.1, §5.2 */
   errorAliases?: Readonly<Record<string, string>>
+  /**
+   * Where the access token is in an answer, such as `authed_user.access_token`. Dots descend. Its scope, refresh token
+   * and life are read beside it. Default: `access_token`.
+   */
+  tokenPath?: string
   /** Further parameters of the authorization request. They never override protocol parameters. */
   authorizationParams?: Readonly<Record<string, string>>
   /** Parameters that make the server ask which account, for adding one to those that are connected. */
@@ -251,9 +256,14 @@ export interface OAuthFactoryOptions {
 
 /** What both {@link oauth} and {@link oidc} take, beside where the service is. */
 interface AnyOAuthOptions<Id extends string>
-  extends Pick<OAuthProvider<Id>, 'id' | 'name' | 'authorizationParams' | 'manageUrl'> {
+  extends Pick<
+    OAuthProvider<Id>,
+    'id' | 'name' | 'authorizationParams' | 'manageUrl' | 'scopeAliases' | 'errorAliases' | 'tokenPath'
+  > {
   description?: string
   clientId?: string
+  /** The service checks PKCE with S256. Only for one whose metadata does not say so. @see RFC 8414 §2 */
+  pkce?: 'S256'
   /** Default: `none`, a public client that talks to the token endpoint itself. Any other needs a broker. */
   tokenEndpointAuthMethod?: OAuthProvider['client']['token_endpoint_auth_method']
   scopeMeanings?: OAuthProvider['scopeMeanings']
@@ -291,8 +301,13 @@ const anyOAuth = <Id extends string>(options: AnyOAuthOptions<Id>, origin: strin
   envNames: options.envNames ?? [envName(options.id)],
   client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
   authorizationParams: options.authorizationParams,
+  scopeAliases: options.scopeAliases,
+  errorAliases: options.errorAliases,
+  tokenPath: options.tokenPath,
   manageUrl: options.manageUrl,
 })
+
+const pkceOf = ({ pkce }: Pick<AnyOAuthOptions<string>, 'pkce'>) => pkce && { code_challenge_methods_supported: [pkce] }
 
 /** Any OAuth 2.0 provider, by its endpoints: authorization code with PKCE. @see RFC 6749 §4.1 · RFC 7636 */
 export function oauth<const Id extends string>(options: OAuthOptions<Id>): OAuthProvider<Id> {
@@ -306,6 +321,7 @@ export function oauth<const Id extends string>(options: OAuthOptions<Id>): OAuth
       authorization_endpoint: options.authorizationEndpoint,
       token_endpoint: options.tokenEndpoint,
       revocation_endpoint: options.revocationEndpoint,
+      ...pkceOf(options),
     },
     scopes: options.scopes ?? [],
     requiredScopes: options.requiredScopes,
@@ -348,7 +364,7 @@ export function oidc<const Id extends string>(options: OidcOptions<Id>): OAuthPr
   return defineProvider({
     issuer,
     ...anyOAuth(options, parse(issuer, 'issuer', options.id).origin),
-    server: { issuer },
+    server: { issuer, ...pkceOf(options) },
     scopes,
     requiredScopes,
     scopeMeanings: { ...OIDC_SCOPES, ...options.scopeMeanings },
@@ -429,8 +445,12 @@ export function readKeyFile(provider: ApiKeyProvider, text: string): KeyFields |
   }
 }
 
+/** What a server's own name for a scope or an error stands for. */
+export const aliasOf = (aliases: Readonly<Record<string, string>> = {}, name: string): string =>
+  (Object.hasOwn(aliases, name) && aliases[name]) || name
+
 /** Scope names out of a server's answer, whichever separator and alias it used. @see RFC 6749 §3.3 */
 export function parseScope(provider: OAuthProvider, scope: string): string[] {
   const names = scope.split(/[\s,]+/).filter(Boolean)
-  return [...new Set(names.map((name) => provider.scopeAliases?.[name] ?? name))]
+  return [...new Set(names.map((name) => aliasOf(provider.scopeAliases, name)))]
 }

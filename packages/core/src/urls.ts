@@ -10,3 +10,7 @@ export function safeUrl(value: unknown, isOwn: (url: URL) => boolean = () => fal
   if (url.username || url.password) return undefined
   return url.protocol === 'https:' || (url.protocol === 'http:' && isOwn(url)) ? url : undefined
 }
+
+/** Whether two addresses are one but for a slash at the end. */
+export const sameButSlash = (one: unknown, other: string): one is string =>
+  typeof one === 'string' && (one === other || `${one}/` === other || one === `${other}/`)

@@ -22,6 +22,10 @@ export interface Grantor {
   bind(provider: McpProvider, target: GrantTarget): Promise<OAuthProvider>
   /** The token endpoint of the authorization server that `target` belongs to, and of no other. */
   endpoint(provider: McpProvider, target: GrantTarget): Promise<TokenEndpoint>
+  /** Runs what the authorization server may refuse because it does not know its client any more. That is forgotten then. */
+  whileKnown<T>(provider: McpProvider, target: GrantTarget, act: () => Promise<T>): Promise<T>
+  /** An authorization ended without any answer. */
+  unanswered(target: GrantTarget): Promise<void>
 }
 
 /** Where each provider's tokens are asked for, and as which client. */
@@ -34,6 +38,10 @@ export interface Endpoints {
   isVaulted(provider: Provider): Promise<boolean>
   /** @param target the token or flow that it is for: an MCP server may have moved to another authorization server since. */
   endpoint(provider: OAuthProvider, target: GrantTarget): Promise<TokenEndpoint>
+  /** See {@link Grantor.whileKnown}. */
+  whileKnown<T>(provider: OAuthProvider, target: GrantTarget, act: () => Promise<T>): Promise<T>
+  /** See {@link Grantor.unanswered}. */
+  unanswered(provider: OAuthProvider, target: GrantTarget): Promise<void>
 }
 
 export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
@@ -55,6 +63,11 @@ export function createEndpoints({ options: { broker } }: Page, mcp: () => Promis
   return {
     clientId,
     bind: async (provider, target) => (isMcp(provider) ? (await mcp()).bind(provider, target) : provider),
+    whileKnown: async (provider, target, act) =>
+      isMcp(provider) ? (await mcp()).whileKnown(provider, target, act) : act(),
+    async unanswered(provider, target) {
+      if (isMcp(provider)) await (await mcp()).unanswered(target)
+    },
     // The broker knows no MCP server: its secrets are the browser's.
     isVaulted: async (provider) =>
       broker !== undefined && !isMcp(provider) && (await named(provider))?.mode === 'vault',

@@ -3,7 +3,7 @@ import { resolveServer } from '../protocol/discovery.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import { malformed } from '../protocol/http.ts'
 import { randomValue, s256 } from '../protocol/pkce.ts'
-import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
+import { aliasOf, isAllowedUrl, type OAuthProvider } from '../provider.ts'
 
 /** One authorization under way: what its response is checked against. Kept by `state`, used once. */
 export interface Flow {
@@ -122,7 +122,7 @@ export async function authorizationResponse(provider: OAuthProvider, flow: Flow,
   const isOther = parameters.has('id_token') || parameters.has('token') || !parameters.get('code')
   if (parameters.get('response') || (!error && isOther)) throw malformed(provider)
   if (!error) return parameters
-  const code = codeFromServer(error, 'server_error')
+  const code = codeFromServer(aliasOf(provider.errorAliases, error), 'server_error')
   const message =
     code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`
   throw refused(code, message, parameters.get('error_description') ?? undefined)

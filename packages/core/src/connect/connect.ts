@@ -37,6 +37,7 @@ export function createConnector(
   const request = createRequester(accounts, endpoints, vault)
   const { running } = attempts
   const { adopt, connected, discard, fail } = adopter
+  const unanswered = (provider: OAuthProvider, flow: Flow) => endpoints.unanswered(provider, flow).catch(() => {})
 
   /** Runs an attempt to its end, however it ends: connected, said no, cancelled, timed out, failed. */
   const run: Run = async (provider, attempt, connect) => {
@@ -64,7 +65,8 @@ export function createConnector(
   }
 
   /** The query of the authorization response. A closed window is only a hint: servers can make an open one look so. */
-  function answerTo(provider: OAuthProvider, attempt: Attempt, { state, startedAt }: Flow): Promise<string> {
+  function answerTo(provider: OAuthProvider, attempt: Attempt, flow: Flow): Promise<string> {
+    const { state, startedAt } = flow
     const { signal } = attempt.end
     let tidy = () => {}
     const answer = new Promise<string>((resolve, reject) => {
@@ -86,7 +88,10 @@ export function createConnector(
       signal.addEventListener('abort', ended)
       if (signal.aborted) ended()
     })
-    return answer.finally(tidy)
+    return answer.finally(tidy).catch(async (error) => {
+      await unanswered(provider, flow)
+      throw error
+    })
   }
 
   /** From the authorization response to the account. */
@@ -97,7 +102,9 @@ export function createConnector(
     if (flow.custody === 'vault') return connected(provider, await (await vault()).finish(flow, query), flow)
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
-    const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
+    const response = await endpoints.whileKnown(provider, flow, () =>
+      authorizationResponse(bound, flow, new URLSearchParams(query)),
+    )
     const { scopes: asked, accountId: target } = flow
     const endpoint = await endpoints.endpoint(provider, flow)
     const tokens = await endpoint.redeem({ ...flow, response })
@@ -112,6 +119,7 @@ export function createConnector(
     try {
       if (query !== undefined) return await complete(provider, flow, query)
       flows.remove(flow.state)
+      await unanswered(provider, flow)
       throw errorAbout(provider, 'flow_lost', `${provider.name} did not send you back with an answer.`)
     } catch (error) {
       return fail(provider, error, query === undefined ? undefined : flow)

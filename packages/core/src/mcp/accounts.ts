@@ -127,6 +127,12 @@ export function createMcp(page: Page): McpAccounts {
   return {
     mcp,
     bind: async (provider, target) => (await open(provider, target)).bound,
+    whileKnown: async (provider, target, act) =>
+      clients.whileKnown(provider, (await open(provider, target)).client, act),
+    async unanswered({ issuer = '' }) {
+      const inUse = Object.values(page.store.getState().accounts).some((one) => one.issuer === issuer && one.renewable)
+      if (!inUse) await clients.doubt(issuer)
+    },
     async endpoint(provider, target) {
       const { bound, client } = await open(provider, target)
       const { client_id, client_secret } = client
@@ -203,12 +209,18 @@ function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (p
       }
       return known(provider, issuer)
     },
+    /** Registers once more for the next authorization: a server that forgot this client may not send people back. */
+    async doubt(issuer: string): Promise<void> {
+      const client = await open(issuer)
+      if (client?.method === 'dynamic') await registrations.remember({ ...client, redirect_uris: [] })
+    },
     /** A client that its server has deleted is forgotten here too, and so is what was granted to it. */
     async whileKnown<T>(provider: McpProvider, client: RegisteredClient, act: () => Promise<T>): Promise<T> {
       try {
         return await act()
       } catch (error) {
-        const isDeleted = error instanceof LatchkeyError && error.code === 'invalid_client'
+        // The second: some servers look for the client among those that may do this.
+        const isDeleted = error instanceof LatchkeyError && /^(invalid|unauthorized)_client$/.test(error.code)
         if (!isDeleted || client.method === 'pre-registered') throw error
         await registrations.forget(client.issuer)
         throw unknown(provider, error)

@@ -379,6 +379,116 @@ describe('discovery', () => {
   })
 })
 
+describe('what servers really answer', () => {
+  const PATH = `${HOST}/.well-known/oauth-protected-resource/mcp`
+  const ROOT = `${HOST}/.well-known/oauth-protected-resource`
+  const OWN = `${AS}/.well-known/oauth-authorization-server`
+  const provider = () => mcp({ id: 'm', name: 'M', url: SERVER })
+  /** Documents by URL; a number is the status of an answer without one. */
+  const ask =
+    (documents: Record<string, object | number>): Ask =>
+    async (url) => {
+      const document = documents[url] ?? 404
+      return typeof document === 'number' ? new Response('no', { status: document }) : Response.json(document)
+    }
+  const found = { resource: SERVER, server: { issuer: AS } }
+
+  it('case 255: a document at the root may be about the server alone', async () => {
+    expect(await discoverMcp(provider(), ask({ [ROOT]: RESOURCE, [OWN]: METADATA }))).toMatchObject(found)
+    const other = { ...RESOURCE, resource: `${HOST}/other` }
+    await expect(discoverMcp(provider(), ask({ [ROOT]: other, [OWN]: METADATA }))).rejects.toThrow('another server')
+  })
+
+  it.each([
+    ["Bearer resource_metadata='https://mcp.example/prm'"],
+    ['Bearer resource_metadata=https://mcp.example/prm, error=invalid_token'],
+    ['Bearer resource_metadata="/prm"'],
+    ['Bearer error="x", resource_metadata=/prm'],
+    ['Bearer resource_metadata="https://["'],
+    ['Bearer resource_metadata="/gone"'],
+  ])('case 256: the challenge %s leads to the metadata', async (header) => {
+    const challenge = readChallenge(new Headers({ 'www-authenticate': header }))
+    const at = /\[|gone/.test(header) ? PATH : `${HOST}/prm`
+    expect(await discoverMcp(provider(), ask({ [at]: RESOURCE, [OWN]: METADATA }), challenge)).toMatchObject(found)
+  })
+
+  it.each([500, 502, 503])('case 257: after a %i the next place is asked, for both documents', async (status) => {
+    const places = { [PATH]: status, [ROOT]: RESOURCE, [OWN]: status }
+    const open = `${AS}/.well-known/openid-configuration`
+    expect(await discoverMcp(provider(), ask({ ...places, [open]: METADATA }))).toMatchObject(found)
+    const away = { code: 'temporarily_unavailable' }
+    await expect(discoverMcp(provider(), ask(places))).rejects.toMatchObject(away)
+    // Not taken for a server without metadata, whose endpoints would be guessed.
+    await expect(discoverMcp(provider(), ask({ [PATH]: status }))).rejects.toMatchObject(away)
+  })
+
+  it('case 258: a guessed issuer gives way to what the server calls itself, a stated one does not', async () => {
+    const issuer = `${HOST}/`
+    const own = { ...METADATA, issuer, authorization_endpoint: `${HOST}/a`, token_endpoint: `${HOST}/t` }
+    const legacy = ask({ [`${HOST}/.well-known/oauth-authorization-server`]: own })
+    expect(await discoverMcp(provider(), legacy)).toMatchObject({ server: { issuer } })
+    const stated = mcp({ id: 'm', name: 'M', url: SERVER, issuer: HOST })
+    await expect(discoverMcp(stated, legacy)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+    const other = ask({
+      [`${HOST}/.well-known/oauth-authorization-server`]: { ...own, issuer: 'https://evil.example' },
+    })
+    await expect(discoverMcp(provider(), other)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+  })
+
+  it.each(['invalid_client', 'unauthorized_client'])(
+    'case 259: a client that the server forgot is registered once more after %s, at the callback or the token endpoint',
+    async (error) => {
+      const refusals: (() => void)[] = [
+        () => {
+          person.visit = async (url) => {
+            const { searchParams } = new URL((await agree(url))!)
+            const answer = new URLSearchParams({
+              error,
+              state: searchParams.get('state')!,
+              iss: searchParams.get('iss')!,
+            })
+            return `${REDIRECT_URI}?${answer}`
+          }
+        },
+        () => sandbox.tickets.addFaults('/token', [{ status: 401, body: JSON.stringify({ error }) }]),
+      ]
+      for (const refuse of refusals) {
+        const client = open()
+        const { registrations } = await client.mcp()
+        refuse()
+        expect(await failure(client.connect('tickets'))).toMatchObject({ code: 'invalid_grant', next: 'reconnect' })
+        expect(await registrations.list()).toEqual([])
+        person.visit = agree
+        expect(await client.connect('tickets')).toMatchObject({ status: 'connected' })
+      }
+    },
+  )
+
+  it('case 259: after a window that never came back, the client is registered once more', async () => {
+    const client = open()
+    const { registrations } = await client.mcp()
+    // Its page says that it does not know the client, and stays.
+    person.visit = async () => undefined
+    const first = client.connect('tickets')
+    await vi.waitFor(() => expect(person.visited).toHaveLength(1))
+    const [before] = await registrations.list()
+    client.cancel('tickets')
+    expect(await first).toMatchObject({ status: 'cancelled' })
+    sandbox.tickets.deleteClients()
+    person.visit = agree
+    expect(await client.connect('tickets')).toMatchObject({ status: 'connected' })
+    const [after] = await registrations.list()
+    expect(after?.client_id).not.toBe(before?.client_id)
+    // A client that tokens can be refreshed with stays.
+    person.visit = async () => undefined
+    const again = client.connect('tickets', { intent: 'add-account' })
+    await vi.waitFor(() => expect(person.visited).toHaveLength(3))
+    client.cancel('tickets')
+    await again
+    expect(await registrations.list()).toEqual([after])
+  })
+})
+
 describe('registration', () => {
   const server = METADATA as unknown as McpAuthorizationServer
   const registrations = () => createRegistrations({ storage: memoryStore() })

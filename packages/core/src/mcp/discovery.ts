@@ -1,9 +1,17 @@
 import { providerError } from '../errors.ts'
-import { hasSafeEndpoints, type ResolvedServer, unsafe } from '../protocol/discovery.ts'
-import { type Ask, askObject, failure, isAway, unavailable } from '../protocol/http.ts'
+import {
+  askDocument,
+  firstOf,
+  hasSafeEndpoints,
+  metadataUrls,
+  type ResolvedServer,
+  unsafe,
+  wellKnown,
+} from '../protocol/discovery.ts'
+import type { Ask } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
-import { safeUrl } from '../urls.ts'
+import { safeUrl, sameButSlash } from '../urls.ts'
 import { cleanName } from './config.ts'
 import { hostKind } from './host-kind.ts'
 
@@ -36,37 +44,14 @@ function isSafeUrl(provider: McpProvider, value: unknown): value is string {
   )
 }
 
-/** A JSON object; undefined when there is none at this address. @throws LatchkeyError if the server fails. */
-async function readDocument(provider: McpProvider, url: string, ask: Ask) {
-  const { response, answer } = await askObject(url, { credentials: 'omit' }, { fetch: ask }).catch((error) => {
-    throw failure(provider, error, 'could not be reached to learn where to sign in.')
-  })
-  if (isAway(response)) throw unavailable(provider, response)
-  // Undefined for a page where a document should be: an app's catch-all route.
-  return response.ok ? answer : undefined
-}
-
-const wellKnown = (name: string, { origin, pathname }: URL) =>
-  `${origin}/.well-known/${name}${pathname === '/' ? '' : pathname.replace(/\/$/, '')}`
-
-/** Where an issuer's metadata can be, in the order in which it is asked for. @see RFC 8414 §3.1, §5 · OIDC Discovery §4 */
-export function metadataUrls(issuer: string): string[] {
-  const url = new URL(issuer)
-  const inserted = [wellKnown('oauth-authorization-server', url), wellKnown('openid-configuration', url)]
-  return url.pathname === '/'
-    ? inserted
-    : [...inserted, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`]
-}
+const LEARNING = 'could not be reached to learn where to sign in.'
 
 /** An MCP server's own identifier: its URL, without what cannot be part of one. @see RFC 8707 §2 */
 function resourceOf({ origin, pathname, search }: URL): string {
   return pathname === '/' && !search ? origin : origin + pathname + search
 }
 
-const same = (one: unknown, other: string) =>
-  typeof one === 'string' && (one === other || (URL.canParse(one) && `${one}/` === other) || one === `${other}/`)
-
-/** Protected resource metadata: where the challenge says, else below the server's path, else at the root. */
+/** Protected resource metadata: where the challenge says, below the server's path, or at the root. */
 async function protectedResource(
   provider: McpProvider,
   challenge: Challenge | undefined,
@@ -74,22 +59,23 @@ async function protectedResource(
 ): Promise<(Omit<McpDiscovery, 'server'> & { issuer: string }) | undefined> {
   const url = new URL(provider.mcp.url)
   const own = resourceOf(url)
-  const named = challenge?.resource_metadata
+  const said = challenge?.resource_metadata
+  const named = said !== undefined && URL.canParse(said, url.href) ? new URL(said, url.href).href : undefined
   if (named !== undefined && !isSafeUrl(provider, named)) {
     throw unsafe(provider, 'names an address for its metadata that must not be asked.')
   }
-  const places = named
-    ? [{ at: named, resource: own }]
-    : [
-        { at: wellKnown('oauth-protected-resource', url), resource: own },
-        { at: `${url.origin}/.well-known/oauth-protected-resource`, resource: url.origin },
-      ]
-  for (const { at, resource } of places) {
-    const document = await readDocument(provider, at, ask)
-    if (!document) continue
-    const expected = provider.mcp.resource ?? resource
+  // At the root it may be about the whole origin.
+  const places = [{ at: `${url.origin}/.well-known/oauth-protected-resource`, resources: [own, url.origin] }]
+  if (url.pathname !== '/') places.unshift({ at: wellKnown('oauth-protected-resource', url), resources: [own] })
+  if (named) places.unshift({ at: named, resources: [own] })
+  return firstOf(places, async ({ at, resources }) => {
+    const document = await askDocument(provider, at, 'error', ask, LEARNING)
+    if (!document) return undefined
+    const expected = provider.mcp.resource ? [provider.mcp.resource] : resources
     // The document must name the identifier that it was asked for, or tokens would be for another server. RFC 9728 §3.3
-    if (!same(document.resource, expected)) throw unsafe(provider, 'says that it is another server.')
+    if (!expected.some((one) => sameButSlash(document.resource, one))) {
+      throw unsafe(provider, 'says that it is another server.')
+    }
     const [issuer] = list(document.authorization_servers)
     if (issuer === undefined) throw unsafe(provider, 'names no authorization server.')
     const { scopes_supported: scopes, resource_name: name } = document
@@ -97,10 +83,9 @@ async function protectedResource(
       resource: document.resource as string,
       issuer,
       scopes: Array.isArray(scopes) ? list(scopes) : undefined,
-      name: typeof name === 'string' && name ? cleanName(name) : undefined,
+      name: typeof name === 'string' ? cleanName(name) : undefined,
     }
-  }
-  return undefined
+  })
 }
 
 const list = (value: unknown): string[] =>
@@ -110,6 +95,7 @@ const list = (value: unknown): string[] =>
  * An authorization server's metadata, by its issuer. Its `issuer` must be the one asked for, to the letter, and PKCE
  * S256 must be listed: a server that does not list it may ignore it.
  *
+ * @param isGuess whether nobody stated the issuer: then the server says how it is written.
  * @returns undefined when it publishes none.
  * @see RFC 8414 §3.3 · RFC 7636 · MCP "Authorization Code Protection"
  */
@@ -117,22 +103,21 @@ export async function authorizationServerMetadata(
   provider: McpProvider,
   issuer: string,
   ask: Ask,
+  isGuess = false,
 ): Promise<McpAuthorizationServer | undefined> {
   if (!isSafeUrl(provider, issuer)) throw unsafe(provider, 'names an authorization server that must not be asked.')
   const { discoveryUrl } = provider.mcp
   const urls = metadataUrls(issuer)
-  for (const url of discoveryUrl && urls.includes(discoveryUrl) ? [discoveryUrl] : urls) {
-    const document = await readDocument(provider, url, ask)
-    if (!document) continue
-    if (document.issuer !== issuer) {
-      throw providerError(provider, 'issuer_mismatch', 'has metadata that names another issuer.', { next: 'none' })
-    }
-    if (!list(document.code_challenge_methods_supported).includes('S256')) {
-      throw unsafe(provider, 'does not protect sign-ins with PKCE (S256), which MCP requires.')
-    }
-    return checkServer(provider, document as unknown as McpAuthorizationServer)
+  const places = discoveryUrl && urls.includes(discoveryUrl) ? [discoveryUrl] : urls
+  const document = await firstOf(places, (url) => askDocument(provider, url, 'error', ask, LEARNING))
+  if (!document) return undefined
+  if (document.issuer !== issuer && !(isGuess && sameButSlash(document.issuer, issuer))) {
+    throw providerError(provider, 'issuer_mismatch', 'has metadata that names another issuer.', { next: 'none' })
   }
-  return undefined
+  if (!list(document.code_challenge_methods_supported).includes('S256')) {
+    throw unsafe(provider, 'does not protect sign-ins with PKCE (S256), which MCP requires.')
+  }
+  return checkServer(provider, document as unknown as McpAuthorizationServer)
 }
 
 function checkServer(provider: McpProvider, server: McpAuthorizationServer): McpAuthorizationServer {
@@ -176,7 +161,8 @@ export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: C
   }
   // Before 2025-06-18 a server was its own authorization server, at the root of its origin.
   const url = new URL(provider.mcp.url)
-  const server = await authorizationServerMetadata(provider, provider.mcp.issuer ?? url.origin, ask)
+  const { issuer } = provider.mcp
+  const server = await authorizationServerMetadata(provider, issuer ?? url.origin, ask, !issuer)
   return { resource: resourceOf(url), server: server ?? defaultServer(url.origin) }
 }
 

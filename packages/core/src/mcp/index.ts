@@ -1,6 +1,7 @@
 // The public surface of @latchkey/core/mcp: named exports only, by hand.
 
 export type { AppMetadata } from '../accounts/page.ts'
+export { metadataUrls } from '../protocol/discovery.ts'
 export { type Challenge, parseChallenges, readChallenge } from '../protocol/www-authenticate.ts'
 export { isMcp, type McpProvider } from '../provider.ts'
 export type { Mcp } from './accounts.ts'
@@ -30,7 +31,6 @@ export {
   discoverMcp,
   type McpAuthorizationServer,
   type McpDiscovery,
-  metadataUrls,
 } from './discovery.ts'
 export {
   type AuthMethod,

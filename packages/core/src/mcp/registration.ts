@@ -309,14 +309,12 @@ async function requestRegistration(
 
 /** Believes an answer only where it says what was asked for. @see RFC 7591 §3.2.1 */
 function checkAnswer(
-  said: Record<string, unknown>,
+  answer: Record<string, unknown>,
   asked: ReturnType<typeof metadata>,
   server: McpAuthorizationServer,
   old: RegisteredClient | undefined,
   about: { provider?: string; next: 'retry' },
 ): RegisteredClient {
-  // What is null or empty is as good as absent.
-  const answer = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null && value !== ''))
   const { client_id, redirect_uris = asked.redirect_uris, client_secret = old?.client_secret } = answer
   const { token_endpoint_auth_method = asked.token_endpoint_auth_method } = answer
   const method = METHODS.find((one) => one === token_endpoint_auth_method)

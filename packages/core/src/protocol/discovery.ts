@@ -1,8 +1,9 @@
 import type { AuthorizationServer } from 'oauth4webapi'
-import { providerError } from '../errors.ts'
+import { type LatchkeyError, providerError } from '../errors.ts'
 import { onceFor } from '../once.ts'
-import { isAllowedUrl, type OAuthProvider, type Provider } from '../provider.ts'
-import { type Ask, askObject, failure } from './http.ts'
+import { isAllowedUrl, type OAuthProvider } from '../provider.ts'
+import { sameButSlash } from '../urls.ts'
+import { type Answer, type Ask, askObject, failure, isAway, malformed, type Named, unavailable } from './http.ts'
 
 /** An authorization server whose endpoints are known. */
 export type ResolvedServer = AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
@@ -13,26 +14,28 @@ const found = new Map<string, Promise<AuthorizationServer>>()
  * The provider's authorization server metadata: what the provider says, completed by OpenID Connect discovery where it
  * names no endpoints. Asked once per issuer; a failure is forgotten.
  *
- * @throws LatchkeyError `network`, or `malformed_response` for metadata that is not safe to use.
+ * @throws LatchkeyError when it is away, or `malformed_response` for metadata that is not safe to use.
  * @see OpenID Connect Discovery 1.0 §4 · RFC 8414 §3.3
  */
 export async function resolveServer(provider: OAuthProvider, fetch?: Ask): Promise<ResolvedServer> {
   const { server } = provider
   if (server.authorization_endpoint && server.token_endpoint) return server as ResolvedServer
-  const metadata = await onceFor(found, server.issuer, () => readMetadata(server.issuer, fetch)).catch((error) => {
-    throw failure(provider, error)
-  })
-  // Servers that do not say it may ignore PKCE; a definition that knows better says so itself.
-  const methods = server.code_challenge_methods_supported ?? metadata.code_challenge_methods_supported
-  if (!hasSafeEndpoints(metadata, (url) => isAllowedUrl(provider, url)) || !methods?.includes('S256')) {
+  const metadata = await onceFor(found, server.issuer, () => readMetadata(provider, fetch))
+  if (!hasSafeEndpoints(metadata, (url) => isAllowedUrl(provider, url))) {
     throw unsafe(provider, 'describes itself in a way that is not safe to use.')
   }
+  const methods = server.code_challenge_methods_supported ?? metadata.code_challenge_methods_supported
+  if (!methods?.includes('S256')) {
+    const words = "does not say that it checks PKCE with S256. If it does, say so: pkce: 'S256'."
+    throw providerError(provider, 'malformed_response', words, { next: 'configure' })
+  }
   const known = Object.entries(server).filter(([, value]) => value !== undefined)
-  return { ...metadata, ...Object.fromEntries(known) }
+  // Its answers and ID tokens name it as it names itself, to the letter.
+  return { ...metadata, ...Object.fromEntries(known), issuer: metadata.issuer }
 }
 
 /** An authorization server must not be used, as it describes itself. */
-export const unsafe = (provider: Provider, words: string) =>
+export const unsafe = (provider: Named, words: string) =>
   providerError(provider, 'malformed_response', words, { next: 'none' })
 
 /** Whether metadata has the endpoints that every server needs, and all that it names may be asked. @see RFC 8414 §2 */
@@ -45,14 +48,57 @@ export function hasSafeEndpoints(
   return [authorization_endpoint, token_endpoint, ...further.filter((url) => url !== undefined)].every(isSafe)
 }
 
-/** @throws SyntaxError for an answer that is not this issuer's metadata. */
-async function readMetadata(issuer: string, fetch?: Ask): Promise<AuthorizationServer> {
+async function readMetadata(provider: OAuthProvider, fetch?: Ask): Promise<AuthorizationServer> {
+  const { issuer } = provider.server
+  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return metadataOf(provider, issuer, await askDocument(provider, url, 'manual', fetch))
+}
+
+/** Where an issuer's metadata can be, in the order in which it is asked for. @see RFC 8414 §3.1, §5 · OIDC Discovery §4 */
+export function metadataUrls(issuer: string): string[] {
   const url = new URL(issuer)
-  url.pathname = `${url.pathname}/.well-known/openid-configuration`.replaceAll('//', '/')
-  const { response, answer } = await askObject(url.href, { redirect: 'manual' }, { fetch })
-  const named = answer?.issuer
-  if (response.status !== 200 || typeof named !== 'string' || new URL(named).href !== new URL(issuer).href) {
-    throw new SyntaxError(`No metadata of ${issuer}.`)
+  const inserted = [wellKnown('oauth-authorization-server', url), wellKnown('openid-configuration', url)]
+  return url.pathname === '/'
+    ? inserted
+    : [...inserted, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`]
+}
+
+/** The address of a document about another one. @see RFC 8615 · RFC 8414 §3.1 · RFC 9728 §3.1 */
+export const wellKnown = (name: string, { origin, pathname }: URL) =>
+  `${origin}/.well-known/${name}${pathname === '/' ? '' : pathname.replace(/\/$/, '')}`
+
+/** A document as an issuer's metadata. A slash at the end of its name is forgotten easily. @throws LatchkeyError */
+export function metadataOf(server: Named, issuer: string, document: Answer | undefined): AuthorizationServer {
+  const named = document?.issuer
+  if (sameButSlash(named, issuer)) return { ...document, issuer: named }
+  throw malformed(server, undefined, `does not describe itself as ${issuer}.`)
+}
+
+/** A JSON object; undefined when there is none at this address. `how`: what a redirect is. @throws LatchkeyError when nobody can say. */
+export async function askDocument(server: Named, url: string, how: 'manual' | 'error', fetch?: Ask, words?: string) {
+  const request = { redirect: how, credentials: 'omit' } as const
+  const { response, answer } = await askObject(url, request, { fetch }).catch((error) => {
+    throw failure(server, error, words)
+  })
+  if (isAway(response)) throw unavailable(server, response)
+  // Undefined for a page where a document should be: an app's catch-all route.
+  return response.ok ? answer : undefined
+}
+
+/**
+ * The first that is there. One that is away may be at the next place.
+ *
+ * @throws LatchkeyError the first failure, if it is nowhere.
+ */
+export async function firstOf<Place, Found>(places: Place[], read: (place: Place) => Promise<Found | undefined>) {
+  const failures: LatchkeyError[] = []
+  for (const place of places) {
+    const found = await read(place).catch((error) => {
+      if (error.code !== 'temporarily_unavailable' && error.code !== 'network') throw error
+      failures.push(error)
+    })
+    if (found) return found
   }
-  return { ...answer, issuer: named }
+  if (failures[0]) throw failures[0]
+  return undefined
 }

@@ -1,4 +1,4 @@
-import { asLatchkeyError, LatchkeyError, providerError } from '../errors.ts'
+import { LatchkeyError, providerError } from '../errors.ts'
 import { parseObject } from '../json.ts'
 import type { Provider } from '../provider.ts'
 
@@ -16,12 +16,19 @@ export interface RequestOptions {
   limit?: number
 }
 
+/** What fetch itself threw, or the body of its answer: nobody answered. */
+const unreachable = new WeakSet<object>()
+const mark = (error: unknown): never => {
+  unreachable.add(Object(error))
+  throw error
+}
+
 /** `fetch` with a time limit, next to the caller's own signal. */
 export const limited =
   ({ fetch = globalThis.fetch, signal, limit = 10_000 }: RequestOptions = {}): Ask =>
   (url, init) => {
     const signals = [AbortSignal.timeout(limit), signal, init?.signal].filter((one) => one instanceof AbortSignal)
-    return fetch(url, { ...init, signal: AbortSignal.any(signals) })
+    return fetch(url, { ...init, signal: AbortSignal.any(signals) }).catch(mark)
   }
 
 /** Reads a whole body. @throws the error from `tooLarge` if it has more than `maxBytes` bytes. */
@@ -50,11 +57,11 @@ export async function readBounded(
   return bytes
 }
 
+const tooLarge = () => new LatchkeyError('malformed_response', 'The answer was too large.')
+
 /** The text of an answer. @throws LatchkeyError `malformed_response` if it is too large. */
 export const readText = async ({ body }: Response, maxBytes = MAX_ANSWER): Promise<string> =>
-  new TextDecoder().decode(
-    await readBounded(body, maxBytes, () => new LatchkeyError('malformed_response', 'The answer was too large.')),
-  )
+  new TextDecoder().decode(await readBounded(body, maxBytes, tooLarge).catch(mark))
 
 /** {@link limited} for a library that reads answers itself: its answers are bounded as well, and no redirect is followed. */
 export function bounded(options: RequestOptions): Ask {
@@ -65,6 +72,13 @@ export function bounded(options: RequestOptions): Ask {
   }
 }
 
+/** A JSON object out of an answer. */
+export type Answer = Record<string, unknown>
+
+/** The members of an answer that say something: null and empty are as good as absent. */
+export const saying = (answer: Answer): Answer =>
+  Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null && value !== ''))
+
 /** A request whose answer is a JSON object. */
 export interface ObjectRequest extends RequestInit {
   headers?: Record<string, string>
@@ -72,19 +86,20 @@ export interface ObjectRequest extends RequestInit {
   json?: object
 }
 
-/** Reads a JSON object; `answer` is undefined for any other text. No redirect is followed, unless `init` says so. */
+/** Reads a JSON object, as far as it says something; `answer` is undefined for any other text. No redirect is followed, unless `init` says so. */
 export async function askObject(
   url: string,
   { json, headers, ...init }: ObjectRequest,
   options?: RequestOptions,
-): Promise<{ response: Response; answer: Record<string, unknown> | undefined }> {
+): Promise<{ response: Response; answer: Answer | undefined }> {
   const response = await limited(options)(url, {
     redirect: 'error',
     ...init,
     headers: { accept: 'application/json', ...(json && { 'content-type': 'application/json' }), ...headers },
     body: json && JSON.stringify(json),
   })
-  return { response, answer: parseObject(await readText(response)) }
+  const answer = parseObject(await readText(response))
+  return { response, answer: answer && saying(answer) }
 }
 
 /** Whether it is the server that fails or limits, whatever it says with such a status. */
@@ -98,21 +113,25 @@ export function retryAfter({ headers }: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.min(3600, Math.max(0, seconds)) : undefined
 }
 
-export const unavailable = (provider: Provider, response?: Response) => {
+/** Who answers, as errors call it. */
+export type Named = Pick<Provider, 'id' | 'name'>
+
+export const unavailable = (provider: Named, response?: Response) => {
   const wait = response && retryAfter(response)
   const next = wait === undefined ? 'retry' : 'wait'
   return providerError(provider, 'temporarily_unavailable', 'is not available right now.', { retryAfter: wait, next })
 }
 
-export const malformed = (provider: Provider, cause?: unknown) =>
-  providerError(provider, 'malformed_response', 'gave an answer that could not be understood.', { cause })
+/** An answer of this server was not understood. `words` say more, where more is known. */
+export const malformed = (provider: Named, cause?: unknown, words = 'gave an answer that could not be understood.') =>
+  providerError(provider, 'malformed_response', words, { cause })
 
-/** What went wrong at an endpoint of this provider, as our error. */
-export const failure = (provider: Provider, error: unknown, words = 'could not be reached.'): LatchkeyError =>
-  error instanceof SyntaxError ||
-  (error instanceof LatchkeyError && error.code === 'malformed_response' && !error.provider)
-    ? malformed(provider, error)
-    : asLatchkeyError(error, 'network', `${provider.name} ${words}`, { provider: provider.id })
+/** What went wrong at an endpoint of this provider, as our error: `network` is only what fetch itself threw. */
+export function failure(provider: Named, error: unknown, words = 'could not be reached.'): LatchkeyError {
+  if (error instanceof LatchkeyError && (error.provider || error.code !== 'malformed_response')) return error
+  if (!unreachable.has(Object(error)) || error instanceof LatchkeyError) return malformed(provider, error)
+  return providerError(provider, 'network', words, { cause: error })
+}
 
 /** The header of HTTP's Basic scheme. @see RFC 7617 §2 */
 export const basic = (username: string, password: string) => {

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { errorAbout, type LatchkeyError, providerError } from '../errors.ts'
 import { parseObject } from '../json.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
+import { lenientFetch } from './answers.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
 import * as http from './http.ts'
@@ -70,48 +71,6 @@ export interface DirectOptions extends http.RequestOptions {
   client_secret?: string
 }
 
-/**
- * A fetch that turns what servers really answer at the token endpoint into what RFC 6749 §5 says they answer: errors
- * under status 200 become 400, form bodies become JSON, a number in quotes a number, commas between scopes spaces.
- */
-function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
-  return async (url, init) => {
-    const response = await fetch(url, { ...init, redirect: 'manual' })
-    if (http.isAway(response)) {
-      await response.body?.cancel()
-      throw http.unavailable(provider, response)
-    }
-    const text = await http.readText(response)
-    const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
-    const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
-    if (!answer) {
-      if (response.ok && text === '') return new Response(null, { status: response.status })
-      throw http.malformed(provider)
-    }
-    if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
-    if (typeof answer.error === 'string') {
-      answer.error = provider.errorAliases?.[answer.error] ?? answer.error
-      if (repeats(answer.error_description, init?.body)) delete answer.error_description
-      return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
-    }
-    if (answer.refresh_token === null || answer.refresh_token === '') delete answer.refresh_token
-    if (answer.expires_in === null) delete answer.expires_in
-    if (typeof answer.expires_in === 'string' && /^\d+$/.test(answer.expires_in))
-      answer.expires_in = Number(answer.expires_in)
-    if (typeof answer.scope === 'string') answer.scope = answer.scope.replaceAll(',', ' ')
-    answer.token_type ??= 'bearer'
-    return Response.json(answer, { status: response.status })
-  }
-}
-
-/** Whether a server's words repeat a secret of the request, which would then stand in an error. */
-function repeats(words: unknown, body: unknown): boolean {
-  return (
-    body instanceof URLSearchParams &&
-    [...body].some(([name, value]) => /code|token|secret/.test(name) && value.length > 7 && `${words}`.includes(value))
-  )
-}
-
 /** What went wrong at an endpoint of this provider, as our error; a server's own words stay in `detail`. */
 function failure(provider: Provider, error: unknown): LatchkeyError {
   if (error instanceof oauth.ResponseBodyError) {
@@ -120,13 +79,6 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
     const detail = error.error_description
     return providerError(provider, code, `refused: ${code}.`, { detail, next, cause: error })
   }
-  const isRefused = [
-    oauth.OperationProcessingError,
-    oauth.WWWAuthenticateChallengeError,
-    oauth.AuthorizationResponseError,
-    oauth.UnsupportedOperationError,
-  ].some((kind) => error instanceof kind)
-  if (isRefused) return http.malformed(provider, error)
   return http.failure(provider, error)
 }
 
@@ -134,11 +86,9 @@ function failure(provider: Provider, error: unknown): LatchkeyError {
 export function authorizationServer(provider: OAuthProvider, options: DirectOptions): TokenEndpoint {
   const { client_id, client_secret } = options
   const client: oauth.Client = { client_id }
-  const authentication = !client_secret
-    ? oauth.None()
-    : provider.client.token_endpoint_auth_method === 'client_secret_basic'
-      ? basicAuthentication(client_secret)
-      : oauth.ClientSecretPost(client_secret)
+  const authentication = client_secret
+    ? secretAuthentication(client_secret, provider.client.token_endpoint_auth_method)
+    : oauth.None()
   const request = {
     [oauth.customFetch]: lenientFetch(provider, http.limited(options)),
     // Only the origin of a provider's own baseUrl can be http: defineProvider and resolveServer see to that.
@@ -157,9 +107,10 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
     claims?: oauth.IDToken,
   ): Promise<TokenAnswer> {
     const { access_token, token_type, expires_in, refresh_token, scope } = token
-    const { resource } = provider
+    // The issuer as it is configured, which accounts are compared with.
+    const { resource, server: configured } = provider
     return {
-      token: { access_token, token_type, expires_in, refresh_token, scope, issuer: server.issuer, resource },
+      token: { access_token, token_type, expires_in, refresh_token, scope, issuer: configured.issuer, resource },
       profile: profileSource(provider, server)
         ? await profileOf(provider, server, access_token, options)
         : claims && pickProfile(claims, OIDC_PROFILE_FIELDS),
@@ -261,10 +212,10 @@ async function revokeByApi(
   throw http.isAway(response) ? http.unavailable(provider, response) : http.malformed(provider)
 }
 
-/** Client id and secret are form-encoded first, which leaves "-" as it is. @see RFC 6749 §2.3.1 */
-const basicAuthentication =
-  (client_secret: string): oauth.ClientAuth =>
-  (_server, { client_id }, _body, headers) => {
-    const encode = (value: string) => new URLSearchParams([['', value]]).toString().slice(1)
+/** How a client sends its secret. For Basic, both parts are form-encoded first, which leaves "-" as it is. @see RFC 6749 §2.3.1 */
+export function secretAuthentication(client_secret: string, method: string): oauth.ClientAuth {
+  if (method !== 'client_secret_basic') return oauth.ClientSecretPost(client_secret)
+  const encode = (value: string) => new URLSearchParams([['', value]]).toString().slice(1)
+  return (_server, { client_id }, _body, headers) =>
     headers.set('authorization', http.basic(encode(client_id), encode(client_secret)))
-  }
+}

@@ -12,11 +12,11 @@ const MAX_HEADER = 16 * 1024
 const MAX_CHALLENGES = 16
 
 /**
- * A name and, after "=", its value, which may be quoted. Or a stray quote, which hides what is inside it. The text is
- * read once: what one part takes, no other part could take.
+ * A name and, after "=", its value, which may be quoted, also by single quotes, or be an address without any. Or a stray
+ * quote, which hides what is inside it. The text is read once: what one part takes, no other part could take.
  */
 const PART =
-  /([\w!#$%&'*+.^`|~/-]+)[ \t]*(?:(=+)[ \t]*(?:"((?:\\.|[^"\\])*)"?|([\w!#$%&'*+.^`|~/-]*)))?|"(?:\\.|[^"\\])*"?/gs
+  /([\w!#$%&'*+.^`|~/-]+)[ \t]*(?:(=+)[ \t]*(?:"((?:\\.|[^"\\])*)"?|'([^'"]*)'|([^\s,;"]*)))?|"(?:\\.|[^"\\])*"?/gs
 
 interface AnyChallenge {
   scheme: string
@@ -32,7 +32,7 @@ interface AnyChallenge {
  */
 export function parseChallenges(header: string): AnyChallenge[] {
   const found: AnyChallenge[] = []
-  for (const [, name, equals, quoted, word] of header.slice(0, MAX_HEADER).matchAll(PART)) {
+  for (const [, name, equals, quoted, single, word] of header.slice(0, MAX_HEADER).matchAll(PART)) {
     if (!name) continue
     const key = name.toLowerCase()
     if (!equals) {
@@ -40,7 +40,7 @@ export function parseChallenges(header: string): AnyChallenge[] {
       found.push({ scheme: key, parameters: new Map() })
       continue
     }
-    const value = quoted?.replace(/\\(.)/gs, '$1') ?? word
+    const value = quoted?.replace(/\\(.)/gs, '$1') ?? single ?? word
     const parameters = found.at(-1)?.parameters
     // The first of two with one name counts.
     if (value && parameters && !parameters.has(key)) parameters.set(key, value)

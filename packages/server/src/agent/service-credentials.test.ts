@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
+import path from 'node:path'
 import { inspect } from 'node:util'
 import { type Sandbox, startSandbox } from '@latchkey/sandbox'
 import { decodeJwt, decodeProtectedHeader, exportJWK, exportPKCS8, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ServiceCredentials, type ServiceCredentialsOptions } from '../index.ts'
 
+const root = path.join(import.meta.dirname, '../..')
 let sandbox: Sandbox
 const servers: Server[] = []
 beforeAll(async () => {
@@ -121,6 +126,86 @@ describe('the token of a service account', () => {
     const options = { clientId: client.client_id, clientSecret: client.client_secret }
     expect(await credentials(options).getToken()).toEqual(expect.any(String))
   })
+
+  it.each([
+    ['no token_type', { access_token: 'x' }],
+    ['a token_type of its own', { access_token: 'x', token_type: 'app' }],
+    ['expires_in: null', { access_token: 'x', token_type: 'bearer', expires_in: null }],
+    ['members that are empty', { access_token: 'x', token_type: '', scope: '', refresh_token: '', expires_in: '' }],
+    ['a list of scopes', { access_token: 'x', scope: ['a', 'b'], expires_in: '3600' }],
+  ])('case 261: an answer with %s is taken, as for people', async (_what, answer) => {
+    const url = await listen((_request, response) => response.end(JSON.stringify(answer)))
+    expect(await credentials({ tokenEndpoint: `${url}/token` }).getToken()).toBe('x')
+  })
+
+  it.each([
+    [503, { 'retry-after': '7' }, '', { code: 'temporarily_unavailable', next: 'wait', retryAfter: 7 }],
+    [429, {}, '{"error":"slow_down"}', { code: 'temporarily_unavailable', next: 'retry' }],
+    [502, {}, '<h1>Bad gateway</h1>', { code: 'temporarily_unavailable' }],
+    [200, {}, '{"error":"invalid_scope"}', { code: 'invalid_scope' }],
+    [200, {}, '{"access_token":"x","token_type":"DPoP"}', { code: 'malformed_response' }],
+    [200, {}, '{}', { code: 'malformed_response' }],
+    [401, {}, '<h1>Who?</h1>', { code: 'malformed_response' }],
+  ])('case 261: status %i with %j and %j is an error of its own', async (status, headers, body, expected) => {
+    const url = await listen((_request, response) => response.writeHead(status, headers).end(body))
+    await expect(credentials({ tokenEndpoint: `${url}/token` }).getToken()).rejects.toMatchObject(expected)
+  })
+
+  it('case 343: metadata at the second place is found while the first is away, and lacks no token endpoint', async () => {
+    const answers: [number, object][] = []
+    const url = await listen((_request, response) => {
+      const [status, body] = answers.shift() ?? [404, {}]
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    })
+    answers.push([503, {}], [200, { issuer: url, token_endpoint: `${url}/token` }], [200, { access_token: 'x' }])
+    expect(await credentials({ issuer: url }).getToken()).toBe('x')
+    answers.push([503, {}], [404, {}])
+    await expect(credentials({ issuer: url }).getToken()).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+    for (const body of [
+      { issuer: url },
+      { issuer: url, token_endpoint: null },
+      { issuer: 'https://evil.example' },
+      {},
+    ]) {
+      answers.push([200, body])
+      await expect(credentials({ issuer: url }).getToken()).rejects.toMatchObject({ code: 'malformed_response' })
+    }
+  })
+
+  it("case 344: what the app's own key or assertion throws is not called a missing network", async () => {
+    const mistakes: Partial<ServiceCredentialsOptions>[] = [
+      { privateKey: 'no PEM' },
+      { clientAssertion: () => Promise.reject(new TypeError('CANARY')) },
+    ]
+    for (const options of mistakes) {
+      await expect(credentials(options).getToken()).rejects.toMatchObject({ code: 'misuse', next: 'configure' })
+    }
+  })
+
+  it('case 284: Basic leaves "-", "_" and "." as they are', async () => {
+    const seen: (string | undefined)[] = []
+    const url = await listen((request, response) => {
+      seen.push(request.headers.authorization)
+      response.end('{"access_token":"x"}')
+    })
+    await credentials({ clientId: 'a-b_c.d', clientSecret: 's-e_c.r', tokenEndpoint: `${url}/token` }).getToken()
+    expect(seen).toEqual([`Basic ${btoa('a-b_c.d:s-e_c.r')}`])
+  })
+
+  it('case 284: the official scenario auth/client-credentials-basic passes', async () => {
+    const manifest = createRequire(path.join(root, '../core/package.json')).resolve(
+      '@modelcontextprotocol/conformance/package.json',
+    )
+    const suite = path.join(path.dirname(manifest), 'dist/index.js')
+    const command = `"${process.execPath}" ${path.join(root, 'fixtures/service-command.ts')}`
+    const args = [suite, 'client', '--command', command, '--scenario', 'auth/client-credentials-basic']
+    const child = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+    const [status] = await once(child, 'close')
+    expect(output).toContain('OVERALL: PASSED')
+    expect(status, output).toBe(0)
+  }, 60_000)
 
   it('is sent in the body if configured', async () => {
     sandbox.metrics.addClient({

@@ -1,5 +1,6 @@
-import { type ErrorCode, LatchkeyError } from '@latchkey/core'
-import { bounded, codeFromServer, once, safeUrl } from '@latchkey/core/server'
+import { LatchkeyError } from '@latchkey/core'
+import * as core from '@latchkey/core/server'
+import { secretAuthentication } from '@latchkey/core/token'
 import { importJWK, importPKCS8, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { bearer, SERVICE_POLICY, sendAs, sendRenewing } from '../outbound/api-request.ts'
@@ -77,8 +78,8 @@ export class ServiceCredentials {
   readonly #options: ServiceCredentialsOptions
   readonly #tokens = new Map<string, Held>()
   readonly #pending = new Map<string, Promise<Held>>()
-  readonly #server = once(() => this.#findServer())
-  readonly #key = once(() => importKey(this.#options))
+  readonly #server = core.once(() => this.#findServer())
+  readonly #key = core.once(() => importKey(this.#options))
 
   /** @throws LatchkeyError `misuse` if the options contradict each other. */
   constructor(options: ServiceCredentialsOptions) {
@@ -185,52 +186,54 @@ export class ServiceCredentials {
       this.#tokens.set(key, held)
       return held
     } catch (error) {
-      throw asError(error)
+      throw asError(this.#named, error)
     }
   }
 
   /** All URLs have been checked: http is allowed for this machine only. Answers have limits of size and time. */
   get #transport() {
-    return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: bounded(this.#options) }
+    const fetch = core.lenientFetch(this.#named, core.limited(this.#options))
+    return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: fetch }
+  }
+
+  get #named() {
+    return { id: this.clientId, name: 'The authorization server' }
   }
 
   async #findServer(): Promise<oauth.AuthorizationServer> {
     const { issuer = '', tokenEndpoint } = this.#options
     // Without an issuer, the token endpoint identifies the server.
     if (tokenEndpoint) return { issuer: issuer || new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint }
-    const url = new URL(issuer)
-    const discover = (algorithm: 'oauth2' | 'oidc') => oauth.discoveryRequest(url, { ...this.#transport, algorithm })
-    let response = await discover('oauth2')
-    if (response.status !== 200) response = await discover('oidc')
-    const server = await oauth.processDiscoveryResponse(url, response)
-    if (server.token_endpoint) assertSafe(server.token_endpoint)
+    const { fetch } = this.#options
+    const ask = (url: string) => core.askDocument(this.#named, url, 'manual', fetch)
+    const server = core.metadataOf(this.#named, issuer, await core.firstOf(core.metadataUrls(issuer), ask))
+    if (!server.token_endpoint) throw core.malformed(this.#named, undefined, 'names no token endpoint.')
+    assertSafe(server.token_endpoint)
     return server
   }
 
   async #authentication(server: oauth.AuthorizationServer): Promise<oauth.ClientAuth> {
     const { clientSecret = '', privateKey, clientAssertion } = this.#options
     if (clientAssertion) {
-      const assertion = await clientAssertion()
+      const assertion = await orMisuse(clientAssertion(), 'clientAssertion failed')
       return (_server, client, body) => {
         body.set('client_id', client.client_id)
         body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
         body.set('client_assertion', assertion)
       }
     }
-    if (privateKey) return oauth.PrivateKeyJwt(await this.#key())
+    if (privateKey) return oauth.PrivateKeyJwt(await orMisuse(this.#key(), 'privateKey could not be read'))
     const { token_endpoint_auth_methods_supported: methods = ['client_secret_basic'] } = server
     const usual = methods.includes('client_secret_basic') ? 'client_secret_basic' : 'client_secret_post'
     const { authMethod = usual } = this.#options
-    return authMethod === 'client_secret_post'
-      ? oauth.ClientSecretPost(clientSecret)
-      : oauth.ClientSecretBasic(clientSecret)
+    return secretAuthentication(clientSecret, authMethod)
   }
 }
 
 const misuse = (message: string) => new LatchkeyError('misuse', message)
 
 function assertSafe(value: string): void {
-  if (!safeUrl(value, ({ hostname }) => LOCAL.test(hostname)))
+  if (!core.safeUrl(value, ({ hostname }) => LOCAL.test(hostname)))
     throw misuse(`${JSON.stringify(value)} is not an https address.`)
 }
 
@@ -243,17 +246,15 @@ async function importKey({ privateKey, alg = 'ES256' }: ServiceCredentialsOption
 }
 
 /** What went wrong at the authorization server; its own words stay in `detail`. */
-function asError(cause: unknown): LatchkeyError {
-  if (cause instanceof LatchkeyError) return cause
-  const failed = (code: ErrorCode, message: string, detail?: string) =>
-    new LatchkeyError(code, `The authorization server ${message}.`, { next: 'configure', cause, detail })
-  if (cause instanceof oauth.ResponseBodyError) {
-    const code = codeFromServer(cause.error, 'server_error')
-    return failed(code, `refused the service account (${code})`, cause.error_description)
-  }
-  if (cause instanceof oauth.WWWAuthenticateChallengeError) {
-    return failed('invalid_client', 'refused the service account')
-  }
-  if (cause instanceof oauth.OperationProcessingError) return failed('malformed_response', 'sent an invalid response')
-  return new LatchkeyError('network', 'The authorization server could not be reached.', { next: 'retry', cause })
+function asError(server: { id: string; name: string }, cause: unknown): LatchkeyError {
+  if (!(cause instanceof oauth.ResponseBodyError)) return core.failure(server, cause)
+  const code = core.codeFromServer(cause.error, 'server_error')
+  const about = { next: 'configure', cause, detail: cause.error_description } as const
+  return new LatchkeyError(code, `${server.name} refused the service account (${code}).`, about)
 }
+
+/** What the app's own part throws: no server has anything to do with it. */
+const orMisuse = <T>(made: Promise<T>, what: string) =>
+  made.catch((cause) => {
+    throw core.asLatchkeyError(cause, 'misuse', `ServiceCredentials: ${what}.`)
+  })

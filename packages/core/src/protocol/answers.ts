@@ -1,0 +1,62 @@
+import { isObject, parseObject } from '../json.ts'
+import { aliasOf, type OAuthProvider } from '../provider.ts'
+import * as http from './http.ts'
+
+/** A server whose answers are read, and what is known of them. */
+export type Answering = http.Named & Pick<OAuthProvider, 'errorAliases' | 'tokenPath'>
+
+/**
+ * A fetch that turns what servers really answer at the token endpoint into what RFC 6749 §5 says they answer: errors
+ * under status 200 become 400, form bodies become JSON, and the members are those that are registered.
+ */
+export function lenientFetch(server: Answering, fetch: http.Ask): http.Ask {
+  return async (url, init) => {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    if (http.isAway(response)) {
+      await response.body?.cancel()
+      throw http.unavailable(server, response)
+    }
+    const text = await http.readText(response)
+    const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
+    const said = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
+    if (!said) {
+      if (response.ok && text === '') return new Response(null, { status: response.status })
+      throw http.malformed(server)
+    }
+    const answer = http.saying(said)
+    if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
+    if (typeof answer.error === 'string') {
+      answer.error = aliasOf(server.errorAliases, answer.error)
+      if (repeats(answer.error_description, init?.body)) delete answer.error_description
+      return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
+    }
+    const isRefresh = new URLSearchParams(init?.body?.toString()).get('grant_type') === 'refresh_token'
+    return Response.json(tokenIn(server, answer, isRefresh), { status: response.status })
+  }
+}
+
+/** The token of an answer, with its members in their registered form. @see RFC 6749 §5.1 */
+function tokenIn(server: Answering, answer: http.Answer, isRefresh: boolean): http.Answer {
+  const steps = server.tokenPath?.split('.') ?? []
+  const name = steps.pop() ?? 'access_token'
+  const part = steps.reduce<unknown>((whole, step) => (isObject(whole) ? whole[step] : undefined), answer)
+  // Another token of the same answer is never taken for it. A refresh answers with what was refreshed.
+  const found = isObject(part) ? http.saying(part) : isRefresh ? answer : {}
+  const token = { ...found, access_token: found[name] ?? (isRefresh ? found.access_token : undefined) }
+  const { token_type, scope }: http.Answer = token
+  if (`${token_type}`.toLowerCase() === 'dpop') {
+    const words = 'gave a token that works only with a key of its own (DPoP), which is not supported.'
+    throw http.malformed(server, undefined, words)
+  }
+  const list = [scope].flat()
+  const words = list.every((one) => typeof one === 'string') ? list.join(' ').replaceAll(',', ' ').trim() : scope
+  return { ...token, token_type: 'bearer', scope: words || undefined }
+}
+
+/** Whether a server's words repeat a secret of the request, which would then stand in an error. */
+function repeats(words: unknown, body: unknown): boolean {
+  return (
+    body instanceof URLSearchParams &&
+    [...body].some(([name, value]) => /code|token|secret/.test(name) && value.length > 7 && `${words}`.includes(value))
+  )
+}
