@@ -27,7 +27,7 @@ export function lenientFetch(server: Answering, fetch: http.Ask): http.Ask {
     if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
     if (typeof answer.error === 'string') {
       answer.error = aliasOf(server.errorAliases, answer.error)
-      if (repeats(answer.error_description, init?.body)) delete answer.error_description
+      answer.error_description = http.wordsOf(answer.error_description, init)
       return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
     }
     const isRefresh = new URLSearchParams(init?.body?.toString()).get('grant_type') === 'refresh_token'
@@ -51,12 +51,4 @@ function tokenIn(server: Answering, answer: http.Answer, isRefresh: boolean): ht
   const list = [scope].flat()
   const words = list.every((one) => typeof one === 'string') ? list.join(' ').replaceAll(',', ' ').trim() : scope
   return { ...token, token_type: 'bearer', scope: words || undefined }
-}
-
-/** Whether a server's words repeat a secret of the request, which would then stand in an error. */
-function repeats(words: unknown, body: unknown): boolean {
-  return (
-    body instanceof URLSearchParams &&
-    [...body].some(([name, value]) => /code|token|secret/.test(name) && value.length > 7 && `${words}`.includes(value))
-  )
 }

@@ -97,17 +97,17 @@ export function withAccount<Input, Options>(
       },
     }
     /** Made for each use, because the token may have been renewed since. */
-    const clean = <T>(value: T): T =>
-      value instanceof AuthorizationRequired ? value : createRedactor(given).value(value)
+    const clean = async <T>(value: T): Promise<T> =>
+      value instanceof AuthorizationRequired ? value : createRedactor(given).later(value)
     return { account, clean }
   }
 
   async function* generate(input: Input, callOptions: Options) {
     const { account, clean } = await open(callOptions)
     try {
-      for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield clean(value)
+      for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield await clean(value)
     } catch (error) {
-      throw clean(error)
+      throw await clean(error)
     }
   }
   const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
@@ -115,9 +115,9 @@ export function withAccount<Input, Options>(
   return async (input, callOptions) => {
     const { account, clean } = await open(callOptions)
     try {
-      return clean(await fn(input, account, callOptions))
+      return await clean(await fn(input, account, callOptions))
     } catch (error) {
-      throw clean(error)
+      throw await clean(error)
     }
   }
 }

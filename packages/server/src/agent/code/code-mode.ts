@@ -128,7 +128,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
             tool ? callTool(toolName, tool, input, signal) : sendRequest(input as GuestRequest, signal),
           )
           const request = readConnectRequest(output)
-          return request ? pause(request) : { output: toJson(redactor.value(output), MAX_ANSWER_BYTES) }
+          return request ? pause(request) : { output: toJson(await redactor.later(output), MAX_ANSWER_BYTES) }
         } catch (error) {
           if (error instanceof AuthorizationRequired) return pause(error.request)
           // Only the message: an error's other properties may hold a request.
@@ -138,11 +138,13 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
       }
 
       const guest = { source, tools: Object.keys(tools), limits: { ...LIMITS, ...limits } }
-      const ended = await runProgram({ ...started, ...guest, signal: abortSignal, call }).catch((error: unknown) => {
-        throw redactor.value(error)
-      })
+      const ended = await runProgram({ ...started, ...guest, signal: abortSignal, call }).catch(
+        async (error: unknown) => {
+          throw await redactor.later(error)
+        },
+      )
       const accounts = [...used.values()]
-      if (ended.status === 'completed') return { ...redactor.value(ended), accounts }
+      if (ended.status === 'completed') return { ...(await redactor.later(ended)), accounts }
       const { status, requests, answers } = ended
       return {
         status,

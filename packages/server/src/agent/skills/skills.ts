@@ -152,7 +152,7 @@ export class Skill {
       }
       const line = [...wrapper, ...limited(program, options.limits), ...args]
       const variables = { ...base(cwd), ...options.env, SKILL_DIR: this.folder, ...env }
-      return { ...createRedactor(secrets).value(await start(line, { cwd, env: variables }, options)), accounts }
+      return { ...(await createRedactor(secrets).later(await start(line, { cwd, env: variables }, options))), accounts }
     } finally {
       if (directory === undefined) await rm(cwd, { recursive: true, force: true })
     }
