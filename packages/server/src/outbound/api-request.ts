@@ -26,9 +26,9 @@ export interface HeaderPolicy {
   /** Response headers that the caller receives. */
   response: RegExp
   /**
-   * Maximum bytes of an answer. With it the answer is buffered and redacted.
+   * Maximum bytes of an answer, which is then buffered.
    *
-   * @default undefined: the body is streamed unchanged
+   * @default undefined: the body is streamed
    */
   maxBytes?: number
 }
@@ -48,13 +48,13 @@ export const PAGE_POLICY: HeaderPolicy = {
   response: /^(?:content-type|content-language|etag|last-modified|link|retry-after)$/,
 }
 
-/** For a service account, which may set every header. */
-export const SERVICE_POLICY: HeaderPolicy = { request: /./, response: /./ }
+/** For a service account, which may set every header. A body that was read has neither its length nor its encoding. */
+export const SERVICE_POLICY: HeaderPolicy = { request: /./, response: /^(?!content-(?:length|encoding)$)/ }
 
 /** For an MCP client. */
 export const MCP_POLICY: HeaderPolicy = {
   request: /^(?:accept|content-type|last-event-id|mcp-[a-z-]+)$/,
-  response: /./,
+  response: SERVICE_POLICY.response,
 }
 
 /** A bearer token, for the provider or service of this name. @see RFC 6750 §2.1 */
@@ -76,23 +76,25 @@ export function secretOf(provider: Provider, identity: Identity): Secret | undef
 }
 
 /**
- * Sends one request to an API with the secret of an account. Redirects are handed back, not followed.
+ * Sends one request to an API with the secret of an account, which is redacted from the answer. Redirects are handed back,
+ * not followed.
  *
  * @throws LatchkeyError `network` when the API cannot be reached, `malformed_response` when its answer is too large.
  */
 export async function sendAs(secret: Secret, request: ApiRequest, policy: HeaderPolicy): Promise<Response> {
   const { provider, header, redactor } = secret
-  const { url, method, body, signal, fetch = globalThis.fetch } = request
+  const { url, method, signal, fetch = globalThis.fetch } = request
   const headers = new Headers([...new Headers(request.headers)].filter(([name]) => policy.request.test(name)))
   headers.set(header.name, header.value)
   let response: Response
   let answer: BodyInit | null
   try {
-    response = await fetch(String(url), { method, headers, body, redirect: 'manual', signal })
+    response = await fetch(String(url), { method, headers, body: request.body, redirect: 'manual', signal })
     const { maxBytes } = policy
     const tooLarge = () =>
       new LatchkeyError('malformed_response', `The answer is larger than ${(maxBytes ?? 0) / 1024 / 1024} MB.`)
-    answer = maxBytes ? redactor.value(await readBounded(response.body, maxBytes, tooLarge)) : response.body
+    const body = response.body?.pipeThrough(redactor.through()) ?? null
+    answer = maxBytes ? await readBounded(body, maxBytes, tooLarge) : body
   } catch (error) {
     if (error instanceof LatchkeyError) throw error
     // If the caller aborted, it gets its own abort reason.

@@ -1,4 +1,4 @@
-// Security cases I, 240, 272, 293: Budgets. A release waits for 240.
+// Security cases I, 227, 228, 240, 264-266, 272, 287, 293, 350: Budgets. A release waits for 227, 228, 240, 264, 266.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'

@@ -3,7 +3,8 @@ export function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret)
   const hex = bytes.toString('hex')
   const forms = new URLSearchParams({ s: secret }).toString().slice(2)
-  return [secret, ...base64(bytes), hex, hex.toUpperCase(), forms].map((one) => flatten(one).plain)
+  // A text's last backslash has nothing to escape, so a secret is searched for without it.
+  return [secret, ...base64(bytes), hex, hex.toUpperCase(), forms].map((one) => scan(one).plain.replace(/\\+$/, ''))
 }
 
 /** Base64 of bytes inside a longer value: three alignments, each without the digits that depend on adjacent bytes. */
@@ -25,12 +26,26 @@ interface Plain {
   ends: number[]
 }
 
-// White space: literal, JSON-escaped and URL-encoded.
-const WHITE = /\s+|\\[nrt]|%(?:25)*(?:0[9AaDd]|20)/g
-const UNFINISHED_WHITE = /(?:%(?:2|25)*0?|\\)$/
+// White space: literal, JSON-escaped and URL-encoded. JSON inside of JSON has more than one backslash. They are read from the
+// first one only, so that a million of them take no longer than they should.
+const WHITE = /\s+|(?<!\\)\\+[nrt]|%(?:25)*(?:0[9AaDd]|20)/g
+const UNFINISHED_WHITE = /(?:%(?:2|25)*0?|\\+)$/
 // Escapes of URLs, JSON and source code.
-const ESCAPE = /%(?:25)*([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})/g
-const UNFINISHED_ESCAPE = /(?:%(?:2|25)*[0-9A-Fa-f]?|\\(?:x[0-9A-Fa-f]?|u0{0,2}[0-9A-Fa-f]?)?)$/
+const ESCAPE = /%(?:25)*([0-9A-Fa-f]{2})|(?<!\\)\\+(?:u00([0-9A-Fa-f]{2})|x([0-9A-Fa-f]{2})|([^\\]))/g
+const UNFINISHED_ESCAPE = /(?:%(?:2|25)*[0-9A-Fa-f]?|\\+(?:x[0-9A-Fa-f]?|u0{0,2}[0-9A-Fa-f]?)?)$/
+
+/** What an escape stands for. White space stands for nothing. */
+const meaning = ([, inUrl, inJson, inSource, itself = '']: readonly (string | undefined)[]): string => {
+  const code = inUrl ?? inJson ?? inSource
+  return code === undefined ? itself : String.fromCharCode(Number.parseInt(code, 16))
+}
+
+/** {@link flatten} without the indexes, which is much faster. `isOpen`: the text may end with the first half of an escape. */
+export function scan(text: string): { plain: string; isOpen: boolean } {
+  const dense = text.replace(WHITE, '')
+  const isOpen = UNFINISHED_WHITE.test(text.slice(-64)) || UNFINISHED_ESCAPE.test(dense.slice(-64))
+  return { plain: dense.replace(ESCAPE, (...match) => meaning(match.slice(0, 5))), isOpen }
+}
 
 /**
  * Removes white space, then decodes escapes. In this order, because an escape can be split over lines. With `more` text to
@@ -64,9 +79,9 @@ function replace(text: string, pattern: RegExp): Plain {
   for (const match of text.matchAll(pattern)) {
     keep(at, match.index)
     at = match.index + match[0].length
-    const code = match[1] ?? match[2] ?? match[3]
-    if (code === undefined) continue
-    parts.push(String.fromCharCode(Number.parseInt(code, 16)))
+    const meant = meaning(match)
+    if (meant === '') continue
+    parts.push(meant)
     starts.push(match.index)
     ends.push(at)
   }

@@ -1,6 +1,7 @@
-import type { Identity, Provider } from '@latchkey/core'
+import { setImmediate } from 'node:timers/promises'
+import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
-import { flatten, spellings } from './encodings.ts'
+import { flatten, scan, spellings } from './encodings.ts'
 
 /** Replaces each secret. */
 const MASK = '[redacted]'
@@ -11,14 +12,36 @@ const MIN_LENGTH = 6
 /** Values nested deeper are masked whole. */
 const MAX_DEPTH = 64
 
+/** Maximum characters and bytes of one value. A member that is not text counts as {@link MEMBER} of them. */
+const MAX_SIZE = 16 * 1024 * 1024
+const MEMBER = 32
+
+/** Characters that are masked at once, before other work may run. */
+const PIECE = 64 * 1024
+
+/** Characters that wait for more. A secret between which and its end there is more white space was not sent by accident. */
+const MAX_HELD = 4 * PIECE
+
+/** The work for one value, which can pause at each `yield`. */
+type Work<T> = Generator<undefined, T>
+
 /** Removes known secrets from the output of a tool. Made once per request, from the secrets of its accounts. */
 export interface Redactor {
   /** Masks the secrets in a text. */
   text(text: string): string
-  /** A copy of a value with the secrets masked in every string, key, error and buffer in it. */
+  /**
+   * A copy of a value, of the same type, with the secrets masked in every string, key, error, buffer, stream and response
+   * in it.
+   *
+   * @throws LatchkeyError `malformed_response` if it is larger than 16 MB, where each member counts as 32 bytes.
+   */
   value<T>(value: T): T
+  /** Like `value`, but lets other work run meanwhile, for values that may be large. */
+  later<T>(value: T): Promise<T>
   /** Masks a text that arrives in chunks. A chunk's end is held back while it may be the start of a secret. */
   stream(): { push(piece: string): string; end(): string }
+  /** Masks a stream of bytes or of text. */
+  through(): TransformStream
 }
 
 /** All secrets in these identities: tokens, and the fields of API keys that are not known to be public. */
@@ -36,12 +59,19 @@ export function secretsOf(identities: readonly Identity[], providers: readonly P
  * each also when split over lines. It guards against accidents only: code that holds a secret can encode it in another way.
  */
 export function createRedactor(secrets: Iterable<string>): Redactor {
-  const needles = [...new Set([...secrets].filter((secret) => secret.length >= MIN_LENGTH).flatMap(spellings))]
+  const long = [...secrets].filter((secret) => secret.length >= MIN_LENGTH)
+  // Of a secret of white space or backslashes, nothing is left to search for.
+  const needles = [...new Set(long.flatMap(spellings))].filter((needle) => needle.length > 3)
   const longest = Math.max(0, ...needles.map((needle) => needle.length))
 
-  /** Masks the secrets found. Unless this `isLast`, `rest` is the end of the text that must wait for more. */
-  function mask(text: string, isLast: boolean): { masked: string; rest: string } {
-    if (needles.length === 0) return { masked: text, rest: '' }
+  /** Masks the secrets found. Unless this `isEnd`, `rest` is the end of the text that must wait for more. */
+  function mask(text: string, isEnd: boolean): { masked: string; rest: string } {
+    const isLast = isEnd || text.length > MAX_HELD
+    // Most texts hold no secret, so the index of every character is not needed.
+    const quick = scan(text)
+    const isClean = !needles.some((needle) => quick.plain.includes(needle))
+    const isWhole = isLast || (!quick.isOpen && beginning(quick.plain) === quick.plain.length)
+    if (isClean && isWhole) return { masked: text, rest: '' }
     const { plain, starts, ends, whole } = flatten(text, !isLast)
     const spans: [from: number, to: number][] = []
     for (const needle of needles) {
@@ -49,7 +79,7 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
         spans.push([starts[at] ?? 0, ends[at + needle.length - 1] ?? 0])
       }
     }
-    const end = isLast ? text.length : Math.min(whole, beginning(plain, starts, whole))
+    const end = isLast ? text.length : Math.min(whole, starts[beginning(plain)] ?? whole)
     let masked = ''
     let at = 0
     for (const [from, to] of spans.sort((a, b) => a[0] - b[0])) {
@@ -63,92 +93,201 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
       : { masked: masked + text.slice(at, end), rest: text.slice(end) }
   }
 
-  /** The index from which the end of a text may be the start of a secret. */
-  function beginning(plain: string, starts: number[], end: number): number {
+  /** The index from which the end of a plain text may be the start of a secret. */
+  function beginning(plain: string): number {
     for (let at = Math.max(0, plain.length - longest + 1); at < plain.length; at++) {
       const tail = plain.slice(at)
-      if (needles.some((needle) => needle.startsWith(tail))) return starts[at] ?? end
+      if (needles.some((needle) => needle.startsWith(tail))) return at
     }
-    return end
+    return plain.length
   }
 
-  const text = (given: string) => mask(given, true).masked
+  function stream() {
+    let held = ''
+    const take = (piece: string, isLast: boolean) => {
+      const { masked, rest } = mask(held + piece, isLast)
+      held = rest
+      return masked
+    }
+    return {
+      push: (given: string) => [...piecesOf(given)].map((piece) => take(piece, false)).join(''),
+      end: () => take('', true),
+    }
+  }
 
-  function copy(value: unknown, depth: number, seen: Map<object, unknown>): unknown {
-    if (typeof value === 'string') return text(value)
+  function* whole(text: string): Work<string> {
+    if (text.length <= PIECE) return mask(text, true).masked
+    const { push, end } = stream()
+    let masked = ''
+    for (const piece of piecesOf(text)) {
+      masked += push(piece)
+      yield
+    }
+    return masked + end()
+  }
+
+  function through() {
+    const { push, end } = stream()
+    let isText = false
+    const make = (masked: string) => (isText ? masked : new Uint8Array(Buffer.from(masked, 'latin1')))
+    return new TransformStream<string | Uint8Array, string | Uint8Array>({
+      async transform(chunk, controller) {
+        isText = typeof chunk === 'string'
+        for (const piece of piecesOf(typeof chunk === 'string' ? chunk : latin1(chunk))) {
+          const masked = push(piece)
+          if (masked) controller.enqueue(make(masked))
+          if (piece.length === PIECE) await setImmediate()
+        }
+      },
+      flush(controller) {
+        const last = end()
+        if (last) controller.enqueue(make(last))
+      },
+    })
+  }
+
+  const later = async <T>(value: T): Promise<T> => {
+    const work = copyOf(value, whole, through)
+    let step = work.next()
+    for (; !step.done; step = work.next()) await setImmediate()
+    return step.value as T
+  }
+  return {
+    text: (given) => atOnce(whole(given)),
+    value: <T>(value: T) => atOnce(copyOf(value, whole, through)) as T,
+    later,
+    stream,
+    through,
+  }
+}
+
+function atOnce<T>(work: Work<T>): T {
+  let step = work.next()
+  while (!step.done) step = work.next()
+  return step.value
+}
+
+function* piecesOf(text: string): Generator<string> {
+  for (let at = 0; at < text.length; at += PIECE) yield text.slice(at, at + PIECE)
+}
+
+/** Bytes as a text with one character for each, so that masking keeps every other byte. */
+const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
+
+/** A copy of a value in which each text has gone through `whole`, and each stream through `through`. */
+function copyOf(value: unknown, whole: (text: string) => Work<string>, through: () => TransformStream): Work<unknown> {
+  const seen = new Map<object, unknown>()
+  let done = 0
+  let left = MAX_SIZE
+  /** Pays for a part before it is read: a sparse array costs its owner nothing. */
+  const spend = (size: number) => {
+    left -= size
+    if (left >= 0) return
+    const message = `The value is larger than ${MAX_SIZE / 1024 / 1024} MB, where each member counts as ${MEMBER} bytes.`
+    throw new LatchkeyError('malformed_response', message, { next: 'none' })
+  }
+
+  function* copy(value: unknown, depth: number): Work<unknown> {
+    const size = typeof value === 'string' ? value.length : MEMBER
+    spend(size)
+    done += size
+    if (done > PIECE) {
+      done = 0
+      yield
+    }
+    if (typeof value === 'string') return yield* whole(value)
     if (typeof value !== 'object' || value === null) return value
     const known = seen.get(value)
     if (known !== undefined) return known
     if (depth > MAX_DEPTH) return MASK
-    const inner = (one: unknown) => copy(one, depth + 1, seen)
     if (value instanceof Date || value instanceof RegExp) return value
-    if (value instanceof URL) return text(value.href)
-    if (value instanceof ArrayBuffer) return copyBytes(new Uint8Array(value)).buffer
-    if (ArrayBuffer.isView(value)) {
-      return copyBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+    if (value instanceof URL) return toUrl(yield* whole(value.href))
+    if (value instanceof ArrayBuffer) return (yield* copyBytes(new Uint8Array(value))).buffer
+    if (ArrayBuffer.isView(value)) return yield* copyBytes(value)
+    if (value instanceof ReadableStream) return value.locked ? MASK : value.pipeThrough(through())
+    if (value instanceof Headers || value instanceof URLSearchParams) {
+      const pairs = (yield* copy([...value], depth)) as [string, string][]
+      return value instanceof Headers ? new Headers(pairs) : new URLSearchParams(pairs)
     }
-    if (value instanceof Error) return copyError(value, depth, seen)
+    if (value instanceof Response) return yield* copyResponse(value)
+    if (value instanceof Error) return yield* copyError(value, depth)
+    return yield* copyMembers(value, depth + 1)
+  }
+
+  function* copyMembers(value: object, depth: number): Work<unknown> {
     if (Array.isArray(value)) {
+      spend(value.length * MEMBER)
       const list: unknown[] = []
       seen.set(value, list)
-      for (const one of value) list.push(inner(one))
+      for (const one of value) list.push(yield* copy(one, depth))
       return list
     }
-    if (value instanceof Map) return new Map([...value].map(([key, one]) => [inner(key), inner(one)]))
-    if (value instanceof Set) return new Set([...value].map(inner))
-    const object: Record<string, unknown> = {}
-    seen.set(value, object)
+    if (value instanceof Map) {
+      const map = new Map()
+      seen.set(value, map)
+      for (const [key, one] of value) map.set(yield* copy(key, depth), yield* copy(one, depth))
+      return map
+    }
+    if (value instanceof Set) {
+      const set = new Set()
+      seen.set(value, set)
+      for (const one of value) set.add(yield* copy(one, depth))
+      return set
+    }
     const given = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value
-    if (given !== value) return inner(given)
-    const members = Object.entries(value).map(([key, one]) => [text(key), inner(one)])
-    // Defined, not assigned: a key may be `__proto__`.
-    return Object.defineProperties(object, Object.getOwnPropertyDescriptors(Object.fromEntries(members)))
+    if (given !== value) return yield* copy(given, depth)
+    // What the platform made has parts that cannot be copied.
+    const isOrdinary = Object.prototype.toString.call(value) === '[object Object]'
+    const object: object = Object.create(isOrdinary ? Object.getPrototypeOf(value) : Object.prototype)
+    seen.set(value, object)
+    for (const [key, one] of Object.entries(value)) define(object, yield* whole(key), yield* copy(one, depth), true)
+    return object
   }
 
-  function copyBytes(bytes: Uint8Array<ArrayBufferLike>): Uint8Array {
-    const found = Buffer.from(bytes).toString('latin1')
-    const masked = text(found)
-    return masked === found ? bytes : new Uint8Array(Buffer.from(masked, 'latin1'))
+  function* copyBytes<View extends ArrayBufferView>(view: View): Work<View> {
+    spend(view.byteLength)
+    const found = latin1(view)
+    const masked = yield* whole(found)
+    if (masked === found) return view
+    const bytes = Buffer.from(masked, 'latin1')
+    const { BYTES_PER_ELEMENT: size = 1 } = view as { BYTES_PER_ELEMENT?: number }
+    const padded = new Uint8Array(Math.ceil(bytes.length / size) * size)
+    padded.set(bytes)
+    if (Buffer.isBuffer(view)) return Buffer.from(padded.buffer) as ArrayBufferView as View
+    return new (view.constructor as new (buffer: ArrayBuffer) => View)(padded.buffer)
   }
 
-  /** Keeps the error's class if its text holds no secret, because callers use `instanceof`. */
-  function copyError(error: Error, depth: number, seen: Map<object, unknown>): Error {
-    const said = [error.message, error.stack ?? '', ...Object.values(error).map((one) => safeJson(one))].join('\n')
-    if (text(said) === said && error.cause === undefined) return error
-    const clean = new Error(text(error.message))
+  function* copyResponse(response: Response): Work<Response> {
+    const { status, statusText, body, bodyUsed } = response
+    // No such response can be made.
+    if (status < 200) return response
+    const headers = (yield* copy(response.headers, 0)) as Headers
+    headers.delete('content-length')
+    return new Response(bodyUsed ? null : body?.pipeThrough(through()), { status, statusText, headers })
+  }
+
+  /** Returns the error itself if it holds no secret. */
+  function* copyError(error: Error, depth: number): Work<Error> {
+    const clean = Object.setPrototypeOf(new Error(), Object.getPrototypeOf(error))
     seen.set(error, clean)
-    clean.name = error.name
-    clean.stack = text(error.stack ?? '')
-    if (error.cause !== undefined) clean.cause = copy(error.cause, depth + 1, seen)
-    for (const [key, one] of Object.entries(error)) Object.assign(clean, { [key]: copy(one, depth + 1, seen) })
-    return clean
+    let isSame = true
+    // An AggregateError's errors cannot be enumerated; a DOMException's message is not its own.
+    for (const key of new Set(['name', 'message', 'stack', ...Reflect.ownKeys(error)])) {
+      const one = Reflect.get(error, key)
+      const masked = yield* copy(one, depth + 1)
+      isSame &&= Object.is(one, masked)
+      define(clean, key, masked, Object.prototype.propertyIsEnumerable.call(error, key))
+    }
+    if (isSame) seen.set(error, error)
+    return isSame ? error : clean
   }
 
-  return {
-    text,
-    value: <T>(value: T) => copy(value, 0, new Map()) as T,
-    stream() {
-      let held = ''
-      return {
-        push(piece) {
-          const { masked, rest } = mask(held + piece, false)
-          held = rest
-          return masked
-        },
-        end() {
-          const last = text(held)
-          held = ''
-          return last
-        },
-      }
-    },
-  }
+  return copy(value, 0)
 }
 
-function safeJson(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? ''
-  } catch {
-    return String(value)
-  }
-}
+/** Defines a member, since `__proto__` cannot be assigned. */
+const define = (object: object, key: PropertyKey, value: unknown, enumerable: boolean) =>
+  Object.defineProperty(object, key, { value, enumerable, writable: true, configurable: true })
+
+const toUrl = (text: string) => (URL.canParse(text) ? new URL(text) : text)
