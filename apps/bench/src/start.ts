@@ -1,4 +1,4 @@
-// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench render` · `npm run bench spiffe` · `npm run bench vault`
+// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench render` · `npm run bench spiffe` · `npm run bench vault` · `npm run bench redact`
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
 import { launchOptions } from '../../../.setup/browser.mjs'
@@ -88,6 +88,7 @@ const benches: Record<string, () => Promise<boolean>> = {
   spiffe: () => program('spiffe'),
   vault: () => program('vault'),
   codemode: () => program('codemode'),
+  redact: () => program('redact'),
 }
 const bench = benches[positionals[0] ?? '']
 if (!bench) {

@@ -78,6 +78,61 @@ describe('redact', () => {
     expect(redact(harmless)).toBe(harmless)
   })
 
+  it("case 229: the time for a server's words grows no faster than they do, and only their beginning is searched", () => {
+    const time = (run: () => void) => {
+      const started = process.cpuUsage()
+      run()
+      const { user, system } = process.cpuUsage(started)
+      return (user + system) / 1000
+    }
+    const [small, large] = [250_000, 500_000]
+    for (const piece of [
+      'eyJ-',
+      'eyJa.',
+      'eyJ',
+      'token',
+      'token"',
+      'code"  ',
+      'Bearer ',
+      'ghp_',
+      'x-',
+      '. ',
+      "\\'",
+      '=',
+      'a'.repeat(99),
+      'secret=',
+      'key\\":\\"',
+    ]) {
+      const of = (length: number) => piece.repeat(length / piece.length)
+      redact(of(small))
+      const [once, twice] = [small, large].map((length) => time(() => redact(of(length)))) as [number, number]
+      // Milliseconds of CPU. Below a few of them a measure says nothing about growth.
+      expect(twice, piece).toBeLessThan(Math.max(100, 3 * once))
+      const detail = of(240_000)
+      const named = Object.assign(new Error('x'), { name: detail })
+      const made = time(() => new LatchkeyError('invalid_grant', detail, { detail, cause: named }))
+      expect(made, piece).toBeLessThan(50)
+    }
+    const cutFirst = new LatchkeyError('server_error', 'x', { detail: `code=${'a'.repeat(900)} and more` })
+    expect(cutFirst.detail).toBe('code=[redacted]')
+    // A secret at the cut is not left with its beginning.
+    const cut = new LatchkeyError('server_error', 'x', { detail: `${'y'.repeat(180)} ghp_${'CANARY'.repeat(99)}` })
+    expect(cut.detail).not.toContain('CANARY')
+  })
+
+  it('case 361: a JWT is redacted whole, also one that is encrypted, unsigned or cut off', () => {
+    for (const jwt of [
+      'eyJhbGciOiJkaXIifQ..CANARY.CANARY.CANARY',
+      'eyJhbGciOiJSU0EifQ.CANARY.CANARY.CANARY.CANARY',
+      'eyJhbGciOiJub25lIn0.eyJCANARY.',
+      'eyJhbGciOiJFUzI1NiJ9CANARY',
+      'x-eyJhbGciOiJFUzI1NiJ9.eyJCANARY.CANARY',
+    ]) {
+      expect(redact(`at ${jwt} end`)).not.toContain('CANARY')
+      expect(redact(`at ${jwt} end`)).toMatch(/^at .*\[redacted\].* end$/)
+    }
+  })
+
   it('every error is redacted', () => {
     const error = new LatchkeyError('invalid_request', 'Refused: code=CANARY1', {
       detail: 'unknown token ghp_CANARY2345',

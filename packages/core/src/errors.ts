@@ -95,13 +95,13 @@ export class LatchkeyError extends Error {
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
-    super(redact(message), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
+    super(excerpt(message, 2000), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
     this.name = 'LatchkeyError'
     this.code = code
     this.next = options.next ?? NEXT[code] ?? 'retry'
     this.provider = options.provider
     this.account = options.account
-    this.detail = options.detail && redact(options.detail).slice(0, 200)
+    this.detail = options.detail && excerpt(options.detail, 200)
     this.retryAfter = options.retryAfter
   }
 
@@ -116,7 +116,7 @@ const NAME = '(?<![\\w.-])(?:[\\w.-]*(?:token|secret|password|verifier|assertion
 const IN_QUERY = new RegExp(`(${NAME}=)[^&#\\s"'<>]+`, 'gi')
 const IN_JSON = new RegExp(`(${NAME}\\\\?["']\\s*:\\s*\\\\?["'])[^"'\\\\]+`, 'gi')
 const SHAPED =
-  /\b(?:[Bb](?:earer|asic)\s+[\w.~+/=-]{8,}|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|hf_|ya29\.|KGAT_)[\w.-]{4,})/g
+  /\b(?:[Bb](?:earer|asic)\s+[\w.~+/=-]{8,}|eyJ[\w-]{4,}(?:\.+[\w-]+)*|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|hf_|ya29\.|KGAT_)[\w.-]{4,})/g
 
 /**
  * The one place where text is cleared of secrets: URLs and bodies lose the values of `code`, `state`, keys and tokens,
@@ -127,12 +127,17 @@ export function redact(text: string): string {
   return text.replace(IN_QUERY, `$1${MASK}`).replace(IN_JSON, `$1${MASK}`).replace(SHAPED, MASK)
 }
 
+/** The beginning of a text, cleared of secrets. It is cut before it is searched: a server decides how long its text is. */
+const excerpt = (text: string, length: number) => redact(text.slice(0, 4 * length)).slice(0, length)
+
 /** An error's own properties can hold a response body or request; only its name and code may travel on. */
 function withoutPayload(cause: unknown): unknown {
   if (cause instanceof LatchkeyError) return cause
   if (!(cause instanceof Error)) return undefined
   const { name, code } = cause as Error & { code?: unknown }
-  return Object.assign(new Error(redact(typeof code === 'string' ? code : name)), { name })
+  return Object.assign(new Error(excerpt(`${typeof code === 'string' ? code : name}`, 200)), {
+    name: excerpt(`${name}`, 200),
+  })
 }
 
 /** Anything thrown, as a LatchkeyError: ours as it is, the rest with the given code. */

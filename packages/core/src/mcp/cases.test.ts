@@ -415,6 +415,22 @@ describe('registration', () => {
     expect(await store.list()).toEqual([])
   })
 
+  it("case 229: a refusal's words are cut before they are searched", async () => {
+    const said = (error_description: string): Ask => {
+      return async () => Response.json({ error: 'invalid_client_metadata', error_description }, { status: 400 })
+    }
+    const refusal = (ask: Ask) => failure(registrations().register(server, { redirectUri: REDIRECT_URI, ask }))
+    const time = async (length: number) => {
+      const started = process.cpuUsage()
+      expect((await refusal(said('eyJ-'.repeat(length / 4)))).detail).toBe('[redacted]')
+      return process.cpuUsage(started).user / 1000
+    }
+    await time(1000)
+    const [small, large] = [await time(120_000), await time(240_000)]
+    expect(large).toBeLessThan(Math.max(100, 3 * small))
+    expect((await refusal(said('Not now.'))).detail).toBe('Not now.')
+  })
+
   it('case 142: a secret that expires later is replaced by registering once more', async () => {
     const store = registrations()
     const soon = Math.floor(Date.now() / 1000) + 120

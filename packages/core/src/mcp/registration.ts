@@ -3,7 +3,7 @@ import type { AppMetadata } from '../accounts/page.ts'
 import { keySeal, plainSeal } from '../accounts/seal.ts'
 import { asLatchkeyError, LatchkeyError } from '../errors.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
-import { type Ask, askObject, isAway, limited } from '../protocol/http.ts'
+import { type Ask, askObject, isAway, limited, wordsOf } from '../protocol/http.ts'
 import type { OAuthProvider } from '../provider.ts'
 import { localStorageStore, type StateStorage } from '../storage.ts'
 import { httpUrl, wrong } from './config.ts'
@@ -286,12 +286,13 @@ async function requestRegistration(
 ): Promise<RegisteredClient> {
   const { ask, provider, name = server.issuer } = options
   const asked = metadata(server, options, old)
+  const headers = old && { authorization: `Bearer ${old.registration_access_token}` }
   const about = { provider, next: 'retry' } as const
   const { response, answer = {} } = await askObject(
     old?.registration_client_uri ?? server.registration_endpoint ?? '',
     {
       method: old ? 'PUT' : 'POST',
-      headers: old && { authorization: `Bearer ${old.registration_access_token}` },
+      headers,
       credentials: 'omit',
       json: asked,
     },
@@ -301,7 +302,7 @@ async function requestRegistration(
   })
   if (!response.ok) {
     const code = isAway(response) ? 'temporarily_unavailable' : codeFromServer(answer.error, 'unauthorized_client')
-    const detail = typeof answer.error_description === 'string' ? answer.error_description : undefined
+    const detail = wordsOf(answer.error_description, { headers })
     throw new LatchkeyError(code, `${name} does not register this app: ${code}.`, { ...about, detail })
   }
   return checkAnswer(answer, asked, server, old, about)

@@ -56,13 +56,38 @@ export const readText = async ({ body }: Response, maxBytes = MAX_ANSWER): Promi
     await readBounded(body, maxBytes, () => new LatchkeyError('malformed_response', 'The answer was too large.')),
   )
 
-/** {@link limited} for a library that reads answers itself: its answers are bounded as well, and no redirect is followed. */
+/**
+ * {@link limited} for a library that reads answers itself: its answers are bounded as well, an error repeats no secret, and
+ * no redirect is followed.
+ */
 export function bounded(options: RequestOptions): Ask {
   const fetch = limited(options)
   return async (url, init) => {
     const response = await fetch(url, { ...init, redirect: 'manual' })
-    return response.body ? new Response((await readText(response)) || null, response) : response
+    // No such response can be made: a redirect in a browser, and 101.
+    if (response.status < 200) return response
+    const text = await readText(response)
+    const refusal = response.ok ? undefined : parseObject(text)
+    if (refusal) refusal.error_description = wordsOf(refusal.error_description, init)
+    const answer = new Response((refusal ? JSON.stringify(refusal) : text) || null, response)
+    // The library searches it with patterns whose time grows faster than the text.
+    const challenge = answer.headers.get('www-authenticate')
+    if (challenge) answer.headers.set('www-authenticate', challenge.slice(0, 2048))
+    return answer
   }
+}
+
+/** A server's words, or undefined if they repeat a secret of the request, which would then stand in an error. */
+export function wordsOf(words: unknown, { headers, body }: RequestInit = {}): string | undefined {
+  const said = typeof words === 'string' ? words : undefined
+  const [scheme, proof = ''] = new Headers(headers).get('authorization')?.split(' ') ?? []
+  const basic = scheme === 'Basic' ? atob(proof).replace(/^[^:]*:/, '') : ''
+  const secrets = [proof, basic, new URLSearchParams(`s=${basic}`).get('s') ?? '']
+  for (const [name, value] of body instanceof URLSearchParams ? body : []) {
+    if (/(?:code|token|secret|assertion|verifier)$/.test(name)) secrets.push(value)
+  }
+  const repeats = (one: string) => said?.includes(one) || said?.includes(encodeURIComponent(one))
+  return secrets.some((one) => one.length > 3 && repeats(one)) ? undefined : said
 }
 
 /** A request whose answer is a JSON object. */

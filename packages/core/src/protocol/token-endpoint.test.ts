@@ -1,5 +1,7 @@
+import { inspect } from 'node:util'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LatchkeyError } from '../errors.ts'
 import { apiKey, keyScheme, oauth } from '../provider.ts'
 import { github } from '../providers/github.ts'
 import { gmail } from '../providers/gmail.ts'
@@ -78,6 +80,50 @@ describe('the authorization server itself', () => {
     server.fault('/token', { body })
     const { token } = await authorizationServer(acme(), { client_id: 'app' }).refresh(TOKEN)
     expect(token).toMatchObject({ access_token: 'new', issuer: server.origin, ...expected })
+  })
+
+  it.each(['client_secret_basic', 'client_secret_post'] as const)(
+    "case 270: an error holds no secret of the request, though the server's words repeat it (%s)",
+    async (method) => {
+      const client = { client_id: 'app', client_secret: 'CANARY_/+" secret' }
+      const refresh_token = 'CANARY_rt'
+      const secrets = [client.client_secret, refresh_token, encodeURIComponent(client.client_secret)]
+      const basic = btoa(`app:${new URLSearchParams([['', client.client_secret]]).toString().slice(1)}`)
+      for (const secret of [...secrets, basic, `${new URLSearchParams(client)}`]) {
+        server.fault('/token', {
+          status: 400,
+          body: { error: 'invalid_client', error_description: `Bad: ${secret}.`, error_uri: `https://a/?${secret}` },
+        })
+        const asked = authorizationServer(acme(method), client).refresh({ ...TOKEN, refresh_token })
+        const error: LatchkeyError = await asked.then(
+          () => expect.unreachable(),
+          (thrown) => thrown,
+        )
+        expect(error).toMatchObject({ code: 'invalid_client' })
+        const text = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error) + String(error)
+        // The basic one is sent by one of the methods only.
+        if (secret !== basic || method === 'client_secret_basic') expect(text).not.toMatch(/CANARY|Q0FOQVJZ/)
+      }
+      server.fault('/token', { status: 400, body: { error: 'invalid_scope', error_description: 'Try another.' } })
+      await expect(authorizationServer(acme(method), client).refresh(TOKEN)).rejects.toMatchObject({
+        detail: 'Try another.',
+      })
+    },
+  )
+
+  it("case 229: the time for the server's words grows no faster than they do", async () => {
+    const time = async (length: number) => {
+      const fetch = async () =>
+        Response.json({ error: 'invalid_grant', error_description: 'eyJ-'.repeat(length / 4) }, { status: 400 })
+      const started = process.cpuUsage()
+      const asked = authorizationServer(acme(), { client_id: 'app', fetch }).refresh(TOKEN)
+      await expect(asked).rejects.toMatchObject({ code: 'invalid_grant' })
+      return process.cpuUsage(started).user / 1000
+    }
+    await time(1000)
+    const [small, large] = [await time(120_000), await time(240_000)]
+    // Milliseconds of CPU. Below some of them a measure says nothing about growth.
+    expect(large).toBeLessThan(Math.max(100, 3 * small))
   })
 
   it('reads only snake_case members', async () => {

@@ -91,7 +91,7 @@ function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
     if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
     if (typeof answer.error === 'string') {
       answer.error = provider.errorAliases?.[answer.error] ?? answer.error
-      if (repeats(answer.error_description, init?.body)) delete answer.error_description
+      answer.error_description = http.wordsOf(answer.error_description, init)
       return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
     }
     if (answer.refresh_token === null || answer.refresh_token === '') delete answer.refresh_token
@@ -102,14 +102,6 @@ function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
     answer.token_type ??= 'bearer'
     return Response.json(answer, { status: response.status })
   }
-}
-
-/** Whether a server's words repeat a secret of the request, which would then stand in an error. */
-function repeats(words: unknown, body: unknown): boolean {
-  return (
-    body instanceof URLSearchParams &&
-    [...body].some(([name, value]) => /code|token|secret/.test(name) && value.length > 7 && `${words}`.includes(value))
-  )
 }
 
 /** What went wrong at an endpoint of this provider, as our error; a server's own words stay in `detail`. */

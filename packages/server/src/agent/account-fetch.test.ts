@@ -207,7 +207,89 @@ describe('where a token is sent', () => {
       'POST /api/v3/repos/ada/issues',
     ])
     expect(log.filter(({ action }) => action === 'refused')).toHaveLength(22)
-    expect(() => fetchOf([{ provider, allow: ['get user'] }])).toThrow('GET /user/**')
+    for (const line of ['get user', 'GET /a**', 'GET /**a', 'GET /***']) {
+      expect(() => fetchOf([{ provider, allow: [line] }])).toThrow('GET /user/**')
+    }
+  })
+
+  it('a wildcard stands for one or more segments, or for a part of one', async () => {
+    const hub = await listen((_, response) => response.end('{}'))
+    const provider = github({ baseUrl: hub.url })
+    const may = async (rule: string, path: string) =>
+      (await refused(fetchOf([{ provider, allow: [`GET ${rule}`] }])(provider.apiBaseUrl + path))) === 'sent'
+    for (const [rule, good, bad] of [
+      [
+        '/repos/**/blob/**/raw',
+        ['/repos/a/blob/b/raw', '/repos/a/b/blob/c/raw/raw'],
+        ['/repos/blob/b/raw', '/repos/a/blob/raw'],
+      ],
+      ['/**', ['/', '/a/b'], []],
+      ['/user/**', ['/user/', '/user/a/b'], ['/user', '/users/a']],
+      ['/a/*/b', ['/a/x/b'], ['/a/x/y/b', '/a/b']],
+      ['/a/*.json', ['/a/x.json', '/a/x.json.json'], ['/a/.json', '/a/b/x.json', '/a/x.jsonp']],
+      ['/a/v*-*', ['/a/v1-2', '/a/v---'], ['/a/v-2', '/a/v1-']],
+    ] as const) {
+      for (const path of good) expect(await may(rule, path), `${rule} ${path}`).toBe(true)
+      for (const path of bad) expect(await may(rule, path), `${rule} ${path}`).toBe(false)
+    }
+  })
+
+  it('case 230: the time to match an address grows no faster than the address, and a long one is refused', async () => {
+    const sent = vi.fn(async () => Response.json({}))
+    const fetch = sent as typeof globalThis.fetch
+    const rules = [{ provider: github(), allow: ['GET /repos/**/blob/**/blob/**/raw', 'GET /a/*-*-*-*-x'] }]
+    const log: UseEntry[] = []
+    const accountFetch = fetchOf(rules, log, fetch)
+    /** Milliseconds of CPU. */
+    const time = async (path: string, times: number) => {
+      const started = process.cpuUsage()
+      const address = `https://api.github.com${path}`
+      for (let at = 0; at < times; at++) expect(await refused(accountFetch(address))).toBe('access_denied')
+      return process.cpuUsage(started).user / 1000
+    }
+    for (const path of [
+      (length: number) => `/repos/${'blob/'.repeat(length / 5)}x`,
+      (length: number) => `/a/${'-'.repeat(length)}`,
+      (length: number) => `/a/${'-;/'.repeat(length / 3)}`,
+    ]) {
+      await time(path(8000), 50)
+      const [small, large] = [await time(path(4000), 50), await time(path(8000), 50)]
+      expect(large).toBeLessThan(Math.max(100, 3 * small))
+      expect(await time(path(200_000), 1)).toBeLessThan(100)
+      expect(log.at(-1)?.reason).toBe('it is longer than 8 kB')
+    }
+    expect(sent).not.toHaveBeenCalled()
+  })
+
+  it.each(['/repos/..;/admin', '/repos/;/admin', '/repos/.;x=1/admin', '/repos/%2e%2e;/admin', '/repos/..%3b/admin'])(
+    'case 276: a path with %s is refused, since servers read it as another one',
+    async (path) => {
+      const sent = vi.fn(async () => Response.json({}))
+      const accountFetch = fetchOf([{ provider: github(), allow: ['* /**'] }], [], sent as typeof fetch)
+      expect(await refused(accountFetch(`https://api.github.com${path}`))).toBe('access_denied')
+      expect(await refused(accountFetch('https://api.github.com/repos/a;v=1/b..;c'))).toBe('sent')
+      expect(sent).toHaveBeenCalledOnce()
+    },
+  )
+
+  it('case 276: a query that asks for another method is refused, and one that only has such a word is not', async () => {
+    const sent = vi.fn(async () => Response.json({}))
+    const accountFetch = fetchOf([{ provider: github(), allow: ['* /**'] }], [], sent as typeof fetch)
+    for (const query of [
+      '$httpMethod=DELETE',
+      '%24httpMethod=DELETE',
+      '%24%68ttpMethod=%44ELETE',
+      'a=b&_method=delete',
+      'method=put',
+      'X-HTTP-Method-Override=PATCH',
+      'http_method=POST',
+    ]) {
+      expect(await refused(accountFetch(`https://api.github.com/user?${query}`)), query).toBe('access_denied')
+    }
+    expect(sent).not.toHaveBeenCalled()
+    for (const query of ['method=express', '_method=GET', 'q=$httpMethod=DELETE', 'methods=DELETE']) {
+      expect(await refused(accountFetch(`https://api.github.com/user?${query}`)), query).toBe('sent')
+    }
   })
 })
 

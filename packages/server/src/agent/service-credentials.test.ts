@@ -228,6 +228,53 @@ describe('the token of a service account', () => {
     }
   })
 
+  it("case 270: an error holds no secret, though the server's words repeat it", async () => {
+    const secret = 'CANARY_/+"secret'
+    const server = await listen((request, response, body) => {
+      const words = [body, request.headers.authorization, secret, encodeURIComponent(secret)].join(' and ')
+      const said = JSON.stringify({ error: 'invalid_client', error_description: words }).replaceAll('/', '\\/')
+      response.writeHead(400, { 'content-type': 'application/json' }).end(said)
+    })
+    for (const authMethod of ['client_secret_basic', 'client_secret_post'] as const) {
+      const wrong = credentials({ clientSecret: secret, authMethod, tokenEndpoint: server })
+      const error = await wrong.getToken().catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'invalid_client' })
+      const text = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error) + String(error)
+      expect(text).not.toMatch(/CANARY|Q0FOQVJZ/)
+    }
+    const plain = await listen((_request, response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/json' })
+        .end('{"error":"invalid_scope","error_description":"Try another."}'),
+    )
+    await expect(credentials({ tokenEndpoint: plain }).getToken()).rejects.toMatchObject({ detail: 'Try another.' })
+  })
+
+  it("case 229: the time for the server's words grows no faster than they do", async () => {
+    const time = async (length: number, name: 'body' | 'challenge') => {
+      const words = 'eyJ-'.repeat(length / 4)
+      const fetch = async () =>
+        name === 'body'
+          ? Response.json({ error: 'invalid_client', error_description: words }, { status: 400 })
+          : new Response(null, {
+              status: 401,
+              headers: {
+                'www-authenticate': `Basic realm="x", ${'a="eyJ-", '.repeat(length / 10)}error_description="${words}"`,
+              },
+            })
+      const wrong = credentials({ tokenEndpoint: 'https://id.example/token', fetch })
+      const started = process.cpuUsage()
+      await expect(wrong.getToken()).rejects.toMatchObject({ code: 'invalid_client' })
+      return process.cpuUsage(started).user / 1000
+    }
+    for (const name of ['body', 'challenge'] as const) {
+      await time(1000, name)
+      const [small, large] = [await time(120_000, name), await time(240_000, name)]
+      // Milliseconds of CPU. Below some of them a measure says nothing about growth.
+      expect(large, name).toBeLessThan(Math.max(100, 3 * small))
+    }
+  })
+
   it('refuses options that contradict themselves', () => {
     const bad: Partial<ServiceCredentialsOptions>[] = [
       { clientId: '' },
@@ -244,6 +291,16 @@ describe('the token of a service account', () => {
 })
 
 describe('calls as a service', () => {
+  it('case 360: an answer that repeats the token, or says how long it was, is not passed on so', async () => {
+    const url = await listen((request, response) => {
+      const text = `You sent ${request.headers.authorization}.`
+      response.writeHead(200, { 'content-length': text.length, 'x-sent': request.headers.authorization }).end(text)
+    })
+    const response = await credentials({ origins: [url] }).fetch(url)
+    expect(await response.text()).toBe('You sent [redacted].')
+    expect([response.headers.get('x-sent'), response.headers.get('content-length')]).toEqual(['[redacted]', null])
+  })
+
   it('work with one token, also if the body is a stream', async () => {
     const answer = await credentials().fetch(api())
     expect(await answer.json()).toMatchObject({ service_account: 'metrics-reader', metrics: [{}, {}, {}] })

@@ -8,15 +8,19 @@ import { type Body, TIMEOUT } from './request.ts'
 const MAX_BODY = 16 * 1024
 const MAX_FIELD = 8 * 1024
 
-/** The JSON object that a request carries. */
-export async function readObject({ headers, body }: Request): Promise<Body> {
+/** What a request carries, byte for byte. */
+export async function readBytes({ headers, body }: Request): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () => refusal(413, 'invalid_request', 'The body is larger than 16 kB.')
   if (Number(headers.get('content-length')) > MAX_BODY) throw tooLarge()
   const tooSlow = setTimeout(TIMEOUT, undefined, { ref: false }).then(() => {
     throw refusal(408, 'invalid_request', 'The body took too long to arrive.')
   })
-  const bytes = await Promise.race([readBounded(body, MAX_BODY, tooLarge), tooSlow])
-  const value = parseObject(new TextDecoder().decode(bytes))
+  return await Promise.race([readBounded(body, MAX_BODY, tooLarge), tooSlow])
+}
+
+/** The JSON object that a request carries. */
+export async function readObject(request: Request): Promise<Body> {
+  const value = parseObject(new TextDecoder().decode(await readBytes(request)))
   if (value) return value
   throw badRequest('The body must be a JSON object.')
 }

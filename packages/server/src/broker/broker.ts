@@ -3,10 +3,11 @@ import { Hono } from 'hono'
 import { AgentContext, type VaultAccounts } from '../agent/context.ts'
 import { takeAccounts } from '../agent/wire.ts'
 import { type AccountUse, createDoor } from '../use/door.ts'
-import { type AccountSource, createSource } from '../use/source.ts'
-import { type Custodian, createCustodian } from '../vault/custodian.ts'
+import { createSource } from '../use/source.ts'
+import { createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
 import { answerOf, noRoute } from './answers.ts'
+import { readObject } from './body.ts'
 import { answerHeaders, createGuard } from './guard.ts'
 import { type BrokerOptions, createSetup } from './options.ts'
 import type { Env, VaultOwner } from './request.ts'
@@ -97,20 +98,20 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   app.notFound(() => noRoute().getResponse())
   app.options('*', (c) => c.body(null, 204))
   publicRoutes(app, setup)
-  app.post('*', guard)
+
+  const custodian = vault && createCustodian({ vault, providers, endpointOf, fetchFor })
+  const door = custodian && createDoor({ custodian, providers, agents })
+  const source = custodian && door && createSource(door, custodian)
+  let round: ReturnType<typeof setInterval> | undefined
+  // Before the body is read as an object: an API gets it as it is.
+  if (proxy && custodian && door) proxyRoutes(app, setup, { custodian, door, methods: proxy.methods }, guard)
+  app.post('*', guard, async (c, next) => {
+    c.set('body', await readObject(c.req.raw))
+    await next()
+  })
   if (mcp) app.post('/mcp', (c) => mcp(c.var.body, { signal: c.req.raw.signal }))
   mediateRoutes(app, setup)
-
-  let custodian: Custodian | undefined
-  let source: AccountSource | undefined
-  let round: ReturnType<typeof setInterval> | undefined
-  if (vault) {
-    custodian = createCustodian({ vault, providers, endpointOf, fetchFor })
-    const door = createDoor({ custodian, providers, agents })
-    source = createSource(door, custodian)
-    vaultRoutes(app, setup, custodian, guard)
-    if (proxy) proxyRoutes(app, setup, { custodian, door, methods: proxy.methods }, guard)
-  }
+  if (custodian) vaultRoutes(app, setup, custodian, guard)
 
   const broker: Broker<Session> = Object.assign(async (request: Request) => app.fetch(request), {
     fetch: async (request: Request, handed?: { session?: Session | null }) => app.fetch(request, handed),

@@ -2,13 +2,18 @@ import { BROKER_HEADER } from '@latchkey/core/token'
 import type { Context, MiddlewareHandler } from 'hono'
 import { MCP_HEADERS } from '../outbound/mcp-proxy.ts'
 import { refusal } from './answers.ts'
-import { readObject } from './body.ts'
 import type { BrokerOptions, Setup } from './options.ts'
 import type { Env } from './request.ts'
 
+/** Request headers that a page may send to an API, and for which a browser asks first. */
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since']
+
 /** Headers of every answer. An allowed origin, and no other, is named to CORS. */
-export function answerHeaders<Session>({ allowedOrigins, vault, mcp }: BrokerOptions<Session>): MiddlewareHandler<Env> {
-  const exposed = ['retry-after', ...(mcp ? MCP_HEADERS : [])].join(', ')
+export function answerHeaders<Session>(options: BrokerOptions<Session>): MiddlewareHandler<Env> {
+  const { allowedOrigins, vault, mcp, proxy } = options
+  const exposed = ['retry-after', ...(mcp ? MCP_HEADERS : []), ...(proxy ? ['etag', 'link'] : [])].join(', ')
+  const methods = new Set(['GET', 'POST', ...(vault ? ['DELETE', ...(proxy?.methods ?? [])] : [])])
+  const allowed = ['content-type', BROKER_HEADER, ...(proxy ? CONDITIONS : [])].join(', ')
   return async (c, next) => {
     await next()
     const headers = c.res.headers
@@ -21,14 +26,14 @@ export function answerHeaders<Session>({ allowedOrigins, vault, mcp }: BrokerOpt
     headers.set('access-control-allow-credentials', 'true')
     headers.set('access-control-expose-headers', exposed)
     if (c.req.method === 'OPTIONS') {
-      headers.set('access-control-allow-methods', vault ? 'GET, POST, DELETE' : 'GET, POST')
-      headers.set('access-control-allow-headers', `content-type, ${BROKER_HEADER}`)
+      headers.set('access-control-allow-methods', [...methods].join(', '))
+      headers.set('access-control-allow-headers', allowed)
       headers.set('access-control-max-age', '600')
     }
   }
 }
 
-/** Lets the app's own pages in, with a session: reads the body, and sets whose accounts it is about. */
+/** Lets the app's own pages in, with a session, and sets whose accounts it is about. */
 export function createGuard<Session>(
   { authenticate, allowedOrigins, limit, vault }: BrokerOptions<Session>,
   { ownerOf }: Setup<Session>,
@@ -41,16 +46,15 @@ export function createGuard<Session>(
     const site = c.req.header('sec-fetch-site')
     if (c.req.header(BROKER_HEADER) === undefined || site === 'none') return false
     // Browsers leave Origin out of a GET to their own origin.
-    if (c.req.method === 'GET' && origin === undefined) return site === undefined || site === 'same-origin'
+    const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+    if (isRead && origin === undefined) return site === undefined || site === 'same-origin'
     if (!allowedOrigins.includes(origin ?? '')) return false
     // A form can send neither this type nor the header above.
     const json = /^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')
-    return json || c.req.method === 'GET' || c.req.method === 'DELETE'
+    return json || isRead || c.req.method === 'DELETE'
   }
 
   return async (c, next) => {
-    // A call to an API meets this twice.
-    if (c.get('body')) return next()
     const { raw } = c.req
     if (!isFromApp(c)) {
       throw refusal(
@@ -67,7 +71,6 @@ export function createGuard<Session>(
         'retry-after': String(wait),
       })
     }
-    if (c.req.method !== 'GET' && c.req.method !== 'DELETE') c.set('body', await readObject(raw))
     if (vault) c.set('owner', ownerOf(session))
     await next()
   }

@@ -28,14 +28,16 @@ export interface BrokerOptions<Session> {
   /** Exact origins of the pages that may call, such as `https://app.example`. Nothing is matched by pattern. */
   allowedOrigins: readonly string[]
   /**
-   * Exact redirect URIs that codes may have been issued to. Default: `{origin}{mount}/callback` for each allowed origin.
+   * Exact redirect URIs that codes may have been issued to. Default: `{origin}{basePath}/callback` for each allowed origin.
    *
    * @see RFC 9700 §2.1
    */
   redirectUris?: readonly string[]
   /**
-   * Where the broker is mounted, as browsers see it: `/api/latchkey`. Default: the path of the request without its last
-   * segment. Needed only behind something that strips the mount path, such as Express' `app.use('/api/latchkey', …)`.
+   * Where the broker is mounted, as browsers see it. A request does not decide that: a redirect URI below another path is
+   * unknown. Without it, routes are found at the end of any path.
+   *
+   * @default '/api/latchkey' for redirect URIs
    */
   basePath?: string
   /** Requests per minute and key, counted in this process. Over it: 429 with `Retry-After`. Default: no limit. */
@@ -88,8 +90,8 @@ export interface Setup<Session> {
   ownerOf(session: Session): Required<VaultOwner>
 }
 
-/** The end of a path that is a route. Only these have more than one segment. */
-const ROUTE = /\/(?:flows\/[^/]*|accounts\/[^/]+\.[\w-]{22}(?:\/api\/.*)?|[^/]*)$/
+/** The end of a path that is a route. Only these have more than one segment. Any character of an id may be encoded. */
+const ROUTE = /\/(?:flows\/[^/]*|accounts\/[^/]+(?:\.|%2e)(?:[\w-]|%[\da-f]{2}){22}(?:\/api\/.*)?|[^/]*)$/i
 
 /** @throws LatchkeyError `misuse` when the options contradict themselves. */
 export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Session> {
@@ -152,11 +154,12 @@ export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Ses
     },
     redirectUriOf(c) {
       const redirect_uri = text(c.var.body, 'redirect_uri')
-      const mount = basePath ?? new URL(c.req.url).pathname.slice(0, -routeOf(c.req.raw).length)
+      const mount = basePath ?? '/api/latchkey'
       if ((redirectUris ?? allowedOrigins.map((origin) => `${origin}${mount}/callback`)).includes(redirect_uri)) {
         return redirect_uri
       }
-      throw badRequest('The broker does not know this redirect_uri. Add it to the redirectUris of createBroker.')
+      const hint = `Is the broker mounted at ${mount || '/'}? Else set basePath, or list it in redirectUris of createBroker.`
+      throw badRequest(`The broker does not know this redirect_uri. ${hint}`)
     },
     ownerOf(session) {
       const owner = options.owner?.(session) ?? (typeof session === 'string' ? { user: session } : undefined)

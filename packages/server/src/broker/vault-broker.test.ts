@@ -731,6 +731,46 @@ describe('guards', () => {
     }
   })
 
+  it('case 276: a request below another path does not make the redirect URI of that path known', async () => {
+    const at = (mount: string, options: Partial<BrokerOptions<Session>> = {}) => {
+      const body = JSON.stringify({ provider: 'acme', redirect_uri: `${APP}${mount}/callback` })
+      return ask(new Request(`${APP}${mount}/flows`, { ...init, body }), options)
+    }
+    const { headers } = call('POST', 'flows', {})
+    const init = { method: 'POST', headers }
+    for (const mount of ['/uploads/eve', '', '/api/latchkey/x', '/api']) {
+      const { status, json } = await at(mount)
+      expect([mount, status]).toEqual([mount, 400])
+      expect(json.message).toContain('basePath')
+    }
+    expect((await at('/api/latchkey')).status).toBe(200)
+    expect((await at('/accounts', { basePath: '/accounts' })).status).toBe(200)
+    expect((await at('', { basePath: '' })).status).toBe(200)
+  })
+
+  it('case 276: an agent called constructor is an agent like others', async () => {
+    const { id } = await connect()
+    const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
+    for (const agent of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      const open = (agents: BrokerOptions<Session>['agents']) =>
+        broker({ agents })
+          .agentContext({ user: 'ada', session: 'phone' }, sent, { agent })
+          .then(({ context }) => context.getToken('acme'))
+      await expect(open({ assistant: { providers: ['acme'] } })).rejects.toThrow(AuthorizationRequired)
+      await expect(open(JSON.parse(`{"${agent}": {"providers": ["acme"]}}`))).resolves.toBeDefined()
+    }
+  })
+
+  it('case 276: a page cannot make a GET into a DELETE, nor leave the API by a path that servers read otherwise', async () => {
+    const { id } = await connect()
+    upstream.requests.length = 0
+    for (const path of ['me?$httpMethod=DELETE', 'me?_method=PUT', 'x/..;/admin', 'x/..%3b/admin']) {
+      const { status } = await ask(call('GET', `accounts/${id}/api/${path}`), { proxy })
+      expect([path, status]).toEqual([path, 400])
+    }
+    expect(upstream.requests).toEqual([])
+  })
+
   it('case 108: a flow is finished once, by the session that started it, with its own verifier', async () => {
     const begin = async () => (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
     const { url, state } = await begin()
@@ -911,6 +951,67 @@ describe('guards', () => {
       )
       expect((await ask(call('GET', `accounts/${id}/api/me`), { proxy })).status).toBe(code === 302 ? 502 : 424)
     }
+  })
+
+  it('case 268: an API that repeats the token gets it to no page, whole or in pieces, in body or headers', async () => {
+    const { id } = await connect()
+    const token = (await vault.open(owner('ada'), id))?.secret.token?.access_token ?? ''
+    upstream.instead.push((_, answer) => {
+      answer.writeHead(200, { 'content-type': 'text/plain', etag: `"${token}"`, link: `<https://a/?t=${token}>` })
+      answer.write(`${'x'.repeat(70_000)} Bearer ${token} ${btoa(`user:${token}`)} ${token.slice(0, 9)}`)
+      return Boolean(setImmediate(() => answer.end(`${token.slice(9)} é`)))
+    })
+    const { text, headers } = await broker({ proxy })(call('GET', `accounts/${id}/api/me`)).then(async (response) => ({
+      text: await response.text(),
+      headers: [...response.headers].join(),
+    }))
+    expect(token.length).toBeGreaterThan(9)
+    expect(text).toMatch(/^x{70000} \[redacted\] .*\[redacted\].* \[redacted\] é$/)
+    for (const secret of [token, btoa(`user:${token}`).slice(8, -4)]) expect(text + headers).not.toContain(secret)
+  })
+
+  it('case 269: a call to an API is carried byte for byte, in both directions', async () => {
+    const { id } = await connect()
+    const api = { proxy: { methods: ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] } }
+    const carry = async (method: string, path: string, body?: string) => {
+      upstream.requests.length = 0
+      const bytes = Buffer.from([0xff, 0, 0xc3, 0x28, 10])
+      upstream.instead.push((_, answer) => Boolean(answer.writeHead(200, { 'content-type': 'image/png' }).end(bytes)))
+      const response = await broker(api)(call(method, path, body, { 'content-type': 'application/json' }))
+      expect([response.status, path]).toEqual([200, path])
+      const answer = Buffer.from(await response.arrayBuffer())
+      if (method !== 'HEAD') expect(answer).toEqual(bytes)
+      const [sent] = upstream.requests
+      return { ...sent, type: sent?.headers['content-type'] }
+    }
+    for (const method of ['PUT', 'POST', 'PATCH', 'DELETE']) {
+      for (const body of ['{"id": 12345678901234567890, "a":1.0,"a":2}', '[1,  2]', '"é"', '7', '']) {
+        const sent = await carry(method, `accounts/${id}/api/items`, body)
+        expect(sent).toMatchObject({ method, path: '/api/items', body, type: 'application/json' })
+      }
+    }
+    expect(await carry('HEAD', `accounts/${id}/api/items`)).toMatchObject({ method: 'HEAD' })
+    // A character of the id, or of the path, may be encoded.
+    const encoded = id.replace(/.$/, (last) => `%${last.charCodeAt(0).toString(16)}`)
+    for (const one of [id, encoded, id.replace('.', '%2E'), id.replace('a', '%61')]) {
+      const sent = await carry('GET', `accounts/${one}/api/repos/%61%2Fb/token?q=%61+b`)
+      expect(sent).toMatchObject({ path: '/api/repos/%61%2Fb/token', search: '?q=%61+b' })
+    }
+    const large = await ask(call('PUT', `accounts/${id}/api/items`, ' '.repeat(17_000)), api)
+    expect(large.status).toBe(413)
+  })
+
+  it('case 269: a preflight allows the methods that a page may use, and the headers that are carried', async () => {
+    const preflight = async (options: Partial<BrokerOptions<Session>>) => {
+      const request = new Request(`${MOUNT}/accounts/a/api/b`, { method: 'OPTIONS', headers: { origin: APP } })
+      const { headers } = await ask(request, options)
+      return ['methods', 'headers'].map((name) => headers.get(`access-control-allow-${name}`))
+    }
+    expect(await preflight({ proxy: { methods: ['GET', 'PUT', 'PATCH'] } })).toEqual([
+      'GET, POST, DELETE, PUT, PATCH',
+      `content-type, ${BROKER_HEADER}, if-match, if-none-match, if-modified-since`,
+    ])
+    expect(await preflight({})).toEqual(['GET, POST, DELETE', `content-type, ${BROKER_HEADER}`])
   })
 
   it("case 294: a page's call is in the audit log, and refused if the page may not use the account", async () => {

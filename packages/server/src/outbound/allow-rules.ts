@@ -4,8 +4,8 @@ import { LatchkeyError, type Provider } from '@latchkey/core'
 export interface AllowRule {
   provider: Provider
   /**
-   * Allowed calls, as `METHOD /path` below the provider's `apiBaseUrl`. `*` matches any method or one path segment, `**` the
-   * rest of the path.
+   * Allowed calls, as `METHOD /path` below the provider's `apiBaseUrl`. `*` matches any method, one path segment or a part of
+   * one, and `**` one or more segments.
    *
    * @default ['GET /**', 'HEAD /**'], read-only
    */
@@ -24,15 +24,23 @@ const READ = ['GET /**', 'HEAD /**']
 /** Allows every call to the provider's API. */
 export const ALL_CALLS = ['* /**']
 
-// In a decoded path: dot segments, empty segments, a scheme, a backslash and control characters. Servers interpret these
-// differently.
+/** Characters. Servers refuse longer addresses, and matching one takes time. */
+const MAX_ADDRESS = 8 * 1024
+
+// In a decoded path: dot segments and empty segments, also with parameters as in "..;", a scheme, a backslash and control
+// characters. Servers interpret these differently.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters.
-const AMBIGUOUS = /\/\.{1,2}(?=\/|$)|\/\/|\/[a-z][a-z\d+.-]*:\/|\\|[\0-\x1f]/i
+const AMBIGUOUS = /\/\.{0,2}[/;]|\/\.{1,2}$|\/[a-z][a-z\d+.-]*:\/|\\|[\0-\x1f]/i
+
+// A parameter by which some servers take another method than the request's: "$httpMethod", "_method", "method".
+const OVERRIDE = /^[$_]?(?:x[-_])?(?:http[-_]?)?method(?:[-_]?override)?$/i
+const METHOD = /^(?:get|head|post|put|patch|delete|options)$/i
 
 /** @throws LatchkeyError `misuse` for a rule that cannot be read, or an API that is not https. */
 export function allowRules(rules: readonly AllowRule[]): AllowRules {
   const targets = rules.map(target)
   return (method, address) => {
+    if (address.length > MAX_ADDRESS) return { reason: 'it is longer than 8 kB' }
     // The host as written must equal the parsed host: no user information, no characters that the parser normalizes.
     const written = /^https?:\/\/([a-z0-9.:[\]-]+)(?=[/?#]|$)[\x21-\x7e]*$/i.exec(address)?.[1]?.toLowerCase()
     if (written === undefined || address.includes('\\') || !URL.canParse(address))
@@ -44,6 +52,10 @@ export function allowRules(rules: readonly AllowRule[]): AllowRules {
     if (candidates.length === 0 || !isWritten) return { reason: 'its host is not an API host of your accounts' }
     const path = decodeFully(url.pathname)
     if (path === undefined || AMBIGUOUS.test(path)) return { reason: 'its path is ambiguous' }
+    for (const [name, value] of url.searchParams) {
+      if (!OVERRIDE.test(name) || !METHOD.test(value) || value.toUpperCase() === method) continue
+      return { reason: `its query asks for ${value.toUpperCase()}: make the call with that method` }
+    }
     const found = candidates.find(({ base, allows }) =>
       // The path must match as written and as decoded, since a server may decode it.
       [url.pathname, path].every((one) => one.startsWith(`${base}/`) && allows(method, one.slice(base.length))),
@@ -61,14 +73,10 @@ function target(rule: AllowRule) {
   }
   const patterns = allow.map((line) => {
     const [, method = '', path = ''] = /^(\*|[A-Z]+) (\/\S*)$/.exec(line) ?? []
-    if (!method) {
+    if (!method || /[^/]\*\*|\*\*[^/]/.test(path)) {
       throw new LatchkeyError('misuse', `${JSON.stringify(line)} is not a rule such as "GET /user/**".`)
     }
-    const source = path.split(/(\*\*|\*)/).map((part) => {
-      if (part === '**') return '.*'
-      return part === '*' ? '[^/]+' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-    })
-    return { method, path: new RegExp(`^${source.join('')}$`) }
+    return { method, path: path.split('/') }
   })
   return {
     rule,
@@ -76,8 +84,38 @@ function target(rule: AllowRule) {
     /** Path of the API at its origin, without a trailing slash. */
     base: pathname.replace(/\/+$/, ''),
     allows: (method: string, path: string) =>
-      patterns.some((one) => (one.method === '*' || one.method === method) && one.path.test(path)),
+      patterns.some(
+        (one) => (one.method === '*' || one.method === method) && matches(one.path, path.split('/'), '**', isSegment),
+      ),
   }
+}
+
+const isSegment = (pattern: string, segment: string) =>
+  pattern === segment || (pattern.includes('*') && matches([...pattern], [...segment], '*', Object.is))
+
+/** Whether these are the parts of a pattern, in which a wildcard stands for one or more. Only the last one is tried again. */
+function matches(
+  pattern: readonly string[],
+  parts: readonly string[],
+  wildcard: string,
+  same: (one: string, part: string) => boolean,
+): boolean {
+  let [next, at] = [0, 0]
+  let last: { next: number; at: number } | undefined
+  while (at < parts.length) {
+    const one = pattern[next]
+    if (one === wildcard) {
+      last = { next: ++next, at: ++at }
+    } else if (one !== undefined && same(one, parts[at] ?? '')) {
+      next++
+      at++
+    } else {
+      if (!last) return false
+      next = last.next
+      at = ++last.at
+    }
+  }
+  return next === pattern.length
 }
 
 /** Undefined for a path that is not UTF-8, has a bare `%`, or is encoded more than eight times. */

@@ -94,11 +94,13 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
   /** Looks a host up once and checks every address, so that the connection goes to a checked address. */
   const pinned =
     (allowed: boolean): LookupFunction =>
-    (hostname, { family }, callback) => {
+    (hostname, { family, all }, callback) => {
       lookup(hostname, { all: true, family }, (error, addresses) => {
         const isOpen = allowed || addresses?.every(({ address }) => isPublicAddress(address))
         if (error || addresses.length === 0 || !isOpen) callback(new GuardError(), '', 4)
-        else callback(null, addresses, undefined)
+        // With `autoSelectFamily` off, one address is expected.
+        else if (all) callback(null, addresses, undefined)
+        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family)
       })
     }
 

@@ -99,7 +99,7 @@ export function createAudit(store: VaultStore): Audit {
       const head = await store.auditHead(tenant)
       let previous = GENESIS
       let entries = 0
-      let reached = head === undefined || head.seq === 0
+      let reached = false
       let anchored = anchor === undefined
       for await (const row of pages(tenant)) {
         const { hash, ...rest } = row
@@ -111,6 +111,8 @@ export function createAudit(store: VaultStore): Audit {
         reached ||= head?.seq === row.seq && head.hash === hash
         anchored ||= hash === anchor
       }
+      // The head is written with the first entry: a log without one was cut, or began just now.
+      if (!head) reached = entries === 0 || ((await store.auditHead(tenant))?.seq ?? 0) >= entries
       return reached && anchored ? { ok: true, entries, head: previous } : { ok: false, entries, brokenAt: entries + 1 }
     },
   }

@@ -34,12 +34,17 @@ export const unavailable = (message: string, cause?: unknown) =>
  * Keys of this process, 256 bits each, as base64 or base64url: the first makes new rows, the others still read. An id
  * of one's own is written before the key, `2026-11:…`; without one the id comes from the key itself.
  *
- * @throws LatchkeyError `misuse` for a key that is too short, repeats one byte, or is not base64.
+ * @throws LatchkeyError `misuse` for a key that is too short, repeats one byte, is not base64, or has the id of
+ *   another key.
  */
 export function localKeys(...given: string[]): LocalKeys {
   const keys = new Map<string, Buffer>()
   const add = (text: string) => {
     const { kid, key } = parseKey(text)
+    if (keys.get(kid)?.equals(key) === false) {
+      const message = `TOKEN_ENCRYPTION_KEY has two keys with the id "${kid}". Give one of them an id of its own.`
+      throw new LatchkeyError('misuse', message)
+    }
     keys.set(kid, key)
     return kid
   }

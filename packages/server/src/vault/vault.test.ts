@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { inspect } from 'node:util'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
@@ -538,6 +539,71 @@ describe('what an attacker finds', () => {
     expect(() => database.exec('DELETE FROM latchkey_audit')).toThrow(/append-only/)
     database.close()
     await vault.close()
+  })
+})
+
+describe('files and logs', () => {
+  it.each([
+    ['the end and the head', ['DELETE FROM latchkey_audit WHERE seq > 3', 'DELETE FROM latchkey_audit_heads']],
+    ['the head', ['DELETE FROM latchkey_audit_heads']],
+    [
+      'the end, with a head of zero',
+      ['DELETE FROM latchkey_audit WHERE seq > 3', 'UPDATE latchkey_audit_heads SET seq = 0'],
+    ],
+    ['the end', ['DELETE FROM latchkey_audit WHERE seq > 3']],
+  ])('case 273: an audit log without %s does not verify', async (_what, changes) => {
+    const file = fileName()
+    const vault = openVault({ store: sqliteStore(file), keys: localKeys(KEY) })
+    expect(await vault.audit.verify('one')).toMatchObject({ ok: true, entries: 0 })
+    for (let at = 0; at < 5; at++) await vault.audit.record(ADA, { action: 'use', outcome: 'allowed' })
+    expect(await vault.audit.verify('one')).toMatchObject({ ok: true, entries: 5 })
+    const database = new DatabaseSync(file)
+    database.exec('DROP TRIGGER latchkey_audit_delete')
+    for (const change of changes) database.exec(change)
+    database.close()
+    expect(await vault.audit.verify('one')).toMatchObject({ ok: false })
+    await vault.close()
+  })
+
+  it('case 273: the first entries of a log may be written while it is verified', async () => {
+    const store = memoryStore()
+    const { audit, close } = openVault({ store, keys: localKeys(KEY) })
+    const read = store.auditHead
+    store.auditHead = async (tenant) => {
+      const head = await read(tenant)
+      store.auditHead = read
+      await audit.record(ADA, { action: 'use', outcome: 'allowed' })
+      return head
+    }
+    expect(await audit.verify('one')).toMatchObject({ ok: true, entries: 1 })
+    await close()
+  })
+
+  it('case 274: two keys with one id are refused, since one of them would be lost', async () => {
+    const env = (...keys: string[]) => ({ TOKEN_ENCRYPTION_KEY: keys.join(','), TOKEN_STORE_TYPE: 'memory' })
+    const twice = await vaultFromEnv(env(`a:${KEY}`, `b:${KEY}`, `a:${OTHER_KEY}`)).catch((error: unknown) => error)
+    expect(twice).toMatchObject({ code: 'misuse', message: expect.stringContaining('two keys with the id "a"') })
+    for (const key of [KEY, OTHER_KEY]) expect(inspect(twice)).not.toContain(key)
+    expect(() => localKeys(`a:${KEY}`).rotate(`a:${OTHER_KEY}`)).toThrow(/two keys with the id "a"/)
+    // The same key again loses nothing.
+    expect(localKeys(`a:${KEY}`, `b:${OTHER_KEY}`, `a:${KEY}`).current()).toBe('a')
+  })
+
+  it.skipIf(process.platform === 'win32')('case 274: a database that others may read is made private', async () => {
+    const file = fileName()
+    const modes = () => [file, `${file}-wal`, `${file}-shm`].map((one) => (statSync(one).mode & 0o777).toString(8))
+    const first = sqliteStore(file)
+    await first.tenants()
+    for (const one of [file, `${file}-wal`, `${file}-shm`]) chmodSync(one, 0o644)
+    expect(modes()).toEqual(['644', '644', '644'])
+    const second = sqliteStore(file)
+    expect(modes()).toEqual(['600', '600', '600'])
+    await first.close()
+    await second.close()
+    const empty = fileName()
+    writeFileSync(empty, '', { mode: 0o666 })
+    await sqliteStore(empty).close()
+    expect((statSync(empty).mode & 0o777).toString(8)).toBe('600')
   })
 })
 

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Server as NetServer } from 'node:net'
+import { getDefaultAutoSelectFamily, Server as NetServer, setDefaultAutoSelectFamily } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -139,6 +139,39 @@ describe('the guarded fetch', () => {
     expect((await guarded(origin)).status).toBe(200)
     expect(allowed.asked).toEqual(['mcp.example'])
     expect(target.connections).toBe(1)
+  })
+
+  it.each([
+    '[::ffff:0:10.0.0.1]',
+    '[::ffff:0:808:808]',
+    '[::ffff:8.8.8.8]',
+    '[5f00::1]',
+    '[3fff::1]',
+    '[3fff:fff::1]',
+    '[64:ff9b:1::1]',
+    '[100::1]',
+    '[::8.8.8.8]',
+  ])('case 275: %s is refused before a socket is opened', async (host) => {
+    const literal = resolver(['127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup: literal.lookup })(`https://${host}/`))
+    const { lookup, asked } = resolver([host.slice(1, -1)])
+    await refusal(createGuardedFetch({ lookup })('https://mcp.example/'))
+    expect(literal.asked).toEqual([])
+    expect(asked).toEqual(['mcp.example'])
+  })
+
+  it.each([true, false])('case 275: works with autoSelectFamily %s', async (auto) => {
+    const before = getDefaultAutoSelectFamily()
+    onTestFinished(() => setDefaultAutoSelectFamily(before))
+    setDefaultAutoSelectFamily(auto)
+    const target = await listen()
+    const { lookup, asked } = resolver(['127.0.0.1'])
+    const origin = `http://mcp.example:${target.port}`
+    expect((await createGuardedFetch({ lookup, dangerouslyAllowOrigins: [origin] })(origin)).status).toBe(200)
+    expect(asked).toEqual(['mcp.example'])
+    // The other address of a name is not taken unchecked.
+    const mixed = resolver(['93.184.216.34', '127.0.0.1'])
+    await refusal(createGuardedFetch({ lookup: mixed.lookup })('https://mcp.example:8443/'))
   })
 
   it.each([302, 307])('case 134: a %d to a private place is not followed', async (status) => {

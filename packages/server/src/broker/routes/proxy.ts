@@ -6,6 +6,7 @@ import type { Door } from '../../use/door.ts'
 import { absent } from '../../vault/accounts.ts'
 import type { Custodian } from '../../vault/custodian.ts'
 import { badRequest, noAccount, noRoute, refusal } from '../answers.ts'
+import { readBytes } from '../body.ts'
 import type { Setup } from '../options.ts'
 import type { Env } from '../request.ts'
 
@@ -15,7 +16,7 @@ const PAGE = 'page'
 /** Lets pages call the API of an account with its secret, by these methods. */
 export function proxyRoutes<Session>(
   app: Hono<Env>,
-  { providers, fetchFor }: Setup<Session>,
+  { providers, fetchFor, routeOf }: Setup<Session>,
   { custodian, door, methods }: { custodian: Custodian; door: Door; methods: readonly string[] },
   guard: MiddlewareHandler<Env>,
 ): void {
@@ -27,10 +28,9 @@ export function proxyRoutes<Session>(
     const account = await custodian.find(owner, id)
     const provider = account && providers.get(account.provider)
     if (!provider) throw noAccount()
-    const { pathname, search } = new URL(c.req.url)
     // As it was sent: what a router has decoded could not be told from what was written.
-    const path = pathname.slice(pathname.indexOf(`${id}/api/`) + `${id}/api`.length)
-    const verdict = allowRules([{ provider, allow: ALL_CALLS }])(method, provider.apiBaseUrl + path + search)
+    const path = routeOf(c.req.raw).replace(/^\/accounts\/[^/]+\/api/, '') + new URL(c.req.url).search
+    const verdict = allowRules([{ provider, allow: ALL_CALLS }])(method, provider.apiBaseUrl + path)
     if ('reason' in verdict) throw badRequest(`This path does not belong to the API of ${provider.name}.`)
     const identity = await door
       .authorize({ owner, provider: provider.id, accountId: id, agent: PAGE, audience: verdict.url.origin })
@@ -41,8 +41,9 @@ export function proxyRoutes<Session>(
       })
     const secret = secretOf(provider, identity)
     if (!secret) throw absent(id)
-    const body = c.var.body && JSON.stringify(c.var.body)
     const { headers } = c.req.raw
+    const bytes = await readBytes(c.req.raw)
+    const body = bytes.length > 0 ? bytes : undefined
     const answer = await sendAs(secret, { url: verdict.url, method, headers, body, fetch: fetchFor() }, PAGE_POLICY)
     const { status } = answer
     const isRedirect = status >= 300 && status < 400 && status !== 304

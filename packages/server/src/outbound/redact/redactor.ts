@@ -206,9 +206,8 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
     if (value instanceof ArrayBuffer) return (yield* copyBytes(new Uint8Array(value))).buffer
     if (ArrayBuffer.isView(value)) return yield* copyBytes(value)
     if (value instanceof ReadableStream) return value.locked ? MASK : value.pipeThrough(through())
-    if (value instanceof Headers || value instanceof URLSearchParams) {
-      const pairs = (yield* copy([...value], depth)) as [string, string][]
-      return value instanceof Headers ? new Headers(pairs) : new URLSearchParams(pairs)
+    for (const Kind of [Map, Set, Headers, URLSearchParams]) {
+      if (value instanceof Kind) return new Kind((yield* copy([...value], depth)) as never)
     }
     if (value instanceof Response) return yield* copyResponse(value)
     if (value instanceof Error) return yield* copyError(value, depth)
@@ -222,18 +221,6 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
       seen.set(value, list)
       for (const one of value) list.push(yield* copy(one, depth))
       return list
-    }
-    if (value instanceof Map) {
-      const map = new Map()
-      seen.set(value, map)
-      for (const [key, one] of value) map.set(yield* copy(key, depth), yield* copy(one, depth))
-      return map
-    }
-    if (value instanceof Set) {
-      const set = new Set()
-      seen.set(value, set)
-      for (const one of value) set.add(yield* copy(one, depth))
-      return set
     }
     const given = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value
     if (given !== value) return yield* copy(given, depth)

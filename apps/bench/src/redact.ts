@@ -1,0 +1,67 @@
+// `node src/redact.ts`: what it costs to redact a text, per MB, and the longest time that it keeps other work waiting.
+import { randomBytes } from 'node:crypto'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { LatchkeyError, redact } from '@latchkey/core'
+import { createRedactor } from '@latchkey/server'
+
+const MB = 1024 * 1024
+/** Milliseconds that nothing may keep the event loop. */
+const MAX_STOP = 100
+const secrets = [`ghp_${randomBytes(27).toString('base64url')}`, randomBytes(600).toString('base64url')]
+const { text, later } = createRedactor(secrets)
+const [short = '', long = ''] = secrets
+
+const inputs: Record<string, string> = {
+  'JSON of an API': JSON.stringify({
+    id: 1815,
+    name: 'Ada Lovelace',
+    bio: 'wrote\nnotes',
+    url: 'https://a.test/?q=%20',
+  }),
+  'secrets only': `${short} `,
+  'starts of a secret': long.slice(0, -1),
+  'escapes, never finished': '%25',
+  'white space': ' \n',
+}
+
+function measure(run: () => unknown): number {
+  const started = performance.now()
+  run()
+  return performance.now() - started
+}
+
+async function longestStop(run: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  await run()
+  // The histogram learns of a delay when its timer fires.
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  delay.disable()
+  return delay.max / 1e6
+}
+
+const cell = (value: number) => value.toFixed(1).padStart(8)
+const failures: string[] = []
+console.log('redact: two secrets of 40 and 800 characters; milliseconds')
+console.log(`  ${''.padEnd(26)}  1 MB at once  4 MB at once  per MB  longest stop, 4 MB in pieces`)
+for (const [name, piece] of Object.entries(inputs)) {
+  const of = (size: number) => piece.repeat(Math.ceil(size / piece.length)).slice(0, size)
+  text(of(MB))
+  const [small, large] = [MB, 4 * MB].map((size) => measure(() => text(of(size)))) as [number, number]
+  const stop = await longestStop(() => later(of(4 * MB)))
+  console.log(`  ${name.padEnd(26)}  ${cell(small)}      ${cell(large)}  ${cell(large / 4)}  ${cell(stop)}`)
+  if (large > 12 * small) failures.push(`${name}: four times the text took ${(large / small).toFixed(1)} times as long`)
+  if (stop > MAX_STOP) failures.push(`${name}: the event loop stood still for ${stop.toFixed(0)} ms`)
+}
+
+console.log("  a server's words in an error, 240 kB")
+for (const piece of ['eyJ-', 'token', 'code=', 'Bearer ', 'a.b-c']) {
+  const words = piece.repeat(240_000 / piece.length)
+  const whole = measure(() => redact(words))
+  const error = measure(() => new LatchkeyError('invalid_grant', 'Refused.', { detail: words }))
+  console.log(`  ${piece.padEnd(26)}  redact ${cell(whole)}  LatchkeyError ${cell(error)}`)
+  if (Math.max(whole, error) > MAX_STOP)
+    failures.push(`${piece}: the event loop stood still for ${whole.toFixed(0)} ms`)
+}
+for (const failure of failures) console.error(failure)
+if (failures.length > 0) process.exitCode = 1
