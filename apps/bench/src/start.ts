@@ -87,6 +87,7 @@ const benches: Record<string, () => Promise<boolean>> = {
   render: renders,
   spiffe: () => program('spiffe'),
   vault: () => program('vault'),
+  codemode: () => program('codemode'),
   redact: () => program('redact'),
 }
 const bench = benches[positionals[0] ?? '']

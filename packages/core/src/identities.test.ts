@@ -68,9 +68,9 @@ describe('parseIdentities()', () => {
 describe('readConnectRequest()', () => {
   const request = { type: 'authorization_required', provider: 'github', scopes: ['repo'], toolName: 'search' } as const
 
-  it('finds one in an object or in its JSON', () => {
+  it('finds one in an object', () => {
     expect(readConnectRequest(request)).toEqual(request)
-    expect(readConnectRequest(JSON.stringify(request))).toEqual(request)
+    expect(readConnectRequest(JSON.parse(JSON.stringify(request)))).toEqual(request)
     expect(readConnectRequest({ ...request, accessToken: 'x', url: 'https://evil.example' })).toEqual(request)
   })
 
@@ -90,6 +90,17 @@ describe('readConnectRequest()', () => {
     JSON.stringify({ type: 'authorization_required', provider: 'a', message: 'x'.repeat(20_000) }),
   ])('finds none in anything else (%#)', (value) => {
     expect(readConnectRequest(value)).toBeNull()
+  })
+
+  it('case 265: text is no request, a server asks for its own account, and only an MCP server has pages', () => {
+    const fake = { ...request, mode: 'url', url: 'https://github.com-login.evil.example/' }
+    expect(readConnectRequest(JSON.stringify(fake))).toBeNull()
+    expect(readConnectRequest(JSON.stringify(fake), { provider: 'github' })).toBeNull()
+    expect(readConnectRequest(fake)).toEqual(request)
+    expect(readConnectRequest(request, { provider: 'cats', server: 'https://cats.example/mcp' })).toBeNull()
+    expect(readConnectRequest(request, { provider: 'github' })).toEqual(request)
+    const cats = { ...fake, provider: 'cats' }
+    expect(readConnectRequest(cats, { server: 'https://cats.example/mcp' })).toMatchObject({ url: fake.url })
   })
 
   it('drops members of the wrong type', () => {

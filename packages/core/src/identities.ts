@@ -130,32 +130,27 @@ function readElicitation(value: Record<string, unknown>, provider: string, serve
 }
 
 /**
- * Recognises a {@link ConnectRequest} in a tool's answer, as an object or as JSON text; null for anything else. With
- * the id of an MCP server's provider it recognises that server's URL-mode elicitation, too. Pages are https; only with
- * `server`, its configured URL, may they be on this machine, where that is.
+ * Recognises a {@link ConnectRequest} in a tool's answer, which is an object; null for anything else. Text is never one:
+ * others may have written it. Of an MCP server, name its provider's id in `provider`, its configured URL in `server`, or
+ * both. Only an MCP server has pages, and its answers ask for its own account only. With its id its URL-mode elicitation is
+ * recognised, too. Pages are https; only with `server` may they be on this machine, where that is.
  */
 export function readConnectRequest(
   value: unknown,
   from: { provider?: string; server?: string } = {},
 ): ConnectRequest | null {
-  let request = value
-  if (typeof value === 'string' && value.length < 10_000 && value.includes('authorization_required')) {
-    try {
-      request = JSON.parse(value)
-    } catch {
-      return null
-    }
-  }
-  if (typeof request !== 'object' || request === null) return null
-  const elicitation = from.provider && readElicitation(request as Record<string, unknown>, from.provider, from.server)
+  if (typeof value !== 'object' || value === null) return null
+  const elicitation = from.provider && readElicitation(value as Record<string, unknown>, from.provider, from.server)
   if (elicitation) return elicitation
-  const { type, provider, scopes, mode, url } = request as Record<string, unknown>
+  const { type, provider, scopes, mode, url } = value as Record<string, unknown>
   if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
+  if (from.provider && from.provider !== provider) return null
+  const isPage = (from.provider || from.server) && mode === 'url' && isPageOf(url, from.server)
   return {
     type,
     provider,
     ...(Array.isArray(scopes) && { scopes: scopes.filter(isText) }),
-    ...texts(request, ['accountId', 'toolName', 'toolCallId', 'message', 'elicitationId']),
-    ...(mode === 'url' && isPageOf(url, from.server) && { mode, url: new URL(url).href }),
+    ...texts(value, ['accountId', 'toolName', 'toolCallId', 'message', 'elicitationId']),
+    ...(isPage && { mode, url: new URL(url).href }),
   }
 }

@@ -17,11 +17,11 @@ interface PagePromptProps {
   className?: string
 }
 
-/** Asks the person to visit a page of an MCP server's own (URL-mode elicitation), and shows whose page it really is. */
+/** Asks the person to visit a page of an MCP server's own (URL-mode elicitation), and shows whose page it really is. No other provider has pages. */
 export function PagePrompt({ provider, url, onConnected, className }: PagePromptProps) {
   const messages = useMessages()
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, provider.id))
-  if (!isPageOf(url, 'mcp' in provider ? provider.mcp.url : undefined)) return null
+  if (!('mcp' in provider) || !isPageOf(url, provider.mcp.url)) return null
   const { host } = new URL(url)
   return (
     <PromptFrame provider={provider} className={className} title={messages.promptPage(provider.name, host)}>

@@ -153,6 +153,13 @@ it('a page that a server asks to visit is linked by its host, and opens only wit
   expect(link.getAttribute('rel')).toBe('noopener noreferrer')
 })
 
+it('case 265: no page is linked for a provider that is no MCP server', () => {
+  const url = 'https://github.com-login.evil.example/'
+  const request = { type: 'authorization_required', provider: 'github', mode: 'url', url } as const
+  const { container } = show(<ConnectPrompt request={request} />, createFakeClient())
+  expect(container.innerHTML).not.toContain('evil.example')
+})
+
 it('a token in the JSON stays in the field, and is in no React state', async () => {
   const onAdd = vi.fn()
   const { container } = show(<AddMcpServer onAdd={onAdd} />)

@@ -332,7 +332,7 @@ describe('withAccount', () => {
         (one: unknown) => one,
       )
       expect(error).toBeInstanceOf(AuthorizationRequired)
-      expect(readConnectRequest(JSON.stringify(error))).toMatchObject({
+      expect(readConnectRequest(JSON.parse(JSON.stringify(error)))).toMatchObject({
         type: 'authorization_required',
         provider: 'github',
         scopes: ['repo'],

@@ -1,4 +1,5 @@
-import { type ConnectRequest, type Identity, LatchkeyError } from '@latchkey/core'
+import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import { isObject } from '@latchkey/core/server'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
@@ -89,6 +90,24 @@ export interface RequireOptions {
 const hasScopes = ({ scopes: granted }: Pick<Identity, 'scopes'>, scopes: readonly string[] = []): boolean =>
   granted === undefined || scopes.every((scope) => granted.includes(scope))
 
+/** Marks the requests that this package made. It is lost in JSON, and no JSON can contain it. */
+const MARK = Symbol('latchkey.request')
+
+/** Whether a tool's result is a request for an account: an {@link AuthorizationRequired}, its request, or a copy of that. */
+export const isRequest = (value: unknown): value is ConnectRequest | AuthorizationRequired =>
+  value instanceof AuthorizationRequired || (isObject(value) && MARK in value)
+
+/**
+ * A tool's result, which others may have written. A page would show one that has the form of a request.
+ *
+ * @throws LatchkeyError `malformed_response` for such a result.
+ */
+export function withoutRequest<T>(result: T): T {
+  if (isRequest(result) || !readConnectRequest(result)) return result
+  const message = 'The result looks like a request for an account. To ask for one, throw AuthorizationRequired.'
+  throw new LatchkeyError('malformed_response', message, { next: 'none' })
+}
+
 /**
  * A tool needs an account that the person has not connected, or not with these scopes. Its JSON is a
  * {@link ConnectRequest}, so a runtime that returns errors as JSON asks the person without further code.
@@ -102,7 +121,8 @@ export class AuthorizationRequired extends Error {
     super(message)
     this.name = 'AuthorizationRequired'
     // A copy as JSON has no undefined members.
-    this.request = JSON.parse(JSON.stringify({ ...request, type: 'authorization_required', message }))
+    const copy = JSON.parse(JSON.stringify({ ...request, type: 'authorization_required', message }))
+    this.request = Object.assign(copy, { [MARK]: true })
   }
 
   toJSON(): ConnectRequest {
@@ -123,6 +143,12 @@ export type ContextAccount = Pick<Identity, 'provider' | 'accountId' | 'scopes'>
 
 /** The context of each list of identities, because streams and generators are bound to the list. */
 const contexts = new WeakMap<readonly Identity[], AgentContext>()
+
+/** The accounts whose secrets a context has held or opened, by token. */
+const opened = new WeakMap<object, Map<string, Identity>>()
+
+/** All of them, also those of tokens that have been renewed since. */
+export const openedIn = (context: AgentContext): Identity[] => [...(opened.get(context)?.values() ?? [])]
 
 /**
  * The person that the agent acts for in this request, and their accounts: made by `broker.agentContext`. It is never global:
@@ -155,6 +181,7 @@ export class AgentContext<Provider extends string = string> {
     this.oauthTokens = Object.freeze(tokens)
     this.#identities = Object.freeze(Object.values(tokens).map((token) => token.toIdentity()))
     contexts.set(this.#identities, this as unknown as AgentContext)
+    opened.set(this, new Map(this.#identities.map((identity) => [identity.accessToken, identity])))
   }
 
   /**
@@ -215,6 +242,7 @@ export class AgentContext<Provider extends string = string> {
     const reference = this.#vault?.references.get(provider)
     if (reference === undefined) return request.forceRefresh ? undefined : this.oauthTokens[provider as Provider]
     const identity = await this.#vault?.open(provider, reference, request)
+    if (identity) opened.get(this)?.set(identity.accessToken, identity)
     return identity && new AgentToken(provider, oauthTokenOf(identity))
   }
 

@@ -300,7 +300,7 @@ describe('requireIdentity', () => {
     try {
       missing()
     } catch (error) {
-      expect(readConnectRequest(JSON.stringify(error))).toEqual({
+      expect(readConnectRequest(JSON.parse(JSON.stringify(error)))).toEqual({
         type: 'authorization_required',
         provider: 'kaggle',
         scopes: ['read'],

@@ -3,7 +3,7 @@ import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../outbound/redact/redactor.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
-import { AgentContext, AuthorizationRequired } from './context.ts'
+import { AgentContext, AuthorizationRequired, isRequest, openedIn, withoutRequest } from './context.ts'
 
 /** Options of {@link withAccount}. */
 export interface WithAccountOptions {
@@ -79,16 +79,13 @@ export function withAccount<Input, Options>(
       throw new AuthorizationRequired({ ...error.request, toolCallId })
     })
     record({ action: 'used', accountId: token.accountId })
-    const given = new Set(secretsOf([token.toIdentity()], provider && [provider]))
     const accountFetch = provider && createAccountFetch({ ...options, context, rules: [{ provider, allow, scopes }] })
     const account: ToolAccount = {
       provider: id,
       accountId: token.accountId,
       scopes: token.scopes,
       async getToken() {
-        const { access_token } = await context.getToken(id, options)
-        given.add(access_token)
-        return access_token
+        return (await context.getToken(id, options)).access_token
       },
       async fetch(path, init) {
         if (accountFetch) return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
@@ -96,9 +93,12 @@ export function withAccount<Input, Options>(
         throw new LatchkeyError('misuse', message)
       },
     }
-    /** Made for each use, because the token may have been renewed since. */
-    const clean = async <T>(value: T): Promise<T> =>
-      value instanceof AuthorizationRequired ? value : createRedactor(given).later(value)
+    /** Made for each use, because the token may have been renewed since. Of other accounts the token is secret. */
+    const clean = async <T>(value: T): Promise<T> => {
+      if (isRequest(value)) return value
+      const known = openedIn(context).map((one) => (one.provider === id ? one : { ...one, fields: {} }))
+      return createRedactor(secretsOf(known, provider && [provider])).later(withoutRequest(value))
+    }
     return { account, clean }
   }
 

@@ -9,7 +9,7 @@ import { generateText, isStepCount, tool } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { AgentContext, type UseEntry, withAccount, withIdentities } from '../../index.ts'
+import { AgentContext, AuthorizationRequired, type UseEntry, withAccount, withIdentities } from '../../index.ts'
 import { type CodeModeOptions, type CodeResult, createCodeMode } from './code-mode.ts'
 
 const CALLBACK = 'https://app.example/cb'
@@ -440,7 +440,9 @@ describe('a missing account', () => {
         inputSchema: z.object({}),
         execute: withAccount({ provider: 'github' }, async (_input, account) => account.accountId),
       }),
-      answering: { execute: () => ({ type: 'authorization_required', provider: 'github' }) },
+      answering: {
+        execute: () => ({ ...new AuthorizationRequired({ provider: 'github' }).request, message: 'Please.' }),
+      },
     }
     const mode = codeMode({ tools })
     for (const name of ['throwing', 'answering']) {

@@ -1,9 +1,9 @@
 import { createHash, randomInt, randomUUID } from 'node:crypto'
-import { type ConnectRequest, readConnectRequest } from '@latchkey/core'
+import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
-import { AgentContext, AuthorizationRequired } from '../context.ts'
+import { AgentContext, AuthorizationRequired, isRequest, openedIn, withoutRequest } from '../context.ts'
 import { type PausedRun, signedContinuations, storedContinuations } from './continuations.ts'
 import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
 
@@ -28,6 +28,19 @@ export interface CodeModeOptions {
   /** Called for every use of an account by `fetch`, every refused call and every missing account. */
   onUse?: OnUse
   limits?: CodeLimits
+  /**
+   * Runs at the same time. Each may take `limits.memoryLimitBytes`, and keeps one core busy while it computes.
+   *
+   * @default 8
+   */
+  maxRuns?: number
+  /**
+   * Runs that wait for their turn. The time limit of a run begins with its turn. One more fails with
+   * `temporarily_unavailable`.
+   *
+   * @default 256
+   */
+  maxWaiting?: number
   /**
    * Signs continuations, which then contain the run's results so far. Any process with this secret (32 bytes or more) can
    * resume them.
@@ -73,21 +86,35 @@ export interface CodeMode {
    * and `Date` and `Math.random` return the same values again.
    *
    * @throws Error with the message of the code's error, of the limit that it exceeded, or for a continuation that is not valid.
+   * @throws LatchkeyError `temporarily_unavailable` if too many runs wait.
    */
   run(run: CodeRun): Promise<CodeResult>
 }
 
-const LIMITS = { timeoutMs: 30_000, memoryLimitBytes: 64 * 1024 * 1024, maxResultBytes: 1024 * 1024, maxCalls: 256 }
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+const MB = 1024 * 1024
+const LIMITS = {
+  timeoutMs: 30_000,
+  memoryLimitBytes: 64 * MB,
+  maxResultBytes: MB,
+  maxAnswerBytes: 8 * MB,
+  maxCalls: 256,
+}
+/** Longer code is not parsed. */
+const MAX_SOURCE = MB
+/** Calls of one run at the same time: the answer of each is held in memory. */
+const MAX_CALLING = 4
 
 /** Creates a runner for code that a model writes, which combines tools and calls APIs with the person's accounts. Call it once per app. */
 export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
-  const { tools = {}, rules = [], onUse, limits, continuationSecret } = options
+  const { tools = {}, rules = [], onUse, maxRuns = 8, maxWaiting = 256, continuationSecret } = options
+  const limits = { ...LIMITS, ...options.limits }
   const providers = rules.map(({ provider }) => provider)
+  const inTurn = createTurns(maxRuns, maxWaiting)
   const continuations = continuationSecret ? signedContinuations(continuationSecret) : storedContinuations()
 
   return {
     async run({ source, continuation, declined = [], abortSignal }) {
+      if (source.length > MAX_SOURCE) throw new RangeError(`The code is longer than ${MAX_SOURCE} characters.`)
       const context = AgentContext.current()
       const run = createHash('sha256')
         .update(JSON.stringify([context.userId, source]))
@@ -96,8 +123,11 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
         ? await continuations.take(run, continuation)
         : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
       const used = new Map(started.used.map((account) => [account.provider, account]))
-      const identities = Object.values(context.oauthTokens).map((token) => token.toIdentity())
-      const redactor = createRedactor(secretsOf(identities, providers))
+      /** Made for each use, because a token may have been opened or renewed since. */
+      const clean = <T>(value: T): Promise<T> => createRedactor(secretsOf(openedIn(context), providers)).later(value)
+      const inTurnOfRun = createTurns(MAX_CALLING, limits.maxCalls)
+      let room = limits.maxAnswerBytes
+      for (const { output = '' } of started.answers) room -= Buffer.byteLength(output)
       const accountFetch = createAccountFetch({
         rules,
         context,
@@ -121,37 +151,76 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
       /** Calls a tool in the person's context. A missing account pauses the run. The output is redacted. */
       const call = async (name: string, json: string | undefined, signal: AbortSignal): Promise<CallOutcome> => {
         try {
+          signal.throwIfAborted()
           const input: unknown = json && JSON.parse(json)
           const toolName = name.replace(/^tools\./, '')
           const tool = toolName !== name && Object.hasOwn(tools, toolName) ? tools[toolName] : undefined
           const output: unknown = await context.run(() =>
             tool ? callTool(toolName, tool, input, signal) : sendRequest(input as GuestRequest, signal),
           )
-          const request = readConnectRequest(output)
-          return request ? pause(request) : { output: toJson(await redactor.later(output), MAX_ANSWER_BYTES) }
+          // Only an object that our own code made. Others may have written what a tool returns.
+          if (isRequest(output)) return pause(output instanceof AuthorizationRequired ? output.request : output)
+          const answer = toJson(await clean(output), room)
+          room -= Buffer.byteLength(answer ?? '')
+          return { output: answer }
         } catch (error) {
           if (error instanceof AuthorizationRequired) return pause(error.request)
           // Only the message: an error's other properties may hold a request.
           const message = error instanceof Error ? error.message : 'The tool failed.'
-          return { error: redactor.text(message), code: 'TOOL_ERROR' }
+          return { error: (await clean(message)).slice(0, 10_000), code: 'TOOL_ERROR' }
         }
       }
 
-      const guest = { source, tools: Object.keys(tools), limits: { ...LIMITS, ...limits } }
-      const ended = await runProgram({ ...started, ...guest, signal: abortSignal, call }).catch(
+      const guest = { source, tools: Object.keys(tools), limits, signal: abortSignal }
+      const callInTurn: typeof call = (...asked) => inTurnOfRun(() => call(...asked))
+      const ended = await inTurn(() => runProgram({ ...started, ...guest, call: callInTurn }), abortSignal).catch(
         async (error: unknown) => {
-          throw await redactor.later(error)
+          throw await clean(error)
         },
       )
       const accounts = [...used.values()]
-      if (ended.status === 'completed') return { ...(await redactor.later(ended)), accounts }
-      const { status, requests, answers } = ended
+      if (ended.status === 'completed') {
+        withoutRequest(ended.value)
+        return { ...(await clean(ended)), accounts }
+      }
+      const { status, requests } = ended
+      // Again, because a later call may have opened another token.
+      const answers = await Promise.all(ended.answers.map(clean))
       return {
         status,
         requests: requests as [ConnectRequest, ...ConnectRequest[]],
         continuation: await continuations.put(run, { ...started, answers, used: accounts }),
       }
     },
+  }
+}
+
+/** Lets `max` functions run at a time, while at most `maxWaiting` wait. */
+function createTurns(max: number, maxWaiting: number) {
+  const waiting = new Set<() => void>()
+  let free = max
+  return async <T>(fn: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    signal?.throwIfAborted()
+    if (free > 0) free -= 1
+    else {
+      if (waiting.size >= maxWaiting) {
+        const message = `${max} runs are under way and ${maxWaiting} wait. Try again later.`
+        throw new LatchkeyError('temporarily_unavailable', message)
+      }
+      await new Promise<void>((resolve, reject) => {
+        waiting.add(resolve)
+        signal?.addEventListener('abort', () => waiting.delete(resolve) && reject(signal.reason), { once: true })
+      })
+    }
+    try {
+      return await fn()
+    } finally {
+      const [next] = waiting
+      if (next) {
+        waiting.delete(next)
+        next()
+      } else free += 1
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { stripTypeScriptTypes } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { newQuickJSWASMModuleFromVariant, type QuickJSHandle } from 'quickjs-emscripten-core'
-import type { Answer, FromWorker, Guest } from './sandbox.ts'
+import { type Answer, type FromWorker, type Guest, MAX_VALUES } from './sandbox.ts'
 
 // The worker thread of one run. It runs QuickJS and exchanges only text. It ends with the run, which frees its memory.
 
@@ -9,7 +9,7 @@ const { source, tools, seed, at, limits } = workerData as Guest
 /** Bytes that QuickJS itself needs, for its stack and a context. */
 const OWN_BYTES = 8 * 1024 * 1024
 const MAX_INPUT_BYTES = 8 * 1024 * 1024
-const MAX_LOG_BYTES = 8 * 1024 * 1024
+const MAX_LOG_BYTES = 2 * 1024 * 1024
 
 /**
  * The globals of the code: `tools`, `fetch`, and a `console` whose lines are returned instead of printed. The clock changes
@@ -17,7 +17,7 @@ const MAX_LOG_BYTES = 8 * 1024 * 1024
  */
 const PRELUDE = `(send, done, fail, tools, seed, at) => {
   const { stringify, parse } = JSON, pending = new Map(), logs = [];
-  let calls = 0, now = at;
+  let calls = 0, logged = 0, now = at;
   const pack = (value) => stringify(value, function (key, one) {
     const raw = this[key];
     for (const kind of [Map, Set, WeakMap, WeakSet, ArrayBuffer, Promise]) if (raw instanceof kind) throw new TypeError('A ' + kind.name + ' is not a JSON value.');
@@ -31,7 +31,10 @@ const PRELUDE = `(send, done, fail, tools, seed, at) => {
     pending.set(calls++, { resolve, reject });
   });
   const show = (value) => { try { return typeof value === 'string' ? value : stringify(value) ?? String(value); } catch { return String(value); } };
-  const log = (...values) => { if (logs.length < 1000) logs.push(values.map(show).join(' ').slice(0, 2000)); };
+  const log = (...values) => {
+    const line = values.map(show).join(' ').slice(0, 2000);
+    if (logs.length < 1000 && (logged += line.length) <= 200_000) logs.push(line);
+  };
   const RealDate = Date;
   const GuestDate = function Date(...parts) {
     return new.target ? Reflect.construct(RealDate, parts.length ? parts : [now], new.target) : new RealDate(now).toString();
@@ -91,13 +94,21 @@ const runtime = quickjs.newRuntime()
 runtime.setMaxStackSize(256 * 1024)
 const vm = runtime.newContext()
 
-/** Reads a string from QuickJS. Its length is checked before it is copied. */
+/** Reads a JSON text from QuickJS. Its length is checked before it is copied, and its values are counted before it is sent. */
 function read(handle: QuickJSHandle, maxBytes: number, what: string): string | undefined {
   if (vm.typeof(handle) !== 'string') return undefined
   const tooLarge = () => new RangeError(`${what} is larger than its limit of ${maxBytes} bytes.`)
   if (vm.getProp(handle, 'length').consume((length) => vm.getNumber(length)) > maxBytes) throw tooLarge()
   const text = vm.getString(handle)
   if (Buffer.byteLength(text) > maxBytes) throw tooLarge()
+  let values = 0
+  let isText = false
+  for (let at = 0; at < text.length; at++) {
+    if (isText && text[at] === '\\') at += 1
+    else if (text[at] === '"') isText = !isText
+    else if (!isText && ',[{'.includes(text[at] ?? '')) values += 1
+  }
+  if (values > MAX_VALUES) throw new RangeError(`${what} has more values than the limit of ${MAX_VALUES}.`)
   return text
 }
 

@@ -23,6 +23,12 @@ export interface CodeLimits {
    */
   maxResultBytes?: number
   /**
+   * Maximum bytes of all answers to the code's calls, as JSON.
+   *
+   * @default 8_388_608
+   */
+  maxAnswerBytes?: number
+  /**
    * Maximum number of calls of tools and `fetch`.
    *
    * @default 256
@@ -83,6 +89,9 @@ type Asked = Extract<FromWorker, { type: 'call' }> & { hash: string }
 /** Maximum milliseconds for the thread to start. */
 const START = 30_000
 
+/** Maximum values in a JSON text. Reading them blocks the event loop. */
+export const MAX_VALUES = 100_000
+
 /** The worker file: TypeScript in the sources, JavaScript in the package. */
 const WORKER = new URL(`./sandbox-worker${path.extname(import.meta.url)}`, import.meta.url)
 
@@ -117,13 +126,13 @@ export function runProgram(program: Program): Promise<Ended> {
       if (ending.signal.aborted) return
       clearTimeout(timer)
       ending.abort()
-      void worker.terminate()
-      settle()
+      // The run is over when its memory is free.
+      void worker.terminate().finally(settle)
     }
     const fail = (error: unknown) => end(() => reject(error))
-    const late = (milliseconds: number) =>
-      setTimeout(() => fail(new Error(`The code timed out after ${milliseconds} ms.`)), milliseconds)
-    let timer = late(START)
+    const late = (what: string, milliseconds: number) =>
+      setTimeout(() => fail(new Error(`${what} after ${milliseconds} ms.`)), milliseconds)
+    let timer = late('The sandbox did not start', START)
     signal?.addEventListener('abort', () => fail(signal.reason), { signal: ending.signal })
 
     const deliver = (answer: Answer) => {
@@ -169,7 +178,7 @@ export function runProgram(program: Program): Promise<Ended> {
       if (ending.signal.aborted) return
       if (message.type === 'started') {
         clearTimeout(timer)
-        timer = late(limits.timeoutMs)
+        timer = late('The code timed out', limits.timeoutMs)
       } else if (message.type === 'call') {
         asked.set(message.id, { ...message, hash: hashOf(message.name, message.input) })
       } else if (message.type === 'idle') {
@@ -191,17 +200,29 @@ const hashOf = (...parts: (string | undefined)[]) =>
 
 const NO_JSON = [Map, Set, WeakMap, WeakSet, ArrayBuffer, Promise]
 
-/** A value as JSON. @throws TypeError for a value that JSON would silently change, RangeError if it is too large. */
+/**
+ * A value as JSON.
+ *
+ * @throws TypeError for a value that JSON would silently change, RangeError if it is too large. Both are thrown while it is
+ *   read, because a small value can be large JSON.
+ */
 export function toJson(value: unknown, maxBytes: number): string | undefined {
+  let values = 0
+  let size = 0
+  const tooLarge = (size: string) => new RangeError(`The answer is larger than its limit of ${size}.`)
   const json = JSON.stringify(value, function (this: Record<string, unknown>, key: string, one: unknown) {
     const raw = this[key]
     const isNone = NO_JSON.some((kind) => raw instanceof kind) || ArrayBuffer.isView(raw)
     if (isNone) throw new TypeError(`A ${(raw as object).constructor.name} is not a JSON value.`)
+    values += 1
+    size += key.length + (typeof one === 'string' ? one.length : 1)
+    if (values > MAX_VALUES || (Array.isArray(raw) && raw.length > MAX_VALUES)) throw tooLarge(`${MAX_VALUES} values`)
+    if (size > maxBytes) throw tooLarge(`${maxBytes} bytes`)
     if (Array.isArray(raw) && Object.keys(raw).length < raw.length) {
       throw new TypeError('A sparse array is not a JSON value.')
     }
     return one
   }) as string | undefined
-  if (json && Buffer.byteLength(json) > maxBytes) throw new RangeError(`The answer is larger than ${maxBytes} bytes.`)
+  if (json && Buffer.byteLength(json) > maxBytes) throw tooLarge(`${maxBytes} bytes`)
   return json
 }

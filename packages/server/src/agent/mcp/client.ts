@@ -5,8 +5,9 @@ import { isResourceOf } from '@latchkey/core/server'
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
+import { createRedactor } from '../../outbound/redact/redactor.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
-import { AgentContext, AuthorizationRequired, type OpenRequest } from '../context.ts'
+import { AgentContext, AuthorizationRequired, type OpenRequest, withoutRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {
@@ -37,7 +38,7 @@ export interface McpToolResult {
   structuredContent?: unknown
 }
 
-/** A session with an MCP server: the official client, with its errors translated. */
+/** A session with an MCP server: the official client, with its errors translated and its answers redacted. */
 export interface McpSession {
   client: Client
   /** Runs one request. If the server needs the person to act, throws {@link AuthorizationRequired}. */
@@ -48,6 +49,8 @@ export interface McpSessionOptions
   extends Partial<McpTarget>,
     Pick<AuthenticatedMcpClientOptions, 'visited' | 'clientInfo'> {
   id: string
+  /** What the server is given, and may say again. Read for each answer, so that a renewed token can be added. */
+  secrets: Iterable<string>
   /**
    * Whether to ask for the server's protocol version first.
    *
@@ -67,7 +70,15 @@ const calls = new AsyncLocalStorage<Call>()
 
 /** Makes a session, not connected yet. The first one loads the official client. */
 export async function createMcpSession(options: McpSessionOptions): Promise<McpSession> {
-  const { id, name = id, url, visited = [], clientInfo = { name: 'latchkey', version: '0' }, negotiate } = options
+  const {
+    id,
+    name = id,
+    url,
+    visited = [],
+    clientInfo = { name: 'latchkey', version: '0' },
+    negotiate,
+    secrets,
+  } = options
   const from = { provider: id, server: url }
   const { Client } = await import('@modelcontextprotocol/client')
   const client = new Client(clientInfo, {
@@ -94,12 +105,13 @@ export async function createMcpSession(options: McpSessionOptions): Promise<McpS
       let error: unknown
       try {
         const result = await calls.run(call, () => request(client))
-        if (!call.wanted) return result
+        withoutRequest((result as { structuredContent?: unknown } | undefined)?.structuredContent)
+        if (!call.wanted) return await createRedactor(secrets).later(result)
       } catch (thrown) {
         error = thrown
       }
       const wanted = call.wanted ?? wantedBy(error, from)
-      if (wanted) throw new AuthorizationRequired({ ...wanted, toolName })
+      if (wanted) throw new AuthorizationRequired({ ...createRedactor(secrets).value(wanted), toolName })
       throw readError(error, id, name)
     },
   }
@@ -212,12 +224,13 @@ export class AuthenticatedMcpClient {
 
   async #connect(): Promise<McpSession> {
     const { visited, clientInfo } = this.#options
+    const secrets = new Set<string>()
     const [session, { StreamableHTTPClientTransport }] = await Promise.all([
-      createMcpSession({ ...this.#target, visited, clientInfo, negotiate: true }),
+      createMcpSession({ ...this.#target, visited, clientInfo, secrets, negotiate: true }),
       import('@modelcontextprotocol/client'),
     ])
     const transport = new StreamableHTTPClientTransport(new URL(this.#target.url), {
-      fetch: (url, init) => this.#ask(url, init),
+      fetch: (url, init) => this.#ask(secrets, url, init),
     })
     await session.run(undefined, (client) => client.connect(transport))
     return session
@@ -239,7 +252,7 @@ export class AuthenticatedMcpClient {
   }
 
   /** Sends one HTTP request with the person's token, to the server's own URL only. */
-  async #ask(url: string | URL, init: RequestInit = {}): Promise<Response> {
+  async #ask(secrets: Set<string>, url: string | URL, init: RequestInit = {}): Promise<Response> {
     const { id, name = id } = this.#target
     if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
     // No standalone GET stream: it would outlive the request that this runs for.
@@ -249,6 +262,7 @@ export class AuthenticatedMcpClient {
       (renew) => this.#token(renew, used?.accountId),
       (token) => {
         used = token
+        secrets.add(token.accessToken)
         // Not awaited: a server forgets a session that has ended.
         const signal = init.method === 'DELETE' ? AbortSignal.timeout(END_TIMEOUT) : init.signal
         const request = { ...init, signal, url, fetch: this.#fetch }

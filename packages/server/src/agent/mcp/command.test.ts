@@ -101,6 +101,27 @@ it('a program that does not answer is killed', async () => {
   expect(await failure(silent.listTools())).toMatchObject({ code: 'not_configured' })
 })
 
+/** A server that answers a call with the JSON that it computes from `call`. */
+const answering = (result: string) => ({
+  command: process.execPath,
+  args: ['-e', SPY.replace(/'tools\/call': .*,?\n/, `'tools/call': method === 'tools/call' && ${result},\n`)],
+  env,
+})
+
+it.each([
+  ['a million values', '{ content: [], structuredContent: { list: new Array(1e6).fill(0) } }'],
+  ['an answer of 20 MB', '{ content: [{ type: "text", text: "x".repeat(20e6) }] }'],
+  ['two million parts', '{ content: new Array(1e5).fill({ type: "text", text: "" }) }'],
+])('case 228: an MCP server that answers with %s is refused', async (_name, result) => {
+  const before = process.memoryUsage()
+  const command = commandOf(answering(result), { timeout: 10_000 })
+  const error = await failure(
+    withIdentities([{ provider: 'github', accessToken: TOKEN }], () => command.callTool('spy')),
+  )
+  expect(error).toMatchObject({ code: 'malformed_response' })
+  expect(process.memoryUsage().external - before.external).toBeLessThan(100 * 1024 * 1024)
+})
+
 it('a reference to an unknown account, or an entry without a command, is an error', () => {
   expect(() => commandOf({ command: 'x', env: { A: `\${HOME}` } })).toThrow('mcpServers.projects.env.A: ')
   expect(() => commandOf({ url: 'https://mcp.example/' })).toThrow('mcpServers.projects: ')

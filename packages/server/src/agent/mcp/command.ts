@@ -1,7 +1,7 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
 import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
-import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
+import { secretsOf } from '../../outbound/redact/redactor.ts'
 import { AgentContext } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
@@ -91,6 +91,9 @@ export interface McpCommandOptions extends ResolveMcpServersOptions {
   timeout?: number
 }
 
+/** A larger answer ends the program. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
 /**
  * An MCP server that runs as a child process: a `command` entry of **this server's** configuration. Never make one from a
  * request: the sender could run any program here.
@@ -135,15 +138,15 @@ export class McpCommand {
     const { entry, secrets } = await fill(this.#entry, this.#options)
     const { id, name, command = '', args = [], env = {} } = entry
     const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio')
-    const session = await createMcpSession({ id, name })
+    const session = await createMcpSession({ id, name, secrets })
+    const params = { command, args: [...args], env: { ...env }, cwd, maxBufferSize: MAX_ANSWER_BYTES }
     // Its stderr may contain the secrets.
-    const transport = new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: 'ignore', cwd })
-    const clean = createRedactor(secrets)
+    const transport = new StdioClientTransport({ ...params, stderr: 'ignore' })
     try {
       await session.client.connect(transport, { timeout }).catch(() => {
         throw new LatchkeyError('not_configured', `${name} could not be started.`)
       })
-      return clean.value(await session.run(toolName, (client) => request(client, timeout)))
+      return await session.run(toolName, (client) => request(client, timeout))
     } finally {
       await transport.close()
     }

@@ -1,6 +1,9 @@
+// Security cases I, 227, 228, 240, 264-266, 272, 287, 293, 350: Budgets. A release waits for 227, 228, 240, 264, 266.
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Identity } from '@latchkey/core'
@@ -217,6 +220,92 @@ describe('limits', () => {
     const small = await run('', { manifest, limits: { maxMemoryBytes: 64 * 1024 * 1024 } })
     expect(small.exitCode).toBe(1)
     expect(small.stderr).toContain('MemoryError')
+  })
+
+  it('case 240: a skill ends within its limit if its host is killed', async () => {
+    // The skill holds a connection, which the system closes when it ends.
+    const server = net.createServer()
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const connected = once(server, 'connection')
+    writeFileSync(
+      path.join(folder, 'skill.mjs'),
+      `import net from 'node:net'; net.connect(${port}, '127.0.0.1'); setInterval(() => {}, 1000)`,
+    )
+    writeFileSync(
+      path.join(folder, 'host.mjs'),
+      `import { AgentContext } from ${JSON.stringify(new URL('../../index.ts', import.meta.url))}
+      import { Skill } from ${JSON.stringify(new URL('./skills.ts', import.meta.url))}
+      const skill = await Skill.of({ name: 'test', command: ['node', 'skill.mjs'] }, ${JSON.stringify(folder)})
+      await skill.run({ context: AgentContext.fromIdentities([]), limits: { timeoutMs: 3000 } })`,
+    )
+    const host = spawn(process.execPath, [path.join(folder, 'host.mjs')], { stdio: 'inherit' })
+    try {
+      const [socket] = (await connected) as [net.Socket]
+      const closed = once(
+        socket.on('error', () => {}),
+        'close',
+      )
+      host.kill('SIGKILL')
+      await closed
+    } finally {
+      host.kill('SIGKILL')
+      server.close()
+    }
+  })
+
+  it.skipIf(!hasPython)('case 293: its processes have one memory limit together', async ({ skip }) => {
+    const where = await run(`console.log((await import('node:fs')).readFileSync('/proc/self/cgroup', 'utf8'))`)
+    if (!where.stdout.includes('latchkey-skill-')) skip('This process may not create cgroups.')
+    const source = `
+import subprocess, sys
+hold = "import sys; held = bytearray(b'x') * 40_000_000; print('held', flush=True); sys.stdin.read()"
+start = lambda: subprocess.Popen([sys.executable, '-c', hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+all = [start() for _ in range(5)]
+print(sum(child.stdout.read(4) == b'held' for child in all))
+for child in all: child.kill()`
+    const manifest: Partial<SkillManifest> = { command: ['python3', '-c', source] }
+    const enough = await run('', { manifest, limits: { timeoutMs: 60_000 } })
+    expect(enough.stdout).toBe('5\n')
+    // Each process is far below the limit; the five are not.
+    const limits = { maxMemoryBytes: 100_000_000, timeoutMs: 60_000 }
+    expect((await run('', { manifest, limits })).stdout).not.toContain('5')
+  }, 120_000)
+
+  it.skipIf(process.platform === 'win32')('case 293: what it writes is limited', async () => {
+    const source = `
+      import { ftruncateSync, openSync } from 'node:fs'
+      try {
+        ftruncateSync(openSync('big', 'w'), 300 * 1024 * 1024)
+      } catch (error) { console.log(error.code) }`
+    const big = await run(source)
+    expect(`${big.stdout} ${big.signal} ${big.exitCode}`).toMatch(/EFBIG|SIGXFSZ|153/)
+    const few = await run(source, { limits: { maxDiskBytes: 400 * 1024 * 1024 } })
+    expect(few).toMatchObject({ stdout: '', exitCode: 0 })
+  })
+
+  it.skipIf(!hasNamespaces || process.getuid?.() !== 0)('case 293: its files are limited together', async () => {
+    const source = `
+      import { writeFileSync } from 'node:fs'
+      try {
+        for (let at = 0; at < 30; at++) writeFileSync('file' + at, Buffer.alloc(1024 * 1024))
+      } catch (error) { console.log(error.code) }`
+    expect(await run(source, { limits: { maxDiskBytes: 20 * 1024 * 1024 } })).toMatchObject({ stdout: 'ENOSPC\n' })
+    expect(await run(source)).toMatchObject({ stdout: '' })
+  })
+
+  it('case 272: a secret that the output limit cuts is masked', async () => {
+    for (const write of [
+      'secret',
+      'btoa(secret)',
+      'encodeURIComponent(secret)',
+      'Buffer.from(secret).toString("hex")',
+    ]) {
+      const source = `const secret = process.env.KAGGLE_TOKEN; process.stdout.write('x'.repeat(1000) + ${write} + 'y'.repeat(1000))`
+      const limits = { maxOutputBytes: 1012 }
+      const result = await run(source, { identities: [kaggle], manifest: { tokens: ['KAGGLE_TOKEN'] }, limits })
+      expect(result).toMatchObject({ stopped: 'output', stdout: `${'x'.repeat(1000)}[redacted]` })
+    }
   })
 
   it('gets its input, and reports its exit code', async () => {

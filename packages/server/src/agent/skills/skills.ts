@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { LatchkeyError, type Provider } from '@latchkey/core'
-import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
+import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { type OnUse, openToken, recorderOf, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext, AuthorizationRequired } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
@@ -33,7 +35,7 @@ export interface SkillManifest {
 /** Limits of one run. */
 export interface SkillLimits {
   /**
-   * Maximum milliseconds of the run.
+   * Maximum milliseconds of the run. It ends also if this process is killed or stopped, in whole seconds and not on Windows.
    *
    * @default 30_000
    */
@@ -47,9 +49,22 @@ export interface SkillLimits {
   /**
    * Maximum bytes of data memory. Enforced on Linux only. Node needs 600 MiB.
    *
+   * It is the limit of all processes of the run together if this process may create a cgroup: as root of a container with a
+   * writable `/sys/fs/cgroup`, or in a systemd service with `Delegate=yes`. Elsewhere it is the limit of each process, and
+   * many processes together may take more: limit the container that this process runs in.
+   *
    * @default 1_073_741_824
    */
   maxMemoryBytes?: number
+  /**
+   * Maximum bytes of each file that it writes. Not enforced on Windows.
+   *
+   * It is also the limit of the run's own folder if this process is root on Linux and may create namespaces: the folder is
+   * then in memory. Elsewhere many files together may take more: run skills where the disk has a quota.
+   *
+   * @default 268_435_456
+   */
+  maxDiskBytes?: number
 }
 
 /** Options of {@link Skill.run}. */
@@ -92,7 +107,8 @@ export interface SkillResult {
   accounts: UsedAccount[]
 }
 
-const DEFAULTS = { timeoutMs: 30_000, maxOutputBytes: 1024 * 1024, maxMemoryBytes: 1024 * 1024 * 1024 }
+const MB = 1024 * 1024
+const DEFAULTS = { timeoutMs: 30_000, maxOutputBytes: MB, maxMemoryBytes: 1024 * MB, maxDiskBytes: 256 * MB }
 const WINDOWS = process.platform === 'win32'
 
 /** A skill: a folder with a script in any language and a manifest. */
@@ -139,22 +155,28 @@ export class Skill {
     const { command, directory } = this.manifest
     const program = findProgram(command[0])
     const args = await Promise.all(command.slice(1).map((one) => this.#argument(one)))
-    const cwd =
-      directory === undefined
-        ? await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-'))
-        : await inside(this.folder, directory, 'directory')
+    const own =
+      directory === undefined ? await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-')) : undefined
+    const limits = { ...DEFAULTS, ...options.limits }
+    let group: string | undefined
     try {
+      const cwd = own ?? (await inside(this.folder, directory ?? '', 'directory'))
       const wrapper = isolation()
       if (wrapper.length === 0 && options.withoutNamespace === 'refuse') {
         const message =
           'A skill could read the environment of this process, because this system has no process namespaces.'
         throw new LatchkeyError('not_configured', message)
       }
-      const line = [...wrapper, ...limited(program, options.limits), ...args]
+      group = await createGroup(limits.maxMemoryBytes)
+      const isolated =
+        wrapper.length > 0 && own ? [...wrapper, ...onSmallDisk(own, limits), program] : [...wrapper, program]
+      const line = [...limited(limits, group), ...isolated, ...args]
       const variables = { ...base(cwd), ...options.env, SKILL_DIR: this.folder, ...env }
-      return { ...(await createRedactor(secrets).later(await start(line, { cwd, env: variables }, options))), accounts }
+      const place = { cwd, env: variables, limits, redactor: createRedactor(secrets) }
+      return { ...(await start(line, place, options)), accounts }
     } finally {
-      if (directory === undefined) await rm(cwd, { recursive: true, force: true })
+      if (group) await removeGroup(group)
+      if (own) await rm(own, { recursive: true, force: true })
     }
   }
 
@@ -223,12 +245,74 @@ function findProgram(name: string): string {
   return found
 }
 
-/** Runs a program with a memory limit: a shell sets it, then `exec`s the program. */
-function limited(program: string, limits: SkillLimits = {}): string[] {
-  if (WINDOWS) return [program]
-  const { maxMemoryBytes = DEFAULTS.maxMemoryBytes } = limits
-  const kilobytes = Math.max(1, Math.ceil(maxMemoryBytes / 1024))
-  return ['/bin/sh', '-c', `ulimit -c 0; ulimit -d ${kilobytes} 2>/dev/null; exec "$@"`, 'sh', program]
+/**
+ * The start of a command line that limits what follows. A shell sets the limits, which all processes inherit, and starts a
+ * timer that kills the process group: it works also when this process is killed or stopped.
+ */
+function limited({ maxMemoryBytes, maxDiskBytes, timeoutMs }: Required<SkillLimits>, group = ''): string[] {
+  if (WINDOWS) return []
+  const script = [
+    'ulimit -c 0',
+    `ulimit -d ${Math.max(1, Math.ceil(maxMemoryBytes / 1024))} 2>/dev/null`,
+    `ulimit -f ${Math.max(1, Math.ceil(maxDiskBytes / 512))} 2>/dev/null`,
+    '[ -z "$0" ] || { echo $$ >"$0/cgroup.procs"; } 2>/dev/null',
+    `(sleep ${Math.ceil(timeoutMs / 1000)}; kill -9 -$$) </dev/null >/dev/null 2>&1 &`,
+    'exec "$@"',
+  ]
+  return ['/bin/sh', '-c', script.join('\n'), group]
+}
+
+/** In its namespace: puts the run's folder on a disk of limited size, if it is allowed to. */
+function onSmallDisk(folder: string, { maxDiskBytes }: Required<SkillLimits>): string[] {
+  const mount = `mount -t tmpfs -o size=${maxDiskBytes},mode=700 latchkey "$0" 2>/dev/null`
+  return ['/bin/sh', '-c', `${mount} && cd "$0" && unset OLDPWD; exec "$@"`, folder]
+}
+
+/** Makes a cgroup that limits the memory of all its processes together. Undefined if this process may not. */
+async function createGroup(maxMemoryBytes: number): Promise<string | undefined> {
+  const own = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
+  const first = /^\d+:memory:(.+)$/m.exec(own)?.[1]
+  const place = first ?? /^0::(.+)$/m.exec(own)?.[1] ?? '/'
+  // A group of version 2 with processes may have no groups with limits, but the group above it may.
+  for (const parent of [place, path.dirname(place)]) {
+    const group = path.join('/sys/fs/cgroup', first ? 'memory' : '', parent, `latchkey-skill-${randomUUID()}`)
+    const set = (name: string, value: number) => writeFile(path.join(group, name), String(value), { flag: 'r+' })
+    try {
+      await mkdir(group)
+      await set(first ? 'memory.limit_in_bytes' : 'memory.max', maxMemoryBytes)
+      // Swap counts too, where the system counts it.
+      await (first ? set('memory.memsw.limit_in_bytes', maxMemoryBytes) : set('memory.swap.max', 0)).catch(() => {})
+      return group
+    } catch {
+      await rmdir(group).catch(() => {})
+    }
+  }
+  return undefined
+}
+
+/** Ends what is left in a cgroup, and removes it. */
+async function removeGroup(group: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    const left = await readFile(path.join(group, 'cgroup.procs'), 'utf8').catch(() => '')
+    for (const pid of left.split('\n').map(Number)) if (pid > 0) kill(pid)
+    if (
+      await rmdir(group).then(
+        () => true,
+        () => false,
+      )
+    )
+      return
+    await delay(10)
+  }
+}
+
+/** Kills a process, or with a negative number a process group. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has already ended.
+  }
 }
 
 const NAMESPACE = ['--pid', '--fork', '--kill-child', '--mount-proc']
@@ -253,24 +337,26 @@ function isolation(): string[] {
 
 async function start(
   [command = '', ...args]: string[],
-  place: { cwd: string; env: Record<string, string> },
-  { input, limits, signal }: RunSkillOptions,
+  {
+    limits,
+    redactor,
+    ...place
+  }: { cwd: string; env: Record<string, string>; limits: Required<SkillLimits>; redactor: Redactor },
+  { input, signal }: RunSkillOptions,
 ): Promise<Omit<SkillResult, 'accounts'>> {
   signal?.throwIfAborted()
-  const { timeoutMs, maxOutputBytes } = { ...DEFAULTS, ...limits }
+  const { timeoutMs, maxOutputBytes } = limits
   // A new process group, so that its children end with it. Three pipes, and no other file of this process.
   const child = spawn(command, args, { ...place, stdio: 'pipe', detached: !WINDOWS, windowsHide: true })
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
   let size = 0
   let stopped: SkillResult['stopped']
+  const end = () => {
+    if (child.pid !== undefined) kill(WINDOWS ? child.pid : -child.pid)
+  }
   const stop = (reason: NonNullable<SkillResult['stopped']>) => {
     stopped ??= reason
-    try {
-      if (WINDOWS || child.pid === undefined) child.kill('SIGKILL')
-      else process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // It has already ended.
-    }
+    end()
     // A process that the skill left behind may keep the other end open, so this end is closed.
     child.stdout.destroy()
     child.stderr.destroy()
@@ -283,6 +369,7 @@ async function start(
       if (size > maxOutputBytes) stop('output')
     })
   }
+  const begun = performance.now()
   const timer = setTimeout(() => stop('timeout'), timeoutMs)
   const onAbort = () => stop('aborted')
   signal?.addEventListener('abort', onAbort)
@@ -291,12 +378,20 @@ async function start(
   child.stdin.end(input === undefined ? '' : JSON.stringify(input))
   try {
     const [exitCode, ending] = await once(child, 'close')
-    const textOf = (name: keyof typeof output) => Buffer.concat(output[name]).toString()
+    // Its own timer may have been the first.
+    if (ending === 'SIGKILL' && performance.now() - begun >= timeoutMs) stopped ??= 'timeout'
+    /** Redacted. Of an output that was cut, the end may be the beginning of a secret. */
+    const textOf = (name: keyof typeof output) => {
+      const { push, end: rest } = redactor.stream()
+      return push(Buffer.concat(output[name]).toString()) + (stopped ? rest() && '[redacted]' : rest())
+    }
     return { exitCode, signal: ending, stdout: textOf('stdout'), stderr: textOf('stderr'), stopped }
   } catch (cause) {
     throw new LatchkeyError('not_configured', 'The skill could not be started.', { cause })
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
+    // Its own timer, and what it left behind.
+    if (!WINDOWS && !stopped) end()
   }
 }

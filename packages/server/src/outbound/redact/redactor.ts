@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Identity, Provider } from '@latchkey/core'
+import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { flatten, scan, spellings } from './encodings.ts'
 
@@ -11,6 +11,10 @@ const MIN_LENGTH = 6
 
 /** Values nested deeper are masked whole. */
 const MAX_DEPTH = 64
+
+/** Maximum characters and bytes of one value. A member that is not text counts as {@link MEMBER} of them. */
+const MAX_SIZE = 16 * 1024 * 1024
+const MEMBER = 32
 
 /** Characters that are masked at once, before other work may run. */
 const PIECE = 64 * 1024
@@ -28,6 +32,8 @@ export interface Redactor {
   /**
    * A copy of a value, of the same type, with the secrets masked in every string, key, error, buffer, stream and response
    * in it.
+   *
+   * @throws LatchkeyError `malformed_response` if it is larger than 16 MB, where each member counts as 32 bytes.
    */
   value<T>(value: T): T
   /** Like `value`, but lets other work run meanwhile, for values that may be large. */
@@ -173,9 +179,19 @@ const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
 function copyOf(value: unknown, whole: (text: string) => Work<string>, through: () => TransformStream): Work<unknown> {
   const seen = new Map<object, unknown>()
   let done = 0
+  let left = MAX_SIZE
+  /** Pays for a part before it is read: a sparse array costs its owner nothing. */
+  const spend = (size: number) => {
+    left -= size
+    if (left >= 0) return
+    const message = `The value is larger than ${MAX_SIZE / 1024 / 1024} MB, where each member counts as ${MEMBER} bytes.`
+    throw new LatchkeyError('malformed_response', message, { next: 'none' })
+  }
 
   function* copy(value: unknown, depth: number): Work<unknown> {
-    done += typeof value === 'string' ? value.length : 32
+    const size = typeof value === 'string' ? value.length : MEMBER
+    spend(size)
+    done += size
     if (done > PIECE) {
       done = 0
       yield
@@ -200,6 +216,7 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
 
   function* copyMembers(value: object, depth: number): Work<unknown> {
     if (Array.isArray(value)) {
+      spend(value.length * MEMBER)
       const list: unknown[] = []
       seen.set(value, list)
       for (const one of value) list.push(yield* copy(one, depth))
@@ -216,6 +233,7 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
   }
 
   function* copyBytes<View extends ArrayBufferView>(view: View): Work<View> {
+    spend(view.byteLength)
     const found = latin1(view)
     const masked = yield* whole(found)
     if (masked === found) return view
