@@ -1,6 +1,6 @@
 import { createPage, type LatchkeyOptions, type Page } from './accounts/page.ts'
-import { type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
-import { hasFlows } from './connect/window.ts'
+import { type Attempts, type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
+import { hasFlows, tried } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { once } from './once.ts'
@@ -50,7 +50,7 @@ export interface LatchkeyClient<Id extends string = string> extends ClientAction
   subscribe(listener: () => void): () => void
   /**
    * Starts what a page does while it is open: it follows other tabs, keeps accounts fresh, and goes on with flows that
-   * began before a reload. Several mounts are one. Returns what ends it.
+   * began before a reload. Several mounts are one. Returns what ends it, and with the last mount every flow.
    */
   mount(): () => void
 }
@@ -127,7 +127,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       return engine || hasFlows() ? act((it) => it.resume()) : undefined
     },
     async signOut() {
-      channel?.postMessage('signed out')
+      channel?.postMessage(SIGNED_OUT)
       await signOutTab(true)
     },
     cancelRequest(id) {
@@ -155,7 +155,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     },
     getSnapshot: store.getState,
     subscribe: store.subscribe,
-    mount: createMount(page, load),
+    mount: createMount(page, load, attempts),
     getToken: (target, tokenOptions) => act((it) => it.getToken(target, tokenOptions)),
     connectKey: forward('connectKey'),
     disconnect: forward('disconnect'),
@@ -191,7 +191,8 @@ export async function importIdentities(client: LatchkeyClient): Promise<Connecte
 }
 
 /** What a page does while it is open. The engine loads with the first account or flow. */
-function createMount({ read, records, store }: Page, load: () => Promise<Engine>): LatchkeyClient['mount'] {
+function createMount(page: Page, load: () => Promise<Engine>, { running }: Attempts): LatchkeyClient['mount'] {
+  const { read, records, storage, store } = page
   let mounts = 0
   let ending: AbortController
   function begin(): AbortController {
@@ -199,7 +200,10 @@ function createMount({ read, records, store }: Page, load: () => Promise<Engine>
     let awake = false
     const wake = () => {
       const { accounts, custody } = store.getState()
-      if (awake || (Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows())) return
+      // Where accounts were once, there may be rows to remove.
+      const hadAccounts = typeof tried(() => storage.getItem(records.key('v')), null) === 'string'
+      const isEmpty = Object.keys(accounts).length === 0 && custody !== 'vault' && !hadAccounts
+      if (awake || (isEmpty && !hasFlows())) return
       awake = true
       load().then(
         (engine) => life.signal.aborted || engine.start(life.signal),
@@ -212,6 +216,9 @@ function createMount({ read, records, store }: Page, load: () => Promise<Engine>
     life.signal.onabort = () => {
       unhear?.()
       unwatch()
+      // The page was left, unless it mounts again at once, as React does in strict mode.
+      const flows = [...running.values()]
+      queueMicrotask(() => mounts || flows.map(({ end }) => end.abort()))
     }
     read()
     wake()
@@ -227,11 +234,15 @@ function createMount({ read, records, store }: Page, load: () => Promise<Engine>
   }
 }
 
-/** Hears what other tabs say, in a browser that has such channels. A server process that ends is not held up. */
+const SIGNED_OUT = 'signed out'
+
+/** Hears that another tab signed out, in a browser that has such channels. A server process that ends is not held up. */
 function openChannel(name: string, heard: () => void): BroadcastChannel | undefined {
   if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined
   const channel = new BroadcastChannel(name)
-  channel.onmessage = heard
+  channel.onmessage = ({ data }) => {
+    if (data === SIGNED_OUT) heard()
+  }
   ;(channel as { unref?: () => void }).unref?.()
   return channel
 }

@@ -45,14 +45,20 @@ export function createConnector(
     connect.signal?.addEventListener('abort', cancel)
     if (connect.signal?.aborted) cancel()
     discard(provider.id)
-    try {
+    // Whatever it waits for: a server may never answer.
+    const stopped = new Promise<never>((_, stop) => end.signal.addEventListener('abort', () => stop(end.signal.reason)))
+    const work = async () => {
       end.signal.throwIfAborted()
       const flow = attempt.resumed ?? (await request(provider, attempt, connect))
       progress.state = flow.state
-      return await complete(provider, flow, await answerTo(provider, attempt, flow))
+      return complete(provider, flow, await answerTo(provider, attempt, flow), end.signal)
+    }
+    try {
+      return await Promise.race([work(), stopped])
     } catch (error) {
       closeWindow(attempt.window)
       if (!end.signal.aborted) return fail(provider, error)
+      endpoints.letGo()
       // Another attempt may have taken its place.
       if (running.get(provider.id) === attempt) accounts.setProvider(provider.id)
       return { status: 'cancelled', next: 'connect' }
@@ -71,6 +77,8 @@ export function createConnector(
       const ended = () => reject(late(provider))
       const stop = listen(state, resolve)
       const watch = setInterval(() => {
+        // A timer stands still while a computer sleeps, or a page is kept for the back button.
+        if (expired({ startedAt })) ended()
         if (attempt.window?.closed && !accounts.store.getState().providers[provider.id]?.reason) {
           const reason = embedded() ? 'embedded' : 'popup_closed'
           accounts.setProvider(provider.id, { status: 'connecting', reason })
@@ -90,11 +98,16 @@ export function createConnector(
   }
 
   /** From the authorization response to the account. */
-  async function complete(provider: OAuthProvider, flow: Flow, query: string): Promise<ConnectOutcome> {
+  async function complete(provider: OAuthProvider, flow: Flow, query: string, signal?: AbortSignal) {
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
-    if (flow.custody === 'vault') return connected(provider, await (await vault()).finish(flow, query), flow)
+    if (flow.custody === 'vault') {
+      const account = await (await vault()).finish(flow, query)
+      // Cancelled: another flow may be under way by now.
+      signal?.throwIfAborted()
+      return connected(provider, account, flow)
+    }
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
     const response = await authorizationResponse(bound, flow, new URLSearchParams(query))
@@ -103,7 +116,7 @@ export function createConnector(
     const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target }
-    return connected(provider, await adopt(provider, secret, began, evidence), flow)
+    return connected(provider, await adopt(provider, secret, began, evidence, signal), flow)
   }
 
   /** Finishes a flow whose answer came while this page was away. */
@@ -217,7 +230,7 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
   }
 }
 
-const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
+const expired = ({ startedAt }: Pick<Flow, 'startedAt'>) => !(Date.now() - startedAt <= FLOW_LIFE)
 
 const late = (provider: Provider) =>
   errorAbout(provider, 'timeout', `${provider.name} was not answered in ten minutes.`)
