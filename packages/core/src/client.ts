@@ -199,11 +199,11 @@ function createMount(page: Page, load: () => Promise<Engine>, { running }: Attem
     const life = new AbortController()
     let awake = false
     const wake = () => {
+      if (awake) return
       const { accounts, custody } = store.getState()
+      const isEmpty = Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows()
       // Where accounts were once, there may be rows to remove.
-      const hadAccounts = typeof tried(() => storage.getItem(records.key('v')), null) === 'string'
-      const isEmpty = Object.keys(accounts).length === 0 && custody !== 'vault' && !hadAccounts
-      if (awake || (isEmpty && !hasFlows())) return
+      if (isEmpty && typeof tried(() => storage.getItem(records.key('v')), null) !== 'string') return
       awake = true
       load().then(
         (engine) => life.signal.aborted || engine.start(life.signal),
