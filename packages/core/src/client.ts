@@ -1,5 +1,5 @@
 import { createPage, type LatchkeyOptions, type Page } from './accounts/page.ts'
-import { type Attempts, type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
+import { type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
 import { hasFlows, tried } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
@@ -127,7 +127,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       return engine || hasFlows() ? act((it) => it.resume()) : undefined
     },
     async signOut() {
-      channel?.postMessage(SIGNED_OUT)
+      channel?.postMessage('signed out')
       await signOutTab(true)
     },
     cancelRequest(id) {
@@ -155,7 +155,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     },
     getSnapshot: store.getState,
     subscribe: store.subscribe,
-    mount: createMount(page, load, attempts),
+    mount: createMount(page, load),
     getToken: (target, tokenOptions) => act((it) => it.getToken(target, tokenOptions)),
     connectKey: forward('connectKey'),
     disconnect: forward('disconnect'),
@@ -191,12 +191,13 @@ export async function importIdentities(client: LatchkeyClient): Promise<Connecte
 }
 
 /** What a page does while it is open. The engine loads with the first account or flow. */
-function createMount(page: Page, load: () => Promise<Engine>, { running }: Attempts): LatchkeyClient['mount'] {
+function createMount(page: Page, load: () => Promise<Engine>): LatchkeyClient['mount'] {
   const { read, records, storage, store } = page
   let mounts = 0
   let ending: AbortController
   function begin(): AbortController {
     const life = new AbortController()
+    page.life = life.signal
     let awake = false
     const wake = () => {
       if (awake) return
@@ -216,9 +217,6 @@ function createMount(page: Page, load: () => Promise<Engine>, { running }: Attem
     life.signal.onabort = () => {
       unhear?.()
       unwatch()
-      // The page was left, unless it mounts again at once, as React does in strict mode.
-      const flows = [...running.values()]
-      queueMicrotask(() => mounts || flows.map(({ end }) => end.abort()))
     }
     read()
     wake()
@@ -234,14 +232,12 @@ function createMount(page: Page, load: () => Promise<Engine>, { running }: Attem
   }
 }
 
-const SIGNED_OUT = 'signed out'
-
 /** Hears that another tab signed out, in a browser that has such channels. A server process that ends is not held up. */
 function openChannel(name: string, heard: () => void): BroadcastChannel | undefined {
   if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined
   const channel = new BroadcastChannel(name)
   channel.onmessage = ({ data }) => {
-    if (data === SIGNED_OUT) heard()
+    if (data === 'signed out') heard()
   }
   ;(channel as { unref?: () => void }).unref?.()
   return channel

@@ -45,6 +45,12 @@ export function createConnector(
     connect.signal?.addEventListener('abort', cancel)
     if (connect.signal?.aborted) cancel()
     discard(provider.id)
+    // A page that is left ends its flows, unless it mounts again at once, as React does in strict mode.
+    const follow = () =>
+      accounts.life?.addEventListener('abort', () =>
+        queueMicrotask(() => (accounts.life?.aborted ? cancel() : follow())),
+      )
+    follow()
     // Whatever it waits for: a server may never answer.
     const stopped = new Promise<never>((_, stop) => end.signal.addEventListener('abort', () => stop(end.signal.reason)))
     const work = async () => {
