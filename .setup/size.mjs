@@ -66,7 +66,7 @@ globalThis.open = () => ({
   location: {
     replace(url) {
       const state = new URL(url).searchParams.get('state')
-      const channel = new BroadcastChannel('latchkey:' + state)
+      const channel = new BroadcastChannel('latchkey:flow:' + state)
       const again = setInterval(() => channel.postMessage({ query: '?code=c&state=' + state }), 50)
       channel.onmessage = () => clearInterval(again)
     },

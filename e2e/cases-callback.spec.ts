@@ -17,7 +17,10 @@ test('case 20: markup in an error text is never executed, whoever sent the respo
   const bare = await serve((_request, response) => html(response, callbackPage))
   try {
     for (const address of [callback, bare.origin]) {
-      for (const search of [`?error=x&error_description=${encodeURIComponent(attack)}`, query('nobody')]) {
+      for (const search of [
+        `?error=x&error_description=${encodeURIComponent(attack)}`,
+        query('nobody'.padEnd(43, '-')),
+      ]) {
         await page.goto(address + search)
         await expect(page.locator('p')).toHaveText(search.includes('state') ? 'One moment' : 'Return to the app.')
         expect(await page.evaluate(pwned)).toBeUndefined()
@@ -52,7 +55,10 @@ test('case 21: the code leaves the address, the history and the Referer at once'
   try {
     await page.goto(callback)
     const length = await page.evaluate(() => history.length)
-    await page.evaluate((to) => location.replace(to), `${callback}?code=CANARY_CODE&state=CANARY_STATE`)
+    await page.evaluate(
+      (to) => location.replace(to),
+      `${callback}?code=CANARY_CODE&state=${'CANARY_STATE'.padEnd(43, '-')}`,
+    )
     await expect(page.locator('p')).toHaveText('One moment')
     expect(await page.evaluate(() => location.search + location.hash)).toBe('')
     expect(page.url()).toBe(callback)
@@ -107,7 +113,7 @@ test('case 41: the callback page posts its code to no opener of another origin',
     document.querySelector('button').onclick = () => open(new URLSearchParams(location.search).get('to'))
   </script>`
   const foreign = await serve((_request, response) => html(response, opening))
-  const to = (state: string) => `${callback}?code=CANARY_CODE&state=${state}`
+  const to = (state: string) => `${callback}?code=CANARY_CODE&state=${state.padEnd(43, '-')}`
   const got = (one: Page) => one.evaluate(() => (window as unknown as { got: string[] }).got)
   const listener = await context.newPage()
   try {
@@ -117,7 +123,8 @@ test('case 41: the callback page posts its code to no opener of another origin',
       () =>
         new Promise((resolve) => {
           let times = 0
-          new BroadcastChannel('latchkey:foreign').onmessage = () => ++times === 2 && resolve(times)
+          const name = `latchkey:flow:${'foreign'.padEnd(43, '-')}`
+          new BroadcastChannel(name).onmessage = () => ++times === 2 && resolve(times)
         }),
     )
     await page.getByRole('button', { name: 'Open' }).click()

@@ -176,7 +176,7 @@ test('case 43: an answer that arrives through all channels at once is redeemed o
   await stranger.goto(`${app.origin}/callback`)
   const fire = (one: Page) =>
     one.evaluate(({ query, state }) => {
-      const channel = new BroadcastChannel(`latchkey:${state}`)
+      const channel = new BroadcastChannel(`latchkey:flow:${state}`)
       for (let time = 0; time < 3; time++) {
         channel.postMessage({ query })
         for (const target of [window, window.opener] as (Window | null)[])

@@ -27,7 +27,7 @@ const floorPage = (
 <button>Connect</button>
 <script>
   document.querySelector('button').onclick = () => window.open(${JSON.stringify(authorize)}, '_blank', 'popup')
-  const channel = new BroadcastChannel('latchkey:${state}')
+  const channel = new BroadcastChannel('latchkey:flow:${state}')
   channel.onmessage = ({ data }) => {
     channel.postMessage({ heard: true })
     channel.close()

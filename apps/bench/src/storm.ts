@@ -25,14 +25,14 @@ export async function startStorms() {
   return { app, server, close: () => Promise.all([app.close(), server.close()]) }
 }
 
-/** Opens tabs on one account whose access token has less than a minute to live: too short to be handed out. */
+/** Opens tabs on one account whose access token has no life left, so the first call in each refreshes it. */
 export async function tabsAtExpiry(
   context: BrowserContext,
   app: LabApp,
   server: RotatingServer,
   count: number,
 ): Promise<Page[]> {
-  server.accessTtl = 30
+  server.accessTtl = 0
   const pages = await Promise.all(Array.from({ length: count }, () => context.newPage()))
   const [first] = pages
   if (!first) return []

@@ -1,6 +1,6 @@
 import { createPage, type LatchkeyOptions, type Page } from './accounts/page.ts'
 import { type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
-import { hasFlows } from './connect/window.ts'
+import { hasFlows, tried } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
 import { asLatchkeyError, LatchkeyError } from './errors.ts'
 import { once } from './once.ts'
@@ -50,7 +50,7 @@ export interface LatchkeyClient<Id extends string = string> extends ClientAction
   subscribe(listener: () => void): () => void
   /**
    * Starts what a page does while it is open: it follows other tabs, keeps accounts fresh, and goes on with flows that
-   * began before a reload. Several mounts are one. Returns what ends it.
+   * began before a reload. Several mounts are one. Returns what ends it, and with the last mount every flow.
    */
   mount(): () => void
 }
@@ -191,15 +191,20 @@ export async function importIdentities(client: LatchkeyClient): Promise<Connecte
 }
 
 /** What a page does while it is open. The engine loads with the first account or flow. */
-function createMount({ read, records, store }: Page, load: () => Promise<Engine>): LatchkeyClient['mount'] {
+function createMount(page: Page, load: () => Promise<Engine>): LatchkeyClient['mount'] {
+  const { read, records, storage, store } = page
   let mounts = 0
   let ending: AbortController
   function begin(): AbortController {
     const life = new AbortController()
+    page.life = life.signal
     let awake = false
     const wake = () => {
+      if (awake) return
       const { accounts, custody } = store.getState()
-      if (awake || (Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows())) return
+      const isEmpty = Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows()
+      // Where accounts were once, there may be rows to remove.
+      if (isEmpty && typeof tried(() => storage.getItem(records.key('v')), null) !== 'string') return
       awake = true
       load().then(
         (engine) => life.signal.aborted || engine.start(life.signal),
@@ -227,11 +232,13 @@ function createMount({ read, records, store }: Page, load: () => Promise<Engine>
   }
 }
 
-/** Hears what other tabs say, in a browser that has such channels. A server process that ends is not held up. */
+/** Hears that another tab signed out, in a browser that has such channels. A server process that ends is not held up. */
 function openChannel(name: string, heard: () => void): BroadcastChannel | undefined {
   if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined
   const channel = new BroadcastChannel(name)
-  channel.onmessage = heard
+  channel.onmessage = ({ data }) => {
+    if (data === 'signed out') heard()
+  }
   ;(channel as { unref?: () => void }).unref?.()
   return channel
 }

@@ -56,6 +56,16 @@ export const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: 
 export const lives = ({ token, fields, expiresAt = Number.MAX_VALUE }: AccountSecret, seconds: number): boolean =>
   fields !== undefined || (token !== undefined && expiresAt - seconds * 1000 > Date.now())
 
+/** Seconds that a token must still live to be used. */
+const MIN_VALIDITY = 60
+
+/** A token that lives for a short time is used for two thirds of it: it would be refreshed before every use otherwise. */
+export const leastValidity = (life = Number.POSITIVE_INFINITY, seconds = MIN_VALIDITY): number =>
+  Math.min(seconds, life / 3)
+
+/** Whether a secret can be used now, and long enough for one call. */
+export const isFresh = (secret: AccountSecret): boolean => lives(secret, leastValidity(secret.token?.expires_in))
+
 /** Whether an account with this status can be used. */
 export const isUsable = (status: AccountStatus): boolean => status === 'connected' || status === 'expiring'
 

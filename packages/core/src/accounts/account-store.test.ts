@@ -140,7 +140,7 @@ describe('a storage that refuses', () => {
     vi.spyOn(indexedDB, 'open').mockImplementation(() => {
       throw new DOMException('denied', 'SecurityError')
     })
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const account = await connect(client, server)
     expect(client.getSnapshot()).toMatchObject({ persistence: 'unavailable' })

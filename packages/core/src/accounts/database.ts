@@ -15,6 +15,9 @@ export interface Database {
   clear(): Promise<void>
 }
 
+/** What a connection that was closed fails with: `InvalidStateError` at a new transaction, the others in the middle of one. */
+const CLOSED = ['InvalidStateError', 'AbortError', 'UnknownError']
+
 /** Opens the database of this name on first use. Every call rejects where IndexedDB is missing or forbidden. */
 export function openDatabase(name: string): Database {
   const connect = () =>
@@ -30,12 +33,26 @@ export function openDatabase(name: string): Database {
           request.result.close()
           open = once(connect)
         }
+        // The browser may close it at any time, such as when it cleans up or its storage process ended.
+        request.result.onclose = () => {
+          open = once(connect)
+        }
         resolve(request.result)
       }
       request.onerror = () => reject(request.error)
     })
   let open = once(connect)
-  async function run<T>(store: Store, mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>) {
+  type Act<T> = (store: IDBObjectStore) => IDBRequest<T>
+  /** Again once over a new connection, if it was closed under way: a token may exist nowhere but in this write. */
+  async function run<T>(store: Store, mode: IDBTransactionMode, act: Act<T>): Promise<T> {
+    const used = open
+    return attempt(store, mode, act).catch((error) => {
+      if (!CLOSED.includes(error?.name)) throw error
+      if (open === used) open = once(connect)
+      return attempt(store, mode, act)
+    })
+  }
+  async function attempt<T>(store: Store, mode: IDBTransactionMode, act: Act<T>): Promise<T> {
     const transaction = (await open()).transaction(store, mode, { durability: 'strict' })
     return new Promise<T>((resolve, reject) => {
       const request = act(transaction.objectStore(store))

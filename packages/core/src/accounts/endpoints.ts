@@ -36,6 +36,8 @@ export interface Endpoints {
   clientId(provider: OAuthProvider): Promise<string>
   /** Whether the broker keeps this provider's secrets itself. Unknown is an error: a secret must not go astray. */
   isVaulted(provider: Provider): Promise<boolean>
+  /** Somebody stopped waiting: the next one does not join what may never be answered. */
+  letGo(): void
   /** @param target the token or flow that it is for: an MCP server may have moved to another authorization server since. */
   endpoint(provider: OAuthProvider, target: GrantTarget): Promise<TokenEndpoint>
   /** See {@link Grantor.whileKnown}. */
@@ -45,11 +47,14 @@ export interface Endpoints {
 }
 
 export function createEndpoints({ options: { broker } }: Page, mcp: () => Promise<Grantor>): Endpoints {
-  const ask = once(async () => {
-    type Named = { id: string; client_id?: string; mode?: string }
+  type Named = { id: string; client_id?: string; mode?: string }
+  let known: Map<string, Named> | undefined
+  const load = async () => {
     const { providers } = await callBroker<{ providers: Named[] }>(broker ?? '', 'providers', undefined, 'GET')
-    return new Map(providers.map((named) => [named.id, named]))
-  })
+    known = new Map(providers.map((named) => [named.id, named]))
+    return known
+  }
+  let ask = once(load)
   /** What the broker says of a provider. */
   const named = async ({ id }: Provider) => (await ask()).get(id)
 
@@ -62,6 +67,9 @@ export function createEndpoints({ options: { broker } }: Page, mcp: () => Promis
 
   return {
     clientId,
+    letGo() {
+      if (!known) ask = once(load)
+    },
     bind: async (provider, target) => (isMcp(provider) ? (await mcp()).bind(provider, target) : provider),
     whileKnown: async (provider, target, act) =>
       isMcp(provider) ? (await mcp()).whileKnown(provider, target, act) : act(),

@@ -36,7 +36,7 @@ async function tell(batches: Step[][]) {
   runs += 1
   const prefix = `run${runs}`
   const server = createTinyServer()
-  server.settings.expiresIn = 30
+  server.settings.expiresIn = 0
   vi.spyOn(globalThis, 'fetch').mockImplementation(server.fetch)
   const browser = sharedStorage()
   const open = () => {

@@ -84,7 +84,7 @@ describe('scopes', () => {
   })
 
   it('case 78: a refresh asks for none, and what a narrower answer took away is recorded and named', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab({ providers: [acme(server, { scopes: ['read', 'write'] })] })
     await connect(client, server)
     server.fault('/token', { change: (answer) => ({ ...answer, scope: 'read' }) })
@@ -132,7 +132,7 @@ describe('pause', () => {
   })
 
   it('a tab that missed the message reads it from the database', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const { id } = await connect(client, server)
     const deaf = tab()
@@ -143,7 +143,7 @@ describe('pause', () => {
   })
 
   it('is not undone by a running refresh, here or in another tab', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     for (const which of ['same', 'other'] as const) {
       const client = tab()
       const { id } = await connect(client, server)
@@ -166,7 +166,7 @@ describe('pause', () => {
   })
 
   it('returns to the status from before: a needs-reconnect account stays needs-reconnect', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const { id } = await connect(client, server)
     server.endGrants()
@@ -291,7 +291,7 @@ describe('signing out', () => {
   })
 
   it('a running refresh or connect restores nothing', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const other = watched(tab())
     await connect(client, server)

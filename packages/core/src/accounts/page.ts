@@ -52,6 +52,8 @@ export interface Page {
   providers: readonly Provider[]
   /** Accounts that storage refused: they live on in this page only. */
   readonly unwritten: Set<string>
+  /** Ends with the last mount, of those that there are now. */
+  life?: AbortSignal
   /** Counts sign-outs. What began before one is not kept. */
   epoch: number
   /** Replaces the providers. A second one with an id is left out: what a page adds later cannot end the page. */

@@ -1,4 +1,4 @@
-// Security cases D, 66-78: Refresh. A release waits for 66-68, 72.
+// Security cases D, 66-78, 232, 237, 244, 279, 288, 310-312: Refresh. A release waits for 66-68, 72, 232, 237, 244, 279, 312.
 // @vitest-environment jsdom
 
 import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
@@ -130,9 +130,12 @@ describe('offline', () => {
   afterEach(() => online(true))
 
   it('offline is not an error: the token is used until it expires, and refreshed when online again', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
     server.settings.expiresIn = 30
     const client = tab()
     await connect(client, server)
+    // The last third of its life.
+    vi.setSystemTime(Date.now() + 25_000)
     const plug = unplug()
     expect(await client.getToken('acme')).toMatch(CANARY)
     expect(only(client)).toMatchObject({ status: 'connected', reason: 'offline' })
@@ -140,6 +143,7 @@ describe('offline', () => {
     const listening = vi.spyOn(window, 'addEventListener')
     watched(client)
     await eventually(() => expect(listening.mock.calls.map(([name]) => name)).toContain('online'))
+    vi.setSystemTime(Date.now() + 1)
     plug()
     await eventually(() => expect(only(client)).toMatchObject({ status: 'connected', reason: undefined, rev: 2 }))
     expect(refreshes()).toHaveLength(1)
@@ -243,7 +247,7 @@ describe('an outage', () => {
 
 describe('a page that is killed', () => {
   it('case 70: between answer and save: the next start tries once, then the account needs to be reconnected', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     await connect(client, server)
     const put = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => {
@@ -262,7 +266,7 @@ describe('a page that is killed', () => {
   })
 
   it('one retry recovers if the server tolerates a reused refresh token once', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     server.settings.rotate = false
     const client = tab()
     await connect(client, server)
@@ -284,7 +288,7 @@ describe('without Web Locks', () => {
   afterEach(() => Object.defineProperty(navigator, 'locks', { value: locks, configurable: true }))
 
   it('case 69: two tabs still make one refresh, and both get the new token', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const one = tab()
     await connect(one, server)
     const two = tab()
@@ -296,7 +300,7 @@ describe('without Web Locks', () => {
   })
 
   it('the lease of a closed tab is taken over when it expires', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const { id } = await connect(client, server)
     const database = openDatabase('latchkey')
@@ -312,7 +316,7 @@ describe('without Web Locks', () => {
   })
 
   it('a lease that expires absurdly late is ignored, because another clock wrote it', async () => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     const { id } = await connect(client, server)
     const late = { owner: 'gone', until: Date.now() + 3_600_000 }

@@ -1,4 +1,5 @@
 import { type ConnectedAccount, nextWord, wordAt } from '../snapshot.ts'
+import { lives } from './account-rules.ts'
 import { type AccountStore, withAccount } from './account-store.ts'
 import type { Refresher } from './refresh.ts'
 import type { Row } from './secret-store.ts'
@@ -10,18 +11,22 @@ const AHEAD = 60_000
 const PAUSE = 30_000
 /** Longer than storage takes to reach another tab. */
 const SWEEP_AFTER = 60_000
+
+/** A row that another tab may still be waiting for, or a turn that a tab did not end. */
+type Leftover = Row & { until?: number }
 /** The longest that a timer of a browser can run. */
 const LONGEST = 2 ** 31 - 1
 
 /** Keeps accounts fresh and their statuses true while the page is visible, with one timer, until the signal ends it. */
 export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refresher>, signal: AbortSignal): void {
-  const { store, writer, database } = accounts
+  const { store, storage, records, writer, database } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
   const refreshing = new Set<string>()
   let loaded: Refresher | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
+  let sweeping: ReturnType<typeof setTimeout> | undefined
 
   const visible = () => document.visibilityState === 'visible'
 
@@ -49,7 +54,7 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
       loaded ??= await refresher()
       // Another tab may have been first: then its token, which ends later, is enough.
       const left = ((account.expiresAt ?? 0) - Date.now()) / 1000 + 1
-      await loaded.refresh(account, Math.max(60, left))
+      await loaded.refresh(account, (secret) => lives(secret, Math.max(60, left)))
     } catch {
       // The account says why, and the wait says when to try again.
     } finally {
@@ -82,17 +87,31 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
   }
 
   /**
-   * Rows whose account is gone, marks of disconnected ones among them: noted at one start, removed at a later one. Not
-   * at once, because another tab's account may not have arrived here.
+   * Rows whose account is gone, marks of disconnected ones among them, and turns that no tab ended: noted first, and
+   * removed a minute later by this page or at a later start. Not at once, because another tab's account may not have
+   * arrived here.
    */
-  async function sweep() {
+  async function sweep(): Promise<void> {
     const now = Date.now()
-    for (const id of (await database?.keys('secrets')) ?? []) {
-      if (store.getState().accounts[id] || (await writer.has(id))) continue
-      await database?.change<Row>('secrets', id, (row) =>
-        row?.orphan !== undefined && now - row.orphan > SWEEP_AFTER ? undefined : row && { orphan: now, ...row },
-      )
+    const since = ({ orphan = now, until = now }: Leftover) => Math.min(now, orphan, until)
+    let left = 0
+    for (const kind of ['secrets', 'leases'] as const) {
+      for (const id of (await database?.keys(kind)) ?? []) {
+        if (kind === 'secrets' && (store.getState().accounts[id] || (await writer.has(id)))) continue
+        const kept = await database?.change<Leftover>(kind, id, (row) =>
+          row && now - since(row) <= SWEEP_AFTER ? { ...row, orphan: since(row) } : undefined,
+        )
+        if (kept) left += 1
+      }
     }
+    if (left > 0) sweepSoon()
+    // What the next start looks at.
+    else if (Object.keys(store.getState().accounts).length === 0) await storage.removeItem(records.key('v'))
+  }
+  /** What cannot be read now is swept another time. */
+  const sweepSoon = (wait = SWEEP_AFTER + 1) => {
+    clearTimeout(sweeping)
+    if (!signal.aborted) sweeping = setTimeout(() => sweep().catch(() => {}), wait)
   }
 
   const look = () => {
@@ -107,15 +126,19 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
     plan()
   }
 
-  const unfollow = store.subscribe(plan)
+  const unfollow = store.subscribe((now, before) => {
+    plan()
+    // Gone here, or in another tab.
+    if (Object.keys(before.accounts).some((id) => !now.accounts[id])) sweepSoon()
+  })
   signal.addEventListener('abort', () => {
     unfollow()
     clearTimeout(timer)
+    clearTimeout(sweeping)
   })
   document.addEventListener('visibilitychange', look, { signal })
   addEventListener('focus', look, { signal })
   addEventListener('online', online, { signal })
-  // What cannot be read now is swept another time.
   sweep().catch(() => {})
   plan()
 }

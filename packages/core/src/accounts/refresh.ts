@@ -18,10 +18,16 @@ export type DisconnectReceipt =
 const FIRST_WAIT = 1000
 const LONGEST_WAIT = 5 * 60_000
 
+/** Milliseconds that a disconnect gives to a refresh under way, whose new token is then the one to revoke. */
+const GRACE = 1000
+
+/** Whether a secret that is held will do. */
+export type Enough = (secret: Secret) => boolean
+
 /** Everything a secret goes through after it was first received. */
 export interface Refresher {
-  /** A secret that lives for some seconds more. One refresh for all callers of all tabs. */
-  refresh(account: ConnectedAccount, minValidity: number): Promise<Secret>
+  /** A secret that is `enough`, as far as the server gives one. One refresh for all callers of all tabs. */
+  refresh(account: ConnectedAccount, enough: Enough): Promise<Secret>
   /** When an account may be refreshed again, in milliseconds since the epoch. */
   waitsUntil(id: string): number
   /** The browser is online again: a wait for lack of a network is over. */
@@ -39,60 +45,84 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
   const waits = createWaits(accounts)
   const refreshing = new Map<string, Promise<Secret>>()
 
-  async function underLock(account: ConnectedAccount, minValidity: number): Promise<Secret> {
-    // Another tab may have refreshed it while this one waited for the lock.
+  /** What is held of an account, and whether its server has to be asked for more. */
+  async function look(account: ConnectedAccount, enough: Enough): Promise<{ held: Held; due: boolean }> {
+    // Another tab may have refreshed it while this one waited for its turn.
     const held = await accounts.open(account)
     await accounts.catchUp(account, held)
-    if (lives(held.secret, minValidity)) return held.secret
-    const stillGood = lives(held.secret, 0)
-    const { token } = held.secret
-    if (!token?.refresh_token) {
-      if (stillGood) return held.secret
-      await accounts.mark(account.id, 'needs-reconnect', 'expired')
-      throw errorAbout(account, 'invalid_token', `Access to ${account.label} has ended.`)
-    }
+    if (enough(held.secret)) return { held, due: false }
     const wait = waits.of(account.id, held)
-    if (wait) {
-      if (stillGood) return held.secret
+    const isRenewable = held.secret.token?.refresh_token !== undefined
+    if (isRenewable && !wait) return { held, due: true }
+    if (lives(held.secret, 0)) return { held, due: false }
+    if (wait && isRenewable) {
       throw errorAbout(account, wait.code, `${account.label} cannot be refreshed right now.`, {
         next: 'wait',
         retryAfter: Math.ceil((wait.until - Date.now()) / 1000),
       })
     }
-    const began = accounts.epoch
-    const provider = accounts.find(account.provider) as OAuthProvider
-    let answer: TokenAnswer
-    try {
-      answer = await (await endpoints.endpoint(provider, token)).refresh(token)
-    } catch (cause) {
-      const error = asLatchkeyError(cause, 'network', `${provider.name} could not be reached.`)
-      if (error.code === 'invalid_grant') return refusedGrant(account, held, minValidity, error)
-      if (accounts.epoch === began) await waits.add(account, held, error)
-      // The server may be back by the time this token ends.
-      if (stillGood) return held.secret
-      throw error
-    }
-    waits.end(account.id)
-    if (accounts.epoch !== began) throw disconnected(account)
-    return keepRefreshed(provider, account, token, answer)
+    await accounts.mark(account.id, 'needs-reconnect', 'expired')
+    throw errorAbout(account, 'invalid_token', `Access to ${account.label} has ended.`)
   }
 
-  /** The server says that the grant has ended. Where a lock was lost, another tab may have refreshed it first. */
-  async function refusedGrant(account: ConnectedAccount, held: Held, minValidity: number, error: LatchkeyError) {
-    const newest = await secrets.read(account)
-    if (newest && newest.rev !== held.rev && lives(newest.secret, minValidity)) return newest.secret
-    if (newest) {
+  /** One refresh. Nothing is locked while the server is asked: whoever disconnects or connects again does not wait for it. */
+  async function renew(account: ConnectedAccount, enough: Enough): Promise<Secret> {
+    const { id } = account
+    const began = accounts.epoch
+    const { held, due } = await secrets.exclusive(id, () => look(account, enough))
+    const { token } = held.secret
+    if (!due || !token) return held.secret
+    const provider = accounts.find(account.provider) as OAuthProvider
+    const endpoint = endpoints.endpoint(provider, token)
+    let error: LatchkeyError | undefined
+    const answer = await endpoint
+      .then((server) => server.refresh(token))
+      .catch((cause) => {
+        error = asLatchkeyError(cause, 'network', `${provider.name} could not be reached.`)
+      })
+    return secrets.exclusive(id, async () => {
+      if (accounts.epoch !== began) throw disconnected(account)
+      const newest = await secrets.read(account)
+      if (newest === null) {
+        // One revocation may end the whole grant of a person, also one that is being given again right now.
+        const isIdle = accounts.store.getState().providers[provider.id]?.status !== 'connecting'
+        if (answer && isIdle) endpoint.then((server) => server.revoke(answer.token)).catch(() => {})
+        throw disconnected(account)
+      }
+      // Connected again meanwhile, or refreshed by a tab that took over this one's turn: what is there now wins.
+      if (newest && newest.rev !== held.rev) return keepNewest(id, token, newest.secret, answer?.token)
+      if (answer) return keepRefreshed(provider, account, token, answer)
+      return keepFailed(account, held, error as LatchkeyError)
+    })
+  }
+
+  /** A late answer is dropped, but for the refresh token that takes the place of one which the newest secret goes on with. */
+  async function keepNewest(id: string, old: Token, newest: Secret, { refresh_token }: Partial<Token> = {}) {
+    const account = accounts.store.getState().accounts[id]
+    if (account && refresh_token && newest.token && newest.token.refresh_token === old.refresh_token) {
+      await accounts.save(account, { ...newest, token: { ...newest.token, refresh_token } })
+    }
+    return newest
+  }
+
+  async function keepFailed(account: ConnectedAccount, held: Held, error: LatchkeyError): Promise<Secret> {
+    if (error.code === 'invalid_grant') {
       await secrets.remove(account, 'ended').catch(accounts.unavailable)
       await accounts.mark(account.id, 'needs-reconnect', 'revoked', '')
+      throw error
     }
+    await waits.add(account, held, error)
+    // The server may be back by the time this token ends.
+    if (lives(held.secret, 0)) return held.secret
     throw error
   }
 
   async function keepRefreshed(provider: OAuthProvider, account: ConnectedAccount, old: Token, answer: TokenAnswer) {
+    waits.end(account.id)
     const secret = renewedSecret(old, answer)
     const current = accounts.store.getState().accounts[account.id]
     if (!current) {
-      // Disconnected meanwhile: the disconnect waits for the lock and revokes what it finds.
+      // Disconnected meanwhile: the disconnect revokes what it finds.
       await secrets.write(account, secret)
       throw disconnected(account)
     }
@@ -100,11 +130,10 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     return secret
   }
 
-  function refresh(account: ConnectedAccount, minValidity: number): Promise<Secret> {
+  function refresh(account: ConnectedAccount, enough: Enough): Promise<Secret> {
     const { id } = account
     const pending =
-      refreshing.get(id) ??
-      secrets.exclusive(id, () => underLock(account, minValidity)).finally(() => refreshing.delete(id))
+      refreshing.get(id) ?? secrets.inTurn(id, () => renew(account, enough)).finally(() => refreshing.delete(id))
     refreshing.set(id, pending)
     return pending
   }
@@ -114,7 +143,7 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     waitsUntil: waits.until,
     online: waits.online,
     async refused(account) {
-      if (account.renewable) await refresh(account, Number.POSITIVE_INFINITY).catch(() => {})
+      if (account.renewable) await refresh(account, () => false).catch(() => {})
       else {
         const reason = accounts.find(account.provider).kind === 'api-key' ? 'invalid_token' : 'revoked'
         await secrets.exclusive(account.id, () => accounts.mark(account.id, 'needs-reconnect', reason))
@@ -125,17 +154,22 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
       const provider = accounts.providers.find(({ id }) => id === account.provider)
       const removed = { status: 'removed', manageUrl: provider?.manageUrl } as const
       try {
-        return await secrets.exclusive(account.id, async () => {
+        await secrets.inTurn(account.id, async () => {}, GRACE).catch(() => {})
+        const token = await secrets.exclusive(account.id, async () => {
+          // Connected again meanwhile: that stays, and a revocation could end its grant too.
+          const newest = accounts.store.getState().accounts[account.id]
+          if (newest && newest.connectedAt !== account.connectedAt) return undefined
           const held = await secrets.read(account).catch(() => undefined)
           await secrets.remove(account).catch(accounts.unavailable)
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await accounts.forget(account.id)
-          if (!provider || provider.kind === 'api-key' || !held?.secret.token) return removed
-          // An MCP server's token is revoked where it came from.
-          if (!isMcp(provider) && bindingChange(provider, account)) return removed
-          const answer = await (await endpoints.endpoint(provider, held.secret.token)).revoke(held.secret.token)
-          return answer.status === 'revoked' ? answer : removed
+          return held?.secret.token
         })
+        if (!provider || provider.kind === 'api-key' || !token) return removed
+        // An MCP server's token is revoked where it came from.
+        if (!isMcp(provider) && bindingChange(provider, account)) return removed
+        const answer = await (await endpoints.endpoint(provider, token)).revoke(token)
+        return answer.status === 'revoked' ? answer : removed
       } catch (error) {
         const name = provider?.name ?? account.provider
         return { ...removed, error: asLatchkeyError(error, 'network', `${name} could not be told.`) }

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorAbout } from '../errors.ts'
+import { type ErrorCode, errorAbout, LatchkeyError } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -65,9 +65,19 @@ export interface Secrets {
   mark(accountId: string): Promise<'gone' | 'ended' | undefined>
   /** Lets go of everything this page holds. */
   forget(): void
-  /** Runs alone for this account, among all tabs. A closed tab's turn ends with it. */
+  /**
+   * Runs alone for this account, among all tabs. A closed tab's turn ends with it. Nothing in here asks a server, so nobody
+   * waits for an answer.
+   *
+   * @throws LatchkeyError `timeout` when the tab whose turn it is does not end it.
+   */
   exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T>
+  /** The same, for the one refresh of an account, which asks a server. What is exclusive goes on meanwhile. */
+  inTurn<T>(accountId: string, act: () => Promise<T>, patience?: number): Promise<T>
 }
+
+/** Milliseconds. Longer than any request. */
+const PATIENCE = 60_000
 
 /**
  * @param database says which secret is newest, for all tabs. Absent where the storage belongs to one tab.
@@ -93,6 +103,37 @@ export function createSecrets(
     } catch {
       return undefined
     }
+  }
+
+  function alone<T>(name: string, act: () => Promise<T>, patience = PATIENCE): Promise<T> {
+    const limit = AbortSignal.timeout(patience)
+    let began = false
+    const run = () => {
+      limit.throwIfAborted()
+      began = true
+      return act()
+    }
+    const here = (turn = run) => {
+      const next = (waiting.get(name) ?? Promise.resolve()).then(turn, turn)
+      waiting.set(name, next)
+      return next as Promise<T>
+    }
+    const among = async (): Promise<T> => {
+      if (!database) return here()
+      const { locks } = globalThis.navigator ?? {}
+      if (!locks) return here(async () => (await import('./lease.ts')).underLease(database, name, run))
+      // Where storage is forbidden, so are locks: then there is no other tab to wait for.
+      return (locks.request(name, run) as Promise<T>).catch((error) => {
+        if (began || limit.aborted) throw error
+        return here()
+      })
+    }
+    const message = 'Another tab of this app does not finish. Close it, and try again.'
+    const late = new Promise<never>((_, reject) => {
+      const giveUp = () => began || reject(new LatchkeyError('timeout', message, { next: 'retry' }))
+      limit.addEventListener('abort', giveUp)
+    })
+    return Promise.race([among(), late])
   }
 
   return {
@@ -155,27 +196,7 @@ export function createSecrets(
       memory.clear()
       seal.forget()
     },
-    exclusive<T>(accountId: string, act: () => Promise<T>): Promise<T> {
-      const name = `${prefix}:${accountId}`
-      const alone = (run = act) => {
-        const turn = (waiting.get(name) ?? Promise.resolve()).then(run, run)
-        waiting.set(name, turn)
-        turn.catch(() => {})
-        return turn
-      }
-      if (!database) return alone()
-      if (!globalThis.navigator?.locks)
-        return alone(async () => (await import('./lease.ts')).underLease(database, name, act))
-      let began = false
-      const turn = navigator.locks.request(name, () => {
-        began = true
-        return act()
-      }) as Promise<T>
-      // Where storage is forbidden, so are locks: then there is no other tab to wait for.
-      return turn.catch((error) => {
-        if (began) throw error
-        return alone()
-      })
-    },
+    exclusive: (accountId, act) => alone(`${prefix}:${accountId}:write`, act),
+    inTurn: (accountId, act, patience) => alone(`${prefix}:${accountId}`, act, patience),
   }
 }

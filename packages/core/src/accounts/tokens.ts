@@ -2,7 +2,7 @@ import { errorAbout } from '../errors.ts'
 import type { Identity } from '../identities.ts'
 import type { Provider } from '../provider.ts'
 import { type ConnectedAccount, defaultAccount, type Snapshot } from '../snapshot.ts'
-import { accessTokenOf, identityOf, lives } from './account-rules.ts'
+import { accessTokenOf, identityOf, isFresh, leastValidity, lives } from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
 import type { Refresher } from './refresh.ts'
 import type { Secret } from './secret-store.ts'
@@ -14,7 +14,7 @@ export type AccountTarget<Id extends string = string> = Id | { accountId: string
 export interface TokenOptions {
   /** Scopes the token must have; else `insufficient_scope`. */
   scopes?: readonly string[]
-  /** Seconds the token must still live. @default 60 */
+  /** Seconds the token must still live. @default 60, and at most a third of the token's life */
   minValidity?: number
 }
 
@@ -27,9 +27,6 @@ export interface Tokens {
   identity(provider: Provider): Promise<Identity | undefined>
 }
 
-/** Seconds a token must still live to be handed out. */
-const MIN_VALIDITY = 60
-
 export function createTokens(
   accounts: AccountStore,
   refresher: () => Promise<Refresher>,
@@ -38,7 +35,8 @@ export function createTokens(
 ): Tokens {
   const { store, secrets } = accounts
 
-  const use: Tokens['use'] = async (target, { scopes = [], minValidity = MIN_VALIDITY } = {}) => {
+  const use: Tokens['use'] = async (target, { scopes = [], minValidity } = {}) => {
+    const enough = (secret: Secret) => (minValidity === undefined ? isFresh(secret) : lives(secret, minValidity))
     let account =
       typeof target === 'string' ? defaultAccount(store.getState(), target) : accounts.findAccount(target.accountId)
     if (!account) {
@@ -60,11 +58,11 @@ export function createTokens(
       throw errorAbout(account, 'insufficient_scope', `${label} did not grant ${lacking.join(', ')}.`)
     }
     const secret = secrets.peek(account)
-    if (secret && lives(secret, minValidity)) return { account, secret }
+    if (secret && enough(secret)) return { account, secret }
     const held = await accounts.open(account)
     if (held.paused) await accounts.catchUp(account, held)
-    if (lives(held.secret, minValidity)) return { account, secret: held.secret }
-    return { account, secret: await (await refresher()).refresh(account, minValidity) }
+    if (enough(held.secret)) return { account, secret: held.secret }
+    return { account, secret: await (await refresher()).refresh(account, enough) }
   }
 
   /** The last token by its provider, while this is the snapshot: nearly every read is for it again, as in a long run. */
@@ -75,7 +73,8 @@ export function createTokens(
     const { account, secret } = await use(target, options)
     const token = accessTokenOf(accounts.find(account.provider), secret)
     if (typeof target === 'string' && !options) {
-      const until = ((!secret.fields && secret.expiresAt) || Number.POSITIVE_INFINITY) - MIN_VALIDITY * 1000
+      const { expiresAt = Number.POSITIVE_INFINITY } = secret.token ? secret : {}
+      const until = expiresAt - leastValidity(secret.token?.expires_in) * 1000
       last = { target, snapshot, token: Promise.resolve(token), until }
     }
     return token

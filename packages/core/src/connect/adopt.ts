@@ -17,6 +17,8 @@ export type ChangeChoice = 'keep-both' | 'replace' | 'cancel'
 interface Found extends Identified {
   secret: Secret
   began: number
+  /** Ends it before it is an account. */
+  signal?: AbortSignal
 }
 
 /** From a secret to an account, and to what the card says. */
@@ -27,7 +29,13 @@ export interface Adopter {
    * @param began the page's epoch when all this began.
    * @throws LatchkeyError `account_changed` when it is another person's; nothing is changed until the person decides.
    */
-  adopt(provider: Provider, secret: Secret, began: number, evidence: Evidence): Promise<ConnectedAccount>
+  adopt(
+    provider: Provider,
+    secret: Secret,
+    began: number,
+    evidence: Evidence,
+    signal?: AbortSignal,
+  ): Promise<ConnectedAccount>
   /** Drops an undecided change, and revokes its token where that ends nothing else. */
   discard(providerId: string): Promise<void>
   resolveChange(providerId: string, choice: ChangeChoice): Promise<ConnectOutcome>
@@ -46,9 +54,11 @@ export function createAdopter(
   const changes = new Map<string, { from: ConnectedAccount; found: Found }>()
 
   /** Puts a secret on its account, under the account's lock. */
-  async function settle({ account: found, secret, nameless, began }: Found, since?: number): Promise<ConnectedAccount> {
+  async function settle(whose: Found, since?: number): Promise<ConnectedAccount> {
+    const { account: found, secret, nameless, began, signal } = whose
     const { id } = found
     const account = await secrets.exclusive(id, async () => {
+      signal?.throwIfAborted()
       if (accounts.epoch !== began) throw new LatchkeyError('cancelled', 'Signed out meanwhile.')
       const old = store.getState().accounts[id]
       const held = old && (await secrets.read(old).catch(() => undefined))
@@ -99,9 +109,10 @@ export function createAdopter(
       accounts.setProvider(provider.id)
       return { status: 'connected', account, ...keptOf(flow) }
     },
-    async adopt(provider, secret, began, evidence) {
+    async adopt(provider, secret, began, evidence, signal) {
       const known = store.getState().accounts
-      const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began }
+      const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began, signal }
+      signal?.throwIfAborted()
       const from = known[evidence.target ?? '']
       if (!from || !isOtherPerson(found.account, from)) return settle(found)
       discard(provider.id)

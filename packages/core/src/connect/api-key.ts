@@ -2,6 +2,7 @@ import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
 import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
+import { webCrypto } from '../protocol/pkce.ts'
 import type { Verification } from '../protocol/profile.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -42,8 +43,11 @@ export function createKeyConnector(
 
   const verify: KeyConnector['verify'] = async (provider, fields) => {
     checkFields(provider, fields)
+    const isTheirs = await isVaulted(provider)
+    // Before the key leaves the page: it could not be kept here.
+    if (!isTheirs) webCrypto()
     // The server takes a key once: when it is connected.
-    if (!broker || (await isVaulted(provider))) return UNCHECKED
+    if (!broker || isTheirs) return UNCHECKED
     const known = verdicts.get(fields)
     if (known) return known
     const asked = callBroker<Verification>(broker, 'verify', { provider: provider.id, fields })

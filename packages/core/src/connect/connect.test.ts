@@ -1,4 +1,4 @@
-// Security cases A, 1-32: Authorization request and callback. A release waits for 1-16, 20, 25.
+// Security cases A, 1-32, 260, 263, 292: Authorization request and callback. A release waits for 1-16, 20, 25, 263.
 // @vitest-environment jsdom
 
 import { ADA, CANARY, GRACE, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { acme, connect, failure } from '../../fixtures/acme.ts'
 import { eventually, freshPage, openPopups, visitCallback } from '../../fixtures/page.ts'
 import { createLatchkey, type LatchkeyError, type OAuthOptions, oidc, type Provider } from '../index.ts'
+import { kaggle } from '../providers/kaggle.ts'
 
 let server: TinyServer
 let other: TinyServer
@@ -237,6 +238,76 @@ describe('with a window', () => {
     expect(await late.outcome).toMatchObject({ code: 'timeout', next: 'connect' })
     expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'idle', error: { code: 'timeout' } })
     expect(flowKeys()).toEqual([])
+  })
+
+  it('case 292: a window that the person closed: connect ends after ten minutes, and nothing stays', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+    const popups = openPopups()
+    const latchkey = client()
+    const ended = failure(latchkey.connect('acme'))
+    await popups[0]!.at()
+    popups[0]!.close()
+    await vi.advanceTimersByTimeAsync(10 * 60_000)
+    expect(await ended).toMatchObject({ code: 'timeout', next: 'connect' })
+    expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'idle', error: { code: 'timeout' } })
+    expect(vi.getTimerCount()).toBe(0)
+    expect(flowKeys()).toEqual([])
+  })
+
+  it('case 292: it ends too if the computer slept, during which no timer ran', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+    const popups = openPopups()
+    const ended = failure(client().connect('acme'))
+    await popups[0]!.at()
+    popups[0]!.close()
+    await eventually(() => expect(vi.getTimerCount()).toBe(2))
+    vi.setSystemTime(Date.now() + 3_600_000)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(await ended).toMatchObject({ code: 'timeout' })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('case 292: on a page that is left, a flow ends: no timer, no channel, no verifier', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    const popups = openPopups()
+    const closed = vi.spyOn(BroadcastChannel.prototype, 'close')
+    const latchkey = client()
+    // As React does in strict mode: a page that mounts again at once was not left.
+    latchkey.mount()()
+    const leave = latchkey.mount()
+    const outcome = latchkey.connect('acme')
+    await popups[0]!.at()
+    popups[0]!.close()
+    leave()
+    const again = latchkey.mount()
+    await eventually(() => expect(vi.getTimerCount()).toBe(2))
+    again()
+    expect(await outcome).toEqual({ status: 'cancelled', next: 'connect' })
+    expect(vi.getTimerCount()).toBe(0)
+    expect(closed).toHaveBeenCalledOnce()
+    expect(flowKeys()).toEqual([])
+  })
+
+  it('case 260: a page on plain http is told that it needs https, and no key leaves it', async () => {
+    Object.defineProperty(crypto, 'subtle', { value: undefined, configurable: true })
+    try {
+      const popups = openPopups()
+      const latchkey = createLatchkey({
+        providers: [provider(), kaggle()],
+        broker: server.broker,
+        redirectUri: '/callback',
+      })
+      const insecure = { code: 'misuse', message: expect.stringContaining('needs https') }
+      expect(await failure(latchkey.connect('acme'))).toMatchObject(insecure)
+      expect(popups[0]).toMatchObject({ closed: true, urls: [] })
+      expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'idle', error: insecure })
+      const fields = { key: `KGAT_${CANARY}` }
+      for (const act of [latchkey.connectKey('kaggle', fields), latchkey.verifyKey('kaggle', fields)])
+        expect(await failure(act)).toMatchObject(insecure)
+      expect(server.to('/broker/verify')).toEqual([])
+    } finally {
+      Reflect.deleteProperty(crypto, 'subtle')
+    }
   })
 
   it('case 24: a redirectUri of another origin is refused before a window opens', async () => {
@@ -626,7 +697,7 @@ describe('answers', () => {
     const { latchkey, account } = await connected()
     const popups = openPopups()
     const again = latchkey.reconnect(account.id)
-    server.fault('/token', { change: ({ refresh_token: _, ...answer }) => ({ ...answer, expires_in: 1 }) })
+    server.fault('/token', { change: ({ refresh_token: _, ...answer }) => ({ ...answer, expires_in: 0 }) })
     visitCallback(server.approve(await popups[0]!.at()))
     expect(await again).toMatchObject({ account: { renewable: true } })
     expect(await latchkey.getToken('acme')).toMatch(CANARY)
@@ -653,8 +724,8 @@ describe('messages that are not answers', () => {
     const outcome = latchkey.connect('acme')
     const url = await popups[0]!.at()
     const state = stateOf(url)
-    const stranger = new BroadcastChannel(`latchkey:${state}`)
-    const unknown = new BroadcastChannel('latchkey:another')
+    const stranger = new BroadcastChannel(`latchkey:flow:${state}`)
+    const unknown = new BroadcastChannel('latchkey:flow:another')
     for (const data of [null, 1, 'x', {}, { query: 1 }, { query: {} }, { query: `?code=x&state=other` }])
       stranger.postMessage(data)
     stranger.postMessage({ query: `?state=${state}&code=${'x'.repeat(20_000)}` })
@@ -672,7 +743,7 @@ describe('messages that are not answers', () => {
     const outcome = latchkey.connect('acme')
     const url = await popups[0]!.at()
     const before = latchkey.getSnapshot()
-    const stranger = new BroadcastChannel(`latchkey:${stateOf(url)}`)
+    const stranger = new BroadcastChannel(`latchkey:flow:${stateOf(url)}`)
     stranger.postMessage({ type: 'success', identity: { provider: 'acme', accessToken: `${CANARY}FORGED` } })
     window.dispatchEvent(
       new MessageEvent('message', { origin: location.origin, data: { identity: { accessToken: 'x' } } }),
@@ -697,6 +768,22 @@ describe('messages that are not answers', () => {
     expect(JSON.stringify(spoken.mock.calls)).not.toMatch(/CANARY_(AT|RT)/)
   })
 
+  it('case 263: a link to the callback page with a state of its own is heard by no tab', async () => {
+    const { latchkey } = await connected()
+    for (const state of ['signout', 'latchkey:signout', '', 'x'.repeat(44), `${'x'.repeat(43)}:signout`])
+      expect(visitCallback(`?code=x&state=${encodeURIComponent(state)}`).text).toBe('Return to the app.')
+    // Neither does another message on the channel of sign-outs.
+    const stranger = new BroadcastChannel('latchkey:signout')
+    const witness = new BroadcastChannel('latchkey:signout')
+    const heard = new Promise((resolve) => witness.addEventListener('message', resolve, { once: true }))
+    for (const data of [null, 1, {}, { query: '?state=signout' }, 'signed out!']) stranger.postMessage(data)
+    await heard
+    await new Promise((resolve) => setTimeout(resolve))
+    expect(Object.values(latchkey.getSnapshot().accounts)).toMatchObject([{ label: 'ada', status: 'connected' }])
+    stranger.close()
+    witness.close()
+  })
+
   it('case 42: each flow has a channel of its own, named by 256 random bits and closed afterwards', async () => {
     const closed: string[] = []
     const { close } = BroadcastChannel.prototype
@@ -708,7 +795,7 @@ describe('messages that are not answers', () => {
     await connected(latchkey)
     const names = [...new Set(closed)]
     expect(names).toHaveLength(2)
-    for (const name of names) expect(name).toMatch(/^latchkey:[\w-]{43}$/)
+    for (const name of names) expect(name).toMatch(/^latchkey:flow:[\w-]{43}$/)
   })
 })
 

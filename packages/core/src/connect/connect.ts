@@ -46,14 +46,26 @@ export function createConnector(
     connect.signal?.addEventListener('abort', cancel)
     if (connect.signal?.aborted) cancel()
     discard(provider.id)
-    try {
+    // A page that is left ends its flows, unless it mounts again at once, as React does in strict mode.
+    const follow = () =>
+      accounts.life?.addEventListener('abort', () =>
+        queueMicrotask(() => (accounts.life?.aborted ? cancel() : follow())),
+      )
+    follow()
+    // Whatever it waits for: a server may never answer.
+    const stopped = new Promise<never>((_, stop) => end.signal.addEventListener('abort', () => stop(end.signal.reason)))
+    const work = async () => {
       end.signal.throwIfAborted()
       const flow = attempt.resumed ?? (await request(provider, attempt, connect))
       progress.state = flow.state
-      return await complete(provider, flow, await answerTo(provider, attempt, flow))
+      return complete(provider, flow, await answerTo(provider, attempt, flow), end.signal)
+    }
+    try {
+      return await Promise.race([work(), stopped])
     } catch (error) {
       closeWindow(attempt.window)
       if (!end.signal.aborted) return fail(provider, error)
+      endpoints.letGo()
       // Another attempt may have taken its place.
       if (running.get(provider.id) === attempt) accounts.setProvider(provider.id)
       return { status: 'cancelled', next: 'connect' }
@@ -73,6 +85,8 @@ export function createConnector(
       const ended = () => reject(late(provider))
       const stop = listen(state, resolve)
       const watch = setInterval(() => {
+        // A timer stands still while a computer sleeps, or a page is kept for the back button.
+        if (expired({ startedAt })) ended()
         if (attempt.window?.closed && !accounts.store.getState().providers[provider.id]?.reason) {
           const reason = embedded() ? 'embedded' : 'popup_closed'
           accounts.setProvider(provider.id, { status: 'connecting', reason })
@@ -95,11 +109,16 @@ export function createConnector(
   }
 
   /** From the authorization response to the account. */
-  async function complete(provider: OAuthProvider, flow: Flow, query: string): Promise<ConnectOutcome> {
+  async function complete(provider: OAuthProvider, flow: Flow, query: string, signal?: AbortSignal) {
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
-    if (flow.custody === 'vault') return connected(provider, await (await vault()).finish(flow, query), flow)
+    if (flow.custody === 'vault') {
+      const account = await (await vault()).finish(flow, query)
+      // Cancelled: another flow may be under way by now.
+      signal?.throwIfAborted()
+      return connected(provider, account, flow)
+    }
     const began = accounts.epoch
     const bound = await endpoints.bind(provider, flow)
     const response = await endpoints.whileKnown(provider, flow, () =>
@@ -110,7 +129,7 @@ export function createConnector(
     const tokens = await endpoint.redeem({ ...flow, response })
     const secret = { token: tokens.token, expiresAt: endOf(tokens) }
     const evidence = { profile: tokens.profile, asked, granted: granted(provider, tokens, asked), target }
-    return connected(provider, await adopt(provider, secret, began, evidence), flow)
+    return connected(provider, await adopt(provider, secret, began, evidence, signal), flow)
   }
 
   /** Finishes a flow whose answer came while this page was away. */
@@ -225,7 +244,7 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
   }
 }
 
-const expired = ({ startedAt }: Flow) => !(Date.now() - startedAt <= FLOW_LIFE)
+const expired = ({ startedAt }: Pick<Flow, 'startedAt'>) => !(Date.now() - startedAt <= FLOW_LIFE)
 
 const late = (provider: Provider) =>
   errorAbout(provider, 'timeout', `${provider.name} was not answered in ten minutes.`)

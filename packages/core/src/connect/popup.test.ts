@@ -5,9 +5,12 @@ import { listen } from './popup.ts'
 
 afterEach(freshPage)
 
+/** A state: 43 characters. */
+const stateOf = (name: string) => name.padEnd(43, '-')
+
 it('first removes the code from the address, passes the query on, and closes when it is acknowledged', async () => {
-  const query = '?code=c&state=s1&error_description=%3Cimg%20src%3Dx%3E'
-  const heard = new Promise<string>((resolve) => listen('s1', resolve))
+  const query = `?code=c&state=${stateOf('s1')}&error_description=%3Cimg%20src%3Dx%3E`
+  const heard = new Promise<string>((resolve) => listen(stateOf('s1'), resolve))
   const page = visitCallback(query)
   expect(page.address).toEqual(['/callback'])
   expect(await heard).toBe(query)
@@ -15,17 +18,17 @@ it('first removes the code from the address, passes the query on, and closes whe
 })
 
 it('repeats until a page listens', async () => {
-  const page = visitCallback('?code=c&state=s2')
+  const page = visitCallback(`?code=c&state=${stateOf('s2')}`)
   expect(page.closed).toBe(false)
   // Only now, because the app was still loading.
-  const heard = new Promise<string>((resolve) => listen('s2', resolve))
-  expect(await heard).toBe('?code=c&state=s2')
+  const heard = new Promise<string>((resolve) => listen(stateOf('s2'), resolve))
+  expect(await heard).toBe(`?code=c&state=${stateOf('s2')}`)
   await eventually(() => expect(page.closed).toBe(true))
 })
 
 it('tells the person what to do if no page listens for ten seconds', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout'] })
-  const page = visitCallback('?code=c&state=s3')
+  const page = visitCallback(`?code=c&state=${stateOf('s3')}`)
   vi.advanceTimersByTime(9_999)
   expect(page.text).toBe('')
   vi.advanceTimersByTime(1)
@@ -34,12 +37,15 @@ it('tells the person what to do if no page listens for ten seconds', async () =>
 
 it('stores the response of a redirect flow in the record of that flow only', () => {
   const flow = { provider: 'a', mode: 'redirect', returnTo: '/chat?x=1' }
-  sessionStorage.setItem('latchkey:flow:s4', JSON.stringify(flow))
-  sessionStorage.setItem('latchkey:flow:s5', JSON.stringify(flow))
-  const page = visitCallback('?code=c&state=s4', { session: sessionStorage })
+  sessionStorage.setItem(`latchkey:flow:${stateOf('s4')}`, JSON.stringify(flow))
+  sessionStorage.setItem(`latchkey:flow:${stateOf('s5')}`, JSON.stringify(flow))
+  const page = visitCallback(`?code=c&state=${stateOf('s4')}`, { session: sessionStorage })
   expect(page.replaced).toBe(`${location.origin}/chat?x=1`)
-  expect(JSON.parse(sessionStorage.getItem('latchkey:flow:s4')!)).toEqual({ ...flow, response: '?code=c&state=s4' })
-  expect(JSON.parse(sessionStorage.getItem('latchkey:flow:s5')!)).toEqual(flow)
+  expect(JSON.parse(sessionStorage.getItem(`latchkey:flow:${stateOf('s4')}`)!)).toEqual({
+    ...flow,
+    response: `?code=c&state=${stateOf('s4')}`,
+  })
+  expect(JSON.parse(sessionStorage.getItem(`latchkey:flow:${stateOf('s5')}`)!)).toEqual(flow)
 })
 
 it('works if sessionStorage contains garbage or is forbidden', async () => {
@@ -53,8 +59,8 @@ it('works if sessionStorage contains garbage or is forbidden', async () => {
     },
   ]
   for (const [at, session] of sessions.entries()) {
-    const heard = new Promise<string>((resolve) => listen(`s6${at}`, resolve))
-    visitCallback(`?code=c&state=s6${at}`, { session })
+    const heard = new Promise<string>((resolve) => listen(stateOf(`s6${at}`), resolve))
+    visitCallback(`?code=c&state=${stateOf(`s6${at}`)}`, { session })
     expect(await heard).toContain('code=c')
   }
 })

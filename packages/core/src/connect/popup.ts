@@ -3,14 +3,12 @@ import { embedded, FLOW_KEY, tried } from './window.ts'
 /**
  * Both ends of the conversation with the callback page. The near end is the app; the far end, {@link callback}, is the
  * page that the authorization server sends the person back to. They meet on a BroadcastChannel named after the flow's
- * state: `window.opener` and `popup.closed` are cut or lie as soon as a server sets Cross-Origin-Opener-Policy.
+ * state, a name that nothing else of ours has, because anybody can link to the callback page with a state of their own: `window.opener` and `popup.closed` are cut or lie as soon as a server sets Cross-Origin-Opener-Policy.
  */
-
-const CHANNEL = 'latchkey:'
 
 /** Listens for the response of the flow with this state, once; acknowledges it, so the window closes. */
 export function listen(state: string, heard: (query: string) => void): () => void {
-  const channel = new BroadcastChannel(CHANNEL + state)
+  const channel = new BroadcastChannel(FLOW_KEY + state)
   const inside = embedded()
   const end = () => {
     channel.close()
@@ -65,8 +63,8 @@ export function callback() {
     document.querySelector('p')!.textContent = text
   }
   // First of all the code leaves the address bar, the history and the Referer.
-  history.replaceState(null, '', pathname)
-  if (!state) return say('Return to the app.')
+  history.replaceState(0, '', pathname)
+  if (!/^[\w-]{43}$/.test(state as string)) return say('Return to the app.')
   const key = `latchkey:flow:${state}`
   try {
     const flow = JSON.parse(sessionStorage.getItem(key)!)
@@ -77,7 +75,7 @@ export function callback() {
       return location.replace(home.origin === origin ? home : '/')
     }
   } catch {}
-  const channel = new BroadcastChannel(`latchkey:${state}`)
+  const channel = new BroadcastChannel(key)
   const message = { query }
   const post = () => {
     channel.postMessage(message)

@@ -28,6 +28,8 @@ const fact = (id: string, change: Partial<ConnectedAccount> = {}): ConnectedAcco
   ...change,
 })
 
+const STATE = 's'.repeat(43)
+
 /** A broker with a vault, and the requests that it got. */
 function vaultBroker() {
   const kept = new Map<string, ConnectedAccount>()
@@ -47,9 +49,10 @@ function vaultBroker() {
       ]
       return Response.json({ providers })
     }
-    if (route === 'POST flows') return Response.json({ url: 'https://github.com/authorize?state=s1', state: 's1' })
-    if (route === 'POST flows/s1') kept.set(ID, fact(ID))
-    if (route === 'POST flows/s1') return Response.json({ account: fact(ID) })
+    if (route === 'POST flows')
+      return Response.json({ url: `https://github.com/authorize?state=${STATE}`, state: STATE })
+    if (route === `POST flows/${STATE}`) kept.set(ID, fact(ID))
+    if (route === `POST flows/${STATE}`) return Response.json({ account: fact(ID) })
     if (route === 'GET accounts') return Response.json({ accounts: [...kept.values()] })
     if (route === 'POST accounts') kept.set(KAGGLE_ID, fact(KAGGLE_ID, { renewable: false, expiresAt: undefined }))
     if (route === 'POST accounts') return Response.json({ account: kept.get(KAGGLE_ID) })
@@ -79,18 +82,18 @@ async function connectGitHub() {
   const popups = openPopups()
   const outcome = client.connect('github')
   await popups[0]?.at()
-  visitCallback('?code=CANARY_CODE&state=s1')
+  visitCallback(`?code=CANARY_CODE&state=${STATE}`)
   expect(await outcome).toMatchObject({ status: 'connected', account: { id: ID } })
 }
 
 it('connects through the server: verifier and tokens are never in the page', async () => {
   await connectGitHub()
-  expect(broker.sent.map(({ route }) => route)).toEqual(['GET providers', 'POST flows', 'POST flows/s1'])
+  expect(broker.sent.map(({ route }) => route)).toEqual(['GET providers', 'POST flows', `POST flows/${STATE}`])
   expect(broker.sent[1]?.body).toMatchObject({
     provider: 'github',
     redirect_uri: `${location.origin}/api/latchkey/callback`,
   })
-  expect(broker.sent[2]?.body).toEqual({ response: '?code=CANARY_CODE&state=s1' })
+  expect(broker.sent[2]?.body).toEqual({ response: `?code=CANARY_CODE&state=${STATE}` })
   expect(client.getSnapshot().accounts[ID]).toMatchObject({ custody: 'vault', label: 'ada', status: 'connected' })
   // The server watches when the token expires.
   expect(client.getSnapshot().accounts[ID]).not.toHaveProperty('expiresAt')
@@ -161,6 +164,36 @@ it('an account whose token an API refused gets the status from the server', asyn
   await expect(client.reportInvalidToken(ID)).rejects.toMatchObject({ code: 'login_required' })
   expect(client.getSnapshot().accounts).toEqual({})
 })
+
+it.each(['GET accounts', `POST flows/${STATE}`, 'POST accounts', `POST accounts/${ID}`])(
+  'case 312: what the server says to "%s" after a sign-out restores nothing',
+  async (route) => {
+    await connectGitHub()
+    broker.kept.set(KAGGLE_ID, fact(KAGGLE_ID))
+    const { promise: signedOut, resolve: signOut } = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    broker.faults[route] = async () => {
+      asked.resolve()
+      await signedOut
+      return Response.json({ account: fact(ID), accounts: [...broker.kept.values()] })
+    }
+    const acts: Record<string, () => Promise<unknown>> = {
+      'GET accounts': () => client.getConnectedAccounts(),
+      [`POST flows/${STATE}`]: connectGitHub,
+      'POST accounts': () => client.connectKey('kaggle', { key: KEY }),
+      [`POST accounts/${ID}`]: () => client.reportInvalidToken(ID),
+    }
+    const act = acts[route]!().catch(() => {})
+    await asked.promise
+    await client.signOut()
+    signOut()
+    await act
+    // A call that is made after it is answered after it.
+    await client.getConnectedAccounts()
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(await readableStorage()).not.toContain(ID)
+  },
+)
 
 it('case 300: an ended session of the app removes no account from the page', async () => {
   await connectGitHub()

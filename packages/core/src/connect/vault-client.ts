@@ -28,8 +28,13 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
   const { options, store } = accounts
   type Answer = { account: ConnectedAccount }
 
-  const call = <T>(method: string, route: string, body?: object) =>
-    callBroker<T>(options.broker ?? '', route, body, method)
+  const call = async <T>(method: string, route: string, body?: object): Promise<T> => {
+    const { epoch } = accounts
+    const answer = await callBroker<T>(options.broker ?? '', route, body, method)
+    // What the server says of the person who signed out is not shown to the next.
+    if (accounts.epoch !== epoch) throw new LatchkeyError('cancelled', 'Signed out meanwhile.')
+    return answer
+  }
 
   /** Facts of an account as this browser keeps them. Its token's end is the server's to watch while it can refresh. */
   const keep = ({ expiresAt, ...account }: ConnectedAccount): Promise<ConnectedAccount> =>
@@ -74,10 +79,10 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       }
     },
     async disconnect({ id }) {
-      const receipt = await call<
+      const receipt = await callBroker<
         | Extract<DisconnectReceipt, { status: 'revoked' }>
         | { status: 'removed'; manageUrl?: string; error?: unknown; message?: string }
-      >('DELETE', `accounts/${id}`)
+      >(options.broker ?? '', `accounts/${id}`, undefined, 'DELETE')
       if (receipt.status === 'revoked') return receipt
       const { error, message = 'The provider could not be told.', ...removed } = receipt
       return error

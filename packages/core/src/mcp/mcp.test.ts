@@ -347,7 +347,7 @@ describe('problems of a refresh', () => {
 
   it('a refresh sends the resource too', async () => {
     const client = await due()
-    await client.getToken('tickets')
+    await client.getToken('tickets', { minValidity: 60 })
     const [request] = tokenRequests(sandbox.tickets, 'refresh_token')
     expect(new URLSearchParams(request?.body).get('resource')).toBe(sandbox.tickets.mcp)
   })

@@ -21,6 +21,9 @@ export type Profile = Partial<Record<keyof ProfileSource['fields'], string>>
 /** Whether a token or key still works: the profile it reads, or that the provider offers no check. */
 export type Verification = { status: 'verified'; profile: Profile } | { status: 'unchecked' }
 
+/** Milliseconds. A rotated token that came waits for it, and is not saved before. */
+const PROFILE_LIMIT = 5000
+
 /** The person behind an access token. A profile that cannot be read costs the account its name, not its life. */
 export async function profileOf(
   provider: OAuthProvider,
@@ -30,7 +33,7 @@ export async function profileOf(
 ): Promise<Profile | undefined> {
   const source = profileSource(provider, server)
   if (!source) return undefined
-  return readProfile(source, `Bearer ${access_token}`, options).catch(() => undefined)
+  return readProfile(source, `Bearer ${access_token}`, { ...options, limit: PROFILE_LIMIT }).catch(() => undefined)
 }
 
 export function profileSource(provider: OAuthProvider, server: ResolvedServer): ProfileSource | undefined {

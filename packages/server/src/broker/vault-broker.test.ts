@@ -257,6 +257,27 @@ describe('flows and accounts', () => {
 })
 
 describe('references', () => {
+  it.each([60, 10, 1])('case 279: a token of %d s is used, and refreshed once for 50 uses', async (seconds) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      upstream.settings.expiresIn = seconds
+      const account = await connect()
+      const use = async () => {
+        const handle = broker()
+        const sent = { connectedAccounts: [{ provider: 'acme', accountId: account.id }] }
+        const { context } = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
+        for (let turn = 0; turn < 50; turn += 1) await context.getToken('acme')
+      }
+      await use()
+      expect(upstream.refreshes()).toEqual([])
+      vi.setSystemTime(Date.now() + seconds * 700)
+      await use()
+      expect(upstream.refreshes()).toHaveLength(1)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   const reference = ({ id, provider }: { id: string; provider: string }) => ({ provider, accountId: id })
 
   /** The tokens that a tool gets for references, without those of accounts that it has to ask for. */
@@ -279,7 +300,7 @@ describe('references', () => {
   }
 
   it('become fresh tokens only in a run of their owner', async () => {
-    upstream.settings.expiresIn = 30
+    upstream.settings.expiresIn = 0
     const account = await connect()
     const sent = { messages: [], connectedAccounts: [{ ...reference(account), status: 'connected', scopes: ['read'] }] }
     upstream.settings.expiresIn = 3600
@@ -493,7 +514,7 @@ describe('references', () => {
         try {
           const clients = { acme: { client_id: 'app', client_secret: 'CANARY_CLIENT' } }
           const options = (origin: string) => ({ providers: [at(origin)], clients, proxy: { methods: ['GET'] } })
-          upstream.settings.expiresIn = 30
+          upstream.settings.expiresIn = 0
           const account = await connect('ada@phone', 'ada', options(upstream.origin))
           const other = await connect('ada@phone', 'grace', options(upstream.origin))
           const secrets = await Promise.all(
@@ -578,7 +599,7 @@ describe('references', () => {
   })
 
   it('case 121: connect, refresh, use, revoke and deny are all in the log, which holds', async () => {
-    upstream.settings.expiresIn = 30
+    upstream.settings.expiresIn = 0
     const account = await connect()
     await tokensOf({ user: 'ada', session: 'phone' }, [reference(account), { ...reference(account), provider: 'keys' }])
     await ask(call('DELETE', `accounts/${account.id}`))
@@ -1191,6 +1212,8 @@ describe('webhooks and telemetry', () => {
       await ask(call('POST', `accounts/${id}`, {}))
       upstream.settings.expiresIn = 10
       await connect()
+      // The last third of its life.
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8_000 })
       upstream.instead.push((path, answer) => path === '/token' && Boolean(answer.writeHead(500).end('CANARY')))
       const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
       const { context } = await broker().agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
@@ -1206,6 +1229,7 @@ describe('webhooks and telemetry', () => {
         JSON.stringify(spans.map(({ attributes, events, status }) => ({ attributes, events, status }))),
       ).not.toContain('CANARY')
     } finally {
+      vi.useRealTimers()
       trace.disable()
     }
   })

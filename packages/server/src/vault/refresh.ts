@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
-import { isUsable, lives, renewedAccount, renewedSecret } from '@latchkey/core/server'
+import {
+  type AccountSecret,
+  isFresh,
+  isUsable,
+  leastValidity,
+  lives,
+  renewedAccount,
+  renewedSecret,
+} from '@latchkey/core/server'
 import { verifyKey } from '@latchkey/core/token'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
 import { absent, ended, type Opened } from './accounts.ts'
 import { adopt } from './connect.ts'
 import { failure, oauthOf, openBound, type Upkeep } from './upkeep.ts'
-
-/** A token that lives for fewer seconds than this is refreshed before use. */
-const MIN_VALIDITY = 60
 
 /** Accounts of one round of the background, and how many of them are refreshed at once. */
 const ACCOUNTS = 1000
@@ -20,7 +25,7 @@ export interface Refresher {
   /**
    * The account with a secret that lives for some seconds more.
    *
-   * @param seconds default 60
+   * @param seconds default: what a use needs
    * @throws LatchkeyError why there is none.
    */
   ensureFresh(owner: Owner, id: string, seconds?: number): Promise<Opened>
@@ -47,19 +52,20 @@ export function createRefresher(upkeep: Upkeep): Refresher {
     return { account: await adopt(upkeep, owner, provider, secret, { profile: verdict.profile }), secret }
   }
 
-  async function ensureFresh(owner: Owner, id: string, seconds = MIN_VALIDITY): Promise<Opened> {
+  async function ensureFresh(owner: Owner, id: string, seconds?: number): Promise<Opened> {
+    const enough = (held: AccountSecret) => (seconds === undefined ? isFresh(held) : lives(held, seconds))
     const opened = await openBound(upkeep, owner, id)
     if (!opened) throw absent(id)
     const { account, secret } = opened
     if (!isUsable(account.status)) throw ended(account)
     if (account.reason === 'unverified') return checkKey(owner, opened)
-    if (lives(secret, seconds)) return opened
+    if (enough(secret)) return opened
     if (!secret.token?.refresh_token) {
       if (lives(secret, 0)) return opened
       await vault.mark(owner, id, 'needs-reconnect', 'expired')
       throw ended(account)
     }
-    const fresh = (held: Opened) => held.account.status !== 'connected' || lives(held.secret, seconds)
+    const fresh = (held: Opened) => held.account.status !== 'connected' || enough(held.secret)
     const attributes = { 'latchkey.provider': account.provider, 'latchkey.account': id }
     const renewed = await traced('latchkey.refresh', attributes, () => renew(owner, id, fresh)).catch((error) => {
       // The provider may be back before this token expires.
@@ -111,7 +117,7 @@ export function createRefresher(upkeep: Upkeep): Refresher {
 
 /** A token that lives for a short time is refreshed in the last third of its life, not in every round. */
 const marginOf = ({ expiresAt = 0, issuedAt = 0 }: ConnectedAccount, aheadSeconds: number) =>
-  Math.max(1, Math.min(aheadSeconds, (expiresAt - issuedAt) / 3000))
+  Math.max(1, leastValidity((expiresAt - issuedAt) / 1000, aheadSeconds))
 
 /**
  * Refreshes an account at its provider, once for all callers of all processes.
@@ -171,10 +177,11 @@ export function createRenewal(upkeep: Upkeep): Renew {
       return JSON.stringify(newest?.secret) === JSON.stringify(from.secret) ? renewed : undefined
     })
     if (account) return { account, secret: renewed.secret }
+    // The late answer is dropped. Its revocation could end the grant of the person who connected again.
+    if (newest) return newest
     const late = renewed.secret.token
     const revoking = late && endpointOf(oauthOf(upkeep, provider)).revoke(late)
     await revoking?.catch(() => {})
-    if (newest) return newest
     throw absent(id)
   }
 

@@ -248,7 +248,7 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect(await vault.open(owner, ID)).toBeUndefined()
   })
 
-  it('a refresh saves its rotated token even if facts changed, but does not overwrite a newer connection', async () => {
+  it('case 244: a refresh saves its rotated token even if facts changed; after a new connection it is dropped, not revoked', async () => {
     const owner = { tenant: 'renew', user: 'change' }
     await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
     const changing = renewing(async () => {
@@ -263,7 +263,8 @@ describe.each(stores)('a vault in %s', (_name, open) => {
       return 'third'
     })
     expect((await overtaken.renew(owner)).secret.token?.access_token).toBe('reconnected')
-    expect(overtaken.revoke).toHaveBeenCalledTimes(1)
+    // One revocation may end the whole grant of a person.
+    expect(overtaken.revoke).not.toHaveBeenCalled()
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('r9')
   })
 })
