@@ -84,11 +84,17 @@ function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
     const text = await http.readText(response)
     const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
     const answer = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
+    const isRefused = response.status >= 400
     if (!answer) {
       if (response.ok && text === '') return new Response(null, { status: response.status })
+      // In words of its own, such as a page.
+      if (isRefused) return Response.json({ error: 'invalid_request' }, { status: response.status })
       throw http.malformed(provider)
     }
-    if (answer.error === undefined && answer.ok === false) answer.error = 'invalid_request'
+    if (answer.error === undefined && (answer.ok === false || isRefused)) {
+      // HubSpot has its code in `status`.
+      answer.error = typeof answer.status === 'string' ? answer.status : 'invalid_request'
+    }
     if (typeof answer.error === 'string') {
       answer.error = provider.errorAliases?.[answer.error] ?? answer.error
       if (repeats(answer.error_description, init?.body)) delete answer.error_description
@@ -96,7 +102,7 @@ function lenientFetch(provider: OAuthProvider, fetch: http.Ask): http.Ask {
     }
     if (answer.refresh_token === null || answer.refresh_token === '') delete answer.refresh_token
     if (answer.expires_in === null) delete answer.expires_in
-    if (typeof answer.expires_in === 'string' && /^\d+$/.test(answer.expires_in))
+    if (typeof answer.expires_in === 'string' && /^\d+(\.\d+)?$/.test(answer.expires_in))
       answer.expires_in = Number(answer.expires_in)
     if (typeof answer.scope === 'string') answer.scope = answer.scope.replaceAll(',', ' ')
     answer.token_type ??= 'bearer'
