@@ -51,9 +51,7 @@ const LONGEST_LIFE = 1e9
 
 /** The end of an access token by this clock, from the time its answer came. @see RFC 6749 §5.1 */
 export const endOf = ({ token }: TokenAnswer): number | undefined =>
-  token.expires_in === undefined
-    ? undefined
-    : Date.now() + Math.floor(Math.min(LONGEST_LIFE, token.expires_in) * 1000)
+  token.expires_in === undefined ? undefined : Date.now() + Math.floor(Math.min(LONGEST_LIFE, token.expires_in) * 1000)
 
 /** What the server granted; if it does not say, what was asked. @see RFC 6749 §5.1 */
 export const granted = (provider: OAuthProvider, { token }: TokenAnswer, asked: readonly string[]) =>

@@ -275,7 +275,10 @@ describe('a grant that is over', () => {
     }
     expect(refreshes()).toHaveLength(3)
     expect(only(client)).toMatchObject({ status: 'needs-reconnect', reason: 'invalid_token' })
-    expect(await openDatabase('latchkey').get('secrets', only(client).id)).toHaveProperty('sealed', expect.stringMatching(/./))
+    expect(await openDatabase('latchkey').get('secrets', only(client).id)).toHaveProperty(
+      'sealed',
+      expect.stringMatching(/./),
+    )
     // Connected again, it counts anew.
     server.reset()
     server.settings.expiresIn = 30

@@ -112,7 +112,8 @@ describe('what a server says no to', () => {
     for (let at = 0; at < 20; at++) await add(idOf('bad', at), START)
     await rounds(60)
     expect(asked.length).toBeLessThanOrEqual(60)
-    for (const { id, status } of await vault.list(ADA)) expect({ id, status }).toEqual({ id, status: 'needs-reconnect' })
+    for (const { id, status } of await vault.list(ADA))
+      expect({ id, status }).toEqual({ id, status: 'needs-reconnect' })
     const before = asked.length
     await expect(custodian.ensureFresh(ADA, idOf('bad'))).rejects.toMatchObject({ code: 'invalid_token' })
     await rounds(5)
