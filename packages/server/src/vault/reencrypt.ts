@@ -39,7 +39,7 @@ export async function reencrypt(store: VaultStore, keys: KeyProvider): Promise<R
           reasons[reason] = (reasons[reason] ?? 0) + 1
           continue
         }
-        // A row that changed meanwhile was sealed with the current key by whoever changed it.
+        // A row that changed meanwhile was sealed with the current key by that change.
         const resealed = await seal(keys, row, plain)
         if (await store.put({ ...row, ...resealed, rev: row.rev + 1 }, row.rev)) moved += 1
       }
