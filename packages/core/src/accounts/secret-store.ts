@@ -9,18 +9,6 @@ import type { Seal } from './seal.ts'
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
 export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
 
-<<<<<<< HEAD
-=======
-/** After a failed refresh: no tab tries again before `until`. */
-export interface Wait {
-  /** When it failed. */
-  at: number
-  until: number
-  failures: number
-  code: ErrorCode
-}
-
->>>>>>> main
 /** What all tabs have to know of an account before they use its secret. */
 export interface Notes {
   paused?: boolean
