@@ -1,4 +1,4 @@
-// Security cases D, 66-78, 241-243, 245-248, 283: Refresh. A release waits for 66-68, 72, 241-243, 245-248, 283.
+// Security cases D, 66-78, 241-243, 245-248, 283, 330: Refresh. A release waits for 66-68, 72, 241-243, 245-248, 283, 330.
 // @vitest-environment jsdom
 
 import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'

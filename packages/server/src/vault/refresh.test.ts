@@ -134,6 +134,21 @@ describe('what a server says no to', () => {
   })
 })
 
+it.each(['succeeds', 'fails'])('case 330: an account that is paused during a refresh that %s stays paused', async (how) => {
+  const { vault, custodian, add, refresh } = custody()
+  await add(idOf('good'), START)
+  refresh.mockImplementation(async (_provider, old) => {
+    await custodian.pause(ADA, idOf('good'), true)
+    if (how === 'fails') throw new LatchkeyError('temporarily_unavailable', 'Not now.')
+    return { token: { ...old, access_token: 'new', refresh_token: 'rotated', expires_in: 3600 } }
+  })
+  await expect(custodian.ensureFresh(ADA, idOf('good'))).rejects.toThrow()
+  const { account, secret } = (await vault.open(ADA, idOf('good')))!
+  expect(account.status).toBe('paused')
+  expect(secret.token?.refresh_token).toBe(how === 'fails' ? `of ${idOf('good')}` : 'rotated')
+  await expect(custodian.ensureFresh(ADA, idOf('good'))).rejects.toMatchObject({ code: 'access_denied', next: 'unpause' })
+})
+
 describe('many accounts', () => {
   it('case 277: a provider that is away holds up no other, and its accounts wait each for itself', async () => {
     const { asked, add, rounds, refuses } = custody()

@@ -223,7 +223,10 @@ export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>(
     let newest: Opened | undefined
     const account = await vault.write(owner, id, async (stored) => {
       newest = stored && (stored.rev === from.account.rev ? from : await vault.openRow(stored))
-      return JSON.stringify(newest?.secret) === JSON.stringify(from.secret) ? renewed : undefined
+      if (JSON.stringify(newest?.secret) !== JSON.stringify(from.secret)) return undefined
+      // Paused meanwhile: it stays so.
+      const isPaused = newest?.account.status === 'paused'
+      return isPaused ? { ...renewed, account: { ...renewed.account, status: 'paused' } } : renewed
     })
     if (account) return { account, secret: renewed.secret }
     // A failed refresh has no token of its own, and the old one may belong to a grant that lives.
