@@ -58,7 +58,11 @@ export interface ClientActions<Id extends string = string> {
    * drops it.
    */
   resolveChange(providerId: Id, choice: ChangeChoice): Promise<ConnectOutcome>
-  /** Stops the use of an account, here and in other tabs; its secret is kept. */
+  /**
+   * Stops the use of an account, here and in other tabs; its secret is kept. One that the server keeps is stopped there.
+   *
+   * @throws LatchkeyError if the server could not be told. The account is as it was, and its card says why.
+   */
   pause(accountId: string): Promise<void>
   /** Ends a pause: the account has the status that it had before. */
   unpause(accountId: string): Promise<void>
@@ -152,6 +156,15 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
   }
   const sync = async () => (await vault()).sync()
+  /** Pauses an account, or ends that. */
+  async function turn(id: string, paused: boolean): Promise<void> {
+    const { custody, provider } = page.findAccount(id)
+    if (custody !== 'vault') return accounts.pause(id, paused)
+    await (await vault()).pause(id, paused).catch((error) => {
+      page.setProvider(provider, { status: 'idle', error })
+      throw error
+    })
+  }
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
@@ -205,8 +218,8 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       return verdict.status === 'verified' ? { status: 'verified', username: verdict.profile.username } : verdict
     },
     resolveChange: async (id, choice) => (await connector()).adopter.resolveChange(id, choice),
-    pause: (id) => accounts.pause(id, true),
-    unpause: (id) => accounts.pause(id, false),
+    pause: (id) => turn(id, true),
+    unpause: (id) => turn(id, false),
     async disconnect(id) {
       const account = store.getState().accounts[id]
       if (!account) return { status: 'removed' }

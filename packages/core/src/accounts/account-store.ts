@@ -27,7 +27,7 @@ export interface AccountStore extends Page {
    * @param notes given for an account that a person connects; a refreshed one stays what it is.
    */
   save(account: ConnectedAccount, secret: Secret, notes?: Notes): Promise<ConnectedAccount>
-  /** Keeps facts of an account whose secret is on the server. What is paused here stays paused. */
+  /** Keeps facts of an account whose secret is on the server, which knows what is paused. */
   keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount>
   /** Removes the facts; the secret is removed under the lock. */
   forget(id: string): Promise<void>
@@ -181,10 +181,8 @@ function createFacts(page: Page, writer: RecordWriter, secrets: Secrets) {
       }
     },
     async keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount> {
-      const isPaused = store.getState().accounts[account.id]?.status === 'paused'
-      const kept = isPaused ? { ...account, status: 'paused' as const } : account
-      await keep(kept, '', true)
-      return kept
+      await keep(account, '', true)
+      return account
     },
     async pause(id: string, paused: boolean): Promise<void> {
       const turned = (account: ConnectedAccount) => ({ ...account, status: pausedStatus(account, paused) })

@@ -1,4 +1,5 @@
-// Security cases D, 66-78, 232, 237, 244, 279, 288, 310-312: Refresh. A release waits for 66-68, 72, 232, 237, 244, 279, 312.
+// Security cases D, 66-78, 232, 237, 241-248, 279, 283, 288, 310-312, 330: Refresh. A release waits for 66-68, 72, 232, 237,
+// 241-248, 279, 283, 312, 330.
 // @vitest-environment jsdom
 
 import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
@@ -242,6 +243,55 @@ describe('an outage', () => {
     server.settings.expiresIn = 3600
     expect(await client.getToken('acme', { minValidity: 7200 })).toMatch(CANARY)
     expect(refreshes()).toHaveLength(2)
+  })
+})
+
+describe('a grant that is over', () => {
+  it.each([
+    ['HubSpot', { status: 400, body: { status: 'BAD_REFRESH_TOKEN' } }],
+    ['Slack', { status: 200, body: { ok: false, error: 'invalid_refresh_token' } }],
+    ['GitHub', { status: 200, body: { error: 'bad_refresh_token' } }],
+  ])('case 241: ends the account in the words of %s', async (_name, fault) => {
+    server.settings.expiresIn = 30
+    const client = tab()
+    await connect(client, server)
+    server.fault('/token', fault)
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'invalid_grant' })
+    expect(only(client)).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
+    expect(await failure(client.getToken('acme'))).toMatchObject({ code: 'invalid_token', next: 'reconnect' })
+    expect(refreshes()).toHaveLength(1)
+  })
+
+  it.each([
+    [241, 'an unknown code', { status: 400, body: { error: 'token_gone_fishing' } }],
+    [241, 'a page', { status: 403, body: '<html>Forbidden</html>' }],
+    [241, 'words without a code', { status: 410, body: { message: 'gone' } }],
+    [283, 'an unknown client', { status: 401, body: { error: 'invalid_client' } }],
+  ])('case %i: %s that repeats ends the account, and its secret is kept', async (_case, _what, fault) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    server.settings.expiresIn = 30
+    const client = tab()
+    await connect(client, server)
+    vi.setSystemTime(Date.now() + 60_000)
+    server.fault('/token', ...Array(10).fill(fault))
+    for (let turn = 0; turn < 10; turn++) {
+      await failure(client.getToken('acme'))
+      vi.setSystemTime(Date.now() + 60_000)
+    }
+    expect(refreshes()).toHaveLength(3)
+    expect(only(client)).toMatchObject({ status: 'needs-reconnect', reason: 'invalid_token' })
+    expect(await openDatabase('latchkey').get('secrets', only(client).id)).toHaveProperty(
+      'sealed',
+      expect.stringMatching(/./),
+    )
+    // Connected again, it counts anew.
+    server.reset()
+    server.settings.expiresIn = 30
+    expect(await connect(client, server)).toMatchObject({ status: 'connected' })
+    vi.setSystemTime(Date.now() + 60_000)
+    server.fault('/token', fault)
+    await failure(client.getToken('acme'))
+    expect(only(client)).toMatchObject({ status: 'connected' })
   })
 })
 

@@ -2,10 +2,21 @@ import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
 import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
+import {
+  afterFailure,
+  bindingChange,
+  endedBy,
+  facts,
+  isWaiting,
+  lives,
+  renewedAccount,
+  renewedSecret,
+  type Wait,
+  waitError,
+} from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
 import type { Endpoints } from './endpoints.ts'
-import type { Held, Secret, Wait } from './secret-store.ts'
+import type { Held, Secret } from './secret-store.ts'
 
 /** How a disconnect ended. */
 export type DisconnectReceipt =
@@ -13,10 +24,6 @@ export type DisconnectReceipt =
   | { status: 'revoked'; tokens: RevokedToken[] }
   /** Only removed here: the provider has no revocation for it, or could not be reached. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
-
-/** The first wait after a failed refresh, doubled by each further failure up to the longest. */
-const FIRST_WAIT = 1000
-const LONGEST_WAIT = 5 * 60_000
 
 /** Milliseconds that a disconnect gives to a refresh under way, whose new token is then the one to revoke. */
 const GRACE = 1000
@@ -55,12 +62,7 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     const isRenewable = held.secret.token?.refresh_token !== undefined
     if (isRenewable && !wait) return { held, due: true }
     if (lives(held.secret, 0)) return { held, due: false }
-    if (wait && isRenewable) {
-      throw errorAbout(account, wait.code, `${account.label} cannot be refreshed right now.`, {
-        next: 'wait',
-        retryAfter: Math.ceil((wait.until - Date.now()) / 1000),
-      })
-    }
+    if (wait && isRenewable) throw waitError(account, wait)
     await accounts.mark(account.id, 'needs-reconnect', 'expired')
     throw errorAbout(account, 'invalid_token', `Access to ${account.label} has ended.`)
   }
@@ -106,12 +108,15 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
   }
 
   async function keepFailed(account: ConnectedAccount, held: Held, error: LatchkeyError): Promise<Secret> {
-    if (error.code === 'invalid_grant') {
-      await secrets.remove(account, 'ended').catch(accounts.unavailable)
-      await accounts.mark(account.id, 'needs-reconnect', 'revoked', '')
+    const next = afterFailure(error, waits.last(account.id, held))
+    if (next === 'ended') {
+      waits.end(account.id)
+      const reason = endedBy(error)
+      if (reason === 'revoked') await secrets.remove(account, 'ended').catch(accounts.unavailable)
+      await accounts.mark(account.id, 'needs-reconnect', reason, reason === 'revoked' ? '' : undefined)
       throw error
     }
-    await waits.add(account, held, error)
+    await waits.add(account, next)
     // The server may be back by the time this token ends.
     if (lives(held.secret, 0)) return held.secret
     throw error
@@ -196,28 +201,25 @@ function createWaits({ secrets, unavailable, mark }: AccountStore) {
   const waits = new Map<string, Wait | undefined>()
   /** When the browser last said that it is online again: failures for lack of a network before that do not count. */
   let onlineSince = 0
-  // A clock that was set back must not make an hour out of a minute.
-  const isOver = (wait: Wait | undefined): wait is undefined =>
-    !wait || wait.at > Date.now() || (wait.code === 'network' && wait.at < onlineSince)
+  const holds = (wait: Wait | undefined): wait is Wait =>
+    isWaiting(wait) && !(wait.code === 'network' && wait.at < onlineSince)
+  const last = (id: string, { wait = waits.get(id) }: Held): Wait | undefined => wait
 
   return {
-    of(id: string, { wait = waits.get(id) }: Held): Wait | undefined {
+    last,
+    of(id: string, held: Held): Wait | undefined {
+      const wait = last(id, held)
       waits.set(id, wait)
-      return isOver(wait) || wait.until <= Date.now() ? undefined : wait
+      return holds(wait) ? wait : undefined
     },
     until(id: string): number {
       const wait = waits.get(id)
-      return isOver(wait) ? 0 : wait.until
+      return holds(wait) ? wait.until : 0
     },
-    async add(account: ConnectedAccount, held: Held, error: LatchkeyError): Promise<void> {
-      const now = Date.now()
-      const failures = (held.wait ?? waits.get(account.id))?.failures ?? 0
-      const backoff = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures) * (0.75 + Math.random() / 2)
-      const until = now + Math.max(backoff, (error.retryAfter ?? 0) * 1000)
-      const wait = { at: now, until, failures: failures + 1, code: error.code }
+    async add(account: ConnectedAccount, wait: Wait): Promise<void> {
       waits.set(account.id, wait)
       await secrets.note(account.id, { wait }).catch(unavailable)
-      if (error.code === 'network') await mark(account.id, account.status, 'offline')
+      if (wait.code === 'network') await mark(account.id, account.status, 'offline')
     },
     end: (id: string) => waits.delete(id),
     online() {

@@ -1,21 +1,13 @@
-import { type ErrorCode, errorAbout, LatchkeyError } from '../errors.ts'
+import { errorAbout, LatchkeyError } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
+import type { Wait } from './account-rules.ts'
 import type { Database } from './database.ts'
 import type { Seal } from './seal.ts'
 
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
 export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
-
-/** After a failed refresh: no tab tries again before `until`. */
-export interface Wait {
-  /** When it failed. */
-  at: number
-  until: number
-  failures: number
-  code: ErrorCode
-}
 
 /** What all tabs have to know of an account before they use its secret. */
 export interface Notes {

@@ -195,6 +195,36 @@ it.each(['GET accounts', `POST flows/${STATE}`, 'POST accounts', `POST accounts/
   },
 )
 
+it('case 246: a pause is kept on the server, and what it could not be told did not happen', async () => {
+  await connectGitHub()
+  const turned = () => broker.sent.filter(({ route }) => route === `POST accounts/${ID}`).map(({ body }) => body)
+  broker.kept.set(ID, fact(ID, { status: 'paused' }))
+  await client.pause(ID)
+  expect(client.getSnapshot().accounts[ID]?.status).toBe('paused')
+  expect(await client.getConnectedAccounts()).toEqual([])
+  broker.kept.set(ID, fact(ID))
+  await client.unpause(ID)
+  expect(turned()).toEqual([{ paused: true }, { paused: false }])
+  expect(client.getSnapshot().accounts[ID]?.status).toBe('connected')
+  broker.faults[`POST accounts/${ID}`] = () => Promise.reject(new TypeError('offline'))
+  await expect(client.pause(ID)).rejects.toMatchObject({ code: 'network' })
+  expect(client.getSnapshot().accounts[ID]?.status).toBe('connected')
+  expect(client.getSnapshot().providers.github?.error).toMatchObject({ code: 'network' })
+})
+
+it('case 248: another account is asked for with the chooser, and scopes that nobody asked for are shown', async () => {
+  await connectGitHub()
+  broker.faults['POST flows/s1'] = () => Response.json({ account: fact(ID, { extraScopes: ['admin'] }) })
+  const popups = openPopups()
+  const outcome = client.connect('github', { intent: 'add-account' })
+  await popups[0]?.at()
+  visitCallback('?code=CANARY_CODE&state=s1')
+  await outcome
+  const chosen = broker.sent.filter(({ route }) => route === 'POST flows').map(({ body }) => body?.choose)
+  expect(chosen).toEqual([false, true])
+  expect(client.getSnapshot().accounts[ID]?.extraScopes).toEqual(['admin'])
+})
+
 it('case 300: an ended session of the app removes no account from the page', async () => {
   await connectGitHub()
   const ended = () => Response.json({ error: 'login_required', message: 'Sign in to the app first.' }, { status: 401 })

@@ -3,7 +3,7 @@ import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
-import type { ApiKeyProvider, KeyFields, OAuthProvider } from '../provider.ts'
+import type { ApiKeyProvider, KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import type { AuthorizationRequest, authorizationRequest, Flow } from './authorization.ts'
 
@@ -14,13 +14,15 @@ export interface VaultClient {
   /** Brings facts up to date before an agent is told of them. Never rejects: the server refuses what it must. */
   ready(): Promise<void>
   /** The Authorization Request, made by the server: its verifier never comes here. */
-  request(provider: OAuthProvider, asked: Parameters<typeof authorizationRequest>[1]): Promise<AuthorizationRequest>
+  request(...asked: Parameters<typeof authorizationRequest>): Promise<AuthorizationRequest>
   /** Hands the authorization response to the server, which validates and redeems it. */
   finish(flow: Flow, query: string): Promise<ConnectedAccount>
   /** The one request that a secret is in: the key that a person entered, once. */
   connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount>
   /** An API refused the account, or it was never used: the server finds out whether it can be. */
   check(account: ConnectedAccount): Promise<ConnectedAccount>
+  /** Stops the use of an account on the server, for every browser and agent, or ends that. */
+  pause(id: string, paused: boolean): Promise<void>
   disconnect(account: ConnectedAccount): Promise<DisconnectReceipt>
 }
 
@@ -52,9 +54,9 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const known = new Set(answer.accounts.map(({ id }) => id))
       for (const { id } of before) if (!known.has(id)) await accounts.forget(id)
     },
-    async request({ id: provider, issuer }, asked) {
+    async request({ id: provider, issuer }, asked, choose) {
       const { redirect_uri, scopes, accountId } = asked
-      const body = { provider, redirect_uri, scopes, accountId }
+      const body = { provider, redirect_uri, scopes, accountId, choose }
       const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
       const startedAt = Date.now()
       return { url, flow: { ...asked, custody: 'vault', provider, state, code_verifier: '', issuer, startedAt } }
@@ -77,6 +79,9 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
         if (error instanceof LatchkeyError && error.account === id) await accounts.forget(id)
         throw error
       }
+    },
+    async pause(id, paused) {
+      await keep((await call<Answer>('POST', `accounts/${id}`, { paused })).account)
     },
     async disconnect({ id }) {
       const receipt = await callBroker<

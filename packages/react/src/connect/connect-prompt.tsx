@@ -112,7 +112,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           className="latchkey-connect"
           kind="primary"
           aria-label={messages.resume(name)}
-          onClick={() => client.unpause(paused.id)}
+          onClick={() => client.unpause(paused.id).catch(() => {})}
         >
           {messages.resumeShort}
         </Button>

@@ -64,7 +64,7 @@ export function AccountMore(props: AccountMoreProps) {
           name={messages.pause(name, label)}
           onPress={() => {
             onDone()
-            client.pause(account.id)
+            client.pause(account.id).catch(() => {})
           }}
         />
       )}

@@ -80,7 +80,7 @@ export function AccountRow(props: AccountRowProps) {
         <Button
           className="latchkey-connect"
           aria-label={messages.resume(name, label)}
-          onClick={() => client.unpause(account.id)}
+          onClick={() => client.unpause(account.id).catch(() => {})}
         >
           {messages.resumeShort}
         </Button>

@@ -75,7 +75,8 @@ const ROUND = 30_000
  *
  * - `POST /flows` starts an authorization, `POST /flows/{state}` finishes it with the authorization response;
  * - `GET /accounts`, `GET /accounts/{id}`, `DELETE /accounts/{id}` show and end accounts of the session's user;
- * - `POST /accounts` takes an API key, once; `POST /accounts/{id}` makes sure that an account can still be used.
+ * - `POST /accounts` takes an API key, once; `POST /accounts/{id}` makes sure that an account can still be used, or with
+ *   `{ paused }` stops its use or ends that.
  *
  * A POST needs JSON, the `latchkey-request` header, an `Origin` out of `allowedOrigins` and a session. Secrets come in
  * by `/token`, `/revoke` and `/verify` only, and leave for that provider's own endpoints only. Errors are
@@ -129,7 +130,11 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     },
     start() {
       if (!custodian || round) return
-      const { refreshDue } = custodian
+      const { refreshDue, tryKeys } = custodian
+      tryKeys().catch((error) => {
+        if (onError) onError(error, 'keys')
+        else console.error(`Latchkey: the keys of the vault do not open what it holds. ${error.message}`)
+      })
       round = setInterval(() => {
         refreshDue(refreshAhead).catch((error) => onError?.(error, 'refresh'))
       }, ROUND)

@@ -63,8 +63,12 @@ export interface BrokerOptions<Session> {
   agents?: Readonly<Record<string, AgentPolicy>>
   /** Seconds ahead of their end at which tokens are refreshed in the background. Default: 300. */
   refreshAhead?: number
-  /** Hears what the background could not do, and what it was doing: `refresh`. It tries again in the next round. */
-  onError?: (error: unknown, where: 'refresh') => void
+  /**
+   * Hears what the background could not do, and what it was doing. `refresh`: it tries again in the next round. `keys`:
+   * at its start it could not open a row of the vault, so `TOKEN_ENCRYPTION_KEY` is wrong or lacks a key. Without this
+   * function that is written to the console.
+   */
+  onError?: (error: unknown, where: 'refresh' | 'keys') => void
   /**
    * Lets pages call a provider's API through `/accounts/{id}/api/{path}`, with the token added here, by these methods.
    * Each call is a use of the agent `page`: with `agents`, that entry says for which providers. Default: none.

@@ -1,4 +1,4 @@
-// Security cases G, 104-129, 219, 221, 222, 226, 294, 295, 300: Broker and vault. A release waits for 104-111, 115-118, 219, 221, 222, 226, 294, 295.
+// Security cases G, 104-129, 219, 221, 222, 226, 277, 278, 281, 290, 291, 294, 295, 300: Broker and vault. A release waits for 104-111, 115-118, 219, 221, 222, 226, 277, 278, 281, 294, 295.
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -24,13 +24,14 @@ import {
   providersFromEnv,
   type VaultBroker,
 } from '../index.ts'
-import { localKeys, type VaultOptions, verifyWebhook } from '../vault/index.ts'
+import { localKeys, memoryStore, type VaultOptions, verifyWebhook } from '../vault/index.ts'
 import { insideOf } from '../vault/vault.ts'
 
 const APP = 'https://app.example'
 const MOUNT = `${APP}/api/latchkey`
 const CALLBACK = `${MOUNT}/callback`
 const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+const OTHER_KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
 const GOOD_KEY = 'CANARY_KEY_12345678'
 const UNKNOWN_ACCOUNT = `acme.${'x'.repeat(22)}`
 
@@ -253,6 +254,158 @@ describe('flows and accounts', () => {
     background.close()
     vi.advanceTimersByTime(90_000)
     expect(due).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('a grant that is over, and one that is not', () => {
+  const AS = { agent: 'assistant' }
+  const ADA_PHONE = { user: 'ada', session: 'phone' }
+  const contextOf = async (id: string, handle = broker()) => {
+    const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
+    return (await handle.agentContext(ADA_PHONE, sent, AS)).context
+  }
+
+  it.each([
+    ['HubSpot', 400, { status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' }],
+    ['Slack', 200, { ok: false, error: 'invalid_refresh_token' }],
+    ['GitHub', 200, { error: 'bad_refresh_token' }],
+  ])('case 241: the words of %s for a refresh token that is over end the account', async (_name, status, body) => {
+    upstream.settings.expiresIn = 30
+    const { id } = await connect()
+    upstream.fault('/token', { status, body })
+    await expect((await contextOf(id)).getToken('acme')).rejects.toThrow(AuthorizationRequired)
+    expect(await vault.find(owner('ada'), id)).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
+    for (let round = 0; round < 10; round++) await broker().refreshDue()
+    expect(upstream.refreshes()).toHaveLength(1)
+  })
+
+  it('case 243: Retry-After is obeyed by tools and the background, and told', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    upstream.settings.expiresIn = 30
+    const { id } = await connect()
+    vi.setSystemTime(Date.now() + 31_000)
+    upstream.fault('/token', { status: 429, body: 'slow down', headers: { 'retry-after': '3600' } })
+    const later = { code: 'temporarily_unavailable', next: 'wait', retryAfter: expect.any(Number) }
+    for (let call = 0; call < 10; call++) {
+      // Another sign-in would not help, so the tool does not ask for one.
+      await expect((await contextOf(id)).getToken('acme', { forceRefresh: call % 2 === 1 })).rejects.toMatchObject(
+        later,
+      )
+    }
+    for (let round = 0; round < 5; round++) {
+      vi.setSystemTime(Date.now() + 30_000)
+      expect(await broker().refreshDue()).toBe(0)
+    }
+    expect(upstream.refreshes()).toHaveLength(1)
+    const { status, headers, json } = await ask(call('POST', `accounts/${id}`, {}))
+    expect([status, json.error]).toEqual([503, 'temporarily_unavailable'])
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(3400)
+    expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(3450)
+    expect(await vault.find(owner('ada'), id)).toMatchObject({ status: 'connected' })
+    vi.setSystemTime(Date.now() + 3_600_000)
+    upstream.settings.expiresIn = 3600
+    expect(upstream.isLive((await (await contextOf(id)).getToken('acme')).access_token)).toBe(true)
+  })
+
+  it('case 246: an account that its person paused is refused on the server', async () => {
+    upstream.settings.expiresIn = 30
+    const { id } = await connect()
+    const handle = broker({ proxy: { methods: ['GET'] } })
+    const pause = async (paused: boolean) => (await ask(call('POST', `accounts/${id}`, { paused }))).json.account
+    upstream.requests.length = 0
+    expect(await pause(true)).toMatchObject({ id, status: 'paused' })
+    for (const forceRefresh of [false, true]) {
+      const asked = (await contextOf(id, handle)).getToken('acme', { forceRefresh })
+      await expect(asked).rejects.toThrow(AuthorizationRequired)
+    }
+    const proxied = await ask(call('GET', `accounts/${id}/api/me`), handle)
+    expect([proxied.status, proxied.json.error]).toEqual([403, 'access_denied'])
+    expect(await handle.refreshDue(1e6)).toBe(0)
+    expect((await ask(call('POST', `accounts/${id}`, {}))).json.account.status).toBe('paused')
+    expect(upstream.requests).toEqual([])
+    expect((await actions()).slice(-2)).toEqual(['deny denied access_denied', 'deny denied access_denied'])
+    // Another person can neither pause it nor end the pause.
+    const foreign = await ask(call('POST', `accounts/${id}`, { paused: false }, as('eve@phone')))
+    expect(foreign.status).toBe(404)
+    expect(await pause(false)).toMatchObject({ status: 'connected' })
+    expect(upstream.isLive((await (await contextOf(id, handle)).getToken('acme')).access_token)).toBe(true)
+  })
+
+  it('case 247: a flow or key that a deleted user had begun brings no account back', async () => {
+    await connect()
+    const begin = async () => (await ask(call('POST', 'flows', { provider: 'acme', redirect_uri: CALLBACK }))).json
+    const finish = ({ url, state }: { url: string; state: string }) =>
+      ask(call('POST', `flows/${state}`, { response: upstream.approve(url, 'ada') }))
+    const before = await begin()
+    await broker().deleteUser({ user: 'ada' })
+    upstream.requests.length = 0
+    expect((await finish(before)).status).toBe(404)
+    expect(upstream.requests).toEqual([])
+
+    // Deleted while the code, or the key, is being checked.
+    const during = await begin()
+    let answer = () => {}
+    const after = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    upstream.fault('/token', { after })
+    upstream.fault('/key', { after })
+    const finished = [finish(during), connectKey()]
+    await vi.waitFor(() => expect(upstream.requests).toHaveLength(2))
+    await broker().deleteUser({ user: 'ada' })
+    answer()
+    for (const { status } of await Promise.all(finished)) expect(status).toBeGreaterThanOrEqual(400)
+    expect(await vault.list(owner('ada'))).toEqual([])
+    expect(upstream.to('/revoke').length).toBeGreaterThan(0)
+    // Who comes back later begins anew.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1000 })
+    await connect()
+    expect((await connectKey()).status).toBe(200)
+  })
+
+  it('case 248: another account is asked for with the chooser, and scopes that nobody asked for are told', async () => {
+    const choosing = { ...providerAt(upstream.origin), chooserParams: { prompt: 'select_account' } }
+    const options = { providers: [choosing] }
+    for (const choose of [true, false, undefined, 'yes']) {
+      const body = { provider: 'acme', redirect_uri: CALLBACK, choose }
+      const { url } = (await ask(call('POST', 'flows', body), options)).json
+      expect(new URL(url).searchParams.get('prompt')).toBe(choose === true ? 'select_account' : null)
+    }
+    upstream.fault('/token', { change: (answer) => ({ ...answer, scope: 'read admin' }) })
+    expect(await connect()).toMatchObject({ scopes: ['read', 'admin'], extraScopes: ['admin'] })
+  })
+
+  it('case 281: wrong keys are told at the start, and accounts say why they cannot be used', async () => {
+    const { id } = await connect()
+    const onError = vi.fn()
+    broker({ onError }).start()
+    const lost = openVault({ store: vault.store, keys: localKeys(OTHER_KEY) })
+    const handle = broker({ vault: lost, onError })
+    handle.start()
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(1))
+    const [error, where] = onError.mock.calls[0]!
+    expect([error.code, where]).toEqual(['secret_unavailable', 'keys'])
+    expect(error.message).toContain('TOKEN_ENCRYPTION_KEY')
+    const told = { id, status: 'needs-reconnect', reason: 'secret_unavailable' }
+    expect((await ask(call('GET', 'accounts'), handle)).json.accounts).toMatchObject([told])
+    expect((await ask(call('GET', `accounts/${id}`), handle)).json.account).toMatchObject(told)
+    // Without `onError` it is written to the console.
+    const silent = broker({ vault: lost })
+    silent.start()
+    await vi.waitFor(() => expect(written.join()).toContain('TOKEN_ENCRYPTION_KEY'))
+    silent.close()
+    handle.close()
+    // The same id for another key: that shows when a row is opened.
+    const store = memoryStore()
+    const [named, wrong] = [KEY, OTHER_KEY].map((key) => openVault({ store, keys: localKeys(`2026:${key}`) }))
+    const kept = await vault.open(owner('ada'), id)
+    await named!.save(owner('ada'), id, () => kept!)
+    const changed = broker({ vault: wrong!, onError })
+    onError.mockClear()
+    changed.start()
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(1))
+    changed.close()
+    expect((await ask(call('GET', 'accounts'), changed)).json.accounts).toMatchObject([told])
   })
 })
 

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import type pg from 'pg'
-import { MIGRATIONS, plainRow, sqlStore } from './sql.ts'
+import { LIVE, MIGRATIONS, plainRow, sqlStore } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
 /** How to reach a PostgreSQL database. */
@@ -42,6 +42,7 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
 
   return sqlStore({
     type: 'postgres',
+    dueRows: 'latchkey_due($1, $2)',
     async within(tenant, act) {
       opened ??= open()
       return transaction(await opened, tenant, (client) =>
@@ -131,6 +132,19 @@ const SECURITY: readonly (readonly string[])[] = [
     `CREATE POLICY append ON latchkey_audit FOR INSERT WITH CHECK (${OWN})`,
   ],
   owned('latchkey_removed'),
+  [
+    // It runs as its caller, and sees one tenant after another: a transaction for each would be thousands in every round.
+    `CREATE FUNCTION latchkey_due(before BIGINT, most BIGINT) RETURNS SETOF latchkey_accounts LANGUAGE plpgsql AS $$
+      DECLARE one TEXT;
+      BEGIN
+        FOR one IN SELECT tenant FROM latchkey_tenants LOOP
+          PERFORM set_config('latchkey.tenant', one, true);
+          RETURN QUERY SELECT * FROM latchkey_accounts WHERE ${LIVE} AND tenant = one AND due_at < before
+            ORDER BY due_at LIMIT most;
+        END LOOP;
+        PERFORM set_config('latchkey.tenant', '', true);
+      END $$`,
+  ],
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {

@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/core'
 import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type VaultStore } from './store.ts'
 
 /** Runs one statement. What a row has no value for is left out of it. */
@@ -11,6 +12,12 @@ export interface SqlEngine {
    * explicit transaction unless the tenant must be set first.
    */
   within<T>(tenant: string, act: (sql: Sql) => Promise<T>, single?: 'single'): Promise<T>
+  /**
+   * Where accounts of all tenants are found that are due before `$1`, at most `$2` of each tenant.
+   *
+   * @default the table itself
+   */
+  dueRows?: string
   close(): Promise<void>
 }
 
@@ -21,14 +28,22 @@ const COLUMNS = 'tenant, user_id AS "user", provider, account, facts, sealed, ki
 const CONTENT = 'provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9'
 const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
 /** Whether a row was not put back after it was removed. */
-const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
+export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
   AND r.user_id = latchkey_accounts.user_id AND r.account = latchkey_accounts.account AND r.rev >= latchkey_accounts.rev)`
 
 /**
  * A store in standard SQL: single rows by primary key, compare-and-set by revision, leases that expire. Where databases
  * differ, statements are as PostgreSQL wants them.
  */
-export function sqlStore({ type, within, close }: SqlEngine): VaultStore {
+export function sqlStore(engine: SqlEngine): VaultStore {
+  const { type } = engine
+  let isClosed = false
+  /** Not after it was closed: that would open the database again, and nobody would close it. */
+  const within: SqlEngine['within'] = async (...work) => {
+    if (isClosed) throw new LatchkeyError('temporarily_unavailable', 'The vault is closed.')
+    return engine.within(...work)
+  }
+
   /** Runs a statement whose first value is the tenant. */
   const rows = <Row = AccountRow>(tenant: string, text: string, values: unknown[] = []) =>
     within(tenant, (sql) => sql<Row>(text, [tenant, ...values]), 'single')
@@ -39,7 +54,10 @@ export function sqlStore({ type, within, close }: SqlEngine): VaultStore {
 
   return {
     type,
-    close,
+    close: () => {
+      isClosed = true
+      return engine.close()
+    },
     get: async ({ tenant, user }, account) => (await select(tenant, KEY, [user, account]))[0],
     list: ({ tenant, user }) => select(tenant, 'tenant = $1 AND user_id = $2 ORDER BY account LIMIT 1000', [user]),
     async put({ tenant, user, account, provider, facts, sealed, kid, rev, dueAt }, previous) {
@@ -91,8 +109,11 @@ export function sqlStore({ type, within, close }: SqlEngine): VaultStore {
       const release = `UPDATE latchkey_accounts SET lease_by = NULL, lease_until = NULL WHERE ${KEY} AND lease_by = $4`
       await rows(tenant, release, [user, account, holder])
     },
-    due: (tenant, before, limit) =>
-      select(tenant, 'tenant = $1 AND due_at < $2 ORDER BY due_at LIMIT $3', [before, limit]),
+    due(before, limit) {
+      const { dueRows = `latchkey_accounts WHERE ${LIVE} AND due_at < $1` } = engine
+      const due = `SELECT ${COLUMNS} FROM ${dueRows} ORDER BY due_at LIMIT $2`
+      return within('', (sql) => sql<AccountRow>(due, [before, limit]), 'single')
+    },
     sealedOtherwise: (tenant, kid, limit) => select(tenant, 'tenant = $1 AND kid <> $2 LIMIT $3', [kid, limit]),
     async tenants() {
       const all = 'SELECT tenant FROM latchkey_tenants ORDER BY tenant'
@@ -181,4 +202,5 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       tenant TEXT NOT NULL, user_id TEXT NOT NULL, account TEXT NOT NULL, rev BIGINT NOT NULL,
       PRIMARY KEY (tenant, user_id, account))`,
   ],
+  ['CREATE INDEX latchkey_accounts_due_first ON latchkey_accounts (due_at)'],
 ]

@@ -45,7 +45,7 @@ export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
 
 /**
  * Where a vault stores its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which must
- * pass the `storeContract` of `@latchkey/server/testing`. Every call is for one tenant, except `tenants()`.
+ * pass the `storeContract` of `@latchkey/server/testing`. Every call is for one tenant, except `due()` and `tenants()`.
  */
 export interface VaultStore {
   /** `memory`, `sqlite`, `postgres`, …, for logs. */
@@ -70,8 +70,8 @@ export interface VaultStore {
    */
   lease(owner: Owner, account: string, holder: string, seconds: number): Promise<AccountRow | undefined>
   release(owner: Owner, account: string, holder: string): Promise<void>
-  /** Accounts of a tenant that are due before this time, the earliest first. */
-  due(tenant: string, before: number, limit: number): Promise<AccountRow[]>
+  /** Accounts of all tenants that are due before this time, the earliest first, in one transaction. */
+  due(before: number, limit: number): Promise<AccountRow[]>
   /** Accounts of a tenant that are encrypted with another key than this. */
   sealedOtherwise(tenant: string, kid: string, limit: number): Promise<AccountRow[]>
   /** Every tenant that ever had an account. */

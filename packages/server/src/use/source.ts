@@ -12,18 +12,13 @@ export interface AccountSource {
   open(call: Call, options?: { forceRefresh?: boolean | undefined }): Promise<Identity | undefined>
 }
 
-export function createSource(door: Door, custodian: Pick<Custodian, 'find' | 'recheck'>): AccountSource {
+const PASSING = ['network', 'server_error', 'temporarily_unavailable']
+
+export function createSource(door: Door, custodian: Pick<Custodian, 'recheck'>): AccountSource {
   /** Finds out whether an account still works. Returns false if it has ended. */
-  async function renewed({ owner, provider, accountId }: Call): Promise<boolean> {
-    const before = await custodian.find(owner, accountId)
+  async function renewed({ owner, accountId }: Call): Promise<boolean> {
     const after = await custodian.recheck(owner, accountId).catch(leftOut)
-    if (after?.status !== 'connected') return false
-    if (!after.renewable || after.rev !== before?.rev) return true
-    // The API refused the token, and the provider could not say whether it has ended: no reason to sign in again.
-    throw new LatchkeyError('temporarily_unavailable', `${after.label} could not be renewed right now.`, {
-      provider,
-      account: accountId,
-    })
+    return after?.status === 'connected'
   }
 
   return {
@@ -35,7 +30,7 @@ export function createSource(door: Door, custodian: Pick<Custodian, 'find' | 're
   }
 }
 
-/** A refusal leaves the account out. Any other error, such as an audit log that cannot be written, is thrown. */
+/** A refusal leaves the account out. What another sign-in does not help, such as a provider that is away, is thrown. */
 function leftOut(error: unknown): undefined {
-  if (!(error instanceof LatchkeyError)) throw error
+  if (!(error instanceof LatchkeyError) || error.retryAfter !== undefined || PASSING.includes(error.code)) throw error
 }

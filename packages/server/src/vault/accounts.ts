@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
-import { type AccountSecret, wordAt } from '@latchkey/core/server'
+import { type AccountSecret, type Wait, wordAt } from '@latchkey/core/server'
 import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import type { Audit } from './audit.ts'
 import type { KeyProvider } from './keys.ts'
@@ -9,6 +10,8 @@ import type { Webhooks } from './webhooks.ts'
 /** What an account is used with: a token and the end of its life, or a key. `revoked`: only the facts are left. */
 export interface VaultSecret extends AccountSecret {
   revoked?: true
+  /** The last refresh failed. */
+  wait?: Wait
 }
 
 /** An account with its secret. */
@@ -20,8 +23,11 @@ export interface Opened {
 export const absent = (account: string) =>
   new LatchkeyError('login_required', 'This account is not connected.', { account })
 
-export const ended = ({ id, provider, label }: ConnectedAccount) =>
-  new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id })
+/** Why an account that is not usable is not used. */
+export const unusable = ({ id, provider, label, status }: ConnectedAccount) =>
+  status === 'paused'
+    ? new LatchkeyError('access_denied', `${label} is paused.`, { provider, account: id, next: 'unpause' })
+    : new LatchkeyError('invalid_token', `Access to ${label} has ended.`, { provider, account: id })
 
 /** The facts of accounts, which need no key. */
 export interface AccountFacts {
@@ -47,7 +53,15 @@ export interface VaultAccounts extends AccountFacts {
   /** Deletes an account. */
   remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /** Accounts of all tenants that are due before this time, the longest due first. */
-  due(before: number, limit: number): Promise<{ owner: Owner; account: ConnectedAccount }[]>
+  due(before: number, limit: number): Promise<{ row: AccountRow; account: ConnectedAccount }[]>
+  /** Whether this very row did not open in the last minutes. */
+  isUnreadable(row: AccountRow): boolean
+  /** Opens one row, if there is one. @throws LatchkeyError `secret_unavailable` if the keys are not those of the vault. */
+  tryKeys(): Promise<void>
+  /** Remembers for ever that everything of a user is deleted: no flow or key that came before may bring an account back. */
+  markDeleted(owner: Owner): Promise<void>
+  /** When everything of a user was last deleted, in milliseconds since the epoch; 0 if never. */
+  deletedAt(owner: Owner): Promise<number>
   /** @throws LatchkeyError as {@link VaultAccounts.open} does. */
   openRow(row: AccountRow): Promise<Opened>
   /** Writes until it is written: each try gets the newest row. Undefined if `change` returns nothing. */
@@ -74,19 +88,48 @@ const factsOf = ({ account: id, provider, rev, facts }: AccountRow): ConnectedAc
   rev,
 })
 
-/** Facts as they are now: time alone makes an account `expiring`, and ends it. */
-const factsNow = (row: AccountRow): ConnectedAccount => wordAt(factsOf(row), Date.now())
+/** Milliseconds after which the background tries a row again that did not open. */
+const TRY_AGAIN = 10 * 60_000
+
+/** In the place of an account, the mark that a user was deleted: no account id has such a character. */
+const DELETED = '/deleted'
 
 /** Reads and writes accounts as encrypted rows. */
 export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts {
+  /** When each row, or each row of a lost key, first did not open. */
+  const unreadable = new Map<string, number>()
+  const isLost = ({ kid }: AccountRow) => keys.has?.(kid) === false
+  const nameOf = (row: AccountRow) => {
+    const { tenant, user, account, kid, facts, sealed } = row
+    if (isLost(row)) return JSON.stringify([tenant, kid])
+    return createHash('sha256')
+      .update(JSON.stringify([tenant, user, account, kid, facts]))
+      .update(sealed)
+      .digest('base64')
+  }
+  const isUnreadable = (row: AccountRow) =>
+    unreadable.size > 0 && Date.now() < (unreadable.get(nameOf(row)) ?? 0) + TRY_AGAIN
+
+  /** Facts as they are now: time alone makes an account `expiring`, and ends it. */
+  const factsNow = (row: AccountRow): ConnectedAccount =>
+    isLost(row) || isUnreadable(row)
+      ? { ...factsOf(row), status: 'needs-reconnect', reason: 'secret_unavailable' }
+      : wordAt(factsOf(row), Date.now())
+
   async function openRow(row: AccountRow): Promise<Opened> {
     try {
       // First of all this shows that the facts are those that were written.
       const secret = JSON.parse(await unseal(keys, row))
+      if (unreadable.size > 0) unreadable.delete(nameOf(row))
       return { account: factsOf(row), secret }
     } catch (error) {
+      const name = nameOf(row)
+      const isKnown = unreadable.has(name)
+      unreadable.set(name, Date.now())
       const { provider, account } = row
-      await audit.record(row, { action: 'tamper', provider, account, outcome: 'failed', reason: 'secret_unavailable' })
+      const event = { action: 'tamper', provider, account, outcome: 'failed', reason: 'secret_unavailable' } as const
+      // Once: the log of a year with a lost key would hold nothing else.
+      if (!isKnown) await audit.record(row, event)
       throw error
     }
   }
@@ -96,7 +139,8 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     const { id, provider } = account
     const rev = Math.max(previous + 1, Date.now())
     const row = { tenant, user, provider, account: id, facts: JSON.stringify({ ...account, rev }) }
-    const dueAt = secret.token?.refresh_token && account.status === 'connected' ? secret.expiresAt : undefined
+    const isDue = secret.token?.refresh_token && account.status === 'connected' && secret.expiresAt !== undefined
+    const dueAt = isDue ? Math.floor(Math.max(secret.expiresAt ?? 0, secret.wait?.until ?? 0)) : undefined
     return { ...row, ...(await seal(keys, row, JSON.stringify(secret))), rev, dueAt }
   }
 
@@ -118,6 +162,22 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
   return {
     openRow,
     write,
+    isUnreadable,
+    async tryKeys() {
+      for (const tenant of (await store.tenants()).slice(0, 10)) {
+        const [row] = await store.sealedOtherwise(tenant, '', 1)
+        if (row) return void (await openRow(row))
+      }
+    },
+    async markDeleted(owner) {
+      const row = { ...owner, provider: DELETED, account: DELETED, facts: '{}', sealed: new Uint8Array(1) }
+      // Left by a process that was killed between these two.
+      await store.remove(owner, DELETED)
+      const rev = Math.max(Date.now(), ((await store.removed(owner, DELETED)) ?? 0) + 1)
+      await store.put({ ...row, kid: keys.current(), rev }, undefined)
+      await store.remove(owner, DELETED)
+    },
+    deletedAt: async (owner) => (await store.removed(owner, DELETED)) ?? 0,
     async list(owner) {
       return (await store.list(owner)).map(factsNow)
     },
@@ -155,12 +215,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
       return { account, secret: opened?.secret }
     },
     async due(before, limit) {
-      const rows = await Promise.all((await store.tenants()).map((tenant) => store.due(tenant, before, limit)))
-      return rows
-        .flat()
-        .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
-        .slice(0, limit)
-        .map((row) => ({ owner: row, account: factsOf(row) }))
+      return (await store.due(before, limit)).map((row) => ({ row, account: factsOf(row) }))
     },
   }
 }

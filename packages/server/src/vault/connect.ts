@@ -21,7 +21,8 @@ import {
 import { verifyKey } from '@latchkey/core/token'
 import type { Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
-import type { VaultSecret } from './accounts.ts'
+import { absent, type VaultSecret } from './accounts.ts'
+import { disconnect } from './disconnect.ts'
 import type { SessionOwner } from './flows.ts'
 import { failure, oauthOf, type Upkeep } from './upkeep.ts'
 
@@ -35,6 +36,8 @@ export interface FlowRequest {
   scopes?: readonly string[]
   /** The account to connect again. */
   accountId?: string
+  /** Asks which account, instead of taking the one that is signed in there. */
+  choose?: boolean
 }
 
 /** Connects accounts. */
@@ -55,60 +58,69 @@ export interface Connections {
 export function createConnections(upkeep: Upkeep): Connections {
   const { vault, endpointOf, fetchFor } = upkeep
   return {
-    async start(owner, provider, { redirect_uri, accountId, scopes }) {
+    async start(owner, provider, { redirect_uri, accountId, scopes, choose }) {
       const { client_id } = endpointOf(provider)
       // A reconnected account asks for what it had, too. Only if the facts have not been changed.
       const old = accountId === undefined ? undefined : await vault.open(owner, accountId).catch(() => undefined)
-      const { url, flow } = await authorizationRequest(provider, {
+      const asked = {
         redirect_uri,
         client_id,
         scopes: scopes ?? [...new Set([...provider.scopes, ...(old?.account.scopes ?? [])])],
         accountId,
         mode: 'popup',
-      })
+      } as const
+      const { url, flow } = await authorizationRequest(provider, asked, choose)
       await vault.putFlow(owner, flow, FLOW_LIFE)
       return { url, state: flow.state }
     },
     async finish(owner, state, query) {
       const flow = await vault.takeFlow(owner, state)
       if (flow === undefined || flow === 'foreign') return flow
+      // As if it had never begun.
+      if ((await vault.deletedAt(owner)) >= flow.startedAt) return undefined
       const provider = oauthOf(upkeep, flow.provider)
-      return traced('latchkey.connect', { 'latchkey.provider': provider.id }, async () => {
+      const connect = async () => {
         try {
           const response = await authorizationResponse(provider, flow, new URLSearchParams(query))
           const answer = await endpointOf(provider).redeem({ ...flow, response })
           const secret = { token: answer.token, expiresAt: endOf(answer) }
-          return await adopt(upkeep, owner, provider, secret, {
+          const evidence = {
             profile: answer.profile,
             asked: flow.scopes,
             granted: granted(provider, answer, flow.scopes),
             target: flow.accountId,
-          })
+          }
+          return await adopt(upkeep, owner, provider, secret, evidence, flow.startedAt)
         } catch (error) {
           await vault.audit.record(owner, { action: 'connect', provider: provider.id, ...failure(error) })
           throw error
         }
-      })
+      }
+      return vault.during(() => traced('latchkey.connect', { 'latchkey.provider': provider.id }, connect))
     },
     async connectKey(owner, provider, given, expected) {
+      const began = Date.now()
       const scheme = keyScheme(provider, given)
       const fields = Object.fromEntries((scheme?.fields ?? []).map((name) => [name, given[name] ?? '']))
       const verdict = await verifyKey(provider, fields, { fetch: fetchFor() })
       const profile = verdict.status === 'verified' ? verdict.profile : undefined
       const reason = profile ? undefined : 'unverified'
-      return adopt(upkeep, owner, provider, { fields }, { profile, reason, target: expected })
+      return adopt(upkeep, owner, provider, { fields }, { profile, reason, target: expected }, began)
     },
   }
 }
 
 /** Gives a new secret to the account that it belongs to: the same person's, or a new one. */
 export async function adopt(
-  { vault }: Upkeep,
+  upkeep: Upkeep,
   owner: Owner,
   provider: Provider,
   secret: VaultSecret,
   evidence: Evidence,
+  /** When that began. A user that was deleted since then gets no account. */
+  began: number,
 ): Promise<ConnectedAccount> {
+  const { vault } = upkeep
   const accounts = await vault.list(owner)
   const { account: found, nameless } = await identify(provider, secret, accounts, evidence)
   const target = accounts.find((account) => account.id === evidence.target && account.provider === provider.id)
@@ -128,5 +140,8 @@ export async function adopt(
   // The account had no name until now: it is this one.
   if (found.subject && nameless && nameless.id !== found.id) await vault.remove(owner, nameless.id)
   if (moved && target.id !== found.id) await vault.remove(owner, target.id)
-  return saved
+  // Asked only now: a deletion that comes later finds the account.
+  if ((await vault.deletedAt(owner)) < began) return saved
+  await disconnect(upkeep, owner, saved.id)
+  throw absent(saved.id)
 }

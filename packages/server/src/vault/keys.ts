@@ -8,6 +8,8 @@ import { LatchkeyError } from '@latchkey/core'
 export interface KeyProvider {
   /** Id of the key that new rows are made with. Rows of another one are made anew by `vault.reencrypt()`. */
   current(): string
+  /** Whether it has this key, where that is known without a request. Accounts of a lost key then say so before their use. */
+  has?(kid: string): boolean
   /** Encrypts a data key under this key id. `context` has to be there again, byte by byte, to unwrap it. */
   wrap(kid: string, key: Uint8Array, context: Uint8Array): Promise<Uint8Array> | Uint8Array
   /** @throws LatchkeyError `secret_unavailable` for a key id it does not have, or another context. */
@@ -57,6 +59,7 @@ export function localKeys(...given: string[]): LocalKeys {
   let [current = ''] = given.map(add)
   return {
     current: () => current,
+    has: (kid) => keys.has(kid),
     wrap: (kid, key, context) => encrypt(find(kid), key, context),
     unwrap: (kid, wrapped, context) => decrypt(find(kid), wrapped, context),
     rotate(key) {

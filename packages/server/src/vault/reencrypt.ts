@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/core'
 import type { VaultStore } from '../stores/store.ts'
 import type { KeyProvider } from './keys.ts'
 import { seal, unseal } from './seal.ts'
@@ -8,30 +9,43 @@ const BATCH = 100
 export interface Reencryption {
   rewritten: number
   failed: number
+  /** Why rows could not be decrypted, in words, and how many each is true of. */
+  reasons: Readonly<Record<string, number>>
 }
 
 /** Encrypts with the current key what another key encrypted, while everything goes on. */
 export async function reencrypt(store: VaultStore, keys: KeyProvider): Promise<Reencryption> {
   const failed = new Set<string>()
+  const reasons: Record<string, number> = {}
   let rewritten = 0
   const current = keys.current()
   for (const tenant of await store.tenants()) {
-    for (;;) {
-      const rows = await store.sealedOtherwise(tenant, current, BATCH)
+    // What does not open is found again and again: room for it, and as much for others.
+    for (let left = 0, isMore = true; isMore; ) {
+      const limit = BATCH + 2 * left
+      const rows = await store.sealedOtherwise(tenant, current, limit)
+      const before = left
       let moved = 0
       for (const row of rows) {
+        const name = JSON.stringify([row.tenant, row.user, row.account])
+        if (failed.has(name)) continue
+        let plain: string
         try {
-          const resealed = await seal(keys, row, await unseal(keys, row))
-          // A row that changed meanwhile was sealed with the current key by that change.
-          if (await store.put({ ...row, ...resealed, rev: row.rev + 1 }, row.rev)) moved += 1
-        } catch {
-          failed.add(JSON.stringify([row.tenant, row.user, row.account]))
+          plain = await unseal(keys, row)
+        } catch (error) {
+          failed.add(name)
+          left += 1
+          const reason = error instanceof LatchkeyError ? error.message : 'The key provider failed.'
+          reasons[reason] = (reasons[reason] ?? 0) + 1
+          continue
         }
+        // A row that changed meanwhile was sealed with the current key by that change.
+        const resealed = await seal(keys, row, plain)
+        if (await store.put({ ...row, ...resealed, rev: row.rev + 1 }, row.rev)) moved += 1
       }
       rewritten += moved
-      // What does not open would be found again and again.
-      if (rows.length < BATCH || moved === 0) break
+      isMore = rows.length === limit && moved + left > before
     }
   }
-  return { rewritten, failed: failed.size }
+  return { rewritten, failed: failed.size, reasons }
 }

@@ -2,23 +2,31 @@ import { randomUUID } from 'node:crypto'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import {
   type AccountSecret,
+  afterFailure,
+  asLatchkeyError,
+  endedBy,
   isFresh,
   isUsable,
+  isWaiting,
   leastValidity,
   lives,
   renewedAccount,
   renewedSecret,
+  waitError,
 } from '@latchkey/core/server'
 import { verifyKey } from '@latchkey/core/token'
-import type { Owner } from '../stores/store.ts'
+import type { AccountRow, Owner } from '../stores/store.ts'
 import { traced } from '../telemetry.ts'
-import { absent, ended, type Opened } from './accounts.ts'
+import { absent, type Opened, unusable } from './accounts.ts'
 import { adopt } from './connect.ts'
 import { failure, oauthOf, openBound, type Upkeep } from './upkeep.ts'
 
-/** Accounts of one round of the background, and how many of them are refreshed at once. */
+/** Accounts that one round of the background reads at first and at most, and how many of them are refreshed at once. */
 const ACCOUNTS = 1000
+const MOST_ACCOUNTS = 64_000
 const AT_ONCE = 8
+/** Refreshes in a row that may fail at one provider. Its other accounts are left to the next round. */
+const FAILURES = 10
 
 /** Keeps accounts usable. */
 export interface Refresher {
@@ -29,7 +37,11 @@ export interface Refresher {
    * @throws LatchkeyError why there is none.
    */
   ensureFresh(owner: Owner, id: string, seconds?: number): Promise<Opened>
-  /** Finds out whether an account can still be used, because an API refused its secret. Returns its facts after that. */
+  /**
+   * Finds out whether an account can still be used, because an API refused its secret. Returns its facts after that.
+   *
+   * @throws LatchkeyError why that cannot be found out now.
+   */
   recheck(owner: Owner, id: string): Promise<ConnectedAccount | undefined>
   /** Refreshes what expires within some seconds. Resolves to the number of refreshed accounts. */
   refreshDue(aheadSeconds: number): Promise<number>
@@ -37,10 +49,13 @@ export interface Refresher {
 
 export function createRefresher(upkeep: Upkeep): Refresher {
   const { vault, providers, fetchFor } = upkeep
-  const renew = createRenewal(upkeep)
+  /** Failed refreshes in a row, by provider. */
+  const failing = new Map<string, number>()
+  const renew = createRenewal(upkeep, failing)
 
   /** Asks the provider of a key whether it takes it. One that was not verified when it was entered gets its name then. */
   async function checkKey(owner: Owner, opened: Opened): Promise<Opened> {
+    const began = Date.now()
     const { account, secret } = opened
     const provider = providers.get(account.provider)
     if (provider?.kind !== 'api-key' || !secret.fields) return opened
@@ -49,7 +64,7 @@ export function createRefresher(upkeep: Upkeep): Refresher {
       throw error
     })
     if (verdict.status !== 'verified' || account.reason !== 'unverified') return opened
-    return { account: await adopt(upkeep, owner, provider, secret, { profile: verdict.profile }), secret }
+    return { account: await adopt(upkeep, owner, provider, secret, { profile: verdict.profile }, began), secret }
   }
 
   async function ensureFresh(owner: Owner, id: string, seconds?: number): Promise<Opened> {
@@ -57,13 +72,17 @@ export function createRefresher(upkeep: Upkeep): Refresher {
     const opened = await openBound(upkeep, owner, id)
     if (!opened) throw absent(id)
     const { account, secret } = opened
-    if (!isUsable(account.status)) throw ended(account)
+    if (!isUsable(account.status)) throw unusable(account)
     if (account.reason === 'unverified') return checkKey(owner, opened)
     if (enough(secret)) return opened
     if (!secret.token?.refresh_token) {
       if (lives(secret, 0)) return opened
       await vault.mark(owner, id, 'needs-reconnect', 'expired')
-      throw ended(account)
+      throw unusable({ ...account, status: 'needs-reconnect' })
+    }
+    if (isWaiting(secret.wait)) {
+      if (lives(secret, 0)) return opened
+      throw waitError(account, secret.wait)
     }
     const fresh = (held: Opened) => held.account.status !== 'connected' || enough(held.secret)
     const attributes = { 'latchkey.provider': account.provider, 'latchkey.account': id }
@@ -73,8 +92,20 @@ export function createRefresher(upkeep: Upkeep): Refresher {
       if (!gone && lives(secret, 0)) return opened
       throw error
     })
-    if (renewed.account.status !== 'connected') throw ended(renewed.account)
+    if (renewed.account.status !== 'connected') throw unusable(renewed.account)
     return renewed
+  }
+
+  /** Refreshes one account of a round, if it is time. Returns whether it was. */
+  async function refreshOne(row: AccountRow, account: ConnectedAccount, aheadSeconds: number): Promise<boolean> {
+    const { expiresAt = 0 } = account
+    const seconds = marginOf(account, aheadSeconds)
+    // A row that waits after a failure is due later than its token ends.
+    const at = (row.dueAt ?? 0) > expiresAt ? (row.dueAt ?? 0) : expiresAt - seconds * 1000
+    if (at > Date.now() || vault.isUnreadable(row) || (failing.get(row.provider) ?? 0) >= FAILURES) return false
+    // What fails is in the audit log, and a later round tries again.
+    const after = await ensureFresh(row, row.account, seconds).catch(() => undefined)
+    return after !== undefined && after.account.rev > row.rev
   }
 
   return {
@@ -83,37 +114,41 @@ export function createRefresher(upkeep: Upkeep): Refresher {
       const opened = await openBound(upkeep, owner, id)
       if (opened?.account.status !== 'connected') return opened?.account
       const { account, secret } = opened
-      try {
-        if (secret.token?.refresh_token) {
-          await renew(owner, id, (held) => held.account.rev !== account.rev || held.account.status !== 'connected')
-        } else if (secret.fields && providers.get(account.provider)?.kind === 'api-key') {
-          // A key that the provider still takes was refused for another reason.
-          return (await checkKey(owner, opened)).account
-        } else await vault.mark(owner, id, 'needs-reconnect', 'revoked')
-      } catch {
-        // The account's status says what happened.
-      }
+      if (secret.token?.refresh_token) {
+        const { access_token } = secret.token
+        const isOther = (held: Opened) => held.secret.token?.access_token !== access_token
+        await renew(owner, id, (held) => isOther(held) || held.account.status !== 'connected')
+      } else if (secret.fields && providers.get(account.provider)?.kind === 'api-key') {
+        // A key that the provider still takes was refused for another reason. Else the account's status says so.
+        const checked = await checkKey(owner, opened).catch(() => undefined)
+        if (checked) return checked.account
+      } else await vault.mark(owner, id, 'needs-reconnect', 'revoked')
       return vault.find(owner, id)
     },
     async refreshDue(aheadSeconds) {
-      const due = (await vault.due(Date.now() + aheadSeconds * 1000, ACCOUNTS)).values()
+      failing.clear()
+      const seen = new Set<string>()
       let refreshed = 0
-      const worker = async () => {
-        for (const { owner, account } of due) {
-          const seconds = marginOf(account, aheadSeconds)
-          if ((account.expiresAt ?? 0) - seconds * 1000 > Date.now()) continue
-          // What fails is in the audit log, and the next round tries again.
-          await ensureFresh(owner, account.id, seconds).then(
-            () => refreshed++,
-            () => {},
-          )
+      // Rows that cannot be refreshed now stay the longest due: those behind them are in a longer list.
+      for (let limit = ACCOUNTS; ; limit *= 2) {
+        const due = await vault.due(Date.now() + aheadSeconds * 1000, limit)
+        const next = due.values()
+        const worker = async () => {
+          for (const { row, account } of next) {
+            const name = keyOf(row, row.account)
+            if (seen.has(name) || vault.closing.aborted) continue
+            seen.add(name)
+            if (await refreshOne(row, account, aheadSeconds)) refreshed += 1
+          }
         }
+        await Promise.all(Array.from({ length: AT_ONCE }, worker))
+        if (due.length < limit || limit >= MOST_ACCOUNTS || vault.closing.aborted) return refreshed
       }
-      await Promise.all(Array.from({ length: AT_ONCE }, worker))
-      return refreshed
     },
   }
 }
+
+const keyOf = ({ tenant, user }: Owner, id: string) => JSON.stringify([tenant, user, id])
 
 /** A token that lives for a short time is refreshed in the last third of its life, not in every round. */
 const marginOf = ({ expiresAt = 0, issuedAt = 0 }: ConnectedAccount, aheadSeconds: number) =>
@@ -126,7 +161,7 @@ const marginOf = ({ expiresAt = 0, issuedAt = 0 }: ConnectedAccount, aheadSecond
  */
 type Renew = (owner: Owner, id: string, fresh: (opened: Opened) => boolean) => Promise<Opened>
 
-export function createRenewal(upkeep: Upkeep): Renew {
+export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>()): Renew {
   const { vault, endpointOf } = upkeep
   const { store, audit, leaseSeconds } = vault
   const renewing = new Map<string, Promise<Opened>>()
@@ -140,7 +175,13 @@ export function createRenewal(upkeep: Upkeep): Renew {
       try {
         const opened = await vault.openRow(row)
         if (fresh(opened)) return opened
-        if (leased) return await keep(owner, opened, await ask(owner, opened))
+        if (isWaiting(opened.secret.wait)) throw waitError(opened.account, opened.secret.wait)
+        if (leased) {
+          const { error, ...asked } = await ask(owner, opened)
+          const kept = await keep(owner, opened, asked)
+          if (error && kept.secret === asked.secret) throw error
+          return kept
+        }
       } finally {
         // If this fails, the lease expires.
         if (leased) await store.release(owner, id, holder).catch(() => {})
@@ -150,22 +191,31 @@ export function createRenewal(upkeep: Upkeep): Renew {
     }
   }
 
-  /** Asks the provider, once. A grant that ended there is deleted here. */
-  async function ask(owner: Owner, { account, secret: { token } }: Opened): Promise<Opened> {
-    const event = { action: 'refresh', provider: account.provider, account: account.id } as const
-    if (!token?.refresh_token) throw ended(account)
-    const refresh = async () => endpointOf(oauthOf(upkeep, account.provider)).refresh(token)
-    const answer = await refresh().catch(async (error) => {
-      const failed = failure(error)
-      await audit.record(owner, { ...event, ...failed })
-      if (failed.reason !== 'invalid_grant') throw error
-    })
-    if (!answer) {
-      return { account: { ...account, status: 'needs-reconnect', reason: 'revoked' }, secret: { revoked: true } }
+  /** Asks the provider, once. With an `error` there is to be another try, after a wait. */
+  async function ask(owner: Owner, { account, secret: old }: Opened): Promise<Opened & { error?: unknown }> {
+    const { provider: id } = account
+    const event = { action: 'refresh', provider: id, account: account.id } as const
+    const { token } = old
+    if (!token?.refresh_token) throw unusable(account)
+    const refresh = async () => endpointOf(oauthOf(upkeep, id)).refresh(token)
+    const answer = await refresh().catch((error: unknown) => ({ error }))
+    if ('token' in answer) {
+      failing.delete(id)
+      await audit.record(owner, { ...event, outcome: 'allowed' })
+      const secret = renewedSecret(token, answer)
+      return { account: renewedAccount(oauthOf(upkeep, id), account, answer, secret), secret }
     }
-    await audit.record(owner, { ...event, outcome: 'allowed' })
-    const secret = renewedSecret(token, answer)
-    return { account: renewedAccount(oauthOf(upkeep, account.provider), account, answer, secret), secret }
+    const error = asLatchkeyError(answer.error, 'server_error', `${account.label} could not be refreshed.`)
+    await audit.record(owner, { ...event, ...failure(error) })
+    const wait = afterFailure(error, old.wait)
+    if (wait !== 'ended') {
+      failing.set(id, (failing.get(id) ?? 0) + 1)
+      return { account, secret: { ...old, wait }, error: answer.error }
+    }
+    const reason = endedBy(error)
+    // A grant that ended there is deleted here.
+    const secret = reason === 'revoked' ? { revoked: true as const } : { ...old, wait: undefined }
+    return { account: { ...account, status: 'needs-reconnect', reason }, secret }
   }
 
   /** Saves before any caller gets it. If the account was connected again meanwhile, that secret wins. */
@@ -174,20 +224,25 @@ export function createRenewal(upkeep: Upkeep): Renew {
     let newest: Opened | undefined
     const account = await vault.write(owner, id, async (stored) => {
       newest = stored && (stored.rev === from.account.rev ? from : await vault.openRow(stored))
-      return JSON.stringify(newest?.secret) === JSON.stringify(from.secret) ? renewed : undefined
+      if (JSON.stringify(newest?.secret) !== JSON.stringify(from.secret)) return undefined
+      // Paused meanwhile: it stays so.
+      const isPaused = newest?.account.status === 'paused'
+      return isPaused ? { ...renewed, account: { ...renewed.account, status: 'paused' } } : renewed
     })
     if (account) return { account, secret: renewed.secret }
     // The late answer is dropped. Its revocation could end the grant of the person who connected again.
     if (newest) return newest
-    const late = renewed.secret.token
+    // A failed refresh has no token of its own, and the old one may belong to a grant that lives.
+    const late = renewed.secret.token !== from.secret.token ? renewed.secret.token : undefined
     const revoking = late && endpointOf(oauthOf(upkeep, provider)).revoke(late)
     await revoking?.catch(() => {})
     throw absent(id)
   }
 
   return (owner, id, fresh) => {
-    const key = JSON.stringify([owner.tenant, owner.user, id])
-    const renewal = renewing.get(key) ?? renewWithLease(owner, id, fresh).finally(() => renewing.delete(key))
+    const key = keyOf(owner, id)
+    const begin = () => vault.during(() => renewWithLease(owner, id, fresh))
+    const renewal = renewing.get(key) ?? begin().finally(() => renewing.delete(key))
     renewing.set(key, renewal)
     return renewal
   }

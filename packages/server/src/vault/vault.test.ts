@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { inspect } from 'node:util'
-import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import { type ConnectedAccount, LatchkeyError, type OAuthProvider } from '@latchkey/core'
+import { authorizationServer, type TokenEndpoint } from '@latchkey/core/token'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import pg from 'pg'
@@ -115,6 +116,8 @@ async function process_(env: Record<string, string>) {
       child.send(order)
       return answer()
     },
+    signal: (name: NodeJS.Signals) => child.kill(name),
+    exit: () => new Promise<number | null>((resolve) => child.once('exit', resolve)),
     kill: () =>
       new Promise<void>((resolve) => {
         child.once('exit', () => resolve())
@@ -208,7 +211,11 @@ describe.each(stores)('a vault in %s', (_name, open) => {
   })
 
   /** Renewal at a provider that answers like this. */
-  function renewing(refresh: () => Promise<string>, at = vault) {
+  function renewing(
+    refresh: () => Promise<string>,
+    at = vault,
+    [provider, endpoint]: [OAuthProvider?, TokenEndpoint?] = [],
+  ) {
     const revoke = vi.fn(async () => ({ status: 'unsupported' as const }))
     const answer = async () => {
       const name = await refresh()
@@ -216,8 +223,8 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     }
     const renew = createRenewal({
       vault: insideOf(at),
-      providers: new Map([['acme', providerAt('https://acme.example')]]),
-      endpointOf: () => ({ client_id: 'app', redeem: answer, refresh: answer, revoke }),
+      providers: new Map([['acme', provider ?? providerAt('https://acme.example')]]),
+      endpointOf: () => ({ client_id: 'app', ...(endpoint ?? { redeem: answer, refresh: answer, revoke }) }),
       fetchFor: () => fetch,
     })
     return { revoke, renew: (owner: Owner, fresh = (_: Opened) => false) => renew(owner, ID, fresh) }
@@ -234,6 +241,51 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect(refresh).toHaveBeenCalledTimes(1)
     expect(new Set(all.map(({ secret }) => secret.token?.access_token))).toEqual(new Set(['new']))
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('new-r')
+  })
+
+  it('case 245: any life of a token that a server names is kept', async () => {
+    const owner = { tenant: 'renew', user: 'lives' }
+    const server = await startTinyServer()
+    const provider = providerAt(server.origin)
+    const endpoint = authorizationServer(provider, { client_id: 'app', client_secret: 'secret' })
+    const { renew } = renewing(async () => '', vault, [provider, endpoint])
+    const issuer = server.origin
+    for (const expires_in of [3599.00012, '3599.00012', 1e15, 1e300, '3600']) {
+      const held = token('old', server.grant('ada').refresh_token, 0)
+      await vault.save(owner, ID, () => ({
+        account: account(ID, { issuer }),
+        secret: { ...held, token: { ...held.token!, issuer } },
+      }))
+      server.fault('/token', { change: (answer) => ({ ...answer, expires_in }) })
+      await renew(owner)
+      const kept = await vault.open(owner, ID)
+      expect(server.isUnused(kept?.secret.token?.refresh_token ?? '')).toBe(true)
+      const { expiresAt = 0 } = kept?.account ?? {}
+      expect(expiresAt).toBeGreaterThan(Date.now() + 3_590_000)
+      expect(new Date(expiresAt).getTime()).toBe(expiresAt)
+      expect((await vault.due(8e15, 1000)).map(({ row }) => row.user)).toContain('lives')
+    }
+    await server.close()
+  })
+
+  it('case 281: reencrypt gets past rows that do not open, and says how many are left and why', async () => {
+    const owner = { tenant: 'lost-key', user: 'ada' }
+    const ids = Array.from({ length: 150 }, (_, at) => `acme.${String(at).padStart(22, '0')}`)
+    const [lost, old] = [OTHER_KEY, KEY].map((key) => openVault({ store: vault.store, keys: localKeys(key) }))
+    for (const [at, id] of ids.entries()) {
+      await (at < 120 ? lost! : old!).save(owner, id, () => opened({ fields: { key: id } }, id))
+    }
+    const rotating = localKeys(KEY)
+    const kid = rotating.rotate(Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64'))
+    const { rewritten, failed, reasons } = await openVault({ store: vault.store, keys: rotating }).reencrypt()
+    expect(rewritten).toBeGreaterThanOrEqual(30)
+    const left = await vault.store.sealedOtherwise('lost-key', kid, 1000)
+    const lostKid = localKeys(OTHER_KEY).current()
+    expect([left.length, new Set(left.map((row) => row.kid))]).toEqual([120, new Set([lostKid])])
+    expect(failed).toBeGreaterThanOrEqual(120)
+    const [[reason, count] = []] = Object.entries(reasons).filter(([words]) => words.includes(lostKid))
+    expect(reason).toContain('TOKEN_ENCRYPTION_KEY')
+    expect(count).toBeGreaterThanOrEqual(120)
   })
 
   it('case 77: a disconnect during a refresh is final, and the new token is revoked', async () => {
@@ -668,6 +720,58 @@ describe('several processes', () => {
     expect(upstream.isUnused(held?.secret.token?.refresh_token ?? '')).toBe(true)
     expect(upstream.refreshes()).toHaveLength(2)
     await vault.close()
+  })
+
+  it.each(['an order', 'SIGTERM'] as const)(
+    'case 278: %s to close waits for a refresh under way, and the rotated token is kept',
+    async (how) => {
+      const { url } = newDatabase()
+      const { vault, owner } = await seeded(url)
+      const server = await process_({ VAULT_URL: url, UPSTREAM: upstream.origin })
+      let answer = () => {}
+      const after = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      upstream.fault('/token', { after })
+      server.send({ type: 'resolve', user: 'ada', accountId: ID, times: 1 })
+      await vi.waitFor(() => expect(upstream.refreshes()).toHaveLength(1), 20_000)
+      const exited = server.exit()
+      if (how === 'SIGTERM') server.signal('SIGTERM')
+      else server.send({ type: 'close' })
+      expect(await server.answer()).toMatchObject({ type: 'closing' })
+      answer()
+      expect(await exited).toBe(0)
+      const { refresh_token = '' } = (await vault.open(owner, ID))?.secret.token ?? {}
+      expect([upstream.isUnused(refresh_token), upstream.isLive(refresh_token)]).toEqual([true, true])
+      await vault.close()
+    },
+  )
+
+  it('case 291: in Postgres a round finds what is due of all tenants in one transaction, each by its own rules', async () => {
+    const { url } = newDatabase()
+    const vault = openVault({ store: postgresStore({ url }), keys: localKeys(KEY) })
+    const row = { user: 'ada', account: ID, provider: 'acme', facts: '{}', sealed: new Uint8Array(1), kid: 'k', rev: 1 }
+    for (let at = 0; at < 50; at++) {
+      await vault.store.put({ ...row, tenant: `t${at}`, dueAt: at < 3 ? 30 - at : 9e15 }, undefined)
+    }
+    const queries = vi.spyOn(pg.Client.prototype, 'query')
+    const due = await vault.due(1000, 100)
+    const count = queries.mock.calls.length
+    queries.mockRestore()
+    expect(due.map(({ row }) => row.tenant)).toEqual(['t2', 't1', 't0'])
+    expect(count).toBeLessThanOrEqual(3)
+    await vault.close()
+  })
+
+  it('case 278: nothing opens a store again after its vault is closed', async () => {
+    for (const [name, open] of stores) {
+      const vault = openVault({ store: open(), keys: localKeys(KEY) })
+      await vault.list(ADA)
+      await vault.close()
+      const after = [vault.list(ADA), vault.store.tenants(), vault.during(async () => {})]
+      for (const one of after) await expect(one, name).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+      await vault.close()
+    }
   })
 
   it('case 76: the code uses no database state that outlives a transaction', () => {

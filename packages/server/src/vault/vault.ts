@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { LatchkeyError } from '@latchkey/core'
 import { memoryStore } from '../stores/memory.ts'
 import type { VaultStore } from '../stores/store.ts'
@@ -30,6 +31,7 @@ export interface Vault extends AccountFacts {
   readonly audit: Audit
   /** Encrypts with the current key what another key encrypted, while everything goes on. */
   reencrypt(): Promise<Reencryption>
+  /** Closes the store, after the refreshes under way, or 10 seconds. Stop the server first: nothing begins after this. */
   close(): Promise<void>
 }
 
@@ -38,7 +40,14 @@ export interface VaultInside extends VaultAccounts, Flows {
   readonly store: VaultStore
   readonly audit: Audit
   readonly leaseSeconds: number
+  /** Aborted when the vault closes. */
+  readonly closing: AbortSignal
+  /** Does work that has to be finished before the vault closes, such as to save a token that was rotated. */
+  during<T>(work: () => Promise<T>): Promise<T>
 }
+
+/** Milliseconds that closing waits for work. */
+const CLOSE_WAIT = 10_000
 
 const insides = new WeakMap<Vault, VaultInside>()
 
@@ -63,6 +72,14 @@ export function createVault({
   const audit = createAudit(store)
   const hooks = createWebhooks(webhooks)
   const accounts = createAccounts({ store, keys, audit, tell: hooks.tell })
+  const closing = new AbortController()
+  const working = new Set<Promise<unknown>>()
+  async function during<T>(work: () => Promise<T>): Promise<T> {
+    if (closing.signal.aborted) throw new LatchkeyError('temporarily_unavailable', 'The vault is closed.')
+    const result = work()
+    working.add(result)
+    return result.finally(() => working.delete(result))
+  }
   const vault: Vault = {
     list: accounts.list,
     find: accounts.find,
@@ -70,11 +87,14 @@ export function createVault({
     audit,
     reencrypt: () => reencrypt(store, keys),
     async close() {
+      closing.abort()
+      await Promise.race([Promise.allSettled(working), setTimeout(CLOSE_WAIT, undefined, { ref: false })])
       hooks.close()
       await store.close()
     },
   }
-  insides.set(vault, { ...accounts, ...createFlows(store, keys), store, audit, leaseSeconds })
+  const inside = { ...accounts, ...createFlows(store, keys), store, audit, leaseSeconds }
+  insides.set(vault, { ...inside, closing: closing.signal, during })
   return vault
 }
 

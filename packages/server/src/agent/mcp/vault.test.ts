@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { OAuthProvider } from '@latchkey/core'
 import { mcp } from '@latchkey/core/mcp'
 import { createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
 import { createVault, localKeys } from '../../vault/index.ts'
 import { AuthenticatedMcpClient, mcpForVault } from './index.ts'
@@ -196,8 +196,13 @@ describe('a token that the server refuses', () => {
     await app.server.revoke(app.tokens().at(-1)!)
     app.server.addFaults('/token', [{ status: 503 }])
     await expect(app.use('ada', 'read_ledger')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
-    // When the provider is back, the account works again.
-    expect(await app.use('ada', 'read_ledger')).toContain('1843')
+    // When the provider is back and the wait of a second is over, the account works again.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2000 })
+    try {
+      expect(await app.use('ada', 'read_ledger')).toContain('1843')
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 

@@ -254,23 +254,27 @@ describe('limits', () => {
     }
   })
 
-  it.skipIf(!hasPython)('case 293: its processes have one memory limit together', async ({ skip }) => {
-    const where = await run(`console.log((await import('node:fs')).readFileSync('/proc/self/cgroup', 'utf8'))`)
-    if (!where.stdout.includes('latchkey-skill-')) skip('This process may not create cgroups.')
-    const source = `
+  it.skipIf(!hasPython)(
+    'case 293: its processes have one memory limit together',
+    async ({ skip }) => {
+      const where = await run(`console.log((await import('node:fs')).readFileSync('/proc/self/cgroup', 'utf8'))`)
+      if (!where.stdout.includes('latchkey-skill-')) skip('This process may not create cgroups.')
+      const source = `
 import subprocess, sys
 hold = "import sys; held = bytearray(b'x') * 40_000_000; print('held', flush=True); sys.stdin.read()"
 start = lambda: subprocess.Popen([sys.executable, '-c', hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 all = [start() for _ in range(5)]
 print(sum(child.stdout.read(4) == b'held' for child in all))
 for child in all: child.kill()`
-    const manifest: Partial<SkillManifest> = { command: ['python3', '-c', source] }
-    const enough = await run('', { manifest, limits: { timeoutMs: 60_000 } })
-    expect(enough.stdout).toBe('5\n')
-    // Each process is far below the limit; the five are not.
-    const limits = { maxMemoryBytes: 100_000_000, timeoutMs: 60_000 }
-    expect((await run('', { manifest, limits })).stdout).not.toContain('5')
-  }, 120_000)
+      const manifest: Partial<SkillManifest> = { command: ['python3', '-c', source] }
+      const enough = await run('', { manifest, limits: { timeoutMs: 60_000 } })
+      expect(enough.stdout).toBe('5\n')
+      // Each process is far below the limit; the five are not.
+      const limits = { maxMemoryBytes: 100_000_000, timeoutMs: 60_000 }
+      expect((await run('', { manifest, limits })).stdout).not.toContain('5')
+    },
+    120_000,
+  )
 
   it.skipIf(process.platform === 'win32')('case 293: what it writes is limited', async () => {
     const source = `

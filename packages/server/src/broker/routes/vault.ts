@@ -19,6 +19,7 @@ export function vaultRoutes<Session>(
       redirect_uri: redirectUriOf(c),
       scopes: scopesOf(body),
       accountId: optionalText(body, 'accountId'),
+      choose: body.choose === true,
     }
     return c.json(await custodian.start(owner, provider, request))
   })
@@ -47,7 +48,16 @@ export function vaultRoutes<Session>(
   })
 
   app.post('/accounts/:id', async (c) => {
-    const account = await custodian.recheck(c.var.owner, c.req.param('id'))
+    const { body, owner } = c.var
+    const id = c.req.param('id')
+    const isTurned = typeof body.paused === 'boolean'
+    const account = await (isTurned
+      ? custodian.pause(owner, id, body.paused === true)
+      : custodian.recheck(owner, id).catch((error) => {
+          // Told until when. Else the account's status says what there is to say.
+          if (error.retryAfter !== undefined) throw error
+          return custodian.find(owner, id)
+        }))
     if (!account) throw noAccount()
     return c.json({ account })
   })
