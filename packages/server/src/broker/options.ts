@@ -22,7 +22,8 @@ export interface BrokerOptions<Session> {
   clients?: Readonly<Record<string, BrokerClient>>
   /**
    * Says who asks: the app's session or user, or a falsy value for nobody. Runs before every route but `/providers` and
-   * `/callback`, unless the app hands the session over. What it throws, the broker's promise rejects with. It must not read the body.
+   * `/callback`, unless the app hands the session over. What it throws, and nothing else, the broker's promise rejects
+   * with. It must not read the body.
    */
   authenticate: (request: Request) => Session | null | undefined | Promise<Session | null | undefined>
   /** Exact origins of the pages that may call, such as `https://app.example`. Nothing is matched by pattern. */
@@ -61,8 +62,11 @@ export interface BrokerOptions<Session> {
   agents?: Readonly<Record<string, AgentPolicy>>
   /** Seconds ahead of their end at which tokens are refreshed in the background. Default: 300. */
   refreshAhead?: number
-  /** Hears what the background could not do, and what it was doing: `refresh`. It tries again in the next round. */
-  onError?: (error: unknown, where: 'refresh') => void
+  /**
+   * Hears what the server could not do, and what it was doing: `refresh` in the background, which tries again in the next
+   * round, or a `request`, whose page is told only to try later.
+   */
+  onError?: (error: unknown, where: 'refresh' | 'request') => void
   /**
    * Lets pages call a provider's API through `/accounts/{id}/api/{path}`, with the token added here, by these methods.
    * Each call is a use of the agent `page`: with `agents`, that entry says for which providers. Default: none.

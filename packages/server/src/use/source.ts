@@ -35,7 +35,7 @@ export function createSource(door: Door, custodian: Pick<Custodian, 'find' | 're
   }
 }
 
-/** A refusal leaves the account out. Any other error, such as an audit log that cannot be written, is thrown. */
+/** A refusal leaves the account out. Any other error, such as a vault that cannot be read, is thrown: it asks for no login. */
 function leftOut(error: unknown): undefined {
-  if (!(error instanceof LatchkeyError)) throw error
+  if (!(error instanceof LatchkeyError) || error.code === 'storage_unavailable') throw error
 }

@@ -59,13 +59,9 @@ export function createConnections(upkeep: Upkeep): Connections {
       const { client_id } = endpointOf(provider)
       // A reconnected account asks for what it had, too. Only of facts that nobody changed.
       const old = accountId === undefined ? undefined : await vault.open(owner, accountId).catch(() => undefined)
-      const { url, flow } = await authorizationRequest(provider, {
-        redirect_uri,
-        client_id,
-        scopes: scopes ?? [...new Set([...provider.scopes, ...(old?.account.scopes ?? [])])],
-        accountId,
-        mode: 'popup',
-      })
+      const asked = scopes ?? [...new Set([...provider.scopes, ...(old?.account.scopes ?? [])])]
+      const request = { redirect_uri, client_id, scopes: asked, accountId, mode: 'popup' } as const
+      const { url, flow } = await authorizationRequest(provider, request, false, fetchFor())
       await vault.putFlow(owner, flow, FLOW_LIFE)
       return { url, state: flow.state }
     },
@@ -75,7 +71,7 @@ export function createConnections(upkeep: Upkeep): Connections {
       const provider = oauthOf(upkeep, flow.provider)
       return traced('latchkey.connect', { 'latchkey.provider': provider.id }, async () => {
         try {
-          const response = await authorizationResponse(provider, flow, new URLSearchParams(query))
+          const response = await authorizationResponse(provider, flow, new URLSearchParams(query), fetchFor())
           const answer = await endpointOf(provider).redeem({ ...flow, response })
           const secret = { token: answer.token, expiresAt: endOf(answer) }
           return await adopt(upkeep, owner, provider, secret, {

@@ -11,6 +11,9 @@ import { failure, oauthOf, openBound, type Upkeep } from './upkeep.ts'
 /** A token that lives for fewer seconds than this is refreshed before use. */
 const MIN_VALIDITY = 60
 
+/** Milliseconds to wait for a lease. */
+const LEASE_WAIT = 20_000
+
 /** Accounts of one round of the background, and how many of them are refreshed at once. */
 const ACCOUNTS = 1000
 const AT_ONCE = 8
@@ -127,6 +130,7 @@ export function createRenewal(upkeep: Upkeep): Renew {
 
   const renewWithLease: Renew = async (owner, id, fresh) => {
     const holder = randomUUID()
+    const end = Date.now() + LEASE_WAIT
     for (let wait = 25; ; wait = Math.min(wait * 1.5, 500)) {
       const leased = await store.lease(owner, id, holder, leaseSeconds)
       const row = leased ?? (await store.get(owner, id))
@@ -139,7 +143,11 @@ export function createRenewal(upkeep: Upkeep): Renew {
         // If this fails, the lease expires.
         if (leased) await store.release(owner, id, holder).catch(() => {})
       }
-      // Another process is asking. It answers with a new row, or its lease expires.
+      // Another process is asking. It answers with a new row, or its lease expires: a usual one within this time.
+      if (Date.now() >= end) {
+        const message = 'Another server has been renewing this account for too long. Try again.'
+        throw new LatchkeyError('temporarily_unavailable', message, { account: id })
+      }
       await new Promise((resolve) => setTimeout(resolve, wait))
     }
   }

@@ -99,6 +99,7 @@ async function process_(env: Record<string, string>) {
     if (next) next(answer)
     else answers.push(answer)
   })
+  child.once('exit', () => wanted.shift()?.({ type: 'ended' }))
   const answer = () =>
     new Promise<Answer>((resolve) => {
       const first = answers.shift()
@@ -233,6 +234,21 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     expect(refresh).toHaveBeenCalledTimes(1)
     expect(new Set(all.map(({ secret }) => secret.token?.access_token))).toEqual(new Set(['new']))
     expect((await vault.open(owner, ID))?.secret.token?.refresh_token).toBe('new-r')
+  })
+
+  it('case 280: a lease that ends in a day is waited for no longer than a usual one', async () => {
+    const owner = { tenant: 'renew', user: 'leased' }
+    await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
+    await vault.store.lease(owner, ID, 'another process', 86_400)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const asked = vi.spyOn(vault.store, 'lease')
+    const refresh = vi.fn(async () => 'new')
+    const renewed = expect(renewing(refresh).renew(owner)).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+    await vi.waitUntil(() => asked.mock.calls.length > 0)
+    vi.setSystemTime(Date.now() + 20_000)
+    await renewed
+    asked.mockRestore()
+    expect(refresh).not.toHaveBeenCalled()
   })
 
   it('case 77: a disconnect during a refresh is final, and the new token is revoked', async () => {
@@ -612,6 +628,44 @@ describe('several processes', () => {
     expect(sources).toContain("set_config('latchkey.tenant'")
     expect(sources).not.toMatch(/pg_(try_)?advisory_(lock|unlock)|\bLISTEN\b|\bNOTIFY\b|PREPARE|SET SESSION|WITH HOLD/)
     for (const [, local] of sources.matchAll(/set_config\([^;`"]*,\s*(\w+)\)/g)) expect(local).toBe('true')
+  })
+
+  it.each([
+    ['a query', 'latchkey_accounts'],
+    ['a migration', 'latchkey_migrations'],
+  ])(
+    'case 236: PostgreSQL ends a connection while %s runs on it: the call fails, and the process lives',
+    async (_what, table) => {
+      const { url, adminUrl } = newDatabase()
+      const admin = new pg.Client({ connectionString: adminUrl })
+      await admin.connect()
+      if (table === 'latchkey_accounts') await migratePostgres({ url })
+      else await admin.query(`CREATE TABLE ${table} (version INTEGER PRIMARY KEY); ALTER TABLE ${table} OWNER TO app`)
+      const server = await process_({ VAULT_URL: url })
+      const order = { type: 'save', user: 'ada', id: ID, key: 'key' } as const
+      await admin.query(`BEGIN; LOCK TABLE ${table}`)
+      const failing = server.ask(order)
+      const waiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()`
+      for (let ended = 0; ended === 0; ) ended = (await admin.query(waiting)).rowCount ?? 0
+      expect(await failing).toMatchObject({ type: 'failed', message: expect.stringContaining('could not be used') })
+      await admin.query('ROLLBACK')
+      await admin.end()
+      expect(await server.ask(order)).toEqual({ type: 'saved', id: ID })
+    },
+  )
+
+  it('case 238: eight processes that open one new file at once all use the same vault', async () => {
+    const file = fileName()
+    const processes = await Promise.all(Array.from({ length: 8 }, () => process_({ VAULT_FILE: file })))
+    const ids = processes.map((_, at) => `acme.${String(at).padStart(22, '0')}`)
+    const saved = ids.map((id, at) => processes[at]?.ask({ type: 'save', user: 'ada', id, key: 'key' }))
+    expect(await Promise.all(saved)).toEqual(ids.map((id) => ({ type: 'saved', id })))
+    const vault = openVault({ store: sqliteStore(file), keys: localKeys(KEY) })
+    expect((await vault.list({ tenant: 'default', user: 'ada' })).map(({ id }) => id)).toEqual(ids)
+    await vault.close()
+    expect(readdirSync(folder).filter((name) => name.startsWith(path.basename(file)))).toContain(path.basename(file))
+    expect(readdirSync(folder).filter((name) => /\.db\..{36}/.test(name))).toEqual([])
   })
 
   it('kill -9 in a loop of writes loses nothing that was acknowledged', async () => {
