@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -99,6 +101,31 @@ describe('SQLite', () => {
     other.close()
     await store.close()
   })
+
+  it('case 238: eight processes that open one new file at once all use the same vault', async () => {
+    const file = newFile()
+    const program = `import { sqliteStore } from ${JSON.stringify(path.join(import.meta.dirname, 'sqlite.ts'))}
+      process.stdout.write('ready')
+      process.stdin.once('data', async (account) => {
+        const store = sqliteStore(${JSON.stringify(file)})
+        const row = { ...${JSON.stringify(ADA)}, provider: 'acme', account: String(account), facts: '{}', kid: 'k1', rev: 1 }
+        process.stdout.write(String(await store.put({ ...row, sealed: new Uint8Array([1]) }, undefined)))
+        process.exit()
+      })`
+    const processes = Array.from({ length: 8 }, () =>
+      spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    )
+    await Promise.all(processes.map((child) => once(child.stdout, 'data')))
+    const said = processes.map(async (child, at) => {
+      child.stdin.write(`acme.${at}`)
+      return String((await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]))[0])
+    })
+    expect(await Promise.all(said)).toEqual(processes.map(() => 'true'))
+    const store = sqliteStore(file)
+    expect((await store.list(ADA)).map((row) => row.account)).toEqual(processes.map((_, at) => `acme.${at}`))
+    await store.close()
+    expect(readdirSync(folder).filter((name) => name.startsWith(`${path.basename(file)}.`))).toEqual([])
+  }, 120_000)
 
   it('case 235: what waits for a lock ends after ten seconds, however many wait', async () => {
     const { file, store } = opened()
