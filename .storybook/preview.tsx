@@ -58,13 +58,23 @@ export default {
   },
   initialGlobals: { theme: 'light', dir: 'ltr', width: '640px' },
   decorators: [
-    (Story, { globals }) => {
-      document.documentElement.dataset.theme = globals.theme
-      document.documentElement.dir = globals.dir
+    (Story, { globals: { theme, dir, width }, viewMode }) => {
+      // A page of documentation has the toolbar's scheme, and stories of both schemes.
+      const isDocs = viewMode === 'docs'
+      if (!isDocs) {
+        document.documentElement.dataset.theme = theme
+        document.documentElement.dir = dir
+      }
       return (
         <div
-          data-width={globals.width}
-          style={{ inlineSize: globals.width === 'full' ? '100%' : globals.width, maxInlineSize: '100%' }}
+          data-theme={isDocs ? theme : undefined}
+          dir={isDocs ? dir : undefined}
+          data-width={width}
+          style={{
+            inlineSize: width === 'full' ? '100%' : width,
+            maxInlineSize: '100%',
+            ...(isDocs && { colorScheme: theme, background: 'Canvas' }),
+          }}
         >
           <Story />
         </div>

@@ -274,6 +274,8 @@ test('after a refusal, a closed window or a cancel, the card has a next action',
     page.waitForEvent('popup'),
     panel(page).getByRole('button', { name: 'Connect Gmail' }).click(),
   ])
+  // A cancel before the window has left for the authorization server closes it.
+  await expect(waiting.getByRole('button', { name: 'Continue as Ada Lovelace' })).toBeVisible()
   await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'connecting')
   await card(page, 'gmail')
     .getByRole('button', { name: /^Cancel/ })

@@ -1,7 +1,10 @@
 // Every page of documentation of the built Storybook, in the light and in the dark: it renders, nothing of it fails, and
 // the page of a component has its props.
 import { expect, type Page } from '@playwright/test'
-import { test } from './storybook.ts'
+import { buildStorybook, test } from './storybook.ts'
+
+// Before any worker starts, also when this file runs alone.
+buildStorybook()
 
 /** A page's errors, and its failed requests. */
 function complaints(page: Page): string[] {

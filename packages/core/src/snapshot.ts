@@ -51,7 +51,7 @@ export interface ConnectedAccount {
   scopes: readonly string[]
   /** Scopes that were asked for and not granted, by canonical name. */
   missingScopes: readonly string[]
-  /** Scopes that were granted though nobody asked for them. Absent when there are none. */
+  /** Scopes that were granted and not requested. Absent when there are none. */
   extraScopes?: readonly string[]
   status: AccountStatus
   reason?: Reason
@@ -75,7 +75,7 @@ export interface ProviderState {
   reason?: Reason
   /** Why the last connect failed; cleared by the next. */
   error?: LatchkeyError
-  /** A reconnect came back as somebody else: `resolveChange` says what becomes of both. */
+  /** A reconnect came back as a different person: `resolveChange` decides what happens to both accounts. */
   changed?: { from: ConnectedAccount; to: ConnectedAccount }
 }
 

@@ -13,8 +13,8 @@ afterEach(cleanup)
 
 const Details = () => <p>Details</p>
 
-function show(load: () => Promise<typeof Details>) {
-  const useDetails = later(load)
+function show(load: () => Promise<{ Details: typeof Details }>) {
+  const useDetails = later(load, 'Details')
   function Place() {
     const [Details, fetch] = useDetails()
     const [open, setOpen] = useState(false)
@@ -42,14 +42,14 @@ function show(load: () => Promise<typeof Details>) {
 }
 
 test('if code cannot be loaded, a message offers to reload, and the next click tries again', async () => {
-  const load = vi.fn(() => Promise.reject<typeof Details>(new TypeError('Failed to fetch')))
+  const load = vi.fn(() => Promise.reject<{ Details: typeof Details }>(new TypeError('Failed to fetch')))
   show(load)
   await userEvent.hover(screen.getByRole('button', { name: 'More' }))
   expect(screen.queryByRole('alert')).toBeNull()
   await userEvent.click(screen.getByRole('button', { name: 'More' }))
   expect(await screen.findByRole('alert')).toHaveProperty('textContent', expect.stringContaining('could not be loaded'))
   expect(screen.getByRole('button', { name: 'Reload' })).toBeTruthy()
-  load.mockResolvedValue(Details)
+  load.mockResolvedValue({ Details })
   await act(() => userEvent.click(screen.getByRole('button', { name: 'More' })))
   expect(await screen.findByText('Details')).toBeTruthy()
   expect(screen.queryByRole('alert')).toBeNull()

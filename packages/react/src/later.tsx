@@ -1,5 +1,5 @@
 'use client'
-import { type ComponentType, useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { SmallButton } from './ui/button.tsx'
 import { Notice } from './ui/notice.tsx'
 import { useFirstMessages } from './use-first-messages.ts'
@@ -8,18 +8,20 @@ import { useFirstMessages } from './use-first-messages.ts'
  * A hook for a component whose code is only loaded on intent, or while it is wanted. It gives the component, undefined
  * until then, and what asks for it. A download that fails gives a component that says so and offers to reload; the next
  * intent tries again.
+ *
+ * @param name the component's name in its module.
  */
-export function later<Props>(load: () => Promise<ComponentType<Props>>) {
-  let loaded: ComponentType<Props> | undefined
-  return function useLater(wanted = false): readonly [ComponentType<Props> | undefined, () => void] {
+export function later<Module, Name extends keyof Module>(load: () => Promise<Module>, name: Name) {
+  let loaded: Module[Name] | undefined
+  return function useLater(wanted = false): readonly [Module[Name] | undefined, () => void] {
     const [Component, setComponent] = useState(() => loaded)
     const fetch = useCallback(() => {
       load().then(
-        (next) => {
-          loaded = next
-          setComponent(() => next)
+        (module) => {
+          loaded = module[name]
+          setComponent(() => loaded)
         },
-        () => setComponent(() => LoadFailed),
+        () => setComponent(() => LoadFailed as Module[Name]),
       )
     }, [])
     useEffect(() => {

@@ -47,6 +47,8 @@ export type LatchkeyProviderProps = SharedProps &
 
 const NO_ICONS = {}
 
+const loadGivenKeys = () => import('./given-keys.lazy.ts')
+
 const fresh = new WeakMap<object, LatchkeyClient>()
 
 /**
@@ -100,22 +102,18 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
     if (providers && JSON.stringify(providers) !== JSON.stringify(client.providers)) client.setProviders(providers)
   }, [client, providers])
 
-  const givenOnce = useRef(new Set<string>())
+  const connectedOnce = useRef(new Set<string>())
   useEffect(() => {
     if (!tokens) return
-    const connectGiven = () => {
-      const { status, accounts } = client.getSnapshot()
-      if (status === 'loading') return
-      for (const [providerId, fields] of Object.entries(tokens)) {
-        if (givenOnce.current.has(providerId)) continue
-        givenOnce.current.add(providerId)
-        if (Object.values(accounts).some((account) => account.provider === providerId)) continue
-        // A failure is in the provider's state, where its card shows it.
-        client.connectKey(providerId, fields).catch(() => {})
-      }
+    let isMounted = true
+    const started = loadGivenKeys().then(
+      ({ connectGiven }) => (isMounted ? connectGiven(client, tokens, connectedOnce.current) : undefined),
+      () => {}, // The cards still offer to connect.
+    )
+    return () => {
+      isMounted = false
+      void started.then((end) => end?.())
     }
-    connectGiven()
-    return client.subscribe(connectGiven)
   }, [client, tokens])
 
   const kit = useMemo(

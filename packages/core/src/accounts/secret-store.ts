@@ -8,7 +8,7 @@ import type { Seal } from './seal.ts'
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */
 export type Secret = { token: Token; expiresAt?: number; fields?: undefined } | { fields: KeyFields; token?: undefined }
 
-/** After a failed refresh: nobody tries again before `until`. */
+/** After a failed refresh: no tab tries again before `until`. */
 export interface Wait {
   /** When it failed. */
   at: number

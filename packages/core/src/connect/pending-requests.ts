@@ -35,7 +35,7 @@ export function createRequests({ store, find }: Pick<Page, 'store' | 'find'>) {
   store.subscribe((snapshot) =>
     settle((request) => {
       if (answered(snapshot, request)) return { status: 'connected', provider: request.provider }
-      // Taken out of the list: somebody said no.
+      // No longer in the list: the request was refused.
       const isListed = snapshot.requests.some(({ provider }) => provider === request.provider)
       return isListed ? undefined : { status: 'cancelled' }
     }),

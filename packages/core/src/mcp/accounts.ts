@@ -87,7 +87,7 @@ export function createMcp(page: Page): McpAccounts {
     const had = page.store.getState().accounts[target.accountId ?? '']
     // Another issuer's grant says nothing here.
     const before = had?.issuer === server.issuer ? had.scopes : []
-    const scopes = scopesFor(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
+    const scopes = selectScopes(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
     const client = await clients.at(provider, server, target.redirectUri ?? '')
     return { client, bound: boundMcp(provider, { ...discovery, client, scopes }) }
   }
@@ -217,20 +217,6 @@ function createClients({ options: { storage, prefix, app } }: Page, fetchFor: (p
   }
 }
 
-/** Scopes of an authorization: what is wanted now, and `further` ones. @see MCP "Step-Up Authorization" */
-function scopesFor(
-  provider: McpProvider,
-  discovery: McpDiscovery,
-  challenge: Challenge | undefined,
-  further: readonly string[],
-): string[] {
-  const { scopes } = provider
-  const wanted = scopes.length > 0 && !challenge?.scope ? scopes : selectScopes(discovery, challenge)
-  // Whose account it is concerns the authorization server: no challenge of the resource names these.
-  const person = scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
-  return [...new Set([...wanted, ...person, ...further])]
-}
-
 /** What of an authorization server, client and resource an MCP server's provider is bound to. */
 export type Binding = Pick<McpDiscovery, 'server'> &
   Pick<GrantTarget, 'resource'> & { client: Registration; scopes: readonly string[] }
@@ -247,7 +233,7 @@ export function boundMcp(provider: McpProvider, { server, client, scopes, resour
     issuer: server.issuer,
     // Every endpoint was checked when it was found. One on loopback http is allowed by its own origin.
     baseUrl: new URL(server.authorization_endpoint).origin,
-    // The token is made out for the MCP server: nobody else is shown it, not even to learn a name.
+    // The token is for the MCP server. It is sent to no other server, not even to read a name.
     server: { ...server, userinfo_endpoint: undefined },
     client: { client_id, token_endpoint_auth_method },
     scopes: [...scopes],

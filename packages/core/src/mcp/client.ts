@@ -14,7 +14,7 @@ type Client = Pick<LatchkeyClient, 'providers' | 'getSnapshot' | 'getToken' | 'r
 export interface McpAuthOptions {
   /**
    * Asks the person to connect: shows a `ConnectPrompt`, and calls `connect` inside its click, where a window may open.
-   * Default: nobody is asked, and the call fails with `login_required` or `insufficient_scope`.
+   * Default: the person is not asked, and the call fails with `login_required` or `insufficient_scope`.
    */
   authorize?: (request: ConnectRequest, connect: () => Promise<ConnectOutcome>) => Promise<unknown>
   /** Default: the global one, or the broker where the server forbids browsers. */
@@ -33,7 +33,7 @@ const MAX_STEP_UPS = 2
 /** Authorizations in a minute that an SDK 1.x transport may ask for. */
 const MAX_TRIES = 3
 
-/** Codes that mean "somebody has to sign in", as opposed to "the server is away". */
+/** Codes that mean that the person has to sign in, and not that the server is away. */
 const SIGN_IN = ['login_required', 'invalid_token', 'invalid_grant', 'secret_unavailable']
 
 /** The login of one MCP server: its token, and what follows when the server refuses it. */

@@ -59,7 +59,7 @@ export interface McpOptions extends McpServerAuth, Pick<McpProvider['mcp'], 'url
   description?: string
 }
 
-/** An MCP server that people sign in to. Endpoints and client are found out when somebody connects. */
+/** An MCP server that people sign in to. Endpoints and client are discovered when a person connects. */
 export const mcp = (options: McpOptions): McpProvider => define(options, options.id ?? 'mcp')
 
 /** @param path where the options stand in a configuration. */
@@ -240,7 +240,7 @@ const slug = (name: string) =>
     .replace(/^-+|-+$/g, '')
     .slice(0, 64)
 
-/** Text of somebody else as a name to show: no invisible or direction-changing characters, one line, short. */
+/** A foreign text as a name to show: no invisible or direction-changing characters, one line, short. */
 export function cleanName(name: string): string {
   return (
     name

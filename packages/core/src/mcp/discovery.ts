@@ -36,7 +36,7 @@ function isSafeUrl(provider: McpProvider, value: unknown): value is string {
   )
 }
 
-/** A JSON object; undefined when there is none at this address. @throws LatchkeyError when nobody can say. */
+/** A JSON object; undefined when there is none at this address. @throws LatchkeyError if the server fails. */
 async function readDocument(provider: McpProvider, url: string, ask: Ask) {
   const { response, answer } = await askObject(url, { credentials: 'omit' }, { fetch: ask }).catch((error) => {
     throw failure(provider, error, 'could not be reached to learn where to sign in.')
@@ -88,7 +88,7 @@ async function protectedResource(
     const document = await readDocument(provider, at, ask)
     if (!document) continue
     const expected = provider.mcp.resource ?? resource
-    // The identifier it was asked under, and no other: tokens would be made out for somebody else. RFC 9728 §3.3
+    // The document must name the identifier that it was asked for, or tokens would be for another server. RFC 9728 §3.3
     if (!same(document.resource, expected)) throw unsafe(provider, 'says that it is another server.')
     const [issuer] = list(document.authorization_servers)
     if (issuer === undefined) throw unsafe(provider, 'names no authorization server.')
@@ -125,7 +125,7 @@ export async function authorizationServerMetadata(
     const document = await readDocument(provider, url, ask)
     if (!document) continue
     if (document.issuer !== issuer) {
-      throw providerError(provider, 'issuer_mismatch', 'is described by somebody else.', { next: 'none' })
+      throw providerError(provider, 'issuer_mismatch', 'has metadata that names another issuer.', { next: 'none' })
     }
     if (!list(document.code_challenge_methods_supported).includes('S256')) {
       throw unsafe(provider, 'does not protect sign-ins with PKCE (S256), which MCP requires.')
@@ -180,9 +180,21 @@ export async function discoverMcp(provider: McpProvider, ask: Ask, challenge?: C
   return { resource: resourceOf(url), server: server ?? defaultServer(url.origin) }
 }
 
-/** Scopes to ask for: the challenge's, else all the resource knows, else none. @see MCP "Scope Selection Strategy" */
-export function selectScopes(discovery: McpDiscovery, challenge: Challenge | undefined): string[] {
-  const wanted = challenge?.scope ? scopeNames(challenge.scope) : (discovery.scopes ?? [])
-  const lasting = discovery.server.scopes_supported?.includes('offline_access') ? ['offline_access'] : []
-  return [...new Set([...wanted, ...lasting])]
+/**
+ * Scopes to ask for: the challenge's, else the provider's, else all that the resource knows; and `further` ones.
+ *
+ * @see MCP "Scope Selection Strategy", "Step-Up Authorization"
+ */
+export function selectScopes(
+  { scopes }: McpProvider,
+  { scopes: known = [], server }: McpDiscovery,
+  challenge: Challenge | undefined,
+  further: readonly string[] = [],
+): string[] {
+  if (scopes.length > 0 && !challenge?.scope) return [...new Set([...scopes, ...further])]
+  const wanted = challenge?.scope ? scopeNames(challenge.scope) : known
+  const lasting = server.scopes_supported?.includes('offline_access') ? ['offline_access'] : []
+  // Whose account it is concerns the authorization server: no challenge of the resource names these.
+  const person = scopes.filter((scope) => ['openid', 'profile', 'email'].includes(scope))
+  return [...new Set([...wanted, ...lasting, ...person, ...further])]
 }

@@ -10,10 +10,8 @@ import { useConnect } from '../use-connect.ts'
 import { useFirstMessages } from '../use-first-messages.ts'
 import { type ConnectIntent, connectWords, useStart } from './start.ts'
 
-const useForm = /* @__PURE__ */ later(async () => (await import('./key-form.lazy.tsx')).KeyForm)
-const useConsentQuestion = /* @__PURE__ */ later(
-  async () => (await import('../dialogs/questions.lazy.tsx')).ConsentQuestion,
-)
+const useForm = /* @__PURE__ */ later(() => import('./key-form.lazy.tsx'), 'KeyForm')
+const useConsentQuestion = /* @__PURE__ */ later(() => import('../dialogs/questions.lazy.tsx'), 'ConsentQuestion')
 
 /** What there is to decide before a window opens. Nothing when the app does not want it asked, or all was agreed before. */
 function useConsentFor(provider: Provider, { accountId, scopes }: ConnectIntent, wanted: boolean | undefined) {

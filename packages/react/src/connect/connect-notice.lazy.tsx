@@ -11,10 +11,8 @@ import { useConnect } from '../use-connect.ts'
 import { errorSentence, useMessages } from '../use-messages.ts'
 import { type ConnectIntent, connectWords, useStart } from './start.ts'
 
-const useClientIdForm = /* @__PURE__ */ later(async () => (await import('./client-id-form.lazy.tsx')).ClientIdForm)
-const useDifferent = /* @__PURE__ */ later(
-  async () => (await import('../dialogs/questions.lazy.tsx')).DifferentAccountQuestion,
-)
+const useClientIdForm = /* @__PURE__ */ later(() => import('./client-id-form.lazy.tsx'), 'ClientIdForm')
+const useDifferent = /* @__PURE__ */ later(() => import('../dialogs/questions.lazy.tsx'), 'DifferentAccountQuestion')
 
 export type ConnectNoticeProps = ConnectIntent & {
   provider: Provider

@@ -7,7 +7,7 @@ import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { useKeptFocus } from '../ui/focus.ts'
 import type { ConnectNoticeProps } from './connect-notice.lazy.tsx'
 
-const useNotice = /* @__PURE__ */ later(async () => (await import('./events.lazy.ts')).ConnectNotice)
+const useNotice = /* @__PURE__ */ later(() => import('./events.lazy.ts'), 'ConnectNotice')
 
 /** Whether there may be something to say about a provider's connect. */
 export const isEventful = ({ status, reason, error, changed }: ProviderState) =>

@@ -3,7 +3,7 @@ import { later } from '../later.tsx'
 import { useControllable } from '../ui/controllable.ts'
 import type { UseConsentOptions } from './consent-items.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).ConsentQuestion)
+const useQuestion = /* @__PURE__ */ later(() => import('./questions.lazy.tsx'), 'ConsentQuestion')
 
 /** Props of {@link ConsentDialog}. */
 export interface ConsentDialogProps extends UseConsentOptions {

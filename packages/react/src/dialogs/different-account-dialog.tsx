@@ -4,7 +4,7 @@ import { useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useControllable } from '../ui/controllable.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DifferentAccountQuestion)
+const useQuestion = /* @__PURE__ */ later(() => import('./questions.lazy.tsx'), 'DifferentAccountQuestion')
 
 /** Props of {@link DifferentAccountDialog}. */
 export interface DifferentAccountDialogProps {

@@ -6,7 +6,7 @@ import { later } from '../later.tsx'
 import { About, type AboutProps, useSubject } from '../parts/context.tsx'
 import { useControllable } from '../ui/controllable.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('./questions.lazy.tsx')).DisconnectQuestion)
+const useQuestion = /* @__PURE__ */ later(() => import('./questions.lazy.tsx'), 'DisconnectQuestion')
 
 /** Props of {@link DisconnectDialog}. */
 export type DisconnectDialogProps = AboutProps & {

@@ -17,7 +17,6 @@ interface Answer {
 }
 
 interface FrameProps {
-  className?: string
   /** Something is being carried out: nothing closes it. */
   busy?: boolean
   /** A click beside it does not close it: for questions that no click asked for. */
@@ -26,11 +25,11 @@ interface FrameProps {
   onClose: () => void
   /** Called when the dialog is gone: moves the focus. @default back to where it was */
   onClosed?: (() => void) | undefined
-  children: ReactNode
 }
 
 /** An open modal dialog. */
-function Frame({ className, busy, firm, onClose, onClosed, children }: FrameProps) {
+function Frame(props: FrameProps & { className?: string; children: ReactNode }) {
+  const { className, busy, firm, onClose, onClosed, children } = props
   const home = useRef<Element>(null)
   return (
     <Root open onOpenChange={(open) => !open && !busy && onClose()}>
@@ -56,7 +55,7 @@ function Frame({ className, busy, firm, onClose, onClosed, children }: FrameProp
   )
 }
 
-type QuestionDialogProps = Omit<FrameProps, 'className' | 'children'> & {
+interface QuestionDialogProps extends FrameProps {
   /** The question. */
   title: string
   /** What will happen. */

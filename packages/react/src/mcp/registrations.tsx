@@ -7,7 +7,7 @@ import { Button, classes } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 
-const useQuestion = /* @__PURE__ */ later(async () => (await import('../dialogs/questions.lazy.tsx')).QuestionDialog)
+const useQuestion = /* @__PURE__ */ later(() => import('../dialogs/questions.lazy.tsx'), 'QuestionDialog')
 
 /** Props of {@link Registrations}. */
 export interface RegistrationsProps {

@@ -8,7 +8,7 @@ import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 
-const useList = /* @__PURE__ */ later(async () => (await import('./accounts-list.lazy.tsx')).AccountsList)
+const useList = /* @__PURE__ */ later(() => import('./accounts-list.lazy.tsx'), 'AccountsList')
 
 /** Props of {@link AccountsMenu}. */
 export type AccountsMenuProps = Omit<ComponentPropsWithoutRef<'button'>, 'children'> & {

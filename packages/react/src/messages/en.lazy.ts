@@ -117,6 +117,8 @@ export const laterEnglish = {
   denied: (name: string) => `You said no at ${name}. Nothing was connected.`,
   serverSaid: (name: string, detail: string) => `${name} said: “${detail}”`,
   notConfiguredHint: (name: string) => `This app is not set up for ${name} yet.`,
+  expires: (when: string) => `Expires ${when}`,
+  expired: (when: string) => `Expired ${when}`,
   renews: (when: string) => `Renews automatically ${when}`,
   renewsOnUse: 'Renews automatically when it is next used',
   endless: 'Until you disconnect it',

@@ -90,6 +90,4 @@ export const english = {
   apiKeyBadge: 'API Key',
   access: (name: string) => `What your agent may do at ${name}`,
   sensitive: 'Sensitive',
-  expires: (when: string) => `Expires ${when}`,
-  expired: (when: string) => `Expired ${when}`,
 }

@@ -391,7 +391,7 @@ export const Expiring: Story = {
     fake: { accounts: [{ ...octocat, status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 }] },
   },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText(/^Expires in [34] minutes$/)).toBeVisible()
+    await expect(await canvas.findByText(/^Expires in [34] minutes$/)).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
   },
 }

@@ -25,7 +25,7 @@ import { LiveRegion } from '../ui/live-region.tsx'
 import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccountRow } from './account-row.tsx'
 
-const useEvents = /* @__PURE__ */ later(async () => (await import('../connect/events.lazy.ts')).CardEvents)
+const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
 
 /** Props of {@link AccountCard}. */
 export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'children'> & {

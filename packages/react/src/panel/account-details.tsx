@@ -4,7 +4,7 @@ import { later } from '../later.tsx'
 import { About, type AboutProps } from '../parts/context.tsx'
 import type { DetailsProps } from './account-more.lazy.tsx'
 
-const useDetails = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).Details)
+const useDetails = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'Details')
 
 /** Props of {@link AccountDetails}. */
 export type AccountDetailsProps = DetailsProps & AboutProps

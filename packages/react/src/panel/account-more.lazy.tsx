@@ -26,6 +26,15 @@ export interface AccountMoreProps {
   onDone: () => void
 }
 
+/** When an account ends that nothing can renew. Few do, so it loads with the rest of the facts. */
+export function AccountEnd(subject: Subject) {
+  return (
+    <SubjectContext.Provider value={subject}>
+      <Account.Expiry className="latchkey-why" />
+    </SubjectContext.Provider>
+  )
+}
+
 /** What a row shows behind its dots: the rest of the facts and the rarer actions. Loaded on intent. */
 export function AccountMore(props: AccountMoreProps) {
   const { id, Connect, subject, label, promotable, onStart, onAdded, onDone } = props

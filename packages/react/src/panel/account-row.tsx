@@ -13,13 +13,11 @@ import { Avatar } from '../ui/avatar.tsx'
 import { Button } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { Dots } from '../ui/icons.tsx'
-import { useRelativeTime } from '../ui/relative-time.ts'
 import { useFirstMessages, whyOf } from '../use-first-messages.ts'
 
-const useQuestion = /* @__PURE__ */ later(
-  async () => (await import('../dialogs/questions.lazy.tsx')).DisconnectQuestion,
-)
-const useMore = /* @__PURE__ */ later(async () => (await import('./account-more.lazy.tsx')).AccountMore)
+const useQuestion = /* @__PURE__ */ later(() => import('../dialogs/questions.lazy.tsx'), 'DisconnectQuestion')
+const useEnd = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'AccountEnd')
+const useMore = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'AccountMore')
 
 const HOUR = 3_600_000
 
@@ -53,8 +51,8 @@ export function AccountRow(props: AccountRowProps) {
   const paused = account.status === 'paused'
   const missing = isUsable(account) ? account.missingScopes : []
   const why = whyOf(messages, name, status, account.reason)
-  const ends = account.status === 'expiring' ? account.expiresAt : undefined
-  const endsWhen = useRelativeTime(ends, messages.locale)
+  const subject = { provider, account, status, reason: account.reason }
+  const [End] = useEnd(account.status === 'expiring')
   useFreshProfile(provider, account)
 
   const control = { provider, accountId: account.id, accountLabel: label, onStart }
@@ -73,11 +71,7 @@ export function AccountRow(props: AccountRowProps) {
             {why}
           </span>
         )}
-        {ends !== undefined && (
-          <time className="latchkey-why" dateTime={new Date(ends).toISOString()}>
-            {(ends <= Date.now() ? messages.expired : messages.expires)(endsWhen)}
-          </time>
-        )}
+        {account.status === 'expiring' && End && <End {...subject} />}
       </div>
       {account.status !== 'connected' && !paused && (
         <ConnectControl {...control} kind={account.status === 'expiring' ? 'secondary' : 'primary'} />
@@ -140,7 +134,7 @@ export function AccountRow(props: AccountRowProps) {
         <More
           id={moreId}
           Connect={ConnectControl}
-          subject={{ provider, account, status, reason: account.reason }}
+          subject={subject}
           label={label}
           promotable={several && !isDefault}
           onStart={onStart}

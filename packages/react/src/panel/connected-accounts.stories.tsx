@@ -134,7 +134,7 @@ export const NeedsReconnect: Story = {
     await expect(card.getByText('Needs reconnect')).toBeVisible()
     await expect(card.getByText('Access was revoked at GitHub.')).toBeVisible()
     await expect(canvas.getByText('Not checked yet')).toBeVisible()
-    await expect(canvas.getByText(/^Expires in [45] minutes$/)).toBeVisible()
+    await expect(await canvas.findByText(/^Expires in [45] minutes$/)).toBeVisible()
     const reconnect = spyOn(client, 'reconnect')
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await expect(reconnect).toHaveBeenCalledWith(octocat.id, undefined)
@@ -407,6 +407,7 @@ export const Grid: Story = {
   parameters: { fake: { providers: [github(), gmail(), kaggle(), ...many.slice(0, 4)], accounts: mixed } },
   play: async ({ canvas }) => {
     await expect(canvas.getAllByRole('article')).toHaveLength(7)
+    await expect(await canvas.findByText(/^Expires in/)).toBeVisible()
   },
 }
 

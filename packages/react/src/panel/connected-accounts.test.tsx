@@ -159,7 +159,7 @@ test('only one component asks about a different account, however many are on the
   expect(screen.getByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeTruthy()
 })
 
-test('an expiry counts down, by seconds at the end', () => {
+test('an expiry counts down, by seconds at the end', async () => {
   vi.useFakeTimers()
   try {
     const client = createFakeClient({
@@ -170,6 +170,7 @@ test('an expiry counts down, by seconds at the end', () => {
         <ConnectedAccounts />
       </LatchkeyProvider>,
     )
+    await act(() => vi.dynamicImportSettled())
     expect(screen.getByText('Expires in 4 minutes')).toBeTruthy()
     act(() => void vi.advanceTimersByTime(2 * 60_000))
     expect(screen.getByText('Expires in 2 minutes')).toBeTruthy()

@@ -21,9 +21,9 @@ import { Card } from './account-card.tsx'
 import { KeptBoxes } from './kept-boxes.tsx'
 import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 
-const useSearch = /* @__PURE__ */ later(async () => (await import('./provider-search.lazy.tsx')).ProviderSearch)
-const useNotPersistent = /* @__PURE__ */ later(async () => (await import('./not-persistent.lazy.tsx')).NotPersistent)
-const useDisconnectAll = /* @__PURE__ */ later(async () => (await import('./disconnect-all.lazy.tsx')).DisconnectAll)
+const useSearch = /* @__PURE__ */ later(() => import('./provider-search.lazy.tsx'), 'ProviderSearch')
+const useNotPersistent = /* @__PURE__ */ later(() => import('./not-persistent.lazy.tsx'), 'NotPersistent')
+const useDisconnectAll = /* @__PURE__ */ later(() => import('./disconnect-all.lazy.tsx'), 'DisconnectAll')
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8

@@ -8,6 +8,8 @@ const KEY = 'latchkey-boxes'
 // compares is touched, and a rule stops applying when its card stops loading.
 const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join('')+'.latchkey-panel:has([data-status=loading]) .latchkey-foot{min-block-size:'+Number(b.foot)+'px}');document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
 
+const loadKeeper = () => import('./kept-boxes.lazy.ts')
+
 const never = () => () => {}
 
 /**
@@ -27,7 +29,7 @@ export function KeptBoxes() {
   useEffect(() => {
     const panel = script.current?.parentElement
     if (!panel) return
-    const kept = import('./kept-boxes.lazy.ts').then(
+    const kept = loadKeeper().then(
       ({ keepBoxes }) => keepBoxes(panel, KEY),
       () => {}, // Without sizes the next page only moves more.
     )

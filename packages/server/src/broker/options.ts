@@ -21,7 +21,7 @@ export interface BrokerOptions<Session> {
    */
   clients?: Readonly<Record<string, BrokerClient>>
   /**
-   * Says who asks: the app's session or user, or a falsy value for nobody. Runs before every route but `/providers` and
+   * Says who asks: the app's session or user, or a falsy value for no one. Runs before every route but `/providers` and
    * `/callback`, unless the app hands the session over. What it throws, and nothing else, the broker's promise rejects
    * with. It must not read the body.
    */

@@ -57,7 +57,7 @@ export function createConnections(upkeep: Upkeep): Connections {
   return {
     async start(owner, provider, { redirect_uri, accountId, scopes }) {
       const { client_id } = endpointOf(provider)
-      // A reconnected account asks for what it had, too. Only of facts that nobody changed.
+      // A reconnected account asks for what it had, too. Only if the facts have not been changed.
       const old = accountId === undefined ? undefined : await vault.open(owner, accountId).catch(() => undefined)
       const asked = scopes ?? [...new Set([...provider.scopes, ...(old?.account.scopes ?? [])])]
       const request = { redirect_uri, client_id, scopes: asked, accountId, mode: 'popup' } as const

@@ -22,7 +22,7 @@ export async function reencrypt(store: VaultStore, keys: KeyProvider): Promise<R
       for (const row of rows) {
         try {
           const resealed = await seal(keys, row, await unseal(keys, row))
-          // A row that changed meanwhile was sealed with the current key by whoever changed it.
+          // A row that changed meanwhile was sealed with the current key by that change.
           if (await store.put({ ...row, ...resealed, rev: row.rev + 1 }, row.rev)) moved += 1
         } catch {
           failed.add(JSON.stringify([row.tenant, row.user, row.account]))

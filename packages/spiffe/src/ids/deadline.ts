@@ -60,7 +60,7 @@ export function withDeadline<T>(
 
 /** Stops waiting for a promise in time. What it does goes on, for the others who wait for it. */
 export function waitFor<T>(promise: Promise<T>, limits: Limits): Promise<T> {
-  // If a signal has aborted already nobody listens to the promise, and its rejection would be unhandled.
+  // If a signal has aborted already, the promise has no listener, and its rejection would be unhandled.
   promise.catch(() => {})
   return withDeadline(limits, (resolve, reject) => void promise.then(resolve, reject))
 }

@@ -209,6 +209,15 @@ describe('an MCP server that is configured here', () => {
     expect(sandbox.files.log).toHaveLength(before)
   })
 
+  it('is asked for the scopes of its challenge, as in a browser', async () => {
+    const { id, url, mcp: at } = sandbox.ledger
+    const provider = mcp({ id, url: at, scopes: ['openid', 'mcp:write'] })
+    const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [url] })
+    const { scopes } = (await mcpForVault(provider, { redirectUri, fetch })).provider
+    expect(scopes).toEqual(expect.arrayContaining(['mcp:read', 'openid']))
+    expect(scopes).not.toContain('mcp:write')
+  })
+
   it('does not get a client id that belongs to another issuer', async () => {
     const provider = mcp({ id: 'files', url: sandbox.files.mcp, clientId: 'x', issuer: 'https://other.example' })
     const fetch = createGuardedFetch({ dangerouslyAllowOrigins: [sandbox.files.url] })

@@ -62,7 +62,7 @@ export async function mcpForVault(
       })
     : await registrations.getOrCreate(server, { redirectUri, name, provider: id, ask: fetch, app })
   const secret = await registrations.open(server.issuer)
-  const scopes = provider.scopes.length > 0 ? provider.scopes : selectScopes(discovery, challenge)
+  const scopes = selectScopes(provider, discovery, challenge)
   return {
     provider: boundMcp(provider, { server, client, scopes, resource }),
     client: { client_id: client.client_id, client_secret: secret?.client_secret },
