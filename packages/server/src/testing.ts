@@ -182,6 +182,22 @@ export const storeContract: readonly StoreCheck[] = [
     },
   },
   {
+    title: 'keeps the newest 50 flows of a user, and deletes those of every tenant that expired',
+    async check(store) {
+      const { owner } = newTenant()
+      const gone = newTenant()
+      const flow = { session: 's1', sealed: new Uint8Array([1]), kid: 'k1' }
+      await store.putFlow({ ...flow, ...gone.owner, id: 'left', expiresAt: 1 }, 0)
+      for (let at = 0; at < 60; at++) await store.putFlow({ ...flow, ...owner, id: `f${at}`, expiresAt: 9e12 + at }, 1)
+      equal(await store.takeFlow(gone.owner, 'left', 's1', 0), undefined)
+      const taken = await Promise.all([0, 9, 10, 59].map((at) => store.takeFlow(owner, `f${at}`, 's1', 1)))
+      deepEqual(
+        taken.map((one) => typeof one === 'object' && one.id),
+        [false, false, 'f10', 'f59'],
+      )
+    },
+  },
+  {
     title: 'appends to one chain, however many write',
     async check(store) {
       const { tenant } = newTenant()

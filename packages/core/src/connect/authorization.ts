@@ -1,7 +1,7 @@
 import { type ErrorCode, errorAbout } from '../errors.ts'
 import { resolveServer } from '../protocol/discovery.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
-import { malformed } from '../protocol/http.ts'
+import { type Ask, malformed } from '../protocol/http.ts'
 import { randomValue, s256 } from '../protocol/pkce.ts'
 import { aliasOf, isAllowedUrl, type OAuthProvider } from '../provider.ts'
 
@@ -56,8 +56,9 @@ export async function authorizationRequest(
   options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId' | 'prefix' | 'keep'>,
   /** Asks which account, instead of taking the one that is signed in there. */
   choose = false,
+  fetch?: Ask,
 ): Promise<AuthorizationRequest> {
-  const server = await resolveServer(provider)
+  const server = await resolveServer(provider, fetch)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {
     const message = `${provider.name} names an address to sign in at that must not be opened.`
     throw errorAbout(provider, 'misuse', message, { next: 'none' })
@@ -98,10 +99,15 @@ export async function authorizationRequest(
  * @throws LatchkeyError `state_mismatch`, `issuer_mismatch`, `access_denied`, `malformed_response` or the server's code.
  * @see RFC 6749 §4.1.2 · RFC 9207 §2.4
  */
-export async function authorizationResponse(provider: OAuthProvider, flow: Flow, parameters: URLSearchParams) {
+export async function authorizationResponse(
+  provider: OAuthProvider,
+  flow: Flow,
+  parameters: URLSearchParams,
+  fetch?: Ask,
+) {
   const refused = (code: ErrorCode, message: string, detail?: string) =>
     errorAbout(provider, code, message, { next: 'connect', detail })
-  const server = await resolveServer(provider)
+  const server = await resolveServer(provider, fetch)
   for (const name of ['state', 'code', 'iss', 'error', 'response']) {
     if (parameters.getAll(name).length > 1) {
       throw refused('malformed_response', `The answer from ${provider.name} says "${name}" twice.`)

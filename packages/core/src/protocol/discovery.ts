@@ -8,11 +8,15 @@ import { type Answer, type Ask, askObject, failure, isAway, malformed, type Name
 /** An authorization server whose endpoints are known. */
 export type ResolvedServer = AuthorizationServer & { authorization_endpoint: string; token_endpoint: string }
 
+/** Milliseconds after which all metadata is asked for again. */
+const MAX_AGE = 3_600_000
+
 const found = new Map<string, Promise<AuthorizationServer>>()
+let forgotAt = 0
 
 /**
  * The provider's authorization server metadata: what the provider says, completed by OpenID Connect discovery where it
- * names no endpoints. Asked once per issuer; a failure is forgotten.
+ * names no endpoints. Asked once per issuer and hour; a failure is forgotten.
  *
  * @throws LatchkeyError when it is away, or `malformed_response` for metadata that is not safe to use.
  * @see OpenID Connect Discovery 1.0 §4 · RFC 8414 §3.3
@@ -20,6 +24,11 @@ const found = new Map<string, Promise<AuthorizationServer>>()
 export async function resolveServer(provider: OAuthProvider, fetch?: Ask): Promise<ResolvedServer> {
   const { server } = provider
   if (server.authorization_endpoint && server.token_endpoint) return server as ResolvedServer
+  const now = Date.now()
+  if (now - forgotAt > MAX_AGE) {
+    found.clear()
+    forgotAt = now
+  }
   const metadata = await onceFor(found, server.issuer, () => readMetadata(provider, fetch))
   if (!hasSafeEndpoints(metadata, (url) => isAllowedUrl(provider, url))) {
     throw unsafe(provider, 'describes itself in a way that is not safe to use.')

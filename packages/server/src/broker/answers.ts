@@ -23,12 +23,21 @@ export const noAccount = () => refusal(404, 'invalid_request', 'There is no such
 
 export const noRoute = () => refusal(404, 'invalid_request', 'The broker has no such route.')
 
-/** The answer to an error of a route. A provider's own words are never passed on. */
-export function answerOf(error: Error, c: Context<Env>): Response {
-  if (error instanceof HTTPException) return error.getResponse()
-  if (!(error instanceof LatchkeyError)) throw error
-  // To the browser "network" would mean that the broker is away.
-  const code = error.code === 'network' ? 'temporarily_unavailable' : error.code
-  if (error.retryAfter !== undefined) c.header('retry-after', String(error.retryAfter))
-  return c.json({ error: code, message: error.message }, STATUSES[code] ?? 400)
-}
+/** Makes the answer to an error of a route. A provider's own words are never passed on, nor the server's own troubles. */
+export const createAnswerOf =
+  (onError?: (error: unknown, where: 'request') => void) =>
+  (error: Error, c: Context<Env>): Response => {
+    if (error === c.get('thrown')) throw error
+    if (error instanceof HTTPException) return error.getResponse()
+    if (!(error instanceof LatchkeyError) || error.code === 'storage_unavailable') {
+      onError?.(error, 'request')
+      const message = 'The app could not do this right now. Try again later.'
+      return error instanceof LatchkeyError
+        ? c.json({ error: 'temporarily_unavailable', message }, 503)
+        : c.json({ error: 'server_error', message }, 500)
+    }
+    // To the browser "network" would mean that the broker is away.
+    const code = error.code === 'network' ? 'temporarily_unavailable' : error.code
+    if (error.retryAfter !== undefined) c.header('retry-after', String(error.retryAfter))
+    return c.json({ error: code, message: error.message }, STATUSES[code] ?? 400)
+  }

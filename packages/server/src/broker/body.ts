@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { ApiKeyProvider, OAuthProvider } from '@latchkey/core'
 import { isObject, parseObject, readBounded } from '@latchkey/core/server'
 import type { Token } from '@latchkey/core/token'
+import { HTTPException } from 'hono/http-exception'
 import { badRequest, refusal } from './answers.ts'
 import { type Body, TIMEOUT } from './request.ts'
 
@@ -15,7 +16,9 @@ export async function readBytes({ headers, body }: Request): Promise<Uint8Array<
   const tooSlow = setTimeout(TIMEOUT, undefined, { ref: false }).then(() => {
     throw refusal(408, 'invalid_request', 'The body took too long to arrive.')
   })
-  return await Promise.race([readBounded(body, MAX_BODY, tooLarge), tooSlow])
+  return await Promise.race([readBounded(body, MAX_BODY, tooLarge), tooSlow]).catch((error) => {
+    throw error instanceof HTTPException ? error : badRequest('The body broke off.')
+  })
 }
 
 /** The JSON object that a request carries. */

@@ -6,7 +6,7 @@ import { type AccountUse, createDoor } from '../use/door.ts'
 import { createSource } from '../use/source.ts'
 import { createCustodian } from '../vault/custodian.ts'
 import type { Vault } from '../vault/vault.ts'
-import { answerOf, noRoute } from './answers.ts'
+import { createAnswerOf, noRoute } from './answers.ts'
 import { readObject } from './body.ts'
 import { answerHeaders, createGuard } from './guard.ts'
 import { type BrokerOptions, createSetup } from './options.ts'
@@ -95,7 +95,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
 
   const app = new Hono<Env>({ getPath: setup.routeOf })
   app.use(answerHeaders(options))
-  app.onError(answerOf)
+  app.onError(createAnswerOf(onError))
   app.notFound(() => noRoute().getResponse())
   app.options('*', (c) => c.body(null, 204))
   publicRoutes(app, setup)

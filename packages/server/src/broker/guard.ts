@@ -54,6 +54,16 @@ export function createGuard<Session>(
     return json || isRead || c.req.method === 'DELETE'
   }
 
+  async function sessionOf(c: Context<Env>) {
+    if (c.env && 'session' in c.env) return c.env.session as Session
+    try {
+      return await authenticate(c.req.raw)
+    } catch (error) {
+      c.set('thrown', error)
+      throw error
+    }
+  }
+
   return async (c, next) => {
     const { raw } = c.req
     if (!isFromApp(c)) {
@@ -63,7 +73,7 @@ export function createGuard<Session>(
         "Only the app's own pages may call this. Is the page's origin in allowedOrigins?",
       )
     }
-    const session = c.env && 'session' in c.env ? (c.env.session as Session) : await authenticate(raw)
+    const session = await sessionOf(c)
     if (!session) throw refusal(401, 'login_required', 'Sign in to the app first.')
     const wait = limit && count(limit.key(session, raw))
     if (wait) {

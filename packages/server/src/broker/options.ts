@@ -22,7 +22,8 @@ export interface BrokerOptions<Session> {
   clients?: Readonly<Record<string, BrokerClient>>
   /**
    * Says who asks: the app's session or user, or a falsy value for no one. Runs before every route but `/providers` and
-   * `/callback`, unless the app hands the session over. What it throws, the broker's promise rejects with. It must not read the body.
+   * `/callback`, unless the app hands the session over. What it throws, and nothing else, the broker's promise rejects
+   * with. It must not read the body.
    */
   authenticate: (request: Request) => Session | null | undefined | Promise<Session | null | undefined>
   /** Exact origins of the pages that may call, such as `https://app.example`. Nothing is matched by pattern. */
@@ -64,11 +65,12 @@ export interface BrokerOptions<Session> {
   /** Seconds ahead of their end at which tokens are refreshed in the background. Default: 300. */
   refreshAhead?: number
   /**
-   * Hears what the background could not do, and what it was doing. `refresh`: it tries again in the next round. `keys`:
-   * at its start it could not open a row of the vault, so `TOKEN_ENCRYPTION_KEY` is wrong or lacks a key. Without this
-   * function that is written to the console.
+   * Hears what the server could not do, and what it was doing. `refresh`: in the background, which tries again in the next
+   * round. `request`: its page is told only to try later. `keys`: at its start it could not open a row of the vault, so
+   * `TOKEN_ENCRYPTION_KEY` is wrong or lacks a key. Without this function, what the background could not do is written to
+   * the console.
    */
-  onError?: (error: unknown, where: 'refresh' | 'keys') => void
+  onError?: (error: unknown, where: 'refresh' | 'request' | 'keys') => void
   /**
    * Lets pages call a provider's API through `/accounts/{id}/api/{path}`, with the token added here, by these methods.
    * Each call is a use of the agent `page`: with `agents`, that entry says for which providers. Default: none.

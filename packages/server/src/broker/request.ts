@@ -13,7 +13,12 @@ export type Body = Record<string, unknown>
 export interface Env {
   /** The session, where the app hands it over. */
   Bindings: { session?: unknown }
-  Variables: { body: Body; owner: Required<VaultOwner> }
+  Variables: {
+    body: Body
+    owner: Required<VaultOwner>
+    /** What `authenticate` threw, which the broker's promise rejects with. */
+    thrown?: unknown
+  }
 }
 
 /** Milliseconds: for a body to arrive, and for a call to a provider. */

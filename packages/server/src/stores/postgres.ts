@@ -1,6 +1,7 @@
 import { LatchkeyError } from '@latchkey/core'
+import { asLatchkeyError } from '@latchkey/core/server'
 import type pg from 'pg'
-import { LIVE, MIGRATIONS, plainRow, sqlStore } from './sql.ts'
+import { LIVE, MIGRATIONS, NOW, plainRow, sqlStore } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
 /** How to reach a PostgreSQL database. */
@@ -45,9 +46,13 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
     dueRows: 'latchkey_due($1, $2)',
     async within(tenant, act) {
       opened ??= open()
-      return transaction(await opened, tenant, (client) =>
-        act(async (text, values) => (await client.query(text, values)).rows.map(plainRow) as never),
-      )
+      try {
+        return await transaction(await opened, tenant, (client) =>
+          act(async (text, values) => (await client.query(text, values)).rows.map(plainRow) as never),
+        )
+      } catch (cause) {
+        throw asLatchkeyError(cause, 'storage_unavailable', 'The PostgreSQL database of the vault could not be used.')
+      }
     },
     async close() {
       const pool = await opened?.catch(() => undefined)
@@ -57,20 +62,33 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
   })
 }
 
+/** Milliseconds: for a connection, and for the answer to a statement. */
+const LIMIT = 10_000
+
+/** Whether the server itself refused a statement. A connection that was cut, or that nothing answers on, says nothing. */
+const isAnswer = (error: unknown) => error instanceof Error && 'severity' in error
+
 /** Runs in one transaction that sees the rows of this tenant only. */
 async function transaction<T>(pool: pg.Pool, tenant: string, act: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken = false
   try {
-    // The setting ends with the transaction, so the next one on this connection has no tenant.
-    await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true)`)
+    // The settings end with the transaction, so the next one on this connection has no tenant. The server gives up a
+    // statement before its answer would be too late, so that none waits for a lock without a client.
+    await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true),
+      set_config('statement_timeout', '${LIMIT - 1000}', true)`)
     const result = await act(client)
     await client.query('COMMIT')
     return result
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {
-      broken = true
-    })
+    // Only a server that answers is asked to roll back. Any other does so when the connection closes.
+    const rolledBack =
+      isAnswer(error) &&
+      client.query('ROLLBACK').then(
+        () => true,
+        () => false,
+      )
+    broken = !(await rolledBack)
     throw error
   } finally {
     client.release(broken)
@@ -103,12 +121,15 @@ async function connect(url: string, max: number): Promise<pg.Pool> {
     connectionString: url,
     max,
     idleTimeoutMillis: 30_000,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: LIMIT,
+    query_timeout: LIMIT,
     // Without this, a BIGINT is text.
     types: { getTypeParser: (id, format) => (id === types.builtins.INT8 ? Number : types.getTypeParser(id, format)) },
   })
-  // The pool replaces an idle connection that breaks. If the server is down, the next query reports it.
+  // The pool replaces a connection that breaks. If it was in use, its query fails; if the server is down, the next one
+  // does. Without these listeners the error would end the process.
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
@@ -144,13 +165,17 @@ const SECURITY: readonly (readonly string[])[] = [
         END LOOP;
         PERFORM set_config('latchkey.tenant', '', true);
       END $$`,
+    // A flow that expired is of no use to anybody, and its tenant may never come back: any transaction may delete it.
+    ...['SELECT', 'DELETE'].map(
+      (verb) => `CREATE POLICY expired_${verb} ON latchkey_flows FOR ${verb} USING (expires_at <= ${NOW})`,
+    ),
   ],
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {
   // Two processes that start together may both find no table. The second one to create it fails and looks again.
   const create = 'CREATE TABLE IF NOT EXISTS latchkey_migrations (version INTEGER PRIMARY KEY)'
-  await pool.query(create).catch(() => pool.query(create))
+  await pool.query(create).catch((error) => (isAnswer(error) ? pool.query(create) : Promise.reject(error)))
   for (const [at, statements] of MIGRATIONS.entries()) {
     await transaction(pool, '', async (client) => {
       // The process that writes the row runs the migration. The others wait here until it is done.

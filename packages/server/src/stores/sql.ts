@@ -27,6 +27,8 @@ export const NOW = 'CAST(extract(epoch FROM now()) * 1000 AS BIGINT)'
 const COLUMNS = 'tenant, user_id AS "user", provider, account, facts, sealed, kid, rev, due_at AS "dueAt"'
 const CONTENT = 'provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9'
 const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
+/** A person answers one at a time. */
+const FLOWS_PER_USER = 50
 /** Whether a row was not put back after it was removed. */
 export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
   AND r.user_id = latchkey_accounts.user_id AND r.account = latchkey_accounts.account AND r.rev >= latchkey_accounts.rev)`
@@ -121,11 +123,22 @@ export function sqlStore(engine: SqlEngine): VaultStore {
     },
     putFlow: ({ tenant, user, id, session, sealed, kid, expiresAt }, at) =>
       within(tenant, async (sql) => {
-        await sql('DELETE FROM latchkey_flows WHERE tenant = $1 AND expires_at <= $2', [tenant, at])
         await sql(
           `INSERT INTO latchkey_flows (tenant, id, user_id, session, sealed, kid, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7)`,
           [tenant, id, user, session, sealed, kid, expiresAt],
+        )
+        await sql(
+          `DELETE FROM latchkey_flows WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND (expires_at, id) <= (
+             SELECT expires_at, id FROM latchkey_flows WHERE tenant = $1 AND user_id = $2
+             ORDER BY expires_at DESC, id DESC LIMIT 1 OFFSET ${FLOWS_PER_USER})`,
+          [tenant, user, id],
+        )
+        // A part of them: the next flows delete the rest.
+        await sql(
+          `DELETE FROM latchkey_flows WHERE (tenant, id) IN (
+             SELECT tenant, id FROM latchkey_flows WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100)`,
+          [at],
         )
       }),
     takeFlow: ({ tenant, user }, id, session, at) =>
@@ -202,5 +215,9 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       tenant TEXT NOT NULL, user_id TEXT NOT NULL, account TEXT NOT NULL, rev BIGINT NOT NULL,
       PRIMARY KEY (tenant, user_id, account))`,
   ],
-  ['CREATE INDEX latchkey_accounts_due_first ON latchkey_accounts (due_at)'],
+  [
+    'CREATE INDEX latchkey_accounts_due_first ON latchkey_accounts (due_at)',
+    'CREATE INDEX latchkey_flows_user ON latchkey_flows (tenant, user_id, expires_at, id)',
+    'CREATE INDEX latchkey_flows_end ON latchkey_flows (expires_at)',
+  ],
 ]

@@ -1,23 +1,53 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { LatchkeyError } from '@latchkey/core'
 import { sqlStore } from './sql.ts'
-import { sqliteEngine } from './sqlite-engine.ts'
+import { fault, openSqlite, sqliteEngine, storageError } from './sqlite-engine.ts'
 import type { VaultStore } from './store.ts'
 
 /**
  * Stores rows in one file, with the SQLite that is part of Node. A write is on disk before its promise resolves. Several
  * processes of one machine may share the file; for several machines use `postgresStore`.
+ *
+ * @throws LatchkeyError `storage_unavailable` for a file that cannot be used, or that is empty: it was a vault before.
  */
 export function sqliteStore(file: string): VaultStore {
-  if (file !== ':memory:') {
-    mkdirSync(path.dirname(path.resolve(file)), { recursive: true, mode: 0o700 })
-    // Created before SQLite creates it, with a mode that other users of the machine cannot read.
-    closeSync(openSync(file, 'a', 0o600))
-    // A file that another program made, with the log and index that SQLite keeps beside it.
-    for (const one of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(one)) makePrivate(one)
+  try {
+    if (file !== ':memory:') {
+      create(file)
+      // A file that another program made, with the log and index that SQLite keeps beside it.
+      for (const one of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(one)) makePrivate(one)
+    }
+    return sqlStore(sqliteEngine(file))
+  } catch (error) {
+    throw storageError(file, error)
   }
-  return sqlStore(sqliteEngine(file))
+}
+
+/** Makes a vault where there is none. It gets its name when it is complete, so no process ever meets an empty file. */
+function create(file: string): void {
+  mkdirSync(path.dirname(path.resolve(file)), { recursive: true, mode: 0o700 })
+  // SQLite would write the log of a vault that is gone into a new one. Looked for first: another process may be creating.
+  const isLeft = existsSync(`${file}-wal`)
+  if (existsSync(file)) {
+    if (statSync(file).size > 0) return
+    throw fault(file, 'is empty. If it was in use, restore it from a backup. If not, delete it, and it is made anew.')
+  }
+  if (isLeft)
+    throw fault(file, 'is gone, but its log is there. Restore the vault, or delete the file that ends in -wal.')
+  const fresh = `${file}.${randomUUID()}`
+  try {
+    // Created before SQLite creates it, with a mode that other users of the machine cannot read.
+    closeSync(openSync(fresh, 'wx', 0o600))
+    openSqlite(fresh).close()
+    linkSync(fresh, file)
+  } catch (error) {
+    // Another process was first.
+    if (!existsSync(file)) throw error
+  } finally {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(fresh + end, { force: true })
+  }
 }
 
 /** Takes other users' rights to a file away. @throws LatchkeyError `misuse` if this process may not. */

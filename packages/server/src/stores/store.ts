@@ -76,7 +76,10 @@ export interface VaultStore {
   sealedOtherwise(tenant: string, kid: string, limit: number): Promise<AccountRow[]>
   /** Every tenant that ever had an account. */
   tenants(): Promise<string[]>
-  /** Stores a flow and deletes those that expired before `now`. */
+  /**
+   * Stores a flow. Deletes flows that expired before `now`, of every tenant and a bounded number at once, and the oldest
+   * of a user who has more than 50.
+   */
   putFlow(flow: FlowRow, now: number): Promise<void>
   /** Removes a flow and returns it. Returns `foreign`, and removes nothing, if another session started it. */
   takeFlow(owner: Owner, id: string, session: string, now: number): Promise<FlowRow | 'foreign' | undefined>

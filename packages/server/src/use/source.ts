@@ -12,7 +12,7 @@ export interface AccountSource {
   open(call: Call, options?: { forceRefresh?: boolean | undefined }): Promise<Identity | undefined>
 }
 
-const PASSING = ['network', 'server_error', 'temporarily_unavailable']
+const PASSING = ['network', 'server_error', 'temporarily_unavailable', 'storage_unavailable']
 
 export function createSource(door: Door, custodian: Pick<Custodian, 'recheck'>): AccountSource {
   /** Finds out whether an account still works. Returns false if it has ended. */

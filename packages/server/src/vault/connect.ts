@@ -69,7 +69,7 @@ export function createConnections(upkeep: Upkeep): Connections {
         accountId,
         mode: 'popup',
       } as const
-      const { url, flow } = await authorizationRequest(provider, asked, choose)
+      const { url, flow } = await authorizationRequest(provider, asked, choose, fetchFor())
       await vault.putFlow(owner, flow, FLOW_LIFE)
       return { url, state: flow.state }
     },
@@ -81,7 +81,7 @@ export function createConnections(upkeep: Upkeep): Connections {
       const provider = oauthOf(upkeep, flow.provider)
       const connect = async () => {
         try {
-          const response = await authorizationResponse(provider, flow, new URLSearchParams(query))
+          const response = await authorizationResponse(provider, flow, new URLSearchParams(query), fetchFor())
           const answer = await endpointOf(provider).redeem({ ...flow, response })
           const secret = { token: answer.token, expiresAt: endOf(answer) }
           const evidence = {

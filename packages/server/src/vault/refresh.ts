@@ -21,6 +21,9 @@ import { absent, type Opened, unusable } from './accounts.ts'
 import { adopt } from './connect.ts'
 import { failure, oauthOf, openBound, type Upkeep } from './upkeep.ts'
 
+/** Milliseconds to wait for a lease. */
+const LEASE_WAIT = 20_000
+
 /** Accounts that one round of the background reads at first and at most, and how many of them are refreshed at once. */
 const ACCOUNTS = 1000
 const MOST_ACCOUNTS = 64_000
@@ -168,6 +171,7 @@ export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>(
 
   const renewWithLease: Renew = async (owner, id, fresh) => {
     const holder = randomUUID()
+    const end = Date.now() + LEASE_WAIT
     for (let wait = 25; ; wait = Math.min(wait * 1.5, 500)) {
       const leased = await store.lease(owner, id, holder, leaseSeconds)
       const row = leased ?? (await store.get(owner, id))
@@ -186,7 +190,11 @@ export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>(
         // If this fails, the lease expires.
         if (leased) await store.release(owner, id, holder).catch(() => {})
       }
-      // Another process is asking. It answers with a new row, or its lease expires.
+      // Another process is asking. It answers with a new row, or its lease expires: a usual one within this time.
+      if (Date.now() >= end) {
+        const message = 'Another server has been renewing this account for too long. Try again.'
+        throw new LatchkeyError('temporarily_unavailable', message, { account: id })
+      }
       await new Promise((resolve) => setTimeout(resolve, wait))
     }
   }

@@ -101,6 +101,7 @@ async function process_(env: Record<string, string>) {
     if (next) next(answer)
     else answers.push(answer)
   })
+  child.once('exit', () => wanted.shift()?.({ type: 'ended' }))
   const answer = () =>
     new Promise<Answer>((resolve) => {
       const first = answers.shift()
@@ -286,6 +287,21 @@ describe.each(stores)('a vault in %s', (_name, open) => {
     const [[reason, count] = []] = Object.entries(reasons).filter(([words]) => words.includes(lostKid))
     expect(reason).toContain('TOKEN_ENCRYPTION_KEY')
     expect(count).toBeGreaterThanOrEqual(120)
+  })
+
+  it('case 280: a lease that ends in a day is waited for no longer than a usual one', async () => {
+    const owner = { tenant: 'renew', user: 'leased' }
+    await vault.save(owner, ID, () => opened(token('old', 'r1', 0)))
+    await vault.store.lease(owner, ID, 'another process', 86_400)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const asked = vi.spyOn(vault.store, 'lease')
+    const refresh = vi.fn(async () => 'new')
+    const renewed = expect(renewing(refresh).renew(owner)).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+    await vi.waitUntil(() => asked.mock.calls.length > 0)
+    vi.setSystemTime(Date.now() + 20_000)
+    await renewed
+    asked.mockRestore()
+    expect(refresh).not.toHaveBeenCalled()
   })
 
   it('case 77: a disconnect during a refresh is final, and the new token is revoked', async () => {
@@ -784,6 +800,34 @@ describe('several processes', () => {
     expect(sources).not.toMatch(/pg_(try_)?advisory_(lock|unlock)|\bLISTEN\b|\bNOTIFY\b|PREPARE|SET SESSION|WITH HOLD/)
     for (const [, local] of sources.matchAll(/set_config\([^;`"]*,\s*(\w+)\)/g)) expect(local).toBe('true')
   })
+
+  it.each([
+    ['a query', 'latchkey_accounts'],
+    ['a migration', 'latchkey_migrations'],
+  ])(
+    'case 236: PostgreSQL ends a connection while %s runs on it: the call fails, and the process lives',
+    async (_what, table) => {
+      const { url, adminUrl } = newDatabase()
+      const admin = new pg.Client({ connectionString: adminUrl })
+      await admin.connect()
+      if (table === 'latchkey_accounts') await migratePostgres({ url })
+      else await admin.query(`CREATE TABLE ${table} (version INTEGER PRIMARY KEY); ALTER TABLE ${table} OWNER TO app`)
+      const server = await process_({ VAULT_URL: url })
+      const order = { type: 'save', user: 'ada', id: ID, key: 'key' } as const
+      await admin.query(`BEGIN; LOCK TABLE ${table}`)
+      const failing = server.ask(order)
+      const waiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()`
+      // Within a transaction PostgreSQL shows the activity of its start.
+      for (let ended = 0; ended === 0; await admin.query('SELECT pg_stat_clear_snapshot()')) {
+        ended = (await admin.query(waiting)).rowCount ?? 0
+      }
+      expect(await failing).toMatchObject({ type: 'failed', message: expect.stringContaining('could not be used') })
+      await admin.query('ROLLBACK')
+      await admin.end()
+      expect(await server.ask(order)).toEqual({ type: 'saved', id: ID })
+    },
+  )
 
   it('kill -9 in a loop of writes loses nothing that was acknowledged', async () => {
     const file = fileName()

@@ -19,7 +19,16 @@ export interface WebhookOptions {
   fetch?: typeof globalThis.fetch
   /** Waits between attempts, in milliseconds. Default: 1 s, 10 s, 60 s. */
   retryAfter?: readonly number[]
+  /**
+   * Hears that an event was given up, and how many were so far: each attempt failed, or more than 1000 events waited, of
+   * which the oldest is dropped.
+   */
+  onDrop?: (dropped: number) => void
 }
+
+/** Events that wait for one receiver, and those that are on their way to it. */
+const WAITING = 1000
+const AT_ONCE = 4
 
 /** Tells other servers about accounts. Nothing waits for it. */
 export interface Webhooks {
@@ -30,28 +39,53 @@ export interface Webhooks {
 
 export function createWebhooks(options: readonly WebhookOptions[]): Webhooks {
   const stop = new AbortController()
-  const hooks = options.map((hook) => ({ ...hook, keys: parseSecret(hook.secret) }))
+  const hooks = options.map((hook) => createQueue({ ...hook, keys: parseSecret(hook.secret) }, stop.signal))
   return {
     tell(type, { tenant, user }, { id, provider, label, reason }) {
       const data = { tenant, user, provider, accountId: id, label, reason }
       const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data } satisfies WebhookEvent)
-      for (const hook of hooks) deliver(hook, body, stop.signal).catch(() => {})
+      for (const send of hooks) send(body)
     },
     close: () => stop.abort(),
   }
 }
 
+type Hook = WebhookOptions & { keys: Buffer[] }
+
+/** Sends the events of one receiver: few at once, and those that cannot wait any more are dropped and counted. */
+function createQueue(hook: Hook, stop: AbortSignal): (body: string) => void {
+  const waiting: string[] = []
+  let sending = 0
+  let dropped = 0
+  const drop = () => hook.onDrop?.(++dropped)
+  const work = async () => {
+    for (let body = waiting.shift(); body !== undefined && !stop.aborted; body = waiting.shift()) {
+      if (!(await deliver(hook, body, stop).catch(() => false)) && !stop.aborted) drop()
+    }
+    sending--
+  }
+  return (body) => {
+    if (waiting.push(body) > WAITING) {
+      waiting.shift()
+      drop()
+    }
+    if (sending === AT_ONCE) return
+    sending++
+    work()
+  }
+}
+
 /**
  * Sends one event, as Standard Webhooks describes it: `webhook-id`, `webhook-timestamp` and `webhook-signature`, an
- * HMAC-SHA256 over all three parts. It is tried again when it fails.
+ * HMAC-SHA256 over all three parts. It is tried again when it fails. Resolves to whether it arrived.
  *
  * @see https://github.com/standard-webhooks/standard-webhooks
  */
 async function deliver(
-  { url, keys, fetch = globalThis.fetch, retryAfter = [1e3, 1e4, 6e4] }: WebhookOptions & { keys: Buffer[] },
+  { url, keys, fetch = globalThis.fetch, retryAfter = [1e3, 1e4, 6e4] }: Hook,
   body: string,
   stop: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const id = `msg_${randomUUID()}`
   for (const wait of [...retryAfter, undefined]) {
     // Signed anew: what arrives late is not too old to be believed.
@@ -68,10 +102,11 @@ async function deliver(
       redirect: 'manual',
       signal: AbortSignal.any([AbortSignal.timeout(10_000), stop]),
     }).catch(() => undefined)
-    await response?.body?.cancel()
-    if (response?.ok || wait === undefined) return
-    await setTimeout(wait, undefined, { signal: stop })
+    await response?.body?.cancel().catch(() => {})
+    if (response?.ok) return true
+    if (wait !== undefined) await setTimeout(wait, undefined, { signal: stop })
   }
+  return false
 }
 
 /**

@@ -258,6 +258,26 @@ function brokerFor(mcp = createMcpProxy()) {
 }
 
 describe("the broker's /mcp route", () => {
+  it.each(['upgrade: x\r\nconnection: upgrade\r\n', ''])(
+    'case 233: a server that switches protocols is refused at once (%j)',
+    async (headers) => {
+      const server = new NetServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`))
+      })
+      servers.push(server)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      // No time limit may be what ends it.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      onTestFinished(() => void vi.useRealTimers())
+      const options = { dangerouslyAllowOrigins: [target] }
+      await refusal(createGuardedFetch(options)(target))
+      await refusal(createGuardedFetch(options)(target, { headers: { accept: 'text/event-stream' } }))
+      expect((await brokerFor(createMcpProxy(options))({ url: target })).status).toBe(502)
+    },
+  )
+
   it('case 137: blocked, closed and too slow servers get the same answer', async () => {
     const closed = await listen()
     const slow = await listen(() => {})
