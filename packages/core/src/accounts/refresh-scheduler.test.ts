@@ -1,5 +1,4 @@
-// Security cases D, 66-78, 232, 237, 241-248, 279, 283, 288, 310-312, 330: Refresh. A release waits for 66-68, 72, 232, 237,
-// 241-248, 279, 283, 312, 330.
+// Security cases D, 66-78, 232, 237, 241-248, 279, 283, 288, 310-312, 330: Refresh. A release waits for 66-68, 72, 232, 237, 241-248, 279, 283, 312, 330.
 // @vitest-environment jsdom
 
 import { CANARY, startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'

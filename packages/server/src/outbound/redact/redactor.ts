@@ -175,6 +175,9 @@ function* piecesOf(text: string): Generator<string> {
 const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
   Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 
+/** What is made again from its members. */
+const COLLECTIONS: readonly (new (members: never) => object)[] = [Map, Set, Headers, URLSearchParams]
+
 /** A copy of a value in which each text has gone through `whole`, and each stream through `through`. */
 function copyOf(value: unknown, whole: (text: string) => Work<string>, through: () => TransformStream): Work<unknown> {
   const seen = new Map<object, unknown>()
@@ -206,8 +209,8 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
     if (value instanceof ArrayBuffer) return (yield* copyBytes(new Uint8Array(value))).buffer
     if (ArrayBuffer.isView(value)) return yield* copyBytes(value)
     if (value instanceof ReadableStream) return value.locked ? MASK : value.pipeThrough(through())
-    for (const Kind of [Map, Set, Headers, URLSearchParams]) {
-      if (value instanceof Kind) return new Kind((yield* copy([...value], depth)) as never)
+    for (const Kind of COLLECTIONS) {
+      if (value instanceof Kind) return new Kind((yield* copy([...(value as Set<unknown>)], depth)) as never)
     }
     if (value instanceof Response) return yield* copyResponse(value)
     if (value instanceof Error) return yield* copyError(value, depth)
