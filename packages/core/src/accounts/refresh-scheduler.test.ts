@@ -251,7 +251,7 @@ describe('a grant that is over', () => {
     ['Slack', { status: 200, body: { ok: false, error: 'invalid_refresh_token' } }],
     ['GitHub', { status: 200, body: { error: 'bad_refresh_token' } }],
   ])('case 241: ends the account in the words of %s', async (_name, fault) => {
-    server.settings.expiresIn = 30
+    server.settings.expiresIn = 0
     const client = tab()
     await connect(client, server)
     server.fault('/token', fault)

@@ -214,11 +214,11 @@ it('case 246: a pause is kept on the server, and what it could not be told did n
 
 it('case 248: another account is asked for with the chooser, and scopes that nobody asked for are shown', async () => {
   await connectGitHub()
-  broker.faults['POST flows/s1'] = () => Response.json({ account: fact(ID, { extraScopes: ['admin'] }) })
+  broker.faults[`POST flows/${STATE}`] = () => Response.json({ account: fact(ID, { extraScopes: ['admin'] }) })
   const popups = openPopups()
   const outcome = client.connect('github', { intent: 'add-account' })
   await popups[0]?.at()
-  visitCallback('?code=CANARY_CODE&state=s1')
+  visitCallback(`?code=CANARY_CODE&state=${STATE}`)
   await outcome
   const chosen = broker.sent.filter(({ route }) => route === 'POST flows').map(({ body }) => body?.choose)
   expect(chosen).toEqual([false, true])
