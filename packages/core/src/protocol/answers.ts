@@ -20,16 +20,17 @@ export function lenientFetch(server: Answering, fetch: http.Ask): http.Ask {
     const isForm = response.headers.get('content-type')?.includes('application/x-www-form-urlencoded')
     const said = isForm ? Object.fromEntries<unknown>(new URLSearchParams(text)) : parseObject(text)
     const isRefused = response.status >= 400
+    const unnamed = response.status === 401 ? 'invalid_client' : 'invalid_request'
     if (!said) {
       if (response.ok && text === '') return new Response(null, { status: response.status })
       // In words of its own, such as a page.
-      if (isRefused) return Response.json({ error: 'invalid_request' }, { status: response.status })
+      if (isRefused) return Response.json({ error: unnamed }, { status: response.status })
       throw http.malformed(server)
     }
     const answer = http.saying(said)
     if (answer.error === undefined && (answer.ok === false || isRefused)) {
       // HubSpot has its code in `status`.
-      answer.error = typeof answer.status === 'string' ? answer.status : 'invalid_request'
+      answer.error = typeof answer.status === 'string' ? answer.status : unnamed
     }
     if (typeof answer.error === 'string') {
       answer.error = aliasOf(server.errorAliases, answer.error)

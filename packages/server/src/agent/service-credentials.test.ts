@@ -145,7 +145,8 @@ describe('the token of a service account', () => {
     [200, {}, '{"error":"invalid_scope"}', { code: 'invalid_scope' }],
     [200, {}, '{"access_token":"x","token_type":"DPoP"}', { code: 'malformed_response' }],
     [200, {}, '{}', { code: 'malformed_response' }],
-    [401, {}, '<h1>Who?</h1>', { code: 'malformed_response' }],
+    [401, {}, '<h1>Who?</h1>', { code: 'invalid_client' }],
+    [403, {}, '<h1>Who?</h1>', { code: 'invalid_request' }],
   ])('case 261: status %i with %j and %j is an error of its own', async (status, headers, body, expected) => {
     const url = await listen((_request, response) => response.writeHead(status, headers).end(body))
     await expect(credentials({ tokenEndpoint: `${url}/token` }).getToken()).rejects.toMatchObject(expected)

@@ -270,7 +270,7 @@ describe('a grant that is over, and one that is not', () => {
     ['Slack', 200, { ok: false, error: 'invalid_refresh_token' }],
     ['GitHub', 200, { error: 'bad_refresh_token' }],
   ])('case 241: the words of %s for a refresh token that is over end the account', async (_name, status, body) => {
-    upstream.settings.expiresIn = 30
+    upstream.settings.expiresIn = 0
     const { id } = await connect()
     upstream.fault('/token', { status, body })
     await expect((await contextOf(id)).getToken('acme')).rejects.toThrow(AuthorizationRequired)

@@ -669,10 +669,6 @@ describe('files and logs', () => {
     expect(modes()).toEqual(['600', '600', '600'])
     await first.close()
     await second.close()
-    const empty = fileName()
-    writeFileSync(empty, '', { mode: 0o666 })
-    await sqliteStore(empty).close()
-    expect((statSync(empty).mode & 0o777).toString(8)).toBe('600')
   })
 })
 

@@ -204,6 +204,7 @@ it('case 264: a token that is opened or renewed within the run is redacted every
   }
   const tools = { leak: { execute: leak }, ask: { execute: ask }, repeat: { execute: () => [...seen] } }
   for (const options of [{}, { continuationSecret: 'a secret of thirty-two bytes or more' }]) {
+    seen.splice(0)
     const context = AgentContext.fromIdentities([], { userId: 'ada', vault })
     const mode = createCodeMode({ tools, ...options })
     const tell = `const all = [await tools.leak({ how: 'return' }), await tools.leak({ how: 'return' }), await tools.repeat()]

@@ -175,9 +175,6 @@ function* piecesOf(text: string): Generator<string> {
 const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
   Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 
-/** What is made again from its members. */
-const COLLECTIONS: readonly (new (members: never) => object)[] = [Map, Set, Headers, URLSearchParams]
-
 /** A copy of a value in which each text has gone through `whole`, and each stream through `through`. */
 function copyOf(value: unknown, whole: (text: string) => Work<string>, through: () => TransformStream): Work<unknown> {
   const seen = new Map<object, unknown>()
@@ -209,12 +206,24 @@ function copyOf(value: unknown, whole: (text: string) => Work<string>, through: 
     if (value instanceof ArrayBuffer) return (yield* copyBytes(new Uint8Array(value))).buffer
     if (ArrayBuffer.isView(value)) return yield* copyBytes(value)
     if (value instanceof ReadableStream) return value.locked ? MASK : value.pipeThrough(through())
-    for (const Kind of COLLECTIONS) {
-      if (value instanceof Kind) return new Kind((yield* copy([...(value as Set<unknown>)], depth)) as never)
-    }
+    if (value instanceof Map || value instanceof Set) return yield* copyCollection(value, depth + 1)
+    if (value instanceof Headers) return new Headers((yield* copy([...value], 0)) as [string, string][])
+    if (value instanceof URLSearchParams) return new URLSearchParams((yield* copy([...value], 0)) as [string, string][])
     if (value instanceof Response) return yield* copyResponse(value)
     if (value instanceof Error) return yield* copyError(value, depth)
     return yield* copyMembers(value, depth + 1)
+  }
+
+  /** The copy is made before its members, which may hold it. */
+  function* copyCollection(value: Map<unknown, unknown> | Set<unknown>, depth: number): Work<unknown> {
+    const copied = value instanceof Map ? new Map<unknown, unknown>() : new Set<unknown>()
+    seen.set(value, copied)
+    for (const [key, one] of value.entries()) {
+      const member = yield* copy(one, depth)
+      if (copied instanceof Set) copied.add(member)
+      else copied.set(yield* copy(key, depth), member)
+    }
+    return copied
   }
 
   function* copyMembers(value: object, depth: number): Work<unknown> {
