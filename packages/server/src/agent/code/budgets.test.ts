@@ -85,8 +85,10 @@ it.each([
 it.each(Object.entries({ ...HUGE, 'members that are shared': shared }))(
   'case 227: a tool that returns %s to the code is refused',
   async (_name, make) => {
+    // The tool's own time is not ours.
+    const value = make()
     await steadily(async () => {
-      const said = run('return tools.make()', { tools: { make: { execute: make } } })
+      const said = run('return tools.make()', { tools: { make: { execute: () => value } } })
       await expect(said).rejects.toThrow(/not a JSON value|larger than|limit/)
     })
   },
@@ -114,10 +116,9 @@ it('case 227: parallel answers share the limit of the run', async () => {
 })
 
 it.each(Object.entries(HUGE))('case 228: %s out of withAccount is bounded', async (_name, make) => {
-  const give = withAccount({ provider: 'github' }, make)
-  const fail = withAccount({ provider: 'github' }, () =>
-    Promise.reject(Object.assign(new Error(TOKEN), { of: make() })),
-  )
+  const value = make()
+  const give = withAccount({ provider: 'github' }, () => value)
+  const fail = withAccount({ provider: 'github' }, () => Promise.reject(Object.assign(new Error(TOKEN), { of: value })))
   await steadily(async () => {
     for (const act of [give, fail]) {
       const error = await as([identity], () => act({}, {})).then(String, String)
@@ -138,12 +139,12 @@ it('case 287: runs wait for their turn, and no more than the app wants', async (
     await gate
     running--
   }
-  const mode = createCodeMode({ tools: { enter: { execute: enter } }, maxRuns: 3, maxWaiting: 97 })
+  const mode = createCodeMode({ tools: { enter: { execute: enter } }, maxRuns: 3, maxWaiting: 17 })
   const begin = (signal?: AbortSignal) =>
     mode.run({ source: 'await tools.enter(); return 1', ...(signal && { abortSignal: signal }) })
   const leaving = new AbortController()
   const left = begin(leaving.signal)
-  const all = Array.from({ length: 98 }, () => begin())
+  const all = Array.from({ length: 18 }, () => begin())
   const last = new AbortController()
   const waiting = begin(last.signal)
   await expect(begin()).rejects.toMatchObject({ code: 'temporarily_unavailable' })
@@ -163,9 +164,9 @@ it('case 287: the memory of a run is given back when it is over', async () => {
   const source =
     'const all = []; for (let at = 0; at < 40; at++) all.push(new Uint8Array(1e6).fill(1)); return all.length'
   const before = process.memoryUsage().rss
-  await Promise.all(Array.from({ length: 20 }, () => mode.run({ source })))
-  // Twenty runs of 40 MB, of which nothing stays.
-  expect(process.memoryUsage().rss - before).toBeLessThan(400 * MB)
+  await Promise.all(Array.from({ length: 10 }, () => mode.run({ source })))
+  // Ten runs of 40 MB, of which two are there at a time.
+  expect(process.memoryUsage().rss - before).toBeLessThan(200 * MB)
 })
 
 it('case 287: the time limit is the one that was named', async () => {
