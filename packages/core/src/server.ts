@@ -1,5 +1,6 @@
 // What a server needs to run the authorization of a person itself: for @latchkey/server, not for pages.
 export * from './accounts/account-rules.ts'
+export * from './accounts/retry-rules.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { asLatchkeyError } from './errors.ts'
 export { isObject, parseObject } from './json.ts'

@@ -1,4 +1,5 @@
 import { errorAbout, type LatchkeyError } from '../errors.ts'
+import { webCrypto } from '../protocol/pkce.ts'
 import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -13,6 +14,8 @@ export interface AccountStore extends Page {
   readonly secrets: Secrets
   /** Shared by all tabs; absent where the storage belongs to one. */
   readonly database: Database | undefined
+  /** @throws LatchkeyError `misuse` where the browser gives no cryptography, so that no secret can be kept. */
+  assertCrypto(): void
   /** Changes facts of an account, if it is still there, on top of the newest that are known. */
   change(
     id: string,
@@ -74,6 +77,7 @@ export function createAccountStore(page: Page): AccountStore {
     writer,
     secrets,
     database: shared,
+    assertCrypto: () => void webCrypto(),
     pausedError: (account: ConnectedAccount) =>
       errorAbout(account, 'access_denied', `${account.label} is paused.`, { next: 'unpause' }),
     async forget(id: string) {

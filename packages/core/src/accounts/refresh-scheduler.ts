@@ -2,24 +2,20 @@ import { type ConnectedAccount, nextWord, wordAt } from '../snapshot.ts'
 import { lives } from './account-rules.ts'
 import { type AccountStore, withAccount } from './account-store.ts'
 import type { Refresher } from './refresh.ts'
-import type { Row } from './secret-store.ts'
 
 /** A refresh comes at this part of a token's life, and this long before its end, whichever is earlier. */
 const PART = 0.8
 const AHEAD = 60_000
 /** The shortest time between two refreshes, whatever a server says about the life of its tokens. */
 const PAUSE = 30_000
-/** Longer than storage takes to reach another tab. */
-const SWEEP_AFTER = 60_000
-
-/** A row that another tab may still be waiting for, or a turn that a tab did not end. */
-type Leftover = Row & { until?: number }
+/** Longer than {@link sweep} leaves a row. */
+const SWEEP_EVERY = 60_001
 /** The longest that a timer of a browser can run. */
 const LONGEST = 2 ** 31 - 1
 
 /** Keeps accounts fresh and their statuses true while the page is visible, with one timer, until the signal ends it. */
 export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refresher>, signal: AbortSignal): void {
-  const { store, storage, records, writer, database } = accounts
+  const { store, storage, records } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
@@ -86,32 +82,19 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
     else if (next < Number.POSITIVE_INFINITY) timer = setTimeout(plan, Math.min(Math.max(next - now, 0), LONGEST))
   }
 
-  /**
-   * Rows whose account is gone, marks of disconnected ones among them, and turns that no tab ended: noted first, and
-   * removed a minute later by this page or at a later start. Not at once, because another tab's account may not have
-   * arrived here.
-   */
-  async function sweep(): Promise<void> {
-    const now = Date.now()
-    const since = ({ orphan = now, until = now }: Leftover) => Math.min(now, orphan, until)
-    let left = 0
-    for (const kind of ['secrets', 'leases'] as const) {
-      for (const id of (await database?.keys(kind)) ?? []) {
-        if (kind === 'secrets' && (store.getState().accounts[id] || (await writer.has(id)))) continue
-        const kept = await database?.change<Leftover>(kind, id, (row) =>
-          row && now - since(row) <= SWEEP_AFTER ? { ...row, orphan: since(row) } : undefined,
-        )
-        if (kept) left += 1
-      }
-    }
-    if (left > 0) sweepSoon()
-    // What the next start looks at.
-    else if (Object.keys(store.getState().accounts).length === 0) await storage.removeItem(records.key('v'))
+  /** What is left is looked at again; so is what cannot be read now. */
+  const sweep = async () => {
+    const { sweep } = await import('./sweep.ts')
+    if ((await sweep(accounts)) > 0) sweepSoon()
   }
-  /** What cannot be read now is swept another time. */
-  const sweepSoon = (wait = SWEEP_AFTER + 1) => {
+  const sweepSoon = () => {
     clearTimeout(sweeping)
-    if (!signal.aborted) sweeping = setTimeout(() => sweep().catch(() => {}), wait)
+    if (!signal.aborted) sweeping = setTimeout(() => sweep().catch(() => {}), SWEEP_EVERY)
+  }
+
+  /** Where accounts were once, there may be rows of them. */
+  const begin = async () => {
+    if ((await storage.getItem(records.key('v'))) !== null) await sweep()
   }
 
   const look = () => {
@@ -139,6 +122,6 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
   document.addEventListener('visibilitychange', look, { signal })
   addEventListener('focus', look, { signal })
   addEventListener('online', online, { signal })
-  sweep().catch(() => {})
+  begin().catch(() => {})
   plan()
 }

@@ -2,20 +2,10 @@ import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
 import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import {
-  afterFailure,
-  bindingChange,
-  endedBy,
-  facts,
-  isWaiting,
-  lives,
-  renewedAccount,
-  renewedSecret,
-  type Wait,
-  waitError,
-} from './account-rules.ts'
+import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
 import type { AccountStore } from './account-store.ts'
 import type { Endpoints } from './endpoints.ts'
+import { afterFailure, endedBy, isWaiting, type Wait, waitError } from './retry-rules.ts'
 import type { Held, Secret } from './secret-store.ts'
 
 /** How a disconnect ended. */

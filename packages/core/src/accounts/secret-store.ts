@@ -2,8 +2,8 @@ import { errorAbout, LatchkeyError } from '../errors.ts'
 import type { Token } from '../protocol/token-endpoint.ts'
 import type { KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { Wait } from './account-rules.ts'
 import type { Database } from './database.ts'
+import type { Wait } from './retry-rules.ts'
 import type { Seal } from './seal.ts'
 
 /** What an account is used with: a token, with the end of its life by this clock, or the fields of an API key. */

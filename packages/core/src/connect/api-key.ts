@@ -2,7 +2,6 @@ import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
 import { errorAbout, type LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
-import { webCrypto } from '../protocol/pkce.ts'
 import type { Verification } from '../protocol/profile.ts'
 import { type ApiKeyProvider, type KeyFields, keyScheme } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -45,7 +44,7 @@ export function createKeyConnector(
     checkFields(provider, fields)
     const isTheirs = await isVaulted(provider)
     // Before the key leaves the page: it could not be kept here.
-    if (!isTheirs) webCrypto()
+    if (!isTheirs) accounts.assertCrypto()
     // The server takes a key once: when it is connected.
     if (!broker || isTheirs) return UNCHECKED
     const known = verdicts.get(fields)

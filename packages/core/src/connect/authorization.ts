@@ -1,5 +1,5 @@
 import { type ErrorCode, errorAbout } from '../errors.ts'
-import { resolveServer } from '../protocol/discovery.ts'
+import type { ResolvedServer } from '../protocol/discovery.ts'
 import { codeFromServer } from '../protocol/error-codes.ts'
 import { type Ask, malformed } from '../protocol/http.ts'
 import { randomValue, s256 } from '../protocol/pkce.ts'
@@ -58,7 +58,7 @@ export async function authorizationRequest(
   choose = false,
   fetch?: Ask,
 ): Promise<AuthorizationRequest> {
-  const server = await resolveServer(provider, fetch)
+  const server = await serverOf(provider, fetch)
   if (!isAllowedUrl(provider, server.authorization_endpoint)) {
     const message = `${provider.name} names an address to sign in at that must not be opened.`
     throw errorAbout(provider, 'misuse', message, { next: 'none' })
@@ -107,7 +107,7 @@ export async function authorizationResponse(
 ) {
   const refused = (code: ErrorCode, message: string, detail?: string) =>
     errorAbout(provider, code, message, { next: 'connect', detail })
-  const server = await resolveServer(provider, fetch)
+  const server = await serverOf(provider, fetch)
   for (const name of ['state', 'code', 'iss', 'error', 'response']) {
     if (parameters.getAll(name).length > 1) {
       throw refused('malformed_response', `The answer from ${provider.name} says "${name}" twice.`)
@@ -132,4 +132,12 @@ export async function authorizationResponse(
   const message =
     code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`
   throw refused(code, message, parameters.get('error_description') ?? undefined)
+}
+
+/** A provider's server. What asks for its metadata loads only where the provider names no endpoints. */
+async function serverOf(provider: OAuthProvider, fetch?: Ask): Promise<ResolvedServer> {
+  const { authorization_endpoint, token_endpoint } = provider.server
+  if (authorization_endpoint && token_endpoint) return { ...provider.server, authorization_endpoint, token_endpoint }
+  const { resolveServer } = await import('../protocol/discovery.ts')
+  return resolveServer(provider, fetch)
 }

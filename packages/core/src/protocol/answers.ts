@@ -34,7 +34,7 @@ export function lenientFetch(server: Answering, fetch: http.Ask): http.Ask {
     }
     if (typeof answer.error === 'string') {
       answer.error = aliasOf(server.errorAliases, answer.error)
-      answer.error_description = http.wordsOf(answer.error_description, init)
+      answer.error_description = wordsOf(answer.error_description, init)
       return Response.json(answer, { status: response.status < 400 ? 400 : response.status })
     }
     const isRefresh = new URLSearchParams(init?.body?.toString()).get('grant_type') === 'refresh_token'
@@ -58,4 +58,38 @@ function tokenIn(server: Answering, answer: http.Answer, isRefresh: boolean): ht
   const list = [scope].flat()
   const words = list.every((one) => typeof one === 'string') ? list.join(' ').replaceAll(',', ' ').trim() : scope
   return { ...token, token_type: 'bearer', scope: words || undefined }
+}
+
+/**
+ * A fetch with a time limit for a library that reads answers itself: its answers are bounded as well, an error repeats no secret, and
+ * no redirect is followed.
+ */
+export function bounded(options: http.RequestOptions): http.Ask {
+  const fetch = http.limited(options)
+  return async (url, init) => {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    // No such response can be made: a redirect in a browser, and 101.
+    if (response.status < 200) return response
+    const text = await http.readText(response)
+    const refusal = response.ok ? undefined : parseObject(text)
+    if (refusal) refusal.error_description = wordsOf(refusal.error_description, init)
+    const answer = new Response((refusal ? JSON.stringify(refusal) : text) || null, response)
+    // The library searches it with patterns whose time grows faster than the text.
+    const challenge = answer.headers.get('www-authenticate')
+    if (challenge) answer.headers.set('www-authenticate', challenge.slice(0, 2048))
+    return answer
+  }
+}
+
+/** A server's words, or undefined if they repeat a secret of the request, which would then stand in an error. */
+export function wordsOf(words: unknown, { headers, body }: RequestInit = {}): string | undefined {
+  const said = typeof words === 'string' ? words : undefined
+  const [scheme, proof = ''] = new Headers(headers).get('authorization')?.split(' ') ?? []
+  const basic = scheme === 'Basic' ? atob(proof).replace(/^[^:]*:/, '') : ''
+  const secrets = [proof, basic, new URLSearchParams(`s=${basic}`).get('s') ?? '']
+  for (const [name, value] of body instanceof URLSearchParams ? body : []) {
+    if (/(?:code|token|secret|assertion|verifier)$/.test(name)) secrets.push(value)
+  }
+  const repeats = (one: string) => said?.includes(one) || said?.includes(encodeURIComponent(one))
+  return secrets.some((one) => one.length > 3 && repeats(one)) ? undefined : said
 }

@@ -63,46 +63,12 @@ const tooLarge = () => new LatchkeyError('malformed_response', 'The answer was t
 export const readText = async ({ body }: Response, maxBytes = MAX_ANSWER): Promise<string> =>
   new TextDecoder().decode(await readBounded(body, maxBytes, tooLarge).catch(mark))
 
-/**
- * {@link limited} for a library that reads answers itself: its answers are bounded as well, an error repeats no secret, and
- * no redirect is followed.
- */
-export function bounded(options: RequestOptions): Ask {
-  const fetch = limited(options)
-  return async (url, init) => {
-    const response = await fetch(url, { ...init, redirect: 'manual' })
-    // No such response can be made: a redirect in a browser, and 101.
-    if (response.status < 200) return response
-    const text = await readText(response)
-    const refusal = response.ok ? undefined : parseObject(text)
-    if (refusal) refusal.error_description = wordsOf(refusal.error_description, init)
-    const answer = new Response((refusal ? JSON.stringify(refusal) : text) || null, response)
-    // The library searches it with patterns whose time grows faster than the text.
-    const challenge = answer.headers.get('www-authenticate')
-    if (challenge) answer.headers.set('www-authenticate', challenge.slice(0, 2048))
-    return answer
-  }
-}
-
 /** A JSON object out of an answer. */
 export type Answer = Record<string, unknown>
 
 /** The members of an answer that say something: null and empty are as good as absent. */
 export const saying = (answer: Answer): Answer =>
   Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null && value !== ''))
-
-/** A server's words, or undefined if they repeat a secret of the request, which would then stand in an error. */
-export function wordsOf(words: unknown, { headers, body }: RequestInit = {}): string | undefined {
-  const said = typeof words === 'string' ? words : undefined
-  const [scheme, proof = ''] = new Headers(headers).get('authorization')?.split(' ') ?? []
-  const basic = scheme === 'Basic' ? atob(proof).replace(/^[^:]*:/, '') : ''
-  const secrets = [proof, basic, new URLSearchParams(`s=${basic}`).get('s') ?? '']
-  for (const [name, value] of body instanceof URLSearchParams ? body : []) {
-    if (/(?:code|token|secret|assertion|verifier)$/.test(name)) secrets.push(value)
-  }
-  const repeats = (one: string) => said?.includes(one) || said?.includes(encodeURIComponent(one))
-  return secrets.some((one) => one.length > 3 && repeats(one)) ? undefined : said
-}
 
 /** A request whose answer is a JSON object. */
 export interface ObjectRequest extends RequestInit {

@@ -2,7 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { errorAbout, type LatchkeyError, providerError } from '../errors.ts'
 import { parseObject } from '../json.ts'
 import { type OAuthProvider, OIDC_PROFILE_FIELDS, type Provider } from '../provider.ts'
-import { lenientFetch } from './answers.ts'
+import { bounded, lenientFetch } from './answers.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
 import * as http from './http.ts'
@@ -95,7 +95,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
     [oauth.allowInsecureRequests]: true,
   }
   /** To endpoints that answer as they should. */
-  const strict = { ...request, [oauth.customFetch]: http.bounded(options) }
+  const strict = { ...request, [oauth.customFetch]: bounded(options) }
 
   /** @see RFC 8707 §2.2 */
   const forResource = (resource = provider.resource) =>
