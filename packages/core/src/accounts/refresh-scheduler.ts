@@ -15,7 +15,7 @@ const LONGEST = 2 ** 31 - 1
 
 /** Keeps accounts fresh and their statuses true while the page is visible, with one timer, until the signal ends it. */
 export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refresher>, signal: AbortSignal): void {
-  const { store, storage, records } = accounts
+  const { store, database } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
@@ -92,9 +92,12 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
     if (!signal.aborted) sweeping = setTimeout(() => sweep().catch(() => {}), SWEEP_EVERY)
   }
 
-  /** Where accounts were once, there may be rows of them. */
+  /** What sweeps is loaded where there is something to sweep. */
   const begin = async () => {
-    if ((await storage.getItem(records.key('v'))) !== null) await sweep()
+    const known = store.getState().accounts
+    const rows = await Promise.all([database?.keys('secrets'), database?.keys('leases')])
+    const isEmpty = Object.keys(known).length === 0
+    if (isEmpty || rows.some((ids) => ids?.some((id) => !known[id]))) await sweep()
   }
 
   const look = () => {
