@@ -171,8 +171,9 @@ describe.each(stores)('a vault in %s', (_name, open) => {
       { ...mine, sealed: mine.sealed.map((byte, at) => (at === mine.sealed.length - 1 ? byte ^ 1 : byte)) },
     ]
     let rev = mine.rev
-    for (const { sealed, kid } of foreign.map((one) => one!)) {
-      expect(await store.put({ ...mine, sealed, kid, rev: rev + 1 }, rev)).toBe(true)
+    // With the facts that it was sealed with: only the names in its row are others.
+    for (const { facts, sealed, kid } of foreign.map((one) => one!)) {
+      expect(await store.put({ ...mine, facts, sealed, kid, rev: rev + 1 }, rev)).toBe(true)
       rev += 1
       await expect(vault.open(owners[0]!, ID)).rejects.toMatchObject({ code: 'secret_unavailable' })
     }
