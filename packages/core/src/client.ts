@@ -200,11 +200,10 @@ function createMount(page: Page, load: () => Promise<Engine>): LatchkeyClient['m
     page.life = life.signal
     let awake = false
     const wake = () => {
-      if (awake) return
       const { accounts, custody } = store.getState()
-      const isEmpty = Object.keys(accounts).length === 0 && custody !== 'vault' && !hasFlows()
       // Where accounts were once, there may be rows to remove.
-      if (isEmpty && typeof tried(() => storage.getItem(records.key('v')), null) !== 'string') return
+      const had = () => storage.getItem(records.key('v'))
+      if (awake || !(Object.keys(accounts)[0] || custody === 'vault' || hasFlows() || tried(had, null))) return
       awake = true
       load().then(
         (engine) => life.signal.aborted || engine.start(life.signal),

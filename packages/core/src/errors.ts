@@ -101,7 +101,7 @@ export class LatchkeyError extends Error {
     this.next = options.next ?? NEXT[code] ?? 'retry'
     this.provider = options.provider
     this.account = options.account
-    this.detail = options.detail && excerpt(options.detail, 200)
+    this.detail = options.detail && excerpt(options.detail)
     this.retryAfter = options.retryAfter
   }
 
@@ -128,16 +128,14 @@ export function redact(text: string): string {
 }
 
 /** The beginning of a text, cleared of secrets. It is cut before it is searched: a server decides how long its text is. */
-const excerpt = (text: string, length: number) => redact(text.slice(0, 4 * length)).slice(0, length)
+const excerpt = (text: unknown, length = 200) => redact(`${text}`.slice(0, 4 * length)).slice(0, length)
 
 /** An error's own properties can hold a response body or request; only its name and code may travel on. */
 function withoutPayload(cause: unknown): unknown {
   if (cause instanceof LatchkeyError) return cause
   if (!(cause instanceof Error)) return undefined
   const { name, code } = cause as Error & { code?: unknown }
-  return Object.assign(new Error(excerpt(`${typeof code === 'string' ? code : name}`, 200)), {
-    name: excerpt(`${name}`, 200),
-  })
+  return Object.assign(new Error(excerpt(typeof code === 'string' ? code : name)), { name: excerpt(name) })
 }
 
 /** Anything thrown, as a LatchkeyError: ours as it is, the rest with the given code. */

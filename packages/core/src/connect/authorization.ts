@@ -1,6 +1,5 @@
 import { type ErrorCode, errorAbout } from '../errors.ts'
 import type { ResolvedServer } from '../protocol/discovery.ts'
-import { codeFromServer } from '../protocol/error-codes.ts'
 import { type Ask, malformed } from '../protocol/http.ts'
 import { randomValue, s256 } from '../protocol/pkce.ts'
 import { aliasOf, isAllowedUrl, type OAuthProvider } from '../provider.ts'
@@ -128,6 +127,7 @@ export async function authorizationResponse(
   const isOther = parameters.has('id_token') || parameters.has('token') || !parameters.get('code')
   if (parameters.get('response') || (!error && isOther)) throw malformed(provider)
   if (!error) return parameters
+  const { codeFromServer } = await import('../protocol/error-codes.ts')
   const code = codeFromServer(aliasOf(provider.errorAliases, error), 'server_error')
   const message =
     code === 'access_denied' ? `Access was not given at ${provider.name}.` : `${provider.name} refused: ${code}.`

@@ -2,7 +2,6 @@ import type { AccountStore } from '../accounts/account-store.ts'
 import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
-import { codeFromServer } from '../protocol/error-codes.ts'
 import type { ApiKeyProvider, KeyFields } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import type { AuthorizationRequest, authorizationRequest, Flow } from './authorization.ts'
@@ -90,9 +89,9 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       >(options.broker ?? '', `accounts/${id}`, undefined, 'DELETE')
       if (receipt.status === 'revoked') return receipt
       const { error, message = 'The provider could not be told.', ...removed } = receipt
-      return error
-        ? { ...removed, error: new LatchkeyError(codeFromServer(error, 'temporarily_unavailable'), message) }
-        : removed
+      if (!error) return removed
+      const { codeFromServer } = await import('../protocol/error-codes.ts')
+      return { ...removed, error: new LatchkeyError(codeFromServer(error, 'temporarily_unavailable'), message) }
     },
     async ready() {
       await client.sync().catch(() => {})

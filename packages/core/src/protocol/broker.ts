@@ -1,7 +1,6 @@
-import { asLatchkeyError, type ErrorCode, LatchkeyError, type NextAction } from '../errors.ts'
+import { asLatchkeyError } from '../errors.ts'
 import type { OAuthProvider } from '../provider.ts'
-import { codeFromServer } from './error-codes.ts'
-import { askObject, isAway, malformed, retryAfter } from './http.ts'
+import { askObject, malformed } from './http.ts'
 import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 
 /** The header every call to a broker carries: a page of another origin cannot send it without a preflight. */
@@ -9,16 +8,6 @@ export const BROKER_HEADER = 'latchkey-request'
 
 /** Milliseconds. Longer than one request: behind a broker's answer are several, at 10 s each. */
 const BROKER_LIMIT = 30_000
-
-/** Codes of ours that a broker may answer with, beside those of OAuth. */
-const OUR_CODES = [
-  'not_configured',
-  'state_mismatch',
-  'issuer_mismatch',
-  'account_changed',
-  'malformed_response',
-] as const
-const NEXT: Partial<Record<ErrorCode, NextAction>> = { invalid_token: 'edit-key', account_changed: 'reconnect' }
 
 /** One call to a broker's JSON API. @throws LatchkeyError with the broker's code, or `network`. */
 export async function callBroker<T>(broker: string, route: string, body?: object, method = 'POST'): Promise<T> {
@@ -30,22 +19,8 @@ export async function callBroker<T>(broker: string, route: string, body?: object
     throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
   })
   if (response.ok && answer) return answer as T
-  // The server has ended it, or never had it.
-  if (response.status === 404 && route.startsWith('accounts/')) {
-    // It names the account: a session of the app that has ended has the same code, and names none.
-    throw new LatchkeyError('login_required', 'This account is not connected any more.', {
-      account: route.slice('accounts/'.length),
-    })
-  }
-  const unknown = isAway(response) ? 'temporarily_unavailable' : 'malformed_response'
-  const wait = retryAfter(response)
-  const code = OUR_CODES.find((one) => one === answer?.error) ?? codeFromServer(answer?.error, unknown)
-  const words = typeof answer?.message === 'string' ? answer.message.slice(0, 300) : undefined
-  const refusal = answer ? `refused: ${code}` : `answered with status ${response.status}`
-  throw new LatchkeyError(code, words ?? `The app's broker ${refusal}.`, {
-    retryAfter: wait,
-    next: NEXT[code] ?? (wait === undefined ? undefined : 'wait'),
-  })
+  const { refusal } = await import('./broker-refusal.ts')
+  throw refusal(response, answer, route)
 }
 
 /** A broker as the token endpoint of one provider: the same steps, with the client secret added on the way. */

@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { once, readBounded } from '@latchkey/core/server'
-import type { Dispatcher, RequestInit as UndiciInit } from 'undici'
+import type { RequestInit as UndiciInit } from 'undici'
 import { isPublicAddress } from './public-address.ts'
 
 /** Options of {@link createGuardedFetch}. */
@@ -109,7 +109,7 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
     once(async () => {
       const { Agent, fetch } = await import('undici')
       const connect = { lookup: pinned(allowed), timeout: 0 }
-      return { fetch, dispatcher: new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 }).compose(withoutSwitching) }
+      return { fetch, dispatcher: new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 }) }
     })
   // Separate pools: addresses are checked only when connecting, so no connection is shared.
   const toPublic = transport(false)
@@ -151,14 +151,6 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       clearTimeout(timer)
     }
   }
-}
-
-/** undici takes 101 without an Upgrade header for an interim answer, and waits for the next. @see RFC 9110 §15.2.2 */
-const withoutSwitching: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const start = handler.onResponseStart?.bind(handler)
-  handler.onResponseStart = (controller, status, ...rest) =>
-    status === 101 ? controller.abort(new GuardError()) : start?.(controller, status, ...rest)
-  return dispatch(options, handler)
 }
 
 /** The body of an event stream, with backpressure. Cancelling it closes the connection. */
