@@ -95,7 +95,7 @@ export class LatchkeyError extends Error {
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
-    super(excerpt(message, 2000), options.cause === undefined ? undefined : { cause: withoutPayload(options.cause) })
+    super(excerpt(message, 2000), options.cause ? { cause: withoutPayload(options.cause) } : undefined)
     this.name = 'LatchkeyError'
     this.code = code
     this.next = options.next ?? NEXT[code] ?? 'retry'
