@@ -29,6 +29,7 @@ export default defineConfig({
             'packages/react/examples/*.test.tsx',
             '.storybook/docs/*.test.{ts,tsx}',
           ],
+          setupFiles: ['.setup/requests.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

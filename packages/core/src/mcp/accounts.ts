@@ -2,7 +2,7 @@ import type { Grantor, GrantTarget } from '../accounts/endpoints.ts'
 import type { Page } from '../accounts/page.ts'
 import { LatchkeyError, providerError } from '../errors.ts'
 import { onceFor } from '../once.ts'
-import type { Ask } from '../protocol/http.ts'
+import { type Ask, answered } from '../protocol/http.ts'
 import type { Profile } from '../protocol/profile.ts'
 import { authorizationServer, type TokenAnswer } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
@@ -35,6 +35,8 @@ export interface Mcp {
   register(provider: McpProvider): Promise<Registration>
   /** How to ask a server: directly, or through the broker where it forbids browsers. */
   fetchFor(provider: McpProvider): Ask
+  /** A fetch that fails if no answer begins within five minutes. One that began may last, as event streams do. */
+  answered(fetch: typeof globalThis.fetch): typeof globalThis.fetch
 }
 
 /** MCP servers as the engine uses them. Loaded with the first of them. */
@@ -123,6 +125,7 @@ export function createMcp(page: Page): McpAccounts {
       return withoutSecrets(client)
     },
     fetchFor,
+    answered,
   }
   return {
     mcp,

@@ -1,4 +1,4 @@
-// Security cases H, 130-148, 217, 218, 220, 223-225: SSRF, discovery, registration. A release waits for 130-134, 138-141, 217, 218, 220, 223-225.
+// Security cases H, 130-148, 217, 218, 220, 223-225, 366: SSRF, discovery, registration. A release waits for 130-134, 138-141, 217, 218, 220, 223-225.
 // The security cases for MCP servers, tested with oidc-provider or with hostile metadata.
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -37,6 +37,7 @@ beforeEach(() => {
   for (const server of sandbox.all) server.setPolicy({ auto: true })
 })
 afterEach(async () => {
+  vi.useRealTimers()
   for (const server of sandbox.all) await server.reset()
 })
 
@@ -362,6 +363,35 @@ describe('discovery', () => {
     expect(JSON.stringify(ledger.log)).not.toContain(token)
     expect(ledger.log.filter(({ body }) => body.includes('refresh_token='))).toEqual([])
     expect(tickets.log.filter(({ path }) => path === '/token')).toEqual([])
+  })
+
+  it('case 366: a server that never answers a call is given up after five minutes; a stream that began goes on', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { tickets } = sandbox
+    let sent: AbortSignal | null | undefined
+    const silent = mcpFetch(open(), 'tickets', {
+      fetch: (_url, init) =>
+        new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))),
+    })
+    for (const url of [tickets.mcp, `${tickets.url}/elsewhere`, new Request(tickets.mcp)]) {
+      const ended = expect(silent(url)).rejects.toMatchObject({ name: 'TimeoutError' })
+      await vi.advanceTimersByTimeAsync(300_000)
+      await ended
+    }
+    const caller = new AbortController()
+    const streaming = mcpFetch(open(), 'tickets', {
+      fetch: async (_url, init) => {
+        sent = init?.signal
+        return new Response(new ReadableStream())
+      },
+    })
+    for (const request of [tickets.mcp, new Request(tickets.mcp, { signal: caller.signal })]) {
+      await streaming(request, request instanceof Request ? {} : { signal: caller.signal })
+      await vi.advanceTimersByTimeAsync(3_600_000)
+      expect(sent?.aborted).toBe(false)
+    }
+    caller.abort()
+    expect(sent?.aborted).toBe(true)
   })
 
   it('case 141: a configured client id is used only at its own issuer', async () => {

@@ -146,15 +146,17 @@ function createAuth(client: Client, providerId: string, { authorize, fetch: give
     (handles: 'all' | 'step-ups'): typeof globalThis.fetch =>
     async (input, init) => {
       const server = provider()
-      if (input instanceof Request || !goesTo(server, input)) return (given ?? globalThis.fetch)(input, init)
-      const fetch = given ?? (await client.mcp()).fetchFor(server)
+      const { answered, fetchFor } = await client.mcp()
+      if (input instanceof Request || !goesTo(server, input)) return answered(given ?? globalThis.fetch)(input, init)
+      const ask = given ?? fetchFor(server)
+      const fetch = answered((url, sent) => ask(String(url), sent))
       const operation = operationOf(init)
       const isRepeatable = init?.body === undefined || typeof init.body === 'string'
       for (let refusals = 0; ; refusals += 1) {
         const headers = new Headers(init?.headers)
         const sent = handles === 'all' || refusals > 0 ? await token() : undefined
         if (sent) headers.set('authorization', `Bearer ${sent}`)
-        const response = await fetch(String(input), { redirect: 'error', ...init, headers })
+        const response = await fetch(input, { redirect: 'error', ...init, headers })
         const challenge = readChallenge(response.headers)
         if (response.status === 403 && challenge?.error === 'insufficient_scope' && isRepeatable) {
           await response.body?.cancel()

@@ -31,6 +31,18 @@ export const limited =
     return fetch(url, { ...init, signal: AbortSignal.any(signals) }).catch(mark)
   }
 
+/** `fetch` with a time limit until the answer begins: its body may be a stream that lasts. */
+export const answered =
+  (fetch: typeof globalThis.fetch): typeof globalThis.fetch =>
+  (input, init) => {
+    const stop = new AbortController()
+    // As long as browsers wait for a silent server. A tool may take that long.
+    const timer = setTimeout(() => stop.abort(new DOMException('No answer came.', 'TimeoutError')), 300_000)
+    const given = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+    const signal = given ? AbortSignal.any([stop.signal, given]) : stop.signal
+    return fetch(input, { ...init, signal }).finally(() => clearTimeout(timer))
+  }
+
 /** Reads a whole body. @throws the error from `tooLarge` if it has more than `maxBytes` bytes. */
 export async function readBounded(
   body: ReadableStream<Uint8Array> | null,

@@ -41,6 +41,12 @@ export interface ServiceCredentialsOptions {
   origins?: readonly string[]
   /** @default globalThis.fetch */
   fetch?: typeof globalThis.fetch
+  /**
+   * Maximum milliseconds for one answer to {@link ServiceCredentials.fetch}, with its body.
+   *
+   * @default 30_000
+   */
+  timeout?: number
 }
 
 /** Which token of this service. Each set of scopes and each resource has its own token. */
@@ -132,7 +138,8 @@ export class ServiceCredentials {
     assertSafe(origin)
     // A stream can be read only once, but the request may be sent twice.
     const body = init.body instanceof ReadableStream ? await new Response(init.body).arrayBuffer() : init.body
-    const request = { ...init, url, body, fetch: this.#options.fetch }
+    const { fetch, timeout: limit = 30_000 } = this.#options
+    const request = { ...init, url, body, fetch: core.limited({ fetch, limit }) }
     let token = ''
     const response = await sendRenewing(
       async (renew) => {

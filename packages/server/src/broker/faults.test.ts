@@ -1,19 +1,21 @@
-// Security cases U, 234-236, 238, 280, 282, 285, 286, 320-322: Servers and databases that stop. A release waits for 234-236, 238, 280, 282, 286.
-import { mkdtempSync, rmSync } from 'node:fs'
+// Security cases U, 234-236, 238, 280, 282, 285, 286, 320-322, 365, 367: Servers and databases that stop. A release waits for 234-236, 238, 280, 282, 286.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createSocketServer, type Server as SocketServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
+import { runInThisContext } from 'node:vm'
 import { LatchkeyError, oidc } from '@latchkey/core'
 import { BROKER_HEADER } from '@latchkey/core/token'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { HTTPException } from 'hono/http-exception'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { faults, listed } from '../../../../.setup/requests.ts'
 import { providerAt } from '../../fixtures/acme.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
-import { AgentContext, type BrokerOptions, createBroker, type VaultBroker } from '../index.ts'
+import { AgentContext, type BrokerOptions, createBroker, ServiceCredentials, type VaultBroker } from '../index.ts'
 import { postgresStore } from '../stores/postgres.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
 import { localKeys } from '../vault/index.ts'
@@ -139,6 +141,35 @@ describe('an API or a provider', () => {
     const { url, state } = await (await startFlow(handle)).json()
     const response = upstream.approve(url, 'ada')
     expect(await told(handle(call('POST', `flows/${state}`, { response })))).toMatchObject({ status: 503 })
+  })
+
+  it('case 367: that never answers a service account, or never ends its answer, is given up after 30 s or its limit', async () => {
+    const stops: AbortController[] = []
+    const limits: number[] = []
+    const origin = await serve(({ url }, response) => {
+      if (url === '/token') response.end('{ "access_token": "at", "token_type": "bearer" }')
+      else if (url === '/stalled') response.write('{')
+      else stops.at(-1)?.abort(new DOMException('', 'TimeoutError'))
+    })
+    const client = { clientId: 'agent', clientSecret: 's', tokenEndpoint: `${origin}/token`, origins: [origin] }
+    for (const [service, limit] of [
+      [new ServiceCredentials(client), 30_000],
+      [new ServiceCredentials({ ...client, timeout: 120_000 }), 120_000],
+    ] as const) {
+      await service.getToken()
+      vi.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+        const stop = new AbortController()
+        limits.push(milliseconds)
+        stops.push(stop)
+        return stop.signal
+      })
+      await expect(service.fetch(`${origin}/silent`)).rejects.toMatchObject({ code: 'network' })
+      const text = (await service.fetch(`${origin}/stalled`)).text()
+      stops.at(-1)?.abort(new DOMException('', 'TimeoutError'))
+      await expect(text).rejects.toMatchObject({ name: 'TimeoutError' })
+      expect(limits.splice(0)).toEqual([limit, limit])
+      vi.restoreAllMocks()
+    }
   })
 
   const slow = (issuer: string) => oidc({ id: 'acme', name: 'Acme', issuer, baseUrl: issuer, scopes: ['read'] })
@@ -366,5 +397,40 @@ describe('webhooks', () => {
     await vi.waitUntil(() => tries === 2)
     expect(onDrop).not.toHaveBeenCalled()
     webhooks.close()
+  })
+})
+
+describe('the list of all requests', () => {
+  const packages = path.join(import.meta.dirname, '../../..')
+
+  it('case 365: one of our code without a time limit of the seam, or from a new place, fails its test', () => {
+    const filename = path.join(packages, 'core/src/new.ts')
+    const calls: Record<string, RegExp> = {
+      'fetch("http://127.0.0.1:1")': /no time limit.*new\.ts › ask {2}fetch/,
+      'fetch("http://127.0.0.1:1", { signal: AbortSignal.timeout(1) })': /no time limit/,
+      'process.getBuiltinModule("http").request("http://127.0.0.1:1")': /no time limit.*request/,
+      'process.getBuiltinModule("https").get("https://127.0.0.1:1")': /no time limit.*get/,
+      'process.getBuiltinModule("http2").connect("http://127.0.0.1:1")': /no time limit.*connect/,
+      'process.getBuiltinModule("net").connect(1)': /no time limit.*connect/,
+      'process.getBuiltinModule("tls").connect(1)': /no time limit.*connect/,
+      'new WebSocket("ws://127.0.0.1:1")': /no time limit.*WebSocket/,
+      'new (process.getBuiltinModule("node:sqlite").DatabaseSync)(":memory:").exec("")':
+        /not in .*requests.txt with its 0 ms/,
+    }
+    for (const [call, words] of Object.entries(calls)) {
+      const ask = runInThisContext(`(function ask() { return ${call} })`, { filename })
+      expect(ask).toThrow(words)
+    }
+    const swallowed = faults.splice(0)
+    expect(swallowed).toHaveLength(Object.keys(calls).length)
+    for (const { stack } of swallowed) expect(stack).toContain(filename)
+  })
+
+  it('case 365: names only places that are there', () => {
+    const lost = [...listed.keys()].filter((place) => {
+      const [, file = '', , name = ''] = /^(\S+)( › (\S+))?/.exec(place) ?? []
+      return !readFileSync(path.join(packages, file), 'utf8').includes(name)
+    })
+    expect(lost).toEqual([])
   })
 })

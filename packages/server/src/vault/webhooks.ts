@@ -1,6 +1,7 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import { limited } from '@latchkey/core/server'
 import type { Owner } from '../stores/store.ts'
 
 /** What a webhook tells. */
@@ -82,7 +83,7 @@ function createQueue(hook: Hook, stop: AbortSignal): (body: string) => void {
  * @see https://github.com/standard-webhooks/standard-webhooks
  */
 async function deliver(
-  { url, keys, fetch = globalThis.fetch, retryAfter = [1e3, 1e4, 6e4] }: Hook,
+  { url, keys, fetch, retryAfter = [1e3, 1e4, 6e4] }: Hook,
   body: string,
   stop: AbortSignal,
 ): Promise<boolean> {
@@ -90,7 +91,7 @@ async function deliver(
   for (const wait of [...retryAfter, undefined]) {
     // Signed anew: what arrives late is not too old to be believed.
     const timestamp = String(Math.floor(Date.now() / 1000))
-    const response = await fetch(url, {
+    const response = await limited({ fetch, signal: stop })(url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -100,7 +101,6 @@ async function deliver(
       },
       body,
       redirect: 'manual',
-      signal: AbortSignal.any([AbortSignal.timeout(10_000), stop]),
     }).catch(() => undefined)
     await response?.body?.cancel().catch(() => {})
     if (response?.ok) return true
