@@ -13,7 +13,7 @@ import { build } from 'vite'
 
 const root = path.join(import.meta.dirname, '..')
 /** The demo's page, for every server that the tests start. */
-const page = path.join(root, 'node_modules/.cache/latchkey/demo')
+export const builtPage = path.join(root, 'node_modules/.cache/latchkey/demo')
 
 /** Where tokens and keys are kept: in the browser, or on the server in one of its stores. */
 export type Custody = 'browser' | 'sqlite' | 'postgres'
@@ -49,7 +49,7 @@ export async function buildPage(): Promise<void> {
     mode: 'development',
     plugins: [react()],
     build: {
-      outDir: page,
+      outDir: builtPage,
       emptyOutDir: true,
       minify: false,
       rollupOptions: { input: globSync('*.html', { cwd: demo }).map((file) => path.join(demo, file)) },
@@ -75,7 +75,7 @@ export async function startDemo(custody: Custody): Promise<Demo> {
     env: {
       ...process.env,
       ...anyPort,
-      DEMO_PAGE: page,
+      DEMO_PAGE: builtPage,
       ...(custody === 'browser' ? { CUSTODY: 'browser' } : vault),
       // The scripted model answers, even if the machine has keys for a real one.
       OPENAI_API_KEY: '',

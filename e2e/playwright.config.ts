@@ -10,7 +10,7 @@ import { ofStorybook } from './storybook.config.ts'
  */
 const inVault = (custody: Custody, tag: string) => ({
   name: custody,
-  testMatch: ['demo.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts'],
+  testMatch: ['demo.spec.ts', 'one-server.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts'],
   grep: new RegExp(`vault\\.spec|${tag}`),
   use: { custody },
 })

@@ -11,7 +11,7 @@ import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
 import { apiOf } from './binding.ts'
 
 export { nextWord, wordAt } from '../snapshot.ts'
-export { bindingChange, isResourceOf } from './binding.ts'
+export { bindingChange, isFor, isResourceOf } from './binding.ts'
 
 /** What an account is used with: a token and the end of its life by this clock, or the fields of an API key. */
 export interface AccountSecret {
@@ -140,9 +140,13 @@ export async function identify(
   return { account, nameless }
 }
 
+/** Whether an account was connected again at another issuer: there the same person is another account, which replaces it. */
+export const isMoved = (found: ConnectedAccount, meant: ConnectedAccount | undefined): meant is ConnectedAccount =>
+  meant !== undefined && meant.issuer !== found.issuer && meant.id !== found.id
+
 /** Whether a person who was to connect one account again came back as another person. */
 export const isOtherPerson = (found: ConnectedAccount, meant: ConnectedAccount | undefined): boolean =>
-  found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id
+  found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id && !isMoved(found, meant)
 
 /**
  * The secret to keep when an account is connected again. Google gives a refresh token once: an answer without one does
