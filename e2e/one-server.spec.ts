@@ -235,6 +235,8 @@ test('case 219: after a restart at another issuer, the new one gets no secret of
   browser,
   custody,
 }) => {
+  // Three people, and the app starts twice.
+  test.slow()
   const { google: before } = sandbox
   const { google: after } = moved
   // One person reconnects, one disconnects, and one has a page that stays open.
