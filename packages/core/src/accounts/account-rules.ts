@@ -8,10 +8,11 @@ import type { Profile } from '../protocol/profile.ts'
 import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
-import { apiOf } from './binding.ts'
+import { apiOf, bindingChange, issuerOf } from './binding.ts'
 
 export { nextWord, wordAt } from '../snapshot.ts'
-export { bindingChange, isFor, isResourceOf } from './binding.ts'
+export { isResourceOf } from './binding.ts'
+export { bindingChange, issuerOf }
 
 /** What an account is used with: a token and the end of its life by this clock, or the fields of an API key. */
 export interface AccountSecret {
@@ -139,6 +140,10 @@ export async function identify(
   }
   return { account, nameless }
 }
+
+/** Whether a secret for this resource may be sent to a provider's API or MCP server. */
+export const isFor = (provider: Provider, resource: string | undefined): boolean =>
+  bindingChange(provider, { issuer: issuerOf(provider), resource }) === undefined
 
 /** Whether an account was connected again at another issuer: there the same person is another account, which replaces it. */
 export const isMoved = (found: ConnectedAccount, meant: ConnectedAccount | undefined): meant is ConnectedAccount =>

@@ -21,14 +21,13 @@ export function bindingChange(
 ): 'issuer_changed' | 'resource_changed' | undefined {
   // Where the tokens of an MCP server come from is found out in use, and each goes back to its own issuer.
   if (provider.kind !== 'mcp' && issuer !== issuerOf(provider)) return 'issuer_changed'
-  return isFor(provider, resource) ? undefined : 'resource_changed'
+  const isFor =
+    'mcp' in provider ? isResourceOf(provider.mcp, resource) : (resource ?? apiOf(provider)) === apiOf(provider)
+  return isFor ? undefined : 'resource_changed'
 }
 
-/** Whether a secret for this resource may be sent to a provider's API or MCP server. */
-export const isFor = (provider: Provider, resource: string | undefined) =>
-  'mcp' in provider ? isResourceOf(provider.mcp, resource) : (resource ?? apiOf(provider)) === apiOf(provider)
-
-const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
+/** The issuer that an account of a provider has now. */
+export const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
 
 /** The origin of a provider's API, or what its tokens are made out for. */
 export const apiOf = (provider: Provider) =>

@@ -1,4 +1,5 @@
-import type { ApiKeyProvider, OAuthProvider } from '@latchkey/core'
+import type { Provider } from '@latchkey/core'
+import { issuerOf } from '@latchkey/core/server'
 import { type CodeGrant, verifyKey } from '@latchkey/core/token'
 import type { Hono } from 'hono'
 import { badRequest, refusal } from '../answers.ts'
@@ -46,9 +47,9 @@ export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): v
 }
 
 /** A page that was open while a provider moved has secrets of the issuer of before: they are for no other. */
-function refuseOther(provider: OAuthProvider | ApiKeyProvider, body: Body): void {
+function refuseOther(provider: Provider, body: Body): void {
   const issuer = optionalText(body, 'issuer')
-  if (issuer === undefined || issuer === (provider.kind === 'api-key' ? provider : provider.server).issuer) return
+  if (issuer === undefined || issuer === issuerOf(provider)) return
   throw refusal(400, 'issuer_mismatch', `${provider.name} has moved. Reload the page, and connect it again.`)
 }
 
