@@ -13,7 +13,7 @@ import { build } from 'vite'
 
 const root = path.join(import.meta.dirname, '..')
 /** The demo's page, for every server that the tests start. */
-const page = path.join(root, 'node_modules/.cache/latchkey/demo')
+export const builtPage = path.join(root, 'node_modules/.cache/latchkey/demo')
 
 /** Where tokens and keys are kept: in the browser, or on the server in one of its stores. */
 export type Custody = 'browser' | 'sqlite' | 'postgres'
@@ -34,6 +34,10 @@ export interface Demo {
   stolen(): { database: string; log: string }
   /** Writes a text into both. */
   plant(text: string): Promise<void>
+  /** Ends every connection to the PostgreSQL database, as an administrator may. Returns how many there were. */
+  cut(): Promise<number>
+  /** Whether its process has not ended. */
+  lives(): boolean
   close(): Promise<void>
 }
 
@@ -49,7 +53,7 @@ export async function buildPage(): Promise<void> {
     mode: 'development',
     plugins: [react()],
     build: {
-      outDir: page,
+      outDir: builtPage,
       emptyOutDir: true,
       minify: false,
       rollupOptions: { input: globSync('*.html', { cwd: demo }).map((file) => path.join(demo, file)) },
@@ -75,7 +79,7 @@ export async function startDemo(custody: Custody): Promise<Demo> {
     env: {
       ...process.env,
       ...anyPort,
-      DEMO_PAGE: page,
+      DEMO_PAGE: builtPage,
       ...(custody === 'browser' ? { CUSTODY: 'browser' } : vault),
       // The scripted model answers, even if the machine has keys for a real one.
       OPENAI_API_KEY: '',
@@ -94,8 +98,15 @@ export async function startDemo(custody: Custody): Promise<Demo> {
     ended.then(() => Promise.reject(new Error(`The demo does not start:\n${log}`))),
   ])
 
+  const admin = postgres && new pg.Client({ connectionString: postgres.adminUrl })
+  await admin?.connect()
   return {
     addresses,
+    lives: () => demo.exitCode === null && demo.signalCode === null,
+    async cut() {
+      const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+      return (await admin?.query(`SELECT pg_terminate_backend(pid) ${others}`))?.rowCount ?? 0
+    },
     stolen() {
       const files = readdirSync(folder).filter((name) => name.startsWith('vault.db'))
       const read = () => files.map((name) => readFileSync(path.join(folder, name), 'latin1')).join('\n')
@@ -103,12 +114,8 @@ export async function startDemo(custody: Custody): Promise<Demo> {
     },
     async plant(text) {
       log += text
-      if (postgres) {
-        const client = new pg.Client({ connectionString: postgres.adminUrl })
-        await client.connect()
-        await client.query('INSERT INTO latchkey_tenants (tenant) VALUES ($1)', [text])
-        await client.end()
-      } else {
+      if (admin) await admin.query('INSERT INTO latchkey_tenants (tenant) VALUES ($1)', [text])
+      else {
         const database = new DatabaseSync(file)
         database.prepare('INSERT INTO latchkey_tenants (tenant) VALUES (?)').run(text)
         database.close()
@@ -118,6 +125,7 @@ export async function startDemo(custody: Custody): Promise<Demo> {
       process.removeListener('exit', end)
       demo.kill()
       await ended
+      await admin?.end()
       await postgres?.close()
       rmSync(folder, { recursive: true, force: true })
     },

@@ -8,12 +8,15 @@ import { ofStorybook } from './storybook.config.ts'
  * the server's part decides how it ends, and @store if it also depends on what two writers do in one database. What is
  * the page's alone (which account a message carries, menus, keyboard, languages) runs once, in the browser's custody.
  */
-const inVault = (custody: Custody, tag: string) => ({
+const inVault = (custody: Custody, tag: string, ...own: string[]) => ({
   name: custody,
-  testMatch: ['demo.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts'],
+  testMatch: ['demo.spec.ts', 'one-server.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts', ...own],
   grep: new RegExp(`vault\\.spec|${tag}`),
   use: { custody },
 })
+
+/** What ends otherwise in PostgreSQL alone. */
+const ofPostgres = 'connections.spec.ts'
 
 export default defineConfig<object, { custody: Custody }>({
   testDir: '.',
@@ -28,8 +31,8 @@ export default defineConfig<object, { custody: Custody }>({
   retries: 1,
   use: { launchOptions, trace: 'on-first-retry' },
   projects: [
-    { name: 'chromium', testIgnore: ['vault.spec.ts', ...ofStorybook], use: { custody: 'browser' } },
+    { name: 'chromium', testIgnore: ['vault.spec.ts', ofPostgres, ...ofStorybook], use: { custody: 'browser' } },
     inVault('sqlite', '@vault|@store'),
-    inVault('postgres', '@store'),
+    inVault('postgres', '@store', ofPostgres),
   ],
 })

@@ -19,7 +19,8 @@ export function App({ providers, config }: { providers: Provider[]; config: Conf
     // when signing in leaves the page.
     <LatchkeyProvider
       broker="/api/latchkey"
-      providers={[...providers, ...servers]}
+      // A server that was added before may have a name that is the app's own now.
+      providers={[...providers, ...servers.filter(({ id }) => providers.every((one) => one.id !== id))]}
       custody={config.vault ? 'vault' : undefined}
       app={{ client_name: 'Latchkey demo', clientMetadataUrl: config.clientMetadataUrl }}
       keep={() => draft.current?.text || undefined}

@@ -6,10 +6,11 @@ import type { Profile } from '../protocol/profile.ts'
 import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { type KeyFields, type OAuthProvider, type Provider, parseScope } from '../provider.ts'
 import type { AccountStatus, ConnectedAccount, Reason } from '../snapshot.ts'
-import { apiOf } from './binding.ts'
+import { apiOf, bindingChange, issuerOf } from './binding.ts'
 
 export { nextWord, wordAt } from '../snapshot.ts'
-export { bindingChange, isResourceOf } from './binding.ts'
+export { isResourceOf } from './binding.ts'
+export { bindingChange, issuerOf }
 
 /** What an account is used with: a token and the end of its life by this clock, or the fields of an API key. */
 export interface AccountSecret {
@@ -138,9 +139,17 @@ export async function identify(
   return { account, nameless }
 }
 
+/** Whether a secret for this resource may be sent to a provider's API or MCP server. */
+export const isFor = (provider: Provider, resource: string | undefined): boolean =>
+  bindingChange(provider, { issuer: issuerOf(provider), resource }) === undefined
+
+/** Whether an account was connected again at another issuer: there the same person is another account, which replaces it. */
+export const isMoved = (found: ConnectedAccount, meant: ConnectedAccount | undefined): meant is ConnectedAccount =>
+  meant !== undefined && meant.issuer !== found.issuer && meant.id !== found.id
+
 /** Whether a person who was to connect one account again came back as another person. */
 export const isOtherPerson = (found: ConnectedAccount, meant: ConnectedAccount | undefined): boolean =>
-  found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id
+  found.subject !== undefined && meant?.subject !== undefined && meant.id !== found.id && !isMoved(found, meant)
 
 /**
  * The secret to keep when an account is connected again. Google gives a refresh token once: an answer without one does

@@ -26,7 +26,8 @@ export function bindingChange(
   return isFor ? undefined : 'resource_changed'
 }
 
-const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
+/** The issuer that an account of a provider has now. */
+export const issuerOf = (provider: Provider) => (provider.kind === 'api-key' ? provider.issuer : provider.server.issuer)
 
 /** The origin of a provider's API, or what its tokens are made out for. */
 export const apiOf = (provider: Provider) =>

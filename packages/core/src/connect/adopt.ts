@@ -1,5 +1,5 @@
 import type { Evidence, Identified } from '../accounts/account-rules.ts'
-import { connectedAgain, identify, isOtherPerson, withOldRefreshToken } from '../accounts/account-rules.ts'
+import { connectedAgain, identify, isMoved, isOtherPerson, withOldRefreshToken } from '../accounts/account-rules.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
 import type { Endpoints } from '../accounts/endpoints.ts'
 import type { Refresher } from '../accounts/refresh.ts'
@@ -67,11 +67,14 @@ export function createAdopter(
       return accounts.save({ ...connectedAgain(found, complete, old), ...connectedAt }, complete, { paused: false })
     })
     // The account had no name until now: it is this one.
-    if (found.subject && nameless && nameless.id !== id) {
-      await accounts.forget(nameless.id)
-      await secrets.exclusive(nameless.id, () => secrets.remove(nameless)).catch(accounts.unavailable)
-    }
+    if (found.subject && nameless && nameless.id !== id) await drop(nameless)
     return account
+  }
+
+  /** Removes an account that another one has replaced. */
+  async function drop(account: ConnectedAccount): Promise<void> {
+    await accounts.forget(account.id)
+    await secrets.exclusive(account.id, () => secrets.remove(account)).catch(accounts.unavailable)
   }
 
   async function discard(providerId: string): Promise<void> {
@@ -114,7 +117,11 @@ export function createAdopter(
       const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began, signal }
       signal?.throwIfAborted()
       const from = known[evidence.target ?? '']
-      if (!from || !isOtherPerson(found.account, from)) return settle(found)
+      if (!from || !isOtherPerson(found.account, from)) {
+        const account = await settle(found)
+        if (isMoved(account, from)) await drop(from)
+        return account
+      }
       discard(provider.id)
       changes.set(provider.id, { from, found })
       throw errorAbout(from, 'account_changed', `You signed in to another ${provider.name} account.`)

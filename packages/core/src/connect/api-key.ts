@@ -49,7 +49,7 @@ export function createKeyConnector(
     if (!broker || isTheirs) return UNCHECKED
     const known = verdicts.get(fields)
     if (known) return known
-    const asked = callBroker<Verification>(broker, 'verify', { provider: provider.id, fields })
+    const asked = callBroker<Verification>(broker, 'verify', { provider: provider.id, issuer: provider.issuer, fields })
     const verdict = await asked.catch((error: LatchkeyError) => {
       if (error.code === 'invalid_token') throw error
       return UNCHECKED

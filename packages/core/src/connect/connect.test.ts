@@ -693,6 +693,20 @@ describe('answers', () => {
     expect(Object.keys(latchkey.getSnapshot().accounts)).toHaveLength(2)
   })
 
+  it('case 219: connected again at another issuer, an account takes the place of the old one', async () => {
+    const { account } = await connected()
+    const latchkey = client(provider('acme', other))
+    expect(latchkey.getSnapshot().accounts[account.id]).toMatchObject({ reason: 'issuer_changed' })
+    const popups = openPopups()
+    const again = latchkey.reconnect(account.id)
+    visitCallback(other.approve(await popups[0]!.at()))
+    const outcome = await again
+    expect(outcome).toMatchObject({ status: 'connected', account: { issuer: other.origin, label: 'ada' } })
+    const { accounts } = latchkey.getSnapshot()
+    expect(Object.values(accounts)).toMatchObject([{ issuer: other.origin, status: 'connected' }])
+    expect(client().getSnapshot().accounts).not.toHaveProperty([account.id])
+  })
+
   it('keeps the old refresh token if a second consent returns none', async () => {
     const { latchkey, account } = await connected()
     const popups = openPopups()

@@ -43,6 +43,12 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
 
   const vaulted = () => Object.values(store.getState().accounts).filter(({ custody }) => custody === 'vault')
 
+  /** The server may have put it in the place of the account that was meant: one without a name, or at another issuer. */
+  const settle = async ({ account }: Answer, meant?: string): Promise<ConnectedAccount> => {
+    if (meant && meant !== account.id) await client.sync().catch(() => {})
+    return keep(account)
+  }
+
   const client: VaultClient = {
     async sync() {
       const before = vaulted()
@@ -60,14 +66,11 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const startedAt = Date.now()
       return { url, flow: { ...asked, custody: 'vault', provider, state, code_verifier: '', issuer, startedAt } }
     },
-    async finish({ state }, response) {
-      return keep((await call<Answer>('POST', `flows/${encodeURIComponent(state)}`, { response })).account)
+    async finish({ state, accountId }, response) {
+      return settle(await call<Answer>('POST', `flows/${encodeURIComponent(state)}`, { response }), accountId)
     },
     async connectKey(provider, fields, accountId) {
-      const { account } = await call<Answer>('POST', 'accounts', { provider: provider.id, fields, accountId })
-      // The server may have found that an account without a name was this one.
-      if (accountId && accountId !== account.id) await client.sync().catch(() => {})
-      return keep(account)
+      return settle(await call<Answer>('POST', 'accounts', { provider: provider.id, fields, accountId }), accountId)
     },
     async check({ id }) {
       try {

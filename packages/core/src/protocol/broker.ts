@@ -25,6 +25,8 @@ export async function callBroker<T>(broker: string, route: string, body?: object
 
 /** A broker as the token endpoint of one provider: the same steps, with the client secret added on the way. */
 export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint {
+  // The broker may know the provider at another issuer by now.
+  const { issuer } = provider.server
   const ask = async (grant: object): Promise<TokenAnswer> => {
     const answer = await callBroker<TokenAnswer>(broker, 'token', { provider: provider.id, ...grant })
     if (typeof answer.token?.access_token !== 'string' || !answer.token.access_token) throw malformed(provider)
@@ -35,8 +37,8 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
       const flow = { state, issuer, redirect_uri, code_verifier, nonce }
       return ask({ grant_type: 'authorization_code', response: response.toString(), ...flow })
     },
-    refresh: ({ refresh_token }) => ask({ grant_type: 'refresh_token', refresh_token }),
+    refresh: ({ refresh_token }) => ask({ grant_type: 'refresh_token', refresh_token, issuer }),
     revoke: ({ access_token, refresh_token }) =>
-      callBroker(broker, 'revoke', { provider: provider.id, access_token, refresh_token }),
+      callBroker(broker, 'revoke', { provider: provider.id, access_token, refresh_token, issuer }),
   }
 }

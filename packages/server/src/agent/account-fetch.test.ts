@@ -2,7 +2,7 @@
 import dns from 'node:dns'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import { apiKey, type LatchkeyError, oauth } from '@latchkey/core'
+import { apiKey, type LatchkeyError, oauth, type Provider } from '@latchkey/core'
 import * as providers from '@latchkey/core/providers'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
@@ -62,6 +62,27 @@ const refused = (asked: Promise<unknown>) =>
   )
 
 describe('where a token is sent', () => {
+  it('case 226: not to a provider that has moved since the page was opened', async () => {
+    const sent = vi.fn(async () => Response.json({}))
+    const at = (baseUrl: string) => github({ baseUrl })
+    const oauthTokens = { github: { access_token: CANARY, accountId: 'github.1', resource: 'https://old.example' } }
+    const log: UseEntry[] = []
+    const fetchAt = (provider: Provider) =>
+      createAccountFetch({
+        rules: [{ provider }],
+        context: new AgentContext({ userId: 'ada', oauthTokens }),
+        onUse: (entry) => log.push(entry),
+        fetch: sent,
+      })
+    const asked = fetchAt(at('https://new.example'))('https://new.example/api/v3/user')
+    const error = await asked.catch((thrown: AuthorizationRequired) => thrown)
+    expect(error).toBeInstanceOf(AuthorizationRequired)
+    expect(error).toMatchObject({ request: { provider: 'github', accountId: 'github.1' } })
+    expect(sent).not.toHaveBeenCalled()
+    expect(log).toMatchObject([{ action: 'missing', provider: 'github' }])
+    expect((await fetchAt(at('https://old.example'))('https://old.example/api/v3/user')).status).toBe(200)
+  })
+
   it('case 79: only the exact API host, refused before DNS otherwise', async () => {
     const log: UseEntry[] = []
     const sent = vi.fn(async () => Response.json({}))

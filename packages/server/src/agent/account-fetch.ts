@@ -1,5 +1,5 @@
-import { type Identity, LatchkeyError } from '@latchkey/core'
-import { limited } from '@latchkey/core/server'
+import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
+import { isFor, limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
 import {
@@ -81,7 +81,7 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
     const { provider, scopes } = rule
     let accountId: string | undefined
     const answer = await sendRenewing(
-      (forceRefresh) => openToken(context, provider.id, { scopes, toolName, forceRefresh }, record),
+      (forceRefresh) => openToken(context, provider, { scopes, toolName, forceRefresh }, record),
       async (token) => {
         accountId = token.accountId
         const secret = secretOf(provider, token.toIdentity())
@@ -108,17 +108,28 @@ export const recorderOf =
   (entry) =>
     onUse?.({ at: Date.now(), userId, ...common, ...entry })
 
-/** The token of an account. A missing account is recorded. @throws AuthorizationRequired */
+/**
+ * The token of an account. A missing account is recorded, and so is one of a provider that has moved: a page that was
+ * open meanwhile still sends it. @throws AuthorizationRequired
+ */
 export async function openToken(
   context: AgentContext,
-  provider: string,
+  provider: Provider | string,
   request: RequireOptions & OpenRequest,
   record: RecordUse,
 ): Promise<AgentToken> {
+  const id = typeof provider === 'string' ? provider : provider.id
   try {
-    return await context.getToken(provider, request)
+    const token = await context.getToken(id, request)
+    if (typeof provider === 'string' || !token.resource || isFor(provider, token.resource)) return token
+    throw new AuthorizationRequired({
+      provider: id,
+      accountId: token.accountId,
+      scopes: request.scopes,
+      toolName: request.toolName,
+    })
   } catch (error) {
-    if (error instanceof AuthorizationRequired) record({ action: 'missing', provider })
+    if (error instanceof AuthorizationRequired) record({ action: 'missing', provider: id })
     throw error
   }
 }

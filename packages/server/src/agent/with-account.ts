@@ -73,7 +73,7 @@ export function withAccount<Input, Options>(
     const provider = typeof options.provider === 'string' ? undefined : options.provider
     const id = provider ? provider.id : String(options.provider)
     const record = recorderOf(context, onUse, { toolName, provider: id })
-    const token = await openToken(context, id, options, record).catch((error) => {
+    const token = await openToken(context, options.provider, options, record).catch((error) => {
       const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
       if (!(error instanceof AuthorizationRequired) || typeof toolCallId !== 'string') throw error
       throw new AuthorizationRequired({ ...error.request, toolCallId })

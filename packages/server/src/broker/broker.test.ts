@@ -426,6 +426,33 @@ describe('token', () => {
   })
 })
 
+it('case 219: a page that was open while a provider moved has secrets that are sent to no other issuer', async () => {
+  const before = 'https://before.example'
+  const issuer = { gmail: `${before}/`, kaggle: before }
+  const bodies = [
+    ['token', { provider: 'gmail', grant_type: 'refresh_token', refresh_token: 'CANARY_RT', issuer: issuer.gmail }],
+    ['revoke', { provider: 'gmail', access_token: 'CANARY_AT', refresh_token: 'CANARY_RT', issuer: issuer.gmail }],
+    ['verify', { provider: 'kaggle', fields: { key: 'KGAT_0123456789abcdef' }, issuer: issuer.kaggle }],
+  ] as const
+  for (const [route, body] of bodies) {
+    const refused = await ask(post(route, body))
+    expect(refused, route).toMatchObject({ status: 400, json: { error: 'issuer_mismatch' } })
+    expect(refused.text).not.toContain('CANARY')
+  }
+  expect([sandbox.google.log, sandbox.kaggle.log]).toEqual([[], []])
+  // What core's client sends says for whom its secrets are.
+  const endpoint = brokered(MOUNT, gmail({ baseUrl: before }))
+  vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
+    const request = new Request(input, init)
+    return broker()(post(request.url.slice(MOUNT.length + 1), init?.body))
+  })
+  const token: Token = { access_token: 'CANARY_AT', refresh_token: 'CANARY_RT', token_type: 'bearer', issuer: before }
+  for (const asked of [endpoint.refresh(token), endpoint.revoke(token)]) {
+    await expect(asked).rejects.toMatchObject({ code: 'issuer_mismatch' })
+  }
+  expect(sandbox.google.log).toEqual([])
+})
+
 describe('revoke', () => {
   it('ends the grant at Google, the refresh token first', async () => {
     const { token } = await connect('gmail')
@@ -667,13 +694,18 @@ describe('guards', () => {
         return fetch(input, init)
       },
     }
-    const elsewhere = { endpoint: 'https://evil.test/', baseUrl: 'https://evil.test', issuer: 'https://evil.test' }
-    await ask(post('revoke', { provider: 'github', access_token: token.access_token, ...elsewhere }), options)
-    await ask(post('token', { ...grant('github', await githubCode()), ...elsewhere }), options)
-    await ask(
-      post('token', { provider: 'github', grant_type: 'refresh_token', refresh_token: 'x', ...elsewhere }),
-      options,
-    )
+    const endpoint = { endpoint: 'https://evil.test/', baseUrl: 'https://evil.test' }
+    // Another issuer is refused, and everything else of these is ignored.
+    for (const elsewhere of [{ ...endpoint, issuer: 'https://evil.test' }, endpoint]) {
+      expect([...hosts]).toEqual([])
+      const { access_token } = token
+      await ask(post('token', { ...grant('github', await githubCode()), ...elsewhere }), options)
+      await ask(
+        post('token', { provider: 'github', grant_type: 'refresh_token', refresh_token: 'x', ...elsewhere }),
+        options,
+      )
+      await ask(post('revoke', { provider: 'github', access_token, ...elsewhere }), options)
+    }
     expect([...hosts]).toEqual([sandbox.github.url])
   })
 

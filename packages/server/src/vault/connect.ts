@@ -15,6 +15,7 @@ import {
   endOf,
   granted,
   identify,
+  isMoved,
   isOtherPerson,
   withOldRefreshToken,
 } from '@latchkey/core/server'
@@ -124,9 +125,7 @@ export async function adopt(
   const accounts = await vault.list(owner)
   const { account: found, nameless } = await identify(provider, secret, accounts, evidence)
   const target = accounts.find((account) => account.id === evidence.target && account.provider === provider.id)
-  // At another issuer the same person is another account.
-  const moved = target && target.issuer !== found.issuer
-  if (target && !moved && isOtherPerson(found, target)) {
+  if (target && isOtherPerson(found, target)) {
     throw new LatchkeyError('account_changed', `You signed in to another ${provider.name} account.`, {
       provider: provider.id,
       account: target.id,
@@ -139,7 +138,7 @@ export async function adopt(
   })
   // The account had no name until now: it is this one.
   if (found.subject && nameless && nameless.id !== found.id) await vault.remove(owner, nameless.id)
-  if (moved && target.id !== found.id) await vault.remove(owner, target.id)
+  if (isMoved(found, target)) await vault.remove(owner, target.id)
   // Asked only now: a deletion that comes later finds the account.
   if ((await vault.deletedAt(owner)) < began) return saved
   await disconnect(upkeep, owner, saved.id)

@@ -157,6 +157,22 @@ const keyOf = ({ tenant, user }: Owner, id: string) => JSON.stringify([tenant, u
 const marginOf = ({ expiresAt = 0, issuedAt = 0 }: ConnectedAccount, aheadSeconds: number) =>
   Math.max(1, leastValidity((expiresAt - issuedAt) / 1000, aheadSeconds))
 
+/** Milliseconds before each further try to write what is nowhere else. Together they are shorter than a lease. */
+const PAUSES = [0, 100, 500, 2000]
+
+/** A rotated token is lost if it is not saved, and its grant with it: a connection to the database that broke is replaced. */
+async function insist<T>(write: () => Promise<T>): Promise<T> {
+  for (const pause of PAUSES) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof LatchkeyError) || error.code !== 'storage_unavailable') throw error
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+  return write()
+}
+
 /**
  * Refreshes an account at its provider, once for all callers of all processes.
  *
@@ -182,7 +198,7 @@ export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>(
         if (isWaiting(opened.secret.wait)) throw waitError(opened.account, opened.secret.wait)
         if (leased) {
           const { error, ...asked } = await ask(owner, opened)
-          const kept = await keep(owner, opened, asked)
+          const kept = await insist(() => keep(owner, opened, asked))
           if (error && kept.secret === asked.secret) throw error
           return kept
         }
@@ -209,7 +225,7 @@ export function createRenewal(upkeep: Upkeep, failing = new Map<string, number>(
     const answer = await refresh().catch((error: unknown) => ({ error }))
     if ('token' in answer) {
       failing.delete(id)
-      await audit.record(owner, { ...event, outcome: 'allowed' })
+      await insist(() => audit.record(owner, { ...event, outcome: 'allowed' }))
       const secret = renewedSecret(token, answer)
       return { account: renewedAccount(oauthOf(upkeep, id), account, answer, secret), secret }
     }

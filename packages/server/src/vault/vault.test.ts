@@ -709,6 +709,45 @@ describe('several processes', () => {
     await vault.close()
   })
 
+  it.each([
+    ['the account', 'latchkey_accounts'],
+    ['the audit log', 'latchkey_audit'],
+  ])(
+    'case 236: PostgreSQL ends the connection on which a rotated token is saved, in %s: it is not lost',
+    async (_what, table) => {
+      const { url, adminUrl } = newDatabase()
+      const admin = new pg.Client({ connectionString: adminUrl })
+      await admin.connect()
+      const { vault, owner } = await seeded(url)
+      const server = await process_({ VAULT_URL: url, UPSTREAM: upstream.origin })
+      const asked = Promise.withResolvers<void>()
+      const locked = Promise.withResolvers<void>()
+      upstream.instead.push((path) => {
+        if (path === '/token') asked.resolve()
+        return false
+      })
+      upstream.fault('/token', { after: locked.promise })
+      const resolved = server.ask({ type: 'resolve', user: 'ada', accountId: ID, times: 1 })
+      await asked.promise
+      upstream.instead.length = 0
+      await admin.query(`BEGIN; LOCK TABLE ${table}`)
+      locked.resolve()
+      const waiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()`
+      for (let ended = 0; ended === 0; await admin.query('SELECT pg_stat_clear_snapshot()')) {
+        ended = (await admin.query(waiting)).rowCount ?? 0
+      }
+      await admin.query('ROLLBACK')
+      await admin.end()
+      const { tokens } = await resolved
+      const held = await vault.open(owner, ID)
+      expect(tokens).toEqual([held?.secret.token?.access_token])
+      expect(upstream.refreshes()).toHaveLength(1)
+      expect(upstream.isUnused(held?.secret.token?.refresh_token ?? '')).toBe(true)
+      await vault.close()
+    },
+  )
+
   it('case 75: a killed lease holder blocks no other process, and no rotation is lost', async () => {
     const { url } = newDatabase()
     const { vault, owner } = await seeded(url)

@@ -146,5 +146,8 @@ it("case 223: a header gets a token only for the provider's API or an origin tha
   const oauthTokens = { github: { access_token: TOKEN, resource: 'https://api.github.com' } }
   const telling = new AgentContext({ userId: 'ada', oauthTokens })
   expect(await resolveMcpServers(own, { context: telling })).toMatchObject(filled)
+  // Its provider may have moved since.
+  const moved = { context: telling, providers: [github({ baseUrl: 'https://cats.evil.example' })] }
+  expect(await failure(resolveMcpServers(evil, moved))).toMatchObject({ code: 'access_denied' })
   expect(await failure(resolveMcpServers(evil, { context: telling }))).toMatchObject({ code: 'access_denied' })
 })

@@ -53,7 +53,8 @@ async function fill(
   for (const reference of entry.references) {
     const provider = providerOfName(reference.variable, providers, reference.path)
     const token = await context.getToken(provider, { toolName: entry.id })
-    const own = providers.find(({ id }) => id === provider)?.apiBaseUrl ?? token.resource
+    // What the account says comes first: its provider may have moved.
+    const own = token.resource ?? providers.find(({ id }) => id === provider)?.apiBaseUrl
     const further = Object.hasOwn(headerOrigins, provider) ? headerOrigins[provider] : []
     const origins = [own, ...(further ?? [])].map((one) => one && URL.parse(one)?.origin)
     const server = entry.url && new URL(entry.url)

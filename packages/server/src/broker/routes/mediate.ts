@@ -1,3 +1,5 @@
+import type { Provider } from '@latchkey/core'
+import { issuerOf } from '@latchkey/core/server'
 import { type CodeGrant, verifyKey } from '@latchkey/core/token'
 import type { Hono } from 'hono'
 import { badRequest, refusal } from '../answers.ts'
@@ -17,6 +19,7 @@ export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): v
       case 'authorization_code':
         return c.json(await endpoint.redeem(codeGrant(body, redirectUriOf(c), endpoint.client_id)))
       case 'refresh_token':
+        refuseOther(provider, body)
         return c.json(await endpoint.refresh(tokenOf(provider, { refresh_token: text(body, 'refresh_token') })))
       default:
         throw refusal(400, 'unsupported_grant_type', 'grant_type must be authorization_code or refresh_token.')
@@ -32,13 +35,22 @@ export function mediateRoutes<Session>(app: Hono<Env>, setup: Setup<Session>): v
     if (!access_token && !refresh_token) {
       throw badRequest('There is nothing to revoke: access_token or refresh_token is needed.')
     }
+    refuseOther(provider, body)
     return c.json(await endpoint.revoke(tokenOf(provider, { access_token, refresh_token })))
   })
 
   app.post('/verify', async (c) => {
     const provider = providerOf('mediate', 'api-key', c.var.body)
+    refuseOther(provider, c.var.body)
     return c.json(await verifyKey(provider, keyFields(provider, c.var.body), { fetch: fetchFor() }))
   })
+}
+
+/** A page that was open while a provider moved has secrets of the issuer of before: they are for no other. */
+function refuseOther(provider: Provider, body: Body): void {
+  const issuer = optionalText(body, 'issuer')
+  if (issuer === undefined || issuer === issuerOf(provider)) return
+  throw refusal(400, 'issuer_mismatch', `${provider.name} has moved. Reload the page, and connect it again.`)
 }
 
 function codeGrant(body: Body, redirect_uri: string, client_id: string): CodeGrant {
