@@ -404,7 +404,12 @@ describe('a broker', () => {
     expect(await endpoint.refresh(TOKEN)).toMatchObject({ token: { access_token: 'new' } })
     const [request] = server.to('/broker/token')
     expect(request?.headers).toMatchObject({ 'content-type': 'application/json', [BROKER_HEADER]: '1' })
-    expect(JSON.parse(request!.body)).toEqual({ provider: 'acme', grant_type: 'refresh_token', refresh_token: 'rt' })
+    expect(JSON.parse(request!.body)).toEqual({
+      provider: 'acme',
+      grant_type: 'refresh_token',
+      refresh_token: 'rt',
+      issuer: acme().server.issuer,
+    })
   })
 
   it.each([
