@@ -130,12 +130,16 @@ function counted(file) {
     // With a filter, Vitest reports what it left out as pending.
     return { passed: numPassedTests, failed: numFailedTests + (filter.length > 0 ? 0 : numPendingTests), troubled }
   }
-  const specs = (suite) => [...(suite.specs ?? []), ...(suite.suites ?? []).flatMap(specs)]
-  const troubled = specs(report).flatMap(({ title, file: where, tests }) =>
+  /** Tests under their whole name: stories of several components have the same one. */
+  const specs = ({ specs: own = [], suites = [] }, above = '') => [
+    ...own.map((spec) => ({ ...spec, title: `${above}${spec.title}` })),
+    ...suites.flatMap((suite) => specs(suite, `${above}${suite.title} › `)),
+  ]
+  const troubled = specs(report).flatMap(({ title, tests }) =>
     tests
       .flatMap(({ results: tries }) => tries)
       .filter(({ error }) => error)
-      .map(({ error }) => `${where} › ${title}\n${reason(error.message)}`),
+      .map(({ error }) => `${title}\n${reason(error.message)}`),
   )
   return {
     passed: stats.expected + stats.flaky,
