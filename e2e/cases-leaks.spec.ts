@@ -21,6 +21,7 @@ import {
   panel,
   say,
   test,
+  untilOver,
 } from './demo.ts'
 import { type Leak, listenTo, plant, walk } from './leaks.ts'
 
@@ -115,13 +116,15 @@ test.describe('after a whole session', () => {
     await closing(refused, refused.getByRole('button', { name: 'Cancel' }))
     await expect(card(page, 'github')).toContainText('Nothing was connected')
     await connectGitHub(page)
-    await backDoor('google', 'access-ttl', { seconds: 30 })
+    await backDoor('google', 'access-ttl', { seconds: 1 })
     await connectGmail(page)
+    await backDoor('google', 'access-ttl', { seconds: 3599 })
     await connectKaggle(page, credentials.token)
     await walkNow()
 
     await say(page, 'List my repositories')
     await expect(conversation(page)).toContainText('octocat/')
+    await untilOver(1)
     // This one is refreshed first.
     await say(page, 'Search my mail for invoices')
     await expect(conversation(page)).toContainText(/invoice/i)

@@ -20,6 +20,12 @@ export async function backDoor<T>(standIn: StandInName, path: string, body?: obj
 export const isLive = async (standIn: StandInName, token: string) =>
   (await backDoor<{ active: boolean }>(standIn, `tokens/${encodeURIComponent(token)}`)).active
 
+/** Waits until an access token that was issued before is over. */
+export async function untilOver(seconds: number): Promise<void> {
+  const end = Date.now() + seconds * 1000
+  await expect.poll(() => Date.now()).toBeGreaterThan(end)
+}
+
 /** A name that no other test or seed data uses. */
 export const unheardOf = (prefix: string) => `${prefix}-${randomUUID().slice(0, 8)}`
 

@@ -25,14 +25,16 @@ export async function startStorms() {
   return { app, server, close: () => Promise.all([app.close(), server.close()]) }
 }
 
-/** Opens tabs on one account whose access token has no life left, so the first call in each refreshes it. */
+/**
+ * Opens tabs on one account whose access token is about to end: too soon to be handed out. The clock of the pages goes
+ * there. Their timers do not, so nothing refreshes it before a call does.
+ */
 export async function tabsAtExpiry(
   context: BrowserContext,
   app: LabApp,
   server: RotatingServer,
   count: number,
 ): Promise<Page[]> {
-  server.accessTtl = 0
   const pages = await Promise.all(Array.from({ length: count }, () => context.newPage()))
   const [first] = pages
   if (!first) return []
@@ -40,7 +42,7 @@ export async function tabsAtExpiry(
   await first.bringToFront()
   await first.getByRole('button', { name: 'Connect Lab' }).click()
   for (const page of pages) await page.locator('body[data-status=connected]').waitFor()
-  server.accessTtl = 3600
+  await context.clock.setFixedTime(Date.now() + (server.accessTtl - 30) * 1000)
   server.refreshes.length = 0
   return pages
 }
