@@ -85,14 +85,15 @@ export interface LatchkeyErrorOptions {
  * Holds no token, code or key: causes are reduced to their name and message before they get here.
  */
 export class LatchkeyError extends Error {
-  readonly code: ErrorCode
-  readonly next: NextAction
-  readonly provider: string | undefined
-  readonly account: string | undefined
+  // Declared only, since the constructor sets them: as fields they would be in every page twice.
+  declare readonly code: ErrorCode
+  declare readonly next: NextAction
+  declare readonly provider: string | undefined
+  declare readonly account: string | undefined
   /** A server's own words, at most 200 characters. Attacker-controlled text. */
-  readonly detail: string | undefined
+  declare readonly detail: string | undefined
   /** Seconds to wait before another try, as the server asked or as we back off. @see RFC 9110 §10.2.3 */
-  readonly retryAfter: number | undefined
+  declare readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
     super(excerpt(message, 2000), options.cause ? { cause: withoutPayload(options.cause) } : undefined)
