@@ -1,6 +1,6 @@
-// Security cases N, 249-259, 261, 262, 284, 340-344: What servers really answer. A release waits for 249-259, 261, 262, 284.
+// Security cases N, 249-259, 261, 262, 284, 340-344, 370-372: What servers really answer. A release waits for 249-259, 261, 262, 284.
 // The same answers go three ways: to a page that asks the server itself, to one that asks a broker, and to one whose
-// accounts are in a vault. A cell that differs says why.
+// accounts are in a vault. A cell that differs says why. What MCP servers say of themselves is in agent/mcp/answers.test.ts.
 import { type LatchkeyError, memoryStore, type OAuthOptions, type OidcOptions, oauth, oidc } from '@latchkey/core'
 import { startTinyServer, type TinyFault, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
