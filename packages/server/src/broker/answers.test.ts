@@ -75,7 +75,8 @@ function open(way: (typeof WAYS)[number], { provider: further, metadata, callbac
     authenticate: () => 'ada',
     allowedOrigins: [ORIGIN],
     redirectUris: [REDIRECT_URI],
-    ...(way === 'vault' && { vault }),
+    vault,
+    custody: { acme: way === 'vault' ? 'vault' : 'mediate' },
   })
   vi.stubGlobal('fetch', (input: string, init?: RequestInit) => {
     if (!`${input}`.startsWith(BROKER)) return fetch(input, init)

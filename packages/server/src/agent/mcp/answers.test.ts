@@ -307,6 +307,7 @@ const rows: Row[] = [
   {
     title: 'case 258: a slash in the name of a server whose name was stated',
     metadata: () => ({ issuer: `${server.origin}/` }),
+    callback: () => ({ iss: `${server.origin}/` }),
     connected: { error: 'issuer_mismatch' },
   },
   {
@@ -314,6 +315,7 @@ const rows: Row[] = [
     options: () => ({ issuer: server.origin }),
     says: { [PATH]: 404 },
     metadata: () => ({ issuer: `${server.origin}/` }),
+    callback: () => ({ iss: `${server.origin}/` }),
     connected: { error: 'issuer_mismatch' },
   },
   {
