@@ -114,6 +114,8 @@ async function open(way: Way, row: Row) {
     mcp: createMcpProxy(guarded),
   })
   vi.stubGlobal('fetch', (input: string, init?: RequestInit) => {
+    // All of it goes through the proxy, or none.
+    expect(`${input}` === `${BROKER}/mcp`).toBe(way === 'proxy')
     if (!`${input}`.startsWith(BROKER)) return fetch(input, init)
     const request = new Request(input, init)
     request.headers.set('origin', ORIGIN)
@@ -361,7 +363,7 @@ const rows: Row[] = [
     connected: REFUSED,
   },
   {
-    title: 'case 371: metadata of a server that is not called to the letter, in a list',
+    title: 'case 371: metadata in a list',
     says: () => ({ [OWN]: { body: JSON.stringify([own()]) } }),
     connected: REFUSED,
   },
