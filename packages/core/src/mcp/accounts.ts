@@ -7,7 +7,6 @@ import type { Profile } from '../protocol/profile.ts'
 import { authorizationServer, type TokenAnswer } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider, OAuthProvider } from '../provider.ts'
-import { cleanName } from './config.ts'
 import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
 import { authorizationServerMetadata, defaultServer, discoverMcp, selectScopes } from './discovery.ts'
 import { challengeOf, titleOf } from './handshake.ts'
@@ -94,24 +93,18 @@ export function createMcp(page: Page): McpAccounts {
     return { client, bound: boundMcp(provider, { ...discovery, client, scopes }) }
   }
 
-  /**
-   * Whose account it is: the person that an ID token names, else what the server calls itself. Either way the words are
-   * another party's, so they are cleaned; a picture would be loaded from an address that it chooses.
-   */
+  /** Whose account it is: the person that an ID token names, else what the server calls itself. */
   async function whoIs(provider: McpProvider, { token, profile = {} }: TokenAnswer): Promise<Profile> {
-    const { subject, avatar: _, url: __, ...words } = profile
-    const shown = Object.entries(words).flatMap(([field, value]) => (value ? [[field, cleanName(value)]] : []))
-    if (shown.length === 0) {
-      const ask = fetchFor(provider)
-      // A redirect came back to a page that has not asked yet.
-      if (!names.has(provider.id)) {
-        const found = await discoverMcp(provider, ask).catch(() => undefined)
-        names.set(provider.id, found?.name)
-      }
-      const name = names.get(provider.id) ?? (await titleOf(provider, ask, token.access_token, app?.client_name))
-      if (name) shown.push(['name', name])
+    const { subject, ...words } = profile
+    if (Object.keys(words).length > 0) return profile
+    const ask = fetchFor(provider)
+    // A redirect came back to a page that has not asked yet.
+    if (!names.has(provider.id)) {
+      const found = await discoverMcp(provider, ask).catch(() => undefined)
+      names.set(provider.id, found?.name)
     }
-    return { subject, ...Object.fromEntries(shown) }
+    const name = names.get(provider.id) ?? (await titleOf(provider, ask, token.access_token, app?.client_name))
+    return { subject, name }
   }
 
   const mcp: Mcp = {

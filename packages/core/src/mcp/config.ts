@@ -1,5 +1,6 @@
 import { LatchkeyError } from '../errors.ts'
 import { isObject } from '../json.ts'
+import { cleanName } from '../names.ts'
 import { defineProvider, envName, type McpProvider } from '../provider.ts'
 import { safeUrl } from '../urls.ts'
 import { hostKind } from './host-kind.ts'
@@ -239,16 +240,3 @@ const slug = (name: string) =>
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 64)
-
-/** A foreign text as a name to show: no invisible or direction-changing characters, one line, short. */
-export function cleanName(name: string): string {
-  return (
-    name
-      .normalize('NFC')
-      .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu, '')
-      .replace(/[<>]/g, '')
-      .replace(/\s+/g, ' ')
-      .trim()
-      .slice(0, 64) || 'MCP server'
-  )
-}

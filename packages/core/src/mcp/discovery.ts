@@ -1,4 +1,5 @@
 import { providerError } from '../errors.ts'
+import { cleanName } from '../names.ts'
 import {
   askDocument,
   firstOf,
@@ -12,7 +13,6 @@ import type { Ask } from '../protocol/http.ts'
 import { type Challenge, scopeNames } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
 import { safeUrl, sameButSlash } from '../urls.ts'
-import { cleanName } from './config.ts'
 import { hostKind } from './host-kind.ts'
 
 /** Authorization server metadata with what MCP adds to it. @see RFC 8414 §2 · RFC 7591 §2 · CIMD */

@@ -1,7 +1,7 @@
+import { cleanName } from '../names.ts'
 import { type Ask, limited, readText } from '../protocol/http.ts'
 import { type Challenge, readChallenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider } from '../provider.ts'
-import { cleanName } from './config.ts'
 
 /** The first request of MCP, with a token or without. @see MCP 2025-06-18 "Initialization" */
 function initialize({ mcp }: McpProvider, ask: Ask, name = 'Latchkey', token?: string): Promise<Response> {

@@ -1,6 +1,7 @@
 // The public surface of @latchkey/core/mcp: named exports only, by hand.
 
 export type { AppMetadata } from '../accounts/page.ts'
+export { cleanName } from '../names.ts'
 export { metadataUrls } from '../protocol/discovery.ts'
 export { type Challenge, parseChallenges, readChallenge } from '../protocol/www-authenticate.ts'
 export { isMcp, type McpProvider } from '../provider.ts'
@@ -15,7 +16,6 @@ export {
   mcpTransport,
 } from './client.ts'
 export {
-  cleanName,
   fillReferences,
   type McpOptions,
   type McpReference,

@@ -1,5 +1,6 @@
 import { LatchkeyError, providerError } from '../errors.ts'
 import { parseObject } from '../json.ts'
+import { cleanName } from '../names.ts'
 import {
   type ApiKeyProvider,
   isAllowedUrl,
@@ -83,6 +84,14 @@ export function pickProfile(answer: unknown, fields: ProfileSource['fields']): P
     profile[name as keyof Profile] = value.slice(0, isUrl ? 2048 : 200)
   }
   return profile
+}
+
+/**
+ * A person as the authorization server of an MCP server names them. It is any server, so its words are cleaned; a picture
+ * would be loaded from an address that it chooses.
+ */
+export function cleanProfile({ subject, avatar: _, url: __, ...words }: Profile): Profile {
+  return { subject, ...Object.fromEntries(Object.entries(words).map(([name, value]) => [name, cleanName(value)])) }
 }
 
 function pick(answer: unknown, field: ProfileField): string | undefined {

@@ -6,7 +6,7 @@ import { bounded, lenientFetch } from './answers.ts'
 import { type ResolvedServer, resolveServer } from './discovery.ts'
 import { codeFromServer } from './error-codes.ts'
 import * as http from './http.ts'
-import { type Profile, pickProfile, profileOf, profileSource } from './profile.ts'
+import { cleanProfile, type Profile, pickProfile, profileOf, profileSource } from './profile.ts'
 
 /** A token answer, verbatim, and the issuer it came from. @see RFC 6749 §5.1 */
 export interface Token {
@@ -109,11 +109,14 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
     const { access_token, token_type, expires_in, refresh_token, scope } = token
     // The issuer as it is configured, which accounts are compared with.
     const { resource, server: configured } = provider
+    const named = claims && pickProfile(claims, OIDC_PROFILE_FIELDS)
     return {
       token: { access_token, token_type, expires_in, refresh_token, scope, issuer: configured.issuer, resource },
       profile: profileSource(provider, server)
         ? await profileOf(provider, server, access_token, options)
-        : claims && pickProfile(claims, OIDC_PROFILE_FIELDS),
+        : named && 'mcp' in provider
+          ? cleanProfile(named)
+          : named,
     }
   }
 

@@ -1,12 +1,12 @@
-// Security cases N, 249-259, 261, 262, 284, 340-344: What servers really answer. A release waits for 249-259, 261, 262, 284.
+// Security cases N, 249-259, 261, 262, 284, 340-344, 370-372: What servers really answer. A release waits for 249-259, 261, 262, 284.
 // The same answers go three ways: to a page that asks the server itself, to one that asks a broker, and to one whose
-// accounts are in a vault. A cell that differs says why.
-import { type OAuthOptions, type OidcOptions, oauth, oidc } from '@latchkey/core'
+// accounts are in a vault. A cell that differs says why. What MCP servers say of themselves is in agent/mcp/answers.test.ts.
+import { type LatchkeyError, memoryStore, type OAuthOptions, type OidcOptions, oauth, oidc } from '@latchkey/core'
 import { startTinyServer, type TinyFault, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI } from '../../../core/fixtures/mcp-page.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
-import { createBroker } from '../index.ts'
+import { AuthorizationRequired, createBroker } from '../index.ts'
 import { localKeys } from '../vault/index.ts'
 
 const WAYS = ['page', 'broker', 'vault'] as const
@@ -19,6 +19,7 @@ beforeEach(async () => {
   server = await startTinyServer()
 })
 afterEach(async () => {
+  vi.useRealTimers()
   vi.unstubAllGlobals()
   await server.close()
 })
@@ -36,19 +37,28 @@ interface Row {
   callback?: () => Record<string, string | null>
   /** The answer to the code, as it is, or the ID token in it. */
   code?: TinyFault | ((nonce: string) => TinyFault)
+  /** What the profile of the person says, and the list of addresses beside it. */
+  person?: Record<string, unknown>
+  emails?: TinyFault
   /** How the connect ends. */
   connected: Facts
-  /** The answer to a refresh, and the account after that. */
-  refresh?: TinyFault
+  /** The answers to refreshes, and the account after the last. An API refused the token; else, see `uses`. */
+  refresh?: TinyFault | TinyFault[]
   refreshed?: Facts
+  /** How often the account is used, two minutes apart, the first time when its token has ended. */
+  uses?: number
   /** Where one way differs, and why. */
   differs?: { way: (typeof WAYS)[number]; connected?: Facts; refreshed?: Facts; because: string }
 }
 
 /** A page with its accounts kept in one of the ways. */
-function open(way: (typeof WAYS)[number], { provider: further, metadata, callback, code }: Row) {
+function open(way: (typeof WAYS)[number], { provider: further, metadata, callback, code, person, emails }: Row) {
   const { origin } = server
-  const common = { id: 'acme', name: 'Acme', baseUrl: origin, clientId: 'app', scopes: ['read', 'write'] }
+  const fields = { subject: 'sub', name: 'name', email: 'email', avatar: 'picture' }
+  const profile = person && { endpoint: `${origin}/userinfo`, fields, emailsEndpoint: emails && `${origin}/emails` }
+  if (person) server.fault('/userinfo', { body: { sub: '1815', ...person } })
+  if (emails) server.fault('/emails', emails)
+  const common = { profile, id: 'acme', name: 'Acme', baseUrl: origin, clientId: 'app', scopes: ['read', 'write'] }
   const provider = metadata
     ? oidc({ ...common, issuer: origin, scopes: ['openid', 'read'], ...further })
     : oauth({
@@ -65,7 +75,8 @@ function open(way: (typeof WAYS)[number], { provider: further, metadata, callbac
     authenticate: () => 'ada',
     allowedOrigins: [ORIGIN],
     redirectUris: [REDIRECT_URI],
-    ...(way === 'vault' && { vault }),
+    vault,
+    custody: { acme: way === 'vault' ? 'vault' : 'mediate' },
   })
   vi.stubGlobal('fetch', (input: string, init?: RequestInit) => {
     if (!`${input}`.startsWith(BROKER)) return fetch(input, init)
@@ -81,26 +92,56 @@ function open(way: (typeof WAYS)[number], { provider: further, metadata, callbac
       return REDIRECT_URI + server.approve(url, undefined, callback?.())
     },
   })
-  const client = page.client({ providers: [provider], ...(way !== 'page' && { broker: BROKER }) })
+  const storage = memoryStore()
+  const client = page.client({ storage, providers: [provider], ...(way !== 'page' && { broker: BROKER }) })
+  const owner = { tenant: 'default', user: 'ada' }
+  const idOf = () => Object.keys(client.getSnapshot().accounts)[0] ?? ''
 
-  /** What is known of the account, and its token. */
-  async function facts(): Promise<Facts> {
-    const [shown] = Object.values(client.getSnapshot().accounts)
-    if (!shown) return {}
-    // A page is not told the end of a token that the server renews.
-    const kept = (way === 'vault' && (await vault.find({ tenant: 'default', user: 'ada' }, shown.id))) || shown
-    const { id, issuer, scopes, missingScopes, renewable, status, reason, expiresAt, issuedAt = 0 } = kept
-    const reference = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
-    const token =
-      status !== 'connected'
-        ? undefined
-        : way === 'vault'
-          ? (await (await broker.agentContext('ada', reference, { agent: 'a' })).context.getToken('acme')).access_token
-          : await client.getToken('acme')
-    const life = expiresAt && Math.round((expiresAt - issuedAt) / 1000)
-    return { issuer, scopes, missingScopes, renewable, status, reason, life, token }
+  /** The token that a page, or a tool on the server, is given; or what it is told. */
+  async function use(): Promise<Facts> {
+    const reference = { connectedAccounts: [{ provider: 'acme', accountId: idOf() }] }
+    try {
+      if (way !== 'vault') return { token: await client.getToken('acme') }
+      const { context } = await broker.agentContext('ada', reference, { agent: 'a' })
+      return { token: (await context.getToken('acme')).access_token }
+    } catch (error) {
+      // A tool asks its page in words of its own to connect an account again.
+      if (error instanceof AuthorizationRequired) return { told: { code: 'invalid_token', next: 'reconnect' } }
+      const { code, next, retryAfter } = error as LatchkeyError
+      return { told: { code, next, ...(retryAfter && { retryAfter }) } }
+    }
   }
-  return { client, facts }
+
+  /** Whether the refresh token is still somewhere. */
+  async function holds(): Promise<boolean> {
+    if (way === 'vault') return (await vault.open(owner, idOf()))?.secret.token?.refresh_token !== undefined
+    const kept = await Promise.all(((await storage.keys?.()) ?? []).map((key) => storage.getItem(key)))
+    return kept.join().includes('refresh_token')
+  }
+
+  /** What is known of the account, what a use of it gets, and how often its server was asked to refresh it. */
+  async function facts(): Promise<Facts> {
+    if (!idOf()) return {}
+    const used = await use()
+    // A page is not told the end of a token that the server renews.
+    const kept = (way === 'vault' && (await vault.find(owner, idOf()))) || client.getSnapshot().accounts[idOf()]!
+    const { expiresAt, issuedAt = 0 } = kept
+    const life = expiresAt && Math.round((expiresAt - issuedAt) / 1000)
+    const absent = { reason: undefined, name: undefined, email: undefined, avatar: undefined, token: undefined }
+    return { ...absent, ...kept, life, ...used, holds: await holds(), asked: server.refreshes().length }
+  }
+
+  /** Lets the token end, and uses the account again and again, as the background of a server does as well. */
+  async function outlive(uses: number): Promise<Facts> {
+    const said: unknown[] = []
+    for (let turn = 0; turn < uses; turn += 1) {
+      vi.setSystemTime(Date.now() + 120_000)
+      said.push((await use()).told)
+      if (way === 'vault') await broker.refreshDue()
+    }
+    return { first: said[0] }
+  }
+  return { client, facts, outlive }
 }
 
 const said = (error: { code: string }): Facts => ({ error: error.code })
@@ -109,7 +150,14 @@ const json = (change: object, status?: number): TinyFault => ({ body: { ...TOKEN
 const only = (body: Record<string, unknown>, status?: number): TinyFault => ({ body, status })
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const GOOD = { status: 'connected', scopes: ['read', 'write'], missingScopes: [], renewable: true, token: 'at' }
-const ENDED = { status: 'needs-reconnect', reason: 'revoked' }
+const RECONNECT = { token: undefined, told: { code: 'invalid_token', next: 'reconnect' } }
+/** The grant is over: its secret is gone. */
+const ENDED = { ...RECONNECT, status: 'needs-reconnect', reason: 'revoked', holds: false, asked: 1 }
+/** The server says no again and again. What it only refused may be its own mistake, so the secret is kept. */
+const REFUSED = { ...ENDED, reason: 'invalid_token', holds: true, asked: 3 }
+/** A token that ends before the account is used again, and how an account of it begins. */
+const SHORT = json({ expires_in: 30 })
+const BRIEF = { ...GOOD, life: 30, asked: 0 }
 
 const SLACK = {
   ok: true,
@@ -272,11 +320,12 @@ const rows: Row[] = [
     code: json({ scope: 'read' }),
     connected: { ...GOOD, scopes: ['read'], missingScopes: ['write'] },
   },
-  { title: 'case 262: a life in quotes', code: json({ expires_in: '3600' }), connected: { ...GOOD, life: 3600 } },
   {
     title: 'case 262: no life (GitHub, Salesforce)',
     code: json({ expires_in: undefined }),
     connected: { ...GOOD, life: undefined },
+    uses: 2,
+    refreshed: { ...GOOD, life: undefined, asked: 0 },
   },
   { title: 'case 262: no token_type', code: json({ token_type: undefined }), connected: GOOD },
   { title: 'case 262: a token_type of its own', code: json({ token_type: 'bot' }), connected: GOOD },
@@ -320,6 +369,97 @@ const rows: Row[] = [
     connected: { error: 'malformed_response' },
   },
   {
+    title: 'case 262: no picture (Discord)',
+    person: { name: 'Ada', picture: null, email: 'ada@example.com' },
+    code: json({}),
+    connected: {
+      ...GOOD,
+      subject: '1815',
+      name: 'Ada',
+      email: 'ada@example.com',
+      avatar: undefined,
+      label: 'ada@example.com',
+    },
+  },
+  {
+    title: 'case 262: no e-mail address, which is asked for elsewhere (GitHub)',
+    person: { email: null },
+    emails: {
+      body: JSON.stringify([{ email: 'a@b.example' }, { email: 'ada@example.com', primary: true, verified: true }]),
+    },
+    code: json({}),
+    connected: { ...GOOD, email: 'ada@example.com' },
+  },
+  {
+    title: 'case 262: no e-mail address, and the other place refuses (GitHub)',
+    person: { name: 'Ada', email: null },
+    emails: { status: 403, body: { message: 'Resource not accessible' } },
+    code: json({}),
+    connected: { ...GOOD, subject: '1815', name: 'Ada', email: undefined },
+  },
+  ...(
+    [
+      ['HubSpot', only({ status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' }, 400)],
+      ['Slack', only({ ok: false, error: 'invalid_refresh_token' })],
+      ['GitHub', only({ error: 'bad_refresh_token' })],
+    ] as const
+  ).map(([name, refresh]) => ({
+    title: `case 241: the words of ${name} for a grant that is over`,
+    code: SHORT,
+    connected: BRIEF,
+    refresh: [refresh, refresh],
+    uses: 10,
+    refreshed: { ...ENDED, first: { code: 'invalid_grant', next: 'connect' } },
+    differs: {
+      way: 'vault' as const,
+      refreshed: { ...ENDED, first: RECONNECT.told },
+      because: 'A tool asks its page to connect the account again, at the first no as later.',
+    },
+  })),
+  ...(
+    [
+      ['case 241: an unknown code', only({ error: 'token_gone_fishing' }, 400)],
+      ['case 241: a page with status 403', { status: 403, body: '<html>Forbidden</html>' }],
+      ['case 241: words without a code', only({ message: 'gone' }, 410)],
+      ['case 241: an unknown client under status 400', only({ error: 'unauthorized_client' }, 400)],
+      ['case 283: a client that was deleted', only({ error: 'invalid_client' }, 401)],
+    ] as const
+  ).map(([what, refresh]) => ({
+    title: `${what}, at every refresh`,
+    code: SHORT,
+    connected: BRIEF,
+    refresh: Array(10).fill(refresh),
+    uses: 10,
+    refreshed: REFUSED,
+  })),
+  {
+    title: 'case 243: a limit that ends in an hour, told to all who ask before',
+    code: SHORT,
+    connected: BRIEF,
+    refresh: { status: 429, body: 'slow down', headers: { 'retry-after': '3600' } },
+    uses: 6,
+    refreshed: {
+      ...BRIEF,
+      token: undefined,
+      told: { code: 'temporarily_unavailable', next: 'wait', retryAfter: 3000 },
+      holds: true,
+      asked: 1,
+    },
+  },
+  ...(
+    [
+      [3599.00012, 3599],
+      [1e15, 1e9],
+      ['3600', 3600],
+    ] as const
+  ).map(([expires_in, life]) => ({
+    title: `case 245: a life of ${JSON.stringify(expires_in)} s`,
+    code: json({ expires_in }),
+    connected: { ...GOOD, life },
+    refresh: json({ access_token: 'at2', expires_in }),
+    refreshed: { ...GOOD, life, token: 'at2', holds: true, asked: 1 },
+  })),
+  {
     title: 'case 340: metadata with members that are null',
     metadata: () => ({ registration_endpoint: null, jwks_uri: '', scopes_supported: null }),
     connected: { status: 'connected' },
@@ -337,17 +477,18 @@ const cells = rows.flatMap((row) => WAYS.map((way) => [row.title, way, row] as c
 it.each(cells)('%s, by way of the %s', async (_title, way, row) => {
   const { differs } = row
   const own = differs?.way === way ? differs : undefined
-  const { client, facts } = open(way, row)
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const { client, facts, outlive } = open(way, row)
   const outcome = await client.connect('acme').then(
     async ({ status }) => ({ ...(await facts()), status }),
     (error) => said(error),
   )
   expect(outcome).toMatchObject(own?.connected ?? row.connected)
-  if (!row.refresh) return
-  server.fault('/token', row.refresh)
+  if (!row.refreshed) return
+  server.fault('/token', ...[row.refresh ?? []].flat())
   const [account] = Object.values(client.getSnapshot().accounts)
-  await client.reportInvalidToken(account!.id).catch(() => {})
-  expect(await facts()).toMatchObject(own?.refreshed ?? row.refreshed ?? {})
+  const uses = row.uses ? await outlive(row.uses) : await client.reportInvalidToken(account!.id).catch(() => {})
+  expect({ ...uses, ...(await facts()) }).toMatchObject(own?.refreshed ?? row.refreshed)
 })
 
 it.each(WAYS)('case 342: discovery that is away is not taken for strange metadata, by way of the %s', async (way) => {

@@ -257,27 +257,13 @@ describe('flows and accounts', () => {
   })
 })
 
-describe('a grant that is over, and one that is not', () => {
+describe('a grant that is not over', () => {
   const AS = { agent: 'assistant' }
   const ADA_PHONE = { user: 'ada', session: 'phone' }
   const contextOf = async (id: string, handle = broker()) => {
     const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
     return (await handle.agentContext(ADA_PHONE, sent, AS)).context
   }
-
-  it.each([
-    ['HubSpot', 400, { status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' }],
-    ['Slack', 200, { ok: false, error: 'invalid_refresh_token' }],
-    ['GitHub', 200, { error: 'bad_refresh_token' }],
-  ])('case 241: the words of %s for a refresh token that is over end the account', async (_name, status, body) => {
-    upstream.settings.expiresIn = 0
-    const { id } = await connect()
-    upstream.fault('/token', { status, body })
-    await expect((await contextOf(id)).getToken('acme')).rejects.toThrow(AuthorizationRequired)
-    expect(await vault.find(owner('ada'), id)).toMatchObject({ status: 'needs-reconnect', reason: 'revoked' })
-    for (let round = 0; round < 10; round++) await broker().refreshDue()
-    expect(upstream.refreshes()).toHaveLength(1)
-  })
 
   it('case 243: Retry-After is obeyed by tools and the background, and told', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
