@@ -286,7 +286,8 @@ function story({ app, backDoor }, engine) {
       const refreshes = async () =>
         (await backDoor('google', 'log')).filter(({ body }) => body.includes('grant_type=refresh_token')).length
       const before = await refreshes()
-      // Its token has less than a minute to live, so sending needs a new one.
+      // By the clocks of both pages its token of 30 s is about to end, so sending needs a new one.
+      for (const tab of [one, two]) await tab.run(`const { now } = Date; Date.now = () => now() + 25_000`)
       await one.run(say, 'Search my mail for invoices')
       await two.run(say, 'Search my mail for invoices')
       const answered = `return /invoice/i.test(document.querySelector('[role=log]')?.textContent.replace('Search my mail for invoices', '') ?? '')`
