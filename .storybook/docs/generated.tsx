@@ -72,7 +72,7 @@ export function variables(): Variable[] {
       if (!values.has(name)) values.set(name, value.replace(/\s+/g, ' ').trim())
     }
   }
-  for (const [, name = '', use = ''] of styles.matchAll(/(--latchkey-[\w-]+): [^;]+; \/\* (.+?) \*\//g))
+  for (const [, name = '', use = ''] of styles.matchAll(/(--latchkey-[\w-]+):\s*[^;]+; \/\* (.+?) \*\//g))
     uses.set(name, use)
   return [...light].map(([name, value]) => {
     const use = uses.get(name)
