@@ -3,7 +3,7 @@ import { defineConfig } from '@playwright/test'
 import { launchOptions } from '../.setup/browser.mjs'
 
 /** The files of these tests. */
-export const ofStorybook = ['docs.spec.ts', 'looks.spec.ts']
+export const ofStorybook = ['docs.spec.ts', 'looks.spec.ts', 'themes.spec.ts']
 
 export default defineConfig({
   testDir: '.',

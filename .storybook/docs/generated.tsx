@@ -50,8 +50,17 @@ export function Scopes({ provider }: { provider: Provider }) {
   return <Table head={['Scope', 'The card says', '', ' ']} rows={rows} />
 }
 
-/** The custom properties of styles.css, with their light and dark values. */
-function variables(): { name: string; light: string; dark: string }[] {
+export interface Variable {
+  name: string
+  /** What it is used for. */
+  use: string
+  light: string
+  dark: string
+}
+
+/** The custom properties of styles.css, with what they are used for and their light and dark values. */
+export function variables(): Variable[] {
+  const uses = new Map<string, string>()
   const light = new Map<string, string>()
   const dark = new Map<string, string>()
   for (const [, selector = '', body = ''] of styles.matchAll(/([^{}]+)\{([^{}]*)\}/g)) {
@@ -63,7 +72,13 @@ function variables(): { name: string; light: string; dark: string }[] {
       if (!values.has(name)) values.set(name, value.replace(/\s+/g, ' ').trim())
     }
   }
-  return [...light].map(([name, value]) => ({ name, light: value, dark: dark.get(name) ?? '' }))
+  for (const [, name = '', use = ''] of styles.matchAll(/(--latchkey-[\w-]+):\s*[^;]+; \/\* (.+?) \*\//g))
+    uses.set(name, use)
+  return [...light].map(([name, value]) => {
+    const use = uses.get(name)
+    if (!use) throw new Error(`styles.css does not say what ${name} is used for.`)
+    return { name, use, light: value, dark: dark.get(name) ?? '' }
+  })
 }
 
 function Value({ value }: { value: string }) {
@@ -78,15 +93,16 @@ function Value({ value }: { value: string }) {
 
 /** Every variable of styles.css. */
 export function Variables() {
-  const rows = variables().map(({ name, light, dark }) => ({
+  const rows = variables().map(({ name, use, light, dark }) => ({
     key: name,
     cells: [
       <code key="name">{name}</code>,
+      <Text key="use">{use}</Text>,
       <Value key="light" value={light} />,
       <Value key="dark" value={dark === light ? '' : dark} />,
     ],
   }))
-  return <Table head={['Variable', 'Light', 'Dark']} rows={rows} />
+  return <Table head={['Variable', 'Used for', 'Light', 'Dark']} rows={rows} />
 }
 
 /** Calls, elements and text in backticks. */
