@@ -265,9 +265,9 @@ describe('disconnecting', () => {
     const account = await connect(client, server)
     server.fault('/revoke', { status: 500, body: 'no' })
     expect(await client.disconnect(account.id)).toMatchObject({
-      status: 'removed',
+      status: 'pending',
       manageUrl: 'https://acme.example/apps',
-      error: { name: 'LatchkeyError' },
+      error: { name: 'LatchkeyError', code: 'temporarily_unavailable' },
     })
     expect(client.getSnapshot().accounts).toEqual({})
     expect(recordKey()).toBe('')

@@ -36,7 +36,11 @@ const UNREACHED: readonly ErrorCode[] = ['network', 'timeout', 'temporarily_unav
 export const isUnreached = ({ code }: LatchkeyError): boolean => UNREACHED.includes(code)
 
 /** Notes that an account has still to be ended. */
-export async function owe({ secrets, writer }: AccountStore, account: ConnectedAccount, secret?: Secret): Promise<void> {
+export async function owe(
+  { secrets, writer }: AccountStore,
+  account: ConnectedAccount,
+  secret?: Secret,
+): Promise<void> {
   const { id, provider, issuer, resource, custody, connectedAt, rev } = account
   const facts = { id, provider, issuer, resource, custody, connectedAt, rev, label: '', status: account.status }
   const kept = { ...facts, scopes: [], missingScopes: [], renewable: false } satisfies ConnectedAccount
