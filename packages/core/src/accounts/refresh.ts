@@ -139,7 +139,8 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
 
   const owing: Refresher['owing'] = async (account, error, secret) => {
     const { isUnreached, owe } = await import('./owed.ts')
-    if (!isUnreached(error)) return undefined
+    // Connected again meanwhile: that stays.
+    if (!isUnreached(error) || accounts.store.getState().accounts[account.id]) return undefined
     const manageUrl = accounts.providers.find(({ id }) => id === account.provider)?.manageUrl
     return owe(accounts, account, secret).then(
       () => ({ status: 'pending', manageUrl, error }),
