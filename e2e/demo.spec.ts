@@ -204,7 +204,14 @@ test('disconnect reports when the provider could not be reached', { tag: '@vault
   await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click()
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
-  await expect(card(page, 'github')).toContainText(/Removed here/i)
+  if (custody !== 'browser') return expect(card(page, 'github')).toContainText(/Removed here/i)
+  await expect(card(page, 'github')).toContainText(/Disconnected here/i)
+  const [token = ''] = await shownTokens('github')
+  expect(await isLive('github', token)).toBe(true)
+  // Kept, and finished once the page is online again.
+  await page.unroute('**/api/latchkey/revoke')
+  await page.evaluate(() => dispatchEvent(new Event('online')))
+  await expect.poll(() => isLive('github', token)).toBe(false)
 })
 
 test('no secret can be read in storage, and none is written to the console', async ({ page }) => {

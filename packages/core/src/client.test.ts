@@ -265,9 +265,9 @@ describe('disconnecting', () => {
     const account = await connect(client, server)
     server.fault('/revoke', { status: 500, body: 'no' })
     expect(await client.disconnect(account.id)).toMatchObject({
-      status: 'removed',
+      status: 'pending',
       manageUrl: 'https://acme.example/apps',
-      error: { name: 'LatchkeyError' },
+      error: { name: 'LatchkeyError', code: 'temporarily_unavailable' },
     })
     expect(client.getSnapshot().accounts).toEqual({})
     expect(recordKey()).toBe('')
@@ -320,6 +320,70 @@ describe('disconnecting', () => {
     await one.disconnect(account.id)
     expect(await failure(two.getToken('acme'))).toMatchObject({ code: 'login_required' })
     expect(recordKey()).toBe('')
+  })
+
+  it.each([
+    ['the network is away', () => vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')))],
+    ['the provider is away', () => server.fault('/revoke', { status: 503, body: '' })],
+  ])('is finished later where %s: the token is kept for that alone, encrypted', async (_why, fail) => {
+    const client = tab({ providers: [acme(server, { manageUrl: 'https://acme.example/apps' })] })
+    const account = await connect(client, server)
+    fail()
+    const receipt = await client.disconnect(account.id)
+    expect(receipt).toMatchObject({ status: 'pending', manageUrl: 'https://acme.example/apps' })
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(recordKey()).toBe('')
+    expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toMatch(/sealed/)
+    expect(await readableStorage()).not.toMatch(/CANARY|Ada|ada/)
+    expect(await failure(tab().getToken('acme'))).toMatchObject({ code: 'login_required' })
+    vi.unstubAllGlobals()
+    // A page that is opened later.
+    const end = tab().mount()
+    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    end()
+    expect(new Set(server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))).size).toBe(2)
+    expect(server.isLive((await connect(tab(), server)) && (await tab().getToken('acme')))).toBe(true)
+  })
+
+  it('is finished as soon as the page is online again', async () => {
+    const client = tab()
+    const account = await connect(client, server)
+    const end = client.mount()
+    const online = vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false)
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')))
+    expect(await client.disconnect(account.id)).toMatchObject({ status: 'pending' })
+    expect(server.to('/revoke')).toEqual([])
+    vi.unstubAllGlobals()
+    online.mockRestore()
+    // What follows it loads first.
+    await eventually(() => {
+      dispatchEvent(new Event('online'))
+      expect(server.to('/revoke')).toHaveLength(2)
+    })
+    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    end()
+  })
+
+  it('is not finished for an account that is connected again: that could end the new grant', async () => {
+    const client = tab()
+    const account = await connect(client, server)
+    server.fault('/revoke', { status: 503, body: '' })
+    expect(await client.disconnect(account.id)).toMatchObject({ status: 'pending' })
+    const before = server.to('/revoke').length
+    await connect(client, server)
+    const end = client.mount()
+    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    end()
+    expect(server.to('/revoke')).toHaveLength(before)
+  })
+
+  it('a signed-out page owes nothing', async () => {
+    const client = tab()
+    const account = await connect(client, server)
+    server.fault('/revoke', { status: 503, body: '' })
+    await client.disconnect(account.id)
+    await client.signOut()
+    expect(Object.keys(localStorage).filter((key) => key.startsWith('latchkey:'))).toEqual([])
   })
 
   it('disconnects all, each with its own receipt', async () => {

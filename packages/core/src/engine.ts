@@ -165,6 +165,14 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       throw error
     })
   }
+  const debts = once(async () =>
+    (await import('./accounts/owed.ts')).createDebts(accounts, endpoints, async (one) => (await vault()).end(one)),
+  )
+  /** What disconnects left to do is done now, or once a server can be reached. */
+  async function followDebts(): Promise<void> {
+    const owes = (await page.records.names()).some((name) => name.startsWith('owed:'))
+    if (owes && mounted?.aborted === false) (await debts()).follow(mounted)
+  }
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
@@ -225,13 +233,15 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       if (!account) return { status: 'removed' }
       // Gone here first, whatever the provider will say.
       await accounts.forget(id)
-      try {
-        return await (account.custody === 'vault'
-          ? (await vault()).disconnect(account)
-          : (await refresher()).revoke(account))
-      } catch (error) {
-        return { status: 'removed', error: asLatchkeyError(error, 'network', 'The provider could not be told.') }
-      }
+      const receipt = await (account.custody === 'vault'
+        ? vault().then((it) => it.disconnect(account))
+        : refresher().then((it) => it.revoke(account))
+      ).catch(async (thrown): Promise<DisconnectReceipt> => {
+        const error = asLatchkeyError(thrown, 'network', 'The server could not be told.')
+        return (await (await refresher()).owing(account, error)) ?? { status: 'removed', error }
+      })
+      if (receipt.status === 'pending') followDebts().catch(() => {})
+      return receipt
     },
     async disconnectAll() {
       const ids = Object.keys(store.getState().accounts)
@@ -263,6 +273,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       // What the server did meanwhile. Where it cannot be asked, what is known stays.
       if (hasVaulted()) sync().catch(() => {})
       keepFresh(accounts, refresher, signal)
+      followDebts().catch(() => {})
       engine.resume().catch(() => {})
     },
   }

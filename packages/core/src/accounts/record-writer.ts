@@ -4,7 +4,7 @@ import { parseRecord, type StoredRecord, VERSION } from './account-records.ts'
 import type { Page } from './page.ts'
 
 /** Every name that we write. Another program's keys with our prefix are not among them. */
-const OURS = /^(?:(?:unreadable:)?[a-z0-9-]+\.[\w-]{22}|(?:default|agent):.*|v|index|imported)$/s
+const OURS = /^(?:(?:unreadable:)?[a-z0-9-]+\.[\w-]{22}|(?:default|agent|owed):.*|v|index|imported)$/s
 
 /** Writes what {@link Records} reads. A write touches the key of one account and holds no other. */
 export interface RecordWriter {
@@ -20,8 +20,8 @@ export interface RecordWriter {
   remove(id: string): Promise<void>
   /** Removes every key of this person of the app, and none of another's. */
   clear(): Promise<void>
-  /** Notes that something which happens once has happened; `has` tells. */
-  mark(what: string): Promise<void>
+  /** Notes something under a name: that it happened once, which `has` tells, or more of it. */
+  note(name: string, value?: object): Promise<void>
   writeDefault(provider: string, account: string): Promise<void>
   writeExcluded(agent: string, excluded: readonly string[]): Promise<void>
 }
@@ -76,7 +76,7 @@ export function createRecordWriter({ storage, records: { key, names } }: Page): 
       await storage.removeItem(key('index'))
       await storage.removeItem(key('v'))
     },
-    mark: (what) => set(what, {}),
+    note: (name, value = {}) => set(name, value),
     writeDefault: (provider, account) => set(`default:${provider}`, { account }),
     writeExcluded: (agent, excluded) => set(`agent:${agent}`, { excluded }),
   }

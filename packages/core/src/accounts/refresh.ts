@@ -12,7 +12,9 @@ import type { Held, Secret } from './secret-store.ts'
 export type DisconnectReceipt =
   /** Ended at the provider: these tokens. */
   | { status: 'revoked'; tokens: RevokedToken[] }
-  /** Only removed here: the provider has no revocation for it, or could not be reached. */
+  /** Removed here. The provider, or the server that has it, could not be reached: it is told when it can be. */
+  | { status: 'pending'; manageUrl?: string; error: LatchkeyError }
+  /** Only removed here: the provider has no revocation for it, or refused it. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
 /** Milliseconds that a disconnect gives to a refresh under way, whose new token is then the one to revoke. */
@@ -33,6 +35,8 @@ export interface Refresher {
   refused(account: ConnectedAccount): Promise<ConnectedAccount>
   /** Removes what is left of a forgotten account and tells the provider. Never rejects. */
   revoke(account: ConnectedAccount): Promise<DisconnectReceipt>
+  /** The receipt of a disconnect that is finished later; undefined where another try is of no use, or cannot be noted. */
+  owing(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt | undefined>
   /** Reads the person's name and picture again. */
   refreshProfile(id: string, access_token: string): Promise<ConnectedAccount>
 }
@@ -133,8 +137,20 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     return pending
   }
 
+  const owing: Refresher['owing'] = async (account, error, secret) => {
+    const { isUnreached, owe } = await import('./owed.ts')
+    // Connected again meanwhile: that stays.
+    if (!isUnreached(error) || accounts.store.getState().accounts[account.id]) return undefined
+    const manageUrl = accounts.providers.find(({ id }) => id === account.provider)?.manageUrl
+    return owe(accounts, account, secret).then(
+      () => ({ status: 'pending', manageUrl, error }),
+      () => undefined,
+    )
+  }
+
   return {
     refresh,
+    owing,
     waitsUntil: waits.until,
     online: waits.online,
     async refused(account) {
@@ -148,9 +164,10 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     async revoke(account) {
       const provider = accounts.providers.find(({ id }) => id === account.provider)
       const removed = { status: 'removed', manageUrl: provider?.manageUrl } as const
+      let secret: Secret | undefined
       try {
         await secrets.inTurn(account.id, async () => {}, GRACE).catch(() => {})
-        const token = await secrets.exclusive(account.id, async () => {
+        secret = await secrets.exclusive(account.id, async () => {
           // Connected again meanwhile: that stays, and a revocation could end its grant too.
           const newest = accounts.store.getState().accounts[account.id]
           if (newest && newest.connectedAt !== account.connectedAt) return undefined
@@ -158,16 +175,16 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
           await secrets.remove(account).catch(accounts.unavailable)
           // Once more: a refresh in another tab may have written it back before this lock came free.
           await accounts.forget(account.id)
-          return held?.secret.token
+          return held?.secret
         })
-        if (!provider || provider.kind === 'api-key' || !token) return removed
+        if (!provider || provider.kind === 'api-key' || !secret?.token) return removed
         // An MCP server's token is revoked where it came from.
         if (!isMcp(provider) && bindingChange(provider, account)) return removed
-        const answer = await (await endpoints.endpoint(provider, token)).revoke(token)
+        const answer = await (await endpoints.endpoint(provider, secret.token)).revoke(secret.token)
         return answer.status === 'revoked' ? answer : removed
-      } catch (error) {
-        const name = provider?.name ?? account.provider
-        return { ...removed, error: asLatchkeyError(error, 'network', `${name} could not be told.`) }
+      } catch (cause) {
+        const error = asLatchkeyError(cause, 'network', `${provider?.name ?? account.provider} could not be told.`)
+        return (secret && (await owing(account, error, secret))) ?? { ...removed, error }
       }
     },
     async refreshProfile(id, access_token) {

@@ -55,6 +55,9 @@ export interface Secrets {
   remove(account: ConnectedAccount, what?: 'gone' | 'ended'): Promise<void>
   /** What all tabs know of an account without a secret. */
   mark(accountId: string): Promise<'gone' | 'ended' | undefined>
+  /** Seals a secret of an account that is gone, for its revocation. As an account's own secret it does not open. */
+  sealApart(account: ConnectedAccount, secret: Secret): Promise<string>
+  unsealApart(account: ConnectedAccount, sealed: string): Promise<Secret | undefined>
   /** Lets go of everything this page holds. */
   forget(): void
   /**
@@ -85,6 +88,7 @@ export function createSecrets(
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
   const context = ({ id, provider, issuer }: ConnectedAccount) => [prefix, provider, issuer, id].join('\n')
+  const apart = (account: ConnectedAccount) => `owed\n${context(account)}`
 
   async function open(account: ConnectedAccount, sealed: string, rev: number): Promise<Held | undefined> {
     try {
@@ -183,6 +187,11 @@ export function createSecrets(
     async mark(accountId) {
       const row = await database?.get<Row>('secrets', accountId).catch(() => undefined)
       return row?.sealed === null ? 'gone' : row?.sealed === '' ? 'ended' : undefined
+    },
+    sealApart: (account, secret) => seal.seal(JSON.stringify(secret), apart(account)),
+    async unsealApart(account, sealed) {
+      const text = await seal.unseal(sealed, apart(account))
+      return text === undefined ? undefined : (JSON.parse(text) as Secret)
     },
     forget() {
       memory.clear()

@@ -27,6 +27,8 @@ export async function sweep({ store, storage, records, writer, database }: Accou
     }
   }
   // What the next start looks at.
-  if (left === 0 && Object.keys(store.getState().accounts).length === 0) await storage.removeItem(records.key('v'))
+  const owes = (await records.names()).some((name) => name.startsWith('owed:'))
+  if (left === 0 && !owes && Object.keys(store.getState().accounts).length === 0)
+    await storage.removeItem(records.key('v'))
   return left
 }

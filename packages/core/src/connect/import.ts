@@ -36,7 +36,7 @@ export async function readIdentities(accounts: AccountStore, adopt: Adopter['ado
         found.push(await adopt(provider, { token, expiresAt }, began, { profile, granted }))
       }
     }
-    await writer.mark('imported')
+    await writer.note('imported')
     return found
   } finally {
     // Kept only where the accounts live in this page alone: then another start finds them again.

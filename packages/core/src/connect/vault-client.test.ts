@@ -148,6 +148,33 @@ it('the server disconnects, and accounts that it ended elsewhere are removed her
   await eventually(() => expect(client.getSnapshot().accounts).toEqual({}))
 })
 
+it('a server that cannot be reached is told of a disconnect later, unless the account was connected again', async () => {
+  await connectGitHub()
+  client.mount()
+  const away = () => Promise.reject(new TypeError('Failed to fetch'))
+  broker.faults[`DELETE accounts/${ID}`] = away
+  expect(await client.disconnect(ID)).toMatchObject({ status: 'pending' })
+  // The server still has it: it does not come back here, nor in a page that is opened now.
+  await client.getConnectedAccounts()
+  const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })
+  other.mount()
+  await eventually(() => expect(broker.sent.filter(({ route }) => route === 'GET accounts').length).toBeGreaterThan(1))
+  expect([client, other].map((one) => one.getSnapshot().accounts)).toEqual([{}, {}])
+  delete broker.faults[`DELETE accounts/${ID}`]
+  dispatchEvent(new Event('online'))
+  await eventually(() => expect(broker.kept.size).toBe(0))
+
+  await connectGitHub()
+  broker.faults[`DELETE accounts/${ID}`] = away
+  expect(await client.disconnect(ID)).toMatchObject({ status: 'pending' })
+  delete broker.faults[`DELETE accounts/${ID}`]
+  // In another browser.
+  broker.kept.set(ID, fact(ID, { connectedAt: 2 }))
+  dispatchEvent(new Event('online'))
+  await eventually(() => expect(localStorage.getItem(`latchkey:owed:${ID}`)).toBeNull())
+  expect(broker.kept.size).toBe(1)
+})
+
 it('another browser of the same person loads the accounts at start, if custody is given', async () => {
   broker.kept.set(ID, fact(ID))
   const other = createLatchkey({ providers: [github(), kaggle()], broker: '/api/latchkey', custody: 'vault' })

@@ -1,4 +1,5 @@
 import type { AccountStore } from '../accounts/account-store.ts'
+import { owed } from '../accounts/owed.ts'
 import type { DisconnectReceipt } from '../accounts/refresh.ts'
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
@@ -23,7 +24,12 @@ export interface VaultClient {
   /** Stops the use of an account on the server, for every browser and agent, or ends that. */
   pause(id: string, paused: boolean): Promise<void>
   disconnect(account: ConnectedAccount): Promise<DisconnectReceipt>
+  /** Ends an account that was disconnected here before, unless it was connected again since. */
+  end(account: ConnectedAccount): Promise<void>
 }
+
+/** An account until it is connected again. */
+const generation = ({ id, connectedAt }: ConnectedAccount) => `${id} ${connectedAt}`
 
 export function createVaultClient(accounts: AccountStore): VaultClient {
   const { options, store } = accounts
@@ -53,7 +59,10 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
     async sync() {
       const before = vaulted()
       const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
+      // Disconnected here, and the server was not told yet.
+      const ended = new Set((await owed(accounts)).map(({ account }) => generation(account)))
       for (const account of answer.accounts) {
+        if (ended.has(generation(account))) continue
         if (accounts.providers.some(({ id }) => id === account.provider)) await keep(account)
       }
       const known = new Set(answer.accounts.map(({ id }) => id))
@@ -95,6 +104,10 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       if (!error) return removed
       const { codeFromServer } = await import('../protocol/error-codes.ts')
       return { ...removed, error: new LatchkeyError(codeFromServer(error, 'temporarily_unavailable'), message) }
+    },
+    async end(account) {
+      const { accounts: kept } = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
+      if (kept.some((one) => generation(one) === generation(account))) await client.disconnect(account)
     },
     async ready() {
       await client.sync().catch(() => {})

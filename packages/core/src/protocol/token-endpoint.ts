@@ -182,6 +182,7 @@ export function authorizationServer(provider: OAuthProvider, options: DirectOpti
           try {
             const hinted = { ...strict, additionalParameters: { token_type_hint } }
             const answered = await oauth.revocationRequest(server, client, auth, value, hinted)
+            if (http.isAway(answered)) throw http.unavailable(provider, answered)
             // Unknown tokens are revoked tokens: Google says 400 where RFC 7009 §2.2 says 200.
             if (answered.status !== 400) await oauth.processRevocationResponse(answered)
             else if (parseObject(await http.readText(answered))?.error === 'unsupported_token_type') continue

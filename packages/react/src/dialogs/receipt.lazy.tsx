@@ -26,9 +26,16 @@ export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps)
   }
   const manageUrl = receipt.manageUrl ?? provider.manageUrl
   const { error } = receipt
-  const sentence = error
-    ? messages.removedUntold(name, error.code === 'network' ? messages.untoldNetwork : messages.untoldOther, account)
-    : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
+  const sentence =
+    receipt.status === 'pending'
+      ? messages.removedPending(name, account)
+      : error
+        ? messages.removedUntold(
+            name,
+            error.code === 'network' ? messages.untoldNetwork : messages.untoldOther,
+            account,
+          )
+        : (provider.kind === 'api-key' ? messages.removedKey : messages.removed)(name, account)
   return (
     <Notice tone="warning" actions={dismiss}>
       {sentence}{' '}

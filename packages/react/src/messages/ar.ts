@@ -274,6 +274,8 @@ export const arabic: Messages = {
     `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. قد تبقى صلاحية الوصول سارية لدى ${iso(name)} إلى أن تُلغى هناك.`,
   removedUntold: (name, why, account) =>
     `أُزيل من هنا${account ? `: ${iso(account)}` : ''}. تعذّر إلغاء صلاحية الوصول لدى ${iso(name)}: ${why}`,
+  removedPending: (name, account) =>
+    `فُصل هنا${account ? `: ${iso(account)}` : ''}. سيُلغى الوصول لدى ${iso(name)} عندما يصبح الاتصال به ممكنًا.`,
   untoldNetwork: 'فشل الاتصال.',
   untoldOther: 'كان الرد خطأ.',
   manage: (name) => `إلغاء الصلاحية لدى ${iso(name)}`,

@@ -269,6 +269,8 @@ export const german: Messages = {
     `Hier entfernt${account ? `: ${account}` : ''}. Bei ${name} bleibt der Zugriff womöglich gültig, bis Sie ihn dort widerrufen.`,
   removedUntold: (name, why, account) =>
     `Hier entfernt${account ? `: ${account}` : ''}. Der Zugriff konnte bei ${name} nicht widerrufen werden: ${why}`,
+  removedPending: (name, account) =>
+    `Hier getrennt${account ? `: ${account}` : ''}. Der Zugriff bei ${name} wird widerrufen, sobald ${name} wieder erreichbar ist.`,
   untoldNetwork: 'Die Verbindung kam nicht zustande.',
   untoldOther: 'Die Antwort war ein Fehler.',
   manage: (name) => `Bei ${name} widerrufen`,

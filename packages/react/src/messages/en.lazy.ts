@@ -164,6 +164,8 @@ export const laterEnglish = {
     `Removed here${account ? `: ${account}` : ''}. The access may stay valid at ${name} until you revoke it there.`,
   removedUntold: (name: string, why: string, account?: string) =>
     `Removed here${account ? `: ${account}` : ''}. The access could not be revoked at ${name}: ${why}`,
+  removedPending: (name: string, account?: string) =>
+    `Disconnected here${account ? `: ${account}` : ''}. The access at ${name} will be revoked when it can be reached.`,
   untoldNetwork: 'the connection failed.',
   untoldOther: 'it answered with an error.',
   manage: (name: string) => `Revoke it at ${name}`,

@@ -1,0 +1,119 @@
+// What a disconnect still owes: the revocation at a provider, or the word to the server that has the account, when these
+// could not be reached. It is kept beside the accounts, its token sealed as theirs are, and done once they answer.
+import { type ErrorCode, LatchkeyError } from '../errors.ts'
+import { isMcp } from '../provider.ts'
+import type { ConnectedAccount } from '../snapshot.ts'
+import type { AccountStore } from './account-store.ts'
+import { bindingChange } from './binding.ts'
+import type { Endpoints } from './endpoints.ts'
+import type { Secret } from './secret-store.ts'
+
+/** An account that is gone here, and not yet at its provider. */
+export interface Owed {
+  /** Without its person's name. */
+  account: ConnectedAccount
+  /** Its token; empty for one that the server has. */
+  sealed: string
+  since: number
+}
+
+/** Ends what is owed. */
+export interface Debts {
+  /** Tries everything that is owed, once. What is not reached stays. */
+  settle(): Promise<void>
+  /** Tries at once, when the browser is online again, and now and then, until nothing is owed or the signal ends it. */
+  follow(signal: AbortSignal): void
+}
+
+const NAME = 'owed:'
+/** Milliseconds until another try, and until the last. */
+const AGAIN = 5 * 60_000
+const GIVE_UP = 30 * 24 * 60 * 60_000
+
+const UNREACHED: readonly ErrorCode[] = ['network', 'timeout', 'temporarily_unavailable']
+
+/** Whether this says nothing about the account: another try may succeed. */
+export const isUnreached = ({ code }: LatchkeyError): boolean => UNREACHED.includes(code)
+
+/** Notes that an account has still to be ended. */
+export async function owe(
+  { secrets, writer }: AccountStore,
+  account: ConnectedAccount,
+  secret?: Secret,
+): Promise<void> {
+  const { id, provider, issuer, resource, custody, connectedAt, rev } = account
+  const facts = { id, provider, issuer, resource, custody, connectedAt, rev, label: '', status: account.status }
+  const kept = { ...facts, scopes: [], missingScopes: [], renewable: false } satisfies ConnectedAccount
+  const sealed = secret ? await secrets.sealApart(kept, secret) : ''
+  await writer.note(`${NAME}${id}`, { account: kept, sealed, since: Date.now() })
+}
+
+/** What is owed, as storage has it. */
+export async function owed({ records, storage }: AccountStore): Promise<Owed[]> {
+  const names = (await records.names()).filter((name) => name.startsWith(NAME))
+  const texts = await Promise.all(names.map((name) => storage.getItem(records.key(name))))
+  return texts.flatMap((text) => {
+    try {
+      const one = JSON.parse(text ?? '') as Owed
+      return typeof one.account.id === 'string' && typeof one.sealed === 'string' ? [one] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/** @param end tells the server, which has the account, that it is over. */
+export function createDebts(
+  accounts: AccountStore,
+  endpoints: Endpoints,
+  end: (account: ConnectedAccount) => Promise<void>,
+): Debts {
+  const { secrets, store, writer } = accounts
+
+  async function pay({ account, sealed }: Owed): Promise<void> {
+    const { accounts: connected, providers } = store.getState()
+    // Connected again, or just now: one revocation can end the whole grant of a person.
+    if (connected[account.id]) return
+    if (providers[account.provider]?.status === 'connecting') throw later('It is being connected.')
+    if (account.custody === 'vault') return end(account)
+    const provider = accounts.providers.find(({ id }) => id === account.provider)
+    if (!provider) throw later('The page does not list its provider.')
+    const secret = await secrets.unsealApart(account, sealed)
+    if (provider.kind === 'api-key' || !secret?.token) return
+    if (!isMcp(provider) && bindingChange(provider, account)) return
+    await (await endpoints.endpoint(provider, secret.token)).revoke(secret.token)
+  }
+
+  const settle = () =>
+    secrets.inTurn('owed', async () => {
+      for (const one of await owed(accounts)) {
+        const error = await pay(one).then(
+          () => undefined,
+          (thrown) => thrown,
+        )
+        const stays = error instanceof LatchkeyError && isUnreached(error) && Date.now() - one.since < GIVE_UP
+        if (!stays) await writer.remove(`${NAME}${one.account.id}`)
+      }
+    })
+
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let followed: AbortSignal | undefined
+  const round = async () => {
+    clearTimeout(timer)
+    if (navigator.onLine !== false) await settle().catch(() => {})
+    if (followed?.aborted === false && (await owed(accounts)).length > 0) timer = setTimeout(round, AGAIN)
+  }
+  return {
+    settle,
+    follow(signal) {
+      if (followed !== signal) {
+        addEventListener('online', round, { signal })
+        signal.addEventListener('abort', () => clearTimeout(timer))
+      }
+      followed = signal
+      round().catch(() => {})
+    },
+  }
+}
+
+const later = (why: string) => new LatchkeyError('temporarily_unavailable', why)
