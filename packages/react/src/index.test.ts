@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import * as surface from './index.ts'
+import { VARIABLES } from './parts/layer.tsx'
 import * as testing from './testing.ts'
 
 test('the public names', () => {
@@ -62,4 +64,10 @@ test('the public names', () => {
       "fakeAccount",
     ]
   `)
+})
+
+test('M4: dialogs and menus are given every variable of the style sheet', () => {
+  const css = readFileSync(new URL('styles.css', import.meta.url), 'utf8')
+  const set = css.slice(0, css.indexOf('.latchkey {')).matchAll(/(--latchkey-[\w-]+):/g)
+  expect([...VARIABLES].sort()).toEqual([...new Set([...set].map(([, name]) => name))].sort())
 })

@@ -4,6 +4,7 @@ import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/
 import { type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
 import { KitContext } from './hooks.ts'
 import type { MessageOverrides } from './messages/messages.ts'
+import { VoiceContext } from './ui/live-region.tsx'
 
 interface SharedProps {
   children?: ReactNode
@@ -78,6 +79,7 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
 
   const outerQueries = useContext(QueryClientContext)
   const [ownQueries] = useState(() => new QueryClient())
+  const [voice] = useState({})
 
   useEffect(() => client.mount(), [client])
 
@@ -124,7 +126,9 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   )
   return (
     <QueryClientProvider client={outerQueries ?? ownQueries}>
-      <KitContext.Provider value={kit}>{children}</KitContext.Provider>
+      <KitContext.Provider value={kit}>
+        <VoiceContext.Provider value={voice}>{children}</VoiceContext.Provider>
+      </KitContext.Provider>
     </QueryClientProvider>
   )
 }

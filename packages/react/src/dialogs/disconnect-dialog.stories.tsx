@@ -108,3 +108,26 @@ export const OpenedByTheApp: Story = {
     await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
   },
 }
+
+/** Variables of any element around the component reach what opens over the page. */
+export const InAWrapper: Story = {
+  args: { open: true },
+  decorators: [
+    (Story) => (
+      <div
+        style={
+          { '--latchkey-surface': '#fff6e5', '--latchkey-radius': '2px', '--latchkey-danger': '#7a1fa2' } as object
+        }
+      >
+        <Story />
+      </div>
+    ),
+  ],
+  play: async () => {
+    const dialog = await screen.findByRole('dialog')
+    await waitFor(() => expect(getComputedStyle(dialog).backgroundColor).toBe('rgb(255, 246, 229)'))
+    await expect(getComputedStyle(dialog).borderRadius).toBe('2px')
+    const button = within(dialog).getByRole('button', { name: 'Disconnect' })
+    await expect(getComputedStyle(button).backgroundColor).toBe('rgb(122, 31, 162)')
+  },
+}

@@ -39,6 +39,26 @@ test('a server renders loading cards, and the browser hydrates them without a wa
   container.remove()
 })
 
+test('M8: what a panel and a chat both show is said once', async () => {
+  const client = createFakeClient({ outcomes: { github: 'pending' } })
+  const request = { type: 'authorization_required', provider: 'github' } as const
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts />
+      <ConnectPrompt request={request} />
+    </LatchkeyProvider>,
+  )
+  const said = () =>
+    screen
+      .getAllByRole('status')
+      .map(({ textContent }) => textContent)
+      .filter(Boolean)
+  act(() => void client.connect('github'))
+  await waitFor(() => expect(said()).toEqual(['Connecting GitHub.']))
+  act(() => client.settle('github', fakeAccount()))
+  await waitFor(() => expect(said().filter((text) => text?.includes('now connected'))).toHaveLength(1))
+})
+
 test('profiles an hour old are read again where the provider answers browsers, and only ids are cached', async () => {
   const old = Date.now() - 2 * 3_600_000
   const client = createFakeClient({
