@@ -71,7 +71,7 @@ test('M15: a key form that opens in the chat is in view with all of its buttons'
     { width: 390, height: 740 },
   ]) {
     await page.setViewportSize(size)
-    await open(page)
+    await page.goto('/')
     for (const text of ['List my repositories', 'Search my mail for invoices', 'List my datasets']) {
       await say(page, text)
       await expect(conversation(page).getByRole('article', { name: 'Assistant' }).last()).toContainText('Not now')
@@ -142,7 +142,7 @@ test('m12: the data processor is named in words, and its SPIFFE IDs are in the d
 
 test('m13: with text of twice the size the demo grows, and nothing overlaps at 390 px', async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 })
-  await open(page).catch(() => {}) // The panel is closed here.
+  await page.goto('/')
   await say(page, 'List my repositories')
   await expect(asked(page)).toBeVisible()
   await box(page).fill('one line\nand another')

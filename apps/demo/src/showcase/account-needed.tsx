@@ -1,7 +1,14 @@
 import type { ConnectedAccount, ConnectRequest, Provider } from '@latchkey/core'
 import { readConnectRequest } from '@latchkey/core'
 import { isMcp } from '@latchkey/core/mcp'
-import { Account, ConnectPrompt, type MessageOverrides, useAccount, useAgentAccounts, useLatchkey } from '@latchkey/react'
+import {
+  Account,
+  ConnectPrompt,
+  type MessageOverrides,
+  useAccount,
+  useAgentAccounts,
+  useLatchkey,
+} from '@latchkey/react'
 import { isToolUIPart } from 'ai'
 import { useEffect, useRef, useState } from 'react'
 import { AGENT_ID } from '../agent.ts'

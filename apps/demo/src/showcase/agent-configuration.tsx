@@ -7,7 +7,7 @@ import {
   useAccounts,
   useAgentAccounts,
   useIdentities,
-  useProviders,
+  useLatchkey,
 } from '@latchkey/react'
 import { useId, useRef } from 'react'
 import { AGENT_ID, type McpExample } from '../agent.ts'
@@ -32,15 +32,15 @@ export function AgentConfiguration({ id, model, vault, hidden, examples, onAddSe
       <AgentAccounts />
       <Servers examples={examples} onAdd={onAddServers} />
       <details className="developer">
-        <summary>
+        <summary className="developer-head">
           <h2>Developer</h2>
         </summary>
         <Registrations />
-        <p className="hint">
-          {vault
-            ? `Tokens and keys are stored encrypted on the server (${vault}). Those of MCP servers are stored encrypted in this browser.`
-            : 'Tokens and keys are stored encrypted in this browser.'}
-        </p>
+        {vault && (
+          <p className="hint">
+            {`Tokens and keys are stored encrypted on the server (${vault}). Those of MCP servers are stored in this browser.`}
+          </p>
+        )}
       </details>
     </section>
   )
@@ -66,7 +66,7 @@ function AgentAccounts() {
   const { providers, setIncluded } = useAgentAccounts(AGENT_ID)
   const accounts = useAccounts()
   const carried = useIdentities({ agent: AGENT_ID }).providers
-  const names = useProviders().flatMap(({ id, name }) => (carried.includes(id) ? [name] : []))
+  const names = useLatchkey().providers.flatMap(({ id, name }) => (carried.includes(id) ? [name] : []))
   const headingId = useId()
   const carriedId = useId()
   const connected = providers.filter(({ id }) => accounts.some(({ provider }) => provider === id))
@@ -110,13 +110,14 @@ interface ServersProps {
 function Servers({ examples, onAdd }: ServersProps) {
   const place = useRef<HTMLElement>(null)
   const headingId = useId()
-  const providers = useProviders()
+  const { providers } = useAgentAccounts(AGENT_ID)
   const left = examples.filter(({ name }) => providers.every(({ id }) => id !== name))
 
   /** Enters a server as a person would, so that the same question is asked about it. */
   const enter = ({ name, url, clientId }: McpExample) => {
     const field = place.current?.querySelector('textarea')
     if (!field) return
+    field.focus()
     field.select()
     // Not by its value: what was typed comes back with undo.
     const entry = { url, ...(clientId && { auth: { type: 'oauth2', clientId } }) }
@@ -126,7 +127,7 @@ function Servers({ examples, onAdd }: ServersProps) {
   return (
     <section ref={place} className="section servers" aria-labelledby={headingId}>
       <h2 id={headingId}>MCP servers</h2>
-      <AddMcpServer onAdd={({ providers }) => onAdd(providers)} />
+      <AddMcpServer onAdd={(added) => onAdd(added.providers)} />
       {left.length > 0 && (
         <div className="to-try">
           <p className="hint">Servers to try</p>

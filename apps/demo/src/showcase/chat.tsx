@@ -86,7 +86,9 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
         {error && (
           <div className="notice" role="alert">
             <p>
-              {navigator.onLine ? "The assistant couldn't answer." : "You're offline. Try again when you're back online."}
+              {navigator.onLine
+                ? "The assistant couldn't answer."
+                : "You're offline. Try again when you're back online."}
             </p>
             <button type="button" className="button" onClick={() => regenerate()}>
               Try again

@@ -46,9 +46,9 @@ export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProp
         <div className="section">
           <h2>Connected Accounts</h2>
           <ul className="bones" aria-hidden="true" data-still={!busy || undefined}>
-            <li />
-            <li />
-            <li />
+            <li className="bone" />
+            <li className="bone" />
+            <li className="bone" />
           </ul>
         </div>
       </section>
