@@ -122,7 +122,8 @@ function Servers({ examples, onAdd }: ServersProps) {
     // Not by its value: what was typed comes back with undo.
     const entry = { url, ...(clientId && { auth: { type: 'oauth2', clientId } }) }
     document.execCommand('insertText', false, JSON.stringify({ mcpServers: { [name]: entry } }, null, 2))
-    field.form?.requestSubmit()
+    // Once the form knows of it.
+    requestAnimationFrame(() => field.form?.requestSubmit())
   }
   return (
     <section ref={place} className="section servers" aria-labelledby={headingId}>
