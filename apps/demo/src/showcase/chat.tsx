@@ -132,6 +132,7 @@ function useScrollToEnd(log: RefObject<HTMLDivElement | null>, messages: AgentMe
   }, [log])
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is shown for the status is at the end, too.
   useEffect(() => {
+    if (messages.length === 0) return
     const asked = messages.at(-1)?.role === 'user'
     if (atEnd.current || asked) log.current?.scrollTo({ top: log.current.scrollHeight })
   }, [log, messages, status])
