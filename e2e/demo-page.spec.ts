@@ -96,12 +96,13 @@ test('M13: a tool row says whose account it used after that is disconnected', as
 
 test('m12: a missing account is asked for once, in the words of the tool, and becomes a line', async ({ page }) => {
   await open(page)
-  await say(page, 'Use the projects and list my repositories')
+  // The program's tools are known once an account was connected, here or in a test before.
+  await say(page, 'Survey projects and list my repositories, use the projects')
   const answer = conversation(page).getByRole('article', { name: 'Assistant' })
   await expect(answer.locator('.tool')).toHaveCount(2)
   await expect(asked(page)).toHaveCount(1)
   await expect(asked(page)).toContainText(
-    /Connect GitHub to (list repositories and use the tools of projects|use the tools of projects and list repositories)/,
+    /Connect GitHub to list repositories and (use the tools of projects|survey projects)/,
   )
   await expect(answer).not.toContainText('_')
   await expect(answer.locator('.prose')).toHaveCount(0)
@@ -164,6 +165,9 @@ test('m13: with text of twice the size the demo grows, and nothing overlaps at 3
     expect(line, selector).toBeGreaterThanOrEqual(font)
   }
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
+  for (const name of ['Agent configuration', 'Send']) {
+    await expect(page.getByRole('button', { name })).toBeInViewport({ ratio: 1 })
+  }
 })
 
 test('m16: the accounts menu ends with its button, inside of the message box', async ({ page }) => {
