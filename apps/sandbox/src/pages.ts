@@ -186,7 +186,7 @@ export const keyPage = (brand: Brand, user: string, key?: string): Html =>
       : html`<h1>Your new token</h1><p>Copy it now. It isn't shown again.</p>
 <div class="key"><code id="key">${key}</code></div>
 <div class="answer keys"><a href="">Done</a><button class="main" type="button" id="copy">Copy</button></div>
-<footer role="status" id="said"></footer>
+<footer><span role="status" id="said"></span></footer>
 <script>${raw(COPY)}</script>`,
   )
 
