@@ -49,7 +49,7 @@ test('three accounts connect, Kaggle by keyboard alone, and the agent works with
   await tabTo(page, connect)
   await page.keyboard.press('Enter')
   const link = panel(page).getByRole('link', { name: 'Get API Key' })
-  await expect(link).toHaveAttribute('href', 'https://www.kaggle.com/settings/account')
+  await expect(link).toHaveAttribute('href', `${addresses.kaggle}/settings/account`)
   await expect(link).toHaveAttribute('target', '_blank')
   await expect(link).toHaveAttribute('rel', /noopener/)
   await tabTo(page, page.getByLabel('Kaggle API key'))

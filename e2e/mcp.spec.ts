@@ -68,6 +68,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   await expectConnected(page, 'ledger')
   await say(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
+  await page.getByText('Developer', { exact: true }).click()
   for (const words of ['Client metadata document', 'Registered in advance', 'Registered automatically']) {
     await expect(page.getByText(words)).toBeVisible()
   }
@@ -99,7 +100,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   // Revoked at the server: chat and card say so, the others stay.
   await backDoor('notes', 'revoke-all')
   await say(page, 'List notes')
-  await expect(prompt(page, 'notes')).toContainText('is needed')
+  await expect(prompt(page, 'notes')).toContainText('Connect notes to use the tools of notes')
   await expect(card(page, 'notes')).toHaveAttribute('data-status', 'needs-reconnect')
   await expectConnected(page, 'files', 'ledger')
 })
@@ -129,6 +130,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   await expectConnected(page, 'better')
   await say(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
+  await page.getByText('Developer', { exact: true }).click()
   for (const words of ['Registered in advance', 'Registered automatically'])
     await expect(page.getByText(words)).toBeVisible()
 
@@ -161,7 +163,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   // Revoked at the server: chat and card say so, the other stays.
   await backDoor('better', 'revoke-all')
   await say(page, 'Recall better notes')
-  await expect(prompt(page, 'better')).toContainText('is needed')
+  await expect(prompt(page, 'better')).toContainText('Connect better to')
   await expect(card(page, 'better')).toHaveAttribute('data-status', 'needs-reconnect')
   await expectConnected(page, 'shelf')
 })

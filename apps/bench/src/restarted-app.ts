@@ -42,7 +42,7 @@ const app = createApp({
   agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
   vault,
   sessionSecret,
-  mcp: { origins: mcpOrigins, example: '', clientMetadataUrl: CLIENT_METADATA_URL },
+  mcp: { origins: mcpOrigins, servers: [], clientMetadataUrl: CLIENT_METADATA_URL },
 })
 
 const providers = Object.values(createProviders(baseUrls))

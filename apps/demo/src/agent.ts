@@ -12,6 +12,14 @@ export interface Config {
   vault?: string
   /** URL of this app's client ID metadata document, for MCP servers. */
   clientMetadataUrl: string
-  /** `mcpServers` JSON of the stand-ins, to paste. */
-  mcpExample: string
+  /** MCP servers to try. */
+  mcpServers: McpExample[]
+}
+
+/** An MCP server to try. */
+export interface McpExample {
+  name: string
+  url: string
+  /** Of a client that is registered there already. A server without it registers the app by itself. */
+  clientId?: string
 }

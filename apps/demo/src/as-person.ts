@@ -42,6 +42,6 @@ export async function orAsk<T>(name: string, work: () => Promise<T>) {
     return await work()
   } catch (error) {
     if (!(error instanceof AuthorizationRequired)) throw error
-    return { ...error.request, message: `This needs your ${name} account.` }
+    return { ...error.request, message: `Connect ${name} and I'll continue.` }
   }
 }

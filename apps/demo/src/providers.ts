@@ -7,10 +7,12 @@ export type BaseUrls = Partial<Record<'github' | 'gmail' | 'kaggle', string>>
 
 /** The services that the agent works with. Browser and server create the same providers. */
 export function createProviders(baseUrls: BaseUrls) {
+  const keyUrl = baseUrls.kaggle && `${baseUrls.kaggle}/settings/account`
   return {
     github: github({ baseUrl: baseUrls.github }),
     gmail: gmail({ baseUrl: baseUrls.gmail }),
-    kaggle: kaggle({ baseUrl: baseUrls.kaggle }),
+    // A provider is data. People get the stand-in's keys from the stand-in, not from Kaggle.
+    kaggle: { ...kaggle({ baseUrl: baseUrls.kaggle }), ...(keyUrl && { keyUrl }) },
   }
 }
 

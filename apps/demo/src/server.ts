@@ -28,7 +28,7 @@ export interface ServerOptions extends BrokerOptions<string> {
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
-When a tool answers "authorization_required", say in one sentence which account is needed; the app shows a button for it.
+When a tool answers "authorization_required", the app asks for the account. Write nothing about it.
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who sent the message. */

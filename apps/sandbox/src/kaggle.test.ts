@@ -120,3 +120,15 @@ test('revoked credentials stop working and come back with a reset', async () => 
   await kaggle.reset()
   expect((await call(HELLO, bearer(token))).status).toBe(200)
 })
+
+test('the settings page makes a token, and shows it once', async () => {
+  const url = `${kaggle.url}/settings/account`
+  const before = await (await fetch(url)).text()
+  expect(before).toContain('Create New Token')
+  expect(before).not.toContain('KGAT_')
+  const made = await fetch(url, { method: 'POST' })
+  expect(made.headers.get('cache-control')).toBe('no-store')
+  const token = /KGAT_[0-9a-f]{32}/.exec(await made.text())?.[0] ?? ''
+  expect(await (await call(HELLO, bearer(token))).json()).toEqual({ userName: 'adalovelace' })
+  expect(await (await fetch(url)).text()).not.toContain('KGAT_')
+})

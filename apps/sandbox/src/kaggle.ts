@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { HTTPException } from 'hono/http-exception'
+import { keyPage } from './pages.ts'
 import {
   type AppContext,
   createStandIn,
@@ -52,6 +53,7 @@ const SEEDS: Seed[] = [
   ['citydata', 'Bicycle Traffic in Small Towns', 'Hourly counts from 118 counters', 240],
 ]
 
+const BRAND = { id: 'kaggle', name: 'Kaggle stand-in', hue: 235 }
 const PAGE = 20
 const TOKEN_LIFE = 365 * 86_400
 
@@ -144,6 +146,12 @@ export async function startKaggle(options: { port: number }): Promise<KaggleStan
         .slice(start, start + PAGE)
         .map(({ owner, slug, ...dataset }) => ({ ...dataset, ref: `${owner}/${slug}`, ownerName: owner })),
     })
+  })
+
+  app.get('/settings/account', async (c) => c.html(await keyPage(BRAND, 'adalovelace')))
+  app.post('/settings/account', async (c) => {
+    c.header('cache-control', 'no-store')
+    return c.html(await keyPage(BRAND, 'adalovelace', addCredentials('adalovelace').token))
   })
 
   app.post('/__sandbox/datasets', async (c) => {

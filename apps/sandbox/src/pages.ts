@@ -74,9 +74,26 @@ button.main:hover{filter:brightness(.92)}
 .scopes div{min-width:0}
 .answer{display:flex;gap:10px}
 .answer button{flex:1}
+.keys{margin-top:20px}
+.keys a{flex:1;align-self:center;color:var(--mark);text-align:center}
+.key{margin-top:20px;padding:12px 14px;border:1px solid var(--line);border-radius:10px;background:var(--soft);user-select:all}
 footer{margin-top:16px;color:var(--dim);font-size:.8125rem}
 @media(max-width:400px){body{padding:0;place-items:stretch}main{border:0;border-radius:0;box-shadow:none;padding:20px 16px}}
 `
+
+/** Copies the key on a page; where that is forbidden, selects it for the person to copy. */
+const COPY = `
+document.getElementById('copy').onclick = async () => {
+  const key = document.getElementById('key')
+  const said = document.getElementById('said')
+  try {
+    await navigator.clipboard.writeText(key.textContent)
+    said.textContent = 'Copied. Paste it into the app.'
+  } catch {
+    getSelection().selectAllChildren(key)
+    said.textContent = 'The token is selected. Copy it with your keyboard.'
+  }
+}`
 
 const CHECK = raw(
   '<svg viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="m4.5 10.5 3.5 3.5 7.5-8"/></svg>',
@@ -156,6 +173,21 @@ export const visitPage = (brand: Brand, words: string, isDone: boolean): Html =>
     isDone
       ? html`<h1>Done</h1><p>You can close this window and go back to the chat.</p>`
       : html`<h1>${words}</h1><p>The agent in your chat waits for this.</p><form method="post"><div class="answer"><button class="main">I agree</button></div></form>`,
+  )
+
+/** A person's API keys: makes one, and shows it this once. */
+export const keyPage = (brand: Brand, user: string, key?: string): Html =>
+  layout(
+    brand,
+    'Account settings',
+    key === undefined
+      ? html`<h1>Account settings</h1><p>API keys of ${user}. A key gives full access to the account. Everything here is made up, and no password is needed.</p>
+<form method="post" class="keys"><button class="main">Create New Token</button></form>`
+      : html`<h1>Your new token</h1><p>Copy it now. It isn't shown again.</p>
+<div class="key"><code id="key">${key}</code></div>
+<div class="answer keys"><a href="">Done</a><button class="main" type="button" id="copy">Copy</button></div>
+<footer><span role="status" id="said"></span></footer>
+<script>${raw(COPY)}</script>`,
   )
 
 export const errorPage = (brand: Brand, message: string): Html =>

@@ -22,6 +22,7 @@ console.log(`Sandbox is ready.
 Sandbox credentials for Kaggle (made up, good until this program ends):
   kaggle.json      ${JSON.stringify({ username, key })}
   API token        ${token}
+  More tokens      ${kaggle.url}/settings/account
 `)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close())

@@ -4,87 +4,143 @@ import {
   AddMcpServer,
   ConnectedAccounts,
   Registrations,
+  useAccounts,
   useAgentAccounts,
   useIdentities,
   useLatchkey,
 } from '@latchkey/react'
-import { useId } from 'react'
-import { AGENT_ID } from '../agent.ts'
+import { useId, useRef } from 'react'
+import { AGENT_ID, type McpExample } from '../agent.ts'
 
 interface AgentConfigurationProps {
   id: string
   model: string
   vault: string | undefined
   hidden: boolean
-  /** `mcpServers` JSON to try. */
-  mcpExample: string
+  /** MCP servers to try. */
+  examples: McpExample[]
   onAddServers: (servers: McpProvider[]) => void
 }
 
 /** The agent, the connected accounts, and which of them the agent may use. */
-export function AgentConfiguration({ id, model, vault, hidden, mcpExample, onAddServers }: AgentConfigurationProps) {
+export function AgentConfiguration({ id, model, vault, hidden, examples, onAddServers }: AgentConfigurationProps) {
   return (
     // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
-      <div className="agent">
-        <span className="agent-mark" aria-hidden="true">
-          A
-        </span>
-        <div>
-          <h2>Assistant</h2>
-          <p>Model: {model}</p>
-        </div>
-      </div>
+      <AgentHead model={model} />
       <ConnectedAccounts />
-      {vault && (
-        <p className="hint">
-          {`Tokens and keys are kept on the server (${vault}), encrypted; none of them reaches this browser. Only those of MCP servers are kept here, sealed.`}
-        </p>
-      )}
-      <AddMcpServer onAdd={({ providers }) => onAddServers(providers)} />
-      <details className="hint">
-        <summary>MCP servers to try</summary>
-        <pre>{mcpExample}</pre>
-      </details>
-      <Registrations />
       <AgentAccounts />
+      <Servers examples={examples} onAdd={onAddServers} />
+      <details className="developer">
+        <summary className="developer-head">
+          <h2>Developer</h2>
+        </summary>
+        <Registrations />
+        {vault && (
+          <p className="hint">
+            {`Tokens and keys are stored encrypted on the server (${vault}). Those of MCP servers are stored in this browser.`}
+          </p>
+        )}
+      </details>
     </section>
   )
 }
 
-/** A checkbox per provider. An account that is not ticked stays connected, but no request of this agent carries it. */
+/** The agent's name and model. */
+export function AgentHead({ model }: { model: string }) {
+  return (
+    <div className="agent">
+      <span className="agent-mark" aria-hidden="true">
+        A
+      </span>
+      <div>
+        <h2>Assistant</h2>
+        <p>Model: {model}</p>
+      </div>
+    </div>
+  )
+}
+
+/** A checkbox for each provider with an account. One that is not ticked stays connected, but no request carries it. */
 function AgentAccounts() {
-  const client = useLatchkey()
   const { providers, setIncluded } = useAgentAccounts(AGENT_ID)
+  const accounts = useAccounts()
   const carried = useIdentities({ agent: AGENT_ID }).providers
-  const nameOf = (providerId: string) => client.providers.find(({ id }) => id === providerId)?.name ?? providerId
+  const names = useLatchkey().providers.flatMap(({ id, name }) => (carried.includes(id) ? [name] : []))
   const headingId = useId()
   const carriedId = useId()
+  const connected = providers.filter(({ id }) => accounts.some(({ provider }) => provider === id))
   return (
-    <fieldset className="uses" aria-labelledby={headingId} aria-describedby={carriedId}>
+    <fieldset className="section" aria-labelledby={headingId} aria-describedby={carriedId}>
       <h2 id={headingId}>This agent uses</h2>
-      <ul>
-        {providers.map(({ id, included }) => (
-          <li key={id}>
-            <Account.Root asChild provider={id}>
-              <label>
-                <input
-                  type="checkbox"
-                  checked={included}
-                  onChange={(event) => setIncluded(id, event.currentTarget.checked)}
-                />
-                <Account.Icon className="icon" />
-                <Account.Name />
-              </label>
-            </Account.Root>
-          </li>
-        ))}
-      </ul>
+      {connected.length > 0 && (
+        <ul className="rows">
+          {connected.map(({ id, included }) => (
+            <li key={id}>
+              <Account.Root asChild provider={id}>
+                <label>
+                  <input
+                    type="checkbox"
+                    checked={included}
+                    onChange={(event) => setIncluded(id, event.currentTarget.checked)}
+                  />
+                  <Account.Icon className="icon" />
+                  <Account.Name />
+                </label>
+              </Account.Root>
+            </li>
+          ))}
+        </ul>
+      )}
       <p id={carriedId} className="hint">
-        {carried.length > 0
-          ? `The next message carries ${new Intl.ListFormat('en').format(carried.map(nameOf))}.`
-          : 'The next message carries no account.'}
+        {names.length > 0
+          ? `Your agent will use ${new Intl.ListFormat('en').format(names)}.`
+          : 'Your agent will use no account.'}
       </p>
     </fieldset>
+  )
+}
+
+interface ServersProps {
+  examples: McpExample[]
+  onAdd: (servers: McpProvider[]) => void
+}
+
+/** Adds MCP servers: any by its URL, and those to try with one click. */
+function Servers({ examples, onAdd }: ServersProps) {
+  const place = useRef<HTMLElement>(null)
+  const headingId = useId()
+  const { providers } = useAgentAccounts(AGENT_ID)
+  const left = examples.filter(({ name }) => providers.every(({ id }) => id !== name))
+
+  /** Enters a server as a person would, so that the same question is asked about it. */
+  const enter = ({ name, url, clientId }: McpExample) => {
+    const field = place.current?.querySelector('textarea')
+    if (!field) return
+    field.focus()
+    field.select()
+    // Not by its value: what was typed comes back with undo.
+    const entry = { url, ...(clientId && { auth: { type: 'oauth2', clientId } }) }
+    document.execCommand('insertText', false, JSON.stringify({ mcpServers: { [name]: entry } }, null, 2))
+    // Once the form knows of it.
+    requestAnimationFrame(() => field.form?.requestSubmit())
+  }
+  return (
+    <section ref={place} className="section servers" aria-labelledby={headingId}>
+      <h2 id={headingId}>MCP servers</h2>
+      <AddMcpServer onAdd={(added) => onAdd(added.providers)} />
+      {left.length > 0 && (
+        <div className="to-try">
+          <p className="hint">Servers to try</p>
+          <div className="chips">
+            {left.map((example) => (
+              <button key={example.name} type="button" className="chip" onClick={() => enter(example)}>
+                {example.name}
+              </button>
+            ))}
+          </div>
+        </div>
+      )}
+    </section>
   )
 }

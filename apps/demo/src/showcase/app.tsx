@@ -1,17 +1,54 @@
-import type { Provider } from '@latchkey/core'
 import { LatchkeyProvider } from '@latchkey/react'
-import { useRef, useState, useSyncExternalStore } from 'react'
+import { useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Config } from '../agent.ts'
+import { createProviders } from '../providers.ts'
+import { MESSAGES } from './account-needed.tsx'
 import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
+import { useConfig } from './config.ts'
 import { loadServers, saveServers } from './servers.ts'
+import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
 
-/** An agent web UI: the chat, and the configuration of the agent beside it. */
-export function App({ providers, config }: { providers: Provider[]; config: Config }) {
+/** An agent web UI: the chat, and the configuration of the agent beside it. Both are drawn before the server answers. */
+export function App({ first }: { first: Promise<Config | undefined> }) {
+  const { config, ...waiting } = useConfig(first)
   const [open, toggle, show] = usePanel()
+  return (
+    <div className="app">
+      <header className="bar">
+        <h1>
+          <KeyMark />
+          <span>
+            Latchkey <span className="extra">demo</span>
+          </span>
+        </h1>
+        <button type="button" className="button" aria-expanded={open} aria-controls={PANEL_ID} onClick={toggle}>
+          <PanelMark /> Agent configuration
+        </button>
+      </header>
+      <main data-panel={open ? 'open' : 'closed'}>
+        {config ? (
+          <Agent config={config} panelOpen={open} onShowPanel={show} />
+        ) : (
+          <Waiting panelId={PANEL_ID} panelOpen={open} {...waiting} />
+        )}
+      </main>
+    </div>
+  )
+}
+
+interface AgentProps {
+  config: Config
+  panelOpen: boolean
+  onShowPanel: () => void
+}
+
+/** The chat and the panel, with the accounts of the person. */
+function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
+  const providers = useMemo(() => Object.values(createProviders(config.baseUrls)), [config])
   const [servers, setServers] = useState(loadServers)
   const draft = useRef<Draft>(null)
   return (
@@ -23,40 +60,26 @@ export function App({ providers, config }: { providers: Provider[]; config: Conf
       providers={[...providers, ...servers.filter(({ id }) => providers.every((one) => one.id !== id))]}
       custody={config.vault ? 'vault' : undefined}
       app={{ client_name: 'Latchkey demo', clientMetadataUrl: config.clientMetadataUrl }}
+      messages={MESSAGES}
       keep={() => draft.current?.text || undefined}
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
-      <div className="app">
-        <header className="bar">
-          <h1>
-            <KeyMark />
-            <span>
-              Latchkey <span className="extra">demo</span>
-            </span>
-          </h1>
-          <button type="button" className="button" aria-expanded={open} aria-controls={PANEL_ID} onClick={toggle}>
-            <PanelMark /> Agent configuration
-          </button>
-        </header>
-        <main data-panel={open ? 'open' : 'closed'}>
-          <Chat
-            draft={draft}
-            onManage={() => {
-              show()
-              // Once it is there.
-              requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
-            }}
-          />
-          <AgentConfiguration
-            id={PANEL_ID}
-            model={config.model}
-            vault={config.vault}
-            hidden={!open}
-            mcpExample={config.mcpExample}
-            onAddServers={(added) => setServers(saveServers(added))}
-          />
-        </main>
-      </div>
+      <Chat
+        draft={draft}
+        onManage={() => {
+          onShowPanel()
+          // Once it is there.
+          requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
+        }}
+      />
+      <AgentConfiguration
+        id={PANEL_ID}
+        model={config.model}
+        vault={config.vault}
+        hidden={!panelOpen}
+        examples={config.mcpServers}
+        onAddServers={(added) => setServers(saveServers(added))}
+      />
     </LatchkeyProvider>
   )
 }

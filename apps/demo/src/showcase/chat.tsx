@@ -1,22 +1,14 @@
 import { useChat } from '@ai-sdk/react'
 import { isMcp } from '@latchkey/core/mcp'
 import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
-import { useLatchkey } from '@latchkey/react'
+import { AccountsMenu, useLatchkey } from '@latchkey/react'
 import { type ChatStatus, DefaultChatTransport } from 'ai'
 import { type Ref, type RefObject, useEffect, useRef, useState } from 'react'
 import { AGENT_ID } from '../agent.ts'
+import { Connected, type Ready } from './account-needed.tsx'
 import type { AgentMessage } from './agent-message.ts'
-import { Composer, type Draft } from './composer.tsx'
+import { Composer, type Draft, SUGGESTIONS } from './composer.tsx'
 import { Message } from './message.tsx'
-
-const SUGGESTIONS = [
-  'List my repositories',
-  'Search my mail for invoices',
-  'List my datasets',
-  'Run the datasets skill',
-  'Use code mode to count my repositories',
-  'Show the metrics',
-]
 
 /** The conversation with the agent. */
 export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
@@ -36,9 +28,14 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
   const log = useRef<HTMLDivElement>(null)
   useScrollToEnd(log, messages, status)
 
+  /** The accounts that were connected for a question, by the question's id: its answer is replaced then. */
+  const [connected, setConnected] = useState<Record<string, string[]>>({})
+
   // Two tools can wait for one account. The first to report it sends the message again; the second does nothing.
   const resumed = useRef<string>(undefined)
-  const resume = async (messageId: string, visitedPage?: string) => {
+  const resume = async (messageId: string, { account, visitedPage }: Ready) => {
+    const question = messages[messages.findIndex(({ id }) => id === messageId) - 1]?.id
+    if (question && account) setConnected((all) => ({ ...all, [question]: [...(all[question] ?? []), account] }))
     if (resumed.current === messageId) return
     resumed.current = messageId
     // The pressed button disappears with the answer that asked for the account, so move its focus to the conversation.
@@ -58,17 +55,29 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
   return (
     <section className="chat" aria-label="Chat">
       {/* aria-busy, so that screen readers read an answer when it is complete. */}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
-      <div ref={log} className="log" role="log" tabIndex={0} aria-label="Conversation" aria-busy={busy}>
+      <div
+        ref={log}
+        className="log"
+        role="log"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        aria-label="Conversation"
+        aria-busy={busy}
+        // A form that opens in an answer is shown with its buttons, not only with the field that has the focus.
+        onFocus={({ target }) => target.closest('form')?.scrollIntoView({ block: 'nearest' })}
+      >
         {messages.length === 0 && <Welcome />}
-        {messages.map((message) => (
+        {messages.flatMap((message) => [
           <Message
             key={message.id}
             message={message}
             // Only the last answer can be given again.
-            onAccountReady={message === messages.at(-1) ? (page) => resume(message.id, page) : undefined}
-          />
-        ))}
+            onAccountReady={message === messages.at(-1) ? (ready) => resume(message.id, ready) : undefined}
+          />,
+          ...[...new Set(connected[message.id])].map((account) => (
+            <Connected key={`${message.id} ${account}`} account={account} />
+          )),
+        ])}
         {status === 'submitted' && (
           <p className="thinking">
             <span className="spinner" aria-hidden="true" /> Thinking…
@@ -76,26 +85,36 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
         )}
         {error && (
           <div className="notice" role="alert">
-            <p>The assistant could not answer.</p>
+            <p>
+              {navigator.onLine
+                ? "The assistant couldn't answer."
+                : "You're offline. Try again when you're back online."}
+            </p>
             <button type="button" className="button" onClick={() => regenerate()}>
               Try again
             </button>
           </div>
         )}
       </div>
-      <Composer draft={draft} onManage={onManage} suggestions={SUGGESTIONS} busy={busy} onSend={send} onStop={stop} />
+      <Composer
+        draft={draft}
+        suggestions={messages.length === 0 ? SUGGESTIONS : []}
+        busy={busy}
+        onSend={send}
+        onStop={stop}
+      >
+        <AccountsMenu agent={AGENT_ID} className="carried" onManage={onManage} />
+      </Composer>
     </section>
   )
 }
 
-function Welcome() {
+/** What a conversation shows before its first message. */
+export function Welcome() {
   return (
     <div className="welcome">
-      <h2>Ask about your own accounts</h2>
-      <p>
-        This agent reads GitHub, Gmail and Kaggle as you. Connect an account under Agent configuration, or just ask:
-        when a tool needs one, it says so here.
-      </p>
+      <h2>Ask about your work</h2>
+      <p>I can use GitHub, Gmail and Kaggle. If I need an account, I'll ask.</p>
     </div>
   )
 }
@@ -113,6 +132,7 @@ function useScrollToEnd(log: RefObject<HTMLDivElement | null>, messages: AgentMe
   }, [log])
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is shown for the status is at the end, too.
   useEffect(() => {
+    if (messages.length === 0) return
     const asked = messages.at(-1)?.role === 'user'
     if (atEnd.current || asked) log.current?.scrollTo({ top: log.current.scrollHeight })
   }, [log, messages, status])

@@ -1,14 +1,16 @@
-import { AccountsMenu } from '@latchkey/react'
 import {
   type FormEvent,
   type KeyboardEvent,
   type MouseEvent,
+  type ReactNode,
   type Ref,
   useId,
   useImperativeHandle,
   useState,
 } from 'react'
-import { AGENT_ID } from '../agent.ts'
+
+/** What a person can ask first: one for each kind of account. */
+export const SUGGESTIONS = ['List my repositories', 'Search my mail for invoices', 'List my datasets']
 
 /** The message that is not sent yet, kept while a sign-in leaves the page. */
 export interface Draft {
@@ -17,17 +19,20 @@ export interface Draft {
 }
 
 interface ComposerProps {
-  draft: Ref<Draft>
-  /** Shows the panel with all accounts. */
-  onManage: () => void
+  draft?: Ref<Draft>
   suggestions: string[]
-  busy: boolean
-  onSend: (text: string) => void
-  onStop: () => void
+  /** Nothing can be sent yet. */
+  disabled?: boolean
+  /** An answer is coming. */
+  busy?: boolean
+  onSend?: (text: string) => void
+  onStop?: () => void
+  /** Beside the message. */
+  children?: ReactNode
 }
 
 /** The message box. Enter sends, also while an answer is coming; Shift+Enter starts a new line. */
-export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }: ComposerProps) {
+export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, children }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
   useImperativeHandle(draft, () => ({ text, restore: setText }), [text])
@@ -35,12 +40,12 @@ export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }:
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (!text.trim()) return
-    onSend(text.trim())
+    onSend?.(text.trim())
     setText('')
   }
   const stop = (event: MouseEvent) => {
     event.preventDefault()
-    onStop()
+    onStop?.()
   }
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     // While an input method composes text, as in Japanese, Enter belongs to it.
@@ -50,13 +55,21 @@ export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }:
   }
   return (
     <form className="composer" onSubmit={submit}>
-      <div className="suggestions">
-        {suggestions.map((suggestion) => (
-          <button key={suggestion} type="button" className="chip" onClick={() => onSend(suggestion)}>
-            {suggestion}
-          </button>
-        ))}
-      </div>
+      {suggestions.length > 0 && (
+        <div className="chips">
+          {suggestions.map((suggestion) => (
+            <button
+              key={suggestion}
+              type="button"
+              className="chip"
+              disabled={disabled}
+              onClick={() => onSend?.(suggestion)}
+            >
+              {suggestion}
+            </button>
+          ))}
+        </div>
+      )}
       <div className="entry">
         <label className="unseen" htmlFor={id}>
           Message
@@ -65,13 +78,20 @@ export function Composer({ draft, onManage, suggestions, busy, onSend, onStop }:
           id={id}
           rows={1}
           value={text}
+          disabled={disabled}
           placeholder="Ask the assistant…"
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
         />
-        <AccountsMenu agent={AGENT_ID} className="carried" onManage={onManage} />
+        {children}
         {/* One button for both actions, so that it keeps the focus. */}
-        <button type="submit" className="send" aria-label={busy ? 'Stop' : 'Send'} onClick={busy ? stop : undefined}>
+        <button
+          type="submit"
+          className="send"
+          aria-label={busy ? 'Stop' : 'Send'}
+          disabled={disabled}
+          onClick={busy ? stop : undefined}
+        >
           <svg className="line-icon" viewBox="0 0 24 24" aria-hidden="true">
             {busy ? (
               <rect x="8" y="8" width="8" height="8" rx="1.5" fill="currentColor" />

@@ -4,15 +4,14 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import './styles.css'
 import '@latchkey/react/styles.css'
-import type { Config } from '../agent.ts'
-import { createProviders } from '../providers.ts'
 import { App } from './app.tsx'
+import { loadConfig } from './config.ts'
 
-const config: Config = await fetch('/api/config').then((response) => response.json())
-const providers = Object.values(createProviders(config.baseUrls))
+// Here and not in an effect, because effects run twice in development, and two answers would start two sessions.
+const first = loadConfig()
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
-    <App providers={providers} config={config} />
+    <App first={first} />
   </StrictMode>,
 )

@@ -1,23 +1,29 @@
+import { useLatchkey } from '@latchkey/react'
 import { isToolUIPart } from 'ai'
+import { AccountNeeded, type Ready, requestsIn } from './account-needed.tsx'
 import type { AgentMessage } from './agent-message.ts'
 import { ToolCall } from './tool-call.tsx'
 
 interface MessageProps {
   message: AgentMessage
-  /** Called when an account that a tool waited for can be used, or with the page that the person has visited. */
-  onAccountReady: ((visitedPage?: string) => void) | undefined
+  /** Called when what a tool waited for is there. */
+  onAccountReady: ((ready: Ready) => void) | undefined
 }
 
-/** One message: its text, and the tools that were called. */
+/** One message: its text, the tools that were called, and what they wait for. */
 export function Message({ message, onAccountReady }: MessageProps) {
+  const client = useLatchkey()
   return (
     <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : 'Assistant'}>
       {message.parts.map((part, index) => {
-        if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} onAccountReady={onAccountReady} />
+        if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} />
         // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
         if (part.type === 'text') return <Prose key={index} text={part.text} />
         return null
       })}
+      {requestsIn(message.parts, client.providers).map((request) => (
+        <AccountNeeded key={`${request.provider} ${request.url ?? ''}`} request={request} onReady={onAccountReady} />
+      ))}
     </article>
   )
 }

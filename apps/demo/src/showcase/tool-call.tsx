@@ -1,47 +1,28 @@
 import { readConnectRequest } from '@latchkey/core'
-import { isMcp } from '@latchkey/core/mcp'
-import { Account, useLatchkey } from '@latchkey/react'
+import { Account, useAccount, useLatchkey } from '@latchkey/react'
 import type { DynamicToolUIPart, ToolUIPart } from 'ai'
-import { useState } from 'react'
-import { AccountNeeded } from './account-needed.tsx'
+import { type ReactNode, useState } from 'react'
+import { requestOf } from './account-needed.tsx'
 import type { AgentTools } from './server/tools.ts'
 
-interface ToolCallProps {
-  part: ToolUIPart<AgentTools> | DynamicToolUIPart
-  onAccountReady: ((visitedPage?: string) => void) | undefined
-}
-
 /** A tool call: its tool, input, account and answer. */
-export function ToolCall({ part, onAccountReady }: ToolCallProps) {
+export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolUIPart }) {
   const [open, setOpen] = useState(false)
   const { title, toolMetadata, state, input, output, errorText } = part
-  const client = useLatchkey()
-  // A page on this machine is shown only for a server that is configured on this machine.
-  const server = client.providers.find(({ id }) => id === toolMetadata?.provider)
-  const request = readConnectRequest(output, isMcp(server) ? { server: server.mcp.url } : {})
+  const request = requestOf(part, useLatchkey().providers)
   const words = request ? (request.url ? WORDS.page : WORDS.waiting) : WORDS[state]
   // A tool with a service account has no provider of the page.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
+  const accountId = accountOf(output)
+  const label = useLabel(accountId)
+  const serviceAccount = serviceAccountOf(output)
+  const who = label ?? (serviceAccount && `the service account ${serviceAccount}`) ?? callerOf(output)
   const call = (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        {provider ? (
-          <Account.Icon className="icon" />
-        ) : (
-          <span className="icon" aria-hidden="true">
-            ⚙
-          </span>
-        )}
+        {provider ? <Account.Icon className="icon" /> : <OwnMark />}
         <span className="tool-title">{title}</span>
-        {provider && accountOf(output) && (
-          <span className="tool-account">
-            as <Account.Identity />
-          </span>
-        )}
-        {serviceAccountOf(output) && (
-          <span className="tool-account">as the service account {serviceAccountOf(output)}</span>
-        )}
-        {callerOf(output) && <span className="tool-account">as {callerOf(output)}</span>}
+        {who && <span className="tool-account">as {who}</span>}
         <span className="tool-state" data-state={request ? 'waiting' : state}>
           {words}
         </span>
@@ -57,17 +38,29 @@ export function ToolCall({ part, onAccountReady }: ToolCallProps) {
       )}
     </details>
   )
+  if (!provider) return <article className="tool">{call}</article>
   return (
-    <>
-      {provider ? (
-        <Account.Root provider={provider} accountId={accountOf(output)} className="tool">
-          {call}
-        </Account.Root>
-      ) : (
-        <article className="tool">{call}</article>
-      )}
-      {request && <AccountNeeded request={request} onReady={onAccountReady && (() => onAccountReady(request.url))} />}
-    </>
+    <Account.Root provider={provider} accountId={accountId} className="tool">
+      {call}
+    </Account.Root>
+  )
+}
+
+/** What an account is called. The last label stays after the account is disconnected. */
+function useLabel(accountId: string | undefined): ReactNode {
+  const account = useAccount({ accountId: accountId ?? '' })
+  const [label, setLabel] = useState(account?.label)
+  if (account && account.label !== label) setLabel(account.label)
+  return label
+}
+
+/** The mark of a tool that works with no account of the person: the agent's own. */
+function OwnMark() {
+  return (
+    <svg className="icon line-icon" viewBox="0 0 24 24" aria-hidden="true">
+      <rect x="4.5" y="8" width="15" height="11" rx="3" />
+      <path d="M12 8V4.5M9.5 12.5v2M14.5 12.5v2M2 12.5v2.5M22 12.5v2.5" />
+    </svg>
   )
 }
 
@@ -90,11 +83,11 @@ function serviceAccountOf(output: unknown): string | undefined {
   return typeof serviceAccount === 'string' ? serviceAccount : undefined
 }
 
-/** The identity with which the agent called another agent. */
+/** The name with which the agent called another agent: the last part of its SPIFFE ID, which the output has in full. */
 function callerOf(output: unknown): string | undefined {
   const { calls } = (output ?? {}) as { calls?: unknown }
   const from: unknown = Array.isArray(calls) ? calls[0]?.from : undefined
-  return typeof from === 'string' ? from : undefined
+  return typeof from === 'string' ? from.split('/').at(-1) : undefined
 }
 
 /** The account that a tool used. Tools return its id, never a secret. */

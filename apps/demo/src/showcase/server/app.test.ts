@@ -78,7 +78,7 @@ test('tools without an account ask for it', async () => {
       provider: 'github',
       toolName: 'list_repositories',
       toolCallId: expect.any(String),
-      message: 'This needs your GitHub account.',
+      message: "Connect GitHub and I'll continue.",
     },
     {
       type: 'authorization_required',
@@ -86,7 +86,7 @@ test('tools without an account ask for it', async () => {
       toolName: 'search_mail',
       toolCallId: expect.any(String),
       scopes: ['https://www.googleapis.com/auth/gmail.readonly'],
-      message: 'This needs your Gmail account.',
+      message: "Connect Gmail and I'll continue.",
     },
   ])
 })
@@ -112,7 +112,7 @@ async function openVaulted(origins: string[] = []) {
     baseUrls: { kaggle: sandbox.kaggle.url },
     clients: {},
     agent: { model: createScriptedModel({ chunkDelayInMs: 0 }), name: 'Scripted' },
-    mcp: { origins, example: '', clientMetadataUrl: '' },
+    mcp: { origins, servers: [], clientMetadataUrl: '' },
     vault,
   })
   const session = async () => (await inVault.request('/api/config')).headers.get('set-cookie')?.split(';')[0] ?? ''

@@ -4,7 +4,7 @@ import { createMcpProxy } from '@latchkey/server/mcp'
 import type { Vault } from '@latchkey/server/vault'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import type { Config } from '../../agent.ts'
+import type { Config, McpExample } from '../../agent.ts'
 import { type BaseUrls, createProviders } from '../../providers.ts'
 import { createServer } from '../../server.ts'
 import { createSessions } from '../../session.ts'
@@ -29,7 +29,7 @@ export interface AppOptions {
   /** Signs session ids. */
   sessionSecret?: string
   /** The stand-in MCP servers. They are on this machine, so the guarded fetch needs an exception for them. */
-  mcp?: { origins: string[]; example: string; clientMetadataUrl: string }
+  mcp?: { origins: string[]; servers: McpExample[]; clientMetadataUrl: string }
   /** The server's own `mcpServers`, whose `command` entries it runs. Never from a page. */
   mcpConfig?: McpServers
 }
@@ -75,7 +75,7 @@ export function createApp(options: AppOptions): Hono {
         baseUrls,
         model: agent.name,
         vault: vault?.storeType,
-        mcpExample: mcp?.example ?? '',
+        mcpServers: mcp?.servers ?? [],
         clientMetadataUrl: mcp?.clientMetadataUrl ?? '',
       }
       return c.json(config)

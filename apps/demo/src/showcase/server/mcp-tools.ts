@@ -89,8 +89,8 @@ export async function createMcpTools(
             } catch (error) {
               if (!(error instanceof AuthorizationRequired)) throw error
               const message = error.request.url
-                ? `${name} has a page for you first.`
-                : `This needs your ${accountName} account.`
+                ? `${name} has a page for you to visit first.`
+                : `Connect ${accountName} and I'll continue.`
               return { ...error.request, message }
             }
           },
@@ -104,7 +104,8 @@ export async function createMcpTools(
         )
       } catch (error) {
         if (!(error instanceof AuthorizationRequired)) return []
-        return [describe('connect', name, `Asks the person to connect ${accountName}, for the tools of ${name}.`)]
+        const title = `Use the tools of ${name}`
+        return [describe('connect', title, `Asks the person to connect ${accountName}, for the tools of ${name}.`)]
       }
     }),
   )

@@ -91,7 +91,7 @@ I found 1 dataset on Kaggle:
 I found no messages in Gmail.`)
 })
 
-test('says which agent called which', async () => {
+test('m12: says which agent called which, in words', async () => {
   const [assistant, processor] = [
     'spiffe://demo.example/agents/assistant',
     'spiffe://demo.example/agents/data-processor',
@@ -101,19 +101,23 @@ test('says which agent called which', async () => {
     { from: processor, to: assistant, action: 'read rows' },
   ]
   expect(await answer(result('ask_data_processor', { calls, answer: 'orders: 4 rows.' }))).toBe(
-    `${assistant} called ${processor} to summarize, and ${processor} called ${assistant} to read rows. The data processor answered: orders: 4 rows.`,
+    'The assistant asked the data processor to summarize, and the data processor asked the assistant to read rows. The answer: orders: 4 rows.',
   )
 })
 
-test('says which account a tool needs', async () => {
-  const request = { type: 'authorization_required', provider: 'github', message: 'This needs your GitHub account.' }
-  expect(await answer(result('list_repositories', request))).toContain('This needs your GitHub account.')
+test('m12: says nothing of a missing account, because the page asks for it', async () => {
+  const request = { type: 'authorization_required', provider: 'github' }
+  const datasets = { datasets: [{ title: 'Engine Trial Runs', ref: 'ada/engine-trial-runs' }] }
+  expect(await respond([...says('…'), { role: 'tool', content: [result('list_repositories', request)] }])).toEqual([])
+  expect(await answer(result('list_repositories', request), result('list_datasets', datasets))).toBe(
+    'I found 1 dataset on Kaggle:\n- Engine Trial Runs (ada/engine-trial-runs)',
+  )
 })
 
 test('says what went wrong', async () => {
   const failed = { type: 'error-text', value: 'GitHub could not be reached.' } as const
   const text = await answer({ ...result('list_repositories', {}), output: failed } as never)
-  expect(text).toBe('That did not work: GitHub could not be reached.')
+  expect(text).toBe("That didn't work: GitHub could not be reached.")
 })
 
 test('streams the same answer in small chunks', async () => {

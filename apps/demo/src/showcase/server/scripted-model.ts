@@ -32,16 +32,19 @@ export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModel
 
 const INTRODUCTION =
   'I can list your repositories on GitHub, search your mail in Gmail and list your datasets on Kaggle. ' +
-  'I can also run the datasets skill, use code mode to count your repositories and show the metrics. ' +
-  'I can ask another agent, too: “Ask the data processor to summarize the orders”. ' +
-  'Try “Search my mail for invoices”.'
+  'You can also try:\n' +
+  '- “Run the datasets skill”\n' +
+  '- “Use code mode to count my repositories”\n' +
+  '- “Show the metrics”\n' +
+  '- “Ask the data processor to summarize the orders”'
 
 /** The next step: calls tools after a message of the person, and reports their results after a tool call. */
 function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageModelV4Content[] {
   const last = prompt.at(-1)
   if (last?.role === 'tool') {
     const results = last.content.filter((part) => part.type === 'tool-result')
-    return [{ type: 'text', text: results.map(tell).join('\n\n') }]
+    const text = results.map(tell).filter(Boolean).join('\n\n')
+    return text ? [{ type: 'text', text }] : []
   }
   const said =
     last?.role === 'user' ? last.content.map((part) => (part.type === 'text' ? part.text : '')).join(' ') : ''
@@ -119,18 +122,16 @@ function summaryOf(part: string) {
   return { action: 'summarize', table: table.toLowerCase() }
 }
 
+/** An agent's name: the last part of its SPIFFE ID. The whole ID is in the call's details. */
+const nameOf = (id: string) => id.slice(id.lastIndexOf('/') + 1).replaceAll('-', ' ')
+
 type Item = Record<string, unknown>
 
-/** One tool's result as text. */
+/** One tool's result as text. Nothing for a request: the page asks for the account. */
 function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
-  if (output.type === 'error-text') return `That did not work: ${output.value}`
+  if (output.type === 'error-text') return `That didn't work: ${output.value}`
   const value = output.type === 'json' ? output.value : null
-  const request = readConnectRequest(value)
-  if (request) {
-    const words = request.message ?? `This needs an account: ${request.provider}.`
-    const isPage = (value as { mode?: unknown }).mode === 'url'
-    return `${words} I will carry on ${isPage ? 'once you have been there' : 'as soon as I have it'}.`
-  }
+  if (readConnectRequest(value)) return ''
   const { text } = value as { text?: unknown }
   if (toolName.includes('__') && typeof text === 'string') return `${toolName.split('__')[0]} says:\n${text}`
   const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>
@@ -139,8 +140,8 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
     return `The code answered: ${typeof returned === 'string' ? returned : JSON.stringify(returned)}.`
   if (toolName === 'ask_data_processor') {
     const { calls, answer } = value as unknown as { calls: Call[]; answer: string }
-    const story = calls.map(({ from, to, action }) => `${from} called ${to} to ${action}`)
-    return `${story.join(', and ')}. The data processor answered: ${answer}`
+    const story = calls.map(({ from, to, action }) => `he ${nameOf(from)} asked the ${nameOf(to)} to ${action}`)
+    return `T${story.join(', and t')}. The answer: ${answer}`
   }
   if (metrics) {
     const lines = metrics.map(({ name, value }) => `- ${String(name).replaceAll('_', ' ')}: ${value}`)

@@ -60,23 +60,11 @@ const mcpStandIns = [...mcpSandbox.all, mcpSandbox.better, mcpSandbox.shelf]
 const mcp = {
   origins: mcpStandIns.map(({ url }) => url),
   clientMetadataUrl: CLIENT_METADATA_URL,
-  example: JSON.stringify(
-    {
-      mcpServers: Object.fromEntries(
-        mcpStandIns.map((server) => [
-          server.id,
-          {
-            url: server.mcp,
-            ...((server === mcpSandbox.files || server === mcpSandbox.shelf) && {
-              auth: { type: 'oauth2', clientId: server.clientId },
-            }),
-          },
-        ]),
-      ),
-    },
-    null,
-    2,
-  ),
+  servers: mcpStandIns.map((server) => ({
+    name: server.id,
+    url: server.mcp,
+    ...((server === mcpSandbox.files || server === mcpSandbox.shelf) && { clientId: server.clientId }),
+  })),
 }
 
 /** The real service if the environment has a client for it, else its stand-in. */
@@ -176,11 +164,11 @@ Latchkey demo: http://localhost:${port}
 
   GitHub  ${place(baseUrls.github)}
   Gmail   ${place(baseUrls.gmail)}
-  Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, takes the API key ${sandbox.kaggle.credentials.token}` : ''}
+  Kaggle  ${place(baseUrls.kaggle)}${baseUrls.kaggle ? `, API keys at ${baseUrls.kaggle}/settings/account` : ''}
   Metrics stand-in at ${sandbox.metrics.url}, read with a service account
-  MCP     ${mcp.origins.length} stand-in servers, to paste from the page
+  MCP     ${mcp.origins.length} stand-in servers, to add with one click
   Model   ${agent.name}
-  Tokens  ${vault ? `on the server: ${vault.storeType}, encrypted` : 'in the browser, sealed'}
+  Tokens  ${vault ? `on the server: ${vault.storeType}, encrypted` : 'in the browser, encrypted'}
 `)
   // To the test that started this, if one did.
   process.send?.({

@@ -46,14 +46,14 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
     if (paused.size > 1000) paused.clear()
     paused.set(key, result.continuation)
     const [request] = result.requests
-    return { ...request, toolName: 'run_code', message: 'The code needs an account to go on.' }
+    return { ...request, toolName: 'run_code', message: "Connect the account and I'll continue." }
   }
 
   return {
     ...basics,
 
     run_datasets_skill: tool({
-      title: 'Datasets skill',
+      title: 'Run the datasets skill',
       description: 'Runs the skill (a Python script) that lists the datasets of the person on Kaggle.',
       metadata: { provider: kaggle.id },
       inputSchema: z.object({}),
@@ -78,11 +78,11 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
     }),
 
     get_metrics: tool({
-      title: 'Metrics',
+      title: 'Read the metrics',
       description: "Reads the service's own metrics, with the agent's service account instead of anybody's own.",
       inputSchema: z.object({}),
       async execute(_input, { abortSignal }) {
-        if (!metrics || !service) throw new Error('There is no metrics service here.')
+        if (!metrics || !service) throw new Error('This demo runs without a metrics service.')
         const response = await metrics.fetch(`${service.url}/api/metrics`, { signal: abortSignal ?? null })
         if (!response.ok) throw new Error(`The metrics service answered with status ${response.status}.`)
         return Metrics.parse(await response.json())
@@ -90,14 +90,14 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
     }),
 
     ask_data_processor: tool({
-      title: 'Data processor',
+      title: 'Ask the data processor',
       description: 'Asks another agent, the data processor, to summarize a table. It says which agent called which.',
       inputSchema: z.object({
         action: z.enum(['summarize']),
         table: z.string().describe('Name of the table: orders or visits'),
       }),
       async execute({ action, table }, { abortSignal }) {
-        if (!colleague) throw new Error('There is no data processor here.')
+        if (!colleague) throw new Error('This demo runs without a data processor.')
         return colleague.ask(action, table, abortSignal && { signal: abortSignal })
       },
     }),

@@ -1,0 +1,249 @@
+// The demo as a page: how it begins, how its chat asks for accounts, and how its panel is ordered.
+import type { Page } from '@playwright/test'
+import {
+  addresses,
+  backDoor,
+  card,
+  connectGitHub,
+  connectGmail,
+  conversation,
+  expect,
+  expectConnected,
+  open,
+  panel,
+  say,
+  test,
+  throughPopup,
+} from './demo.ts'
+
+const box = (page: Page) => page.getByRole('textbox', { name: 'Message' })
+const chips = (page: Page) => page.getByRole('region', { name: 'Chat' }).locator('.chip')
+/** What the chat asks for. */
+const asked = (page: Page) => conversation(page).locator('.account-needed')
+
+test('m15: the page is drawn before the server answers, says when it never does, and starts with a second try', async ({
+  page,
+}) => {
+  const warned: string[] = []
+  page.on('console', (message) => warned.push(message.text()))
+  page.on('pageerror', (error) => warned.push(error.message))
+  let answers = false
+  await page.route('**/api/config', (route) => (answers ? route.continue() : undefined))
+  await page.goto('/')
+  await expect(page.getByRole('heading', { name: 'Ask about your work' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Connected Accounts' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Assistant' })).toBeVisible()
+  await expect(box(page)).toBeDisabled()
+  await expect(chips(page).first()).toBeDisabled()
+  await expect(page.getByRole('region', { name: 'Agent configuration' })).toHaveAttribute('aria-busy', 'true')
+
+  const alert = page.getByRole('alert')
+  await expect(alert).toContainText("This app's server couldn't be reached.")
+  expect(warned.filter((text) => !text.includes('React DevTools'))).toEqual([])
+  answers = true
+  await alert.getByRole('button', { name: 'Try again' }).click()
+  await expect(panel(page).getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  await expect(alert).toBeHidden()
+  await expect(box(page)).toBeEnabled()
+})
+
+test('m15: a server that fails is not waited for', async ({ page }) => {
+  await page.route('**/api/config', (route) => route.fulfill({ status: 503 }))
+  await page.goto('/')
+  await expect(page.getByRole('alert')).toContainText("This app's server couldn't be reached.", { timeout: 5_000 })
+  // A try that fails again keeps the button, and its focus.
+  const again = page.getByRole('button', { name: 'Try again' })
+  await again.click()
+  await expect(again).toBeFocused()
+})
+
+test('M15: three suggestions while the chat is empty, and none after that', async ({ page }) => {
+  await open(page)
+  await expect(chips(page)).toHaveText(['List my repositories', 'Search my mail for invoices', 'List my datasets'])
+  await chips(page).first().click()
+  await expect(asked(page)).toBeVisible()
+  await expect(chips(page)).toHaveCount(0)
+})
+
+test('M15: a key form that opens in the chat is in view with all of its buttons', async ({ page }) => {
+  for (const size of [
+    { width: 1440, height: 700 },
+    { width: 390, height: 740 },
+  ]) {
+    await page.setViewportSize(size)
+    await page.goto('/')
+    for (const text of ['List my repositories', 'Search my mail for invoices', 'List my datasets']) {
+      await say(page, text)
+      await expect(conversation(page).getByRole('article', { name: 'Assistant' }).last()).toContainText('Not now')
+    }
+    await conversation(page).getByRole('button', { name: 'Connect Kaggle' }).click()
+    await expect(page.getByLabel('Kaggle API key')).toBeFocused()
+    await expect(conversation(page).getByRole('form')).toBeInViewport({ ratio: 1 })
+  }
+})
+
+test('M13: a tool row says whose account it used after that is disconnected', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await say(page, 'List my repositories')
+  const row = conversation(page).locator('.tool')
+  await expect(row).toContainText('as octocat')
+  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click()
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
+  await expect(row).toContainText('as octocat')
+})
+
+test('m12: a missing account is asked for once, in the words of the tool, and becomes a line', async ({ page }) => {
+  await open(page)
+  // The program's tools are known once an account was connected, here or in a test before.
+  await say(page, 'Survey projects and list my repositories, use the projects')
+  const answer = conversation(page).getByRole('article', { name: 'Assistant' })
+  await expect(answer.locator('.tool')).toHaveCount(2)
+  await expect(asked(page)).toHaveCount(1)
+  await expect(asked(page)).toContainText(
+    /Connect GitHub to list repositories and (use the tools of projects|survey projects)/,
+  )
+  await expect(answer).not.toContainText('_')
+  await expect(answer.locator('.prose')).toHaveCount(0)
+
+  // Put off, and asked for again.
+  await asked(page).getByRole('button', { name: 'Not now: GitHub' }).click()
+  await expect(asked(page)).toContainText('You put off connecting GitHub.')
+  await expect(conversation(page).getByRole('button', { name: 'Connect GitHub' })).toBeHidden()
+  await expect(asked(page).getByRole('button', { name: 'Undo' })).toBeFocused()
+  await page.keyboard.press('Enter')
+
+  const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
+  await throughPopup(page, () => connect.click(), 'The Octocat')
+  await expect(conversation(page)).toContainText('octocat/')
+  await expect(asked(page)).toHaveCount(0)
+  await expect(conversation(page).getByText('✓ Connected GitHub as octocat')).toHaveCount(1)
+})
+
+test('m12: the prompt says why an account that was connected is asked for', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await backDoor('github', 'reset', {})
+  await say(page, 'List my repositories')
+  await expect(asked(page)).toContainText('Connect GitHub to list repositories')
+  await expect(asked(page).locator('.later')).toContainText(/GitHub/)
+})
+
+test('m12: the data processor is named in words, and its SPIFFE IDs are in the details', async ({ page }) => {
+  await open(page)
+  await say(page, 'Ask the data processor to summarize the orders')
+  await expect(conversation(page)).toContainText('The assistant asked the data processor to summarize')
+  const row = conversation(page).locator('.tool')
+  await expect(row).toContainText('as assistant')
+  await expect(conversation(page)).not.toContainText('spiffe://')
+  await row.locator('summary').click()
+  await expect(row).toContainText('spiffe://demo.example/agents/data-processor')
+})
+
+test('m13: with text of twice the size the demo grows, and nothing overlaps at 390 px', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.goto('/')
+  await say(page, 'List my repositories')
+  await expect(asked(page)).toBeVisible()
+  await box(page).fill('one line\nand another')
+  const sizes = () =>
+    page.evaluate(() =>
+      Object.fromEntries(
+        ['.bar h1', '.bar .button', '.tool-title', '.tool-state', '.text-button', '.entry textarea'].map((selector) => {
+          const node = document.querySelector(selector) as HTMLElement
+          const { fontSize, lineHeight } = getComputedStyle(node)
+          return [selector, { font: Number.parseFloat(fontSize), line: Number.parseFloat(lineHeight) }]
+        }),
+      ),
+    )
+  const before = await sizes()
+  await page.addStyleTag({ content: ':root { font-size: 200% }' })
+  const after = await sizes()
+  for (const [selector, { font, line }] of Object.entries(after)) {
+    expect(font, selector).toBeCloseTo((before[selector]?.font ?? 0) * 2, 1)
+    expect(line, selector).toBeGreaterThanOrEqual(font)
+  }
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
+  for (const name of ['Agent configuration', 'Send']) {
+    await expect(page.getByRole('button', { name })).toBeInViewport({ ratio: 1 })
+  }
+})
+
+test('m16: the accounts menu ends with its button, inside of the message box', async ({ page }) => {
+  await page.setViewportSize({ width: 1440, height: 900 })
+  await open(page)
+  await page.getByRole('button', { name: /^Accounts: / }).click()
+  const list = page.locator('.latchkey-accounts-list')
+  await expect(list).toBeVisible()
+  // Once its opening is over.
+  await list.evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)))
+  const [menu, entry] = await Promise.all([list.boundingBox(), page.locator('.entry').boundingBox()])
+  if (!menu || !entry) throw new Error('The menu is not shown.')
+  expect(menu.x + menu.width).toBeLessThanOrEqual(entry.x + entry.width)
+  expect(menu.x).toBeGreaterThanOrEqual(entry.x)
+})
+
+test('m10: the panel is in order, and what the agent uses lists connected accounts alone', async ({ page }) => {
+  await open(page)
+  const configuration = page.getByRole('region', { name: 'Agent configuration' })
+  const heads = configuration.getByRole('heading', { level: 2 })
+  await expect(heads).toHaveText(['Assistant', 'Connected Accounts', 'This agent uses', 'MCP servers', 'Developer'])
+  const uses = page.getByRole('group', { name: 'This agent uses' })
+  await expect(uses.getByRole('checkbox')).toHaveCount(0)
+  await expect(uses).toContainText('Your agent will use no account.')
+  await connectGmail(page)
+  await connectGitHub(page)
+  await expect(uses.getByRole('checkbox')).toHaveCount(2)
+  await expect(uses).toContainText('Your agent will use GitHub and Gmail.')
+  await uses.getByRole('checkbox', { name: 'GitHub' }).uncheck()
+  await expect(uses).toContainText('Your agent will use Gmail.')
+
+  await say(page, 'List my repositories')
+  await expect(conversation(page)).toContainText('GitHub is turned off for this agent.')
+  await conversation(page).getByRole('button', { name: 'Turn on GitHub' }).click()
+  await expect(conversation(page)).toContainText('octocat/')
+
+  // Every head of a section looks the same.
+  const looks = await heads.evaluateAll((nodes) =>
+    nodes.map((node) => `${getComputedStyle(node).fontSize} ${getComputedStyle(node).fontWeight}`),
+  )
+  expect(new Set(looks)).toEqual(new Set(['15px 600']))
+})
+
+test('an MCP server to try is added with one click and the usual question, and what was typed can be had back', async ({
+  page,
+}) => {
+  await open(page)
+  const field = page.getByRole('textbox', { name: 'Add an MCP server' })
+  await field.fill('https://mine.example/mcp')
+  await page.getByRole('button', { name: 'notes', exact: true }).click()
+  const question = page.getByRole('group', { name: 'Add this server?' })
+  await expect(question).toContainText(new URL(addresses.mcp.notes ?? '').host)
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await expect(field).toBeFocused()
+  await page.keyboard.press('ControlOrMeta+z')
+  await expect(field).toHaveValue('https://mine.example/mcp')
+
+  await page.getByRole('button', { name: 'notes', exact: true }).click()
+  await question.getByRole('button', { name: 'Add', exact: true }).click()
+  await expect(card(page, 'notes')).toBeVisible()
+  await expect(page.getByRole('button', { name: 'notes', exact: true })).toHaveCount(0)
+})
+
+test("a key is made on the stand-in's own page, which Get API Key opens, and connects", async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await open(page)
+  await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
+  const opened = context.waitForEvent('page')
+  await panel(page).getByRole('link', { name: 'Get API Key' }).click()
+  const settings = await opened
+  await settings.getByRole('button', { name: 'Create New Token' }).click()
+  await settings.getByRole('button', { name: 'Copy' }).click()
+  await expect(settings.getByRole('status')).toHaveText('Copied. Paste it into the app.')
+  await settings.close()
+  await page.getByLabel('Kaggle API key').focus()
+  await page.keyboard.press('ControlOrMeta+v')
+  await page.keyboard.press('Enter')
+  await expectConnected(page, 'kaggle')
+})
