@@ -6,6 +6,11 @@ export interface ScopeMeaning {
   /** Plain words, shown on the card: "See your profile". */
   label: string
   access: 'read' | 'write'
+  /**
+   * The same in a few small words, for the account's row: "read email", "send email" become "Can read and send email".
+   * Only for what writes or is sensitive: the row says nothing of the others.
+   */
+  short?: string
   /** Shown in warning style and never preselected. */
   sensitive?: true
 }

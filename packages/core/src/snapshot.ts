@@ -20,6 +20,8 @@ export type Reason =
   | 'access_denied'
   | 'popup_blocked'
   | 'popup_closed'
+  /** The provider has answered, and the account is being made of it: no window is waited for any more. */
+  | 'finishing'
   /** Inside a page of another site, and the window is reported closed: open the app in its own tab. */
   | 'embedded'
 

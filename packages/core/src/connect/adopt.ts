@@ -80,10 +80,14 @@ export function createAdopter(
   async function discard(providerId: string): Promise<void> {
     const change = changes.get(providerId)
     changes.delete(providerId)
-    const token = change?.found.secret.token
-    const provider = accounts.providers.find(({ id }) => id === providerId)
-    if (!change || !token || !provider || provider.kind === 'api-key') return
-    const { issuer, subject } = change.found.account
+    if (change) await revokeUnused(change.found)
+  }
+
+  /** Revokes a token that no account will have, where that ends nothing else. Never rejects. */
+  async function revokeUnused({ account: found, secret: { token } }: Found): Promise<void> {
+    const provider = accounts.providers.find(({ id }) => id === found.provider)
+    if (!token || !provider || provider.kind === 'api-key') return
+    const { issuer, subject } = found
     // One grant of a person may stand behind several tokens and accounts, as at Google.
     const isShared = (account: ConnectedAccount) => account.issuer === issuer && account.subject === subject
     if (Object.values(store.getState().accounts).some(isShared)) return
@@ -115,10 +119,15 @@ export function createAdopter(
     async adopt(provider, secret, began, evidence, signal) {
       const known = store.getState().accounts
       const found = { ...(await identify(provider, secret, Object.values(known), evidence)), secret, began, signal }
-      signal?.throwIfAborted()
       const from = known[evidence.target ?? '']
-      if (!from || !isOtherPerson(found.account, from)) {
-        const account = await settle(found)
+      if (signal?.aborted || !from || !isOtherPerson(found.account, from)) {
+        const account = await settle(found).catch((error) => {
+          // Cancelled: the token came too late to be an account's, and should not stay valid at its provider. Where the
+          // person connects again already, it may share the new one's grant.
+          const isIdle = store.getState().providers[provider.id]?.status !== 'connecting'
+          if (signal?.aborted && isIdle && accounts.epoch === began) void revokeUnused(found)
+          throw error
+        })
         if (isMoved(account, from)) await drop(from)
         return account
       }

@@ -188,6 +188,40 @@ describe('with a window', () => {
     expect(await again).toMatchObject({ status: 'connected' })
   })
 
+  it('M1: once the provider has answered, the state says so, and a cancel still ends it and revokes the late token', async () => {
+    const popups = openPopups()
+    const latchkey = client()
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    server.fault('/token', { after: held })
+    const outcome = latchkey.connect('acme')
+    visitCallback(server.approve(await popups[0]!.at()))
+    await eventually(() =>
+      expect(latchkey.getSnapshot().providers.acme).toEqual({ status: 'connecting', reason: 'finishing' }),
+    )
+    latchkey.cancel('acme')
+    expect(await outcome).toEqual({ status: 'cancelled', next: 'connect' })
+    expect(latchkey.getSnapshot()).toMatchObject({ providers: {}, accounts: {} })
+    release()
+    await eventually(() => expect(server.to('/revoke')).toHaveLength(2))
+    expect(latchkey.getSnapshot()).toMatchObject({ providers: {}, accounts: {} })
+  })
+
+  it('M1: a cancel revokes no late token of a person who is connected: it may share the grant of the account', async () => {
+    const { latchkey, account } = await connected()
+    const popups = openPopups()
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    server.fault('/token', { after: held })
+    const outcome = latchkey.reconnect(account.id)
+    visitCallback(server.approve(await popups[0]!.at()))
+    await eventually(() => expect(server.to('/token')).toHaveLength(2))
+    latchkey.cancel('acme')
+    expect(await outcome).toMatchObject({ status: 'cancelled' })
+    release()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(server.to('/revoke')).toEqual([])
+    expect(await latchkey.getToken('acme')).toMatch(`${CANARY}AT_`)
+  })
+
   it('case 48: a flow that ends early leaves no listener, no timer, and no pending promise', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
     const popups = openPopups()

@@ -110,11 +110,13 @@ export function createConnector(
 
   /** From the authorization response to the account. */
   async function complete(provider: OAuthProvider, flow: Flow, query: string, signal?: AbortSignal) {
+    signal?.throwIfAborted()
+    accounts.setProvider(provider.id, { status: 'connecting', reason: 'finishing' })
     // Used once: a second answer finds no flow.
     flows.remove(flow.state)
     if (expired(flow)) throw late(provider)
     if (flow.custody === 'vault') {
-      const account = await (await vault()).finish(flow, query)
+      const account = await (await vault()).finish(flow, query, signal)
       // Cancelled: another flow may be under way by now.
       signal?.throwIfAborted()
       return connected(provider, account, flow)
@@ -134,7 +136,6 @@ export function createConnector(
 
   /** Finishes a flow whose answer came while this page was away. */
   async function finish(provider: OAuthProvider, flow: Flow, query: string | undefined): Promise<ConnectOutcome> {
-    accounts.setProvider(provider.id, { status: 'connecting' })
     try {
       if (query !== undefined) return await complete(provider, flow, query)
       flows.remove(flow.state)

@@ -105,6 +105,26 @@ it('connects through the server: verifier and tokens are never in the page', asy
   expect(again.getSnapshot().accounts[ID]?.status).toBe('connected')
 })
 
+it('M1: a cancel while the server finishes ends the new account there too, and none appears here', async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>()
+  broker.faults[`POST flows/${STATE}`] = async () => {
+    await held
+    broker.kept.set(ID, fact(ID))
+    return Response.json({ account: fact(ID) })
+  }
+  const popups = openPopups()
+  const outcome = client.connect('github')
+  await popups[0]?.at()
+  visitCallback(`?code=CANARY_CODE&state=${STATE}`)
+  await eventually(() => expect(client.getSnapshot().providers.github?.reason).toBe('finishing'))
+  client.cancel('github')
+  expect(await outcome).toMatchObject({ status: 'cancelled' })
+  release()
+  await eventually(() => expect(broker.sent.at(-1)?.route).toBe(`DELETE accounts/${ID}`))
+  expect(broker.kept.size).toBe(0)
+  expect(client.getSnapshot().accounts).toEqual({})
+})
+
 it('an agent gets references only to accounts that it may use', async () => {
   await connectGitHub()
   await client.connectKey('kaggle', { key: KEY })

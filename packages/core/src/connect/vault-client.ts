@@ -15,8 +15,11 @@ export interface VaultClient {
   ready(): Promise<void>
   /** The Authorization Request, made by the server: its verifier never comes here. */
   request(...asked: Parameters<typeof authorizationRequest>): Promise<AuthorizationRequest>
-  /** Hands the authorization response to the server, which validates and redeems it. */
-  finish(flow: Flow, query: string): Promise<ConnectedAccount>
+  /**
+   * Hands the authorization response to the server, which validates and redeems it. With the signal aborted by then, a
+   * new account is disconnected there again. One that was there before stays connected.
+   */
+  finish(flow: Flow, query: string, signal?: AbortSignal): Promise<ConnectedAccount>
   /** The one request that a secret is in: the key that a person entered, once. */
   connectKey(provider: ApiKeyProvider, fields: KeyFields, accountId?: string): Promise<ConnectedAccount>
   /** An API refused the account, or it was never used: the server finds out whether it can be. */
@@ -75,8 +78,13 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const startedAt = Date.now()
       return { url, flow: { ...asked, custody: 'vault', provider, state, code_verifier: '', issuer, startedAt } }
     },
-    async finish({ state, accountId }, response) {
-      return settle(await call<Answer>('POST', `flows/${encodeURIComponent(state)}`, { response }), accountId)
+    async finish({ state, accountId }, response, signal) {
+      const answer = await call<Answer>('POST', `flows/${encodeURIComponent(state)}`, { response })
+      if (signal?.aborted && !accountId && !store.getState().accounts[answer.account.id]) {
+        await client.disconnect(answer.account)
+        signal.throwIfAborted()
+      }
+      return settle(answer, accountId)
     },
     async connectKey(provider, fields, accountId) {
       return settle(await call<Answer>('POST', 'accounts', { provider: provider.id, fields, accountId }), accountId)

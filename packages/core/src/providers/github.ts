@@ -32,16 +32,26 @@ export function github(options: OAuthFactoryOptions = {}): OAuthProvider<'github
     scopeMeanings: {
       'read:user': { label: 'See your profile', access: 'read' },
       'user:email': { label: 'See your email addresses', access: 'read' },
-      public_repo: { label: 'Read and change your public repositories', access: 'write' },
+      public_repo: {
+        label: 'Read and change your public repositories',
+        access: 'write',
+        short: 'change public repositories',
+      },
       repo: {
         label: 'Read and change all your repositories, private ones too',
         access: 'write',
+        short: 'change repositories',
         sensitive: true,
       },
       'read:org': { label: 'See which organizations you are in', access: 'read' },
-      gist: { label: 'Create and change gists', access: 'write' },
-      notifications: { label: 'Read and mark your notifications', access: 'write' },
-      workflow: { label: 'Change GitHub Actions workflows', access: 'write', sensitive: true },
+      gist: { label: 'Create and change gists', access: 'write', short: 'change gists' },
+      notifications: { label: 'Read and mark your notifications', access: 'write', short: 'mark notifications' },
+      workflow: {
+        label: 'Change GitHub Actions workflows',
+        access: 'write',
+        short: 'change workflows',
+        sensitive: true,
+      },
     },
     chooserParams: { prompt: 'select_account' },
     errorAliases: {
