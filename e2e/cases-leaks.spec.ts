@@ -14,6 +14,7 @@ import {
   connectGmail,
   connectKaggle,
   conversation,
+  disconnect,
   expect,
   expectConnected,
   kaggleCredentials,
@@ -137,8 +138,7 @@ test.describe('after a whole session', () => {
     await backDoor('github', 'reset', {})
     await say(page, 'List my repositories')
     await expect(conversation(page).getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
-    await panel(page).getByRole('button', { name: 'Disconnect Gmail' }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
+    await disconnect(page, 'Gmail')
     await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
     await walkNow()
     // Codes, verifiers, access tokens of three answers, a refresh token and a key.
@@ -247,8 +247,7 @@ test('case 103: connecting works under a strict Content Security Policy with Tru
   await expect(conversation(page)).toContainText('octocat/')
   await page.reload()
   await expectConnected(page, 'github', 'kaggle')
-  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
+  await disconnect(page, 'GitHub')
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
   expect(violations).toEqual([])
   // The policy is active.

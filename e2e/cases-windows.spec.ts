@@ -138,8 +138,8 @@ inDemo(
     await popup.close()
     await expect.poll(() => context.pages().length).toBe(1)
     await page.clock.runFor(2000)
-    await expect(card(page, 'github')).toContainText('Did you close the window?')
-    await expect(card(page, 'github').getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+    await expect(card(page, 'github')).toContainText('Window closed before you finished')
+    await expect(card(page, 'github').getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
     await expect(card(page, 'github').getByRole('button', { name: /^Cancel/ })).toBeVisible()
     await page.clock.resume()
 

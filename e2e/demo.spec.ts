@@ -3,11 +3,13 @@ import {
   backDoor,
   card,
   carried,
+  chooseFor,
   closing,
   connectGitHub,
   connectGmail,
   connectKaggle,
   conversation,
+  disconnect,
   everythingStored,
   expect,
   expectConnected,
@@ -38,11 +40,14 @@ test('three accounts connect, Kaggle by keyboard alone, and the agent works with
 
   await open(page)
   await connectGitHub(page)
-  await expect(card(page, 'github')).toContainText('The Octocat')
-  await expect(card(page, 'github')).toContainText('See your profile')
+  await expect(card(page, 'github')).toContainText('Connected as octocat')
+  await chooseFor(page, 'GitHub', 'Details of')
+  const details = page.getByRole('dialog', { name: 'Details of GitHub' })
+  await expect(details).toContainText('The Octocat')
+  await expect(details).toContainText('See your profile')
+  await page.keyboard.press('Escape')
   await connectGmail(page)
-  await expect(card(page, 'gmail')).toContainText('ada@example.com')
-  await expect(card(page, 'gmail')).toContainText('Read all your email')
+  await expect(card(page, 'gmail')).toContainText('Connected as ada@example.com · Can read email')
 
   const connect = panel(page).getByRole('button', { name: 'Connect Kaggle' })
   await page.locator('body').click({ position: { x: 1, y: 1 } })
@@ -172,7 +177,7 @@ test('several flows at once do not affect each other', { tag: '@vault' }, async 
   await github.getByRole('button', { name: 'Continue as Mona Lisa' }).click()
   await closing(github, github.getByRole('button', { name: 'Allow' }))
   await expectConnected(page, 'github')
-  await expect(card(page, 'github')).toContainText('Mona Lisa')
+  await expect(card(page, 'github')).toContainText('Connected as mona')
   await expect(card(page, 'gmail')).toContainText('grace@example.com')
 })
 
@@ -182,12 +187,10 @@ test('disconnect asks first, then revokes the token at the provider', { tag: '@v
   // Its profile was read with it.
   const access_token = (await shownTokens('github')).at(-1) ?? ''
   expect(await isLive('github', access_token)).toBe(true)
-  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
-  const dialog = page.getByRole('dialog')
-  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  await chooseFor(page, 'GitHub', 'Disconnect')
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
   await expectConnected(page, 'github')
-  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
-  await dialog.getByRole('button', { name: 'Disconnect' }).click()
+  await disconnect(page, 'GitHub')
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
   await expect(card(page, 'github')).toContainText(/revoked/i)
   expect(await isLive('github', access_token)).toBe(false)
@@ -201,8 +204,7 @@ test('disconnect reports when the provider could not be reached', { tag: '@vault
     const path = '/api/v3/applications/sandbox-github/token'
     await backDoor('github', 'faults', { path, faults: [{ status: 503 }] })
   }
-  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click()
+  await disconnect(page, 'GitHub')
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
   if (custody !== 'browser') return expect(card(page, 'github')).toContainText(/Removed here/i)
   await expect(card(page, 'github')).toContainText(/Disconnected here/i)
@@ -212,6 +214,45 @@ test('disconnect reports when the provider could not be reached', { tag: '@vault
   await page.unroute('**/api/latchkey/revoke')
   await page.evaluate(() => dispatchEvent(new Event('online')))
   await expect.poll(() => isLive('github', token)).toBe(false)
+})
+
+test('M2: disconnecting works offline, and says that the provider was not told', async ({ page, context }) => {
+  await open(page)
+  await connectGitHub(page)
+  await page.reload()
+  await expectConnected(page, 'github')
+  // What the row opens is fetched while nothing else is to be done.
+  await expect
+    .poll(() => page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /menu\.lazy/.test(name))))
+    .toBe(true)
+  await page.waitForLoadState('networkidle')
+  await context.setOffline(true)
+  await disconnect(page, 'GitHub')
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
+  await expect(card(page, 'github')).toContainText(/Removed here/)
+  await context.setOffline(false)
+})
+
+test('M1: a cancel while the account is being made ends it, and revokes the token that comes late', async ({ page }) => {
+  await open(page)
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const tokens: string[] = []
+  await page.route('**/api/latchkey/token', async (route) => {
+    const response = await route.fetch()
+    tokens.push(((await response.json()) as { token: { access_token: string } }).token.access_token)
+    await held
+    await route.fulfill({ response })
+  })
+  await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect GitHub' }).click(), 'The Octocat')
+  await expect(card(page, 'github')).toContainText('Finishing up with GitHub…')
+  await panel(page).getByRole('button', { name: 'Cancel connecting GitHub' }).click()
+  await expect(panel(page).getByRole('button', { name: 'Connect GitHub' })).toBeFocused()
+  release()
+  await expect.poll(async () => tokens[0] !== undefined && (await isLive('github', tokens[0]))).toBe(false)
+  await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
 })
 
 test('no secret can be read in storage, and none is written to the console', async ({ page }) => {
@@ -270,10 +311,10 @@ test('after a refusal, a closed window or a cancel, the card has a next action',
   const [closed] = await Promise.all([page.waitForEvent('popup'), connect.click()])
   await closed.getByRole('button', { name: 'Continue as The Octocat' }).waitFor()
   await closed.close()
-  await expect(card(page, 'github')).toContainText('Did you close the window?')
+  await expect(card(page, 'github')).toContainText('Window closed before you finished')
   await throughPopup(
     page,
-    () => card(page, 'github').getByRole('button', { name: 'Connect GitHub' }).click(),
+    () => card(page, 'github').getByRole('button', { name: 'Try again with GitHub' }).click(),
     'The Octocat',
   )
   await expectConnected(page, 'github')

@@ -106,6 +106,20 @@ export async function connectKaggle(page: Page, key?: string): Promise<void> {
   await expectConnected(page, 'kaggle')
 }
 
+/** Chooses from the menu of a provider's account, or of one of them: `GitHub`, `GitHub (octocat)`. */
+export async function chooseFor(page: Page, account: string, item: string): Promise<void> {
+  await panel(page)
+    .getByRole('button', { name: `More options for ${account}` })
+    .click()
+  await page.getByRole('menuitem', { name: `${item} ${account}` }).click()
+}
+
+/** Disconnects a provider's account, and answers the question. */
+export async function disconnect(page: Page, account: string): Promise<void> {
+  await chooseFor(page, account, 'Disconnect')
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
+}
+
 /** Presses Tab until this element has the focus, as a person without a mouse does. */
 export async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let presses = 0; presses < 80; presses++) {

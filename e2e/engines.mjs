@@ -87,7 +87,7 @@ async function firefox() {
       page.evaluate(`(async (argument) => { ${script} })(${JSON.stringify(argument) ?? 'undefined'})`),
     async click(name) {
       const button = await page.waitForSelector(
-        `::-p-xpath(//button[normalize-space()="${name}" or @aria-label="${name}"])`,
+        `::-p-xpath(//*[self::button or @role="menuitem"][normalize-space()="${name}" or @aria-label="${name}"])`,
         { timeout: PATIENCE },
       )
       await page.bringToFront()
@@ -166,7 +166,7 @@ async function webkit() {
       },
       async click(name) {
         await here()
-        const by = By.xpath(`//button[normalize-space()="${name}" or @aria-label="${name}"]`)
+        const by = By.xpath(`//*[self::button or @role="menuitem"][normalize-space()="${name}" or @aria-label="${name}"]`)
         const button = await driver.wait(until.elementLocated(by), PATIENCE)
         await driver.wait(until.elementIsVisible(button), PATIENCE)
         await button.click()
@@ -297,6 +297,7 @@ function story({ app, backDoor }, engine) {
       await becomes(two, 'gmail', 'connected')
     },
     async 'disconnects in both tabs, and the token is dead'() {
+      await one.click('More options for Gmail')
       await one.click('Disconnect Gmail')
       await eventually('the dialog asks', () =>
         one.run(`return Boolean(document.querySelector('[role=dialog], [role=alertdialog]'))`),

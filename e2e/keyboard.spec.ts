@@ -41,6 +41,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
   const session = await page.context().newCDPSession(page)
   const hears = (words: string) => expect.poll(() => spoken(session)).toBe(words)
   const button = (name: string) => panel(page).getByRole('button', { name, exact: true })
+  const item = (name: string) => page.getByRole('menuitem', { name, exact: true })
   const dialog = page.getByRole('alertdialog').or(page.getByRole('dialog'))
 
   await test.step('connect', async () => {
@@ -51,7 +52,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
     await agree(popup, 'The Octocat')
     await expectConnected(page, 'github')
     await hears('GitHub: now connected as octocat.')
-    expect(await hasFocus(card(page, 'github'))).toBe(true)
+    await expect(button('GitHub')).toBeFocused()
   })
 
   await test.step('cancel, and connect after all', async () => {
@@ -87,13 +88,16 @@ test('the whole panel works by keyboard, and every change is announced', async (
     await page.keyboard.press('Enter')
     await expectConnected(page, 'kaggle')
     await hears('Kaggle: now connected as adalovelace.')
-    expect(await hasFocus(card(page, 'kaggle'))).toBe(true)
+    await expect(button('Kaggle')).toBeFocused()
   })
 
   await test.step('pause and resume', async () => {
-    await press(page, button('More for GitHub'))
-    await expect(button('More for GitHub')).toHaveAttribute('aria-expanded', 'true')
-    await press(page, button('Pause GitHub'))
+    await press(page, button('More options for GitHub'))
+    await expect(button('More options for GitHub')).toHaveAttribute('aria-expanded', 'true')
+    await expect(item('Details of GitHub')).toBeFocused()
+    await page.keyboard.press('p')
+    await expect(item('Pause GitHub')).toBeFocused()
+    await page.keyboard.press('Enter')
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'paused')
     await hears('GitHub: Paused.')
     expect(await hasFocus(card(page, 'github'))).toBe(true)
@@ -103,7 +107,11 @@ test('the whole panel works by keyboard, and every change is announced', async (
   })
 
   await test.step('disconnect', async () => {
-    await press(page, button('Disconnect GitHub'))
+    await press(page, button('More options for GitHub'))
+    await expect(item('Details of GitHub')).toBeFocused()
+    await page.keyboard.press('End')
+    await expect(item('Disconnect GitHub')).toBeFocused()
+    await page.keyboard.press('Enter')
     await expect(dialog).toBeVisible()
     await expect.poll(() => hasFocus(dialog)).toBe(true)
     for (let presses = 0; presses < 4; presses++) {
@@ -112,7 +120,10 @@ test('the whole panel works by keyboard, and every change is announced', async (
     }
     await page.keyboard.press('Escape')
     await expect(dialog).toBeHidden()
-    await expect(button('Disconnect GitHub')).toBeFocused()
+    await expect(button('More options for GitHub')).toBeFocused()
+    await page.keyboard.press('ArrowDown')
+    await expect(item('Details of GitHub')).toBeFocused()
+    await page.keyboard.press('ArrowUp')
     await page.keyboard.press('Enter')
     await press(page, dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
@@ -121,7 +132,9 @@ test('the whole panel works by keyboard, and every change is announced', async (
   })
 
   await test.step('disconnect all', async () => {
-    await press(page, button('Disconnect all'))
+    await press(page, button('More options'))
+    await expect(item('Disconnect all')).toBeFocused()
+    await page.keyboard.press('Enter')
     await press(page, dialog.getByRole('button', { name: 'Disconnect all' }))
     await expect(button('Connect Kaggle')).toBeVisible()
     await hears('2 accounts are disconnected.')

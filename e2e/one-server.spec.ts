@@ -22,6 +22,7 @@ import {
   connectGitHub,
   connectGmail,
   conversation,
+  disconnect,
   expect,
   expectConnected,
   panel,
@@ -272,8 +273,7 @@ test('case 219: after a restart at another issuer, the new one gets no secret of
   else await sendAgain(stays, 'round', {})
   await say(stays, 'Search my mail for invoices')
   await expect(prompt(stays, 'gmail')).toBeVisible()
-  await panel(stays).getByRole('button', { name: 'Disconnect Gmail' }).click()
-  await stays.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
+  await disconnect(stays, 'Gmail')
   await expect(card(stays, 'gmail')).toHaveAttribute('data-status', 'disconnected')
 
   for (const page of [reconnects, disconnects]) {
@@ -283,8 +283,7 @@ test('case 219: after a restart at another issuer, the new one gets no secret of
     await expect(prompt(page, 'gmail')).toBeVisible()
     expect(carried(run)).not.toContain('gmail')
   }
-  await panel(disconnects).getByRole('button', { name: 'Disconnect Gmail' }).click()
-  await disconnects.getByRole('dialog').getByRole('button', { name: 'Disconnect', exact: true }).click()
+  await disconnect(disconnects, 'Gmail')
   await expect(card(disconnects, 'gmail')).toHaveAttribute('data-status', 'disconnected')
   // Nothing that looks like a secret at all, so also none that the old one was never shown.
   expect(secretsIn(after.log)).toEqual([])

@@ -146,8 +146,9 @@ for (const [name, version, plugins] of [
         expect(complaints).toEqual([])
 
         // The panel reacts to a click.
-        await page.getByRole('button', { name: 'Disconnect Kaggle' }).click()
-        await expect(page.getByRole('dialog', { name: 'Disconnect Kaggle?' })).toBeVisible()
+        await page.getByRole('button', { name: 'More options for Kaggle' }).click()
+        await page.getByRole('menuitem', { name: 'Disconnect Kaggle' }).click()
+        await expect(page.getByRole('dialog', { name: /^Disconnect .* from Kaggle\?$/ })).toBeVisible()
       })
     }
   })

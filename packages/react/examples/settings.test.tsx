@@ -19,9 +19,10 @@ test('the person connects GitHub, and disconnects it again', async () => {
   expect(screen.getByRole('article', { name: 'GitHub' }).dataset.status).toBe('connecting')
 
   client.settle('github', fakeAccount({ username: 'octocat' }))
-  expect(await screen.findByText('octocat')).toBeTruthy()
+  expect(await screen.findByText('Connected as octocat')).toBeTruthy()
 
-  await userEvent.click(screen.getByRole('button', { name: 'Disconnect GitHub' }))
+  await userEvent.click(screen.getByRole('button', { name: 'More options for GitHub' }))
+  await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect GitHub' }))
   await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
   expect(await screen.findByText('GitHub is disconnected, and its access revoked.')).toBeTruthy()
   expect(client.getSnapshot().accounts).toEqual({})

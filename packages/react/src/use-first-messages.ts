@@ -1,5 +1,5 @@
 'use client'
-import type { CardStatus, Provider, Reason } from '@latchkey/core'
+import type { Provider } from '@latchkey/core'
 import { useKit } from './hooks.ts'
 import { english } from './messages/en.ts'
 import type { FirstMessages, MessageOverrides, Messages } from './messages/messages.ts'
@@ -49,9 +49,4 @@ export function descriptionOf(messages: Pick<Messages, 'providers'>, provider: P
 export function meaningOf(messages: Pick<Messages, 'providers'>, provider: Provider, scope: string): string {
   const meanings = provider.kind === 'api-key' ? undefined : provider.scopeMeanings
   return messages.providers[provider.id]?.scopes?.[scope] ?? meanings?.[scope]?.label ?? scope
-}
-
-/** Why something has its status, as a sentence; undefined without a reason. `name` is the provider's. */
-export function whyOf(messages: FirstMessages, name: string, status: CardStatus, reason: Reason | undefined) {
-  return status === 'paused' ? messages.paused : reason && messages.reasons[reason]?.(name)
 }

@@ -66,7 +66,7 @@ export const LegacyKey: Story = {
     const connect = spyOn(client, 'connectKey')
     const verify = spyOn(client, 'verifyKey')
     await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect Kaggle' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Kaggle' })).toHaveFocus())
     const fields = verify.mock.lastCall?.[1]
     await expect(fields).toEqual({ key: '0123456789abcdef0123456789abcdef', username: 'adal' })
     await expect(connect.mock.lastCall?.[1]).toBe(fields)
@@ -139,7 +139,7 @@ export const CouldNotBeChecked: Story = {
   },
   play: async ({ canvas }) => {
     await userEvent.type(await open(canvas), 'KGAT_0123{Enter}')
-    await expect(await canvas.findByRole('button', { name: 'Disconnect Kaggle' })).toBeVisible()
+    await expect(await canvas.findByRole('button', { name: 'More options for Kaggle' })).toBeVisible()
   },
 }
 

@@ -56,12 +56,12 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
     if (takesKey) loadForm()
     if (question) loadConsent()
   }
-  const press = ({ currentTarget }: MouseEvent<HTMLElement>) => {
-    button.current = currentTarget
+  const press = (target: HTMLElement) => {
+    button.current = target
     // Where a window is open already, the client brings it to the front.
     if (question && status !== 'connecting') {
       loadConsent()
-      return setAsking({ home: currentTarget.closest('.latchkey') })
+      return setAsking({ home: target.closest('.latchkey') })
     }
     onStart?.(scopes ? { ...intent, scopes } : intent)
     if (!takesKey) return void start(undefined, scopes)
@@ -85,8 +85,10 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
       'aria-controls': takesKey && open ? formId : undefined,
       onPointerEnter: foresee,
       onFocus: foresee,
-      onClick: press,
+      onClick: ({ currentTarget }: MouseEvent<HTMLElement>) => press(currentTarget),
     },
+    /** The same from elsewhere, as from a menu: `target` is where the focus goes back to. */
+    press,
     below: (
       <>
         {takesKey && open && Form && (
@@ -140,7 +142,13 @@ export function ConnectControl(props: ConnectControlProps) {
   const { label, name } = words ?? connectWords(messages, provider.name, intent)
   return (
     <>
-      <Button className={className} kind={control.open ? 'secondary' : kind} aria-label={name} {...control.props}>
+      <Button
+        className={className}
+        data-slot="action"
+        kind={control.open ? 'secondary' : kind}
+        aria-label={name}
+        {...control.props}
+      >
         {label}
       </Button>
       {control.below}

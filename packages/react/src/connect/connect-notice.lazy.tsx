@@ -18,10 +18,29 @@ export type ConnectNoticeProps = ConnectIntent & {
   provider: Provider
   /** The button that starts the same thing is not there: the notice has to have one. */
   alone?: boolean
+  /** A row above says that a window is waited for, and has the ways on. */
+  inRow?: boolean
+}
+
+/** Milliseconds after which a person who waits is offered other ways. */
+const LONG = 60_000
+
+/** Whether a connect has waited for its window for long. */
+function useLongWait(waiting: boolean): boolean {
+  const [long, setLong] = useState(false)
+  useEffect(() => {
+    if (!waiting) return
+    const timer = setTimeout(() => setLong(true), LONG)
+    return () => {
+      clearTimeout(timer)
+      setLong(false)
+    }
+  }, [waiting])
+  return long
 }
 
 /** What is going on with a provider's connect, and the way on from there. Nothing when nothing is. */
-export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps) {
+export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoticeProps) {
   const messages = useMessages()
   const { name } = provider
   const { client } = useKit()
@@ -30,13 +49,21 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   const start = useStart(provider, intent)
   const [link, setLink] = useState<'copied' | 'failed'>()
   const blocked = reason === 'popup_blocked'
+  const waiting = status === 'connecting' && !reason && provider.kind !== 'api-key'
+  const long = useLongWait(waiting)
   // A link is of interest while its flow is.
   if (link && status !== 'connecting' && !blocked) setLink(undefined)
   if (status === 'loading') return null
   if (changed) return <ChangedNotice provider={provider} changed={changed} />
 
   const stop = <SmallButton label={messages.cancelShort} name={messages.cancelConnect(name)} onPress={cancel} />
-  const openAgain = <SmallButton {...connectWords(messages, name, intent)} onPress={() => start()} />
+  const isClosed = reason === 'popup_closed'
+  const words = isClosed
+    ? { label: messages.tryAgainShort, name: messages.tryAgain(name) }
+    : waiting
+      ? { label: messages.showWindowShort, name: messages.showWindow(name) }
+      : connectWords(messages, name, intent)
+  const openAgain = <SmallButton {...words} onPress={() => start()} />
   const copy = () => {
     const { scopes, accountId } = intent
     copyText(client.connectLink(provider.id, { scopes, accountId })).then(
@@ -70,7 +97,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
               {messages.openOwnTab}
             </a>
             {status === 'connecting' && openAgain}
-            {status === 'connecting' && stop}
+            {status === 'connecting' && !inRow && stop}
           </>
         }
       >
@@ -80,24 +107,31 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   }
   if (status === 'connecting') {
     if (provider.kind === 'api-key') return null
-    if (link === 'copied' || (reason !== 'popup_closed' && reason !== 'popup_blocked')) {
-      return (
-        <Notice busy actions={stop}>
-          {aboutLink ?? messages.waiting(name)}
-        </Notice>
-      )
-    }
+    const isCopied = link === 'copied'
+    const isFinishing = reason === 'finishing'
+    const offersMore = !isCopied && (blocked || long)
+    if (inRow && !offersMore && !aboutLink) return null
+    const sentence = blocked
+      ? messages.popupBlocked
+      : offersMore
+        ? messages.stillWaiting(name)
+        : isClosed
+          ? messages.popupClosed
+          : (isFinishing ? messages.finishing : messages.waiting)(name)
     return (
       <Notice
+        busy={!inRow && !offersMore && !isClosed}
         actions={
-          <>
-            {openAgain}
-            {blocked && waysOn}
-            {stop}
-          </>
+          (offersMore || !inRow) && (
+            <>
+              {!inRow && !isCopied && !isFinishing && openAgain}
+              {offersMore && waysOn}
+              {!inRow && stop}
+            </>
+          )
         }
       >
-        {reason === 'popup_closed' ? messages.popupClosed : messages.popupBlocked}
+        {aboutLink ?? sentence}
       </Notice>
     )
   }
@@ -123,7 +157,7 @@ export function ConnectNotice({ provider, alone, ...intent }: ConnectNoticeProps
   if (!error || error.code === 'cancelled') return null
   const { next } = error
   const byWindow = provider.kind !== 'api-key'
-  const offersAgain = next === 'retry' || (alone && (next === 'connect' || next === 'reconnect'))
+  const offersAgain = alone && (next === 'retry' || next === 'connect' || next === 'reconnect')
   return (
     <Notice tone="error" actions={byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}>
       {errorSentence(messages, error, name)}

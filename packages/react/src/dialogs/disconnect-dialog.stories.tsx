@@ -37,7 +37,7 @@ export const Cancelled: Story = {
   play: async ({ canvas, args }) => {
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
-    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
     await waitFor(() => expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus())
     await userEvent.keyboard('{Escape}')
     await gone()
@@ -50,7 +50,7 @@ export const Cancelled: Story = {
 export const Revoked: Story = {
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
-    const question = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
+    const question = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
     await userEvent.click(question.getByRole('button', { name: 'Disconnect' }))
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
     await waitFor(() => expect(receipt.getByText('Access revoked at GitHub (access token).')).toBeVisible())
@@ -102,7 +102,7 @@ export const OpenedByTheApp: Story = {
   args: { open: true, children: undefined },
   play: async ({ args }) => {
     await userEvent.click(
-      within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' })).getByRole('button', { name: 'Cancel' }),
+      within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' })).getByRole('button', { name: 'Cancel' }),
     )
     await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
     await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())

@@ -20,7 +20,7 @@ const meta = {
     ),
   ],
   args: {
-    title: laterEnglish.disconnectTitle('GitHub'),
+    title: english.disconnectTitle('GitHub', 'octocat'),
     body: laterEnglish.disconnectBody('GitHub', 'octocat'),
     answers: [
       { label: laterEnglish.cancelShort, kind: 'secondary', choose: fn() },
@@ -36,7 +36,7 @@ type Story = StoryObj<typeof meta>
 
 export const BeforeDisconnecting: Story = {
   play: async ({ args }) => {
-    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
     // The focus is on Cancel.
     await expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus()
     await userEvent.keyboard('{Escape}')

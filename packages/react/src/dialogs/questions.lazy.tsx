@@ -28,7 +28,7 @@ interface FrameProps {
 }
 
 /** An open modal dialog. */
-function Frame(props: FrameProps & { className?: string; children: ReactNode }) {
+export function Frame(props: FrameProps & { className?: string; children: ReactNode }) {
   const { className, busy, firm, onClose, onClosed, children } = props
   const home = useRef<Element>(null)
   return (
@@ -97,32 +97,42 @@ type Closing = Pick<FrameProps, 'onClose' | 'onClosed'>
 interface DisconnectQuestionProps extends Closing {
   provider: Provider
   account: ConnectedAccount | undefined
-  receipt: 'shown' | 'left'
-  onDisconnected: ((receipt: DisconnectReceipt) => void) | undefined
+  /** The provider's other accounts, which stay. */
+  others?: readonly ConnectedAccount[]
+  /** Disconnects, in place of the dialog, which closes. */
+  onConfirm?: () => void
+  receipt?: 'shown' | 'left'
+  onDisconnected?: ((receipt: DisconnectReceipt) => void) | undefined
 }
 
 /** The open dialog of a `DisconnectDialog`, or of a card. */
 export function DisconnectQuestion(props: DisconnectQuestionProps) {
-  const { provider, account, receipt, onDisconnected, ...closing } = props
+  const { provider, account, others = [], onConfirm, receipt = 'shown', onDisconnected, ...closing } = props
   const { name } = provider
   const messages = useMessages()
   const { disconnect } = useDisconnect()
   // A confirmed disconnect, with its receipt once that is known.
-  const [ending, setEnding] = useState<{ receipt: DisconnectReceipt | undefined }>()
+  const [ending, setEnding] = useState<{ label: string; receipt: DisconnectReceipt | undefined }>()
   const confirm = async () => {
     if (!account) return
-    if (receipt === 'left') closing.onClose()
-    else setEnding({ receipt: undefined })
+    if (onConfirm || receipt === 'left') closing.onClose()
+    else setEnding({ label: account.label, receipt: undefined })
+    if (onConfirm) return onConfirm()
     const result = await disconnect(account.id)
-    if (receipt === 'shown') setEnding({ receipt: result })
+    if (receipt === 'shown') setEnding({ label: account.label, receipt: result })
     onDisconnected?.(result)
   }
   const about = provider.kind === 'api-key' ? messages.disconnectKeyBody : messages.disconnectBody
   const cancel = { label: messages.cancelShort, kind: 'secondary', choose: closing.onClose } as const
   const question = !ending
     ? account && {
-        title: messages.disconnectTitle(name),
-        body: about(name, account.label),
+        title: messages.disconnectTitle(name, account.label),
+        body: [
+          about(name, account.label),
+          others.length > 0 && messages.disconnectOthers(others.map(({ label }) => label)),
+        ]
+          .filter(Boolean)
+          .join(' '),
         answers: [cancel, { label: messages.disconnectShort, kind: 'danger', choose: confirm } as const],
       }
     : ending.receipt
@@ -131,7 +141,12 @@ export function DisconnectQuestion(props: DisconnectQuestionProps) {
           body: <Receipt provider={provider} receipt={ending.receipt} account={undefined} />,
           answers: [{ ...cancel, label: messages.done }],
         }
-      : { title: messages.disconnectTitle(name), body: messages.disconnecting, answers: [cancel], busy: true }
+      : {
+          title: messages.disconnectTitle(name, ending.label),
+          body: messages.disconnecting,
+          answers: [cancel],
+          busy: true,
+        }
   return question && <QuestionDialog {...question} {...closing} />
 }
 
@@ -157,9 +172,9 @@ export function DifferentAccountQuestion({ provider, changed, ...closing }: Diff
       title={messages.changedTitle(to.label)}
       body={messages.changedBody(from.label, to.label)}
       answers={[
-        { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
-        { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
         { label: messages.cancelShort, kind: 'secondary', choose: answer('cancel') },
+        { label: messages.replace(from.label), kind: 'secondary', choose: answer('replace') },
+        { label: messages.keepBoth, kind: 'primary', choose: answer('keep-both') },
       ]}
       {...closing}
     />

@@ -33,7 +33,7 @@ export const ByKeyboard: Story = {
   parameters: three,
   play: async ({ canvas, loaded: { client } }) => {
     const [first, second, third] = canvas.getAllByRole('radio') as [HTMLElement, HTMLElement, HTMLElement]
-    await expect(canvas.getByRole('radiogroup', { name: 'GitHub account to use by default' })).toBeVisible()
+    await expect(canvas.getByRole('radiogroup', { name: 'Default GitHub account' })).toBeVisible()
     await expect(first).toBeChecked()
     await userEvent.tab()
     await expect(first).toHaveFocus()

@@ -1,4 +1,4 @@
-import type { ErrorCode, Reason, RevokedToken } from '@latchkey/core'
+import type { Custody, ErrorCode, Reason, RevokedToken } from '@latchkey/core'
 import { named } from './en.ts'
 
 const errors: Partial<Record<ErrorCode, (name: string) => string>> = {
@@ -76,35 +76,67 @@ export const laterEnglish = {
   registrationDeleted: (host: string) => `The registration at ${host} is deleted.`,
   /** What went wrong, by error code. A code without an entry shows the error's own message. */
   errors,
-  /** Why connecting has not succeeded, in addition to the reasons of accounts. */
+  /** Why an account or provider has its status, and why connecting has not succeeded. */
   reasons: {
+    expired: () => 'Access has expired',
+    revoked: () => 'Access was revoked',
+    invalid_token: (name) => `${name} signed this app out`,
+    issuer_changed: (name) => `${name} has a new sign-in server`,
+    resource_changed: (name) => `${name} has a new address`,
+    secret_unavailable: () => "The saved sign-in can't be read anymore",
+    offline: () => "You're offline",
+    unverified: () => 'Not checked yet',
     access_denied: (name) => `You said no at ${name}.`,
     popup_blocked: () => 'Your browser blocked the window.',
     popup_closed: () => 'The window seems to be closed.',
     embedded: (name) => `This app is inside another page, so ${name} may not be able to reach it.`,
   } as Partial<Record<Reason, (name: string) => string>>,
+  /** Behind the panel's line about where tokens and keys are stored. */
+  custodyInfo: {
+    sealed:
+      "Tokens and keys are encrypted with a key that can't be copied out of this browser. They are sent only to the services that you connect, and to your agent.",
+    plain:
+      'This browser cannot encrypt them here. Anyone who can use this browser profile can read them, so disconnect when you are done on a shared computer.',
+    session: 'Tokens and keys are deleted when you close this tab.',
+    memory: 'Tokens and keys are only in this page. Your accounts are gone when you close or reload it.',
+    vault: "Tokens and keys are encrypted on this app's server, and are never sent to this browser.",
+  } as Record<Custody, string>,
   notPersistent: 'This browser stores nothing, so your accounts are gone when you close this page.',
   notPersistentHint: 'Allow this site to store data, then reload.',
   search: 'Search',
   clearSearch: 'Clear search',
   found: (count: number, all: number) => `${count} of ${all}`,
   noMatch: (query: string) => `Nothing matches “${query}”.`,
-  addAnother: (name: string) => `Add another ${name} account`,
   sameAccount: (name: string, account: string) =>
     `${account} is already connected. To add another account, first sign in to that account at ${name}.`,
   pauseShort: 'Pause',
   pause: (name: string, account?: string) => `Pause ${named(name, account)}`,
-  makeDefaultShort: 'Use by default',
-  makeDefault: (account: string) => `Use by default: ${account}`,
-  switcher: (name: string) => `${name} account to use by default`,
+  makeDefaultShort: 'Make default',
+  makeDefault: (account: string) => `Make default: ${account}`,
+  switcher: (name: string) => `Default ${name} account`,
+  paused: "Paused. Your agent won't use it.",
+  /** On an account's row, after its status. */
+  can: (abilities: string) => `Can ${abilities}`,
+  canChange: 'Can make changes',
+  partly: 'Some access is missing',
+  detailsShort: 'Details',
+  details: (name: string, account?: string) => `Details of ${named(name, account)}`,
+  missing: (name: string) => `Not allowed on ${name}:`,
+  access: (name: string) => `What your agent can do on ${name}`,
+  sensitive: 'Sensitive',
+  close: 'Close',
   tryAgainShort: 'Try again',
   tryAgain: (name: string) => `Try again with ${name}`,
   cancelShort: 'Cancel',
   cancelConnect: (name: string) => `Cancel connecting ${name}`,
   dismiss: 'Dismiss',
 
-  waiting: (name: string) => `Waiting for ${name}… finish in the window that opened.`,
-  popupClosed: 'Did you close the window?',
+  waiting: (name: string) => `Continue in the ${name} window`,
+  finishing: (name: string) => `Finishing up with ${name}…`,
+  stillWaiting: (name: string) => `Still waiting for ${name}. Trouble with the window?`,
+  showWindowShort: 'Show window',
+  showWindow: (name: string) => `Show window of ${name}`,
+  popupClosed: 'Window closed before you finished',
   popupBlocked: 'Your browser blocked the window.',
   openInNewTab: 'Open in a new tab',
   openInThisTab: 'Open in this tab',
@@ -128,8 +160,12 @@ export const laterEnglish = {
   factSince: 'Connected',
   factUntil: 'Access',
   factAccess: 'Allowed',
+  factRead: 'Can read',
+  factChange: 'Can change',
+  factMissing: 'Not allowed',
+  factId: 'ID',
   profile: (name: string) => `Profile at ${name}`,
-  rawScopesShort: 'Scope names',
+  technical: 'Technical details',
   rawScopes: (name: string) => `Scope names at ${name}`,
   extraScope: 'Not asked for',
 
@@ -144,17 +180,19 @@ export const laterEnglish = {
   keyFileUnreadable: (file: string) =>
     `This is not a ${file} with a key in it. Download it again, or paste the key alone.`,
 
-  disconnectTitle: (name: string) => `Disconnect ${name}?`,
-  disconnectBody: (name: string, account: string) =>
-    `Your agent loses access to ${account} at once. The access is removed from this app and ended at ${name} where ${name} allows it.`,
+  disconnectBody: (_name: string, account: string) => `Your agent will lose access to ${account} right away.`,
   disconnectKeyBody: (name: string, account: string) =>
-    `Your agent loses access to ${account} at once. The key is removed from this app; it stays valid at ${name} until you revoke it there.`,
+    `Your agent will lose access to ${account} right away. The key stays valid until you revoke it on ${name}.`,
+  /** `others`: the accounts of the provider that stay. */
+  disconnectOthers: (others: readonly string[]) =>
+    `${new Intl.ListFormat('en').format(others)} ${others.length === 1 ? 'stays' : 'stay'} connected.`,
   disconnecting: 'Disconnecting…',
+  revoking: 'Revoking access…',
   disconnectedTitle: (name: string) => `${name} is disconnected`,
   done: 'Done',
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) =>
-    `Your agent loses access to all ${count} accounts at once. They are removed from this app, and their access is ended at each service that allows it.`,
+    `Your agent will lose access to your ${count} accounts right away.`,
   /** Receipts. `account` is passed if the provider had several. */
   revoked: (name: string, tokens: readonly RevokedToken[], account?: string) =>
     `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? ` (${tokens.map((token) => token.replace('_', ' ')).join(' and ')})` : ''}.`,

@@ -1,8 +1,7 @@
-import type { CardStatus, Custody, Reason } from '@latchkey/core'
+import type { CardStatus, Custody } from '@latchkey/core'
 
 /** A word for each status of an account or card. */
 type StatusWords = Record<CardStatus, string>
-type ReasonWords = Partial<Record<Reason, (name: string) => string>>
 
 const status: StatusWords = {
   loading: 'Loading',
@@ -14,23 +13,21 @@ const status: StatusWords = {
   'needs-reconnect': 'Needs reconnect',
 }
 
-const reasons: ReasonWords = {
-  expired: (name) => `Access to ${name} has expired.`,
-  revoked: (name) => `Access was revoked at ${name}.`,
-  invalid_token: (name) => `${name} no longer accepts this connection.`,
-  issuer_changed: (name) => `${name} has a new sign-in server. Reconnect your account.`,
-  resource_changed: (name) => `${name} has a new address. Reconnect your account.`,
-  secret_unavailable: () => 'This browser can no longer read the saved access.',
-  offline: (name) => `You are offline. Your agent can use ${name} again when you are back online.`,
-  unverified: () => 'Not checked yet',
-}
-
 const custody: Record<Custody, string> = {
   sealed: 'Stored in this browser, encrypted.',
   plain: 'Stored in this browser, not encrypted.',
   session: 'Stored in this tab until you close it.',
   memory: 'Not stored: your accounts are gone when you close this page.',
   vault: 'Stored on the server, encrypted.',
+}
+
+/** A provider's own words, translated. */
+interface ProviderWords {
+  description?: string
+  /** What each scope means. */
+  scopes?: Readonly<Record<string, string>>
+  /** The same in a few small words, to follow `can`: "send email". */
+  short?: Readonly<Record<string, string>>
 }
 
 /** A provider's name. If it has several accounts, also the account's. */
@@ -48,21 +45,19 @@ export const english = {
   locale: readersEnglish() as string | undefined,
   /** The writing direction of the sentences. @default that of the page */
   dir: undefined as 'ltr' | 'rtl' | undefined,
-  /** Translations of providers' own English texts, by provider id: the description, and the meaning of each scope. */
-  providers: {} as Readonly<Record<string, { description?: string; scopes?: Readonly<Record<string, string>> }>>,
+  /** Translations of providers' own English texts, by provider id: the description, and the words of each scope. */
+  providers: {} as Readonly<Record<string, ProviderWords>>,
   status,
-  /** Why an account or provider has its status. */
-  reasons,
   /** Read out by screen readers when something changes; never shown. */
   spoken: { connecting: (name: string) => `Connecting ${name}.` },
   /** Where tokens and keys are stored. */
   custody,
 
   title: 'Connected Accounts',
-  description: 'Connect the accounts your agent works with. You can disconnect them at any time.',
-  loadFailed: 'This could not be loaded. Check your connection and try again, or reload.',
+  description: 'Connect the services your agent can use.',
+  loadFailed: 'This part could not be loaded. Reload to try again.',
   reload: 'Reload',
-  noProviders: 'There is nothing to connect here yet.',
+  noProviders: 'No services available yet',
   groupConnected: 'Connected',
   groupAvailable: 'Available',
 
@@ -76,18 +71,20 @@ export const english = {
   disconnectAll: 'Disconnect all',
   resumeShort: 'Resume',
   resume: (name: string, account?: string) => `Resume ${named(name, account)}`,
-  paused: 'Your agent does not use this account until you resume it.',
-  more: (name: string, account?: string) => `More for ${named(name, account)}`,
+  more: (name: string, account?: string) => `More options for ${named(name, account)}`,
+  moreShort: 'More options',
   isDefault: 'Default',
-  /** On a provider's one-line row, if it has several. */
+  /** On a provider's row, if it has several. */
   accountCount: (count: number) => `${count} accounts`,
-  details: (name: string) => `Details of ${name}`,
-  missing: (name: string) => `Not granted at ${name}:`,
+  addAnother: (name: string) => `Add another ${name} account`,
+  /** On an account's row. */
+  connectedAs: (account: string) => `Connected as ${account}`,
   grantShort: 'Grant access',
   grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
   notConfigured: 'Not configured',
+  /** Also where nothing else of a card could be loaded. */
+  disconnectTitle: (name: string, account: string) => `Disconnect ${account} from ${name}?`,
 
   apiKeyBadge: 'API Key',
-  access: (name: string) => `What your agent may do at ${name}`,
-  sensitive: 'Sensitive',
+  custodyMore: 'How your accounts are stored',
 }

@@ -16,9 +16,11 @@ function sentences(catalogue: Messages): Record<string, string> {
   const say = (key: string, words: unknown): [string, string][] => {
     if (typeof words === 'string') return [[key, words]]
     if (typeof words === 'function') {
-      const args =
-        key === 'revoked' ? ['GitHub', ['access_token', 'refresh_token'], 'octocat'] : counted(key) ? [3, 7] : NAMES
-      return [[key, words(...args)]]
+      const lists: Record<string, unknown[]> = {
+        revoked: ['GitHub', ['access_token', 'refresh_token'], 'octocat'],
+        disconnectOthers: [['octocat', 'hubot']],
+      }
+      return [[key, words(...(lists[key] ?? (counted(key) ? [3, 7] : NAMES)))]]
     }
     return Object.entries(words as object).flatMap(([name, inner]) => say(`${key}.${name}`, inner))
   }
@@ -55,7 +57,10 @@ describe.each([
     for (const provider of [github(), gmail(), kaggle()]) {
       const own = catalogue.providers[provider.id]
       expect(own?.description).toBeTruthy()
-      if (provider.kind === 'oauth') expect(Object.keys(own?.scopes ?? {})).toEqual(Object.keys(provider.scopeMeanings))
+      if (provider.kind !== 'oauth') continue
+      expect(Object.keys(own?.scopes ?? {})).toEqual(Object.keys(provider.scopeMeanings))
+      const short = Object.entries(provider.scopeMeanings).filter(([, meaning]) => meaning.short)
+      expect(Object.keys(own?.short ?? {})).toEqual(short.map(([scope]) => scope))
     }
   })
 })

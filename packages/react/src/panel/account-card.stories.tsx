@@ -1,7 +1,8 @@
-import { LatchkeyError } from '@latchkey/core'
+import { type DisconnectReceipt, LatchkeyError } from '@latchkey/core'
 import { gmail } from '@latchkey/core/providers/gmail'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, screen, spyOn, userEvent, waitFor, within } from 'storybook/test'
+import { german } from '../messages/de.ts'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountCard } from './account-card.tsx'
@@ -56,6 +57,20 @@ const account = (facts: Parameters<typeof fakeAccount>[0]): Story['parameters'] 
   fake: { accounts: [{ ...octocat, ...facts }] },
 })
 
+type Canvas = Parameters<NonNullable<Story['play']>>[0]['canvas']
+
+/** Opens an account's menu. */
+async function menu(canvas: Canvas, name = 'GitHub') {
+  await userEvent.click(canvas.getByRole('button', { name: `More options for ${name}` }))
+  return within(await screen.findByRole('menu'))
+}
+
+/** Chooses from it. */
+async function choose(canvas: Canvas, item: string, name?: string) {
+  await userEvent.click((await menu(canvas, name)).getByRole('menuitem', { name: item }))
+  await waitFor(() => expect(screen.queryByRole('menu')).toBeNull())
+}
+
 /** What a person reads, and what they can do next. */
 const reads =
   (sentence: string, next: string): Story['play'] =>
@@ -80,116 +95,242 @@ export const Loading: Story = {
   },
 }
 
-export const Connected: Story = { parameters: account({}), play: reads('Connected', 'Disconnect GitHub') }
+export const Connected: Story = { parameters: account({}), play: reads('Connected as octocat', 'More options for GitHub') }
 
 export const Expired: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'expired' }),
-  play: reads('Access to GitHub has expired.', 'Reconnect GitHub'),
+  play: reads('Access has expired', 'Reconnect GitHub'),
 }
 
 export const Revoked: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'revoked' }),
-  play: reads('Access was revoked at GitHub.', 'Reconnect GitHub'),
+  play: reads('Access was revoked', 'Reconnect GitHub'),
 }
 
 export const TokenRefused: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'invalid_token' }),
-  play: reads('GitHub no longer accepts this connection.', 'Reconnect GitHub'),
+  play: reads('GitHub signed this app out', 'Reconnect GitHub'),
 }
 
 export const SecretUnreadable: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'secret_unavailable' }),
-  play: reads('This browser can no longer read the saved access.', 'Reconnect GitHub'),
+  play: reads("The saved sign-in can't be read anymore", 'Reconnect GitHub'),
 }
 
 export const Unverified: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [{ ...kaggler, reason: 'unverified' }] } },
-  play: reads('Not checked yet', 'Disconnect Kaggle'),
+  play: reads(' · Not checked yet', 'More options for Kaggle'),
 }
 
-/** Opened with "…": when the account was connected, when its access ends, and the provider's names of its scopes. */
+const renewed = { expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }
+
+/** The row opens the details, among the rows where there is room. Its menu does the same. */
 export const Details: Story = {
-  parameters: account({ renewable: false, expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }),
+  parameters: account({ ...renewed, scopes: ['read:user', 'user:email', 'repo'], missingScopes: ['workflow'] }),
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await expect(await canvas.findByText('Expires in 3 hours')).toBeVisible()
-    const raw = canvas.getByRole('button', { name: 'Scope names' })
+    const opener = canvas.getByRole('button', { name: 'GitHub' })
+    await userEvent.click(opener)
+    await expect(opener).toHaveAttribute('aria-expanded', 'true')
+    await expect(await canvas.findByText('Renews automatically in 3 hours')).toBeVisible()
+    await expect(canvas.getByText('The Octocat')).toBeVisible()
+    const fact = (label: string) => canvas.getByText(label).nextElementSibling
+    await expect(fact('Can read')).toHaveTextContent('See your profile')
+    await expect(fact('Can change')).toHaveTextContent(/all your repositories, private ones tooSensitive/)
+    await expect(fact('Not allowed')).toHaveTextContent('Change GitHub Actions workflows')
+    await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toHaveAttribute('rel', 'noopener noreferrer')
+    const technical = canvas.getByRole('button', { name: 'Technical details' })
     await expect(canvas.queryByText('user:email')).toBeNull()
-    await userEvent.click(raw)
-    await expect(raw).toHaveAttribute('aria-expanded', 'true')
+    await userEvent.click(technical)
+    await expect(technical).toHaveAttribute('aria-expanded', 'true')
     await expect(
       within(canvas.getByRole('list', { name: 'Scope names at GitHub' })).getByText('user:email'),
     ).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.getByText(octocat.id)).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
+    await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    await choose(canvas, 'Details of GitHub')
+    await waitFor(() => expect(opener).toHaveFocus())
   },
 }
 
-/** One line, which opens into the card and closes again. */
+/** In a narrow place the details are a sheet. It leads to disconnecting, and gives the focus back. */
+export const DetailsInASheet: Story = {
+  globals: { width: '320px' },
+  parameters: account({ ...renewed, scopes: ['read:user', 'repo'] }),
+  play: async ({ canvas }) => {
+    const opener = canvas.getByRole('button', { name: 'GitHub' })
+    const sheet = async () => within(await screen.findByRole('dialog', { name: 'Details of GitHub' }))
+    await userEvent.click(opener)
+    await expect((await sheet()).getByText('Renews automatically in 3 hours')).toBeVisible()
+    await expect((await sheet()).getByRole('button', { name: 'Close' })).toHaveFocus()
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(opener).toHaveFocus())
+    await userEvent.keyboard('{Enter}')
+    await userEvent.click((await sheet()).getByRole('button', { name: 'Disconnect GitHub' }))
+    const question = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
+    await waitFor(() => expect(question.getByRole('button', { name: 'Cancel' })).toHaveFocus())
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'More options for GitHub' })).toHaveFocus())
+    await userEvent.click(opener)
+    await sheet()
+  },
+}
+
+/** The menu by keyboard: Enter, Space and arrow down open it on its first item, letters find one, Escape closes it. */
+export const MenuByKeyboard: Story = {
+  parameters: account({}),
+  play: async ({ canvas }) => {
+    const more = canvas.getByRole('button', { name: 'More options for GitHub' })
+    more.focus()
+    for (const key of ['{Enter}', ' ', '{ArrowDown}']) {
+      await userEvent.keyboard(key)
+      const list = within(await screen.findByRole('menu', { name: 'More options for GitHub' }))
+      await waitFor(() => expect(list.getByRole('menuitem', { name: 'Details of GitHub' })).toHaveFocus())
+      await expect(more).toHaveAttribute('aria-expanded', 'true')
+      await userEvent.keyboard('{ArrowUp}')
+      await expect(list.getByRole('menuitem', { name: 'Disconnect GitHub' })).toHaveFocus()
+      await userEvent.keyboard('p')
+      await waitFor(() => expect(list.getByRole('menuitem', { name: 'Pause GitHub' })).toHaveFocus())
+      await userEvent.keyboard('{Escape}')
+      await waitFor(() => expect(more).toHaveFocus())
+      await expect(more).toHaveAttribute('aria-expanded', 'false')
+    }
+    await userEvent.keyboard('{Enter}')
+    const items = (await screen.findAllByRole('menuitem')).map(({ textContent }) => textContent)
+    await expect(items).toEqual(['Details', 'Pause', 'Add another GitHub account', 'Disconnect'])
+  },
+}
+
+/** What an account may do that matters: where it changes something, or what is sensitive. */
+export const Abilities: Story = {
+  args: { provider: 'gmail' },
+  parameters: {
+    fake: { accounts: [{ ...ada, scopes: [...gmailScopes, 'https://www.googleapis.com/auth/gmail.send'] }] },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText(/Can read and send email/)).toBeVisible()
+    await expect(canvas.getByText('Connected as ada@example.com')).toBeVisible()
+  },
+}
+
+/** The same in German, where other words are shared. */
+export const AbilitiesInGerman: Story = {
+  ...Abilities,
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client} messages={german}>
+      <AccountCard {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas }) => expect(await canvas.findByText(/Kann E-Mails lesen und senden/)).toBeVisible(),
+}
+
+/** One line. Its menu and details are those of a row. */
 export const Inline: Story = {
   args: { layout: 'inline' },
   parameters: account({}),
   play: async ({ canvas }) => {
-    const details = canvas.getByRole('button', { name: 'Details of GitHub' })
-    await expect(canvas.queryByRole('button', { name: 'Disconnect GitHub' })).toBeNull()
-    await userEvent.click(details)
-    await expect(details).toHaveAttribute('aria-expanded', 'true')
-    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toBeVisible()
-    await expect(details).toHaveFocus()
-    await userEvent.keyboard('{Enter}')
-    await expect(canvas.queryByRole('button', { name: 'Disconnect GitHub' })).toBeNull()
-    await expect(details).toHaveFocus()
+    await expect(canvas.getByText('Connected as octocat')).toBeVisible()
+    await choose(canvas, 'Details of GitHub')
+    await screen.findByRole('dialog', { name: 'Details of GitHub' })
+    await userEvent.keyboard('{Escape}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
 
-/** The line opens by itself when there is a notice, and keeps the focus. */
+/** Several accounts are one line too, which opens into the card and closes again. */
+export const InlineSeveral: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { accounts: [octocat, hubot] } },
+  play: async ({ canvas }) => {
+    const more = canvas.getByRole('button', { name: 'More options for GitHub' })
+    await expect(canvas.getByText('2 accounts')).toBeVisible()
+    await userEvent.click(more)
+    await expect(more).toHaveAttribute('aria-expanded', 'true')
+    await expect(canvas.getByRole('button', { name: 'More options for GitHub (hubot)' })).toBeVisible()
+    await expect(more).toHaveFocus()
+    await userEvent.keyboard('{Enter}')
+    await expect(canvas.queryByRole('button', { name: 'More options for GitHub (hubot)' })).toBeNull()
+    await expect(more).toHaveFocus()
+  },
+}
+
+/** The line says what is going on, and keeps the focus. */
 export const InlineConnecting: Story = {
   args: { layout: 'inline' },
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
     client.settle('github', octocat)
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Details of GitHub' })).toHaveFocus())
-    await expect(canvas.getByText('octocat')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
+    await expect(canvas.getByText('Connected as octocat')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.'))
   },
 }
 
+/** m2: there is a way back to a window that slid behind the page. */
 export const Waiting: Story = {
   parameters: { fake: { outcomes: { github: 'pending' }, accounts: [ada] } },
-  play: async ({ canvas }) => {
+  play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     const card = canvas.getByRole('article', { name: 'GitHub' })
     await expect(card).toHaveAttribute('data-status', 'connecting')
-    await expect(await within(card).findByText(/^Waiting for GitHub/)).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await expect(await within(card).findByText('Continue in the GitHub window')).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
+    const show = canvas.getByRole('button', { name: 'Show window of GitHub' })
+    await waitFor(() => expect(show).toHaveFocus())
+    // Where a window is open, the client brings it to the front.
+    const connect = spyOn(client, 'connect')
+    await userEvent.keyboard('{Enter}')
+    await expect(connect).toHaveBeenCalledOnce()
   },
 }
 
-/** By keyboard: connect an account, then cancel connecting another. */
+/** M14: focus after connect is on the new account. By keyboard: cancel connecting, then connect. */
 export const ByKeyboard: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.tab()
     await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await userEvent.tab()
+    await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
     client.settle('github', octocat)
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.'))
   },
 }
 
+/** m1: a closed window is not one that is waited for. */
 export const WindowClosed: Story = {
   parameters: { fake: { states: { github: { status: 'connecting', reason: 'popup_closed' } } } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('Did you close the window?')).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+    const line = await canvas.findByText('Window closed before you finished')
+    await expect(line).toHaveAttribute('data-status', 'needs-reconnect')
+    await expect(canvas.getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
+    await expect(canvas.queryByRole('button', { name: 'Connect GitHub' })).toBeNull()
+  },
+}
+
+/** M1: the provider has answered, so nothing speaks of a window any more. Cancel still ends it. */
+export const Finishing: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting', reason: 'finishing' } } } },
+  play: async ({ canvas, loaded: { client } }) => {
+    await expect(await canvas.findByText('Finishing up with GitHub…')).toBeVisible()
+    await expect(canvas.queryByText(/window/)).toBeNull()
+    const cancel = spyOn(client, 'cancel')
+    await userEvent.click(canvas.getByRole('button', { name: 'Cancel connecting GitHub' }))
+    await expect(cancel).toHaveBeenCalledWith('github')
   },
 }
 
@@ -245,28 +386,27 @@ export const Denied: Story = {
 export const SeveralAccounts: Story = {
   parameters: { fake: { accounts: [octocat, { ...hubot, status: 'needs-reconnect', reason: 'expired' }] } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'More options for GitHub (octocat)' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toBeVisible()
+    await expect(canvas.getAllByRole('button', { name: 'Add another GitHub account' })).toHaveLength(1)
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'needs-reconnect')
     await expect(canvas.getByText('Default')).toBeVisible()
-    const more = canvas.getByRole('button', { name: 'More for GitHub (hubot)' })
-    await userEvent.click(more)
-    await expect(more).toHaveAttribute('aria-expanded', 'true')
-    await userEvent.click(await canvas.findByRole('button', { name: 'Use by default: hubot' }))
-    await expect(canvas.getByText('Default').parentElement).toHaveTextContent('Hubot')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toHaveFocus())
+    await choose(canvas, 'Make default: hubot', 'GitHub (hubot)')
+    await expect(canvas.getByText('Default').parentElement).toHaveTextContent('hubot')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'More options for GitHub (hubot)' })).toHaveFocus())
   },
 }
 
+/** M14: focus after adding is on the new account, not on the first one. */
 export const AddingAnother: Story = {
-  parameters: { fake: { accounts: [octocat], outcomes: { github: hubot } } },
+  parameters: { fake: { accounts: [octocat], outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connect')
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(await canvas.findByRole('button', { name: 'Add another GitHub account' }))
+    await choose(canvas, 'Add another GitHub account')
     await expect(connect).toHaveBeenCalledWith('github', { intent: 'add-account' })
-    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (hubot)' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Disconnect GitHub (octocat)' })).toBeVisible()
+    client.settle('github', hubot)
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'hubot' })).toHaveFocus())
+    await expect(canvas.getByRole('button', { name: 'More options for GitHub (octocat)' })).toBeVisible()
   },
 }
 
@@ -274,11 +414,24 @@ export const AddingAnother: Story = {
 export const AddingTheSame: Story = {
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(await canvas.findByRole('button', { name: 'Add another GitHub account' }))
+    await choose(canvas, 'Add another GitHub account')
     await expect(await canvas.findByText(/^octocat is already connected/)).toBeVisible()
     await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
     await expect(canvas.queryByText(/^octocat is already connected/)).toBeNull()
+  },
+}
+
+/** M12: "already connected" is over once the account is disconnected. */
+export const AddingTheSameThenDisconnecting: Story = {
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas }) => {
+    await choose(canvas, 'Add another GitHub account')
+    await expect(await canvas.findByText(/^octocat is already connected/)).toBeVisible()
+    await choose(canvas, 'Disconnect GitHub')
+    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await expect(await canvas.findByText(/^Access revoked at GitHub/)).toBeVisible()
+    await expect(canvas.queryByText(/^octocat is already connected/)).toBeNull()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
 
@@ -286,8 +439,7 @@ export const AddingAnotherKey: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [kaggler] } },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for Kaggle' }))
-    await userEvent.click(await canvas.findByRole('button', { name: 'Add another Kaggle account' }))
+    await choose(canvas, 'Add another Kaggle account', 'Kaggle')
     await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toHaveFocus())
   },
 }
@@ -300,7 +452,10 @@ export const DifferentAccount: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
-    await waitFor(() => expect(within(dialog).getByRole('button', { name: 'Keep both' })).toHaveFocus())
+    // m11: Cancel first, what is suggested last, as in every dialog.
+    const answers = within(dialog).getAllByRole('button')
+    await expect(answers.map(({ textContent }) => textContent)).toEqual(['Cancel', 'Replace octocat', 'Keep both'])
+    await waitFor(() => expect(answers[0]).toHaveFocus())
     await userEvent.click(dialog.parentElement?.firstElementChild as Element)
     await expect(dialog).toBeInTheDocument()
     await userEvent.keyboard('{Escape}')
@@ -308,9 +463,9 @@ export const DifferentAccount: Story = {
     await expect(canvas.getByText(/^You signed in as mona, not as octocat/)).toBeVisible()
     await userEvent.click(canvas.getByRole('button', { name: 'Choose' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Replace octocat' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await expect(canvas.getByText('mona')).toBeVisible()
-    await expect(canvas.queryByText('octocat')).toBeNull()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
+    await expect(canvas.getByText('Connected as mona')).toBeVisible()
+    await expect(canvas.queryByText(/octocat/)).toBeNull()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
@@ -340,7 +495,7 @@ export const DifferentAccountKept: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Keep both' }))
-    await expect(await canvas.findByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeVisible()
+    await expect(await canvas.findByRole('button', { name: 'More options for GitHub (mona)' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (octocat)' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
@@ -361,27 +516,22 @@ export const DifferentAccountCancelled: Story = {
 export const Paused: Story = {
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(await canvas.findByRole('button', { name: 'Pause GitHub' }))
+    await choose(canvas, 'Pause GitHub')
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'paused')
-    await expect(canvas.getByText('Your agent does not use this account until you resume it.')).toBeVisible()
-    const resume = canvas.getByRole('button', { name: 'Resume GitHub' })
-    await waitFor(() => expect(resume).toHaveFocus())
-    await userEvent.keyboard('{Enter}')
-    await expect(canvas.getByText('Connected')).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
-    await userEvent.click(canvas.getByRole('button', { name: 'More for GitHub' }))
-    await userEvent.click(await canvas.findByRole('button', { name: 'Pause GitHub' }))
-    await expect(canvas.getByText('Paused')).toBeVisible()
+    const more = canvas.getByRole('button', { name: 'More options for GitHub' })
+    await waitFor(() => expect(more).toHaveFocus())
+    await userEvent.click(canvas.getByRole('button', { name: 'Resume GitHub' }))
+    await expect(canvas.getByText('Connected as octocat')).toBeVisible()
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
+    await choose(canvas, 'Pause GitHub')
+    await expect(canvas.getByText('Paused').parentElement).toHaveTextContent('Paused · octocat')
   },
 }
 
 export const Offline: Story = {
   parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
   play: async ({ canvas }) => {
-    await expect(
-      canvas.getByText('You are offline. Your agent can use GitHub again when you are back online.'),
-    ).toBeVisible()
+    await expect(canvas.getByText("· You're offline")).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
   },
 }
@@ -428,13 +578,15 @@ export const NotConfigured: Story = {
 export const Disconnecting: Story = {
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
-    const disconnect = canvas.getByRole('button', { name: 'Disconnect GitHub' })
-    await userEvent.click(disconnect)
-    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
-    await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
-    await waitFor(() => expect(disconnect).toHaveFocus())
+    await choose(canvas, 'Disconnect GitHub')
+    const question = { name: 'Disconnect octocat from GitHub?' }
+    const dialog = within(await screen.findByRole('dialog', question))
+    await expect(dialog.getByText('Your agent will lose access to octocat right away.')).toBeVisible()
+    await waitFor(() => expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
-    const again = within(await screen.findByRole('dialog', { name: 'Disconnect GitHub?' }))
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'More options for GitHub' })).toHaveFocus())
+    await choose(canvas, 'Disconnect GitHub')
+    const again = within(await screen.findByRole('dialog', question))
     await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText('Access revoked at GitHub (access token).')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
@@ -459,7 +611,7 @@ export const RemovedButNotRevoked: Story = {
     },
   },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub' }))
+    await choose(canvas, 'Disconnect GitHub')
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText(/^Removed here. The access could not be revoked at GitHub: /)).toBeVisible()
@@ -471,15 +623,36 @@ export const RemovedButNotRevoked: Story = {
   },
 }
 
+/** m20: a disconnect is there at once, however slow its provider is. */
+export const Revoking: Story = {
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas, loaded: { client } }) => {
+    const { promise, resolve } = Promise.withResolvers<DisconnectReceipt>()
+    spyOn(client, 'disconnect').mockImplementation(() => {
+      client.set({ accounts: {} })
+      return promise
+    })
+    await choose(canvas, 'Disconnect GitHub')
+    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await expect(await canvas.findByText('Revoking access…')).toBeVisible()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    resolve({ status: 'revoked', tokens: ['access_token'] })
+    await expect(await canvas.findByText(/^Access revoked at GitHub/)).toBeVisible()
+    await expect(canvas.queryByText('Revoking access…')).toBeNull()
+  },
+}
+
+/** m9: the question names the account, and says what stays. */
 export const DisconnectingOneOfSeveral: Story = {
   parameters: { fake: { accounts: [octocat, hubot] } },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub (hubot)' }))
-    const dialog = within(await screen.findByRole('dialog'))
+    await choose(canvas, 'Disconnect GitHub (hubot)', 'GitHub (hubot)')
+    const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect hubot from GitHub?' }))
+    await expect(dialog.getByText(/octocat stays connected\.$/)).toBeVisible()
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Disconnect GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))
     await expect(canvas.queryByText(/^hubot/)).toBeNull()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())

@@ -11,7 +11,7 @@ const meta = {
   component: AccountDetails,
   tags: ['autodocs'],
   args: { provider: 'gmail' },
-  argTypes: { rawScopes: { control: 'boolean' }, brief: { control: 'boolean' } },
+  argTypes: { technical: { control: 'boolean' } },
   parameters: { controls: { disable: false } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
@@ -47,26 +47,26 @@ export const Renewable: Story = {
 export const ByKeyboard: Story = {
   parameters: { fake: { accounts: [{ ...ada, extraScopes: ['openid'] }] } },
   play: async ({ canvas }) => {
-    const toggle = await canvas.findByRole('button', { name: 'Scope names' })
+    const toggle = await canvas.findByRole('button', { name: 'Technical details' })
     await userEvent.tab()
     await expect(toggle).toHaveFocus()
     await userEvent.keyboard('{Enter}')
     const raw = canvas.getByRole('list', { name: 'Scope names at Gmail' })
     await expect(within(raw).getByText('openid').parentElement).toHaveAttribute('data-extra', 'true')
-    await expect(toggle).toHaveAttribute('aria-controls', raw.id)
+    await expect(toggle).toHaveAttribute('aria-controls', raw.parentElement?.id)
     await userEvent.keyboard(' ')
     await expect(canvas.queryByRole('list', { name: 'Scope names at Gmail' })).toBeNull()
     await expect(toggle).toHaveFocus()
   },
 }
 
-/** With `rawScopes` the app decides whether scope names are shown. */
+/** With `technical` the app decides whether the technical details are shown. */
 export const Controlled: Story = {
-  args: { rawScopes: true, onRawScopesChange: fn() },
+  args: { technical: true, onTechnicalChange: fn() },
   parameters: { fake: { accounts: [ada] } },
   play: async ({ canvas, args }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Scope names' }))
-    await expect(args.onRawScopesChange).toHaveBeenLastCalledWith(false)
+    await userEvent.click(await canvas.findByRole('button', { name: 'Technical details' }))
+    await expect(args.onTechnicalChange).toHaveBeenLastCalledWith(false)
     await expect(canvas.getByRole('list', { name: 'Scope names at Gmail' })).toBeVisible()
   },
 }
@@ -77,12 +77,13 @@ export const ApiKey: Story = {
   parameters: { fake: { accounts: [fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })] } },
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('Until you disconnect it')).toBeVisible()
-    await expect(canvas.queryByRole('button')).toBeNull()
+    await expect(canvas.getAllByRole('button')).toHaveLength(1)
   },
 }
 
-export const Brief: Story = {
-  args: { brief: true, provider: 'github' },
+/** What it can read and what it can change stand apart, and what was not allowed. */
+export const Abilities: Story = {
+  args: { provider: 'github' },
   parameters: {
     fake: {
       accounts: [
@@ -92,13 +93,18 @@ export const Brief: Story = {
           renewable: false,
           status: 'needs-reconnect',
           reason: 'expired',
+          scopes: ['read:user', 'repo'],
+          missingScopes: ['gist'],
         }),
       ],
     },
   },
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('Expired 1 minute ago')).toBeVisible()
-    await expect(canvas.queryByText('The Octocat')).toBeNull()
+    const fact = (label: string) => canvas.getByText(label).nextElementSibling
+    await expect(fact('Can read')).toHaveTextContent(/^See your profile$/)
+    await expect(fact('Can change')).toHaveTextContent(/private ones tooSensitive$/)
+    await expect(fact('Not allowed')).toHaveTextContent('Create and change gists')
     await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toBeVisible()
   },
 }

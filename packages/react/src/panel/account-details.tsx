@@ -2,16 +2,16 @@
 import { forwardRef } from 'react'
 import { later } from '../later.tsx'
 import { About, type AboutProps } from '../parts/context.tsx'
-import type { DetailsProps } from './account-more.lazy.tsx'
+import type { DetailsProps } from './account-details.lazy.tsx'
 
-const useDetails = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'Details')
+const useDetails = /* @__PURE__ */ later(() => import('./account-details.lazy.tsx'), 'Details')
 
 /** Props of {@link AccountDetails}. */
 export type AccountDetailsProps = DetailsProps & AboutProps
 
 /**
- * The facts about an account: who, since when, what was granted in plain words and, on demand, as the provider spells
- * it, and until when. Renders a `dl` once its code is loaded, or nothing without an account.
+ * The facts about an account: who, since when, until when, what it can read and change in plain words and, on demand,
+ * its id and the scopes as the provider spells them. Renders a `dl` once its code is loaded, or nothing without an account.
  */
 export const AccountDetails = /* @__PURE__ */ forwardRef<HTMLDListElement, AccountDetailsProps>(function AccountDetails(
   { provider, accountId, ...props },

@@ -1,175 +1,176 @@
 'use client'
-import type { CardStatus, ConnectedAccount, DisconnectReceipt, Provider } from '@latchkey/core'
-import { useQuery } from '@tanstack/react-query'
-import { type RefObject, useId, useRef, useState } from 'react'
+import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { type ReactNode, type RefObject, useRef, useState } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
 import { isUsable, useKit } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { AccountNames } from '../parts/account-names.tsx'
-import { ScopeItems } from '../parts/scope-items.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
 import { Avatar } from '../ui/avatar.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, MoreButton, SmallButton } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
-import { Dots } from '../ui/icons.tsx'
-import { useFirstMessages, whyOf } from '../use-first-messages.ts'
+import { brandMark } from '../ui/icons.tsx'
+import { useFirstMessages } from '../use-first-messages.ts'
 
-const useQuestion = /* @__PURE__ */ later(() => import('../dialogs/questions.lazy.tsx'), 'DisconnectQuestion')
-const useEnd = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'AccountEnd')
-const useMore = /* @__PURE__ */ later(() => import('./account-more.lazy.tsx'), 'AccountMore')
-
-const HOUR = 3_600_000
+const useExtras = /* @__PURE__ */ later(() => import('./account-extras.lazy.tsx'), 'AccountExtras')
+const useLine = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AccountLine', true)
 
 export interface AccountRowProps {
   provider: Provider
   account: ConnectedAccount
-  /** Its own status, or what its provider is doing. */
-  status: CardStatus
-  /** The provider has other accounts, so actions name theirs. */
-  several: boolean
+  /** The provider's other accounts. With any, the row is one of several, and its actions name the account. */
+  others: readonly ConnectedAccount[]
   isDefault: boolean
+  /** The provider's name as the card's heading, for the row of an only account. */
+  heading: (name: ReactNode) => ReactNode
+  /** What a connect under way has in place of line and action. */
+  busy: ReactNode
   card: RefObject<HTMLElement | null>
   onStart: (intent: ConnectIntent) => void
-  onAdded: NonNullable<ConnectIntent['onConnected']>
-  onReceipt: (receipt: DisconnectReceipt) => void
+  onLeave: (account: ConnectedAccount) => void
+  /** Adds another account; `target` is where the focus goes back to. */
+  onAdd: (target: HTMLElement) => void
 }
 
-/** One account in its card: who it is, how it is, what it may do, and what can be done about it. */
+/** One account: who it is, how it is, the one thing to do about it, and a menu with the rest. */
 export function AccountRow(props: AccountRowProps) {
-  const { provider, account, status, several, isDefault, card, onStart, onAdded, onReceipt } = props
+  const { provider, account, others, isDefault, heading, busy, card, onStart, onLeave, onAdd } = props
   const { name } = provider
   const messages = useFirstMessages()
-  const { client } = useKit()
-  const [asking, setAsking] = useState(false)
-  const [open, setOpen] = useState(false)
-  const [Question, loadQuestion] = useQuestion()
-  const [More, loadMore] = useMore()
+  const { client, icons } = useKit()
+  const [open, setOpen] = useState<'menu' | 'question'>()
+  const [shown, setShown] = useState(false)
+  const [Extras, load] = useExtras()
+  const [Line] = useLine(true)
+  const opener = useRef<HTMLButtonElement>(null)
   const trigger = useRef<HTMLButtonElement>(null)
-  const moreId = useId()
+  const several = others.length > 0
   const label = several ? account.label : undefined
-  const paused = account.status === 'paused'
+  const subject = { provider, account, status: account.status, reason: account.reason }
+  const tag = several ? isDefault && messages.isDefault : provider.kind === 'api-key' && messages.apiKeyBadge
   const missing = isUsable(account) ? account.missingScopes : []
-  const why = whyOf(messages, name, status, account.reason)
-  const subject = { provider, account, status, reason: account.reason }
-  const [End] = useEnd(account.status === 'expiring')
-  useFreshProfile(provider, account)
 
+  const toggleMenu = () => {
+    load()
+    setOpen(open === 'menu' ? undefined : 'menu')
+  }
+  const opens = (
+    <button
+      ref={opener}
+      type="button"
+      className="latchkey-opener"
+      aria-expanded={shown}
+      onClick={() => {
+        load()
+        setShown(!shown)
+      }}
+    >
+      {several ? account.label : name}
+    </button>
+  )
   const control = { provider, accountId: account.id, accountLabel: label, onStart }
   return (
-    <div className="latchkey-account" data-status={status} data-provider={provider.id}>
-      <Avatar account={account} />
-      <div className="latchkey-who">
-        <p className="latchkey-identity">
-          <AccountNames account={account} />
-          {provider.kind === 'api-key' && <span className="latchkey-tag">{messages.apiKeyBadge}</span>}
-          {several && isDefault && <span className="latchkey-tag">{messages.isDefault}</span>}
-        </p>
-        {several && <StatusWord status={status} />}
-        {why && (
-          <span className="latchkey-why" data-reason={account.reason}>
-            {why}
+    <>
+      <div
+        className="latchkey-row"
+        data-slot={several ? 'account' : 'row'}
+        data-status={account.status}
+        data-account={account.id}
+      >
+        {several ? (
+          <Avatar account={account} />
+        ) : (
+          <span className="latchkey-mark" data-slot="mark">
+            {brandMark(provider.id, name, icons)}
           </span>
         )}
-        {account.status === 'expiring' && End && <End {...subject} />}
-      </div>
-      {account.status !== 'connected' && !paused && (
-        <ConnectControl {...control} kind={account.status === 'expiring' ? 'secondary' : 'primary'} />
-      )}
-      {paused && (
-        <Button
-          className="latchkey-connect"
-          aria-label={messages.resume(name, label)}
-          onClick={() => client.unpause(account.id).catch(() => {})}
-        >
-          {messages.resumeShort}
-        </Button>
-      )}
-      <div className="latchkey-tools">
-        <Button
-          ref={trigger}
-          className="latchkey-disconnect"
-          kind="quiet"
-          aria-label={messages.disconnect(name, label)}
-          aria-haspopup="dialog"
-          onIntent={loadQuestion}
-          onClick={() => setAsking(true)}
-        >
-          {messages.disconnectShort}
-        </Button>
-        <Button
-          className="latchkey-dots"
-          kind="quiet"
-          aria-label={messages.more(name, label)}
-          aria-expanded={open}
-          aria-controls={open ? moreId : undefined}
-          onIntent={loadMore}
-          onClick={() => setOpen(!open)}
-        >
-          <Dots />
-        </Button>
-      </div>
-      {account.scopes.length > 0 && (
-        <ul className="latchkey-scopes" aria-label={messages.access(name)}>
-          <ScopeItems provider={provider} scopes={account.scopes} />
-        </ul>
-      )}
-      {missing.length > 0 && (
-        <div className="latchkey-missing">
-          <p>{messages.missing(name)}</p>
-          <ul>
-            <ScopeItems provider={provider} scopes={missing} />
-          </ul>
-          <ConnectControl
-            {...control}
-            kind="secondary"
-            className="latchkey-grant"
-            words={{ label: messages.grantShort, name: messages.grant(name, label) }}
-            // A token is replaced by the next one, so what was granted before is asked for again along with the new.
-            scopes={[...new Set([...account.scopes, ...missing])]}
-          />
+        <div className="latchkey-title" data-slot="name">
+          {several ? <strong className="latchkey-name">{opens}</strong> : heading(opens)}
+          {tag && (
+            <span className="latchkey-tag" data-slot="tag">
+              {tag}
+            </span>
+          )}
         </div>
-      )}
-      {open && More && (
-        <More
-          id={moreId}
+        {busy || (
+          <>
+            <p className="latchkey-line" data-slot="line">
+              {Line ? (
+                <Line provider={provider} account={account} several={several} />
+              ) : (
+                <StatusWord
+                  status={account.status}
+                  word={account.status === 'connected' && !several ? messages.connectedAs(account.label) : undefined}
+                />
+              )}
+            </p>
+            {account.status === 'paused' ? (
+              <Button
+                className="latchkey-connect"
+                data-slot="action"
+                aria-label={messages.resume(name, label)}
+                onClick={() => client.unpause(account.id).catch(() => {})}
+              >
+                {messages.resumeShort}
+              </Button>
+            ) : missing.length > 0 ? (
+              <ConnectControl
+                {...control}
+                kind="secondary"
+                words={{ label: messages.grantShort, name: messages.grant(name, label) }}
+                // A token is replaced by the next one, so what was granted before is asked for again along with the new.
+                scopes={[...new Set([...account.scopes, ...missing])]}
+              />
+            ) : (
+              account.status !== 'connected' && <ConnectControl {...control} />
+            )}
+          </>
+        )}
+        <MoreButton
+          ref={trigger}
+          aria-label={messages.more(name, label)}
+          aria-haspopup="menu"
+          aria-expanded={open === 'menu'}
+          onIntent={load}
+          onClick={toggleMenu}
+          onKeyDown={(event) => {
+            if (event.key !== 'ArrowDown') return
+            event.preventDefault()
+            toggleMenu()
+          }}
+        />
+      </div>
+      {(open || shown) && Extras && (
+        <Extras
           Connect={ConnectControl}
           subject={subject}
-          label={label}
-          promotable={several && !isDefault}
+          others={others}
+          isDefault={isDefault}
+          open={open}
+          onOpen={setOpen}
+          shown={shown}
+          onShow={setShown}
+          trigger={trigger}
+          opener={opener}
           onStart={onStart}
-          onAdded={onAdded}
-          onDone={() => setOpen(false)}
+          onLeave={() => onLeave(account)}
+          onAdd={onAdd}
+          onGone={() => (trigger.current ?? firstStop(card.current))?.focus()}
+          instead={
+            <details>
+              <summary className="latchkey-button" data-kind="secondary" data-size="small">
+                {messages.disconnectTitle(name, account.label)}
+              </summary>
+              <SmallButton
+                kind="danger"
+                label={messages.disconnectShort}
+                name={messages.disconnect(name, label)}
+                onPress={() => onLeave(account)}
+              />
+            </details>
+          }
         />
       )}
-      {asking && Question && (
-        <Question
-          provider={provider}
-          account={account}
-          receipt="left"
-          onDisconnected={onReceipt}
-          onClose={() => setAsking(false)}
-          onClosed={() => (trigger.current ?? firstStop(card.current))?.focus()}
-        />
-      )}
-    </div>
+    </>
   )
-}
-
-/** Reads name and picture again once they are an hour old. The cache is given the account's id and nothing else. */
-function useFreshProfile(provider: Provider, account: ConnectedAccount) {
-  const { client } = useKit()
-  useQuery({
-    queryKey: ['latchkey', 'profile', account.id],
-    queryFn: async () => (await client.refreshProfile(account.id)).id,
-    enabled: provider.kind === 'oauth' && provider.profile?.cors === true && account.status === 'connected',
-    // A new account's profile was read when it was connected.
-    initialData: account.id,
-    initialDataUpdatedAt: account.connectedAt,
-    staleTime: HOUR,
-    retry: false,
-    throwOnError: false,
-    // The store tells of what changed, so this query's own progress need not render anything.
-    notifyOnChangeProps: [],
-  })
 }

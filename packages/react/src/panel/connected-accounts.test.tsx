@@ -110,9 +110,10 @@ test('the real client without a broker: OAuth providers say that they need one, 
   expect(complaint).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('createBroker()'))
   await userEvent.click(screen.getByRole('button', { name: 'Connect Kaggle' }))
   await userEvent.type(await screen.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
-  expect(await screen.findByText('Not checked yet')).toBeTruthy()
-  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Disconnect Kaggle' })))
-  await userEvent.click(screen.getByRole('button', { name: 'Disconnect Kaggle' }))
+  expect(await screen.findByText('· Not checked yet')).toBeTruthy()
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Kaggle' })))
+  await userEvent.click(screen.getByRole('button', { name: 'More options for Kaggle' }))
+  await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect Kaggle' }))
   await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
   expect(await screen.findByText(/^Removed here\. The key stays valid at Kaggle/)).toBeTruthy()
   complaint.mockRestore()
@@ -127,14 +128,15 @@ test('the receipts of "Disconnect all" stay until they are dismissed, or until t
     </LatchkeyProvider>,
   )
   const all = async () => {
-    await userEvent.click(screen.getByRole('button', { name: 'Disconnect all' }))
+    await userEvent.click(screen.getByRole('button', { name: 'More options' }))
+    await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect all' }))
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
     expect(await screen.findByText('octocat: access revoked at GitHub (access token).')).toBeTruthy()
     expect(screen.getByText(/^Removed here: adal\. The key stays valid/)).toBeTruthy()
   }
   await all()
-  expect(screen.queryByRole('button', { name: 'Disconnect all' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'More options' })).toBeNull()
   await userEvent.click(screen.getByRole('button', { name: 'Dismiss' }))
   expect(screen.queryByText(/^octocat/)).toBeNull()
   act(() => accounts.forEach(client.setAccount))
@@ -176,7 +178,7 @@ test('only one component asks about a different account, however many are on the
   await userEvent.click(screen.getByRole('button', { name: 'Keep both' }))
   expect(resolve).toHaveBeenCalledExactlyOnceWith('github', 'keep-both')
   expect(screen.queryByRole('dialog')).toBeNull()
-  expect(screen.getByRole('button', { name: 'Disconnect GitHub (mona)' })).toBeTruthy()
+  expect(screen.getByRole('button', { name: 'More options for GitHub (mona)' })).toBeTruthy()
 })
 
 test('an expiry counts down, by seconds at the end', async () => {

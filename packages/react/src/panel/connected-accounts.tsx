@@ -13,7 +13,7 @@ import {
 } from 'react'
 import { useLatchkey, useProviders, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { Button, classes } from '../ui/button.tsx'
+import { Button, classes, MoreButton } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
@@ -24,6 +24,7 @@ import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 const useSearch = /* @__PURE__ */ later(() => import('./provider-search.lazy.tsx'), 'ProviderSearch')
 const useNotPersistent = /* @__PURE__ */ later(() => import('./not-persistent.lazy.tsx'), 'NotPersistent')
 const useDisconnectAll = /* @__PURE__ */ later(() => import('./disconnect-all.lazy.tsx'), 'DisconnectAll')
+const useInfo = /* @__PURE__ */ later(() => import('./custody-info.lazy.tsx'), 'CustodyInfo')
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8
@@ -79,6 +80,12 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
     const sections = useSections(providers, groups ?? (many && !inline))
     const limit = useLimit(providers.length)
     const line = description === undefined ? messages.description : description
+    const [epoch, setEpoch] = useState(0)
+    const heading = (
+      <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'} data-slot="heading">
+        {title ?? messages.title}
+      </h2>
+    )
 
     return (
       <section
@@ -87,16 +94,19 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
         {...props}
         ref={ref}
         className={classes('latchkey latchkey-panel', className)}
+        data-slot="panel"
         data-layout={layout}
         data-density={density}
         data-long={many || undefined}
       >
         <KeptBoxes />
         <LiveRegion>
-          <h2 id={headingId} className={inline ? 'latchkey-unseen' : 'latchkey-heading'}>
-            {title ?? messages.title}
-          </h2>
-          {line && !inline && <p className="latchkey-description">{line}</p>}
+          {inline ? heading : <Top onLeft={() => setEpoch((epoch) => epoch + 1)}>{heading}</Top>}
+          {line && !inline && (
+            <p className="latchkey-description" data-slot="description">
+              {line}
+            </p>
+          )}
           {unkept && NotPersistent && <NotPersistent />}
           {searchable && (
             <SearchPlace
@@ -122,13 +132,19 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
                   )}
                   <ul
                     className="latchkey-cards"
+                    data-slot="list"
                     aria-labelledby={heading}
                     data-many={providers.length > FIRST || undefined}
                   >
                     {mounted.map((provider) => (
                       // Hidden, not gone: what was typed into a form or is under way there outlives a search.
                       <li key={provider.id} hidden={found && !found.has(provider)}>
-                        <Card provider={provider} layout={inline ? 'inline' : 'card'} headingLevel={title ? 4 : 3} />
+                        <Card
+                          provider={provider}
+                          layout={inline ? 'inline' : 'card'}
+                          headingLevel={title ? 4 : 3}
+                          epoch={epoch}
+                        />
                       </li>
                     ))}
                   </ul>
@@ -186,54 +202,80 @@ function useLimit(count: number): number {
   return limit
 }
 
-/** Where secrets rest, and the way out of everything at once. */
-function Foot() {
+interface TopProps {
+  children: ReactNode
+  /** Called when all accounts are disconnected at once. */
+  onLeft: () => void
+}
+
+/** The panel's heading, a menu with the way out of everything at once, and what came of it. */
+function Top({ children, onLeft }: TopProps) {
   const messages = useFirstMessages()
   const several = useSnapshot(({ accounts }) => Object.keys(accounts).length > 1)
+  const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
+  const [open, setOpen] = useState<boolean>()
+  const trigger = useRef<HTMLButtonElement>(null)
+  const top = useRef<HTMLDivElement>(null)
+  return (
+    <>
+      <div ref={top} className="latchkey-top">
+        {children}
+        {several && (
+          <MoreButton
+            ref={trigger}
+            aria-label={messages.moreShort}
+            aria-haspopup="menu"
+            aria-expanded={open === true}
+            onIntent={loadDisconnectAll}
+            onClick={() => setOpen(!open)}
+          />
+        )}
+      </div>
+      {open !== undefined && DisconnectAll && (
+        <DisconnectAll
+          open={open}
+          onClose={() => setOpen(false)}
+          trigger={trigger}
+          onLeft={onLeft}
+          onGone={() => (trigger.current ?? firstStop(top.current?.parentElement))?.focus()}
+        />
+      )}
+    </>
+  )
+}
+
+/** Where secrets rest. */
+function Foot() {
+  const messages = useFirstMessages()
   const custody = useSnapshot(({ status, persistence, custody }) => {
     if (status === 'loading') return undefined
     return persistence === 'unavailable' ? 'memory' : custody
   })
-  const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
-  const [asking, setAsking] = useState<boolean>()
+  const [Info, loadInfo] = useInfo()
+  const [open, setOpen] = useState(false)
   const trigger = useRef<HTMLButtonElement>(null)
-  const foot = useRef<HTMLDivElement>(null)
   return (
-    <div ref={foot} className="latchkey-foot">
-      {asking !== undefined && DisconnectAll && (
-        <DisconnectAll
-          asking={asking}
-          onClose={() => setAsking(false)}
-          onClosed={() => (trigger.current ?? firstStop(foot.current?.parentElement))?.focus()}
-        />
-      )}
-      <p className="latchkey-custody">
-        {custody && (
-          <>
-            <svg viewBox="0 0 16 16" aria-hidden="true">
-              <path
-                d="M5 7V5a3 3 0 0 1 6 0v2m-7.5 0h9v6.5h-9z"
-                fill="none"
-                stroke="currentColor"
-                strokeWidth="1.4"
-                strokeLinejoin="round"
-              />
-            </svg>
-            {messages.custody[custody]}
-          </>
-        )}
-      </p>
-      {several && (
-        <Button
-          ref={trigger}
-          kind="quiet"
-          size="small"
-          aria-haspopup="dialog"
-          onIntent={loadDisconnectAll}
-          onClick={() => setAsking(true)}
-        >
-          {messages.disconnectAll}
-        </Button>
+    <div className="latchkey-foot" data-slot="foot">
+      {custody && (
+        <>
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M5 7V5a3 3 0 0 1 6 0v2m-7.5 0h9v6.5h-9z" />
+          </svg>
+          <p>{messages.custody[custody]}</p>
+          <Button
+            ref={trigger}
+            className="latchkey-dots"
+            kind="quiet"
+            aria-label={messages.custodyMore}
+            aria-haspopup="dialog"
+            aria-expanded={open}
+            onIntent={loadInfo}
+            onClick={() => setOpen(!open)}
+          >
+            <i aria-hidden="true">i</i>
+          </Button>
+          {open && Info && <Info custody={custody} trigger={trigger} onClose={() => setOpen(false)} />}
+        </>
       )}
     </div>
   )

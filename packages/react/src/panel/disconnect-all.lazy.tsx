@@ -1,69 +1,110 @@
 'use client'
-import { useState } from 'react'
-import type { Farewell } from '../connect/card-events.lazy.tsx'
+import type { ConnectedAccount, DisconnectReceipt } from '@latchkey/core'
+import { type RefObject, useState } from 'react'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
 import { useAccounts, useDisconnect, useProviders } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
+import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
+import { Menu } from './menu.lazy.tsx'
 
-export interface DisconnectAllProps {
-  /** The question is open. */
-  asking: boolean
+interface DisconnectAllProps {
+  /** The panel's menu is open. */
+  open: boolean
   onClose: () => void
-  onClosed: () => void
+  /** The button of the menu. */
+  trigger: RefObject<HTMLElement | null>
+  /** Called when everything is being disconnected. */
+  onLeft: () => void
+  /** Called when the question is gone: moves the focus. */
+  onGone: () => void
 }
 
-/** Asks once before all accounts are disconnected, then shows a receipt for each. Loaded on intent. */
-export function DisconnectAll({ asking, onClose, onClosed }: DisconnectAllProps) {
+interface Left {
+  accounts: readonly ConnectedAccount[]
+  /** By account id, once they are known. */
+  receipts?: Record<string, DisconnectReceipt> | 'failed'
+}
+
+/** The panel's menu: asks once before all accounts are disconnected, then shows a receipt for each. Loaded on intent. */
+export function DisconnectAll({ open, onClose, trigger, onLeft, onGone }: DisconnectAllProps) {
   const messages = useMessages()
   const announce = useAnnounce()
-  const providers = useProviders()
   const accounts = useAccounts()
   const { disconnectAll } = useDisconnect()
-  const [farewells, setFarewells] = useState<readonly Farewell[]>([])
+  const [asking, setAsking] = useState(false)
+  const [left, setLeft] = useState<Left>()
   // Receipts go once there is an account again.
-  if (farewells.length > 0 && accounts.length > 0) setFarewells([])
+  if (left?.receipts && left.receipts !== 'failed' && accounts.length > 0) setLeft(undefined)
 
-  const confirm = async () => {
-    onClose()
-    const receipts = await disconnectAll()
-    announce(messages.spoken.disconnectedAll(accounts.length))
-    setFarewells(
-      accounts.flatMap((account) => {
-        const receipt = receipts[account.id]
-        return receipt ? [{ account, several: true, receipt }] : []
-      }),
+  const confirm = () => {
+    setAsking(false)
+    onLeft()
+    setLeft({ accounts })
+    disconnectAll().then(
+      (receipts) => {
+        announce(messages.spoken.disconnectedAll(accounts.length))
+        setLeft({ accounts, receipts })
+      },
+      () => setLeft({ accounts, receipts: 'failed' }),
     )
   }
   return (
     <>
-      {farewells.length > 0 && (
-        <div className="latchkey-farewells">
-          <div>
-            {farewells.map(({ account, receipt }) => {
-              const provider = providers.find(({ id }) => id === account.provider)
-              return (
-                provider && <Receipt key={account.id} provider={provider} receipt={receipt} account={account.label} />
-              )
-            })}
-          </div>
-          <SmallButton label={messages.dismiss} onPress={() => setFarewells([])} />
-        </div>
+      {open && (
+        <Menu
+          trigger={trigger}
+          label={messages.moreShort}
+          choices={[{ label: messages.disconnectAll, after: () => setAsking(true) }]}
+          onClose={onClose}
+        />
       )}
+      {left && <Farewells left={left} onSeen={() => setLeft(undefined)} />}
       {asking && (
         <QuestionDialog
           title={messages.disconnectAllTitle}
           body={messages.disconnectAllBody(accounts.length)}
           answers={[
-            { label: messages.cancelShort, kind: 'secondary', choose: onClose },
+            { label: messages.cancelShort, kind: 'secondary', choose: () => setAsking(false) },
             { label: messages.disconnectAll, kind: 'danger', choose: confirm },
           ]}
-          onClose={onClose}
-          onClosed={onClosed}
+          onClose={() => setAsking(false)}
+          onClosed={onGone}
         />
       )}
     </>
+  )
+}
+
+/** What came of it, account by account. */
+function Farewells({ left, onSeen }: { left: Left; onSeen: () => void }) {
+  const messages = useMessages()
+  const providers = useProviders()
+  const { accounts, receipts } = left
+  if (!receipts || receipts === 'failed') {
+    const reload = <SmallButton label={messages.reload} onPress={() => location.reload()} />
+    return (
+      <div className="latchkey-farewells">
+        <div>
+          <Notice busy={!receipts} tone={receipts ? 'error' : 'quiet'} actions={receipts && reload}>
+            {receipts ? messages.loadFailed : messages.revoking}
+          </Notice>
+        </div>
+      </div>
+    )
+  }
+  return (
+    <div className="latchkey-farewells">
+      <div>
+        {accounts.map(({ id, label, provider: providerId }) => {
+          const provider = providers.find((one) => one.id === providerId)
+          const receipt = receipts[id]
+          return provider && receipt && <Receipt key={id} provider={provider} receipt={receipt} account={label} />
+        })}
+      </div>
+      <SmallButton label={messages.dismiss} onPress={onSeen} />
+    </div>
   )
 }

@@ -14,7 +14,6 @@ import { Face } from '../ui/avatar.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useRelativeTime } from '../ui/relative-time.ts'
 import { neverRejecting, useConnect } from '../use-connect.ts'
-import { whyOf } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { after, type PartProps, type Subject, SubjectContext, useSubject, useSubjectOf } from './context.tsx'
 import { ScopeItems } from './scope-items.tsx'
@@ -136,7 +135,8 @@ export const Status = /* @__PURE__ */ part('span', 'Status', ({ status }) => ({
 
 /** Why the status is what it is, as a sentence. Renders a `span` with `data-reason`, or nothing without a reason. */
 export const Reason = /* @__PURE__ */ part('span', 'Reason', ({ provider, status, reason }) => {
-  const sentence = whyOf(useMessages(), provider.name, status, reason)
+  const messages = useMessages()
+  const sentence = status === 'paused' ? messages.paused : reason && messages.reasons[reason]?.(provider.name)
   return sentence ? { 'data-reason': reason, children: sentence } : undefined
 })
 

@@ -15,6 +15,7 @@ interface Change {
 export function spokenStatus(own: MessageOverrides | undefined, { name, status, reason, label }: Change) {
   const { spoken, status: words } = allMessages(own)
   if (status === 'connecting') {
+    if (reason === 'finishing') return undefined
     if (reason === 'popup_closed') return spoken.windowClosed(name)
     return (reason === 'embedded' ? spoken.embedded : spoken.connecting)(name)
   }

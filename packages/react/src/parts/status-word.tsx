@@ -6,7 +6,7 @@ import { useFirstMessages } from '../use-first-messages.ts'
 export function StatusWord({ status, word }: { status: CardStatus; word?: string }) {
   const messages = useFirstMessages()
   return (
-    <span className="latchkey-status" data-status={status}>
+    <span className="latchkey-status" data-slot="status" data-status={status}>
       {word ?? messages.status[status]}
     </span>
   )

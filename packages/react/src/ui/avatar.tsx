@@ -15,7 +15,7 @@ export function Face({ account }: { account: ConnectedAccount }) {
 /** The same in its frame. */
 export function Avatar({ account }: { account: ConnectedAccount }) {
   return (
-    <span className="latchkey-avatar">
+    <span className="latchkey-avatar" data-slot="avatar">
       <Face account={account} />
     </span>
   )

@@ -33,6 +33,17 @@ export const Button = /* @__PURE__ */ forwardRef<HTMLButtonElement, ButtonProps>
   )
 })
 
+/** The button with three dots: there is more. */
+export const MoreButton = /* @__PURE__ */ forwardRef<HTMLButtonElement, ButtonProps>(function MoreButton(props, ref) {
+  return (
+    <Button {...props} ref={ref} className="latchkey-dots" data-slot="more" kind="quiet">
+      <svg viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">
+        <path d="M3 6.6a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8" />
+      </svg>
+    </Button>
+  )
+})
+
 /** Class names in one string. */
 export const classes = (...names: (string | undefined)[]) => names.filter(Boolean).join(' ')
 
@@ -40,13 +51,16 @@ interface SmallButtonProps {
   label: string
   /** Its accessible name. @default the label */
   name?: string
+  /** @default secondary */
+  kind?: ButtonProps['kind']
+  className?: string
   onPress: () => void
 }
 
 /** A small button with a word, beside a sentence that it answers. */
-export function SmallButton({ label, name, onPress }: SmallButtonProps) {
+export function SmallButton({ label, name, onPress, ...look }: SmallButtonProps) {
   return (
-    <Button size="small" aria-label={name} onClick={onPress}>
+    <Button {...look} size="small" aria-label={name} onClick={onPress}>
       {label}
     </Button>
   )

@@ -1,11 +1,11 @@
 'use client'
 import { type RefObject, useEffect } from 'react'
 
-/** Where a keyboard goes on in a card: connecting or cancelling that, else disconnecting, else its heading. */
+/** Where a keyboard goes on in a card: connecting or cancelling that, else the account. Never what disconnects. */
 const STOPS = [
   '.latchkey-connect',
-  '[data-tone=quiet] button',
-  '.latchkey-disconnect',
+  '.latchkey-actions button',
+  '.latchkey-opener',
   '.latchkey-dots',
   '.latchkey-name',
   '.latchkey-done',
@@ -27,7 +27,7 @@ let followers = 0
 
 function follow(event: FocusEvent) {
   const target = event.target as Element
-  last = { around: event.composedPath(), place: target.closest('.latchkey-account') ?? target }
+  last = { around: event.composedPath(), place: target.closest('.latchkey-row') ?? target }
 }
 
 /**
@@ -48,4 +48,10 @@ export function useKeptFocus(card: RefObject<HTMLElement | null>, situation: str
     if (activeElement && activeElement !== body) return
     firstStop(last.place.isConnected ? last.place : undefined, card.current)?.focus()
   }, [card, situation, pending])
+}
+
+/** Whether the person is still in this card, or where a button of it was. */
+export function isHere(card: Element): boolean {
+  const { activeElement, body } = document
+  return last?.around.includes(card) === true && (activeElement === body || card.contains(activeElement))
 }

@@ -30,12 +30,3 @@ const marks: Readonly<Record<string, ReactNode>> = {
 export function brandMark(id: string, name: string, own: Readonly<Record<string, ReactNode>>): ReactNode {
   return own[id] ?? marks[id] ?? <span aria-hidden="true">{name.slice(0, 1).toUpperCase()}</span>
 }
-
-/** Three dots: there is more. */
-export function Dots() {
-  return (
-    <svg viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">
-      <path d="M3 6.6a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8" />
-    </svg>
-  )
-}

@@ -1,0 +1,81 @@
+'use client'
+import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { useQuery } from '@tanstack/react-query'
+import { useEffect } from 'react'
+import { useKit } from '../hooks.ts'
+import * as Account from '../parts/account.tsx'
+import { SubjectContext } from '../parts/context.tsx'
+import { StatusWord } from '../parts/status-word.tsx'
+import { useMessages } from '../use-messages.ts'
+import { abilitiesOf } from './abilities.ts'
+
+const HOUR = 3_600_000
+
+interface AccountLineProps {
+  provider: Provider
+  account: ConnectedAccount
+  /** The provider has others, so the row has the account's name already. */
+  several: boolean
+}
+
+/** A row's line: how the account is, and what else matters now. Loaded once the page is painted. */
+export function AccountLine({ provider, account, several }: AccountLineProps) {
+  const messages = useMessages()
+  const { status, reason, label } = account
+  useFreshProfile(provider, account)
+  // What the row opens: nothing is left to fetch at a click. The person may be offline by then, or the app deployed anew.
+  useEffect(() => whenIdle(loadAhead), [])
+  const why = reason && messages.reasons[reason]?.(provider.name)
+  if (status === 'expiring')
+    return (
+      <SubjectContext.Provider value={{ provider, account, status, reason }}>
+        <span className="latchkey-status" data-slot="status" data-status={status}>
+          <Account.Expiry />
+        </span>
+      </SubjectContext.Provider>
+    )
+  if (status === 'needs-reconnect') return <StatusWord status={status} word={why} />
+  const connected = status === 'connected'
+  const partly = account.missingScopes.length > 0 && messages.partly
+  const more = connected ? (why ?? (partly || abilitiesOf(messages, provider, account))) : !several && label
+  return (
+    <>
+      <StatusWord status={status} word={connected && !several ? messages.connectedAs(label) : undefined} />
+      {more && <span> · {more}</span>}
+    </>
+  )
+}
+
+/** What a row opens, and what a card says of a disconnect. What fails here is asked for again at the click. */
+function loadAhead() {
+  Promise.all([import('./account-extras.lazy.tsx'), import('../connect/events.lazy.ts')]).catch(() => {})
+}
+
+/** Once the browser has nothing else to do. Safari has no such call. */
+function whenIdle(act: () => void): () => void {
+  const { requestIdleCallback, cancelIdleCallback } = window
+  if (requestIdleCallback === undefined) {
+    const timer = setTimeout(act, 2000)
+    return () => clearTimeout(timer)
+  }
+  const handle = requestIdleCallback(act)
+  return () => cancelIdleCallback(handle)
+}
+
+/** Reads name and picture again once they are an hour old. The cache is given the account's id and nothing else. */
+function useFreshProfile(provider: Provider, account: ConnectedAccount) {
+  const { client } = useKit()
+  useQuery({
+    queryKey: ['latchkey', 'profile', account.id],
+    queryFn: async () => (await client.refreshProfile(account.id)).id,
+    enabled: provider.kind === 'oauth' && provider.profile?.cors === true && account.status === 'connected',
+    // A new account's profile was read when it was connected.
+    initialData: account.id,
+    initialDataUpdatedAt: account.connectedAt,
+    staleTime: HOUR,
+    retry: false,
+    throwOnError: false,
+    // The store tells of what changed, so this query's own progress need not render anything.
+    notifyOnChangeProps: [],
+  })
+}

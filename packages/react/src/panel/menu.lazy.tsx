@@ -1,0 +1,91 @@
+'use client'
+import { Anchor, Content, Item, Portal, Root, Separator } from '@radix-ui/react-menu'
+import { type RefObject, useRef } from 'react'
+import { Layer } from '../parts/layer.tsx'
+import { useFirstMessages } from '../use-first-messages.ts'
+
+/** What a menu offers. */
+export interface Choice {
+  label: string
+  /** Its accessible name. @default the label */
+  name?: string
+  /** It ends something: it is set apart from the others. */
+  ends?: boolean
+  /** Called in the click, where a window may be opened. */
+  choose?: () => void
+  /** Called when the menu is gone and the focus is back on its button: for what takes the focus itself. */
+  after?: () => void
+}
+
+interface MenuProps {
+  /** The button that opened it: what it stands beside, and where the focus goes back to. */
+  trigger: RefObject<HTMLElement | null>
+  label: string
+  choices: readonly Choice[]
+  onClose: () => void
+}
+
+/**
+ * An open menu. Loaded on intent.
+ *
+ * @see https://www.w3.org/WAI/ARIA/apg/patterns/menu-button/
+ */
+export function Menu({ trigger, label, choices, onClose }: MenuProps) {
+  const { dir } = useFirstMessages()
+  const chosen = useRef<Choice>(undefined)
+  const entered = useRef(false)
+  return (
+    <Root open modal={false} dir={dir} onOpenChange={(open) => !open && onClose()}>
+      <Anchor virtualRef={trigger as RefObject<HTMLElement>} />
+      <Layer Portal={Portal}>
+        <Content
+          className="latchkey-menu"
+          data-slot="menu"
+          aria-label={label}
+          align="end"
+          sideOffset={4}
+          collisionPadding={8}
+          loop
+          onFocus={({ currentTarget, target }) => {
+            // Once: a pointer that leaves the items gives the focus to the list.
+            if (entered.current || target !== currentTarget) return
+            entered.current = true
+            currentTarget.querySelector<HTMLElement>('[role=menuitem]')?.focus({ preventScroll: true })
+          }}
+          onInteractOutside={(event) => {
+            // A click on the button closes it by itself.
+            if (trigger.current?.contains(event.target as Node)) event.preventDefault()
+          }}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault()
+            trigger.current?.focus()
+            chosen.current?.after?.()
+          }}
+        >
+          {choices.map((choice) => (
+            <MenuChoice
+              key={choice.label}
+              choice={choice}
+              onChoose={() => {
+                chosen.current = choice
+                choice.choose?.()
+              }}
+            />
+          ))}
+        </Content>
+      </Layer>
+    </Root>
+  )
+}
+
+function MenuChoice({ choice, onChoose }: { choice: Choice; onChoose: () => void }) {
+  const { label, name, ends } = choice
+  return (
+    <>
+      {ends && <Separator className="latchkey-separator" />}
+      <Item className="latchkey-item" aria-label={name} data-ends={ends} onSelect={onChoose}>
+        {label}
+      </Item>
+    </>
+  )
+}
