@@ -54,6 +54,8 @@ export default defineConfig({
             headless: true,
             screenshotFailures: false,
             provider: playwright({ launchOptions }),
+            // As wide as the widest look: stories decide the width of their place.
+            viewport: { width: 800, height: 900 },
             instances: [{ browser: 'chromium' }],
           },
         },

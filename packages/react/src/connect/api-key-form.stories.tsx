@@ -82,7 +82,7 @@ export const WholeFilePasted: Story = {
     await expect(canvas.getByRole('textbox', { name: 'Kaggle username' })).toHaveValue('adal')
     await expect(canvas.getByRole('button', { name: 'Connect' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
-    await expect(await canvas.findByText('Connected')).toBeVisible()
+    await expect(await canvas.findByText(/^Connected as/)).toBeVisible()
     await expect(connect).toHaveBeenCalledWith('kaggle', { username: 'adal', key: '0123456789abcdef0123456789abcdef' })
   },
 }

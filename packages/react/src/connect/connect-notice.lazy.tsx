@@ -157,7 +157,7 @@ export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoti
   if (!error || error.code === 'cancelled') return null
   const { next } = error
   const byWindow = provider.kind !== 'api-key'
-  const offersAgain = alone && (next === 'retry' || next === 'connect' || next === 'reconnect')
+  const offersAgain = next === 'retry' ? alone || !inRow : alone && (next === 'connect' || next === 'reconnect')
   return (
     <Notice tone="error" actions={byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}>
       {errorSentence(messages, error, name)}

@@ -145,7 +145,7 @@ export const Connecting: Story = {
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
     await expect(canvas.getByRole('article')).toHaveAttribute('data-status', 'connecting')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.'))
     client.settle('github', 'connected')
     await waitFor(() => expect(canvas.getByText('GitHub is connected as octocat')).toHaveFocus())

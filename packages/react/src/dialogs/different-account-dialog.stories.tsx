@@ -43,7 +43,7 @@ const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull()
 
 export const Asks: Story = {
   play: async () => {
-    await waitFor(async () => expect((await dialog()).getByRole('button', { name: 'Keep both' })).toHaveFocus())
+    await waitFor(async () => expect((await dialog()).getByRole('button', { name: 'Cancel' })).toHaveFocus())
   },
 }
 

@@ -78,7 +78,7 @@ export const Connects: Story = {
   play: async ({ loaded: { client } }) => {
     const list = await open()
     await userEvent.click(list.getByRole('button', { name: 'Connect GitHub' }))
-    await waitFor(() => expect(list.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus())
+    await waitFor(() => expect(list.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
     client.settle('github', octocat)
     await expect(await list.findByRole('checkbox', { name: /GitHub/ })).toBeChecked()
   },

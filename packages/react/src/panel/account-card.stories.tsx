@@ -120,7 +120,7 @@ export const SecretUnreadable: Story = {
 export const Unverified: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [{ ...kaggler, reason: 'unverified' }] } },
-  play: reads(' · Not checked yet', 'More options for Kaggle'),
+  play: reads('Not checked yet', 'More options for Kaggle'),
 }
 
 const renewed = { expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }
@@ -164,7 +164,8 @@ export const DetailsInASheet: Story = {
     const opener = canvas.getByRole('button', { name: 'GitHub' })
     const sheet = async () => within(await screen.findByRole('dialog', { name: 'Details of GitHub' }))
     await userEvent.click(opener)
-    await expect((await sheet()).getByText('Renews automatically in 3 hours')).toBeVisible()
+    const renews = (await sheet()).getByText('Renews automatically in 3 hours')
+    await waitFor(() => expect(renews).toBeVisible())
     await expect((await sheet()).getByRole('button', { name: 'Close' })).toHaveFocus()
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(opener).toHaveFocus())
@@ -531,7 +532,7 @@ export const Paused: Story = {
 export const Offline: Story = {
   parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText("· You're offline")).toBeVisible()
+    await expect(canvas.getByText("You're offline")).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
   },
 }
@@ -581,7 +582,7 @@ export const Disconnecting: Story = {
     await choose(canvas, 'Disconnect GitHub')
     const question = { name: 'Disconnect octocat from GitHub?' }
     const dialog = within(await screen.findByRole('dialog', question))
-    await expect(dialog.getByText('Your agent will lose access to octocat right away.')).toBeVisible()
+    await waitFor(() => expect(dialog.getByText('Your agent will lose access to octocat right away.')).toBeVisible())
     await waitFor(() => expect(dialog.getByRole('button', { name: 'Cancel' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'More options for GitHub' })).toHaveFocus())
@@ -648,7 +649,7 @@ export const DisconnectingOneOfSeveral: Story = {
   play: async ({ canvas }) => {
     await choose(canvas, 'Disconnect GitHub (hubot)', 'GitHub (hubot)')
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect hubot from GitHub?' }))
-    await expect(dialog.getByText(/octocat stays connected\.$/)).toBeVisible()
+    await waitFor(() => expect(dialog.getByText(/octocat stays connected\.$/)).toBeVisible())
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')

@@ -42,7 +42,7 @@ function hasRoom(opener: HTMLElement | null): boolean {
   const place = opener?.closest<HTMLElement>('.latchkey-panel') ?? opener?.closest<HTMLElement>('.latchkey-card')
   if (!place || opener?.closest('[data-layout=inline]')) return false
   const text = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
-  return place.clientWidth >= (ROOM * text) / 16
+  return place.offsetWidth >= (ROOM * text) / 16
 }
 
 /** The details of a row: below it where there is room, else in a sheet. */

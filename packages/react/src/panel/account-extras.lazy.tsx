@@ -27,7 +27,7 @@ interface AccountExtrasProps extends Fallback, Pick<DetailsActions, 'Connect'> {
   onStart: (intent: ConnectIntent) => void
   onLeave: () => void
   onAdd: (target: HTMLElement) => void
-  /** Called when the question is gone: moves the focus. */
+  /** Called when the menu or the question is gone: moves the focus. */
   onGone: () => void
 }
 
@@ -60,7 +60,7 @@ export function AccountExtras(props: AccountExtrasProps) {
 }
 
 function AccountMenu(props: AccountExtrasProps) {
-  const { subject, others, isDefault, onOpen, onShow, trigger, opener, onAdd } = props
+  const { subject, others, isDefault, onOpen, onShow, trigger, opener, onAdd, onGone } = props
   const { provider, account } = subject
   const messages = useMessages()
   const { client } = useKit()
@@ -107,6 +107,7 @@ function AccountMenu(props: AccountExtrasProps) {
       label={messages.more(name, label)}
       choices={choices.filter((choice) => choice !== false)}
       onClose={() => onOpen(undefined)}
+      onClosed={onGone}
     />
   )
 }

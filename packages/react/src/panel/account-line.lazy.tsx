@@ -41,7 +41,12 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
   return (
     <>
       <StatusWord status={status} word={connected && !several ? messages.connectedAs(label) : undefined} />
-      {more && <span> · {more}</span>}
+      {more && (
+        <>
+          <span> · </span>
+          <span className="latchkey-aside">{more}</span>
+        </>
+      )}
     </>
   )
 }

@@ -126,19 +126,21 @@ export function AccountRow(props: AccountRowProps) {
             )}
           </>
         )}
-        <MoreButton
-          ref={trigger}
-          aria-label={messages.more(name, label)}
-          aria-haspopup="menu"
-          aria-expanded={open === 'menu'}
-          onIntent={load}
-          onClick={toggleMenu}
-          onKeyDown={(event) => {
-            if (event.key !== 'ArrowDown') return
-            event.preventDefault()
-            toggleMenu()
-          }}
-        />
+        {!busy && (
+          <MoreButton
+            ref={trigger}
+            aria-label={messages.more(name, label)}
+            aria-haspopup="menu"
+            aria-expanded={open === 'menu'}
+            onIntent={load}
+            onClick={toggleMenu}
+            onKeyDown={(event) => {
+              if (event.key !== 'ArrowDown') return
+              event.preventDefault()
+              toggleMenu()
+            }}
+          />
+        )}
       </div>
       {(open || shown) && Extras && (
         <Extras

@@ -110,7 +110,7 @@ test('the real client without a broker: OAuth providers say that they need one, 
   expect(complaint).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('createBroker()'))
   await userEvent.click(screen.getByRole('button', { name: 'Connect Kaggle' }))
   await userEvent.type(await screen.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
-  expect(await screen.findByText('· Not checked yet')).toBeTruthy()
+  expect(await screen.findByText('Not checked yet')).toBeTruthy()
   await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Kaggle' })))
   await userEvent.click(screen.getByRole('button', { name: 'More options for Kaggle' }))
   await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect Kaggle' }))

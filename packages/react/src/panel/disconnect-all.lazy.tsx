@@ -18,7 +18,7 @@ interface DisconnectAllProps {
   trigger: RefObject<HTMLElement | null>
   /** Called when everything is being disconnected. */
   onLeft: () => void
-  /** Called when the question is gone: moves the focus. */
+  /** Called when the menu or the question is gone: moves the focus. */
   onGone: () => void
 }
 
@@ -59,6 +59,7 @@ export function DisconnectAll({ open, onClose, trigger, onLeft, onGone }: Discon
           label={messages.moreShort}
           choices={[{ label: messages.disconnectAll, after: () => setAsking(true) }]}
           onClose={onClose}
+          onClosed={onGone}
         />
       )}
       {left && <Farewells left={left} onSeen={() => setLeft(undefined)} />}

@@ -18,11 +18,13 @@ export interface Choice {
 }
 
 interface MenuProps {
-  /** The button that opened it: what it stands beside, and where the focus goes back to. */
+  /** The button that opened it: what it stands beside. */
   trigger: RefObject<HTMLElement | null>
   label: string
   choices: readonly Choice[]
   onClose: () => void
+  /** Called when it is gone: moves the focus. */
+  onClosed: () => void
 }
 
 /**
@@ -30,7 +32,7 @@ interface MenuProps {
  *
  * @see https://www.w3.org/WAI/ARIA/apg/patterns/menu-button/
  */
-export function Menu({ trigger, label, choices, onClose }: MenuProps) {
+export function Menu({ trigger, label, choices, onClose, onClosed }: MenuProps) {
   const { dir } = useFirstMessages()
   const chosen = useRef<Choice>(undefined)
   const entered = useRef(false)
@@ -58,7 +60,7 @@ export function Menu({ trigger, label, choices, onClose }: MenuProps) {
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault()
-            trigger.current?.focus()
+            onClosed()
             chosen.current?.after?.()
           }}
         >

@@ -8,9 +8,9 @@ import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
 // As after a new deploy, or offline: none of what the panel opens can be fetched.
-const gone = () => {
+const gone = vi.hoisted(() => () => {
   throw new TypeError('Failed to fetch dynamically imported module')
-}
+})
 vi.mock('./account-extras.lazy.tsx', gone)
 vi.mock('./disconnect-all.lazy.tsx', gone)
 vi.mock('./custody-info.lazy.tsx', gone)

@@ -92,6 +92,7 @@ test('of a thousand cards the first render shows a few, and a change of one acco
   expect(container.querySelectorAll('article')).toHaveLength(1000)
   expect(rendered.mock.calls.length).toBeGreaterThan(1)
   await screen.findByRole('searchbox')
+  await act(() => vi.dynamicImportSettled())
 
   const touched = new Set<Node>()
   const watch = new MutationObserver((records) => {

@@ -4,8 +4,9 @@ import { type RefObject, useEffect } from 'react'
 /** Where a keyboard goes on in a card: connecting or cancelling that, else the account. Never what disconnects. */
 const STOPS = [
   '.latchkey-connect',
-  '.latchkey-actions button',
+  '.latchkey-row > .latchkey-actions button',
   '.latchkey-opener',
+  '[data-tone=quiet] button',
   '.latchkey-dots',
   '.latchkey-name',
   '.latchkey-done',
