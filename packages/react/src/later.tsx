@@ -28,7 +28,7 @@ export function later<Module, Name extends keyof Module>(load: () => Promise<Mod
       )
     }, [])
     useEffect(() => {
-      if (wanted) fetch()
+      if (wanted && !loaded) fetch()
     }, [wanted, fetch])
     return [Component, fetch]
   }

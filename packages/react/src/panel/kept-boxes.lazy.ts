@@ -1,12 +1,9 @@
 interface Boxes {
   /** Width of the window that the sizes are for. */
   width: number
-  /** Block sizes of the cards, by provider id, and of the panel's foot; CSS pixels. */
+  /** Block sizes of the cards, by provider id; CSS pixels. */
   cards: Record<string, number>
-  foot: number
 }
-
-const sizeOf = (element: Element | null) => element?.getBoundingClientRect().height ?? 0
 
 /** Keeps the sizes of a panel's boxes under `key` when the page is left. Returns what ends that. */
 export function keepBoxes(panel: HTMLElement, key: string): () => void {
@@ -15,8 +12,7 @@ export function keepBoxes(panel: HTMLElement, key: string): () => void {
     if (cards.some(({ dataset }) => dataset.status === 'loading')) return
     const boxes: Boxes = {
       width: window.innerWidth,
-      cards: Object.fromEntries(cards.map((card) => [card.dataset.provider, sizeOf(card)])),
-      foot: sizeOf(panel.querySelector('.latchkey-foot')),
+      cards: Object.fromEntries(cards.map((card) => [card.dataset.provider, card.getBoundingClientRect().height])),
     }
     try {
       localStorage.setItem(key, JSON.stringify(boxes))

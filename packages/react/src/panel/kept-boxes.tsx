@@ -6,7 +6,7 @@ const KEY = 'latchkey-boxes'
 
 // It runs before the browser paints what comes after it. The rules are in a sheet of their own: nothing that React
 // compares is touched, and a rule stops applying when its card stops loading.
-const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join('')+'.latchkey-panel:has([data-status=loading]) .latchkey-foot{min-block-size:'+Number(b.foot)+'px}');document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
+const reserve = `try{let b=JSON.parse(localStorage.getItem('${KEY}')),s=new CSSStyleSheet;if(b.width===innerWidth){s.replaceSync(Object.entries(b.cards).map(([i,h])=>'.latchkey-card[data-status=loading][data-provider="'+CSS.escape(i)+'"]{min-block-size:'+Number(h)+'px}').join(''));document.adoptedStyleSheets=[...document.adoptedStyleSheets,s]}}catch{}`
 
 const loadKeeper = () => import('./kept-boxes.lazy.ts')
 
