@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { act, cleanup, configure, render, screen } from '@testing-library/react'
+import { act, cleanup, configure, render, screen, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { useState } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -53,4 +53,23 @@ test('if code cannot be loaded, a message offers to reload, and the next click t
   await act(() => userEvent.click(screen.getByRole('button', { name: 'More' })))
   expect(await screen.findByText('Details')).toBeTruthy()
   expect(screen.queryByRole('alert')).toBeNull()
+})
+
+test('code that one place has loaded is given to the others, also to those that were there before', async () => {
+  const useDetails = later(async () => ({ Details }), 'Details')
+  function Place({ wanted }: { wanted: boolean }) {
+    const [Details] = useDetails(wanted)
+    return Details ? <Details /> : null
+  }
+  const places = (first: boolean, second: boolean) => (
+    <>
+      <Place wanted={first} />
+      <Place wanted={second} />
+    </>
+  )
+  const { rerender } = render(places(false, false))
+  rerender(places(true, false))
+  expect(await screen.findAllByText('Details')).toHaveLength(1)
+  rerender(places(true, true))
+  await waitFor(() => expect(screen.getAllByText('Details')).toHaveLength(2))
 })

@@ -28,8 +28,8 @@ export function later<Module, Name extends keyof Module>(load: () => Promise<Mod
       )
     }, [])
     useEffect(() => {
-      if (wanted && !loaded) fetch()
-    }, [wanted, fetch])
+      if (wanted && !Component) fetch()
+    }, [wanted, Component, fetch])
     return [Component, fetch]
   }
 }
