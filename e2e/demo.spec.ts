@@ -223,7 +223,9 @@ test('M2: disconnecting works offline, and says that the provider was not told',
   await expectConnected(page, 'github')
   // What the row opens is fetched while nothing else is to be done.
   await expect
-    .poll(() => page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /menu\.lazy/.test(name))))
+    .poll(() =>
+      page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /menu\.lazy/.test(name))),
+    )
     .toBe(true)
   await page.waitForLoadState('networkidle')
   await context.setOffline(true)
@@ -233,7 +235,9 @@ test('M2: disconnecting works offline, and says that the provider was not told',
   await context.setOffline(false)
 })
 
-test('M1: a cancel while the account is being made ends it, and revokes the token that comes late', async ({ page }) => {
+test('M1: a cancel while the account is being made ends it, and revokes the token that comes late', async ({
+  page,
+}) => {
   await open(page)
   let release = () => {}
   const held = new Promise<void>((resolve) => {

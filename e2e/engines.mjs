@@ -166,7 +166,9 @@ async function webkit() {
       },
       async click(name) {
         await here()
-        const by = By.xpath(`//*[self::button or @role="menuitem"][normalize-space()="${name}" or @aria-label="${name}"]`)
+        const by = By.xpath(
+          `//*[self::button or @role="menuitem"][normalize-space()="${name}" or @aria-label="${name}"]`,
+        )
         const button = await driver.wait(until.elementLocated(by), PATIENCE)
         await driver.wait(until.elementIsVisible(button), PATIENCE)
         await button.click()

@@ -102,7 +102,9 @@ export const OpenedByTheApp: Story = {
   args: { open: true, children: undefined },
   play: async ({ args }) => {
     await userEvent.click(
-      within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' })).getByRole('button', { name: 'Cancel' }),
+      within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' })).getByRole('button', {
+        name: 'Cancel',
+      }),
     )
     await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
     await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())

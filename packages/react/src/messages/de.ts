@@ -179,8 +179,7 @@ export const german: Messages = {
   description: 'Verbinden Sie die Dienste, die Ihr Agent nutzen kann.',
   notPersistent: 'Dieser Browser speichert nichts: Ihre Konten sind weg, wenn Sie diese Seite schließen.',
   notPersistentHint: 'Erlauben Sie dieser Website, Daten zu speichern, und laden Sie sie neu.',
-  loadFailed:
-    'Dieser Teil konnte nicht geladen werden. Laden Sie neu, um es noch einmal zu versuchen.',
+  loadFailed: 'Dieser Teil konnte nicht geladen werden. Laden Sie neu, um es noch einmal zu versuchen.',
   reload: 'Neu laden',
   noProviders: 'Noch keine Dienste verfügbar',
   search: 'Suchen',
@@ -286,8 +285,7 @@ export const german: Messages = {
   disconnectBody: (_name, account) => `Ihr Agent verliert sofort den Zugriff auf ${account}.`,
   disconnectKeyBody: (name, account) =>
     `Ihr Agent verliert sofort den Zugriff auf ${account}. Der Schlüssel bleibt gültig, bis Sie ihn bei ${name} widerrufen.`,
-  disconnectOthers: (others) =>
-    `${list.format(others)} ${others.length === 1 ? 'bleibt' : 'bleiben'} verbunden.`,
+  disconnectOthers: (others) => `${list.format(others)} ${others.length === 1 ? 'bleibt' : 'bleiben'} verbunden.`,
   disconnecting: 'Wird getrennt…',
   revoking: 'Zugriff wird widerrufen…',
   disconnectedTitle: (name) => `${name} ist getrennt`,

@@ -191,8 +191,7 @@ export const laterEnglish = {
   disconnectedTitle: (name: string) => `${name} is disconnected`,
   done: 'Done',
   disconnectAllTitle: 'Disconnect all accounts?',
-  disconnectAllBody: (count: number) =>
-    `Your agent will lose access to your ${count} accounts right away.`,
+  disconnectAllBody: (count: number) => `Your agent will lose access to your ${count} accounts right away.`,
   /** Receipts. `account` is passed if the provider had several. */
   revoked: (name: string, tokens: readonly RevokedToken[], account?: string) =>
     `${account ? `${account}: access` : 'Access'} revoked at ${name}${tokens.length > 0 ? ` (${tokens.map((token) => token.replace('_', ' ')).join(' and ')})` : ''}.`,

@@ -95,7 +95,10 @@ export const Loading: Story = {
   },
 }
 
-export const Connected: Story = { parameters: account({}), play: reads('Connected as octocat', 'More options for GitHub') }
+export const Connected: Story = {
+  parameters: account({}),
+  play: reads('Connected as octocat', 'More options for GitHub'),
+}
 
 export const Expired: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'expired' }),

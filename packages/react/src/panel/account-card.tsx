@@ -156,7 +156,10 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           onStart={setStarted}
           // What was said before of accounts that are there may not hold any more.
           onLeave={(account) =>
-            setNews([...news.filter(({ receipt }) => receipt), { account, alone: !several, receipt: client.disconnect(account.id) }])
+            setNews([
+              ...news.filter(({ receipt }) => receipt),
+              { account, alone: !several, receipt: client.disconnect(account.id) },
+            ])
           }
           onTwice={(account) => setNews([{ account }])}
         />

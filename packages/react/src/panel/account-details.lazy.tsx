@@ -1,7 +1,15 @@
 'use client'
 import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { Title } from '@radix-ui/react-dialog'
-import { type ComponentPropsWithoutRef, type ForwardedRef, type ReactNode, type RefObject, useId, useLayoutEffect, useState } from 'react'
+import {
+  type ComponentPropsWithoutRef,
+  type ForwardedRef,
+  type ReactNode,
+  type RefObject,
+  useId,
+  useLayoutEffect,
+  useState,
+} from 'react'
 import type { ConnectControl } from '../connect/connect-control.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
 import { Frame } from '../dialogs/questions.lazy.tsx'
