@@ -7,6 +7,7 @@ import {
   connectGitHub,
   connectGmail,
   conversation,
+  disconnect,
   expect,
   expectConnected,
   open,
@@ -88,8 +89,7 @@ test('M13: a tool row says whose account it used after that is disconnected', as
   await say(page, 'List my repositories')
   const row = conversation(page).locator('.tool')
   await expect(row).toContainText('as octocat')
-  await panel(page).getByRole('button', { name: 'Disconnect GitHub' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click()
+  await disconnect(page, 'GitHub')
   await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
   await expect(row).toContainText('as octocat')
 })
