@@ -1,8 +1,7 @@
 import { isUsable } from './accounts/account-rules.ts'
-import { createAccountStore } from './accounts/account-store.ts'
+import { createAccountStore, type DisconnectReceipt, OWED } from './accounts/account-store.ts'
 import { createEndpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
-import type { DisconnectReceipt } from './accounts/refresh.ts'
 import { keepFresh } from './accounts/refresh-scheduler.ts'
 import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
@@ -170,7 +169,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
   )
   /** What disconnects left to do is done now, or once a server can be reached. */
   async function followDebts(): Promise<void> {
-    const owes = (await page.records.names()).some((name) => name.startsWith('owed:'))
+    const owes = (await page.records.names()).some((name) => name.startsWith(OWED))
     if (owes && mounted?.aborted === false) (await debts()).follow(mounted)
   }
   const hasVaulted = () =>
@@ -236,10 +235,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       const receipt = await (account.custody === 'vault'
         ? vault().then((it) => it.disconnect(account))
         : refresher().then((it) => it.revoke(account))
-      ).catch(async (thrown): Promise<DisconnectReceipt> => {
-        const error = asLatchkeyError(thrown, 'network', 'The server could not be told.')
-        return (await (await refresher()).owing(account, error)) ?? { status: 'removed', error }
-      })
+      ).catch((thrown) => accounts.owe(account, asLatchkeyError(thrown, 'network', 'The server could not be told.')))
       if (receipt.status === 'pending') followDebts().catch(() => {})
       return receipt
     },

@@ -1,7 +1,7 @@
 // The public surface of @latchkey/core: named exports only, by hand.
 
+export type { DisconnectReceipt } from './accounts/account-store.ts'
 export type { LatchkeyOptions } from './accounts/page.ts'
-export type { DisconnectReceipt } from './accounts/refresh.ts'
 export type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 export { createLatchkey, importIdentities, type LatchkeyClient } from './client.ts'
 export type { ChangeChoice } from './connect/adopt.ts'

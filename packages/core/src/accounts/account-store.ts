@@ -1,5 +1,6 @@
-import { errorAbout, type LatchkeyError } from '../errors.ts'
+import { type ErrorCode, errorAbout, type LatchkeyError } from '../errors.ts'
 import { webCrypto } from '../protocol/pkce.ts'
+import type { RevokedToken } from '../protocol/token-endpoint.ts'
 import { type ConnectedAccount, type Reason, type Snapshot, withDefault } from '../snapshot.ts'
 import { pausedStatus } from './account-rules.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -7,6 +8,15 @@ import { gone, type Page } from './page.ts'
 import { createRecordWriter, type RecordWriter } from './record-writer.ts'
 import { keySeal, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret, type Secrets } from './secret-store.ts'
+
+/** How a disconnect ended. */
+export type DisconnectReceipt =
+  /** Ended at the provider: these tokens. */
+  | { status: 'revoked'; tokens: RevokedToken[] }
+  /** Removed here. The provider, or the server that has it, could not be reached: it is told when it can be. */
+  | { status: 'pending'; manageUrl?: string; error: LatchkeyError }
+  /** Only removed here: the provider has no revocation for it, or refused it. */
+  | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
 /** A page's accounts as they change: facts in the snapshot and in storage, secrets apart. Loaded on first use. */
 export interface AccountStore extends Page {
@@ -34,6 +44,11 @@ export interface AccountStore extends Page {
   keepVaulted(account: ConnectedAccount): Promise<ConnectedAccount>
   /** Removes the facts; the secret is removed under the lock. */
   forget(id: string): Promise<void>
+  /**
+   * The receipt of a disconnect that failed. Where another try may succeed it is noted, with the secret sealed apart, and
+   * done later: see `owed.ts`. Never rejects.
+   */
+  owe(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt>
   setDefault(account: ConnectedAccount): void
   /**
    * Takes over what the database knows of an account and storage has not told yet.
@@ -55,6 +70,12 @@ export interface AccountStore extends Page {
   open(account: ConnectedAccount): Promise<Held>
 }
 
+/** The start of a name under which storage has what a disconnect still owes. */
+export const OWED = 'owed:'
+
+/** These say nothing about an account: another try may succeed. */
+export const UNREACHED: readonly ErrorCode[] = ['network', 'timeout', 'temporarily_unavailable']
+
 export function createAccountStore(page: Page): AccountStore {
   const { prefix, storage, store, unavailable, unwritten } = page
   const database = openDatabase(prefix)
@@ -72,6 +93,14 @@ export function createAccountStore(page: Page): AccountStore {
   const facts = createFacts(page, writer, secrets)
   const { change, mark } = facts
 
+  /** The secret of an account that is disconnected, and nothing of it stays. */
+  const takeOut = (account: ConnectedAccount) =>
+    secrets.exclusive(account.id, async () => {
+      const held = account.custody === 'vault' ? undefined : await secrets.read(account)
+      await secrets.remove(account)
+      return held?.secret
+    })
+
   const own = {
     ...facts,
     writer,
@@ -84,6 +113,24 @@ export function createAccountStore(page: Page): AccountStore {
       unwritten.delete(id)
       store.setState(withoutAccount(store.getState(), id), true)
       await writer.remove(id).catch(unavailable)
+    },
+    async owe(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt> {
+      const manageUrl = page.providers.find(({ id }) => id === account.provider)?.manageUrl
+      const { id, provider, issuer, resource, custody, connectedAt, rev, status } = account
+      // Connected again meanwhile: that stays.
+      const isOver = !UNREACHED.includes(error.code) || store.getState().accounts[id] !== undefined
+      if (isOver) return { status: 'removed', manageUrl, error }
+      // Without its person's name.
+      const facts = { id, provider, issuer, resource, custody, connectedAt, rev, status, label: '' }
+      const kept: ConnectedAccount = { ...facts, scopes: [], missingScopes: [], renewable: false }
+      try {
+        const held = secret ?? (await takeOut(account))
+        const sealed = held ? await secrets.sealApart(kept, held) : ''
+        await writer.note(`${OWED}${id}`, { account: kept, sealed, since: Date.now() })
+        return { status: 'pending', manageUrl, error }
+      } catch {
+        return { status: 'removed', manageUrl, error }
+      }
     },
     setDefault(account: ConnectedAccount) {
       store.setState(withDefault(store.getState(), account))

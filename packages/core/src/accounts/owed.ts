@@ -1,16 +1,14 @@
 // What a disconnect still owes: the revocation at a provider, or the word to the server that has the account, when these
 // could not be reached. It is kept beside the accounts, its token sealed as theirs are, and done once they answer.
-import { type ErrorCode, LatchkeyError } from '../errors.ts'
+import { LatchkeyError } from '../errors.ts'
 import { isMcp } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import type { AccountStore } from './account-store.ts'
+import { type AccountStore, OWED, UNREACHED } from './account-store.ts'
 import { bindingChange } from './binding.ts'
 import type { Endpoints } from './endpoints.ts'
-import type { Secret } from './secret-store.ts'
 
 /** An account that is gone here, and not yet at its provider. */
 export interface Owed {
-  /** Without its person's name. */
   account: ConnectedAccount
   /** Its token; empty for one that the server has. */
   sealed: string
@@ -25,32 +23,13 @@ export interface Debts {
   follow(signal: AbortSignal): void
 }
 
-const NAME = 'owed:'
 /** Milliseconds until another try, and until the last. */
 const AGAIN = 5 * 60_000
 const GIVE_UP = 30 * 24 * 60 * 60_000
 
-const UNREACHED: readonly ErrorCode[] = ['network', 'timeout', 'temporarily_unavailable']
-
-/** Whether this says nothing about the account: another try may succeed. */
-export const isUnreached = ({ code }: LatchkeyError): boolean => UNREACHED.includes(code)
-
-/** Notes that an account has still to be ended. */
-export async function owe(
-  { secrets, writer }: AccountStore,
-  account: ConnectedAccount,
-  secret?: Secret,
-): Promise<void> {
-  const { id, provider, issuer, resource, custody, connectedAt, rev } = account
-  const facts = { id, provider, issuer, resource, custody, connectedAt, rev, label: '', status: account.status }
-  const kept = { ...facts, scopes: [], missingScopes: [], renewable: false } satisfies ConnectedAccount
-  const sealed = secret ? await secrets.sealApart(kept, secret) : ''
-  await writer.note(`${NAME}${id}`, { account: kept, sealed, since: Date.now() })
-}
-
 /** What is owed, as storage has it. */
 export async function owed({ records, storage }: AccountStore): Promise<Owed[]> {
-  const names = (await records.names()).filter((name) => name.startsWith(NAME))
+  const names = (await records.names()).filter((name) => name.startsWith(OWED))
   const texts = await Promise.all(names.map((name) => storage.getItem(records.key(name))))
   return texts.flatMap((text) => {
     try {
@@ -91,8 +70,9 @@ export function createDebts(
           () => undefined,
           (thrown) => thrown,
         )
-        const stays = error instanceof LatchkeyError && isUnreached(error) && Date.now() - one.since < GIVE_UP
-        if (!stays) await writer.remove(`${NAME}${one.account.id}`)
+        const stays =
+          error instanceof LatchkeyError && UNREACHED.includes(error.code) && Date.now() - one.since < GIVE_UP
+        if (!stays) await writer.remove(`${OWED}${one.account.id}`)
       }
     })
 

@@ -1,21 +1,12 @@
 import { asLatchkeyError, errorAbout, LatchkeyError } from '../errors.ts'
-import type { RevokedToken, Token, TokenAnswer } from '../protocol/token-endpoint.ts'
+import type { Token, TokenAnswer } from '../protocol/token-endpoint.ts'
 import { isMcp, type OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
 import { bindingChange, facts, lives, renewedAccount, renewedSecret } from './account-rules.ts'
-import type { AccountStore } from './account-store.ts'
+import type { AccountStore, DisconnectReceipt } from './account-store.ts'
 import type { Endpoints } from './endpoints.ts'
 import { afterFailure, endedBy, isWaiting, type Wait, waitError } from './retry-rules.ts'
 import type { Held, Secret } from './secret-store.ts'
-
-/** How a disconnect ended. */
-export type DisconnectReceipt =
-  /** Ended at the provider: these tokens. */
-  | { status: 'revoked'; tokens: RevokedToken[] }
-  /** Removed here. The provider, or the server that has it, could not be reached: it is told when it can be. */
-  | { status: 'pending'; manageUrl?: string; error: LatchkeyError }
-  /** Only removed here: the provider has no revocation for it, or refused it. */
-  | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
 /** Milliseconds that a disconnect gives to a refresh under way, whose new token is then the one to revoke. */
 const GRACE = 1000
@@ -35,8 +26,6 @@ export interface Refresher {
   refused(account: ConnectedAccount): Promise<ConnectedAccount>
   /** Removes what is left of a forgotten account and tells the provider. Never rejects. */
   revoke(account: ConnectedAccount): Promise<DisconnectReceipt>
-  /** The receipt of a disconnect that is finished later; undefined where another try is of no use, or cannot be noted. */
-  owing(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt | undefined>
   /** Reads the person's name and picture again. */
   refreshProfile(id: string, access_token: string): Promise<ConnectedAccount>
 }
@@ -137,20 +126,8 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
     return pending
   }
 
-  const owing: Refresher['owing'] = async (account, error, secret) => {
-    const { isUnreached, owe } = await import('./owed.ts')
-    // Connected again meanwhile: that stays.
-    if (!isUnreached(error) || accounts.store.getState().accounts[account.id]) return undefined
-    const manageUrl = accounts.providers.find(({ id }) => id === account.provider)?.manageUrl
-    return owe(accounts, account, secret).then(
-      () => ({ status: 'pending', manageUrl, error }),
-      () => undefined,
-    )
-  }
-
   return {
     refresh,
-    owing,
     waitsUntil: waits.until,
     online: waits.online,
     async refused(account) {
@@ -184,7 +161,7 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
         return answer.status === 'revoked' ? answer : removed
       } catch (cause) {
         const error = asLatchkeyError(cause, 'network', `${provider?.name ?? account.provider} could not be told.`)
-        return (secret && (await owing(account, error, secret))) ?? { ...removed, error }
+        return secret ? accounts.owe(account, error, secret) : { ...removed, error }
       }
     },
     async refreshProfile(id, access_token) {

@@ -1,4 +1,4 @@
-import type { AccountStore } from './account-store.ts'
+import { type AccountStore, OWED } from './account-store.ts'
 import type { Row } from './secret-store.ts'
 
 /** Longer than storage takes to reach another tab. */
@@ -27,7 +27,7 @@ export async function sweep({ store, storage, records, writer, database }: Accou
     }
   }
   // What the next start looks at.
-  const owes = (await records.names()).some((name) => name.startsWith('owed:'))
+  const owes = (await records.names()).some((name) => name.startsWith(OWED))
   if (left === 0 && !owes && Object.keys(store.getState().accounts).length === 0)
     await storage.removeItem(records.key('v'))
   return left

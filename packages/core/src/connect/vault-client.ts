@@ -1,6 +1,6 @@
-import type { AccountStore } from '../accounts/account-store.ts'
+import type { AccountStore, DisconnectReceipt } from '../accounts/account-store.ts'
 import { owed } from '../accounts/owed.ts'
-import type { DisconnectReceipt } from '../accounts/refresh.ts'
+
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
 import type { ApiKeyProvider, KeyFields } from '../provider.ts'
