@@ -77,6 +77,8 @@ export interface LatchkeyErrorOptions {
   detail?: string
   /** Seconds to wait before another try. */
   retryAfter?: number
+  /** Who failed: `app` is the server of this app. Absent: the service, or it is not known. */
+  source?: 'app'
   cause?: unknown
 }
 
@@ -94,6 +96,8 @@ export class LatchkeyError extends Error {
   declare readonly detail: string | undefined
   /** Seconds to wait before another try, as the server asked or as we back off. @see RFC 9110 §10.2.3 */
   declare readonly retryAfter: number | undefined
+  /** Who failed: `app` is the server of this app, with its broker. Absent: the service, or it is not known. */
+  declare readonly source: 'app' | undefined
 
   constructor(code: ErrorCode, message: string, options: LatchkeyErrorOptions = {}) {
     super(excerpt(message, 2000), options.cause ? { cause: withoutPayload(options.cause) } : undefined)
@@ -104,6 +108,7 @@ export class LatchkeyError extends Error {
     this.account = options.account
     this.detail = options.detail && excerpt(options.detail)
     this.retryAfter = options.retryAfter
+    this.source = options.source
   }
 
   toJSON() {

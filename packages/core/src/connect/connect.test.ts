@@ -390,6 +390,42 @@ describe('with a window', () => {
     expect(server.to('/broker/token')[0]!.headers).toHaveProperty('latchkey-request', '1')
   })
 
+  it('m4: says that it was the app’s server that failed, and not the provider', async () => {
+    const popups = openPopups()
+    const github = provider('github', server, { clientId: undefined, tokenEndpointAuthMethod: 'client_secret_post' })
+    const at = (broker: string) => createLatchkey({ providers: [github], broker, redirectUri: '/callback' })
+    const latchkey = at(server.broker)
+    const unreached = await failure(at('http://127.0.0.1:1/broker').connect('github'))
+    expect(JSON.parse(JSON.stringify(unreached))).toMatchObject({ code: 'network', source: 'app', next: 'retry' })
+    const answers: [string, Parameters<TinyServer['fault']>[1], object][] = [
+      ['a proxy without its app', { status: 502, body: '<html>' }, { code: 'temporarily_unavailable', source: 'app' }],
+      ['its own trouble', { status: 500, body: { error: 'server_error' } }, { code: 'server_error', source: 'app' }],
+      ['the provider’s trouble', { status: 502, body: { error: 'server_error' } }, { code: 'server_error', source: undefined }],
+      ['the provider’s no', { status: 400, body: { error: 'invalid_grant' } }, { code: 'invalid_grant', source: undefined }],
+    ]
+    for (const [what, fault, said] of answers) {
+      server.fault('/broker/token', fault)
+      const outcome = failure(latchkey.connect('github'))
+      visitCallback(server.approve(await popups.at(-1)!.at()))
+      expect(await outcome, what).toMatchObject(said)
+    }
+  })
+
+  it('M3: offline, connect says so, and opens no window', async () => {
+    const popups = openPopups()
+    const latchkey = client()
+    const onLine = vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false)
+    for (const mode of ['popup', 'tab', 'redirect'] as const)
+      expect(await failure(latchkey.connect('acme', { mode }))).toMatchObject({ code: 'network', next: 'retry' })
+    expect(popups).toHaveLength(0)
+    expect(server.to('/token')).toHaveLength(0)
+    expect(latchkey.getSnapshot().providers.acme).toMatchObject({ status: 'idle', error: { code: 'network' } })
+    onLine.mockReturnValue(true)
+    const outcome = latchkey.connect('acme')
+    visitCallback(server.approve(await popups[0]!.at()))
+    expect(await outcome).toMatchObject({ status: 'connected' })
+  })
+
   it('rejects an unknown provider with a sentence', async () => {
     expect(await failure(client().connect('nobody'))).toMatchObject({ code: 'misuse', provider: 'nobody' })
   })

@@ -1,5 +1,5 @@
 import type { LatchkeyOptions, Page } from '../accounts/page.ts'
-import { errorAbout, type NextAction } from '../errors.ts'
+import { errorAbout, type LatchkeyError, type NextAction } from '../errors.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { OAuthProvider } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
@@ -73,6 +73,12 @@ export interface Attempts {
 export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
   const running = new Map<string, Attempt>()
 
+  /** Shows on the card why nothing came of a connect. */
+  const refuse = (id: string, error: LatchkeyError): Promise<never> => {
+    page.setProvider(id, { status: 'idle', error })
+    return Promise.reject(error)
+  }
+
   const begin: Attempts['begin'] = (provider, connect, start) => {
     const { id } = provider
     const redirectUri = callbackUri(page.options)
@@ -84,8 +90,7 @@ export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
       (error) => {
         closeWindow(attempt.window)
         if (running.get(id) === attempt) running.delete(id)
-        page.setProvider(id, { status: 'idle', error })
-        throw error
+        return refuse(id, error)
       },
     )
     return attempt.outcome
@@ -110,6 +115,8 @@ export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
         }
         return pending.outcome
       }
+      // A window would only come and go.
+      if (navigator.onLine === false) return refuse(id, errorAbout(provider, 'network', 'This browser is offline.'))
       const opens = popup && callbackUri(page.options) !== undefined
       // Before anything is awaited: later, browsers take a window for an advertisement.
       const opened = opens ? open() : null

@@ -21,13 +21,17 @@ export function refusal(response: Response, answer: Answer | undefined, route: s
       account: route.slice('accounts/'.length),
     })
   }
-  const unknown = isAway(response) ? 'temporarily_unavailable' : 'malformed_response'
+  const fallback = isAway(response) ? 'temporarily_unavailable' : 'malformed_response'
   const wait = retryAfter(response)
-  const code = OUR_CODES.find((one) => one === answer?.error) ?? codeFromServer(answer?.error, unknown)
+  const said = answer?.error
+  const code = OUR_CODES.find((one) => one === said) ?? codeFromServer(said, fallback)
   const words = typeof answer?.message === 'string' ? answer.message.slice(0, 300) : undefined
   const what = answer ? `refused: ${code}` : `answered with status ${response.status}`
+  // A broker that reports what a service said has a code for it, and 500 and 429 for itself alone.
+  const isApps = code !== said || response.status === 500 || response.status === 429
   return new LatchkeyError(code, words ?? `The app's broker ${what}.`, {
     retryAfter: wait,
     next: NEXT[code] ?? (wait === undefined ? undefined : 'wait'),
+    source: isApps ? 'app' : undefined,
   })
 }

@@ -1,6 +1,6 @@
-import { asLatchkeyError } from '../errors.ts'
+import { asLatchkeyError, errorAbout } from '../errors.ts'
 import type { OAuthProvider } from '../provider.ts'
-import { askObject, malformed } from './http.ts'
+import { askObject } from './http.ts'
 import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 
 /** The header every call to a broker carries: a page of another origin cannot send it without a preflight. */
@@ -16,7 +16,8 @@ export async function callBroker<T>(broker: string, route: string, body?: object
     { method, headers: { [BROKER_HEADER]: '1' }, json: body },
     { limit: BROKER_LIMIT },
   ).catch((error) => {
-    throw asLatchkeyError(error, 'network', 'The app could not be reached. Check the connection and try again.')
+    const away = 'The server of this app could not be reached. Check the connection and try again.'
+    throw asLatchkeyError(error, 'network', away, { source: 'app' })
   })
   if (response.ok && answer) return answer as T
   const { refusal } = await import('./broker-refusal.ts')
@@ -29,7 +30,9 @@ export function brokered(broker: string, provider: OAuthProvider): TokenEndpoint
   const { issuer } = provider.server
   const ask = async (grant: object): Promise<TokenAnswer> => {
     const answer = await callBroker<TokenAnswer>(broker, 'token', { provider: provider.id, ...grant })
-    if (typeof answer.token?.access_token !== 'string' || !answer.token.access_token) throw malformed(provider)
+    if (typeof answer.token?.access_token !== 'string' || !answer.token.access_token) {
+      throw errorAbout(provider, 'malformed_response', 'The server of this app gave no token.', { source: 'app' })
+    }
     return answer
   }
   return {
