@@ -27,12 +27,19 @@ export function useMessages(): Messages {
   return allMessages(useKit().messages)
 }
 
+/** The sentences that {@link errorSentence} chooses from. */
+type ErrorMessages = Pick<Messages, 'errors' | 'appUnreachable' | 'appProblem' | 'offline'>
+
 /**
- * What to tell a person about an error: the sentence of the catalogue for its code, else the error's own message.
+ * What to tell a person about an error: who failed, and what to do. Without a sentence for its code, the error's own
+ * message.
  *
  * @param messages what `useMessages` returns.
  * @param name the provider's name.
  */
-export function errorSentence(messages: Pick<Messages, 'errors'>, error: LatchkeyError, name: string): string {
+export function errorSentence(messages: ErrorMessages, error: LatchkeyError, name: string): string {
+  const isNetwork = error.code === 'network'
+  if (isNetwork && navigator.onLine === false) return messages.offline(name)
+  if (error.source === 'app') return isNetwork ? messages.appUnreachable : messages.appProblem
   return messages.errors[error.code]?.(name) ?? error.message
 }

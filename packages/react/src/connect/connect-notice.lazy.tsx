@@ -1,6 +1,6 @@
 'use client'
-import { type OAuthProvider, type Provider, type ProviderState, providerState } from '@latchkey/core'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { type LatchkeyError, type OAuthProvider, type Provider, type ProviderState, providerState } from '@latchkey/core'
+import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { Button, SmallButton } from '../ui/button.tsx'
@@ -101,7 +101,7 @@ export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoti
           </>
         }
       >
-        {messages.embedded(name)}
+        {messages.embedded}
       </Notice>
     )
   }
@@ -159,9 +159,52 @@ export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoti
   const byWindow = provider.kind !== 'api-key'
   const offersAgain = next === 'retry' ? alone || !inRow : alone && (next === 'connect' || next === 'reconnect')
   return (
-    <Notice tone="error" actions={byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}>
+    <ErrorNotice name={name} error={error}>
+      {byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}
+    </ErrorNotice>
+  )
+}
+
+interface ErrorNoticeProps {
+  /** The provider's. */
+  name: string
+  error: LatchkeyError
+  /** The ways on. */
+  children: ReactNode
+}
+
+/** What went wrong. What only a developer can use of it is behind a button: the code, and the server's own words. */
+function ErrorNotice({ name, error, children }: ErrorNoticeProps) {
+  const messages = useMessages()
+  const [shown, setShown] = useState(false)
+  const id = useId()
+  const { code, detail } = error
+  return (
+    <Notice
+      tone="error"
+      actions={
+        <>
+          {children}
+          <Button
+            className="latchkey-raw"
+            kind="quiet"
+            size="small"
+            aria-expanded={shown}
+            aria-controls={shown ? id : undefined}
+            onClick={() => setShown(!shown)}
+          >
+            {messages.detailsShort}
+          </Button>
+        </>
+      }
+    >
       {errorSentence(messages, error, name)}
-      {error.detail && <span className="latchkey-detail">{messages.serverSaid(name, error.detail)}</span>}
+      {shown && (
+        <span id={id} className="latchkey-detail">
+          {messages.errorCode(code)}
+          {detail && <> · {messages.serverSaid(name, detail)}</>}
+        </span>
+      )}
     </Notice>
   )
 }

@@ -20,7 +20,7 @@ export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps)
   if (receipt.status === 'revoked') {
     return (
       <Notice tone="success" actions={dismiss}>
-        {messages.revoked(name, receipt.tokens, account)}
+        {messages.revoked(name, account)}
       </Notice>
     )
   }

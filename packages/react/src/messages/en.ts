@@ -10,15 +10,15 @@ const status: StatusWords = {
   connected: 'Connected',
   expiring: 'Expires soon',
   paused: 'Paused',
-  'needs-reconnect': 'Needs reconnect',
+  'needs-reconnect': 'Reconnect needed',
 }
 
 const custody: Record<Custody, string> = {
-  sealed: 'Stored in this browser, encrypted.',
-  plain: 'Stored in this browser, not encrypted.',
-  session: 'Stored in this tab until you close it.',
-  memory: 'Not stored: your accounts are gone when you close this page.',
-  vault: 'Stored on the server, encrypted.',
+  sealed: 'Encrypted and stored in this browser',
+  plain: 'Stored in this browser without encryption',
+  session: 'Stored until you close this tab',
+  memory: 'Not saved: forgotten when you close this page',
+  vault: 'Encrypted and stored on the server',
 }
 
 /** A provider's own words, translated. */
@@ -55,7 +55,7 @@ export const english = {
 
   title: 'Connected Accounts',
   description: 'Connect the services your agent can use.',
-  loadFailed: 'This part could not be loaded. Reload to try again.',
+  loadFailed: "This part couldn't be loaded. Reload to try again.",
   reload: 'Reload',
   noProviders: 'No services available yet',
   groupConnected: 'Connected',
@@ -80,11 +80,11 @@ export const english = {
   /** On an account's row. */
   connectedAs: (account: string) => `Connected as ${account}`,
   grantShort: 'Grant access',
-  grant: (name: string, account?: string) => `Grant access at ${named(name, account)}`,
-  notConfigured: 'Not configured',
+  grant: (name: string, account?: string) => `Grant access to ${named(name, account)}`,
+  notConfigured: 'Unavailable',
   /** Also where nothing else of a card could be loaded. */
   disconnectTitle: (name: string, account: string) => `Disconnect ${account} from ${name}?`,
 
-  apiKeyBadge: 'API Key',
+  apiKeyBadge: 'API key',
   custodyMore: 'How your accounts are stored',
 }
