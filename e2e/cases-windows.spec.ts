@@ -160,7 +160,7 @@ inDemo(
     await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'connecting')
     await page.clock.fastForward('10:01')
     await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'disconnected')
-    await expect(card(page, 'gmail')).toContainText('took too long')
+    await expect(card(page, 'gmail')).toContainText('timed out')
     await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect Gmail' }).click(), 'Ada Lovelace')
     await expect(card(page, 'gmail')).toHaveAttribute('data-status', 'connected')
   },

@@ -80,7 +80,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
     await expect(page.getByLabel('Kaggle API key')).toBeFocused()
     await page.keyboard.insertText('KGAT_nobody_was_given_this')
     await page.keyboard.press('Enter')
-    await expect(panel(page).getByRole('alert')).toContainText('did not accept this key')
+    await expect(panel(page).getByRole('alert')).toContainText('rejected this key')
     // The typed text is still in the field, with the focus.
     await expect(page.getByLabel('Kaggle API key')).toBeFocused()
     await page.keyboard.press('ControlOrMeta+a')
@@ -94,7 +94,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
   await test.step('pause and resume', async () => {
     await press(page, button('More options for GitHub'))
     await expect(button('More options for GitHub')).toHaveAttribute('aria-expanded', 'true')
-    await expect(item('Details of GitHub')).toBeFocused()
+    await expect(item('Details for GitHub')).toBeFocused()
     await page.keyboard.press('p')
     await expect(item('Pause GitHub')).toBeFocused()
     await page.keyboard.press('Enter')
@@ -108,7 +108,7 @@ test('the whole panel works by keyboard, and every change is announced', async (
 
   await test.step('disconnect', async () => {
     await press(page, button('More options for GitHub'))
-    await expect(item('Details of GitHub')).toBeFocused()
+    await expect(item('Details for GitHub')).toBeFocused()
     await page.keyboard.press('End')
     await expect(item('Disconnect GitHub')).toBeFocused()
     await page.keyboard.press('Enter')
@@ -122,12 +122,12 @@ test('the whole panel works by keyboard, and every change is announced', async (
     await expect(dialog).toBeHidden()
     await expect(button('More options for GitHub')).toBeFocused()
     await page.keyboard.press('ArrowDown')
-    await expect(item('Details of GitHub')).toBeFocused()
+    await expect(item('Details for GitHub')).toBeFocused()
     await page.keyboard.press('ArrowUp')
     await page.keyboard.press('Enter')
     await press(page, dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'disconnected')
-    await hears('GitHub is disconnected, and its access revoked.')
+    await hears('GitHub disconnected. Access revoked.')
     await expect.poll(() => hasFocus(card(page, 'github'))).toBe(true)
   })
 

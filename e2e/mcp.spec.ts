@@ -69,7 +69,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   await say(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
   await page.getByText('Developer', { exact: true }).click()
-  for (const words of ['Client metadata document', 'Registered in advance', 'Registered automatically']) {
+  for (const words of ['Client metadata document', 'Pre-registered', 'Automatic']) {
     await expect(page.getByText(words)).toBeVisible()
   }
 
@@ -131,7 +131,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   await say(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
   await page.getByText('Developer', { exact: true }).click()
-  for (const words of ['Registered in advance', 'Registered automatically'])
+  for (const words of ['Pre-registered', 'Automatic'])
     await expect(page.getByText(words)).toBeVisible()
 
   // More scope, asked for in the chat.

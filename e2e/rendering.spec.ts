@@ -131,7 +131,7 @@ for (const [name, version, plugins] of [
         load()
         await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
         await expect(card(page, 'github')).toContainText('octocat')
-        await expect(page.getByText('Stored in this browser, encrypted.')).toBeVisible()
+        await expect(page.getByText('Encrypted and stored in this browser')).toBeVisible()
         expect(await boxes(page)).toEqual(before)
         // Layout shifts are reported after the next frame.
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))))

@@ -24,6 +24,6 @@ test('the person connects GitHub, and disconnects it again', async () => {
   await userEvent.click(screen.getByRole('button', { name: 'More options for GitHub' }))
   await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect GitHub' }))
   await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
-  expect(await screen.findByText('GitHub is disconnected, and its access revoked.')).toBeTruthy()
+  expect(await screen.findByText('GitHub disconnected. Access revoked.')).toBeTruthy()
   expect(client.getSnapshot().accounts).toEqual({})
 })

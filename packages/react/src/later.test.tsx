@@ -47,7 +47,7 @@ test('if code cannot be loaded, a message offers to reload, and the next click t
   await userEvent.hover(screen.getByRole('button', { name: 'More' }))
   expect(screen.queryByRole('alert')).toBeNull()
   await userEvent.click(screen.getByRole('button', { name: 'More' }))
-  expect(await screen.findByRole('alert')).toHaveProperty('textContent', expect.stringContaining('could not be loaded'))
+  expect(await screen.findByRole('alert')).toHaveProperty('textContent', expect.stringContaining("couldn't be loaded"))
   expect(screen.getByRole('button', { name: 'Reload' })).toBeTruthy()
   load.mockResolvedValue({ Details })
   await act(() => userEvent.click(screen.getByRole('button', { name: 'More' })))

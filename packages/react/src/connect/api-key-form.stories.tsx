@@ -110,10 +110,10 @@ export const Refused: Story = {
     const key = await open(canvas)
     const connect = spyOn(client, 'connectKey')
     await userEvent.type(key, 'KGAT_wrong{Enter}')
-    await expect(await canvas.findByRole('alert')).toHaveTextContent('Kaggle did not accept this key.')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('Kaggle rejected this key.')
     await expect(key).toHaveValue('KGAT_wrong')
     await expect(key).toHaveAttribute('aria-invalid', 'true')
-    await expect(key).toHaveAccessibleDescription(/Kaggle did not accept this key/)
+    await expect(key).toHaveAccessibleDescription(/Kaggle rejected this key/)
     await expect(key).toHaveFocus()
     await expect(connect).not.toHaveBeenCalled()
   },
@@ -160,7 +160,7 @@ export const Revealed: Story = {
   play: async ({ canvas }) => {
     const key = await open(canvas)
     await userEvent.type(key, 'KGAT_0123')
-    const reveal = canvas.getByRole('button', { name: 'Show what is typed' })
+    const reveal = canvas.getByRole('button', { name: 'Show what you typed' })
     await expect(reveal).toHaveAttribute('aria-pressed', 'false')
     await expect(reveal).toHaveAccessibleDescription('Kaggle API key')
     await userEvent.tab()
@@ -327,7 +327,7 @@ export const Rotates: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     const reconnect = spyOn(client, 'connectKey')
     await expect(canvas.getByRole('form', { name: 'Replace the key of adal at Kaggle' })).toBeVisible()
-    await expect(canvas.getByText('The key of adal stays in use until the new one is checked.')).toBeVisible()
+    await expect(canvas.getByText('The key for adal keeps working until the new one is checked.')).toBeVisible()
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
     await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
     await waitFor(() =>

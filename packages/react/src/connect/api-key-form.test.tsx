@@ -173,7 +173,7 @@ test('a shown key is in the field only, and is hidden again on blur and on submi
   const { promise, resolve } = Promise.withResolvers<KeyVerdict>()
   const { container, key } = setup({ verifyKey: () => promise })
   await userEvent.type(key, KEY)
-  const reveal = screen.getByRole('button', { name: 'Show what is typed' })
+  const reveal = screen.getByRole('button', { name: 'Show what you typed' })
   const shown = () => [key.type, reveal.getAttribute('aria-pressed')]
   const clean = () => {
     expect(attributes(container)).not.toContain(KEY)
@@ -233,7 +233,7 @@ test('a key is replaced only after the new one is verified, and the new key is n
   const NEW = 'KGAT_thenewone'
   const key = screen.getByLabelText<HTMLInputElement>('Kaggle API key')
   await userEvent.type(key, `${NEW}{Enter}`)
-  expect(screen.getByRole('alert').textContent).toMatch(/did not accept this key/)
+  expect(screen.getByRole('alert').textContent).toMatch(/rejected this key/)
   await userEvent.keyboard('{Enter}')
   expect(screen.getByRole('alert').textContent).toMatch(/nothing was changed/)
   expect(reconnect).not.toHaveBeenCalled()

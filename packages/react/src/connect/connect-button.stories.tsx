@@ -103,7 +103,7 @@ export const Blocked: Story = {
   parameters: { fake: { outcomes: { github: 'blocked' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
+    await expect(await canvas.findByText('Your browser blocked the pop-up.')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('The GitHub window was blocked.'))
     const connect = spyOn(client, 'connect')
     await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
@@ -115,7 +115,7 @@ export const Denied: Story = {
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+    await expect(await canvas.findByText("You declined access. GitHub wasn't connected.")).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeEnabled()
   },
 }
@@ -132,7 +132,11 @@ export const Failed: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     const alert = await canvas.findByRole('alert')
     await expect(alert).toHaveTextContent('GitHub had a problem. Try again in a moment.')
-    await expect(alert).toHaveTextContent('GitHub said: “upstream timeout”')
+    await expect(alert).not.toHaveTextContent('upstream timeout')
+    const more = within(alert).getByRole('button', { name: 'Details' })
+    await userEvent.click(more)
+    await expect(more).toHaveAttribute('aria-expanded', 'true')
+    await expect(alert).toHaveTextContent('Code: server_error · GitHub said: “upstream timeout”')
     await expect(within(alert).getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
   },
 }
@@ -184,7 +188,7 @@ export const AsksFirst: Story = {
     const connect = spyOn(client, 'connect')
     const button = canvas.getByRole('button', { name: 'Connect GitHub' })
     await userEvent.click(button)
-    await screen.findByRole('dialog', { name: 'What may your agent do at GitHub?' })
+    await screen.findByRole('dialog', { name: 'Choose what your agent can do with GitHub' })
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(button).toHaveFocus())
     await expect(connect).not.toHaveBeenCalled()

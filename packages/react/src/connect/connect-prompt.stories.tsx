@@ -91,7 +91,7 @@ export const NotConfigured: Story = {
     fake: { states: { github: { status: 'idle', error: new LatchkeyError('not_configured', 'No client secret.') } } },
   },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('This app is not set up for GitHub yet.')).toBeVisible()
+    await expect(canvas.getByText("This app isn't set up for GitHub yet.")).toBeVisible()
     await expect(canvas.queryByRole('button')).toBeNull()
   },
 }
@@ -145,7 +145,7 @@ export const Connecting: Story = {
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
     await expect(canvas.getByRole('article')).toHaveAttribute('data-status', 'connecting')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('Connecting GitHub.'))
     client.settle('github', 'connected')
     await waitFor(() => expect(canvas.getByText('GitHub is connected as octocat')).toHaveFocus())
@@ -164,7 +164,7 @@ export const Denied: Story = {
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+    await expect(await canvas.findByText("You declined access. GitHub wasn't connected.")).toBeVisible()
   },
 }
 
@@ -173,7 +173,7 @@ export const FailedDark: Story = {
   globals: { theme: 'dark' },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByRole('alert')).toHaveTextContent('could not be reached')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent("GitHub couldn't be reached")
   },
 }
 

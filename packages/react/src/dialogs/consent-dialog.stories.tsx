@@ -35,14 +35,14 @@ export default meta
 type Story = StoryObj<typeof meta>
 
 const dialog = async (name = 'GitHub') =>
-  within(await screen.findByRole('dialog', { name: `What may your agent do at ${name}?` }))
+  within(await screen.findByRole('dialog', { name: `Choose what your agent can do with ${name}` }))
 
 /** Required scopes cannot be unticked, optional ones are ticked, and sensitive ones are not ticked. */
 export const First: Story = {
   play: async ({ args }) => {
     const inside = await dialog()
     await expect(inside.queryByRole('checkbox', { name: 'See your profile' })).toBeNull()
-    const needed = inside.getByRole('region', { name: 'Needed to connect' })
+    const needed = inside.getByRole('region', { name: 'Required' })
     await expect(needed).toHaveTextContent('See your profile')
     await expect(inside.getByRole('checkbox', { name: 'See your email addresses' })).toBeChecked()
     const sensitive = inside.getByRole('checkbox', {
@@ -68,7 +68,7 @@ export const Upgrade: Story = {
   args: { asked: ['read:user', 'user:email', 'gist'], granted: ['read:user', 'user:email'], account: 'octocat' },
   play: async ({ args }) => {
     const inside = await dialog()
-    await expect(inside.getByRole('region', { name: 'Allowed already' })).toHaveTextContent('See your profile')
+    await expect(inside.getByRole('region', { name: 'Already allowed' })).toHaveTextContent('See your profile')
     await expect(inside.getByRole('region', { name: 'New' })).toHaveTextContent('Create and change gists')
     await expect(screen.getByRole('dialog')).toHaveAccessibleDescription(/more access to octocat/)
     await userEvent.click(inside.getByRole('button', { name: 'Continue to GitHub' }))
@@ -83,7 +83,7 @@ export const NothingChosen: Story = {
     const inside = await dialog()
     const next = inside.getByRole('button', { name: 'Continue to GitHub' })
     await expect(next).toHaveAttribute('aria-disabled', 'true')
-    await expect(next).toHaveAccessibleDescription('Choose what to allow first.')
+    await expect(next).toHaveAccessibleDescription('Select at least one permission.')
     await userEvent.click(next)
     await expect(args.onContinue).not.toHaveBeenCalled()
     await userEvent.click(inside.getByRole('checkbox'))

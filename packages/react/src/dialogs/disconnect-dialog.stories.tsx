@@ -52,8 +52,8 @@ export const Revoked: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
     const question = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
     await userEvent.click(question.getByRole('button', { name: 'Disconnect' }))
-    const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
-    await waitFor(() => expect(receipt.getByText('Access revoked at GitHub (access token).')).toBeVisible())
+    const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
+    await waitFor(() => expect(receipt.getByText('Access to GitHub revoked.')).toBeVisible())
     await expect(args.onDisconnected).toHaveBeenLastCalledWith({ status: 'revoked', tokens: ['access_token'] })
     await waitFor(() => expect(receipt.getByRole('button', { name: 'Done' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
@@ -78,9 +78,9 @@ export const RemovedOnly: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
-    const receipt = within(await screen.findByRole('dialog', { name: 'GitHub is disconnected' }))
+    const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
     await waitFor(() =>
-      expect(receipt.getByText(/^Removed here. The access could not be revoked at GitHub/)).toBeVisible(),
+      expect(receipt.getByText(/^Disconnected here, but access to GitHub couldn't be revoked/)).toBeVisible(),
     )
     await waitFor(() => expect(receipt.getByRole('link', { name: 'Revoke it at GitHub' })).toBeVisible())
   },

@@ -50,7 +50,7 @@ it('case 217: a server with the id of an account but another address is refused 
   const onAdd = vi.fn()
   show(<AddMcpServer onAdd={onAdd} />, createFakeClient({ providers: [], accounts: [account] }))
   await paste('{"Notes":{"url":"https://evil.example/mcp"}}')
-  expect(screen.getByRole('alert').textContent).toBe('The name Notes is taken. Give the server another one.')
+  expect(screen.getByRole('alert').textContent).toBe('The name Notes is taken. Give the server a different one.')
   expect(screen.queryByRole('button', { name: 'Add' })).toBeNull()
   // The server that the account is for can come back.
   await userEvent.clear(screen.getByRole('textbox'))
@@ -126,7 +126,7 @@ it('lists registrations by their real host, and deletes one', async () => {
   await userEvent.click(screen.getByRole('button', { name: 'Delete the registration at as.example' }))
   const dialog = await screen.findByRole('dialog', { name: 'Delete the registration at as.example?' })
   await userEvent.click(within(dialog).getByRole('button', { name: 'Delete' }))
-  expect(await screen.findByText('This app is not registered anywhere.')).toBeTruthy()
+  expect(await screen.findByText('No registrations')).toBeTruthy()
 })
 
 it('case 147: no picture of a server is loaded', () => {

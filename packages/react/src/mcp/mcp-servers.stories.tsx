@@ -151,7 +151,7 @@ export const RegistrationsDark: Story = {
 export const NoRegistrations: Story = {
   render: () => <Registrations />,
   play: async ({ canvas }) => {
-    await expect(await canvas.findByText('This app is not registered anywhere.')).toBeVisible()
+    await expect(await canvas.findByText('No registrations')).toBeVisible()
   },
 }
 

@@ -29,7 +29,7 @@ const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal'
 const open = async () => {
   await userEvent.tab()
   await userEvent.keyboard('{Enter}')
-  const list = await screen.findByRole('dialog', { name: 'Used for the next message' })
+  const list = await screen.findByRole('dialog', { name: 'Accounts in this chat' })
   await waitFor(() => expect(list).toBeVisible())
   return within(list)
 }
@@ -39,7 +39,7 @@ export const Some: Story = {
   parameters: { fake: { accounts: [octocat, ada] } },
   play: async ({ canvas, loaded: { client } }) => {
     const list = await open()
-    const button = canvas.getByRole('button', { name: 'Accounts: your next message uses GitHub and Gmail' })
+    const button = canvas.getByRole('button', { name: 'Accounts in use: GitHub and Gmail' })
     await expect(button).toHaveAttribute('data-carried', '2')
     await expect(button).toHaveAttribute('aria-expanded', 'true')
     const gmail = list.getByRole('checkbox', { name: /Gmail/ })
@@ -49,7 +49,7 @@ export const Some: Story = {
     await userEvent.keyboard(' ')
     await expect(gmail).not.toBeChecked()
     await expect(client.getSnapshot().excluded).toEqual({ assistant: ['gmail'] })
-    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses GitHub' })).toBe(button)
+    await expect(canvas.getByRole('button', { name: 'Accounts in use: GitHub' })).toBe(button)
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(button).toHaveFocus())
     await expect(screen.queryByRole('dialog')).toBeNull()
@@ -62,7 +62,7 @@ export const SomeDark: Story = { ...Some, globals: { theme: 'dark' } }
 
 export const None: Story = {
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses none' })).toHaveAttribute(
+    await expect(canvas.getByRole('button', { name: 'Accounts: none in use' })).toHaveAttribute(
       'data-carried',
       '0',
     )
@@ -78,7 +78,7 @@ export const Connects: Story = {
   play: async ({ loaded: { client } }) => {
     const list = await open()
     await userEvent.click(list.getByRole('button', { name: 'Connect GitHub' }))
-    await waitFor(() => expect(list.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await waitFor(() => expect(list.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     client.settle('github', octocat)
     await expect(await list.findByRole('checkbox', { name: /GitHub/ })).toBeChecked()
   },
@@ -111,9 +111,9 @@ export const NeedsAttention: Story = {
     },
   },
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Accounts: your next message uses Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Accounts in use: Kaggle' })).toBeVisible()
     const list = await open()
-    await expect(list.getByText('Needs reconnect')).toBeVisible()
+    await expect(list.getByText('Reconnect needed')).toBeVisible()
     await expect(list.getByText('Paused')).toBeVisible()
     await expect(list.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible()
   },

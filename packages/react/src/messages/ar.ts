@@ -309,14 +309,13 @@ export const arabic: Messages = {
       many: (n) => `سيفقد وكيلك الوصول إلى كل الحسابات (${n} حسابًا) فورًا.`,
       other: (n) => `سيفقد وكيلك الوصول إلى كل الحسابات (${n} حساب) فورًا.`,
     }),
-  revoked: (name, account) => `فُصل ${named(name, account)}، وأُلغيت صلاحية الوصول.`,
-  removedKey: (name, account) => `فُصل ${named(name, account)}. يبقى المفتاح صالحًا إلى أن يُلغى.`,
-  removed: (name, account) =>
-    `فُصل ${named(name, account)} من هنا. قد يظل ${iso(name)} يسمح بالوصول إلى أن تُلغى الصلاحية هناك.`,
+  revoked: (name, account) => `أُلغيت صلاحية الوصول إلى ${named(name, account)}.`,
+  removedKey: (name, account) => `يبقى مفتاح ${named(name, account)} صالحًا إلى أن يُلغى.`,
+  removed: (name, account) => `فُصل من هنا. قد يظل ${named(name, account)} يسمح بالوصول إلى أن تُلغى الصلاحية هناك.`,
   removedUntold: (name, why, account) =>
-    `فُصل ${named(name, account)} من هنا، لكن تعذّر إلغاء صلاحية الوصول: ${why}`,
+    `فُصل من هنا، لكن تعذّر إلغاء صلاحية الوصول إلى ${named(name, account)}: ${why}`,
   removedPending: (name, account) =>
-    `فُصل ${named(name, account)} من هنا. سيُلغى الوصول عندما يصبح الاتصال بـ${iso(name)} ممكنًا.`,
+    `فُصل من هنا. سيُلغى الوصول إلى ${named(name, account)} عندما يصبح الاتصال بـ${iso(name)} ممكنًا.`,
   untoldNetwork: 'فشل الاتصال.',
   untoldOther: 'ردّت الخدمة بخطأ.',
   manage: (name) => `إلغاء الصلاحية لدى ${iso(name)}`,

@@ -299,15 +299,14 @@ export const german: Messages = {
       one: () => 'Ihr Agent verliert sofort den Zugriff auf Ihr Konto.',
       other: (n) => `Ihr Agent verliert sofort den Zugriff auf alle Konten (${n}).`,
     }),
-  revoked: (name, account) => `${named(name, account)} ist getrennt. Der Zugriff wurde widerrufen.`,
-  removedKey: (name, account) =>
-    `${named(name, account)} ist getrennt. Der Schlüssel gilt weiter, bis Sie ihn widerrufen.`,
+  revoked: (name, account) => `Zugriff auf ${named(name, account)} widerrufen.`,
+  removedKey: (name, account) => `Der Schlüssel für ${named(name, account)} gilt weiter, bis Sie ihn widerrufen.`,
   removed: (name, account) =>
-    `${named(name, account)} ist hier getrennt. ${name} erlaubt den Zugriff womöglich weiter, bis Sie ihn widerrufen.`,
+    `Hier getrennt. ${named(name, account)} erlaubt den Zugriff womöglich weiter, bis Sie ihn widerrufen.`,
   removedUntold: (name, why, account) =>
-    `${named(name, account)} ist hier getrennt, aber der Zugriff konnte nicht widerrufen werden: ${why}`,
+    `Hier getrennt, aber der Zugriff auf ${named(name, account)} konnte nicht widerrufen werden: ${why}`,
   removedPending: (name, account) =>
-    `${named(name, account)} ist hier getrennt. Der Zugriff wird widerrufen, sobald ${name} wieder erreichbar ist.`,
+    `Hier getrennt. Der Zugriff auf ${named(name, account)} wird widerrufen, sobald ${name} wieder erreichbar ist.`,
   untoldNetwork: 'Die Verbindung kam nicht zustande.',
   untoldOther: 'Der Dienst hat mit einem Fehler geantwortet.',
   manage: (name) => `Bei ${name} widerrufen`,

@@ -199,15 +199,15 @@ export const laterEnglish = {
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) => `Your agent will lose access to all accounts (${count}) right away.`,
   /** Receipts. `account` is passed if the provider had several. */
-  revoked: (name: string, account?: string) => `${named(name, account)} disconnected. Access revoked.`,
+  revoked: (name: string, account?: string) => `Access to ${named(name, account)} revoked.`,
   removedKey: (name: string, account?: string) =>
-    `${named(name, account)} disconnected. The key still works until you revoke it.`,
+    `The key for ${named(name, account)} still works until you revoke it.`,
   removed: (name: string, account?: string) =>
-    `${named(name, account)} disconnected here. ${name} may still allow access until you revoke it.`,
+    `Disconnected here. ${named(name, account)} may still allow access until you revoke it.`,
   removedUntold: (name: string, why: string, account?: string) =>
-    `${named(name, account)} disconnected here, but its access couldn't be revoked: ${why}`,
+    `Disconnected here, but access to ${named(name, account)} couldn't be revoked: ${why}`,
   removedPending: (name: string, account?: string) =>
-    `${named(name, account)} disconnected here. Its access will be revoked as soon as ${name} can be reached.`,
+    `Disconnected here. Access to ${named(name, account)} will be revoked as soon as ${name} can be reached.`,
   untoldNetwork: 'the connection failed.',
   untoldOther: 'the service answered with an error.',
   manage: (name: string) => `Revoke it on ${name}`,

@@ -277,13 +277,12 @@ export const spanish: Messages = {
       one: () => 'Tu agente perderá el acceso a tu cuenta de inmediato.',
       other: (n) => `Tu agente perderá el acceso a todas las cuentas (${n}) de inmediato.`,
     }),
-  revoked: (name, account) => `${named(name, account)} desconectado. Acceso revocado.`,
-  removedKey: (name, account) =>
-    `${named(name, account)} desconectado. La clave sigue funcionando hasta que la revoques.`,
+  revoked: (name, account) => `Acceso a ${named(name, account)} revocado.`,
+  removedKey: (name, account) => `La clave de ${named(name, account)} sigue funcionando hasta que la revoques.`,
   removed: (name, account) =>
-    `${named(name, account)} desconectado aquí. Puede que ${name} siga permitiendo el acceso hasta que lo revoques.`,
+    `Desconectado aquí. Puede que ${named(name, account)} siga permitiendo el acceso hasta que lo revoques.`,
   removedUntold: (name, why, account) =>
-    `${named(name, account)} desconectado aquí, pero no se pudo revocar el acceso: ${why}`,
+    `Desconectado aquí, pero no se pudo revocar el acceso a ${named(name, account)}: ${why}`,
   untoldNetwork: 'falló la conexión.',
   untoldOther: 'el servicio respondió con un error.',
   manage: (name) => `Revocar en ${name}`,

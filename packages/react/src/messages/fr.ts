@@ -281,13 +281,13 @@ export const french: Messages = {
       one: () => 'Votre agent perdra immédiatement l’accès à votre compte.',
       other: (n) => `Votre agent perdra immédiatement l’accès à tous les comptes (${n}).`,
     }),
-  revoked: (name, account) => `${named(name, account)} déconnecté. Accès révoqué.`,
+  revoked: (name, account) => `Accès à ${named(name, account)} révoqué.`,
   removedKey: (name, account) =>
-    `${named(name, account)} déconnecté. La clé fonctionne encore jusqu’à ce que vous la révoquiez.`,
+    `La clé de ${named(name, account)} fonctionne encore jusqu’à ce que vous la révoquiez.`,
   removed: (name, account) =>
-    `${named(name, account)} déconnecté ici. ${name} peut encore autoriser l’accès jusqu’à ce que vous le révoquiez.`,
+    `Déconnecté ici. ${named(name, account)} peut encore autoriser l’accès jusqu’à ce que vous le révoquiez.`,
   removedUntold: (name, why, account) =>
-    `${named(name, account)} déconnecté ici, mais l’accès n’a pas pu être révoqué\u00A0: ${why}`,
+    `Déconnecté ici, mais l’accès à ${named(name, account)} n’a pas pu être révoqué\u00A0: ${why}`,
   untoldNetwork: 'la connexion a échoué.',
   untoldOther: 'le service a répondu par une erreur.',
   manage: (name) => `Révoquer sur ${name}`,

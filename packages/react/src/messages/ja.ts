@@ -274,12 +274,10 @@ export const japanese: Messages = {
   disconnectAllTitle: 'すべてのアカウントの接続を解除しますか?',
   disconnectAllBody: (count) =>
     plural(count, { other: (n) => `エージェントはすぐにすべてのアカウント(${n} 件)を使えなくなります。` }),
-  revoked: (name, account) => `${named(name, account)} の接続を解除し、アクセスを取り消しました。`,
-  removedKey: (name, account) => `${named(name, account)} の接続を解除しました。キーは取り消すまで使えます。`,
-  removed: (name, account) =>
-    `${named(name, account)} の接続をここで解除しました。取り消すまで、${name} ではアクセスが許可されたままのことがあります。`,
-  removedUntold: (name, why, account) =>
-    `${named(name, account)} の接続をここで解除しましたが、アクセスを取り消せませんでした: ${why}`,
+  revoked: (name, account) => `${named(name, account)} へのアクセスを取り消しました。`,
+  removedKey: (name, account) => `${named(name, account)} のキーは、取り消すまで使えます。`,
+  removed: (name, account) => `ここでの接続を解除しました。取り消すまで、${named(name, account)} ではアクセスが許可されたままのことがあります。`,
+  removedUntold: (name, why, account) => `ここでの接続を解除しましたが、${named(name, account)} へのアクセスを取り消せませんでした: ${why}`,
   untoldNetwork: '通信に失敗しました。',
   untoldOther: 'サービスがエラーを返しました。',
   manage: (name) => `${name} で取り消す`,

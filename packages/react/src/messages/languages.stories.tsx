@@ -5,11 +5,14 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { arabic } from './ar.ts'
 import { german } from './de.ts'
-import type { MessageOverrides } from './messages.ts'
+import { spanish } from './es.ts'
+import { french } from './fr.ts'
+import { japanese } from './ja.ts'
+import type { MessageOverrides, Messages } from './messages.ts'
 
 /**
  * The panel in other languages: `<LatchkeyProvider messages={german}>`, with the catalogue of
- * `@latchkey/react/messages/de` or `/ar`. A catalogue brings its own writing direction, and dates and durations follow it.
+ * `@latchkey/react/messages/de`, `/ar`, `/es`, `/fr` or `/ja`. A catalogue brings its own writing direction, and dates and durations follow it.
  */
 const meta = {
   title: 'Languages',
@@ -69,3 +72,23 @@ export const Arabic: Story = {
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
+
+/** The panel in a language that is written from left to right, and its question before a disconnect. */
+const inLanguage = (messages: Messages): Story => ({
+  parameters: { messages },
+  play: async ({ canvas }) => {
+    const panel = canvas.getByRole('region', { name: messages.title })
+    await expect(panel).toHaveAttribute('lang', messages.locale)
+    await expect(within(panel).getByRole('button', { name: messages.connect('Gmail') })).toBeVisible()
+    const card = within(within(panel).getByRole('article', { name: 'GitHub' }))
+    await userEvent.click(card.getByRole('button', { name: messages.more('GitHub') }))
+    await userEvent.click(await screen.findByRole('menuitem', { name: messages.disconnect('GitHub') }))
+    const dialog = await screen.findByRole('dialog', { name: messages.disconnectTitle('GitHub', 'octocat') })
+    await userEvent.click(within(dialog).getByRole('button', { name: messages.cancelShort }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+})
+
+export const French: Story = inLanguage(french)
+export const Spanish: Story = inLanguage(spanish)
+export const Japanese: Story = inLanguage(japanese)

@@ -123,7 +123,7 @@ export const SecretUnreadable: Story = {
 export const Unverified: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [{ ...kaggler, reason: 'unverified' }] } },
-  play: reads('Not checked yet', 'More options for Kaggle'),
+  play: reads('Not verified yet', 'More options for Kaggle'),
 }
 
 const renewed = { expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }
@@ -141,20 +141,20 @@ export const Details: Story = {
     await expect(fact('Can read')).toHaveTextContent('See your profile')
     await expect(fact('Can change')).toHaveTextContent(/all your repositories, private ones tooSensitive/)
     await expect(fact('Not allowed')).toHaveTextContent('Change GitHub Actions workflows')
-    await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.getByRole('link', { name: 'View GitHub profile' })).toHaveAttribute('rel', 'noopener noreferrer')
     const technical = canvas.getByRole('button', { name: 'Technical details' })
     await expect(canvas.queryByText('user:email')).toBeNull()
     await userEvent.click(technical)
     await expect(technical).toHaveAttribute('aria-expanded', 'true')
     await expect(
-      within(canvas.getByRole('list', { name: 'Scope names at GitHub' })).getByText('user:email'),
+      within(canvas.getByRole('list', { name: 'Technical names from GitHub' })).getByText('user:email'),
     ).toBeVisible()
     await expect(canvas.getByText(octocat.id)).toBeVisible()
     await userEvent.click(canvas.getByRole('button', { name: 'Disconnect GitHub' }))
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
     await userEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-    await choose(canvas, 'Details of GitHub')
+    await choose(canvas, 'Details for GitHub')
     await waitFor(() => expect(opener).toHaveFocus())
   },
 }
@@ -165,7 +165,7 @@ export const DetailsInASheet: Story = {
   parameters: account({ ...renewed, scopes: ['read:user', 'repo'] }),
   play: async ({ canvas }) => {
     const opener = canvas.getByRole('button', { name: 'GitHub' })
-    const sheet = async () => within(await screen.findByRole('dialog', { name: 'Details of GitHub' }))
+    const sheet = async () => within(await screen.findByRole('dialog', { name: 'Details for GitHub' }))
     await userEvent.click(opener)
     const renews = (await sheet()).getByText('Renews automatically in 3 hours')
     await waitFor(() => expect(renews).toBeVisible())
@@ -192,7 +192,7 @@ export const MenuByKeyboard: Story = {
     for (const key of ['{Enter}', ' ', '{ArrowDown}']) {
       await userEvent.keyboard(key)
       const list = within(await screen.findByRole('menu', { name: 'More options for GitHub' }))
-      await waitFor(() => expect(list.getByRole('menuitem', { name: 'Details of GitHub' })).toHaveFocus())
+      await waitFor(() => expect(list.getByRole('menuitem', { name: 'Details for GitHub' })).toHaveFocus())
       await expect(more).toHaveAttribute('aria-expanded', 'true')
       await userEvent.keyboard('{ArrowUp}')
       await expect(list.getByRole('menuitem', { name: 'Disconnect GitHub' })).toHaveFocus()
@@ -237,8 +237,8 @@ export const Inline: Story = {
   parameters: account({}),
   play: async ({ canvas }) => {
     await expect(canvas.getByText('Connected as octocat')).toBeVisible()
-    await choose(canvas, 'Details of GitHub')
-    await screen.findByRole('dialog', { name: 'Details of GitHub' })
+    await choose(canvas, 'Details for GitHub')
+    await screen.findByRole('dialog', { name: 'Details for GitHub' })
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
@@ -268,7 +268,7 @@ export const InlineConnecting: Story = {
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     client.settle('github', octocat)
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await expect(canvas.getByText('Connected as octocat')).toBeVisible()
@@ -285,7 +285,7 @@ export const Waiting: Story = {
     await expect(card).toHaveAttribute('data-status', 'connecting')
     await expect(await within(card).findByText('Continue in the GitHub window')).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toBeVisible()
-    const show = canvas.getByRole('button', { name: 'Show window of GitHub' })
+    const show = canvas.getByRole('button', { name: 'Show window for GitHub' })
     await waitFor(() => expect(show).toHaveFocus())
     // Where a window is open, the client brings it to the front.
     const connect = spyOn(client, 'connect')
@@ -301,13 +301,13 @@ export const ByKeyboard: Story = {
     await userEvent.tab()
     await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     await userEvent.tab()
     await expect(canvas.getByRole('button', { name: 'Cancel connecting GitHub' })).toHaveFocus()
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await userEvent.keyboard('{Enter}')
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window of GitHub' })).toHaveFocus())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     client.settle('github', octocat)
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('GitHub: now connected as octocat.'))
@@ -342,7 +342,7 @@ export const WindowBlocked: Story = {
   parameters: { fake: { outcomes: { github: 'blocked' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('Your browser blocked the window.')).toBeVisible()
+    await expect(await canvas.findByText('Your browser blocked the pop-up.')).toBeVisible()
     const connect = spyOn(client, 'connect')
     await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
     await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
@@ -381,7 +381,7 @@ export const Denied: Story = {
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
-    await expect(await canvas.findByText('You said no at GitHub. Nothing was connected.')).toBeVisible()
+    await expect(await canvas.findByText("You declined access. GitHub wasn't connected.")).toBeVisible()
     await expect(canvas.queryByRole('alert')).toBeNull()
   },
 }
@@ -433,7 +433,7 @@ export const AddingTheSameThenDisconnecting: Story = {
     await expect(await canvas.findByText(/^octocat is already connected/)).toBeVisible()
     await choose(canvas, 'Disconnect GitHub')
     await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText(/^Access revoked at GitHub/)).toBeVisible()
+    await expect(await canvas.findByText(/^Access to GitHub revoked/)).toBeVisible()
     await expect(canvas.queryByText(/^octocat is already connected/)).toBeNull()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
@@ -464,7 +464,7 @@ export const DifferentAccount: Story = {
     await expect(dialog).toBeInTheDocument()
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
-    await expect(canvas.getByText(/^You signed in as mona, not as octocat/)).toBeVisible()
+    await expect(canvas.getByText(/^You signed in as mona instead of octocat/)).toBeVisible()
     await userEvent.click(canvas.getByRole('button', { name: 'Choose' }))
     await userEvent.click(await screen.findByRole('button', { name: 'Replace octocat' }))
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
@@ -573,7 +573,7 @@ export const NotConfigured: Story = {
     },
   },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('Not configured')).toBeVisible()
+    await expect(canvas.getByText('Unavailable')).toBeVisible()
     await expect(canvas.queryByRole('button', { name: 'Connect GitHub' })).toBeNull()
   },
 }
@@ -592,10 +592,10 @@ export const Disconnecting: Story = {
     await choose(canvas, 'Disconnect GitHub')
     const again = within(await screen.findByRole('dialog', question))
     await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('Access revoked at GitHub (access token).')).toBeVisible()
+    await expect(await canvas.findByText('Access to GitHub revoked.')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await waitFor(() =>
-      expect(canvas.getByRole('status')).toHaveTextContent('GitHub is disconnected, and its access revoked.'),
+      expect(canvas.getByRole('status')).toHaveTextContent('GitHub disconnected. Access revoked.'),
     )
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
@@ -618,7 +618,7 @@ export const RemovedButNotRevoked: Story = {
     await choose(canvas, 'Disconnect GitHub')
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText(/^Removed here. The access could not be revoked at GitHub: /)).toBeVisible()
+    await expect(await canvas.findByText(/^Disconnected here, but access to GitHub couldn't be revoked: /)).toBeVisible()
     await expect(canvas.getByRole('link', { name: 'Revoke it at GitHub' })).toHaveAttribute(
       'href',
       'https://github.com/settings/applications',
@@ -641,7 +641,7 @@ export const Revoking: Story = {
     await expect(await canvas.findByText('Revoking access…')).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     resolve({ status: 'revoked', tokens: ['access_token'] })
-    await expect(await canvas.findByText(/^Access revoked at GitHub/)).toBeVisible()
+    await expect(await canvas.findByText(/^Access to GitHub revoked/)).toBeVisible()
     await expect(canvas.queryByText('Revoking access…')).toBeNull()
   },
 }
@@ -654,7 +654,7 @@ export const DisconnectingOneOfSeveral: Story = {
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect hubot from GitHub?' }))
     await waitFor(() => expect(dialog.getByText(/octocat stays connected\.$/)).toBeVisible())
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText('hubot: access revoked at GitHub (access token).')).toBeVisible()
+    await expect(await canvas.findByText('Access to GitHub (hubot) revoked.')).toBeVisible()
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'connected')
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await userEvent.click(canvas.getByRole('button', { name: 'Dismiss' }))

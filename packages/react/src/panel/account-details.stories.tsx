@@ -105,6 +105,6 @@ export const Abilities: Story = {
     await expect(fact('Can read')).toHaveTextContent(/^See your profile$/)
     await expect(fact('Can change')).toHaveTextContent(/private ones tooSensitive$/)
     await expect(fact('Not allowed')).toHaveTextContent('Create and change gists')
-    await expect(canvas.getByRole('link', { name: 'Profile at GitHub' })).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'View GitHub profile' })).toBeVisible()
   },
 }

@@ -84,9 +84,9 @@ export const Connected: Story = {
   play: async ({ canvas }) => {
     const card = within(canvas.getByRole('article', { name: 'GitHub' }))
     await expect(card.getByText('Connected as octocat')).toBeVisible()
-    await expect(canvas.getByText('API Key')).toBeVisible()
+    await expect(canvas.getByText('API key')).toBeVisible()
     await expect(await canvas.findByText(/Can read email/)).toBeVisible()
-    await expect(canvas.getByText('Stored in this browser, encrypted.')).toBeVisible()
+    await expect(canvas.getByText('Encrypted and stored in this browser')).toBeVisible()
     // m19: nothing that ends something stands on a card.
     await expect(canvas.queryByRole('button', { name: /^Disconnect/ })).toBeNull()
   },
@@ -146,7 +146,7 @@ export const NeedsReconnect: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     const card = within(canvas.getByRole('article', { name: 'GitHub' }))
     await expect(await card.findByText('Access was revoked')).toBeVisible()
-    await expect(canvas.getByText('Not checked yet')).toBeVisible()
+    await expect(canvas.getByText('Not verified yet')).toBeVisible()
     await expect(await canvas.findByText(/^Expires in [45] minutes$/)).toBeVisible()
     const reconnect = spyOn(client, 'reconnect')
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
@@ -177,7 +177,7 @@ export const PartlyGranted: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     await expect(await canvas.findAllByText('Some access is missing')).toHaveLength(2)
     const connect = spyOn(client, 'connect')
-    await userEvent.click(canvas.getByRole('button', { name: 'Grant access at GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access to GitHub' }))
     await expect(connect).toHaveBeenCalledWith('github', {
       accountId: octocat.id,
       scopes: ['read:user', 'user:email', 'repo'],
@@ -305,14 +305,14 @@ export const DisconnectingAll: Story = {
     await userEvent.click(canvas.getByRole('button', { name: 'More options' }))
     await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect all' }))
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect all accounts?' }))
-    await expect(dialog.getByText('Your agent will lose access to your 4 accounts right away.')).toBeInTheDocument()
+    await expect(dialog.getByText('Your agent will lose access to all accounts (4) right away.')).toBeInTheDocument()
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
     await expect(
-      await canvas.findByText('octocat: access revoked at GitHub (refresh token and access token).'),
+      await canvas.findByText('Access to GitHub (octocat) revoked.'),
     ).toBeVisible()
     await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
     await expect(
-      canvas.getByText(/^Removed here: ada@example.com. The access could not be revoked at Gmail/),
+      canvas.getByText(/^Disconnected here, but access to Gmail \(ada@example.com\) couldn't be revoked/),
     ).toBeVisible()
     await expect(canvas.getByRole('link', { name: 'Revoke it at Kaggle' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
@@ -325,10 +325,10 @@ const custody = (word: string, sentence: string): Story => ({
   parameters: { fake: { custody: word } },
   play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
 })
-export const StoredUnencrypted = custody('plain', 'Stored in this browser, not encrypted.')
-export const StoredInTheTab = custody('session', 'Stored in this tab until you close it.')
-export const StoredOnTheServer = custody('vault', 'Stored on the server, encrypted.')
-export const StoredInMemory = custody('memory', 'Not stored: your accounts are gone when you close this page.')
+export const StoredUnencrypted = custody('plain', 'Stored in this browser without encryption')
+export const StoredInTheTab = custody('session', 'Stored until you close this tab')
+export const StoredOnTheServer = custody('vault', 'Encrypted and stored on the server')
+export const StoredInMemory = custody('memory', 'Not saved: forgotten when you close this page')
 
 const SERVICES =
   'Airtable Asana Bitbucket Box Calendly ClickUp Confluence Discord Dropbox Figma GitLab HubSpot Jira Linear Mailchimp Miro Notion Pipedrive Salesforce Slack Stripe Trello Zendesk Zoom Zürich'.split(
@@ -398,7 +398,7 @@ export const NoMatch: Story = {
   args: { defaultQuery: 'fax' },
   parameters: Many.parameters,
   play: async ({ canvas }) => {
-    await expect(await canvas.findByText('Nothing matches “fax”.')).toBeVisible()
+    await expect(await canvas.findByText('No results for “fax”.')).toBeVisible()
     await expect(canvas.queryByRole('article')).toBeNull()
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('0 results.'))
   },

@@ -105,17 +105,17 @@ test('the real client without a broker: OAuth providers say that they need one, 
       </LatchkeyProvider>
     </StrictMode>,
   )
-  expect(await screen.findByText('Not configured')).toBeTruthy()
+  expect(await screen.findByText('Unavailable')).toBeTruthy()
   expect(screen.queryByRole('button', { name: 'Connect GitHub' })).toBeNull()
   expect(complaint).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('createBroker()'))
   await userEvent.click(screen.getByRole('button', { name: 'Connect Kaggle' }))
   await userEvent.type(await screen.findByLabelText('Kaggle API key'), 'KGAT_0123{Enter}')
-  expect(await screen.findByText('Not checked yet')).toBeTruthy()
+  expect(await screen.findByText('Not verified yet')).toBeTruthy()
   await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Kaggle' })))
   await userEvent.click(screen.getByRole('button', { name: 'More options for Kaggle' }))
   await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect Kaggle' }))
   await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
-  expect(await screen.findByText(/^Removed here\. The key stays valid at Kaggle/)).toBeTruthy()
+  expect(await screen.findByText(/^The key for Kaggle still works/)).toBeTruthy()
   complaint.mockRestore()
 })
 
@@ -132,8 +132,8 @@ test('the receipts of "Disconnect all" stay until they are dismissed, or until t
     await userEvent.click(await screen.findByRole('menuitem', { name: 'Disconnect all' }))
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
-    expect(await screen.findByText('octocat: access revoked at GitHub (access token).')).toBeTruthy()
-    expect(screen.getByText(/^Removed here: adal\. The key stays valid/)).toBeTruthy()
+    expect(await screen.findByText('Access to GitHub (octocat) revoked.')).toBeTruthy()
+    expect(screen.getByText(/^The key for Kaggle \(adal\) still works/)).toBeTruthy()
   }
   await all()
   expect(screen.queryByRole('button', { name: 'More options' })).toBeNull()
@@ -154,9 +154,9 @@ test('where secrets are stored is shown once it is known', () => {
   )
   expect(screen.queryByText(/^Kept/)).toBeNull()
   act(() => client.set({ status: 'ready', custody: 'plain' }))
-  expect(screen.getByText('Stored in this browser, not encrypted.')).toBeTruthy()
+  expect(screen.getByText('Stored in this browser without encryption')).toBeTruthy()
   act(() => client.set({ persistence: 'unavailable' }))
-  expect(screen.getByText('Not stored: your accounts are gone when you close this page.')).toBeTruthy()
+  expect(screen.getByText('Not saved: forgotten when you close this page')).toBeTruthy()
 })
 
 test('only one component asks about a different account, however many are on the page', async () => {

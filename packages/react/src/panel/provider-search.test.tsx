@@ -83,7 +83,7 @@ test('a provider that is removed during a search leaves the list', async () => {
   const { client } = panel(9, { defaultQuery: 'service-8' })
   await screen.findByText('1 of 9')
   act(() => client.setProviders([...services(8), service('other')]))
-  expect(await screen.findByText('Nothing matches “service-8”.')).toBeTruthy()
+  expect(await screen.findByText('No results for “service-8”.')).toBeTruthy()
 })
 
 test('of a thousand cards the first render shows a few, and a change of one account renders one card', async () => {

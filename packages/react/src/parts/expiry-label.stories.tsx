@@ -63,7 +63,7 @@ export const Renewed: Story = {
 
 export const RenewedOnUse: Story = {
   parameters: { account: { renewable: true, leaves: -60_000 } },
-  play: reads('Renews automatically when it is next used'),
+  play: reads('Renews automatically on next use'),
 }
 
 /** An account without an expiry has no label. */
