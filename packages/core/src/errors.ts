@@ -104,11 +104,9 @@ export class LatchkeyError extends Error {
     this.name = 'LatchkeyError'
     this.code = code
     this.next = options.next ?? NEXT[code] ?? 'retry'
-    this.provider = options.provider
-    this.account = options.account
     this.detail = options.detail && excerpt(options.detail)
-    this.retryAfter = options.retryAfter
-    this.source = options.source
+    const { provider, account, retryAfter, source } = options
+    Object.assign(this, { provider, account, retryAfter, source })
   }
 
   toJSON() {

@@ -196,6 +196,7 @@ export const laterEnglish = {
   revoking: 'Revoking access…',
   disconnectedTitle: (name: string) => `${name} disconnected`,
   done: 'Done',
+  disconnectAll: 'Disconnect all',
   disconnectAllTitle: 'Disconnect all accounts?',
   disconnectAllBody: (count: number) => `Your agent will lose access to all accounts (${count}) right away.`,
   /** Receipts. `account` is passed if the provider had several. */

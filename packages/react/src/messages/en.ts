@@ -15,9 +15,9 @@ const status: StatusWords = {
 
 const custody: Record<Custody, string> = {
   sealed: 'Encrypted and stored in this browser',
-  plain: 'Stored in this browser without encryption',
+  plain: 'Stored unencrypted in this browser',
   session: 'Stored until you close this tab',
-  memory: 'Not saved: forgotten when you close this page',
+  memory: 'Not stored after you close this page',
   vault: 'Encrypted and stored on the server',
 }
 
@@ -34,10 +34,7 @@ interface ProviderWords {
 export const named = (name: string, account?: string) => `${name}${account ? ` (${account})` : ''}`
 
 /** The reader's variant of English, which decides how dates are written. */
-function readersEnglish(): string {
-  const tags = typeof navigator === 'undefined' ? [] : (navigator.languages ?? [])
-  return tags.find((tag) => /^en\b/i.test(tag)) ?? 'en'
-}
+const readersEnglish = () => globalThis.navigator?.languages?.find((tag) => /^en\b/i.test(tag)) ?? 'en'
 
 /** The English sentences of the first paint. `name` is a provider's name. */
 export const english = {
@@ -55,7 +52,7 @@ export const english = {
 
   title: 'Connected Accounts',
   description: 'Connect the services your agent can use.',
-  loadFailed: "This part couldn't be loaded. Reload to try again.",
+  loadFailed: "This couldn't be loaded. Reload to try again.",
   reload: 'Reload',
   noProviders: 'No services available yet',
   groupConnected: 'Connected',
@@ -68,7 +65,6 @@ export const english = {
   reconnect: (name: string, account?: string) => `Reconnect ${named(name, account)}`,
   disconnectShort: 'Disconnect',
   disconnect: (name: string, account?: string) => `Disconnect ${named(name, account)}`,
-  disconnectAll: 'Disconnect all',
   resumeShort: 'Resume',
   resume: (name: string, account?: string) => `Resume ${named(name, account)}`,
   more: (name: string, account?: string) => `More options for ${named(name, account)}`,

@@ -325,10 +325,10 @@ const custody = (word: string, sentence: string): Story => ({
   parameters: { fake: { custody: word } },
   play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
 })
-export const StoredUnencrypted = custody('plain', 'Stored in this browser without encryption')
+export const StoredUnencrypted = custody('plain', 'Stored unencrypted in this browser')
 export const StoredInTheTab = custody('session', 'Stored until you close this tab')
 export const StoredOnTheServer = custody('vault', 'Encrypted and stored on the server')
-export const StoredInMemory = custody('memory', 'Not saved: forgotten when you close this page')
+export const StoredInMemory = custody('memory', 'Not stored after you close this page')
 
 const SERVICES =
   'Airtable Asana Bitbucket Box Calendly ClickUp Confluence Discord Dropbox Figma GitLab HubSpot Jira Linear Mailchimp Miro Notion Pipedrive Salesforce Slack Stripe Trello Zendesk Zoom Zürich'.split(

@@ -154,9 +154,9 @@ test('where secrets are stored is shown once it is known', () => {
   )
   expect(screen.queryByText(/^Kept/)).toBeNull()
   act(() => client.set({ status: 'ready', custody: 'plain' }))
-  expect(screen.getByText('Stored in this browser without encryption')).toBeTruthy()
+  expect(screen.getByText('Stored unencrypted in this browser')).toBeTruthy()
   act(() => client.set({ persistence: 'unavailable' }))
-  expect(screen.getByText('Not saved: forgotten when you close this page')).toBeTruthy()
+  expect(screen.getByText('Not stored after you close this page')).toBeTruthy()
 })
 
 test('only one component asks about a different account, however many are on the page', async () => {
