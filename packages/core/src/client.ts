@@ -72,7 +72,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       engine = (await import('./engine.ts')).createEngine(page, attempts)
       return engine
     } catch (cause) {
-      throw asLatchkeyError(cause, 'network', 'The app could not be loaded in full. Try again.', { source: 'app' })
+      throw asLatchkeyError(cause, 'network', 'The app could not be loaded in full.', { source: 'app' })
     }
   })
   const attempts = createAttempts(page, async () => (await load()).run())

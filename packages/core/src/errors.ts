@@ -110,8 +110,7 @@ export class LatchkeyError extends Error {
   }
 
   toJSON() {
-    const { name: _name, ...said } = this
-    return { ...said, message: this.message }
+    return { ...this, name: undefined, message: this.message }
   }
 }
 

@@ -202,7 +202,7 @@ const misuse = (message: string, provider?: string) => new LatchkeyError('misuse
  */
 export function defineProvider<P extends Provider>(provider: P): P {
   if (!/^[a-z0-9-]+$/.test(provider.id)) {
-    throw misuse(`Provider id ${JSON.stringify(provider.id)} must be of a-z, 0-9 and "-": it starts every account id.`)
+    throw misuse(`Provider id ${JSON.stringify(provider.id)} must be of a-z, 0-9 and "-".`)
   }
   const own = provider.baseUrl === undefined ? undefined : parse(provider.baseUrl, 'baseUrl', provider.id).origin
   const check = (value: unknown, path: string): void => {
@@ -213,7 +213,7 @@ export function defineProvider<P extends Provider>(provider: P): P {
       const linkForPeople = path === 'keyUrl' || path === 'manageUrl'
       if (!safeUrl(url.href, ({ origin }) => origin === own && !linkForPeople)) {
         throw misuse(
-          `${path} of provider "${provider.id}" must be an https URL without credentials. For a self-hosted or test service pass its origin as baseUrl.`,
+          `${path} of provider "${provider.id}" must be an https URL without credentials. A test service: pass its origin as baseUrl.`,
           provider.id,
         )
       }

@@ -42,7 +42,7 @@ export function useKit(): Kit {
   const kit = useContext(KitContext)
   if (!kit) {
     throw new Error(
-      'Latchkey: no <LatchkeyProvider> above this component. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>…</LatchkeyProvider>.',
+      'Latchkey: no <LatchkeyProvider> above. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>.',
     )
   }
   return kit

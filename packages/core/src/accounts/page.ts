@@ -184,4 +184,4 @@ const repeatedIn = (providers: readonly Provider[]) =>
   providers.filter(({ id }, at) => providers.findIndex((one) => one.id === id) < at)
 
 const twoOf = (provider: Provider) =>
-  errorAbout(provider, 'misuse', `Two providers have the id "${provider.id}". Give one of them another id.`)
+  errorAbout(provider, 'misuse', `Two providers have the id "${provider.id}". Give one another id.`)

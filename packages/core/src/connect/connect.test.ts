@@ -400,8 +400,16 @@ describe('with a window', () => {
     const answers: [string, Parameters<TinyServer['fault']>[1], object][] = [
       ['a proxy without its app', { status: 502, body: '<html>' }, { code: 'temporarily_unavailable', source: 'app' }],
       ['its own trouble', { status: 500, body: { error: 'server_error' } }, { code: 'server_error', source: 'app' }],
-      ['the provider’s trouble', { status: 502, body: { error: 'server_error' } }, { code: 'server_error', source: undefined }],
-      ['the provider’s no', { status: 400, body: { error: 'invalid_grant' } }, { code: 'invalid_grant', source: undefined }],
+      [
+        'the provider’s trouble',
+        { status: 502, body: { error: 'server_error' } },
+        { code: 'server_error', source: undefined },
+      ],
+      [
+        'the provider’s no',
+        { status: 400, body: { error: 'invalid_grant' } },
+        { code: 'invalid_grant', source: undefined },
+      ],
     ]
     for (const [what, fault, said] of answers) {
       server.fault('/broker/token', fault)

@@ -116,7 +116,7 @@ export function createAttempts(page: Page, load: () => Promise<Run>): Attempts {
         return pending.outcome
       }
       // A window would only come and go.
-      if (navigator.onLine === false) return refuse(id, errorAbout(provider, 'network', 'You are offline.'))
+      if (navigator.onLine === false) return refuse(id, errorAbout(provider, 'network', 'Offline.'))
       const opens = popup && callbackUri(page.options) !== undefined
       // Before anything is awaited: later, browsers take a window for an advertisement.
       const opened = opens ? open() : null

@@ -1,5 +1,11 @@
 'use client'
-import { type LatchkeyError, type OAuthProvider, type Provider, type ProviderState, providerState } from '@latchkey/core'
+import {
+  type LatchkeyError,
+  type OAuthProvider,
+  type Provider,
+  type ProviderState,
+  providerState,
+} from '@latchkey/core'
 import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'

@@ -23,11 +23,9 @@ const onIntent = {
   addServerTaken: (name: string) => `الاسم ${iso(name)} مستخدم بالفعل. يلزم اسم آخر للخادم.`,
   addServerGives: (name: string, place: string) => `سيحصل ${iso(place)} على صلاحية الوصول إلى حسابك في ${iso(name)}.`,
   deleteRegistrationTitle: (host: string) => `حذف التسجيل لدى ${iso(host)}؟`,
-  deleteRegistrationBody: (host: string) =>
-    `ستحتاج الحسابات التي تسجّل الدخول عبر ${iso(host)} إلى إعادة ربط.`,
+  deleteRegistrationBody: (host: string) => `ستحتاج الحسابات التي تسجّل الدخول عبر ${iso(host)} إلى إعادة ربط.`,
   accountsMenu: 'الحسابات',
-  accountsMenuName: (names: string) =>
-    names ? `الحسابات المستخدمة: ${iso(names)}` : 'الحسابات: لا حساب مستخدم',
+  accountsMenuName: (names: string) => (names ? `الحسابات المستخدمة: ${iso(names)}` : 'الحسابات: لا حساب مستخدم'),
 
   consentTitle: (name: string) => `اختيار ما يستطيع وكيلك فعله مع ${iso(name)}`,
   consentBody: (name: string, account?: string) =>
@@ -53,8 +51,7 @@ const onIntent = {
   rotate: (name: string, account?: string) => `استبدال مفتاح ${named(name, account)}`,
   rotateForm: (name: string, account: string) => `استبدال مفتاح ${iso(account)} في ${iso(name)}`,
   rotateHint: (account: string) => `يبقى مفتاح ${iso(account)} مستخدمًا إلى أن يُتحقق من الجديد.`,
-  rotateUnchecked: (name: string) =>
-    `تعذّر على ${iso(name)} التحقق من هذا المفتاح، فلم يتغير شيء. يُرجى إعادة المحاولة.`,
+  rotateUnchecked: (name: string) => `تعذّر على ${iso(name)} التحقق من هذا المفتاح، فلم يتغير شيء. يُرجى إعادة المحاولة.`,
 
   accountsMenuTitle: 'الحسابات في هذه المحادثة',
   accountsMenuAvailable: 'غير مربوطة',
@@ -312,8 +309,7 @@ export const arabic: Messages = {
   revoked: (name, account) => `أُلغيت صلاحية الوصول إلى ${named(name, account)}.`,
   removedKey: (name, account) => `يبقى مفتاح ${named(name, account)} صالحًا إلى أن يُلغى.`,
   removed: (name, account) => `فُصل من هنا. قد يظل ${named(name, account)} يسمح بالوصول إلى أن تُلغى الصلاحية هناك.`,
-  removedUntold: (name, why, account) =>
-    `فُصل من هنا، لكن تعذّر إلغاء صلاحية الوصول إلى ${named(name, account)}: ${why}`,
+  removedUntold: (name, why, account) => `فُصل من هنا، لكن تعذّر إلغاء صلاحية الوصول إلى ${named(name, account)}: ${why}`,
   removedPending: (name, account) =>
     `فُصل من هنا. سيُلغى الوصول إلى ${named(name, account)} عندما يصبح الاتصال بـ${iso(name)} ممكنًا.`,
   untoldNetwork: 'فشل الاتصال.',
@@ -322,8 +318,7 @@ export const arabic: Messages = {
 
   changedTitle: (to) => `سُجّل الدخول باسم ${iso(to)}`,
   changed: (from, to) => `سُجّل الدخول باسم ${iso(to)} بدلًا من ${iso(from)}.`,
-  changedBody: (from, to) =>
-    `إبقاء الحسابين معًا، أم فصل ${iso(from)} واستخدام ${iso(to)} بدلًا منه؟`,
+  changedBody: (from, to) => `إبقاء الحسابين معًا، أم فصل ${iso(from)} واستخدام ${iso(to)} بدلًا منه؟`,
   choose: 'اختيار',
   keepBoth: 'إبقاء الحسابين',
   replace: (from) => `استبدال ${iso(from)}`,

@@ -24,8 +24,7 @@ const onIntent = {
   deleteRegistrationBody: (host: string) =>
     `Konten, die sich über ${host} anmelden, müssen danach neu verbunden werden.`,
   accountsMenu: 'Konten',
-  accountsMenuName: (names: string) =>
-    names ? `Konten in Gebrauch: ${names}` : 'Konten: keine in Gebrauch',
+  accountsMenuName: (names: string) => (names ? `Konten in Gebrauch: ${names}` : 'Konten: keine in Gebrauch'),
 
   consentTitle: (name: string) => `Festlegen, was Ihr Agent mit ${name} tun kann`,
   consentBody: (name: string, account?: string) =>
@@ -63,8 +62,7 @@ const onIntent = {
   clientIdLabel: 'Client-ID',
   clientIdRedirect: 'Rücksprungadresse',
   clientIdMissing: 'Geben Sie die Client-ID ein.',
-  clientIdWrong:
-    'Diese Client-ID enthält Zeilenumbrüche oder unsichtbare Zeichen. Kopieren Sie sie noch einmal.',
+  clientIdWrong: 'Diese Client-ID enthält Zeilenumbrüche oder unsichtbare Zeichen. Kopieren Sie sie noch einmal.',
   clientIdUnreachable: (name: string) => `Der Anmeldeserver von ${name} ist nicht erreichbar.`,
   copyShort: 'Kopieren',
   copied: 'Kopiert',
@@ -184,8 +182,7 @@ export const german: Messages = {
   description: 'Verbinden Sie die Dienste, die Ihr Agent nutzen kann.',
   notPersistent: 'Dieser Browser speichert nichts: Ihre Konten sind weg, wenn Sie diese Seite schließen.',
   notPersistentHint: 'Erlauben Sie in Ihrem Browser Websitedaten, und laden Sie neu.',
-  loadFailed:
-    'Dieser Teil konnte nicht geladen werden. Laden Sie neu, um es noch einmal zu versuchen.',
+  loadFailed: 'Dieser Teil konnte nicht geladen werden. Laden Sie neu, um es noch einmal zu versuchen.',
   reload: 'Neu laden',
   noProviders: 'Noch keine Dienste verfügbar',
   search: 'Suchen',
@@ -274,12 +271,10 @@ export const german: Messages = {
 
   keyForm: (name) => `${name} mit einem Schlüssel verbinden`,
   getApiKey: 'API-Schlüssel holen',
-  keyFileHint: (file) =>
-    `Fügen Sie Ihren Schlüssel ein, oder ziehen Sie ${file} hierher.`,
+  keyFileHint: (file) => `Fügen Sie Ihren Schlüssel ein, oder ziehen Sie ${file} hierher.`,
   checking: 'Wird geprüft…',
   keyMissing: (label) => `Füllen Sie „${label}“ aus.`,
-  keyUnprintable: (label) =>
-    `In „${label}“ sind Zeilenumbrüche oder unsichtbare Zeichen. Kopieren Sie es noch einmal.`,
+  keyUnprintable: (label) => `In „${label}“ sind Zeilenumbrüche oder unsichtbare Zeichen. Kopieren Sie es noch einmal.`,
   keyTooLong: (label) => `Das ist zu lang für „${label}“. Prüfen Sie, was Sie eingefügt haben.`,
   keyFileUnreadable: (file) =>
     `In dieser ${file} ist kein Schlüssel. Laden Sie sie noch einmal herunter, oder fügen Sie nur den Schlüssel ein.`,
@@ -313,8 +308,7 @@ export const german: Messages = {
 
   changedTitle: (to) => `Sie haben sich als ${to} angemeldet`,
   changed: (from, to) => `Sie haben sich als ${to} statt als ${from} angemeldet.`,
-  changedBody: (from, to) =>
-    `Möchten Sie beide Konten behalten, oder ${from} trennen und stattdessen ${to} nutzen?`,
+  changedBody: (from, to) => `Möchten Sie beide Konten behalten, oder ${from} trennen und stattdessen ${to} nutzen?`,
   choose: 'Auswählen',
   keepBoth: 'Beide behalten',
   replace: (from) => `${from} ersetzen`,
@@ -338,8 +332,7 @@ export const german: Messages = {
       one: () => 'Diesen Server hinzufügen?',
       other: (n) => `${n} Server hinzufügen?`,
     }),
-  addServerWarning:
-    'Fügen Sie nur Server hinzu, denen Sie vertrauen. Deren Werkzeuge können in Ihrem Namen handeln.',
+  addServerWarning: 'Fügen Sie nur Server hinzu, denen Sie vertrauen. Deren Werkzeuge können in Ihrem Namen handeln.',
   addServerConfirm: 'Hinzufügen',
   registrations: 'App-Registrierungen',
   registrationsEmpty: 'Keine Registrierungen',

@@ -59,8 +59,7 @@ export const laterEnglish = {
   copied: 'Copied',
 
   accountsMenu: 'Accounts',
-  accountsMenuName: (names: string) =>
-    names ? `Accounts in use: ${names}` : 'Accounts: none in use',
+  accountsMenuName: (names: string) => (names ? `Accounts in use: ${names}` : 'Accounts: none in use'),
   accountsMenuTitle: 'Accounts in this chat',
   accountsMenuAvailable: 'Not connected',
   accountsMenuManage: 'Manage accounts',
@@ -74,8 +73,7 @@ export const laterEnglish = {
     command: 'Local',
   } as Record<string, string>,
   deleteRegistrationTitle: (host: string) => `Delete the registration on ${host}?`,
-  deleteRegistrationBody: (host: string) =>
-    `Accounts that sign in through ${host} will need to be reconnected.`,
+  deleteRegistrationBody: (host: string) => `Accounts that sign in through ${host} will need to be reconnected.`,
   registrationDeleted: (host: string) => `Registration on ${host} deleted.`,
   /** What went wrong, by error code. A code without an entry shows the error's own message. */
   errors,
@@ -180,11 +178,9 @@ export const laterEnglish = {
   keyFileHint: (file: string) => `Paste your key, or drop ${file} here.`,
   checking: 'Checking…',
   keyMissing: (label: string) => `Enter your ${label}.`,
-  keyUnprintable: (label: string) =>
-    `${label}: this contains line breaks or hidden characters. Copy it again.`,
+  keyUnprintable: (label: string) => `${label}: this contains line breaks or hidden characters. Copy it again.`,
   keyTooLong: (label: string) => `${label}: that's too long. Check what you pasted.`,
-  keyFileUnreadable: (file: string) =>
-    `This ${file} doesn't contain a key. Download it again, or paste only the key.`,
+  keyFileUnreadable: (file: string) => `This ${file} doesn't contain a key. Download it again, or paste only the key.`,
 
   disconnectBody: (_name: string, account: string) => `Your agent will lose access to ${account} right away.`,
   disconnectKeyBody: (name: string, account: string) =>
@@ -215,8 +211,7 @@ export const laterEnglish = {
 
   changedTitle: (to: string) => `You signed in as ${to}`,
   changed: (from: string, to: string) => `You signed in as ${to} instead of ${from}.`,
-  changedBody: (from: string, to: string) =>
-    `Keep both accounts, or disconnect ${from} and use ${to} instead?`,
+  changedBody: (from: string, to: string) => `Keep both accounts, or disconnect ${from} and use ${to} instead?`,
   choose: 'Choose',
   keepBoth: 'Keep both',
   replace: (from: string) => `Replace ${from}`,
@@ -236,8 +231,7 @@ export const laterEnglish = {
   addServerLabel: 'Server URL or mcpServers JSON',
   addServerNext: 'Continue',
   addServerAsk: (count: number) => (count === 1 ? 'Add this server?' : `Add ${count} servers?`),
-  addServerWarning:
-    'Only add servers you trust. Their tools can act on your behalf.',
+  addServerWarning: 'Only add servers you trust. Their tools can act on your behalf.',
   addServerConfirm: 'Add',
   registrations: 'App registrations',
   registrationsEmpty: 'No registrations',

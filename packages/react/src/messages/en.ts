@@ -40,8 +40,6 @@ const readersEnglish = () => globalThis.navigator?.languages?.find((tag) => /^en
 export const english = {
   /** The language of the sentences, dates and durations: a BCP 47 tag. */
   locale: readersEnglish() as string | undefined,
-  /** The writing direction of the sentences. @default that of the page */
-  dir: undefined as 'ltr' | 'rtl' | undefined,
   /** Translations of providers' own English texts, by provider id: the description, and the words of each scope. */
   providers: {} as Readonly<Record<string, ProviderWords>>,
   status,

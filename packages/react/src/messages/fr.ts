@@ -229,8 +229,7 @@ export const french: Messages = {
   selectPrompt: 'Choisir…',
   fieldPattern: (label) => `«\u00A0${label}\u00A0» semble incorrect. Vérifiez que vous avez tout copié.`,
   fieldUrl: (label) => `«\u00A0${label}\u00A0» doit être une adresse web qui commence par https://.`,
-  fieldJson: (label) =>
-    `«\u00A0${label}\u00A0» est incomplet. Collez tout, de la première accolade { à la dernière }.`,
+  fieldJson: (label) => `«\u00A0${label}\u00A0» est incomplet. Collez tout, de la première accolade { à la dernière }.`,
   fieldJsonHint: 'Collez tout le contenu, ou déposez le fichier ici.',
   rotateShort: 'Remplacer la clé',
   rotate: (name, account) => `Remplacer la clé\u00A0: ${named(name, account)}`,

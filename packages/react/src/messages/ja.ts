@@ -232,8 +232,7 @@ export const japanese: Messages = {
   rotate: (name, account) => `${named(name, account)} のキーを置き換え`,
   rotateForm: (name, account) => `${account} の ${name} キーを置き換え`,
   rotateHint: (account) => `新しいキーの確認が済むまで、${account} の今のキーを使います。`,
-  rotateUnchecked: (name) =>
-    `${name} でこのキーを確認できなかったため、何も変更していません。もう一度お試しください。`,
+  rotateUnchecked: (name) => `${name} でこのキーを確認できなかったため、何も変更していません。もう一度お試しください。`,
 
   consentTitle: (name) => `エージェントが ${name} でできることを選択`,
   consentBody: (name, account) =>
@@ -276,8 +275,10 @@ export const japanese: Messages = {
     plural(count, { other: (n) => `エージェントはすぐにすべてのアカウント(${n} 件)を使えなくなります。` }),
   revoked: (name, account) => `${named(name, account)} へのアクセスを取り消しました。`,
   removedKey: (name, account) => `${named(name, account)} のキーは、取り消すまで使えます。`,
-  removed: (name, account) => `ここでの接続を解除しました。取り消すまで、${named(name, account)} ではアクセスが許可されたままのことがあります。`,
-  removedUntold: (name, why, account) => `ここでの接続を解除しましたが、${named(name, account)} へのアクセスを取り消せませんでした: ${why}`,
+  removed: (name, account) =>
+    `ここでの接続を解除しました。取り消すまで、${named(name, account)} ではアクセスが許可されたままのことがあります。`,
+  removedUntold: (name, why, account) =>
+    `ここでの接続を解除しましたが、${named(name, account)} へのアクセスを取り消せませんでした: ${why}`,
   untoldNetwork: '通信に失敗しました。',
   untoldOther: 'サービスがエラーを返しました。',
   manage: (name) => `${name} で取り消す`,

@@ -87,7 +87,9 @@ test('Japanese is written in Japanese: other scripts only in names and terms', (
 })
 
 test('French keeps its punctuation on the line', () => {
-  const breaks = Object.entries(sentences(french)).filter(([, sentence]) => / :|«(?!\u00A0)|(?<!\u00A0)[?!;»]/.test(sentence))
+  const breaks = Object.entries(sentences(french)).filter(([, sentence]) =>
+    / :|«(?!\u00A0)|(?<!\u00A0)[?!;»]/.test(sentence),
+  )
   expect(breaks).toEqual([])
 })
 
