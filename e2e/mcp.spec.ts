@@ -210,7 +210,7 @@ for (const { form, name, id, tool, page: words, answer } of [
     expect(windows).toEqual([])
     await expect(conversation(page)).not.toContainText(answer)
 
-    // "I have done this" without a visit: the server checks, and asks again.
+    // "I'm done" without a visit: the server checks, and asks again.
     const [request] = await Promise.all([
       page.waitForRequest((one) => one.url().endsWith('/api/chat')),
       asked.getByRole('button', { name: /done/i }).click(),

@@ -147,7 +147,7 @@ export const NotAKeyFile: Story = {
   play: async ({ canvas }) => {
     await open(canvas)
     await userEvent.paste('{ "token": 1 }')
-    await expect(await canvas.findByRole('alert')).toHaveTextContent('This is not a kaggle.json with a key in it.')
+    await expect(await canvas.findByRole('alert')).toHaveTextContent("This kaggle.json doesn't contain a key.")
     await userEvent.paste('first\nsecond')
     await expect(await canvas.findByRole('alert')).toHaveTextContent('line breaks')
     const card = within(canvas.getByRole('article'))
@@ -210,7 +210,7 @@ export const BasicPair: Story = ofFields(tracker, {
     await userEvent.type(canvas.getByLabelText('API token'), 's3cret')
     const email = canvas.getByRole('textbox', { name: 'Email address' })
     await userEvent.type(email, 'nobody{Enter}')
-    await expect(canvas.getByRole('alert')).toHaveTextContent('Email address: this does not look right.')
+    await expect(canvas.getByRole('alert')).toHaveTextContent("Email address: this doesn't look right.")
     await expect(email).toHaveFocus()
     await userEvent.type(email, '@example.com{Enter}')
     await waitFor(() => expect(connect).toHaveBeenCalledOnce())
@@ -242,7 +242,7 @@ export const KeyAndHost: Story = ofFields(search, {
     const host = canvas.getByRole('textbox', { name: 'Host' })
     await expect(host).toHaveAccessibleDescription('Where your own cluster answers.')
     await userEvent.type(host, 'http://my-cluster.example.com{Enter}')
-    await expect(canvas.getByRole('alert')).toHaveTextContent('begins with https://')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('starts with https://')
   },
 })
 
@@ -296,7 +296,7 @@ export const ServiceAccount: Story = ofFields(warehouse, {
     await userEvent.click(field)
     await userEvent.paste('{\n  "type": "service_account",')
     await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
-    await expect(canvas.getByRole('alert')).toHaveTextContent('This is not the whole Service account.')
+    await expect(canvas.getByRole('alert')).toHaveTextContent('Service account: something is missing.')
     await expect(getComputedStyle(field).getPropertyValue('-webkit-text-security')).toBe('disc')
     const connect = spyOn(client, 'connectKey')
     await userEvent.upload(
@@ -326,7 +326,7 @@ export const Rotates: Story = {
   ),
   play: async ({ canvas, loaded: { client } }) => {
     const reconnect = spyOn(client, 'connectKey')
-    await expect(canvas.getByRole('form', { name: 'Replace the key of adal at Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('form', { name: 'Replace the Kaggle key for adal' })).toBeVisible()
     await expect(canvas.getByText('The key for adal keeps working until the new one is checked.')).toBeVisible()
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
     await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
@@ -345,7 +345,7 @@ export const NotRotated: Story = {
     const reconnect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new{Enter}')
     await expect(await canvas.findByRole('alert')).toHaveTextContent(
-      'could not check this key now, so nothing was changed',
+      "couldn't check this key, so nothing changed",
     )
     await expect(reconnect).not.toHaveBeenCalled()
     await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('KGAT_new')

@@ -58,11 +58,11 @@ export const AddAsksFirst: Story = {
       }),
     )
     await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    const question = canvas.getByRole('group', { name: 'Add these 4 servers?' })
+    const question = canvas.getByRole('group', { name: 'Add 4 servers?' })
     await expect(within(question).getByText('evil.example')).toBeVisible()
-    await expect(within(question).getByText('Runs beside the agent')).toBeVisible()
+    await expect(within(question).getByText('Local')).toBeVisible()
     await expect(question).not.toHaveTextContent('h1dden')
-    await expect(canvas.getByText('Add these 4 servers?')).toHaveFocus()
+    await expect(canvas.getByText('Add 4 servers?')).toHaveFocus()
     await expect(onAdd).not.toHaveBeenCalled()
     // Cancel returns to the text.
     await userEvent.click(canvas.getByRole('button', { name: 'Cancel' }))
@@ -128,16 +128,16 @@ export const RegistrationsOfThisApp: Story = {
   parameters: { fake: { registrations } },
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('login.example')).toBeVisible()
-    const remove = canvas.getByRole('button', { name: 'Delete the registration at id.example' })
+    const remove = canvas.getByRole('button', { name: 'Delete the registration on id.example' })
     await userEvent.click(remove)
-    await screen.findByRole('dialog', { name: 'Delete the registration at id.example?' })
+    await screen.findByRole('dialog', { name: 'Delete the registration on id.example?' })
     await userEvent.keyboard('{Escape}')
     await waitFor(() => expect(remove).toHaveFocus())
     await userEvent.click(remove)
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Delete' }))
     await waitFor(() => expect(canvas.queryByText('id.example')).toBeNull())
-    await expect(canvas.getByRole('status')).toHaveTextContent('The registration at id.example is deleted.')
+    await expect(canvas.getByRole('status')).toHaveTextContent('Registration on id.example deleted.')
     await waitFor(() => expect(canvas.getByRole('heading')).toHaveFocus())
   },
 }
@@ -237,7 +237,7 @@ export const PageDone: Story = {
     },
   },
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'I have done this' }))
+    await userEvent.click(canvas.getByRole('button', { name: "I'm done" }))
     await expect(onConnected).toHaveBeenCalledOnce()
   },
 }

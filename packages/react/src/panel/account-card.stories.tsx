@@ -358,7 +358,7 @@ export const LinkCopied: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     const write = spyOn(navigator.clipboard, 'write').mockResolvedValue()
     await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
-    await expect(await canvas.findByText('Link copied. Open it in this browser.')).toBeVisible()
+    await expect(await canvas.findByText('Link copied. Open it in this browser to continue.')).toBeVisible()
     const item = write.mock.lastCall?.[0][0]
     await expect(await (await item?.getType('text/plain'))?.text()).toBe('https://github.example/authorize')
     await expect(client.getSnapshot().providers.github?.status).toBe('connecting')
