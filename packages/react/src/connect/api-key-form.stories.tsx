@@ -70,7 +70,7 @@ export const LegacyKey: Story = {
     const fields = verify.mock.lastCall?.[1]
     await expect(fields).toEqual({ key: '0123456789abcdef0123456789abcdef', username: 'adal' })
     await expect(connect.mock.lastCall?.[1]).toBe(fields)
-    await expect(canvas.getByText('API Key')).toBeVisible()
+    await expect(canvas.getByText('API key')).toBeVisible()
   },
 }
 

@@ -82,7 +82,7 @@ export const RemovedOnly: Story = {
     await waitFor(() =>
       expect(receipt.getByText(/^Disconnected here, but access to GitHub couldn't be revoked/)).toBeVisible(),
     )
-    await waitFor(() => expect(receipt.getByRole('link', { name: 'Revoke it at GitHub' })).toBeVisible())
+    await waitFor(() => expect(receipt.getByRole('link', { name: 'Revoke it on GitHub' })).toBeVisible())
   },
 }
 

@@ -167,7 +167,7 @@ export const NeedsAClientId: Story = {
   },
   play: async ({ canvas, loaded: { client } }) => {
     const field = await canvas.findByRole('textbox', { name: 'Client ID' })
-    await expect(canvas.getByText(/Register this app at login\.example/)).toBeVisible()
+    await expect(canvas.getByText(/Register this app on login\.example/)).toBeVisible()
     await expect(canvas.getByText('https://app.example/callback')).toBeVisible()
     const submit = canvas.getByRole('button', { name: 'Connect Notes' })
     await userEvent.click(submit)

@@ -372,7 +372,7 @@ export const LinkNotCopied: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     spyOn(client, 'connectLink').mockRejectedValue(new LatchkeyError('network', 'GitHub could not be reached.'))
     await userEvent.click(canvas.getByRole('button', { name: 'Copy link' }))
-    await expect(await canvas.findByText('The link could not be copied.')).toBeVisible()
+    await expect(await canvas.findByText("The link couldn't be copied.")).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Open in this tab' })).toBeVisible()
   },
 }
@@ -619,7 +619,7 @@ export const RemovedButNotRevoked: Story = {
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText(/^Disconnected here, but access to GitHub couldn't be revoked: /)).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Revoke it at GitHub' })).toHaveAttribute(
+    await expect(canvas.getByRole('link', { name: 'Revoke it on GitHub' })).toHaveAttribute(
       'href',
       'https://github.com/settings/applications',
     )

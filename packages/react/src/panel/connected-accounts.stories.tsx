@@ -193,7 +193,7 @@ export const NothingStored: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
     await expect(
-      await canvas.findByText('This browser stores nothing, so your accounts are gone when you close this page.'),
+      await canvas.findByText("This browser isn't saving anything, so your accounts are forgotten when you close this page."),
     ).toBeVisible()
   },
 }
@@ -314,7 +314,7 @@ export const DisconnectingAll: Story = {
     await expect(
       canvas.getByText(/^Disconnected here, but access to Gmail \(ada@example.com\) couldn't be revoked/),
     ).toBeVisible()
-    await expect(canvas.getByRole('link', { name: 'Revoke it at Kaggle' })).toBeVisible()
+    await expect(canvas.getByRole('link', { name: 'Revoke it on Kaggle' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
     await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
@@ -447,7 +447,7 @@ export const NoProviders: Story = {
 export const StorageUnavailable: Story = {
   parameters: { fake: { persistence: 'unavailable' } },
   play: async ({ canvas }) => {
-    await expect(canvas.getByText('Allow this site to store data, then reload.')).toBeVisible()
+    await expect(canvas.getByText('Allow site data in your browser, then reload.')).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reload' })).toBeVisible()
   },
 }
