@@ -104,7 +104,7 @@ export const Blocked: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     await expect(await canvas.findByText('Your browser blocked the pop-up.')).toBeVisible()
-    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('The GitHub window was blocked.'))
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('The GitHub pop-up was blocked.'))
     const connect = spyOn(client, 'connect')
     await userEvent.click(canvas.getByRole('button', { name: 'Open in a new tab' }))
     await expect(connect).toHaveBeenLastCalledWith('github', { mode: 'tab' })
