@@ -126,8 +126,8 @@ export const EveryNextAction: Story = {
   },
   play: async ({ canvas }) => {
     const card = (name: string) => within(canvas.getByRole('article', { name }))
-    await expect(card('GitHub').getByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
-    const busy = within(card('Gmail').getByRole('alert')).getAllByRole('button')
+    await expect(await card('GitHub').findByRole('button', { name: 'Try again with GitHub' })).toBeVisible()
+    const busy = within(await card('Gmail').findByRole('alert')).getAllByRole('button')
     await expect(busy.map(({ textContent }) => textContent)).toEqual(['Details'])
     await expect(card('Kaggle').getByRole('button', { name: 'Connect Kaggle' })).toBeVisible()
   },
@@ -311,7 +311,7 @@ export const DisconnectingAll: Story = {
     await expect(
       await canvas.findByText('Access to GitHub (octocat) revoked.'),
     ).toBeVisible()
-    await expect(canvas.getByText(/^hubot: access revoked/)).toBeVisible()
+    await expect(canvas.getByText(/^Access to GitHub \(hubot\) revoked/)).toBeVisible()
     await expect(
       canvas.getByText(/^Disconnected here, but access to Gmail \(ada@example.com\) couldn't be revoked/),
     ).toBeVisible()
