@@ -131,8 +131,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   await say(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
   await page.getByText('Developer', { exact: true }).click()
-  for (const words of ['Pre-registered', 'Automatic'])
-    await expect(page.getByText(words)).toBeVisible()
+  for (const words of ['Pre-registered', 'Automatic']) await expect(page.getByText(words)).toBeVisible()
 
   // More scope, asked for in the chat.
   await say(page, 'Write note')

@@ -283,6 +283,8 @@ export const spanish: Messages = {
     `Desconectado aquí. Puede que ${named(name, account)} siga permitiendo el acceso hasta que lo revoques.`,
   removedUntold: (name, why, account) =>
     `Desconectado aquí, pero no se pudo revocar el acceso a ${named(name, account)}: ${why}`,
+  removedPending: (name, account) =>
+    `Desconectado aquí. El acceso a ${named(name, account)} se revocará en cuanto se pueda contactar con ${name}.`,
   untoldNetwork: 'falló la conexión.',
   untoldOther: 'el servicio respondió con un error.',
   manage: (name) => `Revocar en ${name}`,

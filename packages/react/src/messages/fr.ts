@@ -287,6 +287,8 @@ export const french: Messages = {
     `Déconnecté ici. ${named(name, account)} peut encore autoriser l’accès jusqu’à ce que vous le révoquiez.`,
   removedUntold: (name, why, account) =>
     `Déconnecté ici, mais l’accès à ${named(name, account)} n’a pas pu être révoqué\u00A0: ${why}`,
+  removedPending: (name, account) =>
+    `Déconnecté ici. L’accès à ${named(name, account)} sera révoqué dès que ${name} sera joignable.`,
   untoldNetwork: 'la connexion a échoué.',
   untoldOther: 'le service a répondu par une erreur.',
   manage: (name) => `Révoquer sur ${name}`,

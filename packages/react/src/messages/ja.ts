@@ -279,6 +279,8 @@ export const japanese: Messages = {
     `ここでの接続を解除しました。取り消すまで、${named(name, account)} ではアクセスが許可されたままのことがあります。`,
   removedUntold: (name, why, account) =>
     `ここでの接続を解除しましたが、${named(name, account)} へのアクセスを取り消せませんでした: ${why}`,
+  removedPending: (name, account) =>
+    `ここでの接続を解除しました。${name}につながり次第、${named(name, account)}へのアクセス権を取り消します。`,
   untoldNetwork: '通信に失敗しました。',
   untoldOther: 'サービスがエラーを返しました。',
   manage: (name) => `${name} で取り消す`,
