@@ -280,7 +280,7 @@ export const japanese: Messages = {
   removedUntold: (name, why, account) =>
     `ここでの接続を解除しましたが、${named(name, account)} へのアクセスを取り消せませんでした: ${why}`,
   removedPending: (name, account) =>
-    `ここでの接続を解除しました。${name}につながり次第、${named(name, account)}へのアクセス権を取り消します。`,
+    `ここでの接続を解除しました。${name} につながり次第、${named(name, account)} へのアクセスを取り消します。`,
   untoldNetwork: '通信に失敗しました。',
   untoldOther: 'サービスがエラーを返しました。',
   manage: (name) => `${name} で取り消す`,
