@@ -344,9 +344,7 @@ export const NotRotated: Story = {
   play: async ({ canvas, loaded: { client } }) => {
     const reconnect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new{Enter}')
-    await expect(await canvas.findByRole('alert')).toHaveTextContent(
-      "couldn't check this key, so nothing changed",
-    )
+    await expect(await canvas.findByRole('alert')).toHaveTextContent("couldn't check this key, so nothing changed")
     await expect(reconnect).not.toHaveBeenCalled()
     await expect(canvas.getByLabelText('Kaggle API key')).toHaveValue('KGAT_new')
   },

@@ -130,6 +130,6 @@ export const InAWrapper: Story = {
     await waitFor(() => expect(getComputedStyle(dialog).backgroundColor).toBe('rgb(255, 246, 229)'))
     await expect(getComputedStyle(dialog).borderRadius).toBe('2px')
     const button = within(dialog).getByRole('button', { name: 'Disconnect' })
-    await expect(getComputedStyle(button).backgroundColor).toBe('rgb(122, 31, 162)')
+    await waitFor(() => expect(getComputedStyle(button).backgroundColor).toBe('rgb(122, 31, 162)'))
   },
 }

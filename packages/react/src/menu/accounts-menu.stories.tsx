@@ -62,10 +62,7 @@ export const SomeDark: Story = { ...Some, globals: { theme: 'dark' } }
 
 export const None: Story = {
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('button', { name: 'Accounts: none in use' })).toHaveAttribute(
-      'data-carried',
-      '0',
-    )
+    await expect(canvas.getByRole('button', { name: 'Accounts: none in use' })).toHaveAttribute('data-carried', '0')
     const list = await open()
     await expect(list.queryByRole('checkbox')).toBeNull()
     await expect(list.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()

@@ -135,13 +135,18 @@ export const Details: Story = {
     const opener = canvas.getByRole('button', { name: 'GitHub' })
     await userEvent.click(opener)
     await expect(opener).toHaveAttribute('aria-expanded', 'true')
-    await expect(await canvas.findByText('Renews automatically in 3 hours')).toBeVisible()
+    // It slides open.
+    const renews = await canvas.findByText('Renews automatically in 3 hours')
+    await waitFor(() => expect(renews).toBeVisible())
     await expect(canvas.getByText('The Octocat')).toBeVisible()
     const fact = (label: string) => canvas.getByText(label).nextElementSibling
     await expect(fact('Can read')).toHaveTextContent('See your profile')
     await expect(fact('Can change')).toHaveTextContent(/all your repositories, private ones tooSensitive/)
     await expect(fact('Not allowed')).toHaveTextContent('Change GitHub Actions workflows')
-    await expect(canvas.getByRole('link', { name: 'View GitHub profile' })).toHaveAttribute('rel', 'noopener noreferrer')
+    await expect(canvas.getByRole('link', { name: 'View GitHub profile' })).toHaveAttribute(
+      'rel',
+      'noopener noreferrer',
+    )
     const technical = canvas.getByRole('button', { name: 'Technical details' })
     await expect(canvas.queryByText('user:email')).toBeNull()
     await userEvent.click(technical)
@@ -594,9 +599,7 @@ export const Disconnecting: Story = {
     await userEvent.click(again.getByRole('button', { name: 'Disconnect' }))
     await expect(await canvas.findByText('Access to GitHub revoked.')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
-    await waitFor(() =>
-      expect(canvas.getByRole('status')).toHaveTextContent('GitHub disconnected. Access revoked.'),
-    )
+    await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('GitHub disconnected. Access revoked.'))
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
@@ -618,7 +621,9 @@ export const RemovedButNotRevoked: Story = {
     await choose(canvas, 'Disconnect GitHub')
     const dialog = within(await screen.findByRole('dialog'))
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect' }))
-    await expect(await canvas.findByText(/^Disconnected here, but access to GitHub couldn't be revoked: /)).toBeVisible()
+    await expect(
+      await canvas.findByText(/^Disconnected here, but access to GitHub couldn't be revoked: /),
+    ).toBeVisible()
     await expect(canvas.getByRole('link', { name: 'Revoke it on GitHub' })).toHaveAttribute(
       'href',
       'https://github.com/settings/applications',

@@ -51,11 +51,11 @@ export const ByKeyboard: Story = {
     await userEvent.tab()
     await expect(toggle).toHaveFocus()
     await userEvent.keyboard('{Enter}')
-    const raw = canvas.getByRole('list', { name: 'Scope names at Gmail' })
+    const raw = canvas.getByRole('list', { name: 'Technical names from Gmail' })
     await expect(within(raw).getByText('openid').parentElement).toHaveAttribute('data-extra', 'true')
     await expect(toggle).toHaveAttribute('aria-controls', raw.parentElement?.id)
     await userEvent.keyboard(' ')
-    await expect(canvas.queryByRole('list', { name: 'Scope names at Gmail' })).toBeNull()
+    await expect(canvas.queryByRole('list', { name: 'Technical names from Gmail' })).toBeNull()
     await expect(toggle).toHaveFocus()
   },
 }
@@ -67,7 +67,7 @@ export const Controlled: Story = {
   play: async ({ canvas, args }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Technical details' }))
     await expect(args.onTechnicalChange).toHaveBeenLastCalledWith(false)
-    await expect(canvas.getByRole('list', { name: 'Scope names at Gmail' })).toBeVisible()
+    await expect(canvas.getByRole('list', { name: 'Technical names from Gmail' })).toBeVisible()
   },
 }
 
@@ -76,7 +76,7 @@ export const ApiKey: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })] } },
   play: async ({ canvas }) => {
-    await expect(await canvas.findByText('Until you disconnect it')).toBeVisible()
+    await expect(await canvas.findByText('No expiry')).toBeVisible()
     await expect(canvas.getAllByRole('button')).toHaveLength(1)
   },
 }

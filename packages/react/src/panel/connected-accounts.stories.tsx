@@ -194,7 +194,9 @@ export const NothingStored: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
     await expect(
-      await canvas.findByText("This browser isn't saving anything, so your accounts are forgotten when you close this page."),
+      await canvas.findByText(
+        "This browser isn't saving anything, so your accounts are forgotten when you close this page.",
+      ),
     ).toBeVisible()
   },
 }
@@ -308,9 +310,7 @@ export const DisconnectingAll: Story = {
     const dialog = within(await screen.findByRole('dialog', { name: 'Disconnect all accounts?' }))
     await expect(dialog.getByText('Your agent will lose access to all accounts (4) right away.')).toBeInTheDocument()
     await userEvent.click(dialog.getByRole('button', { name: 'Disconnect all' }))
-    await expect(
-      await canvas.findByText('Access to GitHub (octocat) revoked.'),
-    ).toBeVisible()
+    await expect(await canvas.findByText('Access to GitHub (octocat) revoked.')).toBeVisible()
     await expect(canvas.getByText(/^Access to GitHub \(hubot\) revoked/)).toBeVisible()
     await expect(
       canvas.getByText(/^Disconnected here, but access to Gmail \(ada@example.com\) couldn't be revoked/),
@@ -318,7 +318,7 @@ export const DisconnectingAll: Story = {
     await expect(canvas.getByRole('link', { name: 'Revoke it on Kaggle' })).toBeVisible()
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     await waitFor(() => expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveFocus())
-    await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts are disconnected.')
+    await expect(canvas.getByRole('status')).toHaveTextContent('4 accounts disconnected.')
   },
 }
 
