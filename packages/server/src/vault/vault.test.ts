@@ -889,5 +889,6 @@ describe('several processes', () => {
       await vault.close()
     }
     expect(acknowledged.length).toBeGreaterThan(100)
-  })
+    // Ten processes, each started anew.
+  }, 120_000)
 })
