@@ -115,7 +115,7 @@ test.describe('after a whole session', () => {
       panel(page).getByRole('button', { name: 'Connect GitHub' }).click(),
     ])
     await closing(refused, refused.getByRole('button', { name: 'Cancel' }))
-    await expect(card(page, 'github')).toContainText('Nothing was connected')
+    await expect(card(page, 'github')).toContainText('You declined access')
     await connectGitHub(page)
     await backDoor('google', 'access-ttl', { seconds: 1 })
     await connectGmail(page)

@@ -270,6 +270,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       if (hasVaulted()) sync().catch(() => {})
       keepFresh(accounts, refresher, signal)
       followDebts().catch(() => {})
+      addEventListener('online', () => void followDebts().catch(() => {}), { signal })
       engine.resume().catch(() => {})
     },
   }

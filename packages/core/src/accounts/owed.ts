@@ -19,7 +19,7 @@ export interface Owed {
 export interface Debts {
   /** Tries everything that is owed, once. What is not reached stays. */
   settle(): Promise<void>
-  /** Tries at once, when the browser is online again, and now and then, until nothing is owed or the signal ends it. */
+  /** Tries at once and now and then, until nothing is owed or the signal ends it. */
   follow(signal: AbortSignal): void
 }
 
@@ -86,10 +86,7 @@ export function createDebts(
   return {
     settle,
     follow(signal) {
-      if (followed !== signal) {
-        addEventListener('online', round, { signal })
-        signal.addEventListener('abort', () => clearTimeout(timer))
-      }
+      if (followed !== signal) signal.addEventListener('abort', () => clearTimeout(timer))
       followed = signal
       round().catch(() => {})
     },
