@@ -169,6 +169,7 @@ async function open(way: Way, row: Row) {
     const [id, secret] = atob(headers.authorization?.split(' ')[1] ?? '').split(':')
     return {
       name: undefined,
+      email: undefined,
       avatar: undefined,
       url: undefined,
       ...account,
@@ -188,7 +189,9 @@ async function idToken(nonce: string | null): Promise<TinyFault> {
   const jwk = await crypto.subtle.exportKey('jwk', key.publicKey)
   server.fault('/jwks', { body: { keys: [{ ...jwk, kid: 'k', alg: 'ES256', use: 'sig' }] } })
   const iat = Math.floor(Date.now() / 1000)
-  const said = { name: 'Ada\u202e<b>', picture: 'https://evil.example/pixel', profile: 'https://evil.example/' }
+  const shown = { name: 'Ada\u202e<b>', picture: 'https://evil.example/pixel', profile: 'https://evil.example/' }
+  // Nothing of this address can be seen.
+  const said = { ...shown, email: '\u202e' }
   const claims = { iss: server.origin, sub: '1815', aud: 'one', nonce, iat, exp: iat + 60, ...said }
   const signed = `${part({ alg: 'ES256', kid: 'k' })}.${part(claims)}`
   const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
@@ -498,6 +501,7 @@ const rows: Row[] = [
       scopes: ['openid'],
       subject: '1815',
       name: 'Adab',
+      email: undefined,
       avatar: undefined,
       url: undefined,
     }),
