@@ -1,6 +1,6 @@
 import { LatchkeyError, providerError } from '../errors.ts'
 import { parseObject } from '../json.ts'
-import { cleanName } from '../names.ts'
+import { cleanText } from '../names.ts'
 import {
   type ApiKeyProvider,
   isAllowedUrl,
@@ -91,7 +91,8 @@ export function pickProfile(answer: unknown, fields: ProfileSource['fields']): P
  * would be loaded from an address that it chooses.
  */
 export function cleanProfile({ subject, avatar: _, url: __, ...words }: Profile): Profile {
-  return { subject, ...Object.fromEntries(Object.entries(words).map(([name, value]) => [name, cleanName(value)])) }
+  const clean = Object.entries(words).map(([field, value]) => [field, cleanText(value)] as const)
+  return { subject, ...Object.fromEntries(clean.filter(([, value]) => value)) }
 }
 
 function pick(answer: unknown, field: ProfileField): string | undefined {

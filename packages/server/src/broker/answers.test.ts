@@ -4,7 +4,7 @@
 import { type LatchkeyError, memoryStore, type OAuthOptions, type OidcOptions, oauth, oidc } from '@latchkey/core'
 import { startTinyServer, type TinyFault, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { ORIGIN, openPage, REDIRECT_URI } from '../../../core/fixtures/mcp-page.ts'
+import { fetchBy, ORIGIN, openPage, REDIRECT_URI } from '../../../core/fixtures/mcp-page.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
 import { AuthorizationRequired, createBroker } from '../index.ts'
 import { localKeys } from '../vault/index.ts'
@@ -78,12 +78,7 @@ function open(way: (typeof WAYS)[number], { provider: further, metadata, callbac
     vault,
     custody: { acme: way === 'vault' ? 'vault' : 'mediate' },
   })
-  vi.stubGlobal('fetch', (input: string, init?: RequestInit) => {
-    if (!`${input}`.startsWith(BROKER)) return fetch(input, init)
-    const request = new Request(input, init)
-    request.headers.set('origin', ORIGIN)
-    return broker(request)
-  })
+  vi.stubGlobal('fetch', fetchBy(BROKER, broker, fetch))
   const page = openPage({
     visited: [],
     async visit(url) {

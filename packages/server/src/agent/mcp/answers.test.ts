@@ -6,7 +6,7 @@ import type { ConnectRequest } from '@latchkey/core'
 import { type McpOptions, mcp, mcpFetch } from '@latchkey/core/mcp'
 import { startTinyServer, type TinyFault, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import { ORIGIN, openPage, REDIRECT_URI } from '../../../../core/fixtures/mcp-page.ts'
+import { fetchBy, ORIGIN, openPage, REDIRECT_URI } from '../../../../core/fixtures/mcp-page.ts'
 import { openVault } from '../../../fixtures/open-vault.ts'
 import { AuthorizationRequired, createBroker, createGuardedFetch } from '../../index.ts'
 import { localKeys } from '../../vault/index.ts'
@@ -113,13 +113,11 @@ async function open(way: Way, row: Row) {
     redirectUris: [REDIRECT_URI],
     mcp: createMcpProxy(guarded),
   })
+  const fromPage = fetchBy(BROKER, broker, fetch)
   vi.stubGlobal('fetch', (input: string, init?: RequestInit) => {
     // All of it goes through the proxy, or none.
     expect(`${input}` === `${BROKER}/mcp`).toBe(way === 'proxy')
-    if (!`${input}`.startsWith(BROKER)) return fetch(input, init)
-    const request = new Request(input, init)
-    request.headers.set('origin', ORIGIN)
-    return broker(request)
+    return fromPage(input, init)
   })
   const page = openPage({
     visited: [],
@@ -171,6 +169,7 @@ async function open(way: Way, row: Row) {
     const [id, secret] = atob(headers.authorization?.split(' ')[1] ?? '').split(':')
     return {
       name: undefined,
+      email: undefined,
       avatar: undefined,
       url: undefined,
       ...account,
@@ -190,7 +189,9 @@ async function idToken(nonce: string | null): Promise<TinyFault> {
   const jwk = await crypto.subtle.exportKey('jwk', key.publicKey)
   server.fault('/jwks', { body: { keys: [{ ...jwk, kid: 'k', alg: 'ES256', use: 'sig' }] } })
   const iat = Math.floor(Date.now() / 1000)
-  const said = { name: 'Ada\u202e<b>', picture: 'https://evil.example/pixel', profile: 'https://evil.example/' }
+  const shown = { name: 'Ada\u202e<b>', picture: 'https://evil.example/pixel', profile: 'https://evil.example/' }
+  // Nothing of this address can be seen.
+  const said = { ...shown, email: '\u202e' }
   const claims = { iss: server.origin, sub: '1815', aud: 'one', nonce, iat, exp: iat + 60, ...said }
   const signed = `${part({ alg: 'ES256', kid: 'k' })}.${part(claims)}`
   const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
@@ -471,7 +472,7 @@ const rows: Row[] = [
         way: 'vault' as const,
         connected: known,
         again: known,
-        because: 'A vault is given its client when its server starts: whoever runs that server registers it again.',
+        because: 'The app gives the vault its client at start. Only the app can register another one.',
       },
     }
     return [
@@ -500,6 +501,7 @@ const rows: Row[] = [
       scopes: ['openid'],
       subject: '1815',
       name: 'Adab',
+      email: undefined,
       avatar: undefined,
       url: undefined,
     }),
