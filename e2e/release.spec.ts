@@ -247,7 +247,7 @@ serve({ fetch: app.fetch, port: ${port} }, () => console.log('ready'))
     await page.goto(origin)
     await throughPopup(page, () => panel(page).getByRole('button', { name: 'Connect GitHub' }).click(), 'Mona Lisa')
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
-    await expect(card(page, 'github')).toContainText('Mona Lisa')
+    await expect(card(page, 'github')).toContainText('Connected as mona')
     await page.reload()
     await expect(card(page, 'github')).toHaveAttribute('data-status', 'connected')
   } finally {

@@ -62,8 +62,16 @@ test('from click to token the browser sends no more requests than a hand-written
 
   // Warm: hovering has loaded them already.
   await strangers(context)
-  await page.evaluate(() => localStorage.clear())
-  await page.reload()
+  await page.goto('/api/latchkey/callback')
+  await page.evaluate(async () => {
+    localStorage.clear()
+    for (const { name = '' } of await indexedDB.databases()) {
+      await new Promise((resolve) => {
+        indexedDB.deleteDatabase(name).onsuccess = resolve
+      })
+    }
+  })
+  await open(page)
   const button = panel(page).getByRole('button', { name: 'Connect GitHub' })
   await Promise.all([
     page.waitForResponse((response) => response.url().endsWith('/api/latchkey/providers')),

@@ -172,6 +172,11 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     const owes = (await page.records.names()).some((name) => name.startsWith(OWED))
     if (owes && mounted?.aborted === false) (await debts()).follow(mounted)
   }
+  /** What a disconnect needs is loaded before the network may be gone. */
+  const prepareEnd = () => {
+    if (Object.keys(store.getState().accounts).length === 0) return
+    for (const load of [hasVaulted() ? vault : refresher, debts]) load().catch(() => {})
+  }
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
@@ -271,6 +276,8 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       keepFresh(accounts, refresher, signal)
       followDebts().catch(() => {})
       addEventListener('online', () => void followDebts().catch(() => {}), { signal })
+      signal.addEventListener('abort', store.subscribe(prepareEnd))
+      prepareEnd()
       engine.resume().catch(() => {})
     },
   }

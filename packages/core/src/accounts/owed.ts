@@ -66,13 +66,12 @@ export function createDebts(
   const settle = () =>
     secrets.inTurn('owed', async () => {
       for (const one of await owed(accounts)) {
-        const error = await pay(one).then(
-          () => undefined,
-          (thrown) => thrown,
+        const isOver = await pay(one).then(
+          () => true,
+          // Only a server's own answer is one: code that could not be loaded asked nobody.
+          (thrown) => thrown instanceof LatchkeyError && !UNREACHED.includes(thrown.code),
         )
-        const stays =
-          error instanceof LatchkeyError && UNREACHED.includes(error.code) && Date.now() - one.since < GIVE_UP
-        if (!stays) await writer.remove(`${OWED}${one.account.id}`)
+        if (isOver || Date.now() - one.since >= GIVE_UP) await writer.remove(`${OWED}${one.account.id}`)
       }
     })
 

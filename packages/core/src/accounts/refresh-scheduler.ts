@@ -15,7 +15,7 @@ const LONGEST = 2 ** 31 - 1
 
 /** Keeps accounts fresh and their statuses true while the page is visible, with one timer, until the signal ends it. */
 export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refresher>, signal: AbortSignal): void {
-  const { store, database } = accounts
+  const { store, storage, records, database } = accounts
   /** By account: its share of the spread, so that many tabs and accounts do not ask at once. */
   const spread = new Map<string, number>()
   const attempts = new Map<string, number>()
@@ -96,8 +96,9 @@ export function keepFresh(accounts: AccountStore, refresher: () => Promise<Refre
   const begin = async () => {
     const known = store.getState().accounts
     const rows = await Promise.all([database?.keys('secrets'), database?.keys('leases')])
-    const isEmpty = Object.keys(known).length === 0
-    if (isEmpty || rows.some((ids) => ids?.some((id) => !known[id]))) await sweep()
+    // Nothing is known, and something was.
+    const isEmptied = Object.keys(known).length === 0 && (await storage.getItem(records.key('v'))) !== null
+    if (isEmptied || rows.some((ids) => ids?.some((id) => !known[id]))) await sweep()
   }
 
   const look = () => {
