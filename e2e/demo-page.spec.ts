@@ -184,25 +184,25 @@ test('m16: the accounts menu ends with its button, inside of the message box', a
   expect(menu.x).toBeGreaterThanOrEqual(entry.x)
 })
 
-test('m10: the panel is in order, and what the agent uses lists connected accounts alone', async ({ page }) => {
+test('m10: the panel is in order, and a connected account has the switch that says whether the agent uses it', async ({
+  page,
+}) => {
   await open(page)
   const configuration = page.getByRole('region', { name: 'Agent configuration' })
   const heads = configuration.getByRole('heading', { level: 2 })
-  await expect(heads).toHaveText(['Assistant', 'Connected Accounts', 'This agent uses', 'MCP servers', 'Developer'])
-  const uses = page.getByRole('group', { name: 'This agent uses' })
-  await expect(uses.getByRole('checkbox')).toHaveCount(0)
-  await expect(uses).toContainText('Your agent will use no account.')
+  await expect(heads).toHaveText(['Assistant', 'Connected Accounts', 'MCP servers', 'Developer'])
+  await expect(configuration.getByRole('switch')).toHaveCount(0)
   await connectGmail(page)
   await connectGitHub(page)
-  await expect(uses.getByRole('checkbox')).toHaveCount(2)
-  await expect(uses).toContainText('Your agent will use GitHub and Gmail.')
-  await uses.getByRole('checkbox', { name: 'GitHub' }).uncheck()
-  await expect(uses).toContainText('Your agent will use Gmail.')
+  await expect(configuration.getByRole('switch')).toHaveCount(2)
+  await configuration.getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
+  await expect(page.getByRole('button', { name: 'Accounts in use: Gmail' })).toBeVisible()
 
   await say(page, 'List my repositories')
   await expect(conversation(page)).toContainText('GitHub is turned off for this agent.')
   await conversation(page).getByRole('button', { name: 'Turn on GitHub' }).click()
   await expect(conversation(page)).toContainText('octocat/')
+  await expect(configuration.getByRole('switch', { name: 'Use GitHub in chat' })).toBeChecked()
 
   // Every head of a section looks the same.
   const looks = await heads.evaluateAll((nodes) =>

@@ -106,11 +106,11 @@ test('unticking a provider takes it out of the next request', { tag: '@vault' },
   await connectGitHub(page)
   await connectGmail(page)
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
-  await page.getByRole('checkbox', { name: 'Gmail' }).uncheck()
+  await page.getByRole('switch', { name: 'Use Gmail in chat' }).uncheck()
   expect(carried(await say(page, 'List my repositories'))).toEqual(['github'])
   await page.reload()
-  await expect(page.getByRole('checkbox', { name: 'Gmail' })).not.toBeChecked()
-  await page.getByRole('checkbox', { name: 'Gmail' }).check()
+  await expect(page.getByRole('switch', { name: 'Use Gmail in chat' })).not.toBeChecked()
+  await page.getByRole('switch', { name: 'Use Gmail in chat' }).check()
   expect(carried(await say(page, 'List my repositories')).sort()).toEqual(['github', 'gmail'])
 })
 
@@ -121,7 +121,7 @@ test('the menu beside the message box leaves an account out, and connects one th
   await menu.click()
   const list = page.getByRole('dialog', { name: 'Accounts in this chat' })
   await throughPopup(page, () => list.getByRole('button', { name: 'Connect Gmail' }).click(), 'Ada Lovelace')
-  await list.getByRole('checkbox', { name: /GitHub/ }).uncheck()
+  await list.getByRole('switch', { name: /GitHub/ }).uncheck()
   await page.keyboard.press('Escape')
   await expect(page.getByRole('button', { name: 'Accounts in use: Gmail' })).toBeFocused()
   expect(carried(await say(page, 'Search my mail for invoices'))).toEqual(['gmail'])
@@ -226,7 +226,13 @@ test('M2: disconnecting works offline, and the provider is told later', { tag: '
   await page.reload()
   await expectConnected(page, 'github')
   // What the row opens, and what its end needs, is fetched while there is a network.
-  const fetched = () => page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name).join())
+  const fetched = () =>
+    page.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .map(({ name }) => name)
+        .join(),
+    )
   const needed = custody === 'browser' ? /refresh-/ : /vault-client-/
   for (const chunk of [/menu\.lazy/, needed, /owed-/]) await expect.poll(fetched).toMatch(chunk)
   await context.setOffline(true)

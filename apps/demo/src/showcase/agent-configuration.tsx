@@ -1,14 +1,5 @@
 import type { McpProvider } from '@latchkey/core/mcp'
-import {
-  Account,
-  AddMcpServer,
-  ConnectedAccounts,
-  Registrations,
-  useAccounts,
-  useAgentAccounts,
-  useIdentities,
-  useLatchkey,
-} from '@latchkey/react'
+import { AddMcpServer, ConnectedAccounts, Registrations, useAgentAccounts } from '@latchkey/react'
 import { useId, useRef } from 'react'
 import { AGENT_ID, type McpExample } from '../agent.ts'
 
@@ -22,14 +13,16 @@ interface AgentConfigurationProps {
   onAddServers: (servers: McpProvider[]) => void
 }
 
-/** The agent, the connected accounts, and which of them the agent may use. */
+/** The agent, and the connected accounts with a switch each: whether the agent uses it. */
 export function AgentConfiguration({ id, model, vault, hidden, examples, onAddServers }: AgentConfigurationProps) {
   return (
     // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
       <AgentHead model={model} />
-      <ConnectedAccounts />
-      <AgentAccounts />
+      <ConnectedAccounts
+        agent={AGENT_ID}
+        description="Connect the services your agent can use. Switch one off to leave it out of the chat."
+      />
       <Servers examples={examples} onAdd={onAddServers} />
       <details className="developer">
         <summary className="developer-head">
@@ -58,46 +51,6 @@ export function AgentHead({ model }: { model: string }) {
         <p>Model: {model}</p>
       </div>
     </div>
-  )
-}
-
-/** A checkbox for each provider with an account. One that is not ticked stays connected, but no request carries it. */
-function AgentAccounts() {
-  const { providers, setIncluded } = useAgentAccounts(AGENT_ID)
-  const accounts = useAccounts()
-  const carried = useIdentities({ agent: AGENT_ID }).providers
-  const names = useLatchkey().providers.flatMap(({ id, name }) => (carried.includes(id) ? [name] : []))
-  const headingId = useId()
-  const carriedId = useId()
-  const connected = providers.filter(({ id }) => accounts.some(({ provider }) => provider === id))
-  return (
-    <fieldset className="section" aria-labelledby={headingId} aria-describedby={carriedId}>
-      <h2 id={headingId}>This agent uses</h2>
-      {connected.length > 0 && (
-        <ul className="rows">
-          {connected.map(({ id, included }) => (
-            <li key={id}>
-              <Account.Root asChild provider={id}>
-                <label>
-                  <input
-                    type="checkbox"
-                    checked={included}
-                    onChange={(event) => setIncluded(id, event.currentTarget.checked)}
-                  />
-                  <Account.Icon className="icon" />
-                  <Account.Name />
-                </label>
-              </Account.Root>
-            </li>
-          ))}
-        </ul>
-      )}
-      <p id={carriedId} className="hint">
-        {names.length > 0
-          ? `Your agent will use ${new Intl.ListFormat('en').format(names)}.`
-          : 'Your agent will use no account.'}
-      </p>
-    </fieldset>
   )
 }
 

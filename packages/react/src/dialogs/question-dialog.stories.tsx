@@ -20,7 +20,7 @@ const meta = {
     ),
   ],
   args: {
-    title: english.disconnectTitle('GitHub', 'octocat'),
+    title: laterEnglish.disconnectTitle('GitHub', 'octocat'),
     body: laterEnglish.disconnectBody('GitHub', 'octocat'),
     answers: [
       { label: laterEnglish.cancelShort, kind: 'secondary', choose: fn() },

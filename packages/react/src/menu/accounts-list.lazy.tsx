@@ -39,7 +39,7 @@ export function AccountsList({ id, agent, trigger, onManage, onClose }: Accounts
           id={id}
           className="latchkey-accounts-list"
           aria-labelledby={titleId}
-          align="start"
+          align="end"
           sideOffset={6}
           collisionPadding={8}
           onKeyDown={moveByArrow}
@@ -131,7 +131,14 @@ function Row({ provider, included, onIncluded }: RowProps) {
         <span className="latchkey-account-label">{words}</span>
       ) : (
         <label className="latchkey-account-label">
-          <input type="checkbox" checked={included} onChange={(event) => onIncluded?.(event.currentTarget.checked)} />
+          {/* biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked. */}
+          <input
+            type="checkbox"
+            role="switch"
+            className="latchkey-switch"
+            checked={included}
+            onChange={(event) => onIncluded?.(event.currentTarget.checked)}
+          />
           {words}
         </label>
       )}

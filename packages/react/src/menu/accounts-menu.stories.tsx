@@ -42,8 +42,8 @@ export const Some: Story = {
     const button = canvas.getByRole('button', { name: 'Accounts in use: GitHub and Gmail' })
     await expect(button).toHaveAttribute('data-carried', '2')
     await expect(button).toHaveAttribute('aria-expanded', 'true')
-    const gmail = list.getByRole('checkbox', { name: /Gmail/ })
-    await waitFor(() => expect(list.getByRole('checkbox', { name: /GitHub/ })).toHaveFocus())
+    const gmail = list.getByRole('switch', { name: /Gmail/ })
+    await waitFor(() => expect(list.getByRole('switch', { name: /GitHub/ })).toHaveFocus())
     await userEvent.keyboard('{ArrowDown}')
     await expect(gmail).toHaveFocus()
     await userEvent.keyboard(' ')
@@ -64,7 +64,7 @@ export const None: Story = {
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('button', { name: 'Accounts: none in use' })).toHaveAttribute('data-carried', '0')
     const list = await open()
-    await expect(list.queryByRole('checkbox')).toBeNull()
+    await expect(list.queryByRole('switch')).toBeNull()
     await expect(list.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
   },
 }
@@ -77,7 +77,7 @@ export const Connects: Story = {
     await userEvent.click(list.getByRole('button', { name: 'Connect GitHub' }))
     await waitFor(() => expect(list.getByRole('button', { name: 'Show window for GitHub' })).toHaveFocus())
     client.settle('github', octocat)
-    await expect(await list.findByRole('checkbox', { name: /GitHub/ })).toBeChecked()
+    await expect(await list.findByRole('switch', { name: /GitHub/ })).toBeChecked()
   },
 }
 

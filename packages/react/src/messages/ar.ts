@@ -203,6 +203,7 @@ export const arabic: Messages = {
   disconnectShort: 'فصل',
   disconnect: (name, account) => `فصل ${named(name, account)}`,
   disconnectAll: 'فصل الكل',
+  inChat: (name) => `استخدام ${name} في المحادثة`,
   pauseShort: 'إيقاف مؤقت',
   pause: (name, account) => `إيقاف ${named(name, account)} مؤقتًا`,
   resumeShort: 'استئناف',

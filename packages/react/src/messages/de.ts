@@ -202,6 +202,7 @@ export const german: Messages = {
   disconnectShort: 'Trennen',
   disconnect: (name, account) => `${named(name, account)} trennen`,
   disconnectAll: 'Alle trennen',
+  inChat: (name) => `${name} im Chat verwenden`,
   pauseShort: 'Anhalten',
   pause: (name, account) => `${named(name, account)} anhalten`,
   resumeShort: 'Fortsetzen',

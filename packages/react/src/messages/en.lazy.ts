@@ -116,6 +116,8 @@ export const laterEnglish = {
   noMatch: (query: string) => `No results for “${query}”.`,
   sameAccount: (name: string, account: string) =>
     `${account} is already connected. To add a different account, switch ${name} accounts first.`,
+  /** The switch of a row. */
+  inChat: (name: string) => `Use ${name} in chat`,
   pauseShort: 'Pause',
   pause: (name: string, account?: string) => `Pause ${named(name, account)}`,
   makeDefaultShort: 'Make default',
@@ -182,6 +184,7 @@ export const laterEnglish = {
   keyTooLong: (label: string) => `${label}: that's too long. Check what you pasted.`,
   keyFileUnreadable: (file: string) => `This ${file} doesn't contain a key. Download it again, or paste only the key.`,
 
+  disconnectTitle: (name: string, account: string) => `Disconnect ${account} from ${name}?`,
   disconnectBody: (_name: string, account: string) => `Your agent will lose access to ${account} right away.`,
   disconnectKeyBody: (name: string, account: string) =>
     `Your agent will lose access to ${account} right away. The key stays valid until you revoke it on ${name}.`,

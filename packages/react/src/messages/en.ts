@@ -76,8 +76,6 @@ export const english = {
   grantShort: 'Grant access',
   grant: (name: string, account?: string) => `Grant access to ${named(name, account)}`,
   notConfigured: 'Unavailable',
-  /** Also where nothing else of a card could be loaded. */
-  disconnectTitle: (name: string, account: string) => `Disconnect ${account} from ${name}?`,
 
   apiKeyBadge: 'API key',
   custodyMore: 'How your accounts are stored',

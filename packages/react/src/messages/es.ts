@@ -144,6 +144,7 @@ export const spanish: Messages = {
   disconnectShort: 'Desconectar',
   disconnect: (name, account) => `Desconectar ${named(name, account)}`,
   disconnectAll: 'Desconectar todas',
+  inChat: (name) => `Usar ${name} en el chat`,
   pauseShort: 'Pausar',
   pause: (name, account) => `Pausar ${named(name, account)}`,
   resumeShort: 'Reanudar',

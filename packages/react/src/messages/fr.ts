@@ -146,6 +146,7 @@ export const french: Messages = {
   disconnectShort: 'Déconnecter',
   disconnect: (name, account) => `Déconnecter ${named(name, account)}`,
   disconnectAll: 'Tout déconnecter',
+  inChat: (name) => `Utiliser ${name} dans la conversation`,
   pauseShort: 'Mettre en pause',
   pause: (name, account) => `Mettre en pause ${named(name, account)}`,
   resumeShort: 'Reprendre',

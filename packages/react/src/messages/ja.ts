@@ -143,6 +143,7 @@ export const japanese: Messages = {
   disconnectShort: '接続を解除',
   disconnect: (name, account) => `${named(name, account)} の接続を解除`,
   disconnectAll: 'すべての接続を解除',
+  inChat: (name) => `チャットで${name}を使う`,
   pauseShort: '一時停止',
   pause: (name, account) => `${named(name, account)} を一時停止`,
   resumeShort: '再開',

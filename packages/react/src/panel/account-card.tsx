@@ -28,6 +28,7 @@ import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messa
 import { AccountRow } from './account-row.tsx'
 
 const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
+const useSwitch = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AgentSwitch', true)
 const useBusy = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'BusyRow')
 
 /** Props of {@link AccountCard}. */
@@ -41,6 +42,8 @@ export type AccountCardProps = Omit<ComponentPropsWithoutRef<'article'>, 'childr
    * @default `card`
    */
   layout?: 'card' | 'inline'
+  /** An agent's id: the card has a switch then, whether this agent uses what is connected. See `useAgentAccounts`. */
+  agent?: string
   /** Level of the heading with the provider's name. @default 3 */
   headingLevel?: 2 | 3 | 4 | 5 | 6
 }
@@ -73,7 +76,7 @@ type CardProps = Omit<AccountCardProps, 'provider'> & {
 
 /** The card of a provider that is at hand already; announces through the `LiveRegion` around it. */
 export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
-  const { provider, layout = 'card', headingLevel = 3, epoch, forwardedRef, className, ...rest } = props
+  const { provider, layout = 'card', agent, headingLevel = 3, epoch, forwardedRef, className, ...rest } = props
   const messages = useFirstMessages()
   const { name } = provider
   const [status, state, account, ...accounts] = useCardFacts(provider.id)
@@ -101,6 +104,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const [Events] = useEvents(eventful)
   const connecting = status === 'connecting' && provider.kind !== 'api-key'
   const [Busy] = useBusy(connecting)
+  const [Switch] = useSwitch(agent !== undefined)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
@@ -118,6 +122,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
     </Heading>
   )
   const busy = connecting && Busy && <Busy provider={provider} intent={intent} />
+  const use = agent && Switch && <Switch provider={provider} agent={agent} />
   return (
     <article
       aria-labelledby={titleId}
@@ -140,6 +145,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
             {heading(name)}
           </div>
           {busy || <Idle provider={provider} state={state} count={accounts.length} line={line} onStart={setStarted} />}
+          {several && use}
           {inline && several && (
             <MoreButton aria-label={messages.more(name)} aria-expanded={!line} onClick={() => setShown(line)} />
           )}
@@ -152,6 +158,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           defaultId={account?.id}
           heading={heading}
           busy={!several && busy}
+          use={!several && use}
           card={card}
           onStart={setStarted}
           // What was said before of accounts that are there may not hold any more.
@@ -221,6 +228,7 @@ interface AccountsProps {
   defaultId: string | undefined
   heading: (name: ReactNode) => ReactNode
   busy: ReactNode
+  use: ReactNode
   card: RefObject<HTMLElement | null>
   onStart: (intent: ConnectIntent) => void
   onLeave: (account: ConnectedAccount) => void

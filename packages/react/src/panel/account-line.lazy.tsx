@@ -2,7 +2,7 @@
 import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { useKit } from '../hooks.ts'
+import { isUsable, useAccount, useAgentAccounts, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
 import { SubjectContext } from '../parts/context.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
@@ -48,6 +48,34 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
         </>
       )}
     </>
+  )
+}
+
+interface AgentSwitchProps {
+  provider: Provider
+  /** The agent's id. */
+  agent: string
+}
+
+/** Whether an agent uses what is connected at a provider. Renders nothing where nothing can be used. */
+export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps) {
+  const messages = useMessages()
+  const account = useAccount(id)
+  const { providers, setIncluded } = useAgentAccounts(agent)
+  if (!account || !isUsable(account)) return null
+  const label = messages.inChat(name)
+  return (
+    // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
+    <input
+      type="checkbox"
+      role="switch"
+      className="latchkey-switch"
+      data-slot="switch"
+      aria-label={label}
+      title={label}
+      checked={providers.some((one) => one.id === id && one.included)}
+      onChange={(event) => setIncluded(id, event.currentTarget.checked)}
+    />
   )
 }
 

@@ -25,6 +25,8 @@ export interface AccountRowProps {
   heading: (name: ReactNode) => ReactNode
   /** What a connect under way has in place of line and action. */
   busy: ReactNode
+  /** Whether an agent uses it. */
+  use: ReactNode
   card: RefObject<HTMLElement | null>
   onStart: (intent: ConnectIntent) => void
   onLeave: (account: ConnectedAccount) => void
@@ -34,7 +36,7 @@ export interface AccountRowProps {
 
 /** One account: who it is, how it is, the one thing to do about it, and a menu with the rest. */
 export function AccountRow(props: AccountRowProps) {
-  const { provider, account, others, isDefault, heading, busy, card, onStart, onLeave, onAdd } = props
+  const { provider, account, others, isDefault, heading, busy, use, card, onStart, onLeave, onAdd } = props
   const { name } = provider
   const messages = useFirstMessages()
   const { client, icons } = useKit()
@@ -126,6 +128,7 @@ export function AccountRow(props: AccountRowProps) {
             )}
           </>
         )}
+        {!busy && use}
         {!busy && (
           <MoreButton
             ref={trigger}
@@ -161,7 +164,7 @@ export function AccountRow(props: AccountRowProps) {
           instead={
             <details>
               <summary className="latchkey-button" data-kind="secondary" data-size="small">
-                {messages.disconnectTitle(name, account.label)}
+                {messages.disconnect(name, account.label)}
               </summary>
               <SmallButton
                 kind="danger"

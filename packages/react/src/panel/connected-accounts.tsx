@@ -8,13 +8,11 @@ import {
   useEffect,
   useId,
   useMemo,
-  useRef,
   useState,
 } from 'react'
 import { useLatchkey, useProviders, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
-import { Button, classes, MoreButton } from '../ui/button.tsx'
-import { firstStop } from '../ui/focus.ts'
+import { classes } from '../ui/button.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { Card } from './account-card.tsx'
@@ -23,8 +21,8 @@ import type { ProviderSearchProps } from './provider-search.lazy.tsx'
 
 const useSearch = /* @__PURE__ */ later(() => import('./provider-search.lazy.tsx'), 'ProviderSearch')
 const useNotPersistent = /* @__PURE__ */ later(() => import('./not-persistent.lazy.tsx'), 'NotPersistent')
-const useDisconnectAll = /* @__PURE__ */ later(() => import('./disconnect-all.lazy.tsx'), 'DisconnectAll')
-const useInfo = /* @__PURE__ */ later(() => import('./custody-info.lazy.tsx'), 'CustodyInfo')
+const useHeadingMenu = /* @__PURE__ */ later(() => import('./heading-menu.lazy.tsx'), 'HeadingMenu', true)
+const useStatement = /* @__PURE__ */ later(() => import('./custody-statement.lazy.tsx'), 'CustodyStatement', true)
 
 /** More providers than this do not fit on a screen: from here on a panel has a search box and groups by itself. */
 const MANY = 8
@@ -48,6 +46,8 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
   density?: 'comfortable' | 'compact'
   /** A box to find a provider, or the person connected there, by name. @default with more than 8 providers */
   search?: boolean
+  /** An agent's id: each card has a switch then, whether this agent uses what is connected. See `useAgentAccounts`. */
+  agent?: string
   /** Providers with accounts first, under headings. @default with more than 8 providers, not when inline */
   groups?: boolean
   /** What is searched for. */
@@ -63,7 +63,7 @@ export type ConnectedAccountsProps = Omit<ComponentPropsWithoutRef<'section'>, '
  */
 export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, ConnectedAccountsProps>(
   function ConnectedAccounts(
-    { title, description, layout = 'list', density, search, groups, className, ...others },
+    { title, description, layout = 'list', density, agent, search, groups, className, ...others },
     ref,
   ) {
     const { query, defaultQuery, onQueryChange, ...props } = others
@@ -143,6 +143,7 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
                           provider={provider}
                           layout={inline ? 'inline' : 'card'}
                           headingLevel={title ? 4 : 3}
+                          agent={agent}
                           epoch={epoch}
                         />
                       </li>
@@ -163,8 +164,6 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
 /** Keeps the box's place until its code is there, so that nothing moves. */
 function SearchPlace(props: ProviderSearchProps) {
   const [Search] = useSearch(true)
-  const { onFound } = props
-  useEffect(() => () => onFound(undefined), [onFound])
   return <div className="latchkey-search-place">{Search && <Search {...props} />}</div>
 }
 
@@ -208,75 +207,28 @@ interface TopProps {
   onLeft: () => void
 }
 
-/** The panel's heading, a menu with the way out of everything at once, and what came of it. */
+/** The panel's heading and, with several accounts, its menu. */
 function Top({ children, onLeft }: TopProps) {
-  const messages = useFirstMessages()
   const several = useSnapshot(({ accounts }) => Object.keys(accounts).length > 1)
-  const [DisconnectAll, loadDisconnectAll] = useDisconnectAll()
-  const [open, setOpen] = useState<boolean>()
-  const trigger = useRef<HTMLButtonElement>(null)
-  const top = useRef<HTMLDivElement>(null)
+  const [Menu] = useHeadingMenu(several)
   return (
-    <>
-      <div ref={top} className="latchkey-top">
-        {children}
-        {several && (
-          <MoreButton
-            ref={trigger}
-            aria-label={messages.moreShort}
-            aria-haspopup="menu"
-            aria-expanded={open === true}
-            onIntent={loadDisconnectAll}
-            onClick={() => setOpen(!open)}
-          />
-        )}
-      </div>
-      {open !== undefined && DisconnectAll && (
-        <DisconnectAll
-          open={open}
-          onClose={() => setOpen(false)}
-          trigger={trigger}
-          onLeft={onLeft}
-          onGone={() => (trigger.current ?? firstStop(top.current?.parentElement))?.focus()}
-        />
-      )}
-    </>
+    <div className="latchkey-top">
+      {children}
+      {Menu && <Menu several={several} onLeft={onLeft} />}
+    </div>
   )
 }
 
-/** Where secrets rest. */
+/** Where secrets rest. Its place is kept until its code is there, so that nothing moves. */
 function Foot() {
-  const messages = useFirstMessages()
   const custody = useSnapshot(({ status, persistence, custody }) => {
     if (status === 'loading') return undefined
     return persistence === 'unavailable' ? 'memory' : custody
   })
-  const [Info, loadInfo] = useInfo()
-  const [open, setOpen] = useState(false)
-  const trigger = useRef<HTMLButtonElement>(null)
+  const [Statement] = useStatement(true)
   return (
     <div className="latchkey-foot" data-slot="foot">
-      {custody && (
-        <>
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <path d="M5 7V5a3 3 0 0 1 6 0v2m-7.5 0h9v6.5h-9z" />
-          </svg>
-          <p>{messages.custody[custody]}</p>
-          <Button
-            ref={trigger}
-            className="latchkey-dots"
-            kind="quiet"
-            aria-label={messages.custodyMore}
-            aria-haspopup="dialog"
-            aria-expanded={open}
-            onIntent={loadInfo}
-            onClick={() => setOpen(!open)}
-          >
-            <i aria-hidden="true">i</i>
-          </Button>
-          {open && Info && <Info custody={custody} trigger={trigger} onClose={() => setOpen(false)} />}
-        </>
-      )}
+      {custody && Statement && <Statement custody={custody} />}
     </div>
   )
 }

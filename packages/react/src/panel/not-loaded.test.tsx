@@ -38,7 +38,7 @@ test('M2: a menu that cannot be loaded says so in its card, and disconnects all 
   expect(alert.textContent).toContain("couldn't be loaded")
   expect(screen.getByRole('button', { name: 'Reload' })).toBeTruthy()
   const disconnect = vi.spyOn(client, 'disconnect')
-  await userEvent.click(screen.getByText('Disconnect octocat from GitHub?'))
+  await userEvent.click(screen.getByText('Disconnect GitHub (octocat)'))
   expect(disconnect).not.toHaveBeenCalled()
   await userEvent.click(screen.getByRole('button', { name: 'Disconnect GitHub' }))
   expect(disconnect).toHaveBeenCalledExactlyOnceWith('github.octocat')
@@ -60,7 +60,7 @@ test('M2: if the code that disconnects is missing too, the card says that, and t
   const client = show(fakeAccount())
   vi.spyOn(client, 'disconnect').mockImplementation(() => Promise.reject<DisconnectReceipt>(gone))
   await userEvent.click(screen.getByRole('button', { name: 'More options for GitHub' }))
-  await userEvent.click(await screen.findByText('Disconnect octocat from GitHub?'))
+  await userEvent.click(await screen.findByText('Disconnect GitHub (octocat)'))
   const before = screen.getAllByRole('alert').length
   await userEvent.click(screen.getByRole('button', { name: 'Disconnect GitHub' }))
   await waitFor(() => expect(screen.getAllByRole('alert')).toHaveLength(before + 1))

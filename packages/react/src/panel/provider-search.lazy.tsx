@@ -55,6 +55,8 @@ export function ProviderSearch(props: ProviderSearchProps) {
     const rest = setTimeout(() => announce(messages.spoken.found(found.size)), 400)
     return () => clearTimeout(rest)
   }, [found, onFound, announce, messages])
+  // Without the box all cards are there.
+  useEffect(() => () => onFound(undefined), [onFound])
   const clear = () => {
     setQuery('')
     box.current?.focus()

@@ -37,8 +37,8 @@ export const Button = /* @__PURE__ */ forwardRef<HTMLButtonElement, ButtonProps>
 export const MoreButton = /* @__PURE__ */ forwardRef<HTMLButtonElement, ButtonProps>(function MoreButton(props, ref) {
   return (
     <Button {...props} ref={ref} className="latchkey-dots" data-slot="more" kind="quiet">
-      <svg viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">
-        <path d="M3 6.6a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8m5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8" />
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <path d="M3 8h0m5 0h0m5 0h0" />
       </svg>
     </Button>
   )

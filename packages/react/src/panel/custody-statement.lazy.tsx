@@ -1,0 +1,37 @@
+'use client'
+import type { Custody } from '@latchkey/core'
+import { useRef, useState } from 'react'
+import { later } from '../later.tsx'
+import { Button } from '../ui/button.tsx'
+import { useFirstMessages } from '../use-first-messages.ts'
+
+const useInfo = /* @__PURE__ */ later(() => import('./custody-info.lazy.tsx'), 'CustodyInfo')
+
+/** One line that says where secrets rest, and the button that says what this means. Loaded once the page is painted. */
+export function CustodyStatement({ custody }: { custody: Custody }) {
+  const messages = useFirstMessages()
+  const [Info, loadInfo] = useInfo()
+  const [open, setOpen] = useState(false)
+  const trigger = useRef<HTMLButtonElement>(null)
+  return (
+    <>
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <path d="M5 7V5a3 3 0 0 1 6 0v2m-7.5 0h9v6.5h-9z" />
+      </svg>
+      <p>{messages.custody[custody]}</p>
+      <Button
+        ref={trigger}
+        className="latchkey-dots"
+        kind="quiet"
+        aria-label={messages.custodyMore}
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        onIntent={loadInfo}
+        onClick={() => setOpen(!open)}
+      >
+        <i aria-hidden="true">i</i>
+      </Button>
+      {open && Info && <Info custody={custody} trigger={trigger} onClose={() => setOpen(false)} />}
+    </>
+  )
+}
