@@ -131,10 +131,10 @@ function Row({ provider, included, onIncluded }: RowProps) {
         <span className="latchkey-account-label">{words}</span>
       ) : (
         <label className="latchkey-account-label">
-          {/* biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked. */}
           <input
             type="checkbox"
-            role="switch"
+            // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
+            role=\"switch\"
             className="latchkey-switch"
             checked={included}
             onChange={(event) => onIncluded?.(event.currentTarget.checked)}

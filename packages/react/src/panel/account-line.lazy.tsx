@@ -65,10 +65,10 @@ export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps)
   if (!account || !isUsable(account)) return null
   const label = messages.inChat(name)
   return (
-    // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
     <input
       type="checkbox"
-      role="switch"
+      // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
+      role=\"switch\"
       className="latchkey-switch"
       data-slot="switch"
       aria-label={label}
