@@ -134,7 +134,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
           <input
             type="checkbox"
             // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
-            role=\"switch\"
+            role="switch"
             className="latchkey-switch"
             checked={included}
             onChange={(event) => onIncluded?.(event.currentTarget.checked)}

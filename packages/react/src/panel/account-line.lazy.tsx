@@ -68,7 +68,7 @@ export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps)
     <input
       type="checkbox"
       // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
-      role=\"switch\"
+      role="switch"
       className="latchkey-switch"
       data-slot="switch"
       aria-label={label}
