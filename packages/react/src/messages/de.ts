@@ -46,7 +46,7 @@ const onIntent = {
   fieldJson: (label: string) => `Bei „${label}“ fehlt etwas. Fügen Sie alles ein, von der ersten { bis zur letzten }.`,
   fieldJsonHint: 'Fügen Sie alles ein, oder ziehen Sie die Datei hierher.',
   rotateShort: 'Schlüssel ersetzen',
-  rotate: (name: string, account?: string) => `Schlüssel für ${named(name, account)} ersetzen`,
+  rotate: (name: string, account?: string) => `Schlüssel ersetzen: ${named(name, account)}`,
   rotateForm: (name: string, account: string) => `${name}-Schlüssel für ${account} ersetzen`,
   rotateHint: (account: string) => `Der Schlüssel für ${account} gilt weiter, bis der neue geprüft ist.`,
   rotateUnchecked: (name: string) =>

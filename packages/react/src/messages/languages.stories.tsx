@@ -1,3 +1,7 @@
+import { oauth } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
+import { gmail } from '@latchkey/core/providers/gmail'
+import { kaggle } from '@latchkey/core/providers/kaggle'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, screen, userEvent, waitFor, within } from 'storybook/test'
 import { ConnectedAccounts } from '../panel/connected-accounts.tsx'
@@ -92,3 +96,67 @@ const inLanguage = (messages: Messages): Story => ({
 export const French: Story = inLanguage(french)
 export const Spanish: Story = inLanguage(spanish)
 export const Japanese: Story = inLanguage(japanese)
+
+const service = (name: string) =>
+  oauth({
+    id: name.toLowerCase(),
+    name,
+    issuer: 'https://login.example',
+    authorizationEndpoint: 'https://login.example/authorize',
+    tokenEndpoint: 'https://login.example/token',
+    apiBaseUrl: 'https://api.example',
+  })
+
+const catalogues: Record<string, MessageOverrides> = { english: {}, german, arabic, spanish, french, japanese }
+const sendsToo = [...gmail().scopes, 'https://www.googleapis.com/auth/gmail.send']
+
+/** Rows are as high as they promise in every language, in a wide panel and in one of 400 px. */
+export const RowHeights: Story = {
+  loaders: [
+    () => ({
+      client: createFakeClient({
+        providers: [github(), gmail(), kaggle(), service('Linear'), service('Slack')],
+        accounts: [
+          fakeAccount({ label: 'octocat', status: 'needs-reconnect', reason: 'revoked' }),
+          fakeAccount({ provider: 'gmail', username: 'ada@example.com', label: 'ada@example.com', scopes: sendsToo }),
+          fakeAccount({ provider: 'kaggle', username: 'adalovelace', label: 'adalovelace', status: 'paused' }),
+          fakeAccount({
+            provider: 'linear',
+            label: 'grace',
+            status: 'expiring',
+            renewable: false,
+            expiresAt: Date.now() + 4 * 60_000,
+          }),
+        ],
+      }),
+    }),
+  ],
+  render: (_args, { loaded }) => (
+    <>
+      {Object.entries(catalogues).flatMap(([language, messages]) =>
+        ([640, 400] as const).flatMap((width) =>
+          (['comfortable', 'compact'] as const).map((density) => (
+            <div key={`${language} ${width} ${density}`} style={{ inlineSize: width, padding: 8 }}>
+              <LatchkeyProvider client={loaded.client} messages={messages}>
+                <ConnectedAccounts title={`${language} ${width} ${density}`} density={density} agent="assistant" />
+              </LatchkeyProvider>
+            </div>
+          )),
+        ),
+      )}
+    </>
+  ),
+  play: async ({ canvas }) => {
+    const panels = canvas.getAllByRole('region')
+    await waitFor(() => expect(panels.every((panel) => within(panel).queryAllByRole('switch').length === 1)).toBe(true))
+    const seen = panels.map((panel) => {
+      const name = within(panel).getByRole('heading', { level: 2 }).textContent ?? ''
+      const heights = within(panel)
+        .getAllByRole('article')
+        .map((card) => card.getBoundingClientRect().height)
+      const height = name.endsWith('compact') ? 48 : 64
+      return [`${name}: ${heights}`, `${name}: ${heights.map(() => height)}`] as const
+    })
+    await expect(seen.map(([was]) => was)).toEqual(seen.map(([, promised]) => promised))
+  },
+}

@@ -47,6 +47,16 @@ describe.each([
     expect(Intl.getCanonicalLocales(catalogue.locale)).toEqual([catalogue.locale])
   })
 
+  // What a person reads on a button is what they say to it.
+  test('M11: a name of a button has the word that is on it', () => {
+    const short = Object.keys(said).filter((key) => key.endsWith('Short') && said[key.slice(0, -5)])
+    expect(short.length).toBeGreaterThan(10)
+    // axe's rule: letters in any case, without punctuation.
+    const plain = (text = '') => text.toLowerCase().replace(/[^\p{L}\p{N}\p{M}]+/gu, ' ')
+    const wrong = short.filter((key) => !plain(said[key.slice(0, -5)]).includes(plain(said[key]).trim()))
+    expect(wrong.map((key) => `${key}: ${said[key]} / ${said[key.slice(0, -5)]}`)).toEqual([])
+  })
+
   test('has no English sentence, and uses the same names', () => {
     for (const [key, sentence] of Object.entries(inEnglish)) {
       // A sentence of names only is the same in every language.

@@ -2,7 +2,7 @@
 import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { isUsable, useAccount, useAgentAccounts, useKit } from '../hooks.ts'
+import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
 import { SubjectContext } from '../parts/context.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
@@ -57,12 +57,12 @@ interface AgentSwitchProps {
   agent: string
 }
 
-/** Whether an agent uses what is connected at a provider. Renders nothing where nothing can be used. */
+/** Whether an agent uses what is connected at a provider. Renders nothing where the row has something else to do. */
 export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps) {
   const messages = useMessages()
   const account = useAccount(id)
   const { providers, setIncluded } = useAgentAccounts(agent)
-  if (!account || !isUsable(account)) return null
+  if (account?.status !== 'connected' || account.missingScopes.length > 0) return null
   const label = messages.inChat(name)
   return (
     <input
