@@ -53,7 +53,11 @@ export function kaggle(options: KaggleOptions = {}): ApiKeyProvider<'kaggle'> {
     envNames: ['KAGGLE_TOKEN'],
     fields: [
       { name: 'key', label: 'Kaggle API key', secret: true },
-      { name: 'username', label: 'Kaggle username' },
+      {
+        name: 'username',
+        label: 'Kaggle username',
+        help: 'This looks like an older Kaggle key. Older keys also need your username.',
+      },
     ],
     schemes,
     keyUrl: 'https://www.kaggle.com/settings/account',

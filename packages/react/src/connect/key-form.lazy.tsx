@@ -78,10 +78,17 @@ function useVerify(form: RefObject<HTMLFormElement | null>, provider: ApiKeyProv
     })
 }
 
+/** The provider with what its form says in the reader's language. */
+function inWords(messages: Messages, provider: ApiKeyProvider): ApiKeyProvider {
+  const { fields, cautions = provider.cautions } = messages.providers[provider.id] ?? {}
+  return { ...provider, cautions, fields: provider.fields.map((field) => ({ ...field, ...fields?.[field.name] })) }
+}
+
 /** The form itself; see {@link ApiKeyFormProps}. */
-export function KeyForm({ provider, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
+export function KeyForm({ provider: given, accountId, id, focusOnMount, onConnected, onCancel }: ApiKeyFormProps) {
   const { client } = useKit()
   const messages = useMessages()
+  const provider = inWords(messages, given)
   // As it was when the form was opened: what becomes of it meanwhile, its card shows.
   const [account] = useState(() => client.getSnapshot().accounts[accountId ?? ''])
   const form = useRef<HTMLFormElement>(null)

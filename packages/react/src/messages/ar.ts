@@ -114,7 +114,21 @@ export const arabic: Messages = {
         [`${GOOGLE}gmail.modify`]: 'تعديل البريد',
       },
     },
-    kaggle: { description: 'مجموعات البيانات والدفاتر والمسابقات' },
+    kaggle: {
+      description: 'مجموعات البيانات والدفاتر والمسابقات',
+      fields: {
+        key: { label: 'مفتاح Kaggle' },
+        username: {
+          label: 'اسم المستخدم في Kaggle',
+          help: 'يبدو هذا مفتاحًا قديمًا من Kaggle. المفاتيح القديمة تحتاج أيضًا إلى اسم المستخدم.',
+        },
+      },
+      cautions: [
+        'يمنح المفتاح وصولًا كاملًا إلى حسابك في Kaggle.',
+        'لا تحفظه في مستودع ولا تشاركه مع أحد.',
+        'يمكنك إبطاله أو تجديده في أي وقت من إعدادات Kaggle.',
+      ],
+    },
   },
   ...onIntent,
   status: {
@@ -203,6 +217,7 @@ export const arabic: Messages = {
   disconnectShort: 'فصل',
   disconnect: (name, account) => `فصل ${named(name, account)}`,
   disconnectAll: 'فصل الكل',
+  offlineNote: 'أنت غير متصل بالإنترنت. ستعمل حساباتك من جديد عند عودة الاتصال.',
   inChat: (name) => `استخدام ${name} في المحادثة`,
   pauseShort: 'إيقاف مؤقت',
   pause: (name, account) => `إيقاف مؤقت: ${named(name, account)}`,

@@ -113,7 +113,21 @@ export const german: Messages = {
         [`${GOOGLE}gmail.modify`]: 'E-Mails ändern',
       },
     },
-    kaggle: { description: 'Datensätze, Notebooks und Wettbewerbe' },
+    kaggle: {
+      description: 'Datensätze, Notebooks und Wettbewerbe',
+      fields: {
+        key: { label: 'Kaggle-API-Schlüssel' },
+        username: {
+          label: 'Kaggle-Benutzername',
+          help: 'Das sieht nach einem älteren Kaggle-Schlüssel aus. Ältere Schlüssel brauchen auch Ihren Benutzernamen.',
+        },
+      },
+      cautions: [
+        'Ein Schlüssel gibt vollen Zugriff auf Ihr Kaggle-Konto.',
+        'Speichern Sie ihn nie in einem Repository, und geben Sie ihn nicht weiter.',
+        'Sie können ihn jederzeit in Ihren Kaggle-Einstellungen widerrufen oder erneuern.',
+      ],
+    },
   },
   ...onIntent,
   status: {
@@ -202,6 +216,7 @@ export const german: Messages = {
   disconnectShort: 'Trennen',
   disconnect: (name, account) => `${named(name, account)} trennen`,
   disconnectAll: 'Alle trennen',
+  offlineNote: 'Sie sind offline. Ihre Konten funktionieren wieder, sobald Sie online sind.',
   inChat: (name) => `${name} im Chat verwenden`,
   pauseShort: 'Anhalten',
   pause: (name, account) => `${named(name, account)} anhalten`,

@@ -116,6 +116,8 @@ export const laterEnglish = {
   noMatch: (query: string) => `No results for “${query}”.`,
   sameAccount: (name: string, account: string) =>
     `${account} is already connected. To add a different account, switch ${name} accounts first.`,
+  /** In place of where accounts are stored. */
+  offlineNote: "You're offline. Your accounts work again when you're back online.",
   /** The switch of a row. */
   inChat: (name: string) => `Use ${name} in chat`,
   pauseShort: 'Pause',

@@ -28,6 +28,10 @@ interface ProviderWords {
   scopes?: Readonly<Record<string, string>>
   /** The same in a few small words, to follow `can`: "send email". */
   short?: Readonly<Record<string, string>>
+  /** The fields of its key form: what each is called, and the line below it. */
+  fields?: Readonly<Record<string, { label?: string; help?: string }>>
+  /** What to know about its keys. */
+  cautions?: readonly string[]
 }
 
 /** A provider's name. If it has several accounts, also the account's. */

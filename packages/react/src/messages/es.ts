@@ -55,7 +55,21 @@ export const spanish: Messages = {
         [`${GOOGLE}gmail.modify`]: 'modificar correos',
       },
     },
-    kaggle: { description: 'Conjuntos de datos, notebooks y competiciones' },
+    kaggle: {
+      description: 'Conjuntos de datos, notebooks y competiciones',
+      fields: {
+        key: { label: 'Clave de API de Kaggle' },
+        username: {
+          label: 'Nombre de usuario de Kaggle',
+          help: 'Parece una clave antigua de Kaggle. Las claves antiguas también necesitan tu nombre de usuario.',
+        },
+      },
+      cautions: [
+        'Una clave da acceso completo a tu cuenta de Kaggle.',
+        'No la guardes nunca en un repositorio ni la compartas.',
+        'Puedes revocarla o renovarla en cualquier momento en los ajustes de Kaggle.',
+      ],
+    },
   },
   status: {
     loading: 'Cargando',
@@ -144,6 +158,7 @@ export const spanish: Messages = {
   disconnectShort: 'Desconectar',
   disconnect: (name, account) => `Desconectar ${named(name, account)}`,
   disconnectAll: 'Desconectar todas',
+  offlineNote: 'No tienes conexión. Tus cuentas volverán a funcionar cuando la recuperes.',
   inChat: (name) => `Usar ${name} en el chat`,
   pauseShort: 'Pausar',
   pause: (name, account) => `Pausar ${named(name, account)}`,

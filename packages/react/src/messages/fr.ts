@@ -55,7 +55,21 @@ export const french: Messages = {
         [`${GOOGLE}gmail.modify`]: 'modifier des e-mails',
       },
     },
-    kaggle: { description: 'Jeux de données, notebooks et compétitions' },
+    kaggle: {
+      description: 'Jeux de données, notebooks et compétitions',
+      fields: {
+        key: { label: 'Clé d’API Kaggle' },
+        username: {
+          label: 'Nom d’utilisateur Kaggle',
+          help: 'Cette clé Kaggle semble ancienne. Les anciennes clés demandent aussi votre nom d’utilisateur.',
+        },
+      },
+      cautions: [
+        'Une clé donne un accès complet à votre compte Kaggle.',
+        'Ne l’enregistrez jamais dans un dépôt et ne la partagez pas.',
+        'Vous pouvez la révoquer ou la renouveler à tout moment dans les paramètres de Kaggle.',
+      ],
+    },
   },
   status: {
     loading: 'Chargement',
@@ -146,6 +160,7 @@ export const french: Messages = {
   disconnectShort: 'Déconnecter',
   disconnect: (name, account) => `Déconnecter ${named(name, account)}`,
   disconnectAll: 'Tout déconnecter',
+  offlineNote: 'Vous êtes hors ligne. Vos comptes fonctionneront à nouveau dès que vous serez en ligne.',
   inChat: (name) => `Utiliser ${name} dans la conversation`,
   pauseShort: 'Mettre en pause',
   pause: (name, account) => `Mettre en pause ${named(name, account)}`,

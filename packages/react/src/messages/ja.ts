@@ -55,7 +55,21 @@ export const japanese: Messages = {
         [`${GOOGLE}gmail.modify`]: 'メールの変更',
       },
     },
-    kaggle: { description: 'データセット、ノートブック、コンペティション' },
+    kaggle: {
+      description: 'データセット、ノートブック、コンペティション',
+      fields: {
+        key: { label: 'KaggleのAPIキー' },
+        username: {
+          label: 'Kaggleのユーザー名',
+          help: '以前の形式のKaggleキーのようです。以前の形式のキーにはユーザー名も必要です。',
+        },
+      },
+      cautions: [
+        'キーがあれば、Kaggleアカウントのすべてを操作できます。',
+        'リポジトリに保存したり、人に渡したりしないでください。',
+        'Kaggleの設定でいつでも無効にしたり、作り直したりできます。',
+      ],
+    },
   },
   status: {
     loading: '読み込み中',
@@ -143,6 +157,7 @@ export const japanese: Messages = {
   disconnectShort: '接続を解除',
   disconnect: (name, account) => `${named(name, account)} の接続を解除`,
   disconnectAll: 'すべての接続を解除',
+  offlineNote: 'オフラインです。オンラインに戻ると、アカウントをまた使えます。',
   inChat: (name) => `チャットで${name}を使う`,
   pauseShort: '一時停止',
   pause: (name, account) => `${named(name, account)} を一時停止`,

@@ -6,6 +6,7 @@ import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
 import { SubjectContext } from '../parts/context.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
+import { useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 import { abilitiesOf } from './abilities.ts'
 
@@ -49,6 +50,14 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
       )}
     </>
   )
+}
+
+/** In the panel's foot while the browser is offline. */
+export function OfflineNote() {
+  const { offlineNote } = useMessages()
+  const announce = useAnnounce()
+  useEffect(() => announce(offlineNote), [announce, offlineNote])
+  return <p>{offlineNote}</p>
 }
 
 interface AgentSwitchProps {
