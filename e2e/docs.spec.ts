@@ -56,7 +56,7 @@ test('every prop of a component is explained on its page', async ({ page, book }
   })
   const props = new Map(stories.map((story) => [story.title, story.props]))
   // Tables that are made from the sources are not empty.
-  expect(props.get('Components/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
+  expect(props.get('Components/Panel/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['title', 'description']),
   )
   const unexplained = [...props].flatMap(([title, all]) =>
