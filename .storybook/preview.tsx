@@ -28,10 +28,14 @@ function withDefaults<Types extends ArgTypes>(argTypes: Types, component: unknow
     __docgenInfo?: { props?: Record<string, { description?: string }> }
   }
   const entries = Object.entries(argTypes).map(([name, argType]) => {
-    const [, summary] = /@default\s+`?([^`]+?)`?\s*$/.exec(info?.props?.[name]?.description ?? '') ?? []
-    const { table } = argType
-    if (!summary || table?.defaultValue) return [name, argType]
-    return [name, { ...argType, table: { ...table, defaultValue: { summary: summary.replace(/\s+/g, ' ') } } }]
+    const [, summary] = /@default\s+([\s\S]+)/.exec(info?.props?.[name]?.description ?? '') ?? []
+    if (!summary) return [name, argType]
+    const { table, description } = argType
+    const defaultValue = table?.defaultValue ?? { summary: summary.replaceAll('`', '').replace(/\s+/g, ' ').trim() }
+    return [
+      name,
+      { ...argType, description: description?.replace(/\s*@default[\s\S]*/, ''), table: { ...table, defaultValue } },
+    ]
   })
   return Object.fromEntries(entries) as Types
 }
@@ -63,7 +67,7 @@ export default {
       container: Page,
       page: ComponentPage,
       source: { type: 'code', transform: storySource, language: 'tsx' },
-      toc: { headingSelector: 'h2, h3', title: 'On this page' },
+      toc: { headingSelector: 'h2, h3', ignoreSelector: '.sb-unstyled *, .docs-story *', title: 'On this page' },
     },
     layout: 'padded',
     options: {

@@ -5,16 +5,30 @@ import { docOf, sources, Text } from './generated.tsx'
 import { Sample } from './sample.tsx'
 import { example, fileName } from './usage.ts'
 
-/** The declaration of a hook as it is in the code, without its body, and the interfaces that it names. */
+const core = import.meta.glob<string>(
+  '../../packages/core/src/{client,engine,identities,snapshot,accounts/tokens}.ts',
+  { query: '?raw', import: 'default', eager: true },
+)
+/** Longer ones are read in the editor. */
+const MOST_LINES = 90
+
+/** The declaration of a hook as it is in the code, without its body, and those of the types that it names. */
 function declarationOf(hook: string): string {
-  const all = Object.values(sources)
-  const find = (pattern: RegExp) => all.map((source) => pattern.exec(source)?.[1]).find(Boolean)
-  const signature = find(new RegExp(`export (function ${hook}\\([\\s\\S]*?\\)(?:: [^{]+?)?) \\{\\n`))
-  if (!signature) throw new Error(`No file under packages/react/src exports ${hook}.`)
-  const named = [...signature.matchAll(/\bUse\w+/g)]
-    .map(([name]) => find(new RegExp(`export (interface ${name} \\{[\\s\\S]*?\\n\\})`)))
-    .filter((one) => one !== undefined)
-  return [signature, ...named].join('\n\n')
+  const all = [...Object.values(sources), ...Object.values(core)]
+  const find = (pattern: RegExp) => all.map((source) => pattern.exec(source)?.[0]).find(Boolean)
+  const comment = String.raw`(?:/\*\*(?:(?!\*/)[\s\S])*\*/\n)?`
+  const declared = find(new RegExp(`${comment}export function ${hook}\\([\\s\\S]*?\\)(?:: [^{]+?)?(?= \\{\\n)`))
+  if (!declared) throw new Error(`No file under packages/react/src exports ${hook}.`)
+  const signature = declared.replace(/[\s\S]*\*\//, '')
+  const types = [...new Set(signature.match(/\b[A-Z]\w+/g))]
+    .map((name) =>
+      find(new RegExp(`${comment}export (?:interface ${name}\\b[^{]*\\{[\\s\\S]*?\\n\\}|type ${name}\\b.*)`)),
+    )
+    .filter((one) => one !== undefined && one.split('\n').length < MOST_LINES)
+  return [declared, ...types]
+    .join('\n\n')
+    .replaceAll('export ', '')
+    .replace(/\{@link (\w+)\}/g, '$1')
 }
 
 interface HookProps {
@@ -48,7 +62,7 @@ function Live({ children }: { children: ReactNode }) {
     })
   }, [])
   return (
-    <figure className="docs-live">
+    <figure className="docs-live sb-unstyled">
       <figcaption>It runs here, with two accounts of a fake client:</figcaption>
       <div>
         <LatchkeyProvider client={client}>{children}</LatchkeyProvider>

@@ -28,7 +28,7 @@ const meta = {
   parameters: {
     controls: { disable: false },
     // A dialog covers its page, so on the page of documentation each has a frame.
-    docs: { story: { inline: false, height: '520' } },
+    docs: { frame: 520 },
   },
   loaders: [() => ({ client: createFakeClient() })],
   render: (args, { loaded }) => (

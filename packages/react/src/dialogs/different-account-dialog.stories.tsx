@@ -19,7 +19,7 @@ const meta = {
   parameters: {
     controls: { disable: false },
     // A dialog covers its page, so on the page of documentation each has a frame.
-    docs: { story: { inline: false, height: '340' } },
+    docs: { frame: 340 },
     fake: {
       accounts: [octocat],
       states: {

@@ -22,7 +22,7 @@ const meta = {
     controls: { disable: false },
     fake: { accounts: [fakeAccount()] },
     // A dialog covers its page, so on the page of documentation each has a frame.
-    docs: { story: { inline: false, height: '320' } },
+    docs: { frame: 320 },
   },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
@@ -34,6 +34,13 @@ const meta = {
 
 export default meta
 type Story = StoryObj<typeof meta>
+
+/** A dialog takes clicks once it is laid out. */
+const disconnect = async () => {
+  const button = await screen.findByRole('button', { name: 'Disconnect' })
+  await waitFor(() => expect(getComputedStyle(button).pointerEvents).not.toBe('none'))
+  await userEvent.click(button)
+}
 
 const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
 
@@ -71,7 +78,7 @@ export const Cancelled: Story = {
 export const Revoked: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await disconnect()
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
     await waitFor(() => expect(receipt.getByText('Access to GitHub revoked.')).toBeVisible())
   },
@@ -109,7 +116,7 @@ export const RemovedOnly: Story = {
   },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await disconnect()
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
     await waitFor(() =>
       expect(receipt.getByText(/^Disconnected here, but access to GitHub couldn't be revoked/)).toBeVisible(),
