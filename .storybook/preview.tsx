@@ -46,6 +46,8 @@ export default {
     await Promise.all(Object.values(later).map((load) => load()))
   },
   tags: ['autodocs'],
+  // Its hundred parts are named in 100 kB of CSS.
+  loaders: [({ title }) => title.endsWith('/Languages') && import('@fontsource-variable/noto-sans-jp/index.css')],
   argTypesEnhancers: [({ argTypes, component }) => withDefaults(argTypes, component)],
   // M7: what visitors see is there, and in the state that its name says.
   async afterEach({ canvasElement, name, parameters, tags }) {

@@ -87,6 +87,7 @@ export const Disconnected: Story = {
   },
 }
 
+/** Accounts are being read. */
 export const Loading: Story = {
   parameters: { fake: { status: 'loading' } },
   play: async ({ canvas }) => {
@@ -96,31 +97,37 @@ export const Loading: Story = {
   },
 }
 
+/** Who is connected. */
 export const Connected: Story = {
   parameters: account({}),
   play: reads('Connected as octocat', 'More options for GitHub'),
 }
 
+/** Access has ended, and cannot be renewed. */
 export const Expired: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'expired' }),
   play: reads('Access has expired', 'Reconnect GitHub'),
 }
 
+/** The person took access back on the provider's site. */
 export const Revoked: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'revoked' }),
   play: reads('Access was revoked', 'Reconnect GitHub'),
 }
 
+/** The provider no longer takes the token. */
 export const TokenRefused: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'invalid_token' }),
   play: reads('GitHub signed this app out', 'Reconnect GitHub'),
 }
 
+/** The browser lost the key of what it stored. */
 export const SecretUnreadable: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'secret_unavailable' }),
   play: reads("The saved sign-in can't be read anymore", 'Reconnect GitHub'),
 }
 
+/** A key that is not checked yet. */
 export const Unverified: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [{ ...kaggler, reason: 'unverified' }] } },
@@ -430,6 +437,7 @@ export const LinkCopied: Story = {
   },
 }
 
+/** The link could not be made. */
 export const LinkNotCopied: Story = {
   tags: ['!autodocs'],
   parameters: LinkCopied.parameters,
@@ -528,6 +536,7 @@ export const AddingTheSameThenDisconnecting: Story = {
   },
 }
 
+/** The form for a second key. */
 export const AddingAnotherKey: Story = {
   tags: ['!autodocs'],
   args: { provider: 'kaggle' },
@@ -644,6 +653,7 @@ export const PausedAndResumed: Story = {
   },
 }
 
+/** The browser is offline. */
 export const Offline: Story = {
   parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
   play: async ({ canvas }) => {
@@ -652,6 +662,7 @@ export const Offline: Story = {
   },
 }
 
+/** Access ends soon. */
 export const Expiring: Story = {
   parameters: {
     fake: { accounts: [{ ...octocat, status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 }] },
@@ -712,6 +723,7 @@ export const Disconnecting: Story = {
   },
 }
 
+/** The receipt: the account was removed here only. */
 export const RemovedButNotRevoked: Story = {
   tags: ['!autodocs'],
   parameters: {
