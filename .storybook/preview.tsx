@@ -47,7 +47,11 @@ export default {
   },
   tags: ['autodocs'],
   // Its hundred parts are named in 100 kB of CSS.
-  loaders: [({ title }) => title.endsWith('/Languages') && import('@fontsource-variable/noto-sans-jp/index.css')],
+  loaders: [
+    async ({ title }) => {
+      if (title.endsWith('/Languages')) await import('@fontsource-variable/noto-sans-jp/index.css')
+    },
+  ],
   argTypesEnhancers: [({ argTypes, component }) => withDefaults(argTypes, component)],
   // M7: what visitors see is there, and in the state that its name says.
   async afterEach({ canvasElement, name, parameters, tags }) {
