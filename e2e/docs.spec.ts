@@ -25,29 +25,30 @@ async function readsWell(page: Page, title: string) {
     expect(code, title).not.toMatch(/\[Circular\]|client=\{\{|LatchkeyProvider\n? *client/)
     expect(code.split('\n').length, `lines of code on ${title}`).toBeLessThan(90)
   }
-  const blank = await page
-    .locator('.docs-state:not(:has(iframe))')
-    .evaluateAll((states) =>
-      states
+  const states = page.locator('.docs-state:not(:has(iframe))')
+  const blank = () =>
+    states.evaluateAll((all) =>
+      all
         .filter((state) => !state.querySelector<HTMLElement>('.docs-story')?.innerText.trim())
         .map((state) => state.querySelector('h3')?.textContent),
     )
   // An icon alone is a state too.
-  expect(blank, title).toEqual(title.endsWith('/ConnectButton') ? ['Icon'] : [])
+  await expect.poll(blank, title).toEqual(title.endsWith('/ConnectButton') ? ['Icon'] : [])
   // What the name says: without its play, as the page shows it.
-  const others = await page.locator('.docs-state:not(:has(iframe))').evaluateAll((states) => {
-    const words = ['Disconnected', 'Loading', 'Connecting', 'Connected', 'Expiring', 'Paused', 'Needs Reconnect']
-    return states.flatMap((state) => {
-      const name = state.querySelector('h3')?.textContent ?? ''
-      const word = words.find((one) => new RegExp(`\\b${one}\\b`).test(name))
-      const shown = state.querySelector<HTMLElement>('.docs-story')
-      if (!word || !shown || shown.innerText.includes('Renders nothing')) return []
-      const isSaid = new RegExp(`\\b${word}\\b`, 'i').test(shown.innerText)
-      const status = word.toLowerCase().replace(' ', '-')
-      return isSaid || shown.querySelector(`[data-status="${status}"]`) ? [] : [name]
+  const others = () =>
+    states.evaluateAll((all) => {
+      const words = ['Disconnected', 'Loading', 'Connecting', 'Connected', 'Expiring', 'Paused', 'Needs Reconnect']
+      return all.flatMap((state) => {
+        const name = state.querySelector('h3')?.textContent ?? ''
+        const word = words.find((one) => new RegExp(`\\b${one}\\b`).test(name))
+        const shown = state.querySelector<HTMLElement>('.docs-story')
+        if (!word || !shown || shown.innerText.includes('Renders nothing')) return []
+        const isSaid = new RegExp(`\\b${word}\\b`, 'i').test(shown.innerText)
+        const status = word.toLowerCase().replace(' ', '-')
+        return isSaid || shown.querySelector(`[data-status="${status}"]`) ? [] : [name]
+      })
     })
-  })
-  expect(others, `states of ${title} that are not what they are called`).toEqual([])
+  await expect.poll(others, `states of ${title} that are not what they are called`).toEqual([])
 }
 
 test('no page scrolls sideways on a phone', async ({ page, book }) => {
