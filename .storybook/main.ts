@@ -9,7 +9,7 @@ if (rooms.length === 0) throw new Error('packages/react/src has no folders: wher
 export default {
   framework: '@storybook/react-vite',
   stories: [
-    './docs/*.mdx',
+    './docs/**/*.mdx',
     { directory: './docs', files: '*.stories.tsx', titlePrefix: 'Components' },
     ...rooms.map((room) => ({ directory: room, files: '*.stories.tsx', titlePrefix: 'Components' })),
   ],

@@ -1,13 +1,44 @@
-import type { Preview } from '@storybook/react-vite'
+import type { ArgTypes, Preview } from '@storybook/react-vite'
 import '@fontsource-variable/inter'
 import '@fontsource-variable/noto-sans-arabic'
-import { configure } from 'storybook/test'
+import { configure, expect } from 'storybook/test'
 import '../packages/react/src/styles.css'
+import { ComponentPage } from './docs/component-page.tsx'
 import { Page } from './docs/page.tsx'
+import { storySource } from './docs/usage.ts'
 import './preview.css'
 
 // A story shows a state, not the loading of its code.
 const later = import.meta.glob('../packages/react/src/**/*.lazy.{ts,tsx}')
+
+/** The statuses that a story can be called after. */
+const STATUSES = {
+  Disconnected: 'disconnected',
+  Loading: 'loading',
+  Connecting: 'connecting',
+  Connected: 'connected',
+  Expiring: 'expiring',
+  Paused: 'paused',
+  'Needs Reconnect': 'needs-reconnect',
+}
+
+/** What a docstring says after `@default`, which Storybook does not read. */
+function withDefaults<Types extends ArgTypes>(argTypes: Types, component: unknown): Types {
+  const { __docgenInfo: info } = (component ?? {}) as {
+    __docgenInfo?: { props?: Record<string, { description?: string }> }
+  }
+  const entries = Object.entries(argTypes).map(([name, argType]) => {
+    const [, summary] = /@default\s+([\s\S]+)/.exec(info?.props?.[name]?.description ?? '') ?? []
+    if (!summary) return [name, argType]
+    const { table, description } = argType
+    const defaultValue = table?.defaultValue ?? { summary: summary.replaceAll('`', '').replace(/\s+/g, ' ').trim() }
+    return [
+      name,
+      { ...argType, description: description?.replace(/\s*@default[\s\S]*/, ''), table: { ...table, defaultValue } },
+    ]
+  })
+  return Object.fromEntries(entries) as Types
+}
 
 export default {
   async beforeAll() {
@@ -15,10 +46,35 @@ export default {
     await Promise.all(Object.values(later).map((load) => load()))
   },
   tags: ['autodocs'],
+  // Its hundred parts are named in 100 kB of CSS.
+  loaders: [
+    async ({ title }) => {
+      if (title.endsWith('/Languages')) await import('@fontsource-variable/noto-sans-jp/index.css')
+    },
+  ],
+  argTypesEnhancers: [({ argTypes, component }) => withDefaults(argTypes, component)],
+  // M7: what visitors see is there, and in the state that its name says.
+  async afterEach({ canvasElement, name, parameters, tags }) {
+    if (!tags.includes('dev')) return
+    const layers = document.querySelectorAll<HTMLElement>('[role=dialog], [role=menu]')
+    const seen = [canvasElement, ...layers].filter(
+      (place) => place.innerText.trim() || place.querySelector('svg, img, [aria-busy]'),
+    )
+    await expect(seen).not.toEqual([])
+    if (parameters.nothing) return
+    const [word, status] = Object.entries(STATUSES).find(([one]) => new RegExp(`\\b${one}\\b`).test(name)) ?? []
+    const isSaid = word && new RegExp(`\\b${word}\\b`, 'i').test(canvasElement.innerText)
+    if (status && !isSaid) await expect(document.querySelector(`[data-status="${status}"]`)).not.toBeNull()
+  },
   parameters: {
     a11y: { test: 'error' },
     controls: { expanded: true, exclude: ['ref', 'key'] },
-    docs: { container: Page, toc: { headingSelector: 'h2', title: 'On this page' } },
+    docs: {
+      container: Page,
+      page: ComponentPage,
+      source: { type: 'code', transform: storySource, language: 'tsx' },
+      toc: { headingSelector: 'h2, h3', ignoreSelector: '.sb-unstyled *, .docs-story *', title: 'On this page' },
+    },
     layout: 'padded',
     options: {
       storySort: {
@@ -30,6 +86,7 @@ export default {
             'Set up',
             ['GitHub', 'Gmail', 'Kaggle'],
             'Theming',
+            'CSS variables',
             'Headless',
             'Agent runtimes',
             'Server',
@@ -38,6 +95,17 @@ export default {
             'Migrating from agent-runtimes',
           ],
           'Components',
+          [
+            'Panel',
+            ['ConnectedAccounts', 'AccountCard', 'MCP servers', 'Languages'],
+            'In chat',
+            ['ConnectPrompt', 'AccountsMenu', 'ConnectButton'],
+            'Dialogs',
+            ['ApiKeyForm', 'ConsentDialog', 'DisconnectDialog', 'DifferentAccountDialog'],
+            'Small parts',
+            ['AccountDetails', 'AccountSwitcher', 'StatusBadge', 'ExpiryLabel', 'Headless panel'],
+            'Hooks',
+          ],
         ],
       },
     },
@@ -58,7 +126,7 @@ export default {
   },
   initialGlobals: { theme: 'light', dir: 'ltr', width: '640px' },
   decorators: [
-    (Story, { globals: { theme, dir, width }, viewMode }) => {
+    (Story, { globals: { theme, dir, width }, parameters: { nothing }, viewMode }) => {
       // A page of documentation has the toolbar's scheme, and stories of both schemes.
       const isDocs = viewMode === 'docs'
       if (!isDocs) {
@@ -77,6 +145,7 @@ export default {
           }}
         >
           <Story />
+          {nothing && <p>Renders nothing: {nothing}</p>}
         </div>
       )
     },

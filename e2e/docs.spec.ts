@@ -15,6 +15,76 @@ function complaints(page: Page): string[] {
   return found
 }
 
+/** M6 and M7: the page of a component or a hook can be used as it is read. */
+async function readsWell(page: Page, title: string) {
+  const codes = page.locator('#storybook-docs pre')
+  // On top is what can be copied whole.
+  await expect(codes.first(), title).toContainText(/^import .*from '@latchkey\/react/m)
+  for (const button of await page.getByRole('button', { name: 'Show code' }).all()) await button.click()
+  for (const code of await codes.allInnerTexts()) {
+    expect(code, title).not.toMatch(/\[Circular\]|client=\{\{|LatchkeyProvider\n? *client/)
+    expect(code.split('\n').length, `lines of code on ${title}`).toBeLessThan(90)
+  }
+  const states = page.locator('.docs-state:not(:has(iframe))')
+  const blank = () =>
+    states.evaluateAll((all) =>
+      all
+        .filter((state) => !state.querySelector<HTMLElement>('.docs-story')?.innerText.trim())
+        .map((state) => state.querySelector('h3')?.textContent),
+    )
+  // An icon alone is a state too.
+  await expect.poll(blank, title).toEqual(title.endsWith('/ConnectButton') ? ['Icon'] : [])
+  // What the name says: without its play, as the page shows it.
+  const others = () =>
+    states.evaluateAll((all) => {
+      const words = ['Disconnected', 'Loading', 'Connecting', 'Connected', 'Expiring', 'Paused', 'Needs Reconnect']
+      return all.flatMap((state) => {
+        const name = state.querySelector('h3')?.textContent ?? ''
+        const word = words.find((one) => new RegExp(`\\b${one}\\b`).test(name))
+        const shown = state.querySelector<HTMLElement>('.docs-story')
+        if (!word || !shown || shown.innerText.includes('Renders nothing')) return []
+        const isSaid = new RegExp(`\\b${word}\\b`, 'i').test(shown.innerText)
+        const status = word.toLowerCase().replace(' ', '-')
+        return isSaid || shown.querySelector(`[data-status="${status}"]`) ? [] : [name]
+      })
+    })
+  await expect.poll(others, `states of ${title} that are not what they are called`).toEqual([])
+}
+
+test('no page scrolls sideways on a phone', async ({ page, book }) => {
+  const pages = book.entries.filter(({ type }) => type === 'docs')
+  test.setTimeout(30_000 + pages.length * 10_000)
+  await page.setViewportSize({ width: 320, height: 900 })
+  const wide: string[] = []
+  for (const { id, title } of pages) {
+    await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs`)
+    await expect(page.locator('#storybook-docs h1').first()).toBeVisible()
+    const width = await page.evaluate(() => document.documentElement.scrollWidth)
+    if (width > 320) wide.push(`${title}: ${width}`)
+  }
+  expect(wide).toEqual([])
+})
+
+for (const [words, address] of [
+  ['css variables', 'guides-css-variables--docs'],
+  ['useLatchkey', 'components-hooks-uselatchkey--docs'],
+] as const) {
+  test(`the search finds "${words}"`, async ({ page, book }) => {
+    await page.goto(`${book.url}/?path=/docs/guides-getting-started--docs`)
+    await page.getByPlaceholder('Find components').fill(words)
+    await page.getByRole('option').first().click()
+    await expect(page).toHaveURL(new RegExp(`path=/docs/${address}`))
+  })
+}
+
+test('M7: visitors see states with one line each, and no test', async ({ page, book }) => {
+  const visible = (await extract(page, book)).filter(({ tags }) => tags.includes('dev'))
+  expect(visible.length).toBeGreaterThan(80)
+  expect(visible.filter(({ name }) => /\bDark$/.test(name)).map(({ title, name }) => `${title}, ${name}`)).toEqual([])
+  const unexplained = visible.filter(({ parameters }) => !parameters.docs?.description?.story)
+  expect(unexplained.map(({ title, name }) => `${title}, ${name}`)).toEqual([])
+})
+
 for (const theme of ['light', 'dark']) {
   test(`every page opens without an error, ${theme}`, async ({ page, book }) => {
     const pages = book.entries.filter(({ type }) => type === 'docs')
@@ -29,6 +99,7 @@ for (const theme of ['light', 'dark']) {
       // An error of one story is shown in its place.
       await expect(content.getByText(/Something went wrong rendering|No story found|error rendering/i)).toHaveCount(0)
       if (title.startsWith('Components/')) await expect(content.getByText('Loading...')).toHaveCount(0)
+      if (title.startsWith('Components/') && theme === 'light') await readsWell(page, title)
       expect(found, title).toEqual([])
     }
   })
@@ -36,27 +107,40 @@ for (const theme of ['light', 'dark']) {
 
 interface ExtractedStory {
   title: string
+  name: string
+  tags: string[]
+  parameters: { docs?: { description?: { story?: string } } }
   argTypes: Record<string, { description?: string }>
 }
 
-test('every prop of a component is explained on its page', async ({ page, book }) => {
-  const [first] = book.entries.filter(({ type }) => type === 'story')
-  await page.goto(`${book.url}/iframe.html?id=${first?.id}&viewMode=story`)
+/** Every story, with what its code says about it. */
+async function extract(
+  page: Page,
+  { url, entries }: { url: string; entries: readonly { id: string; type: string }[] },
+) {
+  const [first] = entries.filter(({ type }) => type === 'story')
+  await page.goto(`${url}/iframe.html?id=${first?.id}&viewMode=story`)
   await page.waitForFunction(() => '__STORYBOOK_PREVIEW__' in window)
-  const stories = await page.evaluate(async () => {
+  return page.evaluate(async () => {
     const { __STORYBOOK_PREVIEW__: preview } = window as unknown as {
       __STORYBOOK_PREVIEW__: { ready(): Promise<void>; extract(): Promise<Record<string, ExtractedStory>> }
     }
     await preview.ready()
-    const all = Object.values(await preview.extract())
-    return all.map(({ title, argTypes }) => ({
+    return Object.values(await preview.extract()).map(({ title, name, tags, parameters, argTypes }) => ({
       title,
-      props: Object.entries(argTypes).map(([name, { description }]) => ({ name, description })),
+      name,
+      tags,
+      parameters: { docs: { description: { story: parameters.docs?.description?.story } } },
+      props: Object.entries(argTypes).map(([prop, { description }]) => ({ name: prop, description })),
     }))
   })
+}
+
+test('every prop of a component is explained on its page', async ({ page, book }) => {
+  const stories = await extract(page, book)
   const props = new Map(stories.map((story) => [story.title, story.props]))
   // Tables that are made from the sources are not empty.
-  expect(props.get('Components/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
+  expect(props.get('Components/Panel/ConnectedAccounts')?.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['title', 'description']),
   )
   const unexplained = [...props].flatMap(([title, all]) =>

@@ -273,8 +273,10 @@ function same(rule: string, is: Boxes, was: Boxes) {
   ).toEqual([])
 }
 
+/** The file is called as a story's address begins. */
 function fileOf(title: string): string {
-  return path.join(folder, `${title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.txt`)
+  const story = stories.find((one) => one.title === title)
+  return path.join(folder, `${story?.id.split('--')[0]}.txt`)
 }
 
 const HEADING = `The looks of %s. First what a screen reader gets, then the key boxes as x,y width×height: in a wide

@@ -67,7 +67,7 @@ const shown = [
 ]
 const entries = buildStorybook()
 const stories = shown.map((wanted) => {
-  const story = entries.find(({ title, name }) => `${title}/${name}` === `Components/${wanted}`)
+  const story = entries.find(({ title, name }) => `${title}/${name}`.endsWith(`/${wanted}`))
   if (!story) throw new Error(`There is no story ${wanted}.`)
   return story
 })

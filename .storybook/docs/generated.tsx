@@ -109,27 +109,28 @@ export function Variables() {
 const CODE = /(`[^`]+`|<[A-Z][^>]*>|\{[\w.]+\}[\w/]*|[\w.]+\([^()]*\)[\w?.]*)/
 
 /** Text with inline code, as in docstrings. */
-function Text({ children }: { children: string }) {
+export function Text({ children }: { children: string }) {
   return children
     .replace(/\{@link (\w+)\}/g, '`$1`')
     .split(CODE)
     .map((piece, index) => (index % 2 ? <code key={piece}>{piece.replaceAll('`', '')}</code> : piece))
 }
 
-const sources = import.meta.glob<string>(['../../packages/react/src/**/*.tsx', '!**/*.test.tsx', '!**/*.stories.tsx'], {
-  query: '?raw',
-  import: 'default',
-  eager: true,
-})
+/** The code of the components. */
+export const sources = import.meta.glob<string>(
+  ['../../packages/react/src/**/*.{ts,tsx}', '!**/*.test.{ts,tsx}', '!**/*.stories.tsx'],
+  { query: '?raw', import: 'default', eager: true },
+)
 
-/** The docstring of a part, from the file that exports it. */
-function docOf(part: string): string {
+/** The docstring of a part or a hook, from the file that exports it. Its tags are left out. */
+export function docOf(part: string): string {
   const DOC = new RegExp(`/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*export (?:const|function) ${part}\\b`)
   const found = Object.values(sources).find((source) => DOC.test(source))
-  if (!found) throw new Error(`No file under packages/react/src documents Account.${part}.`)
+  if (!found) throw new Error(`No file under packages/react/src documents ${part}.`)
   const [, doc = ''] = DOC.exec(found) ?? []
   return doc
     .replace(/^\s*\*/gm, '')
+    .replace(/(^|\n)\s*@(param|throws|see|default)[\s\S]*$/, '')
     .replace(/\s+/g, ' ')
     .trim()
 }

@@ -4,10 +4,12 @@ import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { Accounts } from '../../packages/react/examples/headless.tsx'
 
-/** The whole panel from parts and hooks, without styles. It is the file that the guide "Headless" shows. */
+/** The whole panel from parts and hooks, without styles. Use it as a start for a look of your own. */
 const meta = {
-  title: 'Headless panel',
+  id: 'components-headless-panel',
+  title: 'Small parts/Headless panel',
   component: Accounts,
+  parameters: { usage: 'headless', docs: { source: { code: '<Accounts />' } } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (_args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -19,8 +21,23 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
-/** Connects after one cancelled attempt, then disconnects. */
+/** Nothing is connected yet. */
+export const Disconnected: Story = {
+  play: async ({ canvas, canvasElement }) => {
+    await expect(canvasElement.querySelector('[class*="latchkey"]')).toBeNull()
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toBeVisible()
+  },
+}
+
+/** The sign-in window is open. */
 export const Connecting: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting' } } } },
+  play: async ({ canvas }) => expect(canvas.getByRole('button', { name: 'Cancel' })).toBeVisible(),
+}
+
+/** Connects after one cancelled attempt, then disconnects. */
+export const ConnectsAndDisconnects: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, canvasElement, loaded: { client } }) => {
     await expect(canvasElement.querySelector('[class*="latchkey"]')).toBeNull()
@@ -45,6 +62,7 @@ export const Connecting: Story = {
 }
 
 export const ByKey: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_example{Enter}')
@@ -54,6 +72,7 @@ export const ByKey: Story = {
   },
 }
 
+/** Access ends soon. */
 export const Expiring: Story = {
   parameters: {
     fake: { accounts: [fakeAccount({ status: 'expiring', renewable: false, expiresAt: Date.now() + 240_000 })] },
@@ -64,8 +83,15 @@ export const Expiring: Story = {
   },
 }
 
+/** Access was revoked. */
 export const NeedsReconnect: Story = {
   parameters: { fake: { accounts: [fakeAccount({ status: 'needs-reconnect', reason: 'revoked' })] } },
+  play: async ({ canvas }) => expect(canvas.getByRole('button', { name: 'Reconnect GitHub' })).toBeVisible(),
+}
+
+export const Reconnects: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: NeedsReconnect.parameters,
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await waitFor(() => expect(client.getSnapshot().accounts['github.octocat']?.status).toBe('connected'))

@@ -65,7 +65,8 @@ export function ThemeEditor() {
     changed[scheme][name] ?? all.find((one) => one.name === name)?.[scheme] ?? ''
   const css = sheet(changed)
   return (
-    <div className="docs-editor">
+    // Storybook's own look of headings and lists stays outside.
+    <div className="docs-editor sb-unstyled">
       <div className="docs-editor-panels">
         {(['light', 'dark'] as const).map((scheme) => (
           <Preview key={scheme} scheme={scheme} values={{ ...changed.both, ...changed[scheme] }}>
@@ -115,7 +116,9 @@ export function ThemeEditor() {
               />
             ))}
             <span>
-              <code>{name}</code> {use}
+              <code>{name}</code>
+              <br />
+              {use}
             </span>
           </div>
         ))}

@@ -1,4 +1,5 @@
 import { apiKey, LatchkeyError } from '@latchkey/core'
+import { kaggle } from '@latchkey/core/providers/kaggle'
 import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, spyOn, userEvent, waitFor, within } from 'storybook/test'
 import { AccountCard } from '../panel/account-card.tsx'
@@ -6,19 +7,22 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ApiKeyForm } from './api-key-form.tsx'
 
-/** The form for a key, or for a whole credential file. It opens in the card. */
+/**
+ * The form for a key, or for a whole credential file. Cards open it; use it alone where your page asks for one key.
+ */
 const meta = {
-  title: 'ApiKeyForm',
-  component: AccountCard,
-  subcomponents: { ApiKeyForm },
-  args: { provider: 'kaggle' },
+  id: 'components-apikeyform',
+  title: 'Dialogs/ApiKeyForm',
+  component: ApiKeyForm,
+  args: { provider: kaggle() },
+  parameters: { docs: { source: { code: '<AccountCard provider="kaggle" />' } } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
-  render: (args, { loaded }) => (
+  render: ({ provider }, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
-      <AccountCard {...args} />
+      <AccountCard provider={provider.id} />
     </LatchkeyProvider>
   ),
-} satisfies Meta<typeof AccountCard>
+} satisfies Meta<typeof ApiKeyForm>
 
 export default meta
 type Story = StoryObj<typeof meta>
@@ -31,7 +35,26 @@ const open = async (canvas: Canvas) => {
   return key
 }
 
+const ofFields = (provider: ReturnType<typeof apiKey>, rest: Partial<Story> = {}): Story => ({
+  args: { provider },
+  parameters: {
+    fake: { providers: [provider] },
+    docs: { source: { code: `<ApiKeyForm provider={${provider.id}} onCancel={close} />` } },
+  },
+  render: (_, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <ApiKeyForm provider={provider} onCancel={() => {}} />
+    </LatchkeyProvider>
+  ),
+  ...rest,
+})
+
+/** Kaggle's form, by itself. */
+export const Alone: Story = ofFields(kaggle())
+
+/** In its card, as it opens. */
 export const Open: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     const key = await open(canvas)
     await expect(key).toHaveAttribute('type', 'password')
@@ -46,6 +69,7 @@ export const Open: Story = {
 
 /** Escape closes the form, and the focus returns to the button. */
 export const ClosedByEscape: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
     await open(canvas)
     await userEvent.keyboard('{Escape}')
@@ -58,6 +82,15 @@ export const ClosedByEscape: Story = {
 
 /** A legacy key needs a username, so the form asks for one. A new token does not. */
 export const LegacyKey: Story = {
+  tags: ['!autodocs'],
+  play: async ({ canvas }) => {
+    await userEvent.type(await open(canvas), '0123456789abcdef0123456789abcdef')
+    await userEvent.type(canvas.getByRole('textbox', { name: 'Kaggle username' }), 'adal')
+  },
+}
+
+export const LegacyKeyConnects: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     const key = await open(canvas)
     await userEvent.type(key, '0123456789abcdef0123456789abcdef')
@@ -75,6 +108,7 @@ export const LegacyKey: Story = {
 }
 
 export const WholeFilePasted: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     await open(canvas)
     const connect = spyOn(client, 'connectKey')
@@ -87,7 +121,9 @@ export const WholeFilePasted: Story = {
   },
 }
 
+/** The file was dropped: its username and key are filled in. */
 export const WholeFileDropped: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     const key = await open(canvas)
     const files = new DataTransfer()
@@ -99,6 +135,7 @@ export const WholeFileDropped: Story = {
 
 /** A refused key stays in the form, so that the person can correct it. */
 export const Refused: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: {
       verifyKey: async () => {
@@ -119,7 +156,9 @@ export const Refused: Story = {
   },
 }
 
+/** The key is checked before the account is connected. */
 export const Checking: Story = {
+  tags: ['!autodocs'],
   parameters: { fake: { verifyKey: () => new Promise(() => {}) } },
   play: async ({ canvas }) => {
     await userEvent.type(await open(canvas), 'KGAT_0123{Enter}')
@@ -130,6 +169,7 @@ export const Checking: Story = {
 
 /** The provider could not check the key. The account is connected, and the card says that its key is not checked. */
 export const CouldNotBeChecked: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: {
       verifyKey: async () => {
@@ -143,7 +183,9 @@ export const CouldNotBeChecked: Story = {
   },
 }
 
+/** What was pasted is not a key. */
 export const NotAKeyFile: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     await open(canvas)
     await userEvent.paste('{ "token": 1 }')
@@ -157,6 +199,7 @@ export const NotAKeyFile: Story = {
 
 /** The person can show the key while typing. It is hidden again when the field loses the focus. */
 export const Revealed: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     const key = await open(canvas)
     await userEvent.type(key, 'KGAT_0123')
@@ -179,17 +222,7 @@ export const Revealed: Story = {
   },
 }
 
-export const RevealedDark: Story = { ...Revealed, globals: { theme: 'dark' } }
-
-const ofFields = (provider: ReturnType<typeof apiKey>, rest: Partial<Story> = {}): Story => ({
-  parameters: { fake: { providers: [provider] } },
-  render: (_, { loaded }) => (
-    <LatchkeyProvider client={loaded.client}>
-      <ApiKeyForm provider={provider} onCancel={() => {}} />
-    </LatchkeyProvider>
-  ),
-  ...rest,
-})
+export const RevealedDark: Story = { ...Revealed, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 const tracker = apiKey({
   id: 'tracker',
@@ -204,7 +237,11 @@ const tracker = apiKey({
 })
 
 /** Username and password for HTTP Basic. */
-export const BasicPair: Story = ofFields(tracker, {
+export const BasicPair: Story = ofFields(tracker)
+
+export const BasicPairSent: Story = {
+  ...BasicPair,
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('API token'), 's3cret')
@@ -216,7 +253,7 @@ export const BasicPair: Story = ofFields(tracker, {
     await waitFor(() => expect(connect).toHaveBeenCalledOnce())
     await expect(connect).toHaveBeenCalledWith('tracker', { token: 's3cret', email: 'nobody@example.com' })
   },
-})
+}
 
 const search = apiKey({
   id: 'search',
@@ -236,7 +273,11 @@ const search = apiKey({
 })
 
 /** A key, and the host that it belongs to. */
-export const KeyAndHost: Story = ofFields(search, {
+export const KeyAndHost: Story = ofFields(search)
+
+export const KeyAndHostSent: Story = {
+  ...KeyAndHost,
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
     await userEvent.type(canvas.getByLabelText('API key'), 'k')
     const host = canvas.getByRole('textbox', { name: 'Host' })
@@ -244,7 +285,7 @@ export const KeyAndHost: Story = ofFields(search, {
     await userEvent.type(host, 'http://my-cluster.example.com{Enter}')
     await expect(canvas.getByRole('alert')).toHaveTextContent('starts with https://')
   },
-})
+}
 
 const maps = apiKey({
   id: 'maps',
@@ -267,7 +308,11 @@ const maps = apiKey({
 })
 
 /** A key, and a list to choose from. */
-export const KeyAndRegion: Story = ofFields(maps, {
+export const KeyAndRegion: Story = ofFields(maps)
+
+export const KeyAndRegionSent: Story = {
+  ...KeyAndRegion,
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('API key'), 'mk_1{Enter}')
@@ -276,9 +321,9 @@ export const KeyAndRegion: Story = ofFields(maps, {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect' }))
     await waitFor(() => expect(connect).toHaveBeenCalledWith('maps', { key: 'mk_1', region: 'eu' }))
   },
-})
+}
 
-export const KeyAndRegionDark: Story = ofFields(maps, { globals: { theme: 'dark' } })
+export const KeyAndRegionDark: Story = { ...KeyAndRegion, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 const warehouse = apiKey({
   id: 'warehouse',
@@ -290,7 +335,11 @@ const warehouse = apiKey({
 })
 
 /** Several lines of JSON are stored as one line. The file can be dropped or chosen. */
-export const ServiceAccount: Story = ofFields(warehouse, {
+export const ServiceAccount: Story = ofFields(warehouse)
+
+export const ServiceAccountSent: Story = {
+  ...ServiceAccount,
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, loaded: { client } }) => {
     const field = canvas.getByRole('textbox', { name: 'Service account' })
     await userEvent.click(field)
@@ -310,24 +359,34 @@ export const ServiceAccount: Story = ofFields(warehouse, {
       account: '{"type":"service_account","private_key":"-----BEGIN\\n"}',
     })
   },
-})
+}
 
-export const ServiceAccountDark: Story = ofFields(warehouse, { globals: { theme: 'dark' } })
+export const ServiceAccountDark: Story = { ...ServiceAccount, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
 
-/** The old key stays in use until the new one is checked. */
+/** A new key for an account. The old one stays in use until the new one is checked. */
 export const Rotates: Story = {
-  parameters: { fake: { accounts: [kaggler] } },
+  parameters: {
+    fake: { accounts: [kaggler] },
+    docs: { source: { code: '<ApiKeyForm provider={kaggle} accountId={account.id} />' } },
+  },
   render: (_, { loaded: { client } }) => (
     <LatchkeyProvider client={client}>
       <ApiKeyForm provider={client.providers[2]} accountId={kaggler.id} />
     </LatchkeyProvider>
   ),
-  play: async ({ canvas, loaded: { client } }) => {
-    const reconnect = spyOn(client, 'connectKey')
+  play: async ({ canvas }) => {
     await expect(canvas.getByRole('form', { name: 'Replace the Kaggle key for adal' })).toBeVisible()
     await expect(canvas.getByText('The key for adal keeps working until the new one is checked.')).toBeVisible()
+  },
+}
+
+export const RotatesTheKey: Story = {
+  ...Rotates,
+  tags: ['!dev', '!autodocs'],
+  play: async ({ canvas, loaded: { client } }) => {
+    const reconnect = spyOn(client, 'connectKey')
     await userEvent.type(canvas.getByLabelText('Kaggle API key'), 'KGAT_new')
     await userEvent.click(canvas.getByRole('button', { name: 'Replace key' }))
     await waitFor(() =>
@@ -340,6 +399,7 @@ export const Rotates: Story = {
 /** The provider could not check the new key, so nothing changes. */
 export const NotRotated: Story = {
   ...Rotates,
+  tags: ['!autodocs'],
   parameters: { fake: { accounts: [kaggler], verifyKey: async () => ({ status: 'unchecked' }) } },
   play: async ({ canvas, loaded: { client } }) => {
     const reconnect = spyOn(client, 'connectKey')
@@ -350,4 +410,4 @@ export const NotRotated: Story = {
   },
 }
 
-export const NotRotatedDark: Story = { ...NotRotated, globals: { theme: 'dark' } }
+export const NotRotatedDark: Story = { ...NotRotated, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }

@@ -5,9 +5,10 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions } from '../testing.ts'
 import { ConnectButton } from './connect-button.tsx'
 
-/** A button on its own, outside of the panel. Notices and forms appear below it. */
+/** A button on its own. Use it where your page asks for one account; notices and forms appear below it. */
 const meta = {
-  title: 'ConnectButton',
+  id: 'components-connectbutton',
+  title: 'In chat/ConnectButton',
   component: ConnectButton,
   args: { provider: 'github', variant: 'full', size: 'medium', kind: 'primary', consent: false, onConnected: fn() },
   argTypes: {
@@ -29,7 +30,15 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+/** The mark and the whole sentence. */
 export const Full: Story = {
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Connect GitHub' })).toHaveTextContent('Connect GitHub')
+  },
+}
+
+export const Connects: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, args }) => {
     const button = canvas.getByRole('button', { name: 'Connect GitHub' })
     await expect(button).toHaveTextContent('Connect GitHub')
@@ -42,6 +51,7 @@ export const Full: Story = {
   },
 }
 
+/** One word, for a row that names the service. */
 export const Compact: Story = {
   args: { variant: 'compact' },
   play: async ({ canvas }) => {
@@ -49,6 +59,7 @@ export const Compact: Story = {
   },
 }
 
+/** The mark only. */
 export const Icon: Story = {
   args: { variant: 'icon', kind: 'secondary' },
   play: async ({ canvas }) => {
@@ -78,10 +89,22 @@ export const All: Story = {
   ),
 }
 
-export const AllDark: Story = { ...All, globals: { theme: 'dark' } }
+export const AllDark: Story = { ...All, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
+
+/** The sign-in window is open. */
+export const Connecting: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting' } } } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Connecting GitHub.' })).toHaveAttribute(
+      'data-status',
+      'connecting',
+    )
+  },
+}
 
 /** The button stays. Another click brings the window to the front. */
-export const Connecting: Story = {
+export const ConnectingByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.tab()
@@ -99,7 +122,16 @@ export const Connecting: Story = {
   },
 }
 
+/** The browser blocked the window: there are three other ways. */
 export const Blocked: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Your browser blocked the pop-up.')).toBeVisible()
+  },
+}
+
+export const BlockedOpensATab: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'blocked' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -111,7 +143,16 @@ export const Blocked: Story = {
   },
 }
 
+/** The person declined on the provider's page. */
 export const Denied: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'access_denied' } } } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText("You declined access. GitHub wasn't connected.")).toBeVisible()
+  },
+}
+
+export const DeniedByAClick: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -120,7 +161,18 @@ export const Denied: Story = {
   },
 }
 
+/** Connecting failed: who failed, and what to do. */
 export const Failed: Story = {
+  parameters: {
+    fake: { states: { github: { status: 'idle', error: new LatchkeyError('server_error', 'GitHub had a problem.') } } },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('GitHub had a problem. Try again in a moment.')
+  },
+}
+
+export const FailedDetails: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: {
     fake: {
       outcomes: {
@@ -141,8 +193,9 @@ export const Failed: Story = {
   },
 }
 
-export const FailedDark: Story = { ...Failed, globals: { theme: 'dark' } }
+export const FailedDark: Story = { ...Failed, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
+/** Accounts are being read. */
 export const Loading: Story = {
   parameters: { fake: { status: 'loading' } },
   play: async ({ canvas }) => {
@@ -152,6 +205,17 @@ export const Loading: Story = {
 
 /** A provider that takes a key: the form opens below the button. */
 export const WithAKey: Story = {
+  tags: ['!autodocs'],
+  args: { provider: 'kaggle' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await waitFor(async () => expect(await canvas.findByLabelText('Kaggle API key')).toHaveFocus())
+  },
+}
+
+/** Escape closes the form. */
+export const WithAKeyClosed: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { provider: 'kaggle' },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
@@ -163,6 +227,13 @@ export const WithAKey: Story = {
 
 /** `asChild`: the app's own button keeps its look and text, and gets the behaviour. */
 export const AsChild: Story = {
+  parameters: {
+    docs: {
+      source: {
+        code: '<ConnectButton provider="github" asChild>\n  <button type="button">Bring your repositories</button>\n</ConnectButton>',
+      },
+    },
+  },
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
       <ConnectButton {...args} asChild className="mine" data-testid="own">
@@ -170,6 +241,11 @@ export const AsChild: Story = {
       </ConnectButton>
     </LatchkeyProvider>
   ),
+}
+
+export const AsChildConnects: Story = {
+  tags: ['!dev', '!autodocs'],
+  render: AsChild.render,
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas }) => {
     const button = canvas.getByRole('button', { name: 'Bring your repositories' })
@@ -180,8 +256,20 @@ export const AsChild: Story = {
   },
 }
 
-/** With consent: the window opens with the click in the dialog. Escape opens no window. */
+/** With consent: a dialog asks what the agent may do, before the window opens. */
 export const AsksFirst: Story = {
+  tags: ['!autodocs'],
+  args: { consent: true },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
+    const dialog = await screen.findByRole('dialog', { name: 'Choose what your agent can do with GitHub' })
+    await waitFor(() => expect(dialog).toBeVisible())
+  },
+}
+
+/** With consent: the window opens with the click in the dialog. Escape opens no window. */
+export const AsksFirstThenConnects: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { consent: true },
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {

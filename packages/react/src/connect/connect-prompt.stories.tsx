@@ -6,9 +6,10 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ConnectPrompt, type ConnectPromptProps } from './connect-prompt.tsx'
 
-/** A prompt in the chat, shown when a tool needs an account. */
+/** A card in the chat. Show it where a tool needs an account that is missing, or more of it. */
 const meta = {
-  title: 'ConnectPrompt',
+  id: 'components-connectprompt',
+  title: 'In chat/ConnectPrompt',
   component: ConnectPrompt,
   args: {
     request: { type: 'authorization_required', provider: 'github', toolName: 'list_issues' },
@@ -27,6 +28,7 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+/** A tool needs an account. */
 export const Asks: Story = {
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('article', { name: 'GitHub is needed to run list_issues' })).toBeVisible()
@@ -35,6 +37,7 @@ export const Asks: Story = {
 }
 
 export const Connects: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
     await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
@@ -42,6 +45,7 @@ export const Connects: Story = {
   },
 }
 
+/** The account is there. */
 export const ConnectedAlready: Story = {
   parameters: { fake: { accounts: [fakeAccount()] } },
   play: async ({ canvas, args }) => {
@@ -50,13 +54,21 @@ export const ConnectedAlready: Story = {
   },
 }
 
-/** Scopes are described in the provider's words. A scope that it does not know is left out. */
+/** A tool needs more than was granted. Scopes are described in the provider's words; one that it does not know is left out. */
 export const AsksForMore: Story = {
   parameters: { fake: { accounts: [fakeAccount()] } },
   args: { request: { type: 'authorization_required', provider: 'github', scopes: ['repo', 'gist', 'evil:all'] } },
-  play: async ({ canvas, args }) => {
+  play: async ({ canvas }) => {
     await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
     await expect(canvas.queryByText(/evil/)).toBeNull()
+  },
+}
+
+export const AsksForMoreThenConnects: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
     await expect(args.onConnected).toHaveBeenCalledWith(
@@ -65,8 +77,15 @@ export const AsksForMore: Story = {
   },
 }
 
-/** A paused account is resumed without a window. */
+/** The person paused the account. */
 export const Paused: Story = {
+  parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
+  play: async ({ canvas }) => expect(canvas.getByText('You paused this account.')).toBeVisible(),
+}
+
+/** A paused account is resumed without a window. */
+export const Resumes: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [fakeAccount({ status: 'paused' })] } },
   play: async ({ canvas, args }) => {
     await expect(canvas.getByText('You paused this account.')).toBeVisible()
@@ -76,7 +95,18 @@ export const Paused: Story = {
   },
 }
 
+/** A provider that takes a key: the form opens in the prompt. */
 export const AsksForAKey: Story = {
+  tags: ['!autodocs'],
+  args: { request: { type: 'authorization_required', provider: 'kaggle' } },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await expect(await canvas.findByLabelText('Kaggle API key')).toBeVisible()
+  },
+}
+
+export const ConnectsWithAKey: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { request: { type: 'authorization_required', provider: 'kaggle' } },
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
@@ -86,6 +116,7 @@ export const AsksForAKey: Story = {
   },
 }
 
+/** The broker has no client for this provider. */
 export const NotConfigured: Story = {
   parameters: {
     fake: { states: { github: { status: 'idle', error: new LatchkeyError('not_configured', 'No client secret.') } } },
@@ -99,13 +130,42 @@ export const NotConfigured: Story = {
 /** A tool can name any provider. The prompt shows nothing for one that the page does not know. */
 export const UnknownProvider: Story = {
   args: { request: { type: 'authorization_required', provider: 'evil', message: 'Type your password here' } },
+  parameters: { nothing: 'this page has no provider "evil".' },
   play: async ({ canvasElement }) => {
-    await expect(canvasElement).toHaveTextContent('')
+    await expect(canvasElement.querySelector('.latchkey')).toBeNull()
+    await expect(canvasElement).not.toHaveTextContent('password')
+  },
+}
+
+/** Two tools in the page wait for accounts. "Not now" tells a tool that the person declined. */
+export const NotNow: Story = {
+  parameters: {
+    fake: {
+      requests: [
+        { type: 'authorization_required', provider: 'github', toolName: 'list_issues' },
+        { type: 'authorization_required', provider: 'gmail', toolName: 'search_mail' },
+      ],
+    },
+    docs: {
+      source: {
+        code: '{usePendingRequests().map((request) => (\n  <ConnectPrompt key={request.provider} request={request} />\n))}',
+      },
+    },
+  },
+  render: (args, { loaded }) => (
+    <LatchkeyProvider client={loaded.client}>
+      <Pending {...args} />
+    </LatchkeyProvider>
+  ),
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Not now: GitHub' })).toBeVisible()
+    await expect(canvas.getByRole('button', { name: 'Not now: Gmail' })).toBeVisible()
   },
 }
 
 /** A tool in the page waits for the answer. "Not now" tells it that the person declined. */
-export const NotNow: Story = {
+export const NotNowAnswers: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { requests: [{ type: 'authorization_required', provider: 'github', toolName: 'list_issues' }] } },
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -133,13 +193,24 @@ function Pending({ onConnected }: Pick<ConnectPromptProps, 'onConnected'>) {
 }
 
 export const AsksForMoreDark: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: AsksForMore.parameters,
   args: AsksForMore.args,
   globals: { theme: 'dark' },
 }
 
-/** By keyboard: the focus moves from the button to Cancel, and then to the result. */
+/** The sign-in window is open. */
 export const Connecting: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting' } } } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('article')).toHaveAttribute('data-status', 'connecting')
+    await expect(await canvas.findByRole('button', { name: 'Show window for GitHub' })).toBeVisible()
+  },
+}
+
+/** By keyboard: the focus moves from the button to Cancel, and then to the result. */
+export const ConnectingByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.tab()
@@ -152,7 +223,16 @@ export const Connecting: Story = {
   },
 }
 
+/** The browser blocked the window: there are three other ways. */
 export const Blocked: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('button', { name: 'Open in a new tab' })).toBeVisible()
+  },
+}
+
+export const BlockedByTheBrowser: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'blocked' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -160,7 +240,16 @@ export const Blocked: Story = {
   },
 }
 
+/** The person declined on the provider's page. */
 export const Denied: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'access_denied' } } } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText("You declined access. GitHub wasn't connected.")).toBeVisible()
+  },
+}
+
+export const DeniedByAClick: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -168,7 +257,20 @@ export const Denied: Story = {
   },
 }
 
+/** Connecting failed: who failed, and what to do. */
+export const Failed: Story = {
+  parameters: {
+    fake: {
+      states: { github: { status: 'idle', error: new LatchkeyError('network', 'GitHub could not be reached.') } },
+    },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('alert')).toHaveTextContent("GitHub couldn't be reached")
+  },
+}
+
 export const FailedDark: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: new LatchkeyError('network', 'GitHub could not be reached.') } } },
   globals: { theme: 'dark' },
   play: async ({ canvas }) => {
@@ -177,8 +279,9 @@ export const FailedDark: Story = {
   },
 }
 
-/** With consent: a sensitive scope that a tool asks for is not granted by clicking through. */
+/** With consent: a dialog asks what the agent may do, before the window opens. */
 export const AsksFirst: Story = {
+  tags: ['!autodocs'],
   parameters: AsksForMore.parameters,
   args: AsksForMore.args,
   render: (args, { loaded }) => (
@@ -186,6 +289,19 @@ export const AsksFirst: Story = {
       <ConnectPrompt {...args} />
     </LatchkeyProvider>
   ),
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog'))
+    await expect(dialog.getByRole('checkbox', { name: /all your repositories/ })).not.toBeChecked()
+  },
+}
+
+/** With consent: a sensitive scope that a tool asks for is not granted by clicking through. */
+export const AsksFirstThenConnects: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: AsksForMore.parameters,
+  args: AsksForMore.args,
+  render: AsksFirst.render,
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     const dialog = within(await screen.findByRole('dialog'))

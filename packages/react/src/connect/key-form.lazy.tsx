@@ -26,6 +26,7 @@ const UNPRINTABLE = /[^\x20-\x7e]/
 
 /** Props of `ApiKeyForm`. */
 export interface ApiKeyFormProps {
+  /** The provider's data, such as `kaggle()`. */
   provider: ApiKeyProvider
   /**
    * The account whose key is replaced: the one it has stays in use until the new one is verified. A key that the
@@ -34,6 +35,7 @@ export interface ApiKeyFormProps {
    * @default a new account
    */
   accountId?: string
+  /** The form's id, for a button that controls it. */
   id?: string
   /** For a form that opens at a click: its first field takes the focus. */
   focusOnMount?: boolean

@@ -1,14 +1,17 @@
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import type { Meta, StoryObj } from '@storybook/react-vite'
-import { expect, fn, screen, userEvent, within } from 'storybook/test'
+import { expect, fn, screen, userEvent, waitFor, within } from 'storybook/test'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient } from '../testing.ts'
 import { ConsentDialog } from './consent-dialog.tsx'
 
-/** Asks what the agent may do, before the provider's own page asks. */
+/**
+ * Asks what the agent may do, before the provider's own page asks. Use it with a connect of your own; `consent` opens it for the kit's buttons.
+ */
 const meta = {
-  title: 'ConsentDialog',
+  id: 'components-consentdialog',
+  title: 'Dialogs/ConsentDialog',
   component: ConsentDialog,
   args: {
     provider: 'github',
@@ -22,7 +25,11 @@ const meta = {
     granted: { control: 'check', options: Object.keys(github().scopeMeanings) },
     account: { control: 'text' },
   },
-  parameters: { controls: { disable: false } },
+  parameters: {
+    controls: { disable: false },
+    // A dialog covers its page, so on the page of documentation each has a frame.
+    docs: { frame: 520 },
+  },
   loaders: [() => ({ client: createFakeClient() })],
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -39,6 +46,14 @@ const dialog = async (name = 'GitHub') =>
 
 /** Required scopes cannot be unticked, optional ones are ticked, and sensitive ones are not ticked. */
 export const First: Story = {
+  play: async () => {
+    const inside = await dialog()
+    await waitFor(() => expect(inside.getByRole('region', { name: 'Required' })).toBeVisible())
+  },
+}
+
+export const FirstContinues: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ args }) => {
     const inside = await dialog()
     await expect(inside.queryByRole('checkbox', { name: 'See your profile' })).toBeNull()
@@ -61,7 +76,7 @@ export const First: Story = {
   },
 }
 
-export const FirstDark: Story = { ...First, globals: { theme: 'dark' } }
+export const FirstDark: Story = { ...First, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 /** The account is asked for more. Scopes that it has are shown apart from new ones. */
 export const Upgrade: Story = {
@@ -93,8 +108,9 @@ export const NothingChosen: Story = {
   },
 }
 
-export const NothingChosenDark: Story = { ...NothingChosen, globals: { theme: 'dark' } }
+export const NothingChosenDark: Story = { ...NothingChosen, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
+/** A service with other scopes. */
 export const Gmail: Story = {
   args: { provider: 'gmail', asked: gmail().scopes },
   play: async ({ args }) => {

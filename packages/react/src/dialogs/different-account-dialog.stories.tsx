@@ -8,14 +8,18 @@ import { DifferentAccountDialog } from './different-account-dialog.tsx'
 const octocat = fakeAccount()
 const mona = fakeAccount({ username: 'mona', name: 'Mona Lisa' })
 
-/** Shown when the person reconnects an account, but signs in with a different one. */
+/**
+ * The question after a person reconnected an account, but signed in with a different one. Cards ask it; use it in a card of your own.
+ */
 const meta = {
-  title: 'DifferentAccountDialog',
+  id: 'components-differentaccountdialog',
+  title: 'Dialogs/DifferentAccountDialog',
   component: DifferentAccountDialog,
-  tags: ['autodocs'],
   args: { provider: 'github', onOpenChange: fn() },
   parameters: {
     controls: { disable: false },
+    // A dialog covers its page, so on the page of documentation each has a frame.
+    docs: { frame: 340 },
     fake: {
       accounts: [octocat],
       states: {
@@ -41,6 +45,7 @@ type Story = StoryObj<typeof meta>
 const dialog = async () => within(await screen.findByRole('dialog', { name: 'You signed in as mona' }))
 const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
 
+/** Cancel, replace the old account, or keep both. */
 export const Asks: Story = {
   play: async () => {
     await waitFor(async () => expect((await dialog()).getByRole('button', { name: 'Cancel' })).toHaveFocus())
@@ -48,6 +53,7 @@ export const Asks: Story = {
 }
 
 export const Replaces: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ loaded: { client } }) => {
     await userEvent.click((await dialog()).getByRole('button', { name: 'Replace octocat' }))
     await gone()
@@ -57,6 +63,7 @@ export const Replaces: Story = {
 
 /** Escape closes the dialog. Nothing changes, and the question stays open. */
 export const Postponed: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ args, loaded: { client } }) => {
     await dialog()
     await userEvent.keyboard('{Escape}')
@@ -66,8 +73,11 @@ export const Postponed: Story = {
   },
 }
 
-/** With nothing to ask it renders nothing. */
+/** It renders nothing while there is nothing to ask. */
 export const NothingToAsk: Story = {
-  parameters: { fake: { states: { github: { status: 'idle', error: null, changed: null } } } },
+  parameters: {
+    nothing: 'there is nothing to ask.',
+    fake: { states: { github: { status: 'idle', error: null, changed: null } } },
+  },
   play: async () => expect(screen.queryByRole('dialog')).toBeNull(),
 }

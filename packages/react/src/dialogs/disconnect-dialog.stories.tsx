@@ -5,11 +5,11 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { DisconnectDialog } from './disconnect-dialog.tsx'
 
-/** Asks first, then shows the receipt. */
+/** Asks before an account is disconnected, then shows the receipt. Use it with a button of your own. */
 const meta = {
-  title: 'DisconnectDialog',
+  id: 'components-disconnectdialog',
+  title: 'Dialogs/DisconnectDialog',
   component: DisconnectDialog,
-  tags: ['autodocs'],
   args: {
     provider: 'github',
     accountId: 'github.octocat',
@@ -18,7 +18,12 @@ const meta = {
     children: <button type="button">Remove…</button>,
   },
   argTypes: { children: { control: false }, receipt: { control: 'inline-radio', options: ['shown', 'left'] } },
-  parameters: { controls: { disable: false }, fake: { accounts: [fakeAccount()] } },
+  parameters: {
+    controls: { disable: false },
+    fake: { accounts: [fakeAccount()] },
+    // A dialog covers its page, so on the page of documentation each has a frame.
+    docs: { frame: 320 },
+  },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -30,10 +35,32 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+/** A dialog takes clicks once it is laid out. */
+const disconnect = async () => {
+  const button = await screen.findByRole('button', { name: 'Disconnect' })
+  await waitFor(() => expect(getComputedStyle(button).pointerEvents).not.toBe('none'))
+  await userEvent.click(button)
+}
+
 const gone = () => waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+
+/** The question. Here the app opened it; with `children` a button does. */
+export const OpenedByTheApp: Story = {
+  args: { open: true, children: undefined },
+  play: async ({ args }) => {
+    await userEvent.click(
+      within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' })).getByRole('button', {
+        name: 'Cancel',
+      }),
+    )
+    await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
+    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
+  },
+}
 
 /** The focus is on Cancel. Escape changes nothing, and the focus returns to the button. */
 export const Cancelled: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, args }) => {
     await userEvent.tab()
     await userEvent.keyboard('{Enter}')
@@ -47,7 +74,18 @@ export const Cancelled: Story = {
   },
 }
 
+/** The receipt: access was revoked at the provider too. */
 export const Revoked: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
+    await disconnect()
+    const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
+    await waitFor(() => expect(receipt.getByText('Access to GitHub revoked.')).toBeVisible())
+  },
+}
+
+export const RevokedThenDone: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
     const question = within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' }))
@@ -62,6 +100,7 @@ export const Revoked: Story = {
   },
 }
 
+/** The receipt: access could not be revoked at the provider, and where to do it. */
 export const RemovedOnly: Story = {
   parameters: {
     fake: {
@@ -77,7 +116,7 @@ export const RemovedOnly: Story = {
   },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await disconnect()
     const receipt = within(await screen.findByRole('dialog', { name: 'GitHub disconnected' }))
     await waitFor(() =>
       expect(receipt.getByText(/^Disconnected here, but access to GitHub couldn't be revoked/)).toBeVisible(),
@@ -88,6 +127,7 @@ export const RemovedOnly: Story = {
 
 /** `receipt="left"`: the app shows the receipt itself. */
 export const ReceiptShownByTheApp: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { receipt: 'left' },
   play: async ({ canvas, args }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Remove…' }))
@@ -97,22 +137,9 @@ export const ReceiptShownByTheApp: Story = {
   },
 }
 
-/** Without a trigger, the app opens the dialog. */
-export const OpenedByTheApp: Story = {
-  args: { open: true, children: undefined },
-  play: async ({ args }) => {
-    await userEvent.click(
-      within(await screen.findByRole('dialog', { name: 'Disconnect octocat from GitHub?' })).getByRole('button', {
-        name: 'Cancel',
-      }),
-    )
-    await expect(args.onOpenChange).toHaveBeenLastCalledWith(false)
-    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
-  },
-}
-
 /** Variables of any element around the component reach what opens over the page. */
 export const InAWrapper: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { open: true },
   decorators: [
     (Story) => (

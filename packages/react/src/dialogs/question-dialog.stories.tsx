@@ -10,7 +10,10 @@ const disconnect = fn()
 
 /** Asks before an account is disconnected, or when the person signed in with a different account. */
 const meta = {
-  title: 'QuestionDialog',
+  id: 'components-questiondialog',
+  title: 'Dialogs/QuestionDialog',
+  // Not exported: a part of the dialogs that are.
+  tags: ['!dev', '!autodocs'],
   component: QuestionDialog,
   decorators: [
     (Story) => (

@@ -13,9 +13,14 @@ const onAdd = fn()
 const onConnected = fn()
 const notes = mcp({ id: 'notes', name: 'Notes', url: 'https://notes.example/mcp' })
 
-/** MCP servers: adding one, the app's registrations, and what servers ask of a person. */
+/** Adds MCP servers, and lists where this app is registered. Use it where people bring servers of their own. */
 const meta = {
-  title: 'MCP servers',
+  id: 'components-mcp-servers',
+  title: 'Panel/MCP servers',
+  parameters: {
+    usage: 'mcp',
+    docs: { source: { code: '<AddMcpServer onAdd={({ providers }) => add(providers)} />' } },
+  },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   beforeEach: () => {
     onAdd.mockClear()
@@ -34,6 +39,7 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+/** A server is added by its URL, or by an agent's JSON. */
 export const Add: Story = {
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('textbox', { name: 'Add an MCP server' })).toBeVisible()
@@ -43,6 +49,7 @@ export const Add: Story = {
 
 /** A server's name is its own claim, so its host is shown too. No request was sent yet. */
 export const AddAsksFirst: Story = {
+  tags: ['!autodocs'],
   parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
     const field = canvas.getByRole('textbox')
@@ -72,9 +79,10 @@ export const AddAsksFirst: Story = {
   },
 }
 
-export const AddAsksFirstDark: Story = { ...AddAsksFirst, globals: { theme: 'dark' } }
+export const AddAsksFirstDark: Story = { ...AddAsksFirst, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 export const Added: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
     await userEvent.type(canvas.getByRole('textbox'), 'https://notes.example/mcp')
     await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
@@ -85,7 +93,9 @@ export const Added: Story = {
   },
 }
 
+/** An address that is not allowed. */
 export const AddRefused: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     const field = canvas.getByRole('textbox')
     await userEvent.type(field, 'http://notes.example/mcp')
@@ -96,7 +106,7 @@ export const AddRefused: Story = {
   },
 }
 
-export const AddRefusedDark: Story = { ...AddRefused, globals: { theme: 'dark' } }
+export const AddRefusedDark: Story = { ...AddRefused, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 const registrations = [
   {
@@ -123,7 +133,15 @@ const registrations = [
   },
 ] as const
 
+/** Where this app is registered. */
 export const RegistrationsOfThisApp: Story = {
+  render: () => <Registrations />,
+  parameters: { fake: { registrations }, docs: { source: { code: '<Registrations />' } } },
+  play: async ({ canvas }) => expect(await canvas.findByText('login.example')).toBeVisible(),
+}
+
+export const RegistrationDeleted: Story = {
+  tags: ['!dev', '!autodocs'],
   render: () => <Registrations />,
   parameters: { fake: { registrations } },
   play: async ({ canvas }) => {
@@ -143,20 +161,38 @@ export const RegistrationsOfThisApp: Story = {
 }
 
 export const RegistrationsDark: Story = {
+  tags: ['!dev', '!autodocs'],
   render: () => <Registrations />,
   parameters: { fake: { registrations } },
   globals: { theme: 'dark' },
 }
 
+/** The app is registered nowhere. */
 export const NoRegistrations: Story = {
+  parameters: { docs: { source: { code: '<Registrations />' } } },
   render: () => <Registrations />,
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('No registrations')).toBeVisible()
   },
 }
 
-/** For a server without dynamic registration, the person enters a client ID. It is stored for its authorization server. */
+/** For a server without dynamic registration, the person enters a client ID. */
 export const NeedsAClientId: Story = {
+  render: () => <AccountCard provider="notes" />,
+  parameters: {
+    docs: { source: { code: '<AccountCard provider="notes" />' } },
+    fake: {
+      providers: [notes],
+      outcomes: { notes: 'pending' },
+      states: { notes: { status: 'idle', error: new LatchkeyError('not_configured', 'Takes registered apps only.') } },
+    },
+  },
+  play: async ({ canvas }) => expect(await canvas.findByRole('textbox', { name: 'Client ID' })).toBeVisible(),
+}
+
+/** For a server without dynamic registration, the person enters a client ID. It is stored for its authorization server. */
+export const TakesAClientId: Story = {
+  tags: ['!dev', '!autodocs'],
   render: () => <AccountCard provider="notes" />,
   parameters: {
     fake: {
@@ -185,6 +221,7 @@ export const NeedsAClientId: Story = {
 }
 
 export const NeedsAClientIdDark: Story = {
+  tags: ['!dev', '!autodocs'],
   render: NeedsAClientId.render,
   parameters: NeedsAClientId.parameters,
   globals: { theme: 'dark' },
@@ -206,7 +243,10 @@ export const Page: Story = {
       onConnected={onConnected}
     />
   ),
-  parameters: { fake: { providers: [notes] } },
+  parameters: {
+    docs: { source: { code: '<ConnectPrompt request={request} />' } },
+    fake: { providers: [notes] },
+  },
   play: async ({ canvas }) => {
     const link = canvas.getByRole('link', { name: 'Open billing.notes.example' })
     await expect(link).toHaveAttribute('target', '_blank')
@@ -216,6 +256,7 @@ export const Page: Story = {
 }
 
 export const PageDone: Story = {
+  tags: ['!dev', '!autodocs'],
   render: Page.render,
   parameters: {
     fake: {
@@ -242,4 +283,4 @@ export const PageDone: Story = {
   },
 }
 
-export const PageDark: Story = { ...PageDone, globals: { theme: 'dark' } }
+export const PageDark: Story = { ...PageDone, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }

@@ -4,9 +4,10 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountsMenu } from './accounts-menu.tsx'
 
-/** Chooses the accounts for the next message. It belongs beside a message box, or in a header. */
+/** The accounts for the next message. Use it beside a message box, or in a header. */
 const meta = {
-  title: 'AccountsMenu',
+  id: 'components-accountsmenu',
+  title: 'In chat/AccountsMenu',
   component: AccountsMenu,
   args: { agent: 'assistant', onManage: fn() },
   argTypes: { agent: { control: 'text' } },
@@ -34,8 +35,27 @@ const open = async () => {
   return within(list)
 }
 
-/** By keyboard: open the menu, untick an account, and close the menu. The focus returns to the button. */
+/** The button says which accounts are in use. */
+export const Button: Story = {
+  parameters: { fake: { accounts: [octocat, ada] } },
+  play: async ({ canvas }) => {
+    await expect(canvas.getByRole('button', { name: 'Accounts in use: GitHub and Gmail' })).toBeVisible()
+  },
+}
+
+/** Two accounts are connected, and the menu is open. */
 export const Some: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { accounts: [octocat, ada] } },
+  play: async () => {
+    const list = await open()
+    await expect(list.getByRole('checkbox', { name: /Gmail/ })).toBeChecked()
+  },
+}
+
+/** By keyboard: open the menu, untick an account, and close the menu. The focus returns to the button. */
+export const SomeByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat, ada] } },
   play: async ({ canvas, loaded: { client } }) => {
     const list = await open()
@@ -58,9 +78,11 @@ export const Some: Story = {
   },
 }
 
-export const SomeDark: Story = { ...Some, globals: { theme: 'dark' } }
+export const SomeDark: Story = { ...Some, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
+/** No account is connected. */
 export const None: Story = {
+  tags: ['!autodocs'],
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('button', { name: 'Accounts: none in use' })).toHaveAttribute('data-carried', '0')
     const list = await open()
@@ -71,6 +93,7 @@ export const None: Story = {
 
 /** A missing account can be connected here. It is then ticked. */
 export const Connects: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [ada], outcomes: { github: 'pending' } } },
   play: async ({ loaded: { client } }) => {
     const list = await open()
@@ -81,7 +104,19 @@ export const Connects: Story = {
   },
 }
 
+/** A provider that takes a key: the form opens in the menu. */
 export const WithAKey: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { accounts: [octocat] } },
+  play: async () => {
+    const list = await open()
+    await userEvent.click(list.getByRole('button', { name: 'Connect Kaggle' }))
+    await expect(await list.findByLabelText('Kaggle API key')).toBeVisible()
+  },
+}
+
+export const WithAKeyClosed: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async () => {
     const list = await open()
@@ -97,7 +132,9 @@ export const WithAKey: Story = {
   },
 }
 
+/** An account to reconnect, a paused one, and one that expires soon. */
 export const NeedsAttention: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: {
       accounts: [
@@ -116,10 +153,11 @@ export const NeedsAttention: Story = {
   },
 }
 
-export const NeedsAttentionDark: Story = { ...NeedsAttention, globals: { theme: 'dark' } }
+export const NeedsAttentionDark: Story = { ...NeedsAttention, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 /** "Manage accounts": the app opens the panel and moves the focus to it. */
 export const OpensThePanel: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat, ada, kaggler] } },
   play: async ({ args }) => {
     const list = await open()

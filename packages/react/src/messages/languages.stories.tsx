@@ -15,12 +15,14 @@ import { japanese } from './ja.ts'
 import type { MessageOverrides, Messages } from './messages.ts'
 
 /**
- * The panel in other languages: `<LatchkeyProvider messages={german}>`, with the catalogue of
- * `@latchkey/react/messages/de`, `/ar`, `/es`, `/fr` or `/ja`. A catalogue brings its own writing direction, and dates and durations follow it.
+ * The panel in other languages. A catalogue brings its own writing direction, and dates and durations follow it. Use one
+ * for each language of your app.
  */
 const meta = {
-  title: 'Languages',
+  id: 'components-languages',
+  title: 'Panel/Languages',
   component: ConnectedAccounts,
+  parameters: { docs: { source: { code: '<ConnectedAccounts />' } } },
   loaders: [
     () => {
       const common = { label: 'octocat', scopes: ['read:user', 'repo'] }
@@ -40,6 +42,7 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+/** `messages={german}`, from `@latchkey/react/messages/de`. */
 export const German: Story = {
   parameters: { messages: german },
   play: async ({ canvas }) => {
@@ -57,6 +60,7 @@ export const German: Story = {
   },
 }
 
+/** `messages={arabic}`, from `@latchkey/react/messages/ar`. */
 export const Arabic: Story = {
   parameters: { messages: arabic },
   play: async ({ canvas }) => {
@@ -93,8 +97,11 @@ const inLanguage = (messages: Messages): Story => ({
   },
 })
 
+/** `messages={french}`, from `@latchkey/react/messages/fr`. */
 export const French: Story = inLanguage(french)
+/** `messages={spanish}`, from `@latchkey/react/messages/es`. */
 export const Spanish: Story = inLanguage(spanish)
+/** `messages={japanese}`, from `@latchkey/react/messages/ja`. */
 export const Japanese: Story = inLanguage(japanese)
 
 const service = (name: string) =>

@@ -7,11 +7,11 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountCard } from './account-card.tsx'
 
-/** One provider's card, in every state, each with its next action. */
+/** One provider's card, with its next action in every state. Use it where your page shows one service. */
 const meta = {
-  title: 'AccountCard',
+  id: 'components-accountcard',
+  title: 'Panel/AccountCard',
   component: AccountCard,
-  tags: ['autodocs'],
   args: { provider: 'github' },
   argTypes: {
     provider: { control: 'inline-radio', options: ['github', 'gmail', 'kaggle'] },
@@ -79,6 +79,7 @@ const reads =
     await expect(canvas.getByRole('button', { name: next })).toBeVisible()
   }
 
+/** Nothing is connected yet. */
 export const Disconnected: Story = {
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('article', { name: 'GitHub' })).toHaveAttribute('data-status', 'disconnected')
@@ -86,6 +87,7 @@ export const Disconnected: Story = {
   },
 }
 
+/** Accounts are being read. */
 export const Loading: Story = {
   parameters: { fake: { status: 'loading' } },
   play: async ({ canvas }) => {
@@ -95,31 +97,37 @@ export const Loading: Story = {
   },
 }
 
+/** Who is connected. */
 export const Connected: Story = {
   parameters: account({}),
   play: reads('Connected as octocat', 'More options for GitHub'),
 }
 
+/** Access has ended, and cannot be renewed. */
 export const Expired: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'expired' }),
   play: reads('Access has expired', 'Reconnect GitHub'),
 }
 
+/** The person took access back on the provider's site. */
 export const Revoked: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'revoked' }),
   play: reads('Access was revoked', 'Reconnect GitHub'),
 }
 
+/** The provider no longer takes the token. */
 export const TokenRefused: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'invalid_token' }),
   play: reads('GitHub signed this app out', 'Reconnect GitHub'),
 }
 
+/** The browser lost the key of what it stored. */
 export const SecretUnreadable: Story = {
   parameters: account({ status: 'needs-reconnect', reason: 'secret_unavailable' }),
   play: reads("The saved sign-in can't be read anymore", 'Reconnect GitHub'),
 }
 
+/** A key that is not checked yet. */
 export const Unverified: Story = {
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [{ ...kaggler, reason: 'unverified' }] } },
@@ -128,9 +136,22 @@ export const Unverified: Story = {
 
 const renewed = { expiresAt: Date.now() + 3 * 3_600_000, url: 'https://github.com/octocat' }
 
-/** The row opens the details, among the rows where there is room. Its menu does the same. */
+/** The row opens the details, among the rows where there is room. */
 export const Details: Story = {
+  tags: ['!autodocs'],
   parameters: account({ ...renewed, scopes: ['read:user', 'user:email', 'repo'], missingScopes: ['workflow'] }),
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'GitHub' }))
+    // It slides open.
+    const renews = await canvas.findByText('Renews automatically in 3 hours')
+    await waitFor(() => expect(renews).toBeVisible())
+  },
+}
+
+/** The row opens the details, and its menu does the same. */
+export const DetailsByMenu: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: Details.parameters,
   play: async ({ canvas }) => {
     const opener = canvas.getByRole('button', { name: 'GitHub' })
     await userEvent.click(opener)
@@ -166,6 +187,7 @@ export const Details: Story = {
 
 /** In a narrow place the details are a sheet. It leads to disconnecting, and gives the focus back. */
 export const DetailsInASheet: Story = {
+  tags: ['!autodocs'],
   globals: { width: '320px' },
   parameters: account({ ...renewed, scopes: ['read:user', 'repo'] }),
   play: async ({ canvas }) => {
@@ -188,8 +210,19 @@ export const DetailsInASheet: Story = {
   },
 }
 
+/** What can be done with the account. */
+export const Menu: Story = {
+  tags: ['!autodocs'],
+  parameters: account({}),
+  play: async ({ canvas }) => {
+    const list = await menu(canvas)
+    await waitFor(() => expect(list.getByRole('menuitem', { name: 'Disconnect GitHub' })).toBeVisible())
+  },
+}
+
 /** The menu by keyboard: Enter, Space and arrow down open it on its first item, letters find one, Escape closes it. */
 export const MenuByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: account({}),
   play: async ({ canvas }) => {
     const more = canvas.getByRole('button', { name: 'More options for GitHub' })
@@ -267,8 +300,17 @@ export const InlineSeveral: Story = {
   },
 }
 
-/** The line says what is going on, and keeps the focus. */
+/** One line, while the sign-in window is open. */
 export const InlineConnecting: Story = {
+  args: { layout: 'inline' },
+  parameters: { fake: { states: { github: { status: 'connecting' } } } },
+  play: async ({ canvas }) =>
+    expect(await canvas.findByRole('button', { name: 'Show window for GitHub' })).toBeVisible(),
+}
+
+/** The line says what is going on, and keeps the focus. */
+export const InlineConnects: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { layout: 'inline' },
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
@@ -281,8 +323,15 @@ export const InlineConnecting: Story = {
   },
 }
 
+/** The sign-in window is open. */
+export const Connecting: Story = {
+  parameters: { fake: { states: { github: { status: 'connecting' } } } },
+  play: reads('Continue in the GitHub window', 'Show window for GitHub'),
+}
+
 /** m2: there is a way back to a window that slid behind the page. */
 export const Waiting: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'pending' }, accounts: [ada] } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -301,6 +350,7 @@ export const Waiting: Story = {
 
 /** M14: focus after connect is on the new account. By keyboard: cancel connecting, then connect. */
 export const ByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.tab()
@@ -331,9 +381,16 @@ export const WindowClosed: Story = {
   },
 }
 
-/** M1: the provider has answered, so nothing speaks of a window any more. Cancel still ends it. */
+/** The provider has answered, and the account is being saved. */
 export const Finishing: Story = {
   parameters: { fake: { states: { github: { status: 'connecting', reason: 'finishing' } } } },
+  play: async ({ canvas }) => expect(await canvas.findByText('Finishing up with GitHub…')).toBeVisible(),
+}
+
+/** M1: the provider has answered, so nothing speaks of a window any more. Cancel still ends it. */
+export const FinishingCancelled: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: Finishing.parameters,
   play: async ({ canvas, loaded: { client } }) => {
     await expect(await canvas.findByText('Finishing up with GitHub…')).toBeVisible()
     await expect(canvas.queryByText(/window/)).toBeNull()
@@ -343,7 +400,14 @@ export const Finishing: Story = {
   },
 }
 
+/** The browser blocked the window: there are three other ways. */
 export const WindowBlocked: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
+  play: reads('Your browser blocked the pop-up.', 'Open in a new tab'),
+}
+
+export const WindowBlockedOtherWays: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'blocked' } } },
   play: async ({ canvas, loaded: { client } }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -359,6 +423,7 @@ export const WindowBlocked: Story = {
 
 /** The link works only in this browser, where the app waits for the answer. */
 export const LinkCopied: Story = {
+  tags: ['!autodocs'],
   parameters: { fake: { states: { github: { status: 'idle', reason: 'popup_blocked' } } } },
   play: async ({ canvas, loaded: { client } }) => {
     const write = spyOn(navigator.clipboard, 'write').mockResolvedValue()
@@ -372,7 +437,9 @@ export const LinkCopied: Story = {
   },
 }
 
+/** The link could not be made. */
 export const LinkNotCopied: Story = {
+  tags: ['!autodocs'],
   parameters: LinkCopied.parameters,
   play: async ({ canvas, loaded: { client } }) => {
     spyOn(client, 'connectLink').mockRejectedValue(new LatchkeyError('network', 'GitHub could not be reached.'))
@@ -382,7 +449,14 @@ export const LinkNotCopied: Story = {
   },
 }
 
+/** The person declined on the provider's page. */
 export const Denied: Story = {
+  parameters: { fake: { states: { github: { status: 'idle', reason: 'access_denied' } } } },
+  play: reads("You declined access. GitHub wasn't connected.", 'Connect GitHub'),
+}
+
+export const DeniedByAClick: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { outcomes: { github: 'denied' } } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect GitHub' }))
@@ -394,6 +468,12 @@ export const Denied: Story = {
 /** If a provider has several accounts, buttons name theirs. One account is used by default. */
 export const SeveralAccounts: Story = {
   parameters: { fake: { accounts: [octocat, { ...hubot, status: 'needs-reconnect', reason: 'expired' }] } },
+  play: reads('Default', 'More options for GitHub (octocat)'),
+}
+
+export const MakesDefault: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: SeveralAccounts.parameters,
   play: async ({ canvas }) => {
     await expect(canvas.getByRole('button', { name: 'More options for GitHub (octocat)' })).toBeVisible()
     await expect(canvas.getByRole('button', { name: 'Reconnect GitHub (hubot)' })).toBeVisible()
@@ -408,6 +488,7 @@ export const SeveralAccounts: Story = {
 
 /** M14: focus after adding is on the new account, not on the first one. */
 export const AddingAnother: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat], outcomes: { github: 'pending' } } },
   play: async ({ canvas, loaded: { client } }) => {
     const connect = spyOn(client, 'connect')
@@ -421,6 +502,16 @@ export const AddingAnother: Story = {
 
 /** GitHub uses the account that is signed in there, which may be connected already. */
 export const AddingTheSame: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas }) => {
+    await choose(canvas, 'Add another GitHub account')
+    await expect(await canvas.findByText(/^octocat is already connected/)).toBeVisible()
+  },
+}
+
+export const AddingTheSameDismissed: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
     await choose(canvas, 'Add another GitHub account')
@@ -432,6 +523,7 @@ export const AddingTheSame: Story = {
 
 /** M12: "already connected" is over once the account is disconnected. */
 export const AddingTheSameThenDisconnecting: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
     await choose(canvas, 'Add another GitHub account')
@@ -444,7 +536,9 @@ export const AddingTheSameThenDisconnecting: Story = {
   },
 }
 
+/** The form for a second key. */
 export const AddingAnotherKey: Story = {
+  tags: ['!autodocs'],
   args: { provider: 'kaggle' },
   parameters: { fake: { accounts: [kaggler] } },
   play: async ({ canvas }) => {
@@ -453,11 +547,23 @@ export const AddingAnotherKey: Story = {
   },
 }
 
-/** The person reconnects, but signs in with a different account. Nothing changes until they choose; Escape only postpones it. */
+/** The person reconnected, but signed in with a different account. Nothing changes until they choose. */
 export const DifferentAccount: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: { accounts: [{ ...octocat, status: 'needs-reconnect', reason: 'revoked' }], outcomes: { github: mona } },
   },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    const dialog = within(await screen.findByRole('dialog', { name: 'You signed in as mona' }))
+    await waitFor(() => expect(dialog.getByRole('button', { name: 'Replace octocat' })).toBeVisible())
+  },
+}
+
+/** The person reconnects, but signs in with a different account. Nothing changes until they choose; Escape only postpones it. */
+export const DifferentAccountReplaces: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: DifferentAccount.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
     const dialog = await screen.findByRole('dialog', { name: 'You signed in as mona' })
@@ -481,6 +587,7 @@ export const DifferentAccount: Story = {
 
 /** After a redirect the question appears without a click. */
 export const DifferentAccountReturned: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: {
       accounts: [octocat],
@@ -500,6 +607,7 @@ export const DifferentAccountReturned: Story = {
 }
 
 export const DifferentAccountKept: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: DifferentAccount.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
@@ -511,6 +619,7 @@ export const DifferentAccountKept: Story = {
 }
 
 export const DifferentAccountCancelled: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: DifferentAccount.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
@@ -522,7 +631,14 @@ export const DifferentAccountCancelled: Story = {
   },
 }
 
+/** The agent does not use the account until it is resumed. */
 export const Paused: Story = {
+  parameters: account({ status: 'paused' }),
+  play: reads('Paused', 'Resume GitHub'),
+}
+
+export const PausedAndResumed: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
     await choose(canvas, 'Pause GitHub')
@@ -537,6 +653,7 @@ export const Paused: Story = {
   },
 }
 
+/** The browser is offline. */
 export const Offline: Story = {
   parameters: { fake: { accounts: [{ ...octocat, reason: 'offline' }, ada] } },
   play: async ({ canvas }) => {
@@ -545,6 +662,7 @@ export const Offline: Story = {
   },
 }
 
+/** Access ends soon. */
 export const Expiring: Story = {
   parameters: {
     fake: { accounts: [{ ...octocat, status: 'expiring', renewable: false, expiresAt: Date.now() + 4 * 60_000 }] },
@@ -585,6 +703,7 @@ export const NotConfigured: Story = {
 
 /** Asks first, then shows the receipt. The focus moves to the next button. */
 export const Disconnecting: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas }) => {
     await choose(canvas, 'Disconnect GitHub')
@@ -604,7 +723,9 @@ export const Disconnecting: Story = {
   },
 }
 
+/** The receipt: the account was removed here only. */
 export const RemovedButNotRevoked: Story = {
+  tags: ['!autodocs'],
   parameters: {
     fake: {
       accounts: [octocat],
@@ -632,8 +753,25 @@ export const RemovedButNotRevoked: Story = {
   },
 }
 
-/** m20: a disconnect is there at once, however slow its provider is. */
+/** A disconnect shows at once, however slow its provider is. */
 export const Revoking: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { accounts: [octocat] } },
+  play: async ({ canvas, loaded: { client } }) => {
+    spyOn(client, 'disconnect').mockImplementation(() => {
+      client.set({ accounts: {} })
+      return new Promise(() => {})
+    })
+    await choose(canvas, 'Disconnect GitHub')
+    await userEvent.click(await screen.findByRole('button', { name: 'Disconnect' }))
+    await expect(await canvas.findByText('Revoking access…')).toBeVisible()
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  },
+}
+
+/** m20: a disconnect is there at once, however slow its provider is. */
+export const RevokedSlowly: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat] } },
   play: async ({ canvas, loaded: { client } }) => {
     const { promise, resolve } = Promise.withResolvers<DisconnectReceipt>()
@@ -653,6 +791,7 @@ export const Revoking: Story = {
 
 /** m9: the question names the account, and says what stays. */
 export const DisconnectingOneOfSeveral: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [octocat, hubot] } },
   play: async ({ canvas }) => {
     await choose(canvas, 'Disconnect GitHub (hubot)', 'GitHub (hubot)')

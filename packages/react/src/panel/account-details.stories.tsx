@@ -5,11 +5,11 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { AccountDetails } from './account-details.tsx'
 
-/** The facts about an account. */
+/** The facts about an account, and what the agent can do with it. Use it on a page of your own. */
 const meta = {
-  title: 'AccountDetails',
+  id: 'components-accountdetails',
+  title: 'Small parts/AccountDetails',
   component: AccountDetails,
-  tags: ['autodocs'],
   args: { provider: 'gmail' },
   argTypes: { technical: { control: 'boolean' } },
   parameters: { controls: { disable: false } },
@@ -34,6 +34,7 @@ const ada = fakeAccount({
   connectedAt: Date.UTC(2026, 1, 3, 9, 30),
 })
 
+/** Access that Latchkey renews. */
 export const Renewable: Story = {
   parameters: { fake: { accounts: [{ ...ada, expiresAt: Date.now() + 40 * 60_000 }] } },
   play: async ({ canvas }) => {
@@ -45,6 +46,7 @@ export const Renewable: Story = {
 }
 
 export const ByKeyboard: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { accounts: [{ ...ada, extraScopes: ['openid'] }] } },
   play: async ({ canvas }) => {
     const toggle = await canvas.findByRole('button', { name: 'Technical details' })

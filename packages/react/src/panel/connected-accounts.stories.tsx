@@ -9,11 +9,11 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
 import { ConnectedAccounts } from './connected-accounts.tsx'
 
-/** The panel: a card for each provider, in every state. */
+/** The panel: a card for each service. Use it on a settings page, or beside the chat. */
 const meta = {
-  title: 'ConnectedAccounts',
+  id: 'components-connectedaccounts',
+  title: 'Panel/ConnectedAccounts',
   component: ConnectedAccounts,
-  tags: ['autodocs'],
   argTypes: {
     layout: { control: 'inline-radio', options: ['list', 'grid', 'inline'] },
     density: { control: 'inline-radio', options: ['comfortable', 'compact'] },
@@ -22,7 +22,7 @@ const meta = {
     title: { control: 'text' },
     description: { control: 'text' },
   },
-  parameters: { controls: { disable: false } },
+  parameters: { controls: { disable: false }, usage: 'settings' },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
   render: (args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
@@ -61,6 +61,7 @@ const service = (name: string) =>
     apiBaseUrl: 'https://api.example',
   })
 
+/** Nothing is connected yet. */
 export const Disconnected: Story = {
   play: async ({ canvas }) => {
     const panel = canvas.getByRole('region', { name: 'Connected Accounts' })
@@ -70,6 +71,7 @@ export const Disconnected: Story = {
   },
 }
 
+/** Accounts are being read. */
 export const Loading: Story = {
   parameters: { fake: { status: 'loading' } },
   play: async ({ canvas }) => {
@@ -79,6 +81,7 @@ export const Loading: Story = {
   },
 }
 
+/** Three accounts, and where they are stored. */
 export const Connected: Story = {
   parameters: { fake: { accounts: [octocat, ada, kaggler] } },
   play: async ({ canvas }) => {
@@ -92,7 +95,18 @@ export const Connected: Story = {
   },
 }
 
+/** Connecting failed: who failed, and what to do. */
 export const Failed: Story = {
+  parameters: {
+    fake: { states: { gmail: { status: 'idle', error: new LatchkeyError('server_error', 'Gmail had a problem.') } } },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('alert')).toHaveTextContent('Gmail had a problem. Try again in a moment.')
+  },
+}
+
+export const FailedAgain: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: {
     fake: {
       outcomes: {
@@ -133,6 +147,7 @@ export const EveryNextAction: Story = {
   },
 }
 
+/** One account was revoked, one expires soon, and one key is not checked. */
 export const NeedsReconnect: Story = {
   parameters: {
     fake: {
@@ -175,6 +190,12 @@ export const PartlyGranted: Story = {
       ],
     },
   },
+  play: async ({ canvas }) => expect(await canvas.findAllByText('Some access is missing')).toHaveLength(2),
+}
+
+export const GrantsTheRest: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: PartlyGranted.parameters,
   play: async ({ canvas, loaded: { client } }) => {
     await expect(await canvas.findAllByText('Some access is missing')).toHaveLength(2)
     const connect = spyOn(client, 'connect')
@@ -190,6 +211,7 @@ export const PartlyGranted: Story = {
   },
 }
 
+/** The browser saves nothing. */
 export const NothingStored: Story = {
   parameters: { fake: { persistence: 'unavailable', accounts: [octocat] } },
   play: async ({ canvas }) => {
@@ -203,6 +225,16 @@ export const NothingStored: Story = {
 
 /** Where tokens and keys are stored, and what that means. */
 export const Custody: Story = {
+  tags: ['!autodocs'],
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'How your accounts are stored' }))
+    const words = await screen.findByRole('dialog', { name: 'How your accounts are stored' })
+    await waitFor(() => expect(words).toBeVisible())
+  },
+}
+
+export const CustodyClosed: Story = {
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
     const info = canvas.getByRole('button', { name: 'How your accounts are stored' })
     await userEvent.click(info)
@@ -222,8 +254,15 @@ const five = [
   fakeAccount({ provider: 'slack', username: 'grace', name: 'Grace Hopper', scopes: [] }),
 ]
 
-/** The heights of rows are those that they promise, whatever the state, and five services need less than a screen. */
+/** Five services need less than a screen. */
 export const Five: Story = {
+  parameters: { fake: { providers: [github(), gmail(), kaggle(), ...services], accounts: five } },
+  play: async ({ canvas }) => expect(await canvas.findByText(/Can read and send email/)).toBeVisible(),
+}
+
+/** The heights of rows are those that they promise, whatever the state, and five services need less than a screen. */
+export const FiveRows: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { providers: [github(), gmail(), kaggle(), ...services], accounts: five } },
   play: async ({ canvas, loaded: { client } }) => {
     await expect(await canvas.findByText(/Can read and send email/)).toBeVisible()
@@ -244,7 +283,9 @@ export const Five: Story = {
   },
 }
 
+/** Rows of 48 pixels. */
 export const FiveCompact: Story = {
+  tags: ['!autodocs'],
   args: { density: 'compact' },
   parameters: { fake: { providers: [github(), gmail(), kaggle(), ...services], accounts: five } },
   play: async ({ canvas }) => {
@@ -268,6 +309,7 @@ export const OwnProvider: Story = {
   },
 }
 
+/** An app's own words. */
 export const OwnMessages: Story = {
   args: { title: 'Verbundene Konten', description: null },
   parameters: { fake: { accounts: [octocat] } },
@@ -294,6 +336,7 @@ export const OwnMessages: Story = {
 
 /** All accounts are disconnected after one question. Each gets its own receipt. */
 export const DisconnectingAll: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: {
     fake: {
       accounts: [octocat, hubot, ada, kaggler],
@@ -326,9 +369,13 @@ const custody = (word: string, sentence: string): Story => ({
   parameters: { fake: { custody: word } },
   play: async ({ canvas }) => expect(canvas.getByText(sentence)).toBeVisible(),
 })
+/** What the foot says where a browser stores secrets unencrypted. */
 export const StoredUnencrypted = custody('plain', 'Stored unencrypted in this browser')
+/** What the foot says where a tab stores them. */
 export const StoredInTheTab = custody('session', 'Stored until you close this tab')
+/** What the foot says where the server has a vault. */
 export const StoredOnTheServer = custody('vault', 'Encrypted and stored on the server')
+/** What the foot says where nothing is stored. */
 export const StoredInMemory = custody('memory', 'Not stored after you close this page')
 
 const SERVICES =
@@ -350,6 +397,7 @@ const mine = [
 
 /** With many providers the panel has a search box and two groups. */
 export const Many: Story = {
+  tags: ['!autodocs'],
   parameters: { fake: { providers: many, accounts: mine } },
   play: async ({ canvas }) => {
     await expect(within(canvas.getByRole('list', { name: 'Connected' })).getAllByRole('article')).toHaveLength(2)
@@ -362,6 +410,7 @@ export const Many: Story = {
 
 /** The search finds providers and accounts. Escape clears it and keeps the focus. */
 export const Searching: Story = {
+  tags: ['!autodocs'],
   parameters: Many.parameters,
   play: async ({ canvas }) => {
     const box = await canvas.findByRole('searchbox', { name: 'Search' })
@@ -381,6 +430,7 @@ export const Searching: Story = {
 
 /** A form stays open while a search hides its card. */
 export const SearchKeepsForms: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: { fake: { providers: [...many, kaggle()] } },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
@@ -395,18 +445,21 @@ export const SearchKeepsForms: Story = {
   },
 }
 
+/** The search finds nothing. */
 export const NoMatch: Story = {
+  tags: ['!autodocs'],
   args: { defaultQuery: 'fax' },
   parameters: Many.parameters,
   play: async ({ canvas }) => {
     await expect(await canvas.findByText('No results for “fax”.')).toBeVisible()
-    await expect(canvas.queryByRole('article')).toBeNull()
+    await waitFor(() => expect(canvas.queryByRole('article')).toBeNull())
     await waitFor(() => expect(canvas.getByRole('status')).toHaveTextContent('0 results.'))
   },
 }
 
 export const SearchCleared: Story = {
   ...NoMatch,
+  tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Clear search' }))
     await waitFor(() => expect(canvas.getAllByRole('article')).toHaveLength(25))
@@ -416,6 +469,7 @@ export const SearchCleared: Story = {
 
 /** The app can control the search text. */
 export const SearchControlled: Story = {
+  tags: ['!autodocs'],
   args: { query: 'git', onQueryChange: fn() },
   parameters: Many.parameters,
   play: async ({ canvas, args }) => {
@@ -428,6 +482,7 @@ export const SearchControlled: Story = {
 
 /** A card stays in its group when it connects. The groups change when the panel opens again. */
 export const StaysInItsGroup: Story = {
+  tags: ['!dev', '!autodocs'],
   parameters: Many.parameters,
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Figma' }))
@@ -436,6 +491,7 @@ export const StaysInItsGroup: Story = {
   },
 }
 
+/** The app has no providers. */
 export const NoProviders: Story = {
   parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
@@ -459,6 +515,7 @@ const mixed = [
   { ...kaggler, status: 'needs-reconnect' as const, reason: 'invalid_token' as const },
 ]
 
+/** Cards side by side, where there is room. */
 export const Grid: Story = {
   args: { layout: 'grid' },
   globals: { width: 'full' },
@@ -482,7 +539,9 @@ export const Inline: Story = {
   },
 }
 
+/** One line for each provider, while accounts are being read. */
 export const InlineLoading: Story = {
+  tags: ['!autodocs'],
   args: { layout: 'inline' },
   parameters: { fake: { status: 'loading' } },
   play: async ({ canvas }) => {
@@ -490,7 +549,18 @@ export const InlineLoading: Story = {
   },
 }
 
+/** A form opens below its line. */
 export const InlineWithForm: Story = {
+  tags: ['!autodocs'],
+  args: { layout: 'inline' },
+  play: async ({ canvas }) => {
+    await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
+    await waitFor(() => expect(canvas.getByLabelText('Kaggle API key')).toBeVisible())
+  },
+}
+
+export const InlineWithFormClosed: Story = {
+  tags: ['!dev', '!autodocs'],
   args: { layout: 'inline' },
   play: async ({ canvas }) => {
     await userEvent.click(canvas.getByRole('button', { name: 'Connect Kaggle' }))
@@ -500,6 +570,7 @@ export const InlineWithForm: Story = {
   },
 }
 
+/** Less room. */
 export const Compact: Story = {
   args: { density: 'compact' },
   parameters: { fake: { accounts: mixed } },

@@ -5,11 +5,11 @@ import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
 import { ExpiryLabel } from './expiry-label.tsx'
 
-/** When an account's access expires. The label counts down. */
+/** When an account's access expires; it counts down. Use it in a card of your own. */
 const meta = {
-  title: 'ExpiryLabel',
+  id: 'components-expirylabel',
+  title: 'Small parts/ExpiryLabel',
   component: ExpiryLabel,
-  tags: ['autodocs'],
   args: { provider: 'github' },
   argTypes: { when: { control: 'inline-radio', options: ['expiring', 'known'] } },
   parameters: { controls: { disable: false } },
@@ -36,8 +36,10 @@ const reads =
   async ({ canvas }) =>
     expect(canvas.getByText(words)).toBeVisible()
 
+/** Access ends in some days. */
 export const InDays: Story = { parameters: { account: { leaves: 3 * 86_400_000 } }, play: reads('Expires in 3 days') }
 
+/** Access ends in some hours. */
 export const InHours: Story = { parameters: { account: { leaves: 2 * 3_600_000 } }, play: reads('Expires in 2 hours') }
 
 /** It counts seconds in the last two minutes. */
@@ -51,33 +53,38 @@ export const Ticking: Story = {
   },
 }
 
+/** Access has ended. */
 export const Expired: Story = {
   parameters: { account: { status: 'needs-reconnect', reason: 'expired', leaves: -3 * 3_600_000 } },
   play: reads('Expired 3 hours ago'),
 }
 
+/** Latchkey renews the access by itself. */
 export const Renewed: Story = {
   parameters: { account: { renewable: true, leaves: 50 * 60_000 } },
   play: reads('Renews automatically in 50 minutes'),
 }
 
+/** The access ended, and is renewed when it is used next. */
 export const RenewedOnUse: Story = {
   parameters: { account: { renewable: true, leaves: -60_000 } },
   play: reads('Renews automatically on next use'),
 }
 
-/** An account without an expiry has no label. */
+/** It renders nothing for an account without an expiry. */
 export const NoExpiry: Story = {
+  parameters: { nothing: 'this account does not expire.' },
   play: async ({ canvasElement }) => expect(canvasElement.querySelector('time')).toBeNull(),
 }
 
-/** `when="expiring"`: nothing until access expires soon. */
+/** `when="expiring"`: it renders nothing until access expires soon. */
 export const OnlyWhenExpiring: Story = {
   args: { when: 'expiring' },
-  parameters: { account: { leaves: 3_600_000 } },
+  parameters: { account: { leaves: 3_600_000 }, nothing: 'this access does not expire soon.' },
   play: async ({ canvasElement }) => expect(canvasElement.querySelector('time')).toBeNull(),
 }
 
+/** The words of the catalogue, and the browser's own way to say a time. */
 export const InGerman: Story = {
   parameters: {
     account: { leaves: 4 * 60_000 },

@@ -7,11 +7,11 @@ import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testin
 import { allMessages } from '../use-messages.ts'
 import { StatusBadge } from './status-badge.tsx'
 
-/** A status as a word, a colour and a shape, and optionally its reason. */
+/** A status as a word, a colour and a shape, with its reason if you like. Use it in a card of your own. */
 const meta = {
-  title: 'StatusBadge',
+  id: 'components-statusbadge',
+  title: 'Small parts/StatusBadge',
   component: StatusBadge,
-  tags: ['autodocs'],
   args: { provider: 'github', withReason: true },
   parameters: { controls: { disable: false } },
   loaders: [({ parameters }) => ({ client: createFakeClient(parameters.fake as FakeClientOptions) })],
@@ -35,7 +35,9 @@ function having(status: CardStatus, reason?: Reason): FakeClientOptions {
 
 const list = { display: 'grid', gap: 8, margin: 0, padding: 0, listStyle: 'none' } as const
 
+/** Every status. */
 export const EveryWord: Story = {
+  parameters: { docs: { source: { code: '<StatusBadge provider="github" />' } } },
   args: { withReason: false },
   render: (args) => (
     <ul style={list}>
@@ -77,7 +79,9 @@ const why: readonly [CardStatus, Reason][] = [
   ['connecting', 'embedded'],
 ]
 
+/** Every reason, with the status that it belongs to. */
 export const EveryReason: Story = {
+  parameters: { docs: { source: { code: '<StatusBadge provider="github" withReason />' } } },
   render: (args) => (
     <ul style={list}>
       {why.map(([status, reason]) => (
@@ -101,7 +105,10 @@ export const EveryReason: Story = {
 
 /** Inside an `Account.Root` it needs no props. */
 export const InARoot: Story = {
-  parameters: { fake: having('paused') },
+  parameters: {
+    fake: having('paused'),
+    docs: { source: { code: '<Account.Root provider="github">\n  <StatusBadge withReason />\n</Account.Root>' } },
+  },
   render: (_args, { loaded }) => (
     <LatchkeyProvider client={loaded.client}>
       <Account.Root provider="github">

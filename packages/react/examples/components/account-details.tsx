@@ -1,0 +1,5 @@
+import { AccountDetails } from '@latchkey/react'
+
+export function GmailPage() {
+  return <AccountDetails provider="gmail" />
+}
