@@ -5,6 +5,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { act, cleanup, configure, render, screen, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { afterEach, expect, test, vi } from 'vitest'
+import { german } from '../messages/de.ts'
 import { AccountCard } from '../panel/account-card.tsx'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, type FakeClientOptions, fakeAccount } from '../testing.ts'
@@ -58,6 +59,24 @@ test('a username left over from another key is not sent with a token', async () 
   await userEvent.clear(key)
   await userEvent.type(key, 'KGAT_new{Enter}')
   expect(connect).toHaveBeenCalledExactlyOnceWith('kaggle', { key: 'KGAT_new' })
+})
+
+test('m6: an older key says why it needs a username, in the language of the page', async () => {
+  const { key } = setup()
+  await userEvent.type(key, 'nonsense')
+  const username = screen.getByLabelText('Kaggle username')
+  const help = document.getElementById(username.getAttribute('aria-describedby')?.split(' ')[0] ?? '')
+  expect(help?.textContent).toBe('This looks like an older Kaggle key. Older keys also need your username.')
+  cleanup()
+  render(
+    <LatchkeyProvider client={createFakeClient()} messages={german}>
+      <ApiKeyForm provider={provider} />
+    </LatchkeyProvider>,
+  )
+  await userEvent.type(screen.getByLabelText('Kaggle-API-Schlüssel'), 'nonsense')
+  expect(screen.getByLabelText('Kaggle-Benutzername')).toBeTruthy()
+  expect(document.body.textContent).toContain('Ältere Schlüssel brauchen auch Ihren Benutzernamen.')
+  expect(document.body.textContent).toContain('Ein Schlüssel gibt vollen Zugriff auf Ihr Kaggle-Konto.')
 })
 
 test('a key is checked once: connect gets the same fields object as the check', async () => {

@@ -203,3 +203,41 @@ test('an expiry counts down, by seconds at the end', async () => {
     vi.useRealTimers()
   }
 })
+
+test('m5: the panel says that the browser is offline, once, and takes it back', async () => {
+  const onLine = vi.spyOn(navigator, 'onLine', 'get')
+  render(
+    <LatchkeyProvider client={createFakeClient({ accounts: [fakeAccount()] })}>
+      <ConnectedAccounts />
+    </LatchkeyProvider>,
+  )
+  const stored = await screen.findByText('Encrypted and stored in this browser')
+  await screen.findByText('Connected as octocat')
+  onLine.mockReturnValue(false)
+  act(() => void dispatchEvent(new Event('offline')))
+  const words = "You're offline. Your accounts work again when you're back online."
+  await waitFor(() => expect(screen.getAllByText(words)).toHaveLength(2))
+  expect(screen.getByRole('status').textContent).toBe(words)
+  expect(stored.isConnected).toBe(false)
+  onLine.mockReturnValue(true)
+  act(() => void dispatchEvent(new Event('online')))
+  await screen.findByText('Encrypted and stored in this browser')
+  onLine.mockRestore()
+})
+
+test('a row has a switch that says whether the agent uses its account', async () => {
+  const client = createFakeClient({ accounts: [fakeAccount()] })
+  render(
+    <LatchkeyProvider client={client}>
+      <ConnectedAccounts agent="assistant" />
+    </LatchkeyProvider>,
+  )
+  const use = await screen.findByRole<HTMLInputElement>('switch', { name: 'Use GitHub in chat' })
+  expect(use.checked).toBe(true)
+  await userEvent.click(use)
+  expect(client.getSnapshot().excluded).toEqual({ assistant: ['github'] })
+  expect(use.checked).toBe(false)
+  // What cannot be used has another action in its place.
+  act(() => client.setAccount(fakeAccount({ status: 'paused' })))
+  await waitFor(() => expect(screen.queryByRole('switch')).toBeNull())
+})
