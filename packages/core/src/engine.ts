@@ -328,6 +328,16 @@ function createFarewells({ accounts, endpoints, mcp, end, disconnect, life }: Fa
   const isListed = ({ id }: Provider) => accounts.providers.some((one) => one.id === id)
   const creditors: AccountStore = Object.create(accounts, {
     providers: { get: () => [...accounts.providers, ...former.filter((one) => !isListed(one))] },
+    writer: {
+      value: {
+        ...accounts.writer,
+        async remove(name: string) {
+          await accounts.writer.remove(name)
+          // The last thing that was owed to a removed server.
+          if (former.length > 0) former = await (await removal()).former()
+        },
+      },
+    },
   })
   const debts = once(async () => (await import('./accounts/owed.ts')).createDebts(creditors, endpoints, end))
   const removal = once(async () => (await import('./mcp/removal.ts')).createRemoval(accounts, await mcp(), disconnect))

@@ -12,7 +12,14 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
-import { cardStatus, type ErrorCode, type LatchkeyClient, LatchkeyError, type LatchkeyOptions } from '../index.ts'
+import {
+  cardStatus,
+  type ErrorCode,
+  type LatchkeyClient,
+  LatchkeyError,
+  type LatchkeyOptions,
+  memoryStore,
+} from '../index.ts'
 import { github } from '../providers/github.ts'
 import { describeServer } from './handshake.ts'
 import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport, supports } from './index.ts'
@@ -38,6 +45,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   vi.restoreAllMocks()
+  vi.unstubAllGlobals()
   vi.useRealTimers()
   spoken.length = 0
   for (const server of sandbox.all) await server.reset()
@@ -325,7 +333,8 @@ describe('M9: removing a server', () => {
 
   it('offline: what is owed is done later, though the page does not list the server any more', async () => {
     sandbox.tickets.setPolicy({ auto: true })
-    const client = page.client({ providers: [provider()] })
+    const storage = memoryStore()
+    const client = page.client({ providers: [provider()], storage })
     await client.connect('tickets')
     const { id } = account(client)
     const room = await client.mcp()
@@ -338,11 +347,12 @@ describe('M9: removing a server', () => {
     expect(await room.registrations.list()).toHaveLength(1)
     offline.mockImplementation(real)
     const revocations = () => sandbox.tickets.log.filter(({ path }) => path.includes('/revocation')).length
-    // Later starts of the page, which does not list it: the first revokes the token, the second has nothing left to keep.
-    await page.client({ providers: [] }).mount()
-    await vi.waitFor(() => expect(revocations()).toBeGreaterThan(0))
-    const later = page.client({ providers: [] })
+    vi.stubGlobal('document', new EventTarget())
+    vi.stubGlobal('addEventListener', () => {})
+    // A later start of the page, which does not list it.
+    const later = page.client({ providers: [], storage })
     later.mount()
+    await vi.waitFor(() => expect(revocations()).toBeGreaterThan(0))
     await vi.waitFor(async () => expect(await (await later.mcp()).registrations.list()).toEqual([]))
   })
 })
