@@ -10,7 +10,7 @@ import type { McpProvider, OAuthProvider } from '../provider.ts'
 import type { McpServerFacts } from '../snapshot.ts'
 import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
 import { authorizationServerMetadata, defaultServer, discoverMcp, selectScopes } from './discovery.ts'
-import { challengeOf, describeServer } from './handshake.ts'
+import { describeServer, type Probe, probe } from './handshake.ts'
 import type { RegisteredClient, RegisterOptions, Registration, Registrations } from './registration.ts'
 import { createRegistrations, expired, withoutSecrets } from './registration.ts'
 import { createTransport } from './transport.ts'
@@ -68,14 +68,24 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
   const issuers = new Map<string, Set<string>>()
 
   /** A challenge that does not say where the metadata is, is asked for again. */
-  async function complete(provider: McpProvider, challenge?: Challenge): Promise<Challenge | undefined> {
-    if (challenge?.resource_metadata) return challenge
-    const asked = await challengeOf(provider, fetchFor(provider), app?.client_name)
-    return challenge?.scope ? { ...asked, scope: challenge.scope } : asked
+  async function complete(provider: McpProvider, challenge?: Challenge): Promise<Probe> {
+    if (challenge?.resource_metadata) return { challenge }
+    const asked = await probe(provider, fetchFor(provider), app?.client_name)
+    return challenge?.scope ? { ...asked, challenge: { ...asked.challenge, scope: challenge.scope } } : asked
   }
 
-  const discover = async (provider: McpProvider, challenge?: Challenge) =>
-    discoverMcp(provider, fetchFor(provider), await complete(provider, challenge))
+  /** @throws LatchkeyError `not_mcp` or `no_sign_in` where nobody can sign in. */
+  async function find(provider: McpProvider, asked?: Challenge) {
+    const { challenge, found } = await complete(provider, asked)
+    const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
+    // One that describes a sign-in has one, whatever it answers without a token.
+    if (discovery.server.legacy && found === 'open') {
+      throw providerError(provider, 'no_sign_in', 'asks nobody to sign in.')
+    }
+    if (discovery.server.legacy && found) throw providerError(provider, 'not_mcp', 'is no MCP server.')
+    return { challenge, discovery }
+  }
+  const discover = async (provider: McpProvider, challenge?: Challenge) => (await find(provider, challenge)).discovery
 
   const serverOf = (provider: McpProvider, issuer: string) =>
     onceFor(servers, issuer, async () => {
@@ -94,8 +104,7 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
       const client = await clients.known(provider, issuer)
       return { client, bound: boundMcp(provider, { server, client, scopes: [], resource }) }
     }
-    const challenge = await complete(provider, target.challenge)
-    const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
+    const { challenge, discovery } = await find(provider, target.challenge)
     const { server } = discovery
     issuers.set(provider.id, new Set(issuers.get(provider.id)).add(server.issuer))
     servers.set(server.issuer, Promise.resolve(server))

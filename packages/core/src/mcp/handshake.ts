@@ -38,19 +38,34 @@ const initialize = (name = 'Latchkey') => ({
   params: { protocolVersion: VERSION, capabilities: {}, clientInfo: { name, version: '0' } },
 })
 
-/**
- * How the server refuses a request without a token. Undefined where it does not, or does not answer: its metadata has a
- * place of its own, which is asked next, and a failure there is reported.
- */
-export async function challengeOf(
-  provider: McpProvider,
-  ask: Ask,
-  clientName?: string,
-): Promise<Challenge | undefined> {
-  const response = await send(provider, { ask }, initialize(clientName)).catch(() => undefined)
-  await response?.body?.cancel().catch(() => {})
-  return response?.status === 401 ? readChallenge(response.headers) : undefined
+/** What is at a server's address, as a request without a token shows. */
+export interface Probe {
+  /** How the server refuses the request. Absent where it does not, or does not answer. */
+  challenge?: Challenge
+  /** `open`: it needs no token. `not-mcp`: something else answers. Absent: it refuses, or nobody can tell. */
+  found?: 'open' | 'not-mcp'
 }
+
+/** Sends a first request without a token. Never rejects: a server that is away is told of by what is asked next. */
+export async function probe(provider: McpProvider, ask: Ask, clientName?: string): Promise<Probe> {
+  try {
+    const response = await send(provider, { ask }, initialize(clientName))
+    const { status, ok } = response
+    if (ok) {
+      const result = await resultOf(response).catch(() => undefined)
+      return { found: isObject(result?.serverInfo) ? 'open' : 'not-mcp' }
+    }
+    await response.body?.cancel()
+    if (status === 401) return { challenge: readChallenge(response.headers) }
+    return status === 404 || status === 405 || status === 410 ? { found: 'not-mcp' } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** How the server refuses a request without a token. Undefined where it does not, or does not answer. */
+export const challengeOf = async (provider: McpProvider, ask: Ask, clientName?: string) =>
+  (await probe(provider, ask, clientName)).challenge
 
 /** Pages of a list of tools that are read, and names of tools that are kept. */
 const MAX_PAGES = 4

@@ -58,10 +58,10 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
           })}
         >
           {carried.length > 0 ? (
-            <span className="latchkey-accounts-marks">
-              {carried.slice(0, 4).map(({ id, name }) => (
-                <span key={id} className="latchkey-button-mark">
-                  {brandMark(id, name, icons)}
+            <span className="latchkey-accounts-marks" aria-hidden="true">
+              {carried.slice(0, 4).map((provider) => (
+                <span key={provider.id} className="latchkey-button-mark">
+                  {brandMark(provider, icons)}
                 </span>
               ))}
             </span>

@@ -20,6 +20,7 @@ import { useCardFacts, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { StatusWord } from '../parts/status-word.tsx'
+import { Tag } from '../parts/tag.tsx'
 import { Button, classes, MoreButton } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
@@ -28,6 +29,7 @@ import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messa
 import { AccountRow } from './account-row.tsx'
 
 const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
+const useServerMore = /* @__PURE__ */ later(() => import('./remove-server.lazy.tsx'), 'ServerMore', true)
 const useBusy = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'BusyRow')
 
 /** Props of {@link AccountCard}. */
@@ -101,6 +103,8 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const [Events] = useEvents(eventful)
   const connecting = status === 'connecting' && provider.kind !== 'api-key'
   const [Busy] = useBusy(connecting)
+  const bare = accounts.length === 0 && provider.kind === 'mcp'
+  const [ServerMore] = useServerMore(bare)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
@@ -134,12 +138,14 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
       {(none || several) && (
         <div className="latchkey-row" data-slot="row">
           <span className="latchkey-mark" data-slot="mark">
-            {brandMark(provider.id, name, icons)}
+            {brandMark(provider, icons)}
           </span>
           <div className="latchkey-title" data-slot="name">
             {heading(name)}
+            {bare && <Tag>MCP</Tag>}
           </div>
           {busy || <Idle provider={provider} state={state} count={accounts.length} line={line} onStart={setStarted} />}
+          {bare && !busy && ServerMore && <ServerMore provider={provider} card={card} />}
           {inline && several && (
             <MoreButton aria-label={messages.more(name)} aria-expanded={!line} onClick={() => setShown(line)} />
           )}
