@@ -8,6 +8,7 @@ import {
 } from './accounts/account-store.ts'
 import { createEndpoints, type Endpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
+import { hasPerson } from './accounts/person.ts'
 import { keepFresh } from './accounts/refresh-scheduler.ts'
 import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
@@ -21,7 +22,7 @@ import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
 import { once } from './once.ts'
 import { type ApiKeyProvider, isMcp, type KeyFields, type McpProvider, type Provider } from './provider.ts'
-import { type ConnectedAccount, defaultAccount, hasPerson } from './snapshot.ts'
+import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
 
 /** The verdict on a key. `unchecked`: it could not be checked, so the key is kept and tried at first use. */
 export interface KeyVerdict {

@@ -66,8 +66,6 @@ const NEXT: Partial<Record<ErrorCode, NextAction>> = {
   account_changed: 'choose',
   secret_unavailable: 'reconnect',
   not_configured: 'configure',
-  not_mcp: 'configure',
-  no_sign_in: 'none',
   misuse: 'configure',
 }
 

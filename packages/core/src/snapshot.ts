@@ -87,9 +87,6 @@ export interface ConnectedAccount {
   rev: number
 }
 
-/** Whether it is known whose account it is. */
-export const hasPerson = ({ username, email, name }: ConnectedAccount) => Boolean(username ?? email ?? name)
-
 /** What a provider is doing. */
 export interface ProviderState {
   status: 'loading' | 'idle' | 'connecting'

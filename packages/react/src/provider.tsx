@@ -79,6 +79,7 @@ function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
   const { children, messages, icons = NO_ICONS, consent = false, nonce, tokens, ...others } = props
   const { keep, onReturn, onRemoveServer, ...rest } = others
+  const handlers = { keep, onReturn, onRemoveServer }
   const { client: given, ...options } = rest
   const [own] = useState(() => given ?? createOnce(props, options as LatchkeyOptions))
   const client = given ?? own
@@ -89,9 +90,9 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
 
   useEffect(() => client.mount(), [client])
 
-  const asked = useRef({ keep, onReturn, onRemoveServer })
+  const asked = useRef(handlers)
   useEffect(() => {
-    asked.current = { keep, onReturn, onRemoveServer }
+    asked.current = handlers
   })
   const returned = useRef<LatchkeyClient>(undefined)
   useEffect(() => {
@@ -104,12 +105,8 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   }, [client])
 
   const { providers } = options
-  // Not those of the client: it calls MCP servers by their own names.
-  const listed = useRef(JSON.stringify(providers))
   useEffect(() => {
-    const next = JSON.stringify(providers)
-    if (providers && next !== listed.current) client.setProviders(providers)
-    listed.current = next
+    if (providers && JSON.stringify(providers) !== JSON.stringify(client.providers)) client.setProviders(providers)
   }, [client, providers])
 
   const givenOnce = useRef(new Set<string>())

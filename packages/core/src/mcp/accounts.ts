@@ -80,9 +80,10 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
     const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
     // One that describes a sign-in has one, whatever it answers without a token.
     if (discovery.server.legacy && found === 'open') {
-      throw providerError(provider, 'no_sign_in', 'asks nobody to sign in.')
+      throw providerError(provider, 'no_sign_in', 'asks nobody to sign in.', { next: 'none' })
     }
-    if (discovery.server.legacy && found) throw providerError(provider, 'not_mcp', 'is no MCP server.')
+    if (discovery.server.legacy && found)
+      throw providerError(provider, 'not_mcp', 'is no MCP server.', { next: 'configure' })
     return { challenge, discovery }
   }
   const discover = async (provider: McpProvider, challenge?: Challenge) => (await find(provider, challenge)).discovery

@@ -1,4 +1,5 @@
 import type { Provider } from '@latchkey/core'
+import type { McpProvider } from '@latchkey/core/mcp'
 import type { ReactNode } from 'react'
 import { Face } from './avatar.tsx'
 
@@ -30,9 +31,6 @@ const marks: Readonly<Record<string, ReactNode>> = {
  * person may have given any name, has its own picture or the letter. Decorative, because a name is always beside it.
  */
 export function brandMark(provider: Provider, own: Readonly<Record<string, ReactNode>>): ReactNode {
-  const { id, name } = provider
-  const isServer = 'mcp' in provider
-  return (
-    own[id] ?? (isServer ? undefined : marks[id]) ?? <Face name={name} src={isServer ? provider.mcp.icon : undefined} />
-  )
+  const { id, name, mcp } = provider as Partial<McpProvider> & Provider
+  return own[id] ?? ((!mcp && marks[id]) || <Face name={name} src={mcp?.icon} />)
 }
