@@ -15,6 +15,9 @@ export interface Removal {
   former(): Promise<McpProvider[]>
 }
 
+/** Whether a disconnect still owes something to a provider. Names of accounts begin with that of theirs. */
+const owes = (names: readonly string[], id: string) => names.some((name) => name.startsWith(`${OWED}${id}.`))
+
 /** @param disconnect ends one account, and never rejects. */
 export function createRemoval(
   accounts: AccountStore,
@@ -54,7 +57,7 @@ export function createRemoval(
       const receipts = await Promise.all(own.map(async (one) => [one.id, await disconnect(one.id)] as const))
       forgetIssuers(id)
       // The token is revoked as this client, so that has to stay until then.
-      const isOwed = receipts.some(([, { status }]) => status === 'pending')
+      const isOwed = owes(await records.names(), id) || receipts.some(([, { status }]) => status === 'pending')
       if (isOwed) await writer.note(`${FORMER}${id}`, { server: mcpOptions(server), issuers })
       else await forgetClients(server, issuers)
       accounts.setProvider(id)
@@ -65,7 +68,7 @@ export function createRemoval(
       const servers: McpProvider[] = []
       for (const name of names.filter((one) => one.startsWith(FORMER))) {
         const kept = await read(name)
-        if (kept && names.some((one) => one.startsWith(`${OWED}${kept.server.id}.`))) servers.push(kept.server)
+        if (kept && owes(names, kept.server.id)) servers.push(kept.server)
         else {
           await writer.remove(name)
           const isBack = accounts.providers.some(({ id }) => id === kept?.server.id)

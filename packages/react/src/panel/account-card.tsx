@@ -103,8 +103,8 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const [Events] = useEvents(eventful)
   const connecting = status === 'connecting' && provider.kind !== 'api-key'
   const [Busy] = useBusy(connecting)
-  const bare = accounts.length === 0 && provider.kind === 'mcp'
-  const [ServerMore] = useServerMore(bare)
+  const isServer = provider.kind === 'mcp'
+  const [ServerMore] = useServerMore(isServer)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
@@ -142,10 +142,9 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           </span>
           <div className="latchkey-title" data-slot="name">
             {heading(name)}
-            {bare && <Tag>MCP</Tag>}
+            {isServer && <Tag>MCP</Tag>}
           </div>
           {busy || <Idle provider={provider} state={state} count={accounts.length} line={line} onStart={setStarted} />}
-          {bare && !busy && ServerMore && <ServerMore provider={provider} card={card} />}
           {inline && several && (
             <MoreButton aria-label={messages.more(name)} aria-expanded={!line} onClick={() => setShown(line)} />
           )}
@@ -170,6 +169,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           onTwice={(account) => setNews([{ account }])}
         />
       )}
+      {isServer && ServerMore && <ServerMore provider={provider} card={card} bare={none && !busy} />}
       {eventful && Events && (
         <Events
           provider={provider}

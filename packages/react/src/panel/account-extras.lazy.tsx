@@ -9,7 +9,7 @@ import type { Subject } from '../parts/context.tsx'
 import { useMessages } from '../use-messages.ts'
 import { type DetailsActions, RowDetails } from './account-details.lazy.tsx'
 import { type Choice, Menu, type Opened } from './menu.lazy.tsx'
-import { RemoveQuestion } from './remove-server.lazy.tsx'
+import { askToRemove } from './remove-server.lazy.tsx'
 
 interface AccountExtrasProps extends Fallback, Pick<DetailsActions, 'Connect'> {
   subject: Subject & { account: ConnectedAccount }
@@ -56,9 +56,6 @@ export function AccountExtras(props: AccountExtrasProps) {
           onClose={() => onOpen(undefined)}
           onClosed={onGone}
         />
-      )}
-      {open === 'removal' && (
-        <RemoveQuestion provider={provider} card={props.card} onClose={() => onOpen(undefined)} onClosed={onGone} />
       )}
     </>
   )
@@ -110,7 +107,7 @@ function AccountMenu(props: AccountExtrasProps) {
         label: messages.removeServerShort,
         name: messages.removeServer(name),
         ends: true,
-        after: () => onOpen('removal'),
+        after: () => askToRemove(props.card.current),
       },
   ]
   return (

@@ -4,8 +4,8 @@ import { type RefObject, useRef } from 'react'
 import { Layer } from '../parts/layer.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
 
-/** What a row has opened: its menu, the question before a disconnect, or before its server is removed. */
-export type Opened = 'menu' | 'question' | 'removal' | undefined
+/** What a row has opened: its menu, or the question before something ends. */
+export type Opened = 'menu' | 'question' | undefined
 
 /** What a menu offers. */
 export interface Choice {

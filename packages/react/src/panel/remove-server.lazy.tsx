@@ -1,6 +1,7 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
-import { type RefObject, useRef, useState } from 'react'
+import { type RefObject, useEffect, useRef, useState } from 'react'
+import { createPortal } from 'react-dom'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
 import { useKit } from '../hooks.ts'
@@ -16,47 +17,63 @@ interface ServerProps {
   card: RefObject<HTMLElement | null>
 }
 
-/** The menu of an MCP server that nobody has signed in to. Nothing where the app has no way to remove it. */
-export function ServerMore({ provider, card }: ServerProps) {
+/** What asks about removing the server of a card. The question is the card's: rows go with their accounts. */
+const questions = new WeakMap<Element, () => void>()
+
+/** Asks whether to remove the server of this card. */
+export function askToRemove(card: Element | null): void {
+  if (card) questions.get(card)?.()
+}
+
+interface ServerMoreProps extends ServerProps {
+  /** Nobody has signed in to it: its row has no menu but this one. */
+  bare: boolean
+}
+
+/** What a card has for removing its MCP server. Nothing where the app cannot do that. */
+export function ServerMore({ provider, card, bare }: ServerMoreProps) {
   const { name } = provider
   const messages = useMessages()
   const { remover } = useKit()
   const [open, setOpen] = useState<Opened>()
+  const [row, setRow] = useState<Element | null>()
   const trigger = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    setRow(bare ? card.current?.querySelector('.latchkey-row') : undefined)
+    if (card.current) questions.set(card.current, () => setOpen('question'))
+  }, [card, bare])
   if (!remover()) return null
   const close = () => setOpen(undefined)
   const goBack = () => (trigger.current ?? firstStop(card.current))?.focus()
+  const choice = { label: messages.removeServerShort, name: messages.removeServer(name), ends: true }
   return (
     <>
-      <MoreButton
-        ref={trigger}
-        aria-label={messages.more(name)}
-        aria-haspopup="menu"
-        aria-expanded={open === 'menu'}
-        onClick={() => setOpen(open === 'menu' ? undefined : 'menu')}
-        onKeyDown={(event) => {
-          if (event.key !== 'ArrowDown') return
-          event.preventDefault()
-          setOpen('menu')
-        }}
-      />
+      {row &&
+        createPortal(
+          <MoreButton
+            ref={trigger}
+            aria-label={messages.more(name)}
+            aria-haspopup="menu"
+            aria-expanded={open === 'menu'}
+            onClick={() => setOpen(open === 'menu' ? undefined : 'menu')}
+            onKeyDown={(event) => {
+              if (event.key !== 'ArrowDown') return
+              event.preventDefault()
+              setOpen('menu')
+            }}
+          />,
+          row,
+        )}
       {open === 'menu' && (
         <Menu
           trigger={trigger}
           label={messages.more(name)}
-          choices={[
-            {
-              label: messages.removeServerShort,
-              name: messages.removeServer(name),
-              ends: true,
-              after: () => setOpen('removal'),
-            },
-          ]}
+          choices={[{ ...choice, after: () => setOpen('question') }]}
           onClose={close}
           onClosed={goBack}
         />
       )}
-      {open === 'removal' && <RemoveQuestion provider={provider} card={card} onClose={close} onClosed={goBack} />}
+      {open === 'question' && <RemoveQuestion provider={provider} card={card} onClose={close} onClosed={goBack} />}
     </>
   )
 }
@@ -68,7 +85,7 @@ interface RemoveQuestionProps extends ServerProps {
 }
 
 /** Asks before an MCP server is removed, and stays if there is something left to say of its accounts. */
-export function RemoveQuestion({ provider, card, onClose, onClosed }: RemoveQuestionProps) {
+function RemoveQuestion({ provider, card, onClose, onClosed }: RemoveQuestionProps) {
   const { name } = provider
   const messages = useMessages()
   const { client, remover } = useKit()
