@@ -353,11 +353,10 @@ test('M9: offline too: the server goes, and the revocation is kept and finished 
 
 test('M9: a server that cannot be reached, and one that is no MCP server, say what to do and can be removed', async ({
   page,
-  demo,
 }) => {
   await open(page)
   const away = 'http://127.0.0.1:9/mcp'
-  const wrong = `${demo.addresses.github}/nothing-here`
+  const wrong = new URL('/nothing-here', page.url()).href
   await enter(page, JSON.stringify({ away: { url: away }, wrong: { url: wrong } }))
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   for (const [name, sentence] of [

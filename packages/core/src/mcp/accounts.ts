@@ -77,14 +77,18 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
   /** @throws LatchkeyError `not_mcp` or `no_sign_in` where nobody can sign in. */
   async function find(provider: McpProvider, asked?: Challenge) {
     const { challenge, found } = await complete(provider, asked)
-    const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
+    const nothing = () => providerError(provider, 'not_mcp', 'is no MCP server.', { next: 'configure' })
+    const discovery = await discoverMcp(provider, fetchFor(provider), challenge).catch((error) => {
+      // A site that answers everything with a page of its own.
+      throw found === 'not-mcp' && error instanceof LatchkeyError && error.code === 'malformed_response'
+        ? nothing()
+        : error
+    })
     // One that describes a sign-in has one, whatever it answers without a token.
-    if (discovery.server.legacy && found === 'open') {
-      throw providerError(provider, 'no_sign_in', 'asks nobody to sign in.', { next: 'none' })
-    }
-    if (discovery.server.legacy && found)
-      throw providerError(provider, 'not_mcp', 'is no MCP server.', { next: 'configure' })
-    return { challenge, discovery }
+    if (!discovery.server.legacy || !found) return { challenge, discovery }
+    throw found === 'open'
+      ? providerError(provider, 'no_sign_in', 'asks nobody to sign in.', { next: 'none' })
+      : nothing()
   }
   const discover = async (provider: McpProvider, challenge?: Challenge) => (await find(provider, challenge)).discovery
 

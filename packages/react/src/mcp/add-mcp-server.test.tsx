@@ -376,5 +376,5 @@ it('M11: the letters in the accounts button are no part of its name', async () =
   show(<AccountsMenu agent="assistant" />, createFakeClient({ providers: [notes], accounts: [account] }))
   const button = screen.getByRole('button', { name: 'Accounts in use: Notes' })
   const heard = [...button.querySelectorAll('span')].filter((node) => !node.closest('[aria-hidden]'))
-  expect(heard.map((node) => node.textContent)).toEqual(['Accounts'])
+  expect(heard.map((node) => node.textContent)).toEqual(['Accounts in use: Notes'])
 })

@@ -41,7 +41,6 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
       <span className="latchkey latchkey-accounts">
         <button
           type="button"
-          aria-label={messages.accountsMenuName(new Intl.ListFormat().format(names))}
           {...props}
           ref={ref}
           className={classes('latchkey-button latchkey-accounts-button', className)}
@@ -66,7 +65,8 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
               ))}
             </span>
           ) : null}
-          <span>{messages.accountsMenu}</span>
+          <span aria-hidden="true">{messages.accountsMenu}</span>
+          <span className="latchkey-unseen">{messages.accountsMenuName(new Intl.ListFormat().format(names))}</span>
           <svg className="latchkey-caret" viewBox="0 0 12 12" aria-hidden="true">
             <path d="m3 4.5 3 3 3-3" fill="none" stroke="currentColor" strokeWidth="1.4" />
           </svg>

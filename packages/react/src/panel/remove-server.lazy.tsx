@@ -1,6 +1,6 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
-import { type RefObject, useEffect, useRef, useState } from 'react'
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { createPortal } from 'react-dom'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
@@ -38,10 +38,10 @@ export function ServerMore({ provider, card, bare }: ServerMoreProps) {
   const [open, setOpen] = useState<Opened>()
   const [row, setRow] = useState<Element | null>()
   const trigger = useRef<HTMLButtonElement>(null)
+  useLayoutEffect(() => setRow(bare ? rowOf(card.current) : undefined), [card, bare])
   useEffect(() => {
-    setRow(bare ? card.current?.querySelector('.latchkey-row') : undefined)
     if (card.current) questions.set(card.current, () => setOpen('question'))
-  }, [card, bare])
+  }, [card])
   if (!remover()) return null
   const close = () => setOpen(undefined)
   const goBack = () => (trigger.current ?? firstStop(card.current))?.focus()
@@ -77,6 +77,8 @@ export function ServerMore({ provider, card, bare }: ServerMoreProps) {
     </>
   )
 }
+
+const rowOf = (card: Element | null) => card?.querySelector('.latchkey-row')
 
 interface RemoveQuestionProps extends ServerProps {
   onClose: () => void
