@@ -1,6 +1,6 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
-import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { createPortal } from 'react-dom'
 import { QuestionDialog } from '../dialogs/questions.lazy.tsx'
 import { Receipt } from '../dialogs/receipt.lazy.tsx'
@@ -36,9 +36,13 @@ export function ServerMore({ provider, card, bare }: ServerMoreProps) {
   const messages = useMessages()
   const { remover } = useKit()
   const [open, setOpen] = useState<Opened>()
-  const [row, setRow] = useState<Element | null>()
+  // The row is another one after an account was there.
+  const row = useSyncExternalStore(
+    subscribeToNothing,
+    () => (bare ? rowOf(card.current) : null),
+    () => null,
+  )
   const trigger = useRef<HTMLButtonElement>(null)
-  useLayoutEffect(() => setRow(bare ? rowOf(card.current) : undefined), [card, bare])
   useEffect(() => {
     if (card.current) questions.set(card.current, () => setOpen('question'))
   }, [card])
@@ -78,7 +82,8 @@ export function ServerMore({ provider, card, bare }: ServerMoreProps) {
   )
 }
 
-const rowOf = (card: Element | null) => card?.querySelector('.latchkey-row')
+const rowOf = (card: Element | null) => card?.querySelector('.latchkey-row') ?? null
+const subscribeToNothing = () => () => {}
 
 interface RemoveQuestionProps extends ServerProps {
   onClose: () => void
