@@ -191,7 +191,11 @@ export function AddServer({ examples = [], onAdd, onListed, onClose, onClosed }:
               <Place key={server.id} server={server} />
             ))}
           </ul>
-          {asked.listed.length > 0 && <p className="latchkey-line">{messages.addServersListed(asked.listed)}</p>}
+          {asked.listed.length > 0 && (
+            <p className="latchkey-line">
+              {messages.addServersListed(new Intl.ListFormat(messages.locale).format(asked.listed))}
+            </p>
+          )}
           <p className="latchkey-warning">{messages.addServerWarning}</p>
           <div className="latchkey-actions">
             <Button onClick={back}>{messages.addServerBack}</Button>

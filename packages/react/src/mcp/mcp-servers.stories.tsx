@@ -46,7 +46,7 @@ export const Add: Story = {
     const opened = await dialog(canvas)
     await waitFor(() => expect(opened.getByRole('textbox', { name: 'Server URL' })).toHaveFocus())
     await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
-    await expect(opened.getByRole('alert')).toHaveTextContent('Enter an address')
+    await expect(opened.getByRole('alert')).toHaveTextContent('Enter the address of the server.')
   },
 }
 

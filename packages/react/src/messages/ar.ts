@@ -338,7 +338,7 @@ export const arabic: Messages = {
 
   signedIn: 'تم تسجيل الدخول',
   toolCount: (count) => `الأدوات: ${count}`,
-  factServer: 'الخادم',
+  factServer: 'العنوان',
   factTools: 'الأدوات',
   moreTools: (count) => `وغيرها: ${count}`,
   disconnectServerTitle: (name) => `هل تريد إلغاء ربط ${name}؟`,
@@ -357,10 +357,10 @@ export const arabic: Messages = {
   addServerByJson: 'لصق JSON بدلًا من ذلك',
   addServerByUrl: 'إدخال عنوان URL بدلًا من ذلك',
   addServerExamples: 'خوادم للتجربة',
-  addServerEmpty: 'أدخل عنوانًا، مثل https://mcp.example.com/mcp.',
+  addServerEmpty: 'أدخل عنوان الخادم.',
   addServerBack: 'رجوع',
   addServerListed: 'هذا الخادم موجود في القائمة بالفعل.',
-  addServersListed: (names) => `موجود في القائمة بالفعل: ${new Intl.ListFormat('ar').format(names)}.`,
+  addServersListed: (names) => `موجود في القائمة بالفعل: ${names}.`,
   addServer: 'إضافة خادم MCP',
   addServerNext: 'متابعة',
   addServerAsk: (count) =>

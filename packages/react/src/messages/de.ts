@@ -329,7 +329,7 @@ export const german: Messages = {
 
   signedIn: 'Angemeldet',
   toolCount: (count) => (count === 1 ? '1 Werkzeug' : `${count} Werkzeuge`),
-  factServer: 'Server',
+  factServer: 'Adresse',
   factTools: 'Werkzeuge',
   moreTools: (count) => `und ${count} weitere`,
   disconnectServerTitle: (name) => `Verbindung zu ${name} trennen?`,
@@ -348,10 +348,10 @@ export const german: Messages = {
   addServerByJson: 'Stattdessen JSON einfügen',
   addServerByUrl: 'Stattdessen eine URL eingeben',
   addServerExamples: 'Server zum Ausprobieren',
-  addServerEmpty: 'Gib eine Adresse ein, z. B. https://mcp.example.com/mcp.',
+  addServerEmpty: 'Gib die Adresse des Servers ein.',
   addServerBack: 'Zurück',
   addServerListed: 'Dieser Server ist schon in der Liste.',
-  addServersListed: (names) => `Schon in der Liste: ${new Intl.ListFormat('de').format(names)}.`,
+  addServersListed: (names) => `Schon in der Liste: ${names}.`,
   addServer: 'MCP-Server hinzufügen',
   addServerNext: 'Weiter',
   addServerAsk: (count) =>

@@ -311,7 +311,7 @@ export const spanish: Messages = {
 
   signedIn: 'Sesión iniciada',
   toolCount: (count) => (count === 1 ? '1 herramienta' : `${count} herramientas`),
-  factServer: 'Servidor',
+  factServer: 'Dirección',
   factTools: 'Herramientas',
   moreTools: (count) => `y ${count} más`,
   disconnectServerTitle: (name) => `¿Desconectar ${name}?`,
@@ -330,10 +330,10 @@ export const spanish: Messages = {
   addServerByJson: 'Pegar JSON en su lugar',
   addServerByUrl: 'Introducir una URL en su lugar',
   addServerExamples: 'Servidores para probar',
-  addServerEmpty: 'Introduce una dirección, como https://mcp.example.com/mcp.',
+  addServerEmpty: 'Introduce la dirección del servidor.',
   addServerBack: 'Atrás',
   addServerListed: 'Este servidor ya está en la lista.',
-  addServersListed: (names) => `Ya en la lista: ${new Intl.ListFormat('es').format(names)}.`,
+  addServersListed: (names) => `Ya en la lista: ${names}.`,
   addServer: 'Añadir un servidor MCP',
   addServerNext: 'Continuar',
   addServerAsk: (count) =>

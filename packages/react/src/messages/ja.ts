@@ -307,7 +307,7 @@ export const japanese: Messages = {
 
   signedIn: 'サインイン済み',
   toolCount: (count) => `ツール ${count} 個`,
-  factServer: 'サーバー',
+  factServer: 'アドレス',
   factTools: 'ツール',
   moreTools: (count) => `ほか ${count} 個`,
   disconnectServerTitle: (name) => `${name} との接続を解除しますか？`,
@@ -326,10 +326,10 @@ export const japanese: Messages = {
   addServerByJson: '代わりに JSON を貼り付ける',
   addServerByUrl: '代わりに URL を入力する',
   addServerExamples: '試せるサーバー',
-  addServerEmpty: 'アドレスを入力してください（例: https://mcp.example.com/mcp）。',
+  addServerEmpty: 'サーバーのアドレスを入力してください。',
   addServerBack: '戻る',
   addServerListed: 'このサーバーはすでに一覧にあります。',
-  addServersListed: (names) => `すでに一覧にあります: ${new Intl.ListFormat('ja').format(names)}`,
+  addServersListed: (names) => `すでに一覧にあります: ${names}`,
   addServer: 'MCP サーバーを追加',
   addServerNext: '次へ',
   addServerAsk: (count) =>
