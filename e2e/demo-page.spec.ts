@@ -211,24 +211,26 @@ test('m10: the panel is in order, and a connected account has the switch that sa
   expect(new Set(looks)).toEqual(new Set(['15px 600']))
 })
 
-test('an MCP server to try is added with one click and the usual question, and what was typed can be had back', async ({
+test('an MCP server to try is added with one click and the usual question, and what was typed stays', async ({
   page,
 }) => {
   await open(page)
-  const field = page.getByRole('textbox', { name: 'Add an MCP server' })
+  await page.getByRole('button', { name: 'Add server' }).click()
+  const field = page.getByRole('textbox', { name: 'Server URL' })
   await field.fill('https://mine.example/mcp')
   await page.getByRole('button', { name: 'notes', exact: true }).click()
   const question = page.getByRole('group', { name: 'Add this server?' })
   await expect(question).toContainText(new URL(addresses.mcp.notes ?? '').host)
-  await question.getByRole('button', { name: 'Cancel' }).click()
+  await question.getByRole('button', { name: 'Back' }).click()
   await expect(field).toBeFocused()
-  await page.keyboard.press('ControlOrMeta+z')
   await expect(field).toHaveValue('https://mine.example/mcp')
 
   await page.getByRole('button', { name: 'notes', exact: true }).click()
   await question.getByRole('button', { name: 'Add', exact: true }).click()
   await expect(card(page, 'notes')).toBeVisible()
-  await expect(page.getByRole('button', { name: 'notes', exact: true })).toHaveCount(0)
+  await page.getByRole('button', { name: 'Add server' }).click()
+  await expect(field).toBeVisible()
+  await expect(page.getByRole('dialog').getByRole('button', { name: 'notes', exact: true })).toHaveCount(0)
 })
 
 test("a key is made on the stand-in's own page, which Get API Key opens, and connects", async ({ page, context }) => {

@@ -171,7 +171,7 @@ async function violationsBut(page: Page, rules: string[]) {
   const loaded = await page.evaluate(() => 'axe' in window)
   const axe = new AxeBuilder({ page, ...(loaded && { axeSource: '0' }) }).setLegacyMode()
   const { violations } = await axe
-    .options({ resultTypes: ['violations'] })
+    .options({ resultTypes: ['violations'], rules: { 'label-content-name-mismatch': { enabled: true } } })
     .disableRules(rules)
     .analyze()
   return violations

@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { card, closing, conversation, expect, expectConnected, open, panel, say, test, throughPopup } from './demo.ts'
 
@@ -27,10 +28,17 @@ const json = (names: (keyof typeof servers)[], called?: string) =>
     ),
   })
 
+/** Opens the dialog, and has this JSON asked about. */
+async function enter(page: Page, text: string) {
+  await page.getByRole('button', { name: 'Add server' }).click()
+  await page.getByRole('button', { name: 'Paste JSON instead' }).click()
+  await page.getByRole('textbox', { name: 'mcpServers JSON' }).fill(text)
+  await page.getByRole('button', { name: 'Continue' }).click()
+}
+
 /** Pastes the JSON, with another name for one server if given. */
 async function add(page: Page, names: (keyof typeof servers)[], called?: string) {
-  await page.getByRole('textbox', { name: 'Add an MCP server' }).fill(json(names, called))
-  await page.getByRole('button', { name: 'Continue' }).click()
+  await enter(page, json(names, called))
   // Every host is shown before any request.
   for (const name of names) await expect(page.getByText(new URL(servers[name]).host, { exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Add', exact: true }).click()
@@ -79,7 +87,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   await allow(page, () =>
     prompt(page, 'ledger')
       .last()
-      .getByRole('button', { name: /^(Re)?connect ledger/i })
+      .getByRole('button', { name: /^(Re)?connect (Sandbox )?ledger/i })
       .click(),
   )
   await expect(conversation(page)).toContainText('was added')
@@ -100,7 +108,9 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   // Revoked at the server: chat and card say so, the others stay.
   await backDoor('notes', 'revoke-all')
   await say(page, 'List notes')
-  await expect(prompt(page, 'notes')).toContainText('Connect notes to use the tools of notes')
+  await expect(prompt(page, 'notes')).toContainText(
+    /Connect Sandbox Notes to use the tools of Sandbox Notes|Connect Sandbox Notes/,
+  )
   await expect(card(page, 'notes')).toHaveAttribute('data-status', 'needs-reconnect')
   await expectConnected(page, 'files', 'ledger')
 })
@@ -162,7 +172,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   // Revoked at the server: chat and card say so, the other stays.
   await backDoor('better', 'revoke-all')
   await say(page, 'Recall better notes')
-  await expect(prompt(page, 'better')).toContainText('Connect better to')
+  await expect(prompt(page, 'better')).toContainText('Better Notes')
   await expect(card(page, 'better')).toHaveAttribute('data-status', 'needs-reconnect')
   await expectConnected(page, 'shelf')
 })
@@ -258,4 +268,120 @@ test('a page that names a command is refused', async ({ page }) => {
     return response.status
   })
   expect(status).toBe(400)
+})
+
+const notesUrl = () => `${servers.notes}/mcp`
+
+test("M10: a server's card has its own name, its host, who signed in, and its tools", async ({ page }) => {
+  await open(page)
+  await add(page, ['notes'])
+  const { host } = new URL(servers.notes)
+  await expect(card(page, 'notes').getByRole('heading', { name: 'notes' })).toBeVisible()
+  await expect(card(page, 'notes')).toContainText(host)
+  await expect(card(page, 'notes')).toContainText('MCP')
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
+  await expect(card(page, 'notes').getByRole('heading', { name: 'Sandbox Notes' })).toBeVisible()
+  await expect(card(page, 'notes')).toContainText(`Signed in · ${host} · 1 tool`)
+  await expect(card(page, 'notes')).not.toContainText('mcp:read')
+  await card(page, 'notes').getByRole('button', { name: 'Sandbox Notes', exact: true }).click()
+  await expect(page.getByText('List notes')).toBeVisible()
+  await page.keyboard.press('Escape')
+  // After a reload it is known at once, without another request.
+  await page.reload()
+  await expect(card(page, 'notes').getByRole('heading', { name: 'Sandbox Notes' })).toBeVisible()
+  await expect(card(page, 'notes')).toContainText('1 tool')
+  // Nothing of the token is in the page.
+  const held = await page.evaluate(() => document.documentElement.outerHTML + JSON.stringify({ ...localStorage }))
+  expect(held).not.toContain('access_token')
+})
+
+test('M9: the same URL again leads to the card that is there', async ({ page }) => {
+  await open(page)
+  await add(page, ['notes'])
+  await page.getByRole('button', { name: 'Add server' }).click()
+  const field = page.getByRole('textbox', { name: 'Server URL' })
+  await expect(field).toBeFocused()
+  await field.fill(`${notesUrl().replace('http://', 'HTTP://')}/`)
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('This server is already in the list.').first()).toBeVisible()
+  await expect(card(page, 'notes').getByRole('heading')).toBeFocused()
+  await expect(panel(page).locator('[data-provider]').and(page.getByRole('article'))).toHaveCount(4)
+})
+
+test('M9: a server is removed with its account and its registration, and stays away', async ({ page }) => {
+  await open(page)
+  await add(page, ['tickets'])
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
+  await expect(card(page, 'tickets')).toContainText('2 tools')
+  await panel(page).getByRole('button', { name: 'More options for Sandbox Tickets' }).click()
+  await page.getByRole('menuitem', { name: 'Remove server Sandbox Tickets' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Remove Sandbox Tickets?' })
+  await expect(dialog.getByRole('button', { name: 'Cancel' })).toBeFocused()
+  await dialog.getByRole('button', { name: 'Remove', exact: true }).click()
+  await expect(card(page, 'tickets')).toHaveCount(0)
+  await page.getByText('Developer', { exact: true }).click()
+  await expect(page.getByText('No registrations')).toBeVisible()
+  await page.reload()
+  await expect(card(page, 'github')).toBeVisible()
+  await expect(card(page, 'tickets')).toHaveCount(0)
+})
+
+test('M9: offline too: the server goes, and the revocation is kept and finished later', async ({ page, context }) => {
+  await open(page)
+  await add(page, ['tickets'])
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
+  await expect(card(page, 'tickets')).toContainText('2 tools')
+  await panel(page).getByRole('button', { name: 'More options for Sandbox Tickets' }).click()
+  await page.getByRole('menuitem', { name: 'Remove server Sandbox Tickets' }).hover()
+  await page.waitForTimeout(1500)
+  await page.route(`${servers.tickets}/**`, (route) => route.abort())
+  await page.route('**/api/latchkey/mcp', (route) => route.abort())
+  await page.getByRole('menuitem', { name: 'Remove server Sandbox Tickets' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Remove', exact: true }).click()
+  await expect(dialog).toContainText('will be revoked as soon as')
+  await dialog.getByRole('button', { name: 'Done' }).click()
+  await expect(card(page, 'tickets')).toHaveCount(0)
+  await page.unrouteAll()
+  const told = page.waitForRequest((request) => request.url().startsWith(servers.tickets) && /revo/.test(request.url()))
+  await page.reload()
+  await told
+  await page.getByText('Developer', { exact: true }).click()
+  await expect(page.getByText('No registrations')).toBeVisible()
+  await context.close()
+})
+
+test('M9: a server that cannot be reached, and one that is no MCP server, say what to do and can be removed', async ({
+  page,
+}) => {
+  await open(page)
+  const away = 'http://127.0.0.1:9/mcp'
+  const wrong = new URL('/nothing-here', page.url()).href
+  await enter(page, JSON.stringify({ away: { url: away }, wrong: { url: wrong } }))
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  for (const [name, sentence] of [
+    ['away', "away couldn't be reached. Check its address, or try again later."],
+    ['wrong', "There's no MCP server at this address."],
+  ] as const) {
+    await panel(page)
+      .getByRole('button', { name: `Connect ${name}` })
+      .click()
+    await expect(card(page, name)).toContainText(sentence)
+    await panel(page)
+      .getByRole('button', { name: `More options for ${name}` })
+      .click()
+    await page.getByRole('menuitem', { name: `Remove server ${name}` }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click()
+    await expect(card(page, name)).toHaveCount(0)
+  }
+})
+
+test('M11: axe finds nothing in a chat that carries MCP servers, names of buttons included', async ({ page }) => {
+  await open(page)
+  await add(page, ['notes'])
+  await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
+  await expect(card(page, 'notes')).toContainText('1 tool')
+  const rules = { 'label-content-name-mismatch': { enabled: true } }
+  const { violations } = await new AxeBuilder({ page }).options({ rules, resultTypes: ['violations'] }).analyze()
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
 })

@@ -153,8 +153,12 @@ async function expectToBeHeard(server: StandIn): Promise<void> {
   server.log.length = 0
 }
 
-const pasteBox = (page: Page) => page.getByRole('textbox', { name: 'Add an MCP server' })
+const pasteBox = (page: Page) => page.getByRole('textbox', { name: 'mcpServers JSON' })
 async function paste(page: Page, config: object): Promise<void> {
+  if (!(await pasteBox(page).isVisible())) {
+    await page.getByRole('button', { name: 'Add server' }).click()
+    await page.getByRole('button', { name: 'Paste JSON instead' }).click()
+  }
   await pasteBox(page).fill(JSON.stringify(config))
   await page.getByRole('button', { name: 'Continue' }).click()
 }
@@ -203,7 +207,7 @@ test('case 217: of two MCP servers with one name, the second gets no token of th
   expect(hostile.log).toEqual([])
 
   // The page lists them all the same, as after a change of its configuration.
-  const listed = { notes: { url: hostile.mcp }, github: { url: hostile.mcp } }
+  const listed = ['notes', 'github'].map((id) => ({ id, name: id, url: hostile.mcp }))
   await page.evaluate((list) => localStorage.setItem('demo:mcp-servers', JSON.stringify(list)), listed)
   await page.reload()
   await expect(card(page, 'notes')).toHaveAttribute('data-status', 'needs-reconnect')

@@ -1,7 +1,14 @@
 import { isUsable } from './accounts/account-rules.ts'
-import { createAccountStore, type DisconnectReceipt, OWED } from './accounts/account-store.ts'
-import { createEndpoints } from './accounts/endpoints.ts'
+import {
+  type AccountStore,
+  createAccountStore,
+  type DisconnectReceipt,
+  FORMER,
+  OWED,
+} from './accounts/account-store.ts'
+import { createEndpoints, type Endpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
+import { hasPerson } from './accounts/person.ts'
 import { keepFresh } from './accounts/refresh-scheduler.ts'
 import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
@@ -12,9 +19,9 @@ import { flows } from './connect/popup.ts'
 import { hasFlows } from './connect/window.ts'
 import { asLatchkeyError, errorAbout } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
-import type { Mcp } from './mcp/accounts.ts'
+import type { Mcp, McpAccounts } from './mcp/accounts.ts'
 import { once } from './once.ts'
-import type { ApiKeyProvider, KeyFields, Provider } from './provider.ts'
+import { type ApiKeyProvider, isMcp, type KeyFields, type McpProvider, type Provider } from './provider.ts'
 import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
 
 /** The verdict on a key. `unchecked`: it could not be checked, so the key is kept and tried at first use. */
@@ -91,7 +98,10 @@ export interface ClientActions<Id extends string = string> {
    * resolves them with the person's session. They hold no secret.
    */
   getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
-  /** Reads the person's name and picture again, where the provider answers browsers. */
+  /**
+   * Reads the person's name and picture again, where the provider answers browsers. Of an MCP server: what it says of
+   * itself, and its tools.
+   */
   refreshProfile(accountId: string): Promise<ConnectedAccount>
   /** What MCP servers need beyond other providers: discovery and client registrations. */
   mcp(): Promise<Mcp>
@@ -122,7 +132,9 @@ export interface Engine extends ClientActions {
 export function createEngine(page: Page, attempts: Attempts): Engine {
   const { store } = page
   const accounts = createAccountStore(page)
-  const mcp = once(async () => (await import('./mcp/accounts.ts')).createMcp(page))
+  const mcp: () => Promise<McpAccounts> = once(async () =>
+    (await import('./mcp/accounts.ts')).createMcp(page, (id) => remove(id)),
+  )
   const endpoints = createEndpoints(page, mcp)
   const vault = once(async () => (await import('./connect/vault-client.ts')).createVaultClient(accounts))
   const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, endpoints))
@@ -164,13 +176,24 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       throw error
     })
   }
-  const debts = once(async () =>
-    (await import('./accounts/owed.ts')).createDebts(accounts, endpoints, async (one) => (await vault()).end(one)),
-  )
-  /** What disconnects left to do is done now, or once a server can be reached. */
-  async function followDebts(): Promise<void> {
-    const owes = (await page.records.names()).some((name) => name.startsWith(OWED))
-    if (owes && mounted?.aborted === false) (await debts()).follow(mounted)
+  const { follow: followDebts, remove } = createFarewells({
+    accounts,
+    endpoints,
+    mcp,
+    end: async (account) => (await vault()).end(account),
+    disconnect: (id) => engine.disconnect(id),
+    life: () => mounted,
+  })
+  /** Reads what an MCP server says of itself, and names an account after it that has no person's name. */
+  async function describe(provider: McpProvider, account: ConnectedAccount, token: string): Promise<void> {
+    const server = await (await mcp()).describe(provider, token)
+    await accounts.secrets.exclusive(account.id, () =>
+      accounts.change(account.id, (newest) => ({
+        ...newest,
+        server,
+        ...(server.name && !hasPerson(newest) && { label: server.name }),
+      })),
+    )
   }
   /** What a disconnect needs is loaded before the network may be gone. */
   const prepareEnd = () => {
@@ -255,9 +278,13 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     requestConnect: async (request, { signal } = {}) => (await requests())(request, signal),
     async refreshProfile(id) {
       const account = page.findAccount(id)
-      if (page.find(account.provider).kind === 'api-key' || account.custody === 'vault') return account
+      const provider = page.find(account.provider)
+      if (provider.kind === 'api-key' || account.custody === 'vault') return account
       const { secret } = await (await tokens()).use({ accountId: id })
-      return (await refresher()).refreshProfile(id, secret.token?.access_token ?? '')
+      const token = secret.token?.access_token ?? ''
+      if (!isMcp(provider)) return (await refresher()).refreshProfile(id, token)
+      await describe(provider, account, token)
+      return page.findAccount(id)
     },
     writeDefault: ({ id, provider }) => accounts.writer.writeDefault(provider, id),
     writeExcluded: (agentId, excluded) => accounts.writer.writeExcluded(agentId, excluded),
@@ -281,7 +308,82 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       engine.resume().catch(() => {})
     },
   }
+  followNames(page)
   return engine
+}
+
+/** What a page still has to do about accounts that are gone. */
+interface Farewells {
+  /** What disconnects left to do is done now, or once a server can be reached. */
+  follow(): Promise<void>
+  remove: Mcp['remove']
+}
+
+interface FarewellOptions {
+  accounts: AccountStore
+  endpoints: Endpoints
+  mcp: () => Promise<McpAccounts>
+  /** Tells the server, which has the account, that it is over. */
+  end: (account: ConnectedAccount) => Promise<void>
+  disconnect: (accountId: string) => Promise<DisconnectReceipt>
+  /** Ends with the page's mount. */
+  life: () => AbortSignal | undefined
+}
+
+function createFarewells({ accounts, endpoints, mcp, end, disconnect, life }: FarewellOptions): Farewells {
+  /** MCP servers that were removed and are still owed something. */
+  let former: readonly Provider[] = []
+  const isListed = ({ id }: Provider) => accounts.providers.some((one) => one.id === id)
+  const creditors: AccountStore = Object.create(accounts, {
+    providers: { get: () => [...accounts.providers, ...former.filter((one) => !isListed(one))] },
+    writer: {
+      value: {
+        ...accounts.writer,
+        async remove(name: string) {
+          await accounts.writer.remove(name)
+          // The last thing that was owed to a removed server.
+          if (former.length > 0) former = await (await removal()).former()
+        },
+      },
+    },
+  })
+  const debts = once(async () => (await import('./accounts/owed.ts')).createDebts(creditors, endpoints, end))
+  const removal = once(async () => (await import('./mcp/removal.ts')).createRemoval(accounts, await mcp(), disconnect))
+
+  async function follow(): Promise<void> {
+    const names = await accounts.records.names()
+    if (names.some((name) => name.startsWith(FORMER))) former = await (await removal()).former()
+    const owes = names.some((name) => name.startsWith(OWED))
+    const signal = life()
+    if (owes && signal?.aborted === false) (await debts()).follow(signal)
+  }
+  return {
+    follow,
+    async remove(id) {
+      const receipts = await (await removal()).remove(id)
+      follow().catch(() => {})
+      return receipts
+    },
+  }
+}
+
+/** Shows MCP servers under their own names, as far as accounts know them. */
+function followNames(page: Page): void {
+  const load = once(() => import('./mcp/server-names.ts'))
+  let nameServers: ((page: Page) => void) | undefined
+  const read = () => {
+    if (nameServers) return nameServers(page)
+    if (!Object.values(page.store.getState().accounts).some(({ server }) => server)) return
+    load().then(
+      (loaded) => {
+        nameServers = loaded.nameServers
+        nameServers(page)
+      },
+      () => {},
+    )
+  }
+  page.store.subscribe(read)
+  read()
 }
 
 /** Why `connect` opens no window for this provider. */

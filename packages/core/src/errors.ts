@@ -43,6 +43,10 @@ export type ErrorCode =
   | 'storage_unavailable'
   | 'secret_unavailable'
   | 'not_configured'
+  /** There is no MCP server at this address. */
+  | 'not_mcp'
+  /** An MCP server that asks for no sign-in. */
+  | 'no_sign_in'
   | 'misuse'
 
 /** What usually helps, where it is not simply another try. */

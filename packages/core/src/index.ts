@@ -38,6 +38,7 @@ export {
   type Custody,
   cardStatus,
   defaultAccount,
+  type McpServerFacts,
   type ProviderState,
   providerState,
   type Reason,

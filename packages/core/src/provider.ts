@@ -125,6 +125,8 @@ export interface McpProvider<Id extends string = string> extends OAuthProvider<I
      * @see RFC 9700 §4.4 · RFC 9207
      */
     authorizationOrigin?: string
+    /** A `data:` URL of its picture. The client fills it in, with the name, once the server has said who it is. */
+    icon?: string
   }
 }
 

@@ -25,6 +25,20 @@ export type Reason =
   /** Inside a page of another site, and the window is reported closed: open the app in its own tab. */
   | 'embedded'
 
+/** What an MCP server says of itself to a person who is signed in: its own words, made safe to show. */
+export interface McpServerFacts {
+  /** Absent: it has none that can be shown. */
+  name?: string
+  /** A `data:` URL of a picture. One at an address is not taken: it would tell the server of every visit. */
+  icon?: string
+  /** How many tools it has. Absent: it did not say. */
+  toolCount?: number
+  /** What the first of them are called. */
+  tools?: readonly string[]
+  /** When it was asked, in milliseconds since the epoch. */
+  readAt: number
+}
+
 /** One connected account of a person at a provider: facts only, never a secret. */
 export interface ConnectedAccount {
   /** `<providerId>.` and 22 characters that stand for issuer and subject. */
@@ -67,6 +81,8 @@ export interface ConnectedAccount {
   connectedAt: number
   /** `vault`: its secret is on the server, and this browser has the facts alone. */
   custody?: 'vault'
+  /** What the MCP server of this account says of itself. Absent until it was asked. */
+  server?: McpServerFacts
   /** Counts the secret's versions, so a tab notices when its copy in memory is an old one. */
   rev: number
 }

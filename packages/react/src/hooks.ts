@@ -33,6 +33,8 @@ interface Kit {
   /** Whether a person is asked before a window opens. */
   consent: boolean
   nonce: string | undefined
+  /** What takes a removed MCP server out of the page's providers, where the app can. */
+  remover: () => ((providerId: string) => void) | undefined
 }
 
 export const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefined)

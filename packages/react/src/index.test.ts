@@ -33,6 +33,7 @@ test('the public names', () => {
       "useDisconnect",
       "useIdentities",
       "useLatchkey",
+      "useMcpServers",
       "useMessages",
       "usePendingRequests",
       "useToken",

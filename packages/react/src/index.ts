@@ -23,7 +23,9 @@ export {
   useToken,
 } from './hooks.ts'
 export { AddMcpServer, type AddMcpServerProps } from './mcp/add-mcp-server.tsx'
+export type { McpServerExample } from './mcp/add-server.lazy.tsx'
 export { Registrations, type RegistrationsProps } from './mcp/registrations.tsx'
+export { type UseMcpServers, type UseMcpServersOptions, useMcpServers } from './mcp/use-mcp-servers.ts'
 export { AccountSwitcher, type AccountSwitcherProps } from './menu/account-switcher.tsx'
 export { AccountsMenu, type AccountsMenuProps } from './menu/accounts-menu.tsx'
 export type { MessageOverrides, Messages } from './messages/messages.ts'

@@ -24,6 +24,11 @@ interface SharedProps {
   /** Called once with what `keep` gave, when the page is back. */
   onReturn?: (kept: unknown) => void
   /**
+   * Takes an MCP server out of `providers`, once its accounts are disconnected. With it, the menus of MCP servers have
+   * "Remove server": see `useMcpServers`.
+   */
+  onRemoveServer?: (providerId: string) => void
+  /**
    * Asks what an agent may do before a window opens: sensitive scopes are not preselected, those of `requiredScopes`
    * are fixed, and the others can be left out.
    *
@@ -72,7 +77,9 @@ function createOnce(props: object, options: LatchkeyOptions): LatchkeyClient {
  * Queries run in the app's own QueryClient when there is one above, else in one of its own.
  */
 export function LatchkeyProvider(props: LatchkeyProviderProps) {
-  const { children, messages, icons = NO_ICONS, consent = false, nonce, keep, onReturn, tokens, ...rest } = props
+  const { children, messages, icons = NO_ICONS, consent = false, nonce, tokens, ...others } = props
+  const { keep, onReturn, onRemoveServer, ...rest } = others
+  const handlers = { keep, onReturn, onRemoveServer }
   const { client: given, ...options } = rest
   const [own] = useState(() => given ?? createOnce(props, options as LatchkeyOptions))
   const client = given ?? own
@@ -83,9 +90,9 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
 
   useEffect(() => client.mount(), [client])
 
-  const asked = useRef({ keep, onReturn })
+  const asked = useRef(handlers)
   useEffect(() => {
-    asked.current = { keep, onReturn }
+    asked.current = handlers
   })
   const returned = useRef<LatchkeyClient>(undefined)
   useEffect(() => {
@@ -121,7 +128,15 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   }, [client, tokens])
 
   const kit = useMemo(
-    () => ({ client, messages, icons, consent, nonce, keep: () => asked.current.keep?.() }),
+    () => ({
+      client,
+      messages,
+      icons,
+      consent,
+      nonce,
+      keep: () => asked.current.keep?.(),
+      remover: () => asked.current.onRemoveServer,
+    }),
     [client, messages, icons, consent, nonce],
   )
   return (

@@ -97,7 +97,10 @@ export function fakeAccount(facts: Partial<ConnectedAccount> = {}): ConnectedAcc
 }
 
 /** What `client.mcp()` gives. */
-function createFakeMcp({ registrations: given = [], issuer = 'https://login.example' }: FakeClientOptions): Mcp {
+function createFakeMcp(
+  { registrations: given = [], issuer = 'https://login.example' }: FakeClientOptions,
+  removeServer: Mcp['remove'],
+): Mcp {
   let registrations = given
   const listeners = new Set<() => void>()
   const change = (next: readonly Registration[]) => {
@@ -123,6 +126,7 @@ function createFakeMcp({ registrations: given = [], issuer = 'https://login.exam
       },
     },
     redirectUri: 'https://app.example/callback',
+    remove: removeServer,
     discover: async () => ({ server: { issuer } }),
   }
   return fake as unknown as Mcp
@@ -268,7 +272,11 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
   const { find, findAccount, change } = facts
   const { start, settle } = createConnects(facts, options.outcomes ?? {})
   const request = createRequests({ store, find })
-  const mcp = createFakeMcp(options)
+  const mcp = createFakeMcp(options, async (id) => {
+    find(id)
+    const own = accountsOf(facts.snapshot, id)
+    return Object.fromEntries(await Promise.all(own.map(async (one) => [one.id, await client.disconnect(one.id)])))
+  })
   const set = (part: Partial<Snapshot>) => store.setState(part)
   const setAccount = (account: ConnectedAccount) => change((snapshot) => withAccount(snapshot, account))
   const setState = (providerId: string, state: ProviderState | undefined) =>

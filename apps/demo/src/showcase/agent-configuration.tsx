@@ -1,6 +1,5 @@
-import type { McpProvider } from '@latchkey/core/mcp'
-import { AddMcpServer, ConnectedAccounts, Registrations, useAgentAccounts } from '@latchkey/react'
-import { useId, useRef } from 'react'
+import { AddMcpServer, type AddMcpServerProps, ConnectedAccounts, Registrations } from '@latchkey/react'
+import { useId } from 'react'
 import { AGENT_ID, type McpExample } from '../agent.ts'
 
 interface AgentConfigurationProps {
@@ -10,7 +9,7 @@ interface AgentConfigurationProps {
   hidden: boolean
   /** MCP servers to try. */
   examples: McpExample[]
-  onAddServers: (servers: McpProvider[]) => void
+  onAddServers: AddMcpServerProps['onAdd']
 }
 
 /** The agent, and the connected accounts with a switch each: whether the agent uses it. */
@@ -56,44 +55,16 @@ export function AgentHead({ model }: { model: string }) {
 
 interface ServersProps {
   examples: McpExample[]
-  onAdd: (servers: McpProvider[]) => void
+  onAdd: AddMcpServerProps['onAdd']
 }
 
-/** Adds MCP servers: any by its URL, and those to try with one click. */
+/** Adds MCP servers: any by its URL, and those to try with one click. Their cards are among the accounts. */
 function Servers({ examples, onAdd }: ServersProps) {
-  const place = useRef<HTMLElement>(null)
   const headingId = useId()
-  const { providers } = useAgentAccounts(AGENT_ID)
-  const left = examples.filter(({ name }) => providers.every(({ id }) => id !== name))
-
-  /** Enters a server as a person would, so that the same question is asked about it. */
-  const enter = ({ name, url, clientId }: McpExample) => {
-    const field = place.current?.querySelector('textarea')
-    if (!field) return
-    field.focus()
-    field.select()
-    // Not by its value: what was typed comes back with undo.
-    const entry = { url, ...(clientId && { auth: { type: 'oauth2', clientId } }) }
-    document.execCommand('insertText', false, JSON.stringify({ mcpServers: { [name]: entry } }, null, 2))
-    // Once the form knows of it.
-    requestAnimationFrame(() => field.form?.requestSubmit())
-  }
   return (
-    <section ref={place} className="section servers" aria-labelledby={headingId}>
+    <section className="section" aria-labelledby={headingId}>
       <h2 id={headingId}>MCP servers</h2>
-      <AddMcpServer onAdd={(added) => onAdd(added.providers)} />
-      {left.length > 0 && (
-        <div className="to-try">
-          <p className="hint">Servers to try</p>
-          <div className="chips">
-            {left.map((example) => (
-              <button key={example.name} type="button" className="chip" onClick={() => enter(example)}>
-                {example.name}
-              </button>
-            ))}
-          </div>
-        </div>
-      )}
+      <AddMcpServer examples={examples} onAdd={onAdd} />
     </section>
   )
 }

@@ -1,4 +1,4 @@
-import { LatchkeyProvider } from '@latchkey/react'
+import { LatchkeyProvider, useMcpServers } from '@latchkey/react'
 import { useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Config } from '../agent.ts'
 import { createProviders } from '../providers.ts'
@@ -7,7 +7,6 @@ import { AgentConfiguration } from './agent-configuration.tsx'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
 import { useConfig } from './config.ts'
-import { loadServers, saveServers } from './servers.ts'
 import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
@@ -49,7 +48,8 @@ interface AgentProps {
 /** The chat and the panel, with the accounts of the person. */
 function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
   const providers = useMemo(() => Object.values(createProviders(config.baseUrls)), [config])
-  const [servers, setServers] = useState(loadServers)
+  // The MCP servers that were added to this agent.
+  const servers = useMcpServers({ key: 'demo:mcp-servers' })
   const draft = useRef<Draft>(null)
   return (
     // Latchkey needs the broker's URL and the providers. `keep` and `onReturn` restore a message that was not sent yet,
@@ -57,10 +57,11 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
     <LatchkeyProvider
       broker="/api/latchkey"
       // A server that was added before may have a name that is the app's own now.
-      providers={[...providers, ...servers.filter(({ id }) => providers.every((one) => one.id !== id))]}
+      providers={[...providers, ...servers.providers.filter(({ id }) => providers.every((one) => one.id !== id))]}
       custody={config.vault ? 'vault' : undefined}
       app={{ client_name: 'Latchkey demo', clientMetadataUrl: config.clientMetadataUrl }}
       messages={MESSAGES}
+      onRemoveServer={servers.remove}
       keep={() => draft.current?.text || undefined}
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
@@ -78,7 +79,7 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
         vault={config.vault}
         hidden={!panelOpen}
         examples={config.mcpServers}
-        onAddServers={(added) => setServers(saveServers(added))}
+        onAddServers={servers.add}
       />
     </LatchkeyProvider>
   )

@@ -175,6 +175,7 @@ export function connectedAgain(
     missingScopes: found.missingScopes.filter((scope) => !(renewable && scope === 'offline_access')),
     connectedAt: old?.connectedAt ?? found.connectedAt,
     rev: old?.rev ?? 0,
+    ...(old?.server && old.resource === found.resource && { server: old.server }),
   }
 }
 

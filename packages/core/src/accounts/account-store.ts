@@ -73,6 +73,9 @@ export interface AccountStore extends Page {
 /** The start of a name under which storage has what a disconnect still owes. */
 export const OWED = 'owed:'
 
+/** The same for an MCP server that was removed, and is still owed something. */
+export const FORMER = 'former:'
+
 /** These say nothing about an account: another try may succeed. */
 export const UNREACHED: readonly ErrorCode[] = ['network', 'timeout', 'temporarily_unavailable']
 

@@ -1,15 +1,16 @@
+import type { DisconnectReceipt } from '../accounts/account-store.ts'
 import type { Grantor, GrantTarget } from '../accounts/endpoints.ts'
 import type { Page } from '../accounts/page.ts'
 import { LatchkeyError, providerError } from '../errors.ts'
 import { onceFor } from '../once.ts'
 import { type Ask, answered } from '../protocol/http.ts'
-import type { Profile } from '../protocol/profile.ts'
-import { authorizationServer, type TokenAnswer } from '../protocol/token-endpoint.ts'
+import { authorizationServer } from '../protocol/token-endpoint.ts'
 import type { Challenge } from '../protocol/www-authenticate.ts'
 import type { McpProvider, OAuthProvider } from '../provider.ts'
+import type { McpServerFacts } from '../snapshot.ts'
 import type { McpAuthorizationServer, McpDiscovery } from './discovery.ts'
 import { authorizationServerMetadata, defaultServer, discoverMcp, selectScopes } from './discovery.ts'
-import { challengeOf, titleOf } from './handshake.ts'
+import { describeServer, type Probe, probe } from './handshake.ts'
 import type { RegisteredClient, RegisterOptions, Registration, Registrations } from './registration.ts'
 import { createRegistrations, expired, withoutSecrets } from './registration.ts'
 import { createTransport } from './transport.ts'
@@ -34,6 +35,13 @@ export interface Mcp {
   register(provider: McpProvider): Promise<Registration>
   /** How to ask a server: directly, or through the broker where it forbids browsers. */
   fetchFor(provider: McpProvider): Ask
+  /**
+   * Removes a server: disconnects its accounts, and deletes this app's registration for it. Take it out of the providers
+   * then. What cannot be reached now is told later.
+   *
+   * @throws LatchkeyError `misuse` for a provider that is no MCP server.
+   */
+  remove(providerId: string): Promise<Record<string, DisconnectReceipt>>
   /** A fetch that fails if no answer begins within five minutes. One that began may last, as event streams do. */
   answered(fetch: typeof globalThis.fetch): typeof globalThis.fetch
 }
@@ -42,26 +50,47 @@ export interface Mcp {
 export interface McpAccounts extends Grantor {
   /** What the app gets of it. */
   readonly mcp: Mcp
+  /** Asks a server what it says of itself, with a token of it. */
+  describe(provider: McpProvider, token: string): Promise<McpServerFacts>
+  /** The authorization servers that this page was led to by a provider. */
+  issuersOf(providerId: string): readonly string[]
+  /** Forgets them: the provider was removed. */
+  forgetIssuers(providerId: string): void
 }
 
 /** MCP servers as accounts: which authorization servers they have, and which clients this app has there. */
-export function createMcp(page: Page): McpAccounts {
+export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
   const { broker, app, redirectUri = broker ? `${broker}/callback` : '/' } = page.options
   const fetchFor = createTransport(broker)
   const clients = createClients(page, fetchFor)
   const servers = new Map<string, Promise<McpAuthorizationServer>>()
-  /** What servers call themselves, by provider id. */
-  const names = new Map<string, string | undefined>()
+  /** The authorization servers of providers, by provider id. */
+  const issuers = new Map<string, Set<string>>()
 
   /** A challenge that does not say where the metadata is, is asked for again. */
-  async function complete(provider: McpProvider, challenge?: Challenge): Promise<Challenge | undefined> {
-    if (challenge?.resource_metadata) return challenge
-    const asked = await challengeOf(provider, fetchFor(provider), app?.client_name)
-    return challenge?.scope ? { ...asked, scope: challenge.scope } : asked
+  async function complete(provider: McpProvider, challenge?: Challenge): Promise<Probe> {
+    if (challenge?.resource_metadata) return { challenge }
+    const asked = await probe(provider, fetchFor(provider), app?.client_name)
+    return challenge?.scope ? { ...asked, challenge: { ...asked.challenge, scope: challenge.scope } } : asked
   }
 
-  const discover = async (provider: McpProvider, challenge?: Challenge) =>
-    discoverMcp(provider, fetchFor(provider), await complete(provider, challenge))
+  /** @throws LatchkeyError `not_mcp` or `no_sign_in` where nobody can sign in. */
+  async function find(provider: McpProvider, asked?: Challenge) {
+    const { challenge, found } = await complete(provider, asked)
+    const nothing = () => providerError(provider, 'not_mcp', 'is no MCP server.', { next: 'configure' })
+    const discovery = await discoverMcp(provider, fetchFor(provider), challenge).catch((error) => {
+      // A site that answers everything with a page of its own.
+      throw found === 'not-mcp' && error instanceof LatchkeyError && error.code === 'malformed_response'
+        ? nothing()
+        : error
+    })
+    // One that describes a sign-in has one, whatever it answers without a token.
+    if (!discovery.server.legacy || !found) return { challenge, discovery }
+    throw found === 'open'
+      ? providerError(provider, 'no_sign_in', 'asks nobody to sign in.', { next: 'none' })
+      : nothing()
+  }
+  const discover = async (provider: McpProvider, challenge?: Challenge) => (await find(provider, challenge)).discovery
 
   const serverOf = (provider: McpProvider, issuer: string) =>
     onceFor(servers, issuer, async () => {
@@ -80,10 +109,9 @@ export function createMcp(page: Page): McpAccounts {
       const client = await clients.known(provider, issuer)
       return { client, bound: boundMcp(provider, { server, client, scopes: [], resource }) }
     }
-    const challenge = await complete(provider, target.challenge)
-    const discovery = await discoverMcp(provider, fetchFor(provider), challenge)
+    const { challenge, discovery } = await find(provider, target.challenge)
     const { server } = discovery
-    names.set(provider.id, discovery.name)
+    issuers.set(provider.id, new Set(issuers.get(provider.id)).add(server.issuer))
     servers.set(server.issuer, Promise.resolve(server))
     const had = page.store.getState().accounts[target.accountId ?? '']
     // Another issuer's grant says nothing here.
@@ -91,20 +119,6 @@ export function createMcp(page: Page): McpAccounts {
     const scopes = selectScopes(provider, discovery, challenge, [...(target.scopes ?? []), ...before])
     const client = await clients.at(provider, server, target.redirectUri ?? '')
     return { client, bound: boundMcp(provider, { ...discovery, client, scopes }) }
-  }
-
-  /** Whose account it is: the person that an ID token names, else what the server calls itself. */
-  async function whoIs(provider: McpProvider, { token, profile = {} }: TokenAnswer): Promise<Profile> {
-    const { subject, ...words } = profile
-    if (Object.keys(words).length > 0) return profile
-    const ask = fetchFor(provider)
-    // A redirect came back to a page that has not asked yet.
-    if (!names.has(provider.id)) {
-      const found = await discoverMcp(provider, ask).catch(() => undefined)
-      names.set(provider.id, found?.name)
-    }
-    const name = names.get(provider.id) ?? (await titleOf(provider, ask, token.access_token, app?.client_name))
-    return { subject, name }
   }
 
   const mcp: Mcp = {
@@ -119,9 +133,13 @@ export function createMcp(page: Page): McpAccounts {
     },
     fetchFor,
     answered,
+    remove,
   }
   return {
     mcp,
+    describe: (provider, token) => describeServer(provider, fetchFor(provider), token, app?.client_name),
+    issuersOf: (id) => [...(issuers.get(id) ?? [])],
+    forgetIssuers: (id) => void issuers.delete(id),
     bind: async (provider, target) => (await open(provider, target)).bound,
     whileKnown: async (provider, target, act) =>
       clients.whileKnown(provider, (await open(provider, target)).client, act),
@@ -135,10 +153,7 @@ export function createMcp(page: Page): McpAccounts {
       const endpoint = authorizationServer(bound, { client_id, client_secret, fetch: fetchFor(provider) })
       return {
         ...endpoint,
-        async redeem(grant) {
-          const answer = await clients.whileKnown(provider, client, () => endpoint.redeem(grant))
-          return { ...answer, profile: await whoIs(provider, answer) }
-        },
+        redeem: (grant) => clients.whileKnown(provider, client, () => endpoint.redeem(grant)),
         refresh: (token) => clients.whileKnown(provider, client, () => endpoint.refresh(token)),
       }
     },

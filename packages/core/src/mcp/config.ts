@@ -63,6 +63,13 @@ export interface McpOptions extends McpServerAuth, Pick<McpProvider['mcp'], 'url
 /** An MCP server that people sign in to. Endpoints and client are discovered when a person connects. */
 export const mcp = (options: McpOptions): McpProvider => define(options, options.id ?? 'mcp')
 
+/** What {@link mcp} makes this provider of, as JSON. It holds no secret. */
+export function mcpOptions({ id, name, description, client, scopes, mcp }: McpProvider): McpOptions {
+  const { url, discoveryUrl, issuer, resource, via, authorizationOrigin } = mcp
+  const place = { url, discoveryUrl, issuer, resource, via, authorizationOrigin }
+  return { id, name, description, ...place, clientId: client.client_id, scopes }
+}
+
 /** @param path where the options stand in a configuration. */
 function define(options: McpOptions, path: string): McpProvider {
   const { clientId, scopes = [], discoveryUrl, issuer, resource, via, authorizationOrigin } = options
@@ -202,6 +209,12 @@ function* referencesIn(values: Record<string, string>, path: string): Generator<
   for (const [name, value] of Object.entries(values)) {
     for (const [, variable] of value.matchAll(REFERENCE)) yield { path: `${path}.${name}`, variable: variable! }
   }
+}
+
+/** Whether two URLs are those of one MCP server: they differ in spelling at most. */
+export const isSameServer = (a: string, b: string): boolean => {
+  const plain = (url: string) => new URL(url).href.replace(/\/$/, '')
+  return plain(a) === plain(b)
 }
 
 /**

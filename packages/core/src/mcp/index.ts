@@ -17,6 +17,7 @@ export {
 } from './client.ts'
 export {
   fillReferences,
+  isSameServer,
   type McpOptions,
   type McpReference,
   type McpServerAuth,
@@ -24,6 +25,7 @@ export {
   type McpServerEntry,
   type McpServers,
   mcp,
+  mcpOptions,
   mcpServers,
 } from './config.ts'
 export {

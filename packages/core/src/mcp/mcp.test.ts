@@ -12,7 +12,16 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
-import { cardStatus, type ErrorCode, type LatchkeyClient, LatchkeyError, type LatchkeyOptions } from '../index.ts'
+import {
+  cardStatus,
+  type ErrorCode,
+  type LatchkeyClient,
+  LatchkeyError,
+  type LatchkeyOptions,
+  memoryStore,
+} from '../index.ts'
+import { github } from '../providers/github.ts'
+import { describeServer } from './handshake.ts'
 import { type McpProvider, mcp, mcpFetch, mcpOAuthClientProvider, mcpServers, mcpTransport, supports } from './index.ts'
 
 let sandbox: McpSandbox
@@ -36,6 +45,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   vi.restoreAllMocks()
+  vi.unstubAllGlobals()
   vi.useRealTimers()
   spoken.length = 0
   for (const server of sandbox.all) await server.reset()
@@ -178,30 +188,173 @@ describe('a server without client registration', () => {
   })
 })
 
-describe('the name of an account', () => {
-  it("is the server's own name, if the server does not name the person", async () => {
+describe('what a server says of itself', () => {
+  const mine = () => mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })
+
+  it('M10: is read when the page wants it: the card has the name of the server, and the account no name', async () => {
     sandbox.tickets.setPolicy({ auto: true })
-    const client = page.client({ providers: [mcp({ id: 'tickets', name: 'Mine', url: sandbox.tickets.mcp })] })
+    const client = page.client({ providers: [mine()] })
     await client.connect('tickets')
-    expect(account(client)).toMatchObject({ label: 'Sandbox Tickets', name: 'Sandbox Tickets', subject: undefined })
-    // A refresh returns no name, and the old name stays.
+    expect(account(client)).toMatchObject({ label: 'Mine', name: undefined, subject: undefined })
+    await client.refreshProfile(account(client).id)
+    expect(account(client)).toMatchObject({
+      label: 'Sandbox Tickets',
+      name: undefined,
+      server: { name: 'Sandbox Tickets', toolCount: 2, tools: ['List tickets', 'Print tickets'] },
+    })
+    await vi.waitFor(() => expect(client.providers[0]?.name).toBe('Sandbox Tickets'))
+    // The page lists it as before, and it is called what it was called.
+    client.setProviders([mine()])
+    expect(client.providers[0]?.name).toBe('Sandbox Tickets')
+    // A refresh returns no name, and connecting again keeps it.
     await client.reportInvalidToken(account(client).id)
     expect(tokenRequests(sandbox.tickets, 'refresh_token')).toHaveLength(1)
-    expect(account(client).label).toBe('Sandbox Tickets')
+    await client.reconnect(account(client).id)
+    expect(account(client)).toMatchObject({ label: 'Sandbox Tickets', server: { toolCount: 2 } })
+    // Once it is disconnected, nobody has been told a name by a server.
+    await client.disconnect(account(client).id)
+    expect(client.providers[0]?.name).toBe('Mine')
+  })
+
+  it('M10: a server that cannot say it leaves the account as it is', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const client = page.client({ providers: [mine()] })
+    await client.connect('tickets')
+    sandbox.tickets.addFaults('/mcp', [{ status: 500 }])
+    await expect(client.refreshProfile(account(client).id)).rejects.toThrow()
+    expect(account(client)).toMatchObject({ label: 'Mine', status: 'connected' })
+    expect(account(client)).not.toHaveProperty('server')
+    expect(client.providers[0]?.name).toBe('Mine')
+  })
+
+  it('M10: a name that another provider has is not taken, nor one that was said at another address', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const other = mcp({ id: 'other', name: 'sandbox tickets', url: 'https://other.example/mcp' })
+    const client = page.client({ providers: [mine(), other] })
+    await client.connect('tickets')
+    await client.refreshProfile(account(client).id)
+    await vi.waitFor(() => expect(client.providers[0]).toMatchObject({ mcp: { icon: undefined } }))
+    expect(client.providers.map(({ name }) => name)).toEqual(['Mine', 'sandbox tickets'])
+    client.setProviders([mine()])
+    expect(client.providers[0]?.name).toBe('Sandbox Tickets')
+    client.setProviders([mcp({ id: 'tickets', name: 'Mine', url: 'https://other.example/mcp' })])
+    expect(client.providers[0]?.name).toBe('Mine')
   })
 })
 
-it('an account gets the name that its server gives after sign-in, if the metadata has none', async () => {
-  sandbox.files.setPolicy({ auto: true })
-  const { mcp: url, clientId } = sandbox.files
-  const client = page.client({ providers: [mcp({ id: 'files', name: 'Mine', url, clientId })] })
-  await client.connect('files')
-  expect(account(client)).toMatchObject({ label: 'Sandbox Files', status: 'connected' })
-  // Connecting also works if the server does not name itself.
-  await client.disconnect(account(client).id)
-  sandbox.files.addFaults('/mcp', [{ status: 401 }, { status: 500 }])
-  await client.connect('files')
-  expect(account(client)).toMatchObject({ label: 'Mine', status: 'connected' })
+describe('M10: an answer of a server', () => {
+  const url = 'https://mcp.example/mcp'
+  const png = `data:image/png;base64,${btoa('pixels')}`
+  /** A server that answers with these results, by method. */
+  const server = (results: Record<string, object | undefined>, asStream = false) => {
+    const seen: { method: string; headers: Headers }[] = []
+    const ask = async (_url: string, init: RequestInit = {}) => {
+      const { id, method } = JSON.parse(String(init.body))
+      seen.push({ method, headers: new Headers(init.headers) })
+      const body = JSON.stringify({ jsonrpc: '2.0', id, result: results[method] })
+      const headers = { 'mcp-session-id': 's-1' }
+      return new Response(asStream ? `event: message\r\ndata: ${body}\r\n\r\n` : body, { headers })
+    }
+    return { seen, read: () => describeServer(mcp({ id: 'one', url }), ask, 'at-1') }
+  }
+  const info = (serverInfo: object) => ({ initialize: { serverInfo, protocolVersion: '2025-06-18' } })
+
+  it('case 370: is cleaned, cut and without pictures from an address', async () => {
+    const tools = Array.from({ length: 70 }, (_, at) => ({ name: `tool_${at}`, title: `Tool\u202e <b>${at}` }))
+    const icons = [
+      { src: 'https://mcp.example/logo.png' },
+      { src: 'https://track.example/logo.png' },
+      { src: 'data:image/svg+xml;base64,PHN2Zz4=' },
+      { src: `data:image/png;base64,${'A'.repeat(20_000)}` },
+      { src: png },
+    ]
+    const { read } = server({ ...info({ title: 'Go\u202eod', name: 'x', icons }), 'tools/list': { tools } })
+    const said = await read()
+    expect(said).toMatchObject({ name: 'Good', icon: png, toolCount: 70 })
+    expect(said.tools).toHaveLength(50)
+    expect(said.tools?.[3]).toBe('Tool b3')
+  })
+
+  it('may be an event stream, and the session goes on', async () => {
+    const { read, seen } = server({ ...info({ name: 'plain' }), 'tools/list': { tools: [{ name: 'a' }] } }, true)
+    expect(await read()).toMatchObject({ name: 'plain', toolCount: 1, tools: ['a'] })
+    expect(seen.map(({ method }) => method)).toEqual(['initialize', 'notifications/initialized', 'tools/list'])
+    expect(seen[2]?.headers.get('mcp-session-id')).toBe('s-1')
+    expect(seen.every(({ headers }) => headers.get('authorization') === 'Bearer at-1')).toBe(true)
+  })
+
+  it('without tools still has a name; without a name it is none', async () => {
+    expect(await server(info({ name: 'plain' })).read()).toEqual({ name: 'plain', readAt: expect.any(Number) })
+    await expect(server({}).read()).rejects.toThrow('no answer of MCP')
+  })
+
+  it('is asked for a few pages, and no more', async () => {
+    const { read, seen } = server({ ...info({}), 'tools/list': { tools: [{ name: 'a' }], nextCursor: 'again' } })
+    expect(await read()).toMatchObject({ toolCount: 4 })
+    expect(seen.filter(({ method }) => method === 'tools/list')).toHaveLength(4)
+  })
+})
+
+describe('M9: removing a server', () => {
+  const provider = () => mcp({ id: 'tickets', url: sandbox.tickets.mcp })
+
+  it('ends its accounts and its registration', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const client = page.client({ providers: [provider()] })
+    await client.connect('tickets')
+    const { id } = account(client)
+    const room = await client.mcp()
+    expect(await room.registrations.list()).toHaveLength(1)
+    expect(await room.remove('tickets')).toEqual({ [id]: { status: 'revoked', tokens: expect.any(Array) } })
+    expect(client.getSnapshot().accounts).toEqual({})
+    expect(await room.registrations.list()).toEqual([])
+    expect(sandbox.tickets.clients()).toEqual([])
+  })
+
+  it('works where nothing was connected, and refuses what is no MCP server', async () => {
+    const client = page.client({ providers: [provider(), github()] })
+    const room = await client.mcp()
+    expect(await room.remove('tickets')).toEqual({})
+    expect((await failure(room.remove('github'))).code).toBe('misuse')
+  })
+
+  it('keeps the registration that another server needs', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const twin = mcp({ id: 'twin', url: sandbox.tickets.mcp })
+    const client = page.client({ providers: [provider(), twin] })
+    await client.connect('tickets')
+    await client.connect('twin')
+    const room = await client.mcp()
+    await room.remove('tickets')
+    expect(await room.registrations.list()).toHaveLength(1)
+    await room.remove('twin')
+    expect(await room.registrations.list()).toEqual([])
+  })
+
+  it('offline: what is owed is done later, though the page does not list the server any more', async () => {
+    sandbox.tickets.setPolicy({ auto: true })
+    const storage = memoryStore()
+    const client = page.client({ providers: [provider()], storage })
+    await client.connect('tickets')
+    const { id } = account(client)
+    const room = await client.mcp()
+    const real = globalThis.fetch
+    const offline = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('offline'))
+    expect(await room.remove('tickets')).toMatchObject({ [id]: { status: 'pending' } })
+    client.setProviders([])
+    expect(client.getSnapshot().accounts).toEqual({})
+    // Its client is needed to revoke the token.
+    expect(await room.registrations.list()).toHaveLength(1)
+    offline.mockImplementation(real)
+    const revocations = () => sandbox.tickets.log.filter(({ path }) => path.includes('/revocation')).length
+    vi.stubGlobal('document', new EventTarget())
+    vi.stubGlobal('addEventListener', () => {})
+    // A later start of the page, which does not list it.
+    const later = page.client({ providers: [], storage })
+    later.mount()
+    await vi.waitFor(() => expect(revocations()).toBeGreaterThan(0))
+    await vi.waitFor(async () => expect(await (await later.mcp()).registrations.list()).toEqual([]))
+  })
 })
 
 describe('a server that forbids browsers', () => {

@@ -96,7 +96,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
           <>
             {busy && <span className="latchkey-spinner" aria-hidden="true" />}
             {!busy && variant !== 'compact' && (
-              <span className="latchkey-button-mark">{brandMark(provider.id, name, icons)}</span>
+              <span className="latchkey-button-mark">{brandMark(provider, icons)}</span>
             )}
             {variant !== 'icon' &&
               (busy ? messages.status.connecting : words[variant === 'compact' ? 'label' : 'name'])}

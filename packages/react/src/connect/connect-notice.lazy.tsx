@@ -9,6 +9,7 @@ import {
 import { type ReactNode, useCallback, useEffect, useId, useRef, useState } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
+import type { Messages } from '../messages/messages.ts'
 import { Button, SmallButton } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
@@ -165,13 +166,20 @@ export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoti
   const byWindow = provider.kind !== 'api-key'
   const offersAgain = next === 'retry' ? alone || !inRow : alone && (next === 'connect' || next === 'reconnect')
   return (
-    <ErrorNotice name={name} error={error}>
+    <ErrorNotice sentence={sentenceOf(messages, error, provider)} name={name} error={error}>
       {byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}
     </ErrorNotice>
   )
 }
 
+/** What to tell a person about a connect that failed. The address of an MCP server may be the person's own mistake. */
+function sentenceOf(messages: Messages, error: LatchkeyError, { name, kind }: Provider): string {
+  const isServer = kind === 'mcp' && error.code === 'network' && error.source !== 'app' && navigator.onLine !== false
+  return isServer ? messages.serverUnreachable(name) : errorSentence(messages, error, name)
+}
+
 interface ErrorNoticeProps {
+  sentence: string
   /** The provider's. */
   name: string
   error: LatchkeyError
@@ -180,7 +188,7 @@ interface ErrorNoticeProps {
 }
 
 /** What went wrong. What only a developer can use of it is behind a button: the code, and the server's own words. */
-function ErrorNotice({ name, error, children }: ErrorNoticeProps) {
+function ErrorNotice({ sentence, name, error, children }: ErrorNoticeProps) {
   const messages = useMessages()
   const [shown, setShown] = useState(false)
   const id = useId()
@@ -204,7 +212,7 @@ function ErrorNotice({ name, error, children }: ErrorNoticeProps) {
         </>
       }
     >
-      {errorSentence(messages, error, name)}
+      {sentence}
       {shown && (
         <span id={id} className="latchkey-detail">
           {messages.errorCode(code)}

@@ -1,5 +1,6 @@
 'use client'
 import { type ConnectedAccount, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
+import { hasPerson } from '@latchkey/core/internal'
 import { useEffect, useRef, useState } from 'react'
 import { isUsable, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { ScopeItems } from '../parts/scope-items.tsx'
@@ -78,10 +79,15 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   }, [ready, fulfilled, onConnected])
 
   const frame = { ref: place, provider, className }
+  const isNamed = fulfilled && (provider.kind !== 'mcp' || hasPerson(fulfilled))
   if (fulfilled)
     return (
-      <PromptFrame {...frame} status="connected" done={messages.promptConnected(name, fulfilled.label)}>
-        <Avatar account={fulfilled} />
+      <PromptFrame
+        {...frame}
+        status="connected"
+        done={isNamed ? messages.promptConnected(name, fulfilled.label) : messages.promptSignedIn(name)}
+      >
+        {isNamed && <Avatar account={fulfilled} />}
       </PromptFrame>
     )
   const tool = request.toolName && /^[\w.-]{1,64}$/.test(request.toolName) ? request.toolName : undefined

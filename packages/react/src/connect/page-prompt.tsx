@@ -65,7 +65,7 @@ export const PromptFrame = /* @__PURE__ */ forwardRef<HTMLElement, PromptFramePr
       data-provider={provider.id}
     >
       <div className="latchkey-head">
-        <span className="latchkey-mark">{brandMark(provider.id, provider.name, icons)}</span>
+        <span className="latchkey-mark">{brandMark(provider, icons)}</span>
         <div className="latchkey-title">
           <p id={titleId} className={done ? 'latchkey-done' : 'latchkey-name'} tabIndex={done ? -1 : undefined}>
             {done ?? title}

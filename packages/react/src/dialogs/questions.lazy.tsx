@@ -1,5 +1,6 @@
 'use client'
 import type { ConnectedAccount, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
+import { hasPerson } from '@latchkey/core/internal'
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useKit, useProvider } from '../hooks.ts'
@@ -122,13 +123,14 @@ export function DisconnectQuestion(props: DisconnectQuestionProps) {
     if (receipt === 'shown') setEnding({ label: account.label, receipt: result })
     onDisconnected?.(result)
   }
+  const named = account && (provider.kind !== 'mcp' || hasPerson(account))
   const about = provider.kind === 'api-key' ? messages.disconnectKeyBody : messages.disconnectBody
   const cancel = { label: messages.cancelShort, kind: 'secondary', choose: closing.onClose } as const
   const question = !ending
     ? account && {
-        title: messages.disconnectTitle(name, account.label),
+        title: named ? messages.disconnectTitle(name, account.label) : messages.disconnectServerTitle(name),
         body: [
-          about(name, account.label),
+          about(name, named ? account.label : name),
           others.length > 0 && messages.disconnectOthers(others.map(({ label }) => label)),
         ]
           .filter(Boolean)
@@ -191,7 +193,8 @@ interface ConsentQuestionProps extends UseConsentOptions, Closing {
 export function ConsentQuestion(props: ConsentQuestionProps) {
   const { provider: providerId, granted = [], account, onContinue, onClose, onClosed } = props
   const { icons } = useKit()
-  const name = useProvider(providerId)?.name ?? providerId
+  const provider = useProvider(providerId)
+  const name = provider?.name ?? providerId
   const messages = useMessages()
   const { items, setChosen, scopes } = useConsent(props)
   const nothingId = useId()
@@ -200,7 +203,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
   return (
     <Frame className="latchkey-consent" onClose={onClose} onClosed={onClosed}>
       <div className="latchkey-consent-head">
-        <span className="latchkey-mark">{brandMark(providerId, name, icons)}</span>
+        <span className="latchkey-mark">{provider && brandMark(provider, icons)}</span>
         <Title className="latchkey-heading">{messages.consentTitle(name)}</Title>
       </div>
       <div className="latchkey-consent-body">

@@ -11,6 +11,7 @@ import { Registrations } from './registrations.tsx'
 
 const onAdd = fn()
 const onConnected = fn()
+const onRemove = fn()
 const notes = mcp({ id: 'notes', name: 'Notes', url: 'https://notes.example/mcp' })
 
 /** Adds MCP servers, and lists where this app is registered. Use it where people bring servers of their own. */
@@ -25,6 +26,7 @@ const meta = {
   beforeEach: () => {
     onAdd.mockClear()
     onConnected.mockClear()
+    onRemove.mockClear()
   },
   decorators: [
     (Story, { loaded }) => (
@@ -39,20 +41,48 @@ const meta = {
 export default meta
 type Story = StoryObj<typeof meta>
 
+const dialog = async (canvas: { getByRole: (role: 'button', options: { name: string }) => HTMLElement }) => {
+  await userEvent.click(canvas.getByRole('button', { name: 'Add server' }))
+  return within(await screen.findByRole('dialog', { name: 'Add an MCP server' }))
+}
+
 /** A server is added by its URL, or by an agent's JSON. */
 export const Add: Story = {
   play: async ({ canvas }) => {
-    await expect(canvas.getByRole('textbox', { name: 'Add an MCP server' })).toBeVisible()
-    await expect(canvas.getByRole('button', { name: 'Continue' })).toBeDisabled()
+    const opened = await dialog(canvas)
+    await waitFor(() => expect(opened.getByRole('textbox', { name: 'Server URL' })).toHaveFocus())
+    await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
+    await expect(opened.getByRole('alert')).toHaveTextContent('Enter the address of the server.')
   },
 }
+
+/** An app can offer servers to try: one click asks about one. */
+export const AddWithExamples: Story = {
+  render: () => (
+    <AddMcpServer
+      onAdd={onAdd}
+      examples={['notes', 'tickets', 'files', 'ledger', 'archive'].map((name) => ({
+        name,
+        url: `https://${name}.example/mcp`,
+      }))}
+    />
+  ),
+  play: async ({ canvas }) => {
+    const opened = await dialog(canvas)
+    await waitFor(() => expect(opened.getByRole('button', { name: 'archive' })).toBeVisible())
+  },
+}
+
+export const AddWithExamplesDark: Story = { ...AddWithExamples, globals: { theme: 'dark' } }
 
 /** A server's name is its own claim, so its host is shown too. No request was sent yet. */
 export const AddAsksFirst: Story = {
   tags: ['!autodocs'],
   parameters: { fake: { providers: [] } },
   play: async ({ canvas }) => {
-    const field = canvas.getByRole('textbox')
+    const opened = await dialog(canvas)
+    await userEvent.click(opened.getByRole('button', { name: 'Paste JSON instead' }))
+    const field = opened.getByRole('textbox')
     await userEvent.click(field)
     await userEvent.paste(
       JSON.stringify({
@@ -64,18 +94,18 @@ export const AddAsksFirst: Story = {
         },
       }),
     )
-    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    const question = canvas.getByRole('group', { name: 'Add 4 servers?' })
+    await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
+    const question = opened.getByRole('group', { name: 'Add 4 servers?' })
     await expect(within(question).getByText('evil.example')).toBeVisible()
     await expect(within(question).getByText('Local')).toBeVisible()
     await expect(question).not.toHaveTextContent('h1dden')
-    await expect(canvas.getByText('Add 4 servers?')).toHaveFocus()
+    await expect(opened.getByText('Add 4 servers?')).toHaveFocus()
     await expect(onAdd).not.toHaveBeenCalled()
-    // Cancel returns to the text.
-    await userEvent.click(canvas.getByRole('button', { name: 'Cancel' }))
+    // Back returns to the text.
+    await userEvent.click(opened.getByRole('button', { name: 'Back' }))
     await waitFor(() => expect(field).toHaveFocus())
     await expect(field).toHaveDisplayValue(/evil\.example/)
-    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
+    await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
   },
 }
 
@@ -84,12 +114,12 @@ export const AddAsksFirstDark: Story = { ...AddAsksFirst, tags: ['!dev', '!autod
 export const Added: Story = {
   tags: ['!dev', '!autodocs'],
   play: async ({ canvas }) => {
-    await userEvent.type(canvas.getByRole('textbox'), 'https://notes.example/mcp')
-    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    await userEvent.click(canvas.getByRole('button', { name: 'Add' }))
+    const opened = await dialog(canvas)
+    await userEvent.type(opened.getByRole('textbox'), 'https://notes.example/mcp')
+    await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
+    await userEvent.click(opened.getByRole('button', { name: 'Add' }))
     await expect(onAdd.mock.lastCall?.[0].providers[0].mcp.url).toBe('https://notes.example/mcp')
-    await waitFor(() => expect(canvas.getByRole('textbox')).toHaveFocus())
-    await expect(canvas.getByRole('textbox')).toHaveValue('')
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Add server' })).toHaveFocus())
   },
 }
 
@@ -97,16 +127,111 @@ export const Added: Story = {
 export const AddRefused: Story = {
   tags: ['!autodocs'],
   play: async ({ canvas }) => {
-    const field = canvas.getByRole('textbox')
+    const opened = await dialog(canvas)
+    const field = opened.getByRole('textbox')
     await userEvent.type(field, 'http://notes.example/mcp')
-    await userEvent.click(canvas.getByRole('button', { name: 'Continue' }))
-    await expect(canvas.getByRole('alert')).toHaveTextContent('Expected https: http is for this machine only.')
+    await userEvent.click(opened.getByRole('button', { name: 'Continue' }))
+    await expect(opened.getByRole('alert')).toHaveTextContent('Expected https: http is for this machine only.')
     await expect(field).toHaveAttribute('aria-invalid', 'true')
     await expect(field).toHaveFocus()
+    await expect(field).toHaveValue('http://notes.example/mcp')
   },
 }
 
 export const AddRefusedDark: Story = { ...AddRefused, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
+
+/** The server is in the list already: it is not added again, and its card has the focus. */
+export const AddListed: Story = {
+  render: () => (
+    <>
+      <AccountCard provider="notes" />
+      <AddMcpServer onAdd={onAdd} />
+    </>
+  ),
+  parameters: { fake: { providers: [notes] } },
+  play: async ({ canvas }) => {
+    const opened = await dialog(canvas)
+    await userEvent.type(opened.getByRole('textbox'), 'https://NOTES.example/mcp/{Enter}')
+    await waitFor(() => expect(canvas.getByRole('heading', { name: 'Notes' })).toHaveFocus())
+    await expect(canvas.getAllByText('This server is already in the list.')[0]).toBeVisible()
+    await expect(onAdd).not.toHaveBeenCalled()
+  },
+}
+
+const signedIn = {
+  id: 'notes.ada',
+  provider: 'notes',
+  issuer: 'https://login.example',
+  label: 'Notes',
+  scopes: ['mcp:read', 'offline_access'],
+  missingScopes: [],
+  status: 'connected',
+  renewable: true,
+  connectedAt: 1,
+  rev: 1,
+  server: { name: 'Notes', toolCount: 3, tools: ['List notes', 'Search notes', 'Write a note'], readAt: Date.now() },
+} as const
+
+const removable: Story['render'] = (_, { loaded }) => (
+  <LatchkeyProvider client={loaded.client} onRemoveServer={onRemove}>
+    <AccountCard provider="notes" />
+  </LatchkeyProvider>
+)
+
+/** A server says who it is and which tools it has, and seldom who has signed in. */
+export const Connected: Story = {
+  render: removable,
+  parameters: { fake: { providers: [notes], accounts: [signedIn] } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('Signed in')).toBeVisible()
+    await expect(canvas.getByText('notes.example · 3 tools')).toBeVisible()
+  },
+}
+
+/** Its details: the host and the tools. Its scopes have no words, so they are among the technical details. */
+export const ConnectedDetails: Story = {
+  ...Connected,
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Notes' }))
+    await waitFor(() => expect(screen.getByText('Search notes')).toBeVisible())
+    await expect(screen.queryByText('mcp:read')).toBeNull()
+  },
+}
+
+export const ConnectedDetailsDark: Story = { ...ConnectedDetails, globals: { theme: 'dark' } }
+
+/** Also one that nobody has signed in to can be removed. */
+export const Remove: Story = {
+  render: removable,
+  parameters: { fake: { providers: [notes] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'More options for Notes' }))
+    await userEvent.click(await screen.findByRole('menuitem', { name: 'Remove server Notes' }))
+    const question = within(await screen.findByRole('dialog', { name: 'Remove Notes?' }))
+    await expect(question.getByRole('button', { name: 'Cancel' })).toHaveFocus()
+    await expect(onRemove).not.toHaveBeenCalled()
+  },
+}
+
+export const RemoveDark: Story = { ...Remove, globals: { theme: 'dark' } }
+
+const failed = (code: 'network' | 'not_mcp' | 'no_sign_in'): Story => ({
+  render: removable,
+  parameters: {
+    fake: { providers: [notes], states: { notes: { status: 'idle', error: new LatchkeyError(code, '') } } },
+  },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByRole('button', { name: 'More options for Notes' })).toBeVisible()
+    await expect(await canvas.findByRole('button', { name: 'Details' })).toBeVisible()
+  },
+})
+
+/** It is down, or its address is wrong. */
+export const Unreachable: Story = failed('network')
+/** Something else is at its address. */
+export const NoMcpServer: Story = failed('not_mcp')
+/** It needs no account. */
+export const NoSignIn: Story = failed('no_sign_in')
 
 const registrations = [
   {

@@ -1,5 +1,6 @@
 'use client'
 import { defaultAccount, type Provider } from '@latchkey/core'
+import { hasPerson } from '@latchkey/core/internal'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import { type KeyboardEvent, useId, useRef } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
@@ -109,6 +110,7 @@ interface RowProps {
 }
 
 function Row({ provider, included, onIncluded }: RowProps) {
+  const messages = useMessages()
   const { icons } = useKit()
   const { id, name } = provider
   const row = useRef<HTMLLIElement>(null)
@@ -118,10 +120,14 @@ function Row({ provider, included, onIncluded }: RowProps) {
   const { status, notice } = useConnectPlace(row, { provider, ...intent })
   const words = (
     <>
-      <span className="latchkey-button-mark">{brandMark(id, name, icons)}</span>
+      <span className="latchkey-button-mark">{brandMark(provider, icons)}</span>
       <span className="latchkey-accounts-words">
         <span>{name}</span>
-        {account && <span className="latchkey-line">{account.label}</span>}
+        {account && (
+          <span className="latchkey-line">
+            {provider.kind === 'mcp' && !hasPerson(account) ? messages.signedIn : account.label}
+          </span>
+        )}
       </span>
     </>
   )

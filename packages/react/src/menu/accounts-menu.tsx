@@ -41,7 +41,6 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
       <span className="latchkey latchkey-accounts">
         <button
           type="button"
-          aria-label={messages.accountsMenuName(new Intl.ListFormat().format(names))}
           {...props}
           ref={ref}
           className={classes('latchkey-button latchkey-accounts-button', className)}
@@ -58,15 +57,16 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
           })}
         >
           {carried.length > 0 ? (
-            <span className="latchkey-accounts-marks">
-              {carried.slice(0, 4).map(({ id, name }) => (
-                <span key={id} className="latchkey-button-mark">
-                  {brandMark(id, name, icons)}
+            <span className="latchkey-accounts-marks" aria-hidden="true">
+              {carried.slice(0, 4).map((provider) => (
+                <span key={provider.id} className="latchkey-button-mark">
+                  {brandMark(provider, icons)}
                 </span>
               ))}
             </span>
           ) : null}
-          <span>{messages.accountsMenu}</span>
+          <span aria-hidden="true">{messages.accountsMenu}</span>
+          <span className="latchkey-unseen">{messages.accountsMenuName(new Intl.ListFormat().format(names))}</span>
           <svg className="latchkey-caret" viewBox="0 0 12 12" aria-hidden="true">
             <path d="m3 4.5 3 3 3-3" fill="none" stroke="currentColor" strokeWidth="1.4" />
           </svg>

@@ -20,6 +20,7 @@ import { useCardFacts, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { StatusWord } from '../parts/status-word.tsx'
+import { Tag } from '../parts/tag.tsx'
 import { Button, classes, MoreButton } from '../ui/button.tsx'
 import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
@@ -29,6 +30,7 @@ import { AccountRow } from './account-row.tsx'
 
 const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
 const useSwitch = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AgentSwitch', true)
+const useServerMore = /* @__PURE__ */ later(() => import('./remove-server.lazy.tsx'), 'ServerMore', true)
 const useBusy = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'BusyRow')
 
 /** Props of {@link AccountCard}. */
@@ -105,6 +107,8 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const connecting = status === 'connecting' && provider.kind !== 'api-key'
   const [Busy] = useBusy(connecting)
   const [Switch] = useSwitch(agent !== undefined)
+  const isServer = provider.kind === 'mcp'
+  const [ServerMore] = useServerMore(isServer)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
@@ -139,10 +143,11 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
       {(none || several) && (
         <div className="latchkey-row" data-slot="row">
           <span className="latchkey-mark" data-slot="mark">
-            {brandMark(provider.id, name, icons)}
+            {brandMark(provider, icons)}
           </span>
           <div className="latchkey-title" data-slot="name">
             {heading(name)}
+            {isServer && <Tag>MCP</Tag>}
           </div>
           {busy || <Idle provider={provider} state={state} count={accounts.length} line={line} onStart={setStarted} />}
           {several && use}
@@ -171,6 +176,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
           onTwice={(account) => setNews([{ account }])}
         />
       )}
+      {isServer && ServerMore && <ServerMore provider={provider} card={card} bare={none && !busy} />}
       {eventful && Events && (
         <Events
           provider={provider}

@@ -1,5 +1,6 @@
 'use client'
 import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { hasPerson } from '@latchkey/core/internal'
 import { Title } from '@radix-ui/react-dialog'
 import {
   type ComponentPropsWithoutRef,
@@ -77,7 +78,7 @@ export function RowDetails({ subject, opener, actions, onClose }: RowDetailsProp
   return (
     <Frame className="latchkey-sheet" onClose={onClose} onClosed={() => opener.current?.focus()}>
       <div className="latchkey-sheet-head">
-        <span className="latchkey-mark">{brandMark(provider.id, provider.name, icons)}</span>
+        <span className="latchkey-mark">{brandMark(provider, icons)}</span>
         <Title className="latchkey-heading">{messages.details(provider.name, actions.label)}</Title>
         <Button className="latchkey-dots" kind="quiet" aria-label={messages.close} onClick={onClose}>
           <Cross />
@@ -147,12 +148,19 @@ export function Details(given: DetailsProps & { forwardedRef?: ForwardedRef<HTML
   const [shown, setShown] = useControllable(technical, defaultTechnical, onTechnicalChange)
   const technicalId = useId()
   if (!account) return null
+  const isServer = 'mcp' in provider
+  const named = !isServer || hasPerson(account)
   return (
     <dl {...props} ref={forwardedRef} className={classes('latchkey latchkey-details', className)}>
+      {isServer && (
+        <Fact label={messages.factServer}>
+          <bdi>{new URL(provider.mcp.url).host}</bdi>
+        </Fact>
+      )}
       <Fact label={messages.factAccount} className="latchkey-identity">
-        <Avatar account={account} />
+        {named && <Avatar account={account} />}
         <span className="latchkey-names">
-          <AccountNames account={account} />
+          {named ? <AccountNames account={account} /> : messages.signedIn}
           {account.url && (
             <a className="latchkey-link" href={account.url} target="_blank" rel="noopener noreferrer">
               {messages.profile(provider.name)}
@@ -167,6 +175,7 @@ export function Details(given: DetailsProps & { forwardedRef?: ForwardedRef<HTML
         {account.expiresAt === undefined ? messages.endless : <Account.Expiry when="known" />}
       </Fact>
       <Abilities provider={provider} account={account} />
+      <Tools account={account} />
       <div className="latchkey-technical">
         <dt>
           <Button
@@ -203,8 +212,8 @@ function Abilities({ provider, account }: { provider: Provider; account: Connect
   const groups = [
     [messages.factRead, withAccess('read')],
     [messages.factChange, withAccess('write')],
-    // Of an MCP server's scopes nobody knows more than their names.
-    [messages.factAccess, withAccess(undefined)],
+    // Of an MCP server's scopes nobody knows more than their names, which are among the technical details.
+    [messages.factAccess, provider.kind === 'mcp' ? [] : withAccess(undefined)],
     [messages.factMissing, missingScopes],
   ] as const
   return groups.map(
@@ -216,6 +225,30 @@ function Abilities({ provider, account }: { provider: Provider; account: Connect
           </ul>
         </Fact>
       ),
+  )
+}
+
+/** Tools of an MCP server that are listed. */
+const MOST = 12
+
+/** What the tools of the account's MCP server are called. */
+function Tools({ account: { server } }: { account: ConnectedAccount }) {
+  const messages = useMessages()
+  const { tools = [], toolCount = 0 } = server ?? {}
+  if (tools.length === 0) return null
+  const shown = tools.slice(0, MOST)
+  return (
+    <Fact label={messages.factTools}>
+      <ul className="latchkey-scopes">
+        {shown.map((tool, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: two may have one name, and the list comes as a whole.
+          <li key={at}>
+            <bdi>{tool}</bdi>
+          </li>
+        ))}
+      </ul>
+      {toolCount > shown.length && <p className="latchkey-line">{messages.moreTools(toolCount - shown.length)}</p>}
+    </Fact>
   )
 }
 

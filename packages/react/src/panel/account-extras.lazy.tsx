@@ -8,15 +8,16 @@ import type { Fallback } from '../later.tsx'
 import type { Subject } from '../parts/context.tsx'
 import { useMessages } from '../use-messages.ts'
 import { type DetailsActions, RowDetails } from './account-details.lazy.tsx'
-import { type Choice, Menu } from './menu.lazy.tsx'
+import { type Choice, Menu, type Opened } from './menu.lazy.tsx'
+import { askToRemove } from './remove-server.lazy.tsx'
 
 interface AccountExtrasProps extends Fallback, Pick<DetailsActions, 'Connect'> {
   subject: Subject & { account: ConnectedAccount }
   /** The provider's other accounts. */
   others: readonly ConnectedAccount[]
   isDefault: boolean
-  open: 'menu' | 'question' | undefined
-  onOpen: (open: 'question' | undefined) => void
+  open: Opened
+  onOpen: (open: Opened) => void
   /** The details are open. */
   shown: boolean
   onShow: (shown: boolean) => void
@@ -24,6 +25,7 @@ interface AccountExtrasProps extends Fallback, Pick<DetailsActions, 'Connect'> {
   trigger: RefObject<HTMLButtonElement | null>
   /** The button of the details. */
   opener: RefObject<HTMLButtonElement | null>
+  card: RefObject<HTMLElement | null>
   onStart: (intent: ConnectIntent) => void
   onLeave: () => void
   onAdd: (target: HTMLElement) => void
@@ -63,7 +65,7 @@ function AccountMenu(props: AccountExtrasProps) {
   const { subject, others, isDefault, onOpen, onShow, trigger, opener, onAdd, onGone } = props
   const { provider, account } = subject
   const messages = useMessages()
-  const { client } = useKit()
+  const { client, remover } = useKit()
   const { name } = provider
   const several = others.length > 0
   const label = several ? account.label : undefined
@@ -100,6 +102,13 @@ function AccountMenu(props: AccountExtrasProps) {
       ends: true,
       after: () => onOpen('question'),
     },
+    provider.kind === 'mcp' &&
+      remover() !== undefined && {
+        label: messages.removeServerShort,
+        name: messages.removeServer(name),
+        ends: true,
+        after: () => askToRemove(props.card.current),
+      },
   ]
   return (
     <Menu

@@ -1,5 +1,6 @@
 'use client'
 import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { hasPerson } from '@latchkey/core/internal'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
@@ -38,10 +39,15 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
   if (status === 'needs-reconnect') return <StatusWord status={status} word={why} />
   const connected = status === 'connected'
   const partly = account.missingScopes.length > 0 && messages.partly
-  const more = connected ? (why ?? (partly || abilitiesOf(messages, provider, account))) : !several && label
+  const isServer = 'mcp' in provider
+  const tools = account.server?.toolCount
+  const server = isServer && [new URL(provider.mcp.url).host, tools && messages.toolCount(tools)].filter(Boolean)
+  const about = server ? server.join(' · ') : abilitiesOf(messages, provider, account)
+  const more = connected ? (why ?? (partly || about)) : !several && (isServer ? about : label)
+  const signedIn = isServer && !hasPerson(account) ? messages.signedIn : messages.connectedAs(label)
   return (
     <>
-      <StatusWord status={status} word={connected && !several ? messages.connectedAs(label) : undefined} />
+      <StatusWord status={status} word={connected && !several ? signedIn : undefined} />
       {more && (
         <>
           <span> · </span>
@@ -104,16 +110,17 @@ function whenIdle(act: () => void): () => void {
   return () => cancelIdleCallback(handle)
 }
 
-/** Reads name and picture again once they are an hour old. The cache is given the account's id and nothing else. */
+/** Reads name and picture, or an MCP server's name and tools, again once they are an hour old. The cache is given the account's id and nothing else. */
 function useFreshProfile(provider: Provider, account: ConnectedAccount) {
   const { client } = useKit()
+  const isAsked = provider.kind === 'mcp' || (provider.kind === 'oauth' && provider.profile?.cors === true)
   useQuery({
     queryKey: ['latchkey', 'profile', account.id],
     queryFn: async () => (await client.refreshProfile(account.id)).id,
-    enabled: provider.kind === 'oauth' && provider.profile?.cors === true && account.status === 'connected',
-    // A new account's profile was read when it was connected.
+    enabled: isAsked && account.status === 'connected',
+    // A new account's profile was read when it was connected. An MCP server is asked after that.
     initialData: account.id,
-    initialDataUpdatedAt: account.connectedAt,
+    initialDataUpdatedAt: provider.kind === 'mcp' ? (account.server?.readAt ?? 0) : account.connectedAt,
     staleTime: HOUR,
     retry: false,
     throwOnError: false,

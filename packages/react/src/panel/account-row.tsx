@@ -6,11 +6,13 @@ import type { ConnectIntent } from '../connect/start.ts'
 import { isUsable, useKit } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
+import { Tag } from '../parts/tag.tsx'
 import { Avatar } from '../ui/avatar.tsx'
 import { Button, MoreButton, SmallButton } from '../ui/button.tsx'
 import { firstStop } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
+import type { Opened } from './menu.lazy.tsx'
 
 const useExtras = /* @__PURE__ */ later(() => import('./account-extras.lazy.tsx'), 'AccountExtras')
 const useLine = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AccountLine', true)
@@ -40,7 +42,7 @@ export function AccountRow(props: AccountRowProps) {
   const { name } = provider
   const messages = useFirstMessages()
   const { client, icons } = useKit()
-  const [open, setOpen] = useState<'menu' | 'question'>()
+  const [open, setOpen] = useState<Opened>()
   const [shown, setShown] = useState(false)
   const [Extras, load] = useExtras()
   const [Line] = useLine(true)
@@ -49,7 +51,9 @@ export function AccountRow(props: AccountRowProps) {
   const several = others.length > 0
   const label = several ? account.label : undefined
   const subject = { provider, account, status: account.status, reason: account.reason }
-  const tag = several ? isDefault && messages.isDefault : provider.kind === 'api-key' && messages.apiKeyBadge
+  const isServer = provider.kind === 'mcp'
+  const kind = isServer ? 'MCP' : provider.kind === 'api-key' && messages.apiKeyBadge
+  const tag = several ? isDefault && messages.isDefault : kind
   const missing = isUsable(account) ? account.missingScopes : []
 
   const toggleMenu = () => {
@@ -83,16 +87,12 @@ export function AccountRow(props: AccountRowProps) {
           <Avatar account={account} />
         ) : (
           <span className="latchkey-mark" data-slot="mark">
-            {brandMark(provider.id, name, icons)}
+            {brandMark(provider, icons)}
           </span>
         )}
         <div className="latchkey-title" data-slot="name">
           {several ? <strong className="latchkey-name">{opens}</strong> : heading(opens)}
-          {tag && (
-            <span className="latchkey-tag" data-slot="tag">
-              {tag}
-            </span>
-          )}
+          {tag && <Tag>{tag}</Tag>}
         </div>
         {busy || (
           <>
@@ -102,7 +102,11 @@ export function AccountRow(props: AccountRowProps) {
               ) : (
                 <StatusWord
                   status={account.status}
-                  word={account.status === 'connected' && !several ? messages.connectedAs(account.label) : undefined}
+                  word={
+                    account.status === 'connected' && !several && !isServer
+                      ? messages.connectedAs(account.label)
+                      : undefined
+                  }
                 />
               )}
             </p>
@@ -160,6 +164,7 @@ export function AccountRow(props: AccountRowProps) {
           onStart={onStart}
           onLeave={() => onLeave(account)}
           onAdd={onAdd}
+          card={card}
           onGone={() => (trigger.current ?? firstStop(card.current))?.focus()}
           instead={
             <details>

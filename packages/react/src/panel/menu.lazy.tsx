@@ -4,6 +4,9 @@ import { type RefObject, useRef } from 'react'
 import { Layer } from '../parts/layer.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
 
+/** What a row has opened: its menu, or the question before something ends. */
+export type Opened = 'menu' | 'question' | undefined
+
 /** What a menu offers. */
 export interface Choice {
   label: string
@@ -64,10 +67,11 @@ export function Menu({ trigger, label, choices, onClose, onClosed }: MenuProps) 
             chosen.current?.after?.()
           }}
         >
-          {choices.map((choice) => (
+          {choices.map((choice, at) => (
             <MenuChoice
               key={choice.label}
               choice={choice}
+              apart={choice.ends && at > 0 && !choices[at - 1]?.ends}
               onChoose={() => {
                 chosen.current = choice
                 choice.choose?.()
@@ -80,11 +84,18 @@ export function Menu({ trigger, label, choices, onClose, onClosed }: MenuProps) 
   )
 }
 
-function MenuChoice({ choice, onChoose }: { choice: Choice; onChoose: () => void }) {
+interface MenuChoiceProps {
+  choice: Choice
+  /** It begins what is set apart. */
+  apart: boolean | undefined
+  onChoose: () => void
+}
+
+function MenuChoice({ choice, apart, onChoose }: MenuChoiceProps) {
   const { label, name, ends } = choice
   return (
     <>
-      {ends && <Separator className="latchkey-separator" />}
+      {apart && <Separator className="latchkey-separator" />}
       <Item className="latchkey-item" aria-label={name} data-ends={ends} onSelect={onChoose}>
         {label}
       </Item>

@@ -72,7 +72,7 @@ function part<Tag extends 'span' | 'time' | 'ul'>(
 
 /** The provider's brand mark. Renders a `span`; children take the mark's place. */
 export const Icon = /* @__PURE__ */ part('span', 'Icon', ({ provider }) => ({
-  children: brandMark(provider.id, provider.name, useKit().icons),
+  children: brandMark(provider, useKit().icons),
 }))
 
 /** The provider's name. Renders a `span`. */
@@ -89,7 +89,7 @@ export const Identity = /* @__PURE__ */ part(
 export const Avatar = /* @__PURE__ */ part(
   'span',
   'Avatar',
-  ({ account }) => account && { children: <Face account={account} /> },
+  ({ account }) => account && { children: <Face name={account.name ?? account.label} src={account.avatar} /> },
 )
 
 /** Since when the account is connected, as a date. Renders a `time`, or nothing without an account. */

@@ -21,6 +21,7 @@ export function spokenStatus(own: MessageOverrides | undefined, { name, status, 
   }
   if (reason === 'popup_blocked') return spoken.windowBlocked(name)
   if (reason === 'access_denied') return spoken.denied(name)
-  if (status === 'connected') return spoken.connected(name, label)
+  // An MCP server that does not say who signed in.
+  if (status === 'connected' && label !== name) return spoken.connected(name, label)
   return status === 'disconnected' || status === 'loading' ? undefined : spoken.attention(name, words[status])
 }

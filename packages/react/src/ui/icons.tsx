@@ -1,4 +1,7 @@
+import type { Provider } from '@latchkey/core'
+import type { McpProvider } from '@latchkey/core/mcp'
 import type { ReactNode } from 'react'
+import { Face } from './avatar.tsx'
 
 // Shapes from simple-icons (CC0 1.0). Gmail's is divided into its five colours; Kaggle's is the K of its word mark.
 const marks: Readonly<Record<string, ReactNode>> = {
@@ -24,9 +27,10 @@ const marks: Readonly<Record<string, ReactNode>> = {
 }
 
 /**
- * A provider's brand mark: the app's own one, a built-in one, or the first letter of its name. Decorative, because a
- * name is always beside it.
+ * A provider's brand mark: the app's own one, a built-in one, or the first letter of its name. An MCP server, which a
+ * person may have given any name, has its own picture or the letter. Decorative, because a name is always beside it.
  */
-export function brandMark(id: string, name: string, own: Readonly<Record<string, ReactNode>>): ReactNode {
-  return own[id] ?? marks[id] ?? <span aria-hidden="true">{name.slice(0, 1).toUpperCase()}</span>
+export function brandMark(provider: Provider, own: Readonly<Record<string, ReactNode>>): ReactNode {
+  const { id, name, mcp } = provider as Partial<McpProvider> & Provider
+  return own[id] ?? ((!mcp && marks[id]) || <Face name={name} src={mcp?.icon} />)
 }

@@ -483,13 +483,8 @@ const rows: Row[] = [
   {
     title: 'case 370: what the server calls itself',
     resource: { resource_name: 'Ada\u202e<b>' },
-    connected: () => ({ ...good(), name: 'Adab' }),
-    differs: {
-      way: 'vault',
-      connected: () => ({ ...good(), name: undefined, label: 'Notes' }),
-      because:
-        'The servers of a vault are few and named by the app; a person adds others to the page, and sees what is there.',
-    },
+    // No person. The page reads the server's name apart, and cleans it.
+    connected: () => ({ ...good(), name: undefined, label: 'Notes' }),
   },
   {
     title: 'case 370: the person as a server names them, in an ID token',
