@@ -1,12 +1,6 @@
 import { isUsable } from './accounts/account-rules.ts'
-import {
-  type AccountStore,
-  createAccountStore,
-  type DisconnectReceipt,
-  FORMER,
-  OWED,
-} from './accounts/account-store.ts'
-import { createEndpoints, type Endpoints } from './accounts/endpoints.ts'
+import { type AccountStore, createAccountStore, type DisconnectReceipt } from './accounts/account-store.ts'
+import { createEndpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
 import { hasPerson } from './accounts/person.ts'
 import { keepFresh } from './accounts/refresh-scheduler.ts'
@@ -18,6 +12,7 @@ import type { RequestOutcome } from './connect/pending-requests.ts'
 import { flows } from './connect/popup.ts'
 import { hasFlows } from './connect/window.ts'
 import { asLatchkeyError, errorAbout } from './errors.ts'
+import { createFarewells } from './farewells.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
 import { once } from './once.ts'
@@ -176,7 +171,11 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       throw error
     })
   }
-  const { follow: followDebts, remove } = createFarewells({
+  const {
+    follow: followDebts,
+    prepare: prepareEnd,
+    remove,
+  } = createFarewells({
     accounts,
     endpoints,
     mcp,
@@ -184,22 +183,6 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     disconnect: (id) => engine.disconnect(id),
     life: () => mounted,
   })
-  /** Reads what an MCP server says of itself, and names an account after it that has no person's name. */
-  async function describe(provider: McpProvider, account: ConnectedAccount, token: string): Promise<void> {
-    const server = await (await mcp()).describe(provider, token)
-    await accounts.secrets.exclusive(account.id, () =>
-      accounts.change(account.id, (newest) => ({
-        ...newest,
-        server,
-        ...(server.name && !hasPerson(newest) && { label: server.name }),
-      })),
-    )
-  }
-  /** What a disconnect needs is loaded before the network may be gone. */
-  const prepareEnd = () => {
-    if (Object.keys(store.getState().accounts).length === 0) return
-    for (const load of [hasVaulted() ? vault : refresher, debts]) load().catch(() => {})
-  }
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
@@ -283,7 +266,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       const { secret } = await (await tokens()).use({ accountId: id })
       const token = secret.token?.access_token ?? ''
       if (!isMcp(provider)) return (await refresher()).refreshProfile(id, token)
-      await describe(provider, account, token)
+      await describe(accounts, mcp, provider, account, token)
       return page.findAccount(id)
     },
     writeDefault: ({ id, provider }) => accounts.writer.writeDefault(provider, id),
@@ -312,59 +295,22 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
   return engine
 }
 
-/** What a page still has to do about accounts that are gone. */
-interface Farewells {
-  /** What disconnects left to do is done now, or once a server can be reached. */
-  follow(): Promise<void>
-  remove: Mcp['remove']
-}
-
-interface FarewellOptions {
-  accounts: AccountStore
-  endpoints: Endpoints
-  mcp: () => Promise<McpAccounts>
-  /** Tells the server, which has the account, that it is over. */
-  end: (account: ConnectedAccount) => Promise<void>
-  disconnect: (accountId: string) => Promise<DisconnectReceipt>
-  /** Ends with the page's mount. */
-  life: () => AbortSignal | undefined
-}
-
-function createFarewells({ accounts, endpoints, mcp, end, disconnect, life }: FarewellOptions): Farewells {
-  /** MCP servers that were removed and are still owed something. */
-  let former: readonly Provider[] = []
-  const isListed = ({ id }: Provider) => accounts.providers.some((one) => one.id === id)
-  const creditors: AccountStore = Object.create(accounts, {
-    providers: { get: () => [...accounts.providers, ...former.filter((one) => !isListed(one))] },
-    writer: {
-      value: {
-        ...accounts.writer,
-        async remove(name: string) {
-          await accounts.writer.remove(name)
-          // The last thing that was owed to a removed server.
-          if (former.length > 0) former = await (await removal()).former()
-        },
-      },
-    },
-  })
-  const debts = once(async () => (await import('./accounts/owed.ts')).createDebts(creditors, endpoints, end))
-  const removal = once(async () => (await import('./mcp/removal.ts')).createRemoval(accounts, await mcp(), disconnect))
-
-  async function follow(): Promise<void> {
-    const names = await accounts.records.names()
-    if (names.some((name) => name.startsWith(FORMER))) former = await (await removal()).former()
-    const owes = names.some((name) => name.startsWith(OWED))
-    const signal = life()
-    if (owes && signal?.aborted === false) (await debts()).follow(signal)
-  }
-  return {
-    follow,
-    async remove(id) {
-      const receipts = await (await removal()).remove(id)
-      follow().catch(() => {})
-      return receipts
-    },
-  }
+/** Reads what an MCP server says of itself, and names an account after it that has no person's name. */
+async function describe(
+  accounts: AccountStore,
+  mcp: () => Promise<McpAccounts>,
+  provider: McpProvider,
+  account: ConnectedAccount,
+  token: string,
+): Promise<void> {
+  const server = await (await mcp()).describe(provider, token)
+  await accounts.secrets.exclusive(account.id, () =>
+    accounts.change(account.id, (newest) => ({
+      ...newest,
+      server,
+      ...(server.name && !hasPerson(newest) && { label: server.name }),
+    })),
+  )
 }
 
 /** Shows MCP servers under their own names, as far as accounts know them. */

@@ -62,7 +62,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
   const [started, setStarted] = useState<ConnectIntent>()
   const intent = { accountId, accountLabel, scopes, intent: meant, onConnected }
   const { open, props: ours, below } = useConnectControl(provider, intent, { consent, onStart: setStarted })
-  const { status, notice } = useConnectPlace(stack, { provider, ...intent, ...started })
+  const { status, notice, keptFocus } = useConnectPlace(stack, { provider, ...intent, ...started })
 
   const busy = status === 'connecting' && provider.kind !== 'api-key'
   const words = connectWords(messages, name, intent)
@@ -104,6 +104,7 @@ function StandaloneControl({ provider, buttonRef, ...props }: StandaloneControlP
         )}
       </Node>
       {below}
+      {keptFocus}
       {notice}
     </div>
   )

@@ -4,9 +4,9 @@ import type { RefObject } from 'react'
 import { useCardFacts } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
-import { useKeptFocus } from '../ui/focus.ts'
 import type { ConnectNoticeProps } from './connect-notice.lazy.tsx'
 
+const useKeptFocus = /* @__PURE__ */ later(() => import('../ui/kept-focus.lazy.ts'), 'KeptFocus', true)
 const useNotice = /* @__PURE__ */ later(() => import('./events.lazy.ts'), 'ConnectNotice')
 
 /** Whether there may be something to say about a provider's connect. */
@@ -15,7 +15,7 @@ export const isEventful = ({ status, reason, error, changed }: ProviderState) =>
 
 /**
  * A place outside of a card where an account of a provider is connected: its status, and what there is to say of the
- * connect. It says changes to people who listen, and keeps the focus.
+ * connect. It says changes to people who listen. `keptFocus` is to be rendered too: it keeps the focus.
  *
  * @param situation what else may take a focused button away.
  */
@@ -24,7 +24,10 @@ export function useConnectPlace(place: RefObject<HTMLElement | null>, props: Con
   const [status, state, , ...accounts] = useCardFacts(id)
   const eventful = isEventful(state)
   const [Notice] = useNotice(eventful)
-  useKeptFocus(place, `${status} ${state.reason} ${situation}`, eventful && !Notice)
+  const [KeptFocus] = useKeptFocus(true)
   useSpokenStatus(name, status, accounts, state.reason)
-  return { status, notice: eventful && Notice && <Notice {...props} /> }
+  const keptFocus = KeptFocus && (
+    <KeptFocus card={place} situation={`${status} ${state.reason} ${situation}`} pending={eventful && !Notice} />
+  )
+  return { status, notice: eventful && Notice && <Notice {...props} />, keptFocus }
 }

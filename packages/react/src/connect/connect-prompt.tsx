@@ -64,7 +64,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     ...(account && { accountId: account.id }),
     ...(wanted.length > 0 && { scopes: [...new Set(scopes)] }),
   }
-  const { status, notice } = useConnectPlace(place, { provider, ...intent, ...started }, fulfilled?.id)
+  const { status, notice, keptFocus } = useConnectPlace(place, { provider, ...intent, ...started }, fulfilled?.id)
 
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
@@ -100,6 +100,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
       line={wanted.length === 0 && line}
       below={
         <>
+          {keptFocus}
           {notice}
           {waiting && (
             <div className="latchkey-later">

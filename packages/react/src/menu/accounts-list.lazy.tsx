@@ -117,7 +117,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, id))
   const broken = account?.status === 'needs-reconnect'
   const intent = broken ? { accountId: account.id } : {}
-  const { status, notice } = useConnectPlace(row, { provider, ...intent })
+  const { status, notice, keptFocus } = useConnectPlace(row, { provider, ...intent })
   const words = (
     <>
       <span className="latchkey-button-mark">{brandMark(provider, icons)}</span>
@@ -150,6 +150,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
       )}
       {account && <StatusWord status={account.status} />}
       {(!account || broken) && <ConnectControl provider={provider} kind="secondary" {...intent} />}
+      {keptFocus}
       {notice}
     </li>
   )

@@ -22,12 +22,12 @@ import { useSpokenStatus } from '../parts/spoken-status.ts'
 import { StatusWord } from '../parts/status-word.tsx'
 import { Tag } from '../parts/tag.tsx'
 import { Button, classes, MoreButton } from '../ui/button.tsx'
-import { useKeptFocus } from '../ui/focus.ts'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccountRow } from './account-row.tsx'
 
+const useKeptFocus = /* @__PURE__ */ later(() => import('../ui/kept-focus.lazy.ts'), 'KeptFocus', true)
 const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
 const useSwitch = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AgentSwitch', true)
 const useServerMore = /* @__PURE__ */ later(() => import('./remove-server.lazy.tsx'), 'ServerMore', true)
@@ -104,6 +104,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
 
   const eventful = isEventful(state) || news.length > 0
   const [Events] = useEvents(eventful)
+  const [KeptFocus] = useKeptFocus(true)
   const connecting = status === 'connecting' && provider.kind !== 'api-key'
   const [Busy] = useBusy(connecting)
   const [Switch] = useSwitch(agent !== undefined)
@@ -112,11 +113,6 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
   const words = accounts.map((account) => account.status).join(' ')
-  useKeptFocus(
-    card,
-    `${status} ${state.reason} ${state.changed?.to.id} ${words} ${account?.id} ${line}`,
-    eventful && !Events,
-  )
   useSpokenStatus(name, status, accounts, state.reason)
 
   const Heading = `h${headingLevel}` as const
@@ -174,6 +170,13 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
             ])
           }
           onTwice={(account) => setNews([{ account }])}
+        />
+      )}
+      {KeptFocus && (
+        <KeptFocus
+          card={card}
+          situation={`${status} ${state.reason} ${state.changed?.to.id} ${words} ${account?.id} ${line}`}
+          pending={eventful && !Events}
         />
       )}
       {isServer && ServerMore && <ServerMore provider={provider} card={card} bare={none && !busy} />}
