@@ -55,7 +55,7 @@ function Adding({ onAdd, examples }: AddMcpServerProps) {
           setOpen(true)
         }}
       >
-        {messages.addServerShort}
+        {messages.addServerButton}
       </Button>
       {said && <p className="latchkey-line">{said}</p>}
       {open && Dialog && (

@@ -367,7 +367,7 @@ export const arabic: Messages = {
   removeServerConfirm: 'إزالة',
   removingServer: 'جارٍ الإزالة…',
   serverRemoved: (name) => `تمت إزالة ${name}.`,
-  addServerShort: 'إضافة خادم',
+  addServerButton: 'إضافة خادم',
   addServerUrl: 'عنوان URL للخادم',
   addServerJson: 'JSON لـ mcpServers',
   addServerByJson: 'لصق JSON بدلًا من ذلك',

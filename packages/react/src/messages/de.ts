@@ -358,7 +358,7 @@ export const german: Messages = {
   removeServerConfirm: 'Entfernen',
   removingServer: 'Wird entfernt …',
   serverRemoved: (name) => `${name} entfernt.`,
-  addServerShort: 'Server hinzufügen',
+  addServerButton: 'Server hinzufügen',
   addServerUrl: 'Server-URL',
   addServerJson: 'mcpServers-JSON',
   addServerByJson: 'Stattdessen JSON einfügen',

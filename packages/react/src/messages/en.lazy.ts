@@ -249,7 +249,7 @@ export const laterEnglish = {
   removeServerConfirm: 'Remove',
   removingServer: 'Removing…',
   serverRemoved: (name: string) => `${name} removed.`,
-  addServerShort: 'Add server',
+  addServerButton: 'Add server',
   addServerUrl: 'Server URL',
   addServerJson: 'mcpServers JSON',
   addServerByJson: 'Paste JSON instead',

@@ -340,7 +340,7 @@ export const spanish: Messages = {
   removeServerConfirm: 'Quitar',
   removingServer: 'Quitando…',
   serverRemoved: (name) => `${name} se ha quitado.`,
-  addServerShort: 'Añadir servidor',
+  addServerButton: 'Añadir servidor',
   addServerUrl: 'URL del servidor',
   addServerJson: 'JSON de mcpServers',
   addServerByJson: 'Pegar JSON en su lugar',

@@ -344,7 +344,7 @@ export const french: Messages = {
   removeServerConfirm: 'Supprimer',
   removingServer: 'Suppression…',
   serverRemoved: (name) => `${name} a été supprimé.`,
-  addServerShort: 'Ajouter un serveur',
+  addServerButton: 'Ajouter un serveur',
   addServerUrl: 'URL du serveur',
   addServerJson: 'JSON mcpServers',
   addServerByJson: 'Coller plutôt du JSON',

@@ -336,7 +336,7 @@ export const japanese: Messages = {
   removeServerConfirm: '削除',
   removingServer: '削除しています…',
   serverRemoved: (name) => `${name} を削除しました。`,
-  addServerShort: 'サーバーを追加',
+  addServerButton: 'サーバーを追加',
   addServerUrl: 'サーバーの URL',
   addServerJson: 'mcpServers の JSON',
   addServerByJson: '代わりに JSON を貼り付ける',
