@@ -86,6 +86,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         {...frame}
         status="connected"
         done={isNamed ? messages.promptConnected(name, fulfilled.label) : messages.promptSignedIn(name)}
+        below={keptFocus}
       >
         {isNamed && <Avatar account={fulfilled} />}
       </PromptFrame>

@@ -49,7 +49,7 @@ export const Some: Story = {
   parameters: { fake: { accounts: [octocat, ada] } },
   play: async () => {
     const list = await open()
-    await expect(list.getByRole('checkbox', { name: /Gmail/ })).toBeChecked()
+    await expect(list.getByRole('switch', { name: /Gmail/ })).toBeChecked()
   },
 }
 
