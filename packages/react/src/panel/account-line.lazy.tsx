@@ -7,6 +7,7 @@ import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
 import { SubjectContext } from '../parts/context.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
+import { whenIdle } from '../ui/idle.ts'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
 import { abilitiesOf } from './abilities.ts'
@@ -99,18 +100,10 @@ function loadAhead() {
   Promise.all([import('./account-extras.lazy.tsx'), import('../connect/events.lazy.ts')]).catch(() => {})
 }
 
-/** Once the browser has nothing else to do. Safari has no such call. */
-function whenIdle(act: () => void): () => void {
-  const { requestIdleCallback, cancelIdleCallback } = window
-  if (requestIdleCallback === undefined) {
-    const timer = setTimeout(act, 2000)
-    return () => clearTimeout(timer)
-  }
-  const handle = requestIdleCallback(act)
-  return () => cancelIdleCallback(handle)
-}
-
-/** Reads name and picture, or an MCP server's name and tools, again once they are an hour old. The cache is given the account's id and nothing else. */
+/**
+ * Reads name and picture, or an MCP server's name and tools, again once they are an hour old. The cache is given the
+ * account's id and nothing else.
+ */
 function useFreshProfile(provider: Provider, account: ConnectedAccount) {
   const { client } = useKit()
   const isAsked = provider.kind === 'mcp' || (provider.kind === 'oauth' && provider.profile?.cors === true)

@@ -641,3 +641,31 @@ export const Shadcn: Story = {
     await waitFor(() => expect(getComputedStyle(card).borderRadius).toBe('6px'))
   },
 }
+
+/** M5: a theme that sets one of two colours that belong together is told so in the console. */
+export const UnreadableTheme: Story = {
+  tags: ['!dev', '!autodocs'],
+  globals: { theme: 'dark' },
+  parameters: { a11y: { test: 'off' } },
+  beforeEach: () => {
+    warn.mockClear()
+    const original = console.warn
+    console.warn = warn
+    return () => {
+      console.warn = original
+    }
+  },
+  render: (args, { loaded }) => (
+    <div style={{ '--latchkey-surface': '#fbfaf7' } as CSSProperties}>
+      <LatchkeyProvider client={loaded.client}>
+        <ConnectedAccounts {...args} />
+      </LatchkeyProvider>
+    </div>
+  ),
+  play: async () => {
+    const told = expect.stringMatching(/^Latchkey: text on cards has a contrast of 1\.\d\. Set --latchkey-surface and/)
+    await waitFor(() => expect(warn).toHaveBeenCalledWith(told))
+  },
+}
+
+const warn = fn()

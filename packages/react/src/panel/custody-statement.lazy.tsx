@@ -1,9 +1,10 @@
 'use client'
 import type { Custody } from '@latchkey/core'
-import { useRef, useState, useSyncExternalStore } from 'react'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { Button } from '../ui/button.tsx'
+import { whenIdle } from '../ui/idle.ts'
 import { useFirstMessages } from '../use-first-messages.ts'
 
 /** Loaded with the first account: a page that is offline loads nothing more. */
@@ -23,6 +24,11 @@ export function CustodyStatement({ custody }: { custody: Custody }) {
     () => false,
   )
   const [Offline] = useOfflineNote(some)
+  useEffect(() => {
+    const panel = trigger.current?.closest('.latchkey-panel')
+    const check = () => import('./theme-check.lazy.ts').then(({ checkTheme }) => panel && checkTheme(panel))
+    return whenIdle(() => void check().catch(() => {}))
+  }, [])
   return (
     <>
       <svg viewBox="0 0 16 16" aria-hidden="true">
