@@ -72,7 +72,7 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       engine = (await import('./engine.ts')).createEngine(page, attempts)
       return engine
     } catch (cause) {
-      throw asLatchkeyError(cause, 'network', 'The app could not be loaded in full.', { source: 'app' })
+      throw asLatchkeyError(cause, 'network', 'The app could not be loaded in full.', { source: 'app', next: 'reload' })
     }
   })
   const attempts = createAttempts(page, async () => (await load()).run())
@@ -120,7 +120,8 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     prepare(providerId) {
       const provider = page.find(providerId)
       // What fails here fails again in connect, which tells the person.
-      if (!page.lacksBroker(provider)) act((it) => it.prepare(provider)).catch(() => {})
+      // Offline a chunk would fail, and a browser does not ask for it again.
+      if (!page.lacksBroker(provider) && navigator.onLine !== false) act((it) => it.prepare(provider)).catch(() => {})
     },
     async handleRedirect(url) {
       if (url !== undefined) return act((it) => it.answer(url))

@@ -15,7 +15,7 @@ import { asLatchkeyError, errorAbout } from './errors.ts'
 import { createFarewells } from './farewells.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
-import { once } from './once.ts'
+import { onceLoaded } from './once-loaded.ts'
 import { type ApiKeyProvider, isMcp, type KeyFields, type McpProvider, type Provider } from './provider.ts'
 import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
 
@@ -127,21 +127,21 @@ export interface Engine extends ClientActions {
 export function createEngine(page: Page, attempts: Attempts): Engine {
   const { store } = page
   const accounts = createAccountStore(page)
-  const mcp: () => Promise<McpAccounts> = once(async () =>
+  const mcp: () => Promise<McpAccounts> = onceLoaded(async () =>
     (await import('./mcp/accounts.ts')).createMcp(page, (id) => remove(id)),
   )
   const endpoints = createEndpoints(page, mcp)
-  const vault = once(async () => (await import('./connect/vault-client.ts')).createVaultClient(accounts))
-  const refresher = once(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, endpoints))
-  const connector = once(async () =>
+  const vault = onceLoaded(async () => (await import('./connect/vault-client.ts')).createVaultClient(accounts))
+  const refresher = onceLoaded(async () => (await import('./accounts/refresh.ts')).createRefresher(accounts, endpoints))
+  const connector = onceLoaded(async () =>
     (await import('./connect/connect.ts')).createConnector(accounts, endpoints, refresher, attempts, vault),
   )
-  const keys = once(async () => {
+  const keys = onceLoaded(async () => {
     const { adopter } = await connector()
     return (await import('./connect/api-key.ts')).createKeyConnector(accounts, endpoints, adopter, vault)
   })
-  const requests = once(async () => (await import('./connect/pending-requests.ts')).createRequests(page))
-  const tokens = once(async () => {
+  const requests = onceLoaded(async () => (await import('./connect/pending-requests.ts')).createRequests(page))
+  const tokens = onceLoaded(async () => {
     const { createTokens } = await import('./accounts/tokens.ts')
     const loaded = createTokens(accounts, refresher, async (account) => (await keys()).checkAtFirstUse(account))
     // From now on without a detour: nearly every call is for a token that is held.
@@ -182,6 +182,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     end: async (account) => (await vault()).end(account),
     disconnect: (id) => engine.disconnect(id),
     life: () => mounted,
+    ending: () => (hasVaulted() ? vault : refresher)(),
   })
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
@@ -315,7 +316,7 @@ async function describe(
 
 /** Shows MCP servers under their own names, as far as accounts know them. */
 function followNames(page: Page): void {
-  const load = once(() => import('./mcp/server-names.ts'))
+  const load = onceLoaded(() => import('./mcp/server-names.ts'))
   let nameServers: ((page: Page) => void) | undefined
   const read = () => {
     if (nameServers) return nameServers(page)

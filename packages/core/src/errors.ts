@@ -8,6 +8,7 @@ export type NextAction =
   | 'configure'
   | 'unpause'
   | 'choose'
+  | 'reload'
   | 'wait'
   | 'none'
 

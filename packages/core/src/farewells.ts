@@ -2,7 +2,7 @@
 import { type AccountStore, type DisconnectReceipt, FORMER, OWED } from './accounts/account-store.ts'
 import type { Endpoints } from './accounts/endpoints.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
-import { once } from './once.ts'
+import { onceLoaded } from './once-loaded.ts'
 import type { Provider } from './provider.ts'
 import type { ConnectedAccount } from './snapshot.ts'
 
@@ -24,9 +24,19 @@ interface FarewellOptions {
   disconnect: (accountId: string) => Promise<DisconnectReceipt>
   /** Ends with the page's mount. */
   life: () => AbortSignal | undefined
+  /** Loads what ends an account. */
+  ending: () => Promise<unknown>
 }
 
-export function createFarewells({ accounts, endpoints, mcp, end, disconnect, life }: FarewellOptions): Farewells {
+export function createFarewells({
+  accounts,
+  endpoints,
+  mcp,
+  end,
+  disconnect,
+  life,
+  ending,
+}: FarewellOptions): Farewells {
   /** MCP servers that were removed and are still owed something. */
   let former: readonly Provider[] = []
   const isListed = ({ id }: Provider) => accounts.providers.some((one) => one.id === id)
@@ -43,8 +53,10 @@ export function createFarewells({ accounts, endpoints, mcp, end, disconnect, lif
       },
     },
   })
-  const debts = once(async () => (await import('./accounts/owed.ts')).createDebts(creditors, endpoints, end))
-  const removal = once(async () => (await import('./mcp/removal.ts')).createRemoval(accounts, await mcp(), disconnect))
+  const debts = onceLoaded(async () => (await import('./accounts/owed.ts')).createDebts(creditors, endpoints, end))
+  const removal = onceLoaded(async () =>
+    (await import('./mcp/removal.ts')).createRemoval(accounts, await mcp(), disconnect),
+  )
 
   async function follow(): Promise<void> {
     const names = await accounts.records.names()
@@ -56,7 +68,8 @@ export function createFarewells({ accounts, endpoints, mcp, end, disconnect, lif
   return {
     follow,
     prepare() {
-      if (Object.keys(accounts.store.getState().accounts).length > 0) debts().catch(() => {})
+      if (Object.keys(accounts.store.getState().accounts).length === 0) return
+      for (const load of [ending, debts]) load().catch(() => {})
     },
     async remove(id) {
       const receipts = await (await removal()).remove(id)

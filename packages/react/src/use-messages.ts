@@ -28,7 +28,7 @@ export function useMessages(): Messages {
 }
 
 /** The sentences that {@link errorSentence} chooses from. */
-type ErrorMessages = Pick<Messages, 'errors' | 'appUnreachable' | 'appProblem' | 'offline'>
+type ErrorMessages = Pick<Messages, 'errors' | 'loadFailed' | 'appUnreachable' | 'appProblem' | 'offline'>
 
 /**
  * What to tell a person about an error: who failed, and what to do. Without a sentence for its code, the error's own
@@ -40,6 +40,7 @@ type ErrorMessages = Pick<Messages, 'errors' | 'appUnreachable' | 'appProblem' |
 export function errorSentence(messages: ErrorMessages, error: LatchkeyError, name: string): string {
   const isNetwork = error.code === 'network'
   if (isNetwork && navigator.onLine === false) return messages.offline(name)
+  if (error.next === 'reload') return messages.loadFailed
   if (error.source === 'app') return isNetwork ? messages.appUnreachable : messages.appProblem
   return messages.errors[error.code]?.(name) ?? error.message
 }

@@ -9,17 +9,22 @@ import { createRecordWriter, type RecordWriter } from './record-writer.ts'
 import { keySeal, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret, type Secrets } from './secret-store.ts'
 
-/** How a disconnect ended. */
+/** How what a disconnect owed ended: at the provider, or only here. */
+export type Settled = 'revoked' | 'removed'
+
+/** How a disconnect ended. `settled` tells how a pending one ends, if this page sees it. */
 export type DisconnectReceipt =
   /** Ended at the provider: these tokens. */
   | { status: 'revoked'; tokens: RevokedToken[] }
   /** Removed here. The provider, or the server that has it, could not be reached: it is told when it can be. */
-  | { status: 'pending'; manageUrl?: string; error: LatchkeyError }
+  | { status: 'pending'; manageUrl?: string; error: LatchkeyError; settled?: Promise<Settled> }
   /** Only removed here: the provider has no revocation for it, or refused it. */
   | { status: 'removed'; manageUrl?: string; error?: LatchkeyError }
 
 /** A page's accounts as they change: facts in the snapshot and in storage, secrets apart. Loaded on first use. */
 export interface AccountStore extends Page {
+  /** By account: told how what its disconnect owed ends. */
+  readonly owing: Map<string, (settled: Settled) => void>
   readonly writer: RecordWriter
   readonly secrets: Secrets
   /** Shared by all tabs; absent where the storage belongs to one. */
@@ -106,6 +111,7 @@ export function createAccountStore(page: Page): AccountStore {
 
   const own = {
     ...facts,
+    owing: new Map<string, (settled: Settled) => void>(),
     writer,
     secrets,
     database: shared,
@@ -130,7 +136,7 @@ export function createAccountStore(page: Page): AccountStore {
         const held = secret ?? (await takeOut(account))
         const sealed = held ? await secrets.sealApart(kept, held) : ''
         await writer.note(`${OWED}${id}`, { account: kept, sealed, since: Date.now() })
-        return { status: 'pending', manageUrl, error }
+        return { status: 'pending', manageUrl, error, settled: new Promise((settle) => own.owing.set(id, settle)) }
       } catch {
         return { status: 'removed', manageUrl, error }
       }

@@ -3,7 +3,7 @@
 import { LatchkeyError } from '../errors.ts'
 import { isMcp } from '../provider.ts'
 import type { ConnectedAccount } from '../snapshot.ts'
-import { type AccountStore, OWED, UNREACHED } from './account-store.ts'
+import { type AccountStore, OWED, type Settled, UNREACHED } from './account-store.ts'
 import { bindingChange } from './binding.ts'
 import type { Endpoints } from './endpoints.ts'
 
@@ -49,29 +49,32 @@ export function createDebts(
 ): Debts {
   const { secrets, store, writer } = accounts
 
-  async function pay({ account, sealed }: Owed): Promise<void> {
+  async function pay({ account, sealed }: Owed): Promise<Settled> {
     const { accounts: connected, providers } = store.getState()
     // Connected again, or just now: one revocation can end the whole grant of a person.
-    if (connected[account.id]) return
+    if (connected[account.id]) return 'removed'
     if (providers[account.provider]?.status === 'connecting') throw later('It is being connected.')
-    if (account.custody === 'vault') return end(account)
+    if (account.custody === 'vault') return end(account).then(() => 'revoked')
     const provider = accounts.providers.find(({ id }) => id === account.provider)
     if (!provider) throw later('The page does not list its provider.')
     const secret = await secrets.unsealApart(account, sealed)
-    if (provider.kind === 'api-key' || !secret?.token) return
-    if (!isMcp(provider) && bindingChange(provider, account)) return
+    if (provider.kind === 'api-key' || !secret?.token) return 'removed'
+    if (!isMcp(provider) && bindingChange(provider, account)) return 'removed'
     await (await endpoints.endpoint(provider, secret.token)).revoke(secret.token)
+    return 'revoked'
   }
 
   const settle = () =>
     secrets.inTurn('owed', async () => {
       for (const one of await owed(accounts)) {
-        const isOver = await pay(one).then(
-          () => true,
+        const settled = await pay(one).catch((thrown) => {
           // Only a server's own answer is one: code that could not be loaded asked nobody.
-          (thrown) => thrown instanceof LatchkeyError && !UNREACHED.includes(thrown.code),
-        )
-        if (isOver || Date.now() - one.since >= GIVE_UP) await writer.remove(`${OWED}${one.account.id}`)
+          const isAnswer = thrown instanceof LatchkeyError && !UNREACHED.includes(thrown.code)
+          return isAnswer || Date.now() - one.since >= GIVE_UP ? 'removed' : undefined
+        })
+        if (!settled) continue
+        accounts.owing.get(one.account.id)?.(settled)
+        await writer.remove(`${OWED}${one.account.id}`)
       }
     })
 

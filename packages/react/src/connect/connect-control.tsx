@@ -50,6 +50,7 @@ export function useConnectControl(provider: Provider, intent: ConnectIntent, { c
   const takesKey = provider.kind === 'api-key'
 
   const foresee = () => {
+    if (!navigator.onLine) return
     prepare()
     // What fails is asked for again when there is something to show or say.
     Promise.all([import('./events.lazy.ts'), loadSpokenStatus()]).catch(() => {})

@@ -167,6 +167,7 @@ export function ConnectNotice({ provider, alone, inRow, ...intent }: ConnectNoti
   const offersAgain = next === 'retry' ? alone || !inRow : alone && (next === 'connect' || next === 'reconnect')
   return (
     <ErrorNotice sentence={sentenceOf(messages, error, provider)} name={name} error={error}>
+      {next === 'reload' && <SmallButton label={messages.reload} onPress={() => location.reload()} />}
       {byWindow && ((next === 'redirect' && waysOn) || (offersAgain && tryAgain))}
     </ErrorNotice>
   )

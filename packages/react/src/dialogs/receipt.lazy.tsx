@@ -1,6 +1,8 @@
 'use client'
 import type { DisconnectReceipt, Provider } from '@latchkey/core'
+import { useEffect, useState } from 'react'
 import { SmallButton } from '../ui/button.tsx'
+import { useAnnounce } from '../ui/live-region.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
 
@@ -13,9 +15,10 @@ interface ReceiptProps {
 }
 
 /** Says whether an account's access was revoked at its provider, or only removed here. */
-export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps) {
+export function Receipt({ provider, receipt: given, account, onDismiss }: ReceiptProps) {
   const messages = useMessages()
   const { name } = provider
+  const receipt = useSettled(given, messages.revoked(name, account))
   const dismiss = onDismiss && <SmallButton label={messages.dismiss} onPress={onDismiss} />
   if (receipt.status === 'revoked') {
     return (
@@ -46,4 +49,19 @@ export function Receipt({ provider, receipt, account, onDismiss }: ReceiptProps)
       )}
     </Notice>
   )
+}
+
+/** The receipt as it is now: what was owed may have ended since. `revoked` is said then to people who listen. */
+function useSettled(receipt: DisconnectReceipt, revoked: string): DisconnectReceipt {
+  const announce = useAnnounce()
+  const [ended, setEnded] = useState<DisconnectReceipt>()
+  useEffect(() => {
+    if (receipt.status !== 'pending') return
+    const { manageUrl, settled } = receipt
+    settled?.then((status) => {
+      setEnded(status === 'revoked' ? { status, tokens: [] } : { status, manageUrl })
+      if (status === 'revoked') announce(revoked)
+    })
+  }, [receipt, revoked, announce])
+  return ended ?? receipt
 }

@@ -1,5 +1,6 @@
 'use client'
 import { useRef, useState } from 'react'
+import { useProvider } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { Button, classes } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
@@ -34,7 +35,9 @@ function Adding({ onAdd, examples }: AddMcpServerProps) {
   const announce = useAnnounce()
   const [Dialog, loadDialog] = useDialog()
   const [open, setOpen] = useState(false)
-  const [said, setSaid] = useState<string>()
+  /** A server that was to be added and is in the list. */
+  const [listed, setListed] = useState('')
+  const isListed = useProvider(listed) !== undefined
   const trigger = useRef<HTMLButtonElement>(null)
   /** Where the focus goes when the dialog is gone. */
   const goal = useRef<string>(undefined)
@@ -51,13 +54,13 @@ function Adding({ onAdd, examples }: AddMcpServerProps) {
         onIntent={loadDialog}
         onClick={() => {
           goal.current = undefined
-          setSaid(undefined)
+          setListed('')
           setOpen(true)
         }}
       >
         {messages.addServerButton}
       </Button>
-      {said && <p className="latchkey-line">{said}</p>}
+      {isListed && <p className="latchkey-line">{messages.addServerListed}</p>}
       {open && Dialog && (
         <Dialog
           examples={examples}
@@ -66,7 +69,7 @@ function Adding({ onAdd, examples }: AddMcpServerProps) {
             leaveAt(added.providers[0]?.id ?? '')
           }}
           onListed={(providerId) => {
-            setSaid(messages.addServerListed)
+            setListed(providerId)
             announce(messages.addServerListed)
             leaveAt(providerId)
           }}

@@ -51,8 +51,8 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
       <StatusWord status={status} word={connected && !several ? signedIn : undefined} />
       {more && (
         <>
-          <span> · </span>
-          <span className="latchkey-aside">{more}</span>
+          {' '}
+          <span className="latchkey-aside">· {more}</span>
         </>
       )}
     </>
@@ -97,6 +97,7 @@ export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps)
 
 /** What a row opens, and what a card says of a disconnect. What fails here is asked for again at the click. */
 function loadAhead() {
+  if (!navigator.onLine) return
   Promise.all([import('./account-extras.lazy.tsx'), import('../connect/events.lazy.ts')]).catch(() => {})
 }
 

@@ -57,7 +57,7 @@ export function DisconnectAll({ open, onClose, trigger, onLeft, onGone }: Discon
         <Menu
           trigger={trigger}
           label={messages.moreShort}
-          choices={[{ label: messages.disconnectAll, after: () => setAsking(true) }]}
+          choices={[{ label: messages.disconnectAll, ends: true, after: () => setAsking(true) }]}
           onClose={onClose}
           onClosed={onGone}
         />
