@@ -46,7 +46,8 @@ const TOLERANCE = 2
 /** The smallest size of a control, in CSS px: WCAG 2.2, 2.5.8. */
 const TARGET = 24
 const folder = path.join(import.meta.dirname, 'looks')
-const stories = buildStorybook().filter(({ type }) => type === 'story')
+/** But those that are about something else than their look. */
+const stories = buildStorybook().filter(({ type, tags }) => type === 'story' && !tags.includes('no-look'))
 
 /** Each worker has one page and switches stories in it, because loading a page for each would take most of the time. */
 const test = withBook.extend<object, { stage: Page }>({

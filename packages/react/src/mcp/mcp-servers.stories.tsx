@@ -73,7 +73,11 @@ export const AddWithExamples: Story = {
   },
 }
 
-export const AddWithExamplesDark: Story = { ...AddWithExamples, globals: { theme: 'dark' } }
+export const AddWithExamplesDark: Story = {
+  ...AddWithExamples,
+  tags: ['!dev', '!autodocs'],
+  globals: { theme: 'dark' },
+}
 
 /** A server's name is its own claim, so its host is shown too. No request was sent yet. */
 export const AddAsksFirst: Story = {
@@ -198,7 +202,11 @@ export const ConnectedDetails: Story = {
   },
 }
 
-export const ConnectedDetailsDark: Story = { ...ConnectedDetails, globals: { theme: 'dark' } }
+export const ConnectedDetailsDark: Story = {
+  ...ConnectedDetails,
+  tags: ['!dev', '!autodocs'],
+  globals: { theme: 'dark' },
+}
 
 /** Also one that nobody has signed in to can be removed. */
 export const Remove: Story = {
@@ -213,7 +221,7 @@ export const Remove: Story = {
   },
 }
 
-export const RemoveDark: Story = { ...Remove, globals: { theme: 'dark' } }
+export const RemoveDark: Story = { ...Remove, tags: ['!dev', '!autodocs'], globals: { theme: 'dark' } }
 
 const failed = (code: 'network' | 'not_mcp' | 'no_sign_in'): Story => ({
   render: removable,

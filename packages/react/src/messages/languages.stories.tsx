@@ -119,7 +119,7 @@ const sendsToo = [...gmail().scopes, 'https://www.googleapis.com/auth/gmail.send
 
 /** Rows are as high as they promise in every language, in a wide panel and in one of 400 px. */
 export const RowHeights: Story = {
-  tags: ['!dev', '!autodocs'],
+  tags: ['!dev', '!autodocs', 'no-look'],
   loaders: [
     () => ({
       client: createFakeClient({

@@ -644,7 +644,7 @@ export const Shadcn: Story = {
 
 /** M5: a theme that sets one of two colours that belong together is told so in the console. */
 export const UnreadableTheme: Story = {
-  tags: ['!dev', '!autodocs'],
+  tags: ['!dev', '!autodocs', 'no-look'],
   globals: { theme: 'dark' },
   parameters: { a11y: { test: 'off' } },
   beforeEach: () => {
