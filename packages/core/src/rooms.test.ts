@@ -7,13 +7,14 @@ import { expect, test } from 'vitest'
 const orders: Record<string, string[][]> = {
   core: [
     ['errors.ts', 'json.ts', 'names.ts', 'once.ts', 'storage.ts', 'urls.ts'],
-    ['provider.ts'],
+    ['provider.ts', 'once-loaded.ts'],
     ['identities.ts', 'connect-request.ts'],
     ['snapshot.ts'],
     ['providers'],
     ['protocol'],
     ['accounts'],
     ['connect', 'mcp'],
+    ['farewells.ts'],
     ['engine.ts'],
     ['client.ts'],
     ['runtimes', 'mcp/client.ts'],
