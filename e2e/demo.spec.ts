@@ -255,6 +255,28 @@ test('M2: disconnecting works offline, and the provider is told later', { tag: '
   await expect(panel(page)).toContainText('Access to Gmail (ada@example.com) revoked.')
 })
 
+test('m3: a window that waits for a slow server says where it goes, in the colours of the system', async ({ page }) => {
+  await open(page)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  await page.route('**/api/latchkey/providers', async (route) => {
+    await held
+    await route.continue()
+  })
+  const [popup] = await Promise.all([
+    page.waitForEvent('popup'),
+    panel(page).getByRole('button', { name: 'Connect GitHub' }).click(),
+  ])
+  await expect(popup.locator('body')).toHaveText('GitHub …')
+  await expect(popup).toHaveTitle('GitHub')
+  await expect(popup.locator('html')).toHaveCSS('color-scheme', 'light dark')
+  release()
+  await popup.getByRole('button', { name: 'Continue as The Octocat' }).waitFor()
+})
+
 test('M1: a cancel while the account is being made ends it, and revokes the token that comes late', async ({
   page,
 }) => {

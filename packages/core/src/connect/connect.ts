@@ -10,7 +10,7 @@ import { authorizationRequest, authorizationResponse, type Flow } from './author
 import type { Attempt, Attempts, ConnectOptions, ConnectOutcome, Run } from './flow.ts'
 import { flows, listen } from './popup.ts'
 import type { VaultClient } from './vault-client.ts'
-import { closeWindow, embedded } from './window.ts'
+import { closeWindow, embedded, tried } from './window.ts'
 
 /** A flow that is never answered ends after this long. */
 const FLOW_LIFE = 10 * 60_000
@@ -188,6 +188,18 @@ export function createConnector(
   }
 }
 
+/** Until a window leaves for its provider it says where it goes, in the colours of the reader's system. */
+function nameWindow(opened: Window | null, name: string): void {
+  tried(() => {
+    if (opened?.location.href !== 'about:blank') return
+    const { document } = opened
+    document.title = name
+    document.documentElement.style.colorScheme = 'light dark'
+    document.body.style.cssText = 'display: grid; place-content: center; height: 100vh; margin: 0; font: 16px system-ui'
+    document.body.textContent = `${name} …`
+  }, undefined)
+}
+
 /** Sends the attempt's window, or this page, to the authorization server. Resolves to the flow that waits for the answer. */
 function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: () => Promise<VaultClient>) {
   const { store, prefix } = accounts
@@ -207,6 +219,7 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
   return async (provider: OAuthProvider, attempt: Attempt, connect: ConnectOptions): Promise<Flow> => {
     const mode: Flow['mode'] = connect.mode === 'redirect' ? 'redirect' : 'popup'
     const { redirectUri } = attempt
+    nameWindow(attempt.window, provider.name)
     if (!redirectUri) {
       const message =
         'redirectUri must be a page of this origin: serve @latchkey/core/callback.html and pass its address.'

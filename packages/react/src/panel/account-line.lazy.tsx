@@ -51,8 +51,9 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
       <StatusWord status={status} word={connected && !several ? signedIn : undefined} />
       {more && (
         <>
-          {' '}
-          <span className="latchkey-aside">· {more}</span>
+          {/* At the start of a line the dot stays with its words. */}
+          <span> ·&nbsp;</span>
+          <span className="latchkey-aside">{more}</span>
         </>
       )}
     </>

@@ -656,7 +656,7 @@ export const UnreadableTheme: Story = {
     }
   },
   render: (args, { loaded }) => (
-    <div style={{ '--latchkey-surface': '#fbfaf7' } as CSSProperties}>
+    <div style={{ '--latchkey-surface': '#c9c4b5' } as CSSProperties}>
       <LatchkeyProvider client={loaded.client}>
         <ConnectedAccounts {...args} />
       </LatchkeyProvider>

@@ -89,7 +89,8 @@ export function ProviderSearch(props: ProviderSearchProps) {
           }}
         />
         <span id={countId} className="latchkey-count">
-          {found && messages.found(found.size, providers.length)}
+          {/* English beside Arabic keeps the order of its numbers. */}
+          {found && <bdi>{messages.found(found.size, providers.length)}</bdi>}
         </span>
       </div>
       {found?.size === 0 && (

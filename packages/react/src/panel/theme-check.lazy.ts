@@ -1,14 +1,14 @@
 /** Text of this contrast can hardly be read. */
 const LEAST = 3
-let warned = false
+const warned = new Set<string>()
 
-/** Says once in the console that a theme made the text on cards unreadable, and what to set. */
+/** Says once for each contrast in the console that a theme made the text on cards unreadable, and what to set. */
 export function checkTheme(panel: Element): void {
   const card = panel.querySelector('.latchkey-card')
   const text = card?.querySelector('.latchkey-name')
   const ratio = card && text && contrast(getComputedStyle(text).color, getComputedStyle(card).backgroundColor)
-  if (warned || !ratio || ratio >= LEAST) return
-  warned = true
+  if (!ratio || ratio >= LEAST || warned.has(ratio.toFixed(1))) return
+  warned.add(ratio.toFixed(1))
   console.warn(
     `Latchkey: text on cards has a contrast of ${ratio.toFixed(1)}. Set --latchkey-surface and --latchkey-text together, for light and for dark, or put data-theme="light" on <html> where the app has no dark mode.`,
   )
