@@ -1,7 +1,7 @@
 import type { ArgTypes, Preview } from '@storybook/react-vite'
 import '@fontsource-variable/inter'
 import '@fontsource-variable/noto-sans-arabic'
-import { configure, expect } from 'storybook/test'
+import { configure, expect, waitFor } from 'storybook/test'
 import '../packages/react/src/styles.css'
 import { ComponentPage } from './docs/component-page.tsx'
 import { Page } from './docs/page.tsx'
@@ -54,13 +54,15 @@ export default {
   ],
   argTypesEnhancers: [({ argTypes, component }) => withDefaults(argTypes, component)],
   // M7: what visitors see is there, and in the state that its name says.
-  async afterEach({ canvasElement, name, parameters, tags }) {
-    if (!tags.includes('dev')) return
+  async afterEach({ canvasElement, name, parameters, tags, viewMode }) {
+    // A page of documentation draws many at once, and has a test of its own.
+    if (viewMode === 'docs' || !tags.includes('dev')) return
     const layers = document.querySelectorAll<HTMLElement>('[role=dialog], [role=menu]')
-    const seen = [canvasElement, ...layers].filter(
-      (place) => place.innerText.trim() || place.querySelector('svg, img, [aria-busy]'),
-    )
-    await expect(seen).not.toEqual([])
+    const seen = () =>
+      [canvasElement, ...layers].filter(
+        (place) => place.innerText.trim() || place.querySelector('svg, img, [aria-busy]'),
+      )
+    await waitFor(() => expect(seen()).not.toEqual([]))
     if (parameters.nothing) return
     const [word, status] = Object.entries(STATUSES).find(([one]) => new RegExp(`\\b${one}\\b`).test(name)) ?? []
     const isSaid = word && new RegExp(`\\b${word}\\b`, 'i').test(canvasElement.innerText)
