@@ -51,9 +51,11 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
       <StatusWord status={status} word={connected && !several ? signedIn : undefined} />
       {more && (
         <>
-          {/* At the start of a line the dot stays with its words. */}
-          <span> ·&nbsp;</span>
-          <span className="latchkey-aside">{more}</span>
+          {' '}
+          <span className="latchkey-aside">
+            <span>· </span>
+            <span>{more}</span>
+          </span>
         </>
       )}
     </>
