@@ -52,10 +52,7 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
       {more && (
         <>
           {' '}
-          <span className="latchkey-aside">
-            <span>· </span>
-            <span>{more}</span>
-          </span>
+          <span className="latchkey-aside">{more}</span>
         </>
       )}
     </>
