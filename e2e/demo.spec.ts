@@ -47,7 +47,7 @@ test('three accounts connect, Kaggle by keyboard alone, and the agent works with
   await expect(details).toContainText('See your profile')
   await page.keyboard.press('Escape')
   await connectGmail(page)
-  await expect(card(page, 'gmail')).toContainText('Connected as ada@example.com · Can read email')
+  await expect(card(page, 'gmail')).toContainText('Connected as ada@example.com Can read email')
 
   const connect = panel(page).getByRole('button', { name: 'Connect Kaggle' })
   await page.locator('body').click({ position: { x: 1, y: 1 } })

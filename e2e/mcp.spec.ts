@@ -281,7 +281,7 @@ test("M10: a server's card has its own name, its host, who signed in, and its to
   await expect(card(page, 'notes')).toContainText('MCP')
   await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
   await expect(card(page, 'notes').getByRole('heading', { name: 'Sandbox Notes' })).toBeVisible()
-  await expect(card(page, 'notes')).toContainText(`Signed in · ${host} · 1 tool`)
+  await expect(card(page, 'notes')).toContainText(`Signed in ${host} · 1 tool`)
   await expect(card(page, 'notes')).not.toContainText('mcp:read')
   await card(page, 'notes').getByRole('button', { name: 'Sandbox Notes', exact: true }).click()
   await expect(page.getByText('List notes')).toBeVisible()

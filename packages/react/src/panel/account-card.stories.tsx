@@ -649,7 +649,7 @@ export const PausedAndResumed: Story = {
     await expect(canvas.getByText('Connected as octocat')).toBeVisible()
     await waitFor(() => expect(canvas.getByRole('button', { name: 'GitHub' })).toHaveFocus())
     await choose(canvas, 'Pause GitHub')
-    await expect(canvas.getByText('Paused').parentElement).toHaveTextContent('Paused · octocat')
+    await expect(canvas.getByText('Paused').parentElement).toHaveTextContent('Paused octocat')
   },
 }
 
