@@ -1,7 +1,7 @@
 // What @latchkey/react and @latchkey/server need of this package and an app does not. It may change in any release.
 
 export { bindingChange, pausedStatus } from './accounts/account-rules.ts'
-export { hasPerson } from './accounts/person.ts'
+export { labelsPerson } from './accounts/person.ts'
 export { createRequests } from './connect/pending-requests.ts'
 export { isPageOf } from './identities.ts'
 export { envName, keyScheme, readKeyFile } from './provider.ts'

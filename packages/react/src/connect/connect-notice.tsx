@@ -6,7 +6,8 @@ import { later } from '../later.tsx'
 import { useSpokenStatus } from '../parts/spoken-status.ts'
 import type { ConnectNoticeProps } from './connect-notice.lazy.tsx'
 
-const useKeptFocus = /* @__PURE__ */ later(() => import('../ui/kept-focus.lazy.ts'), 'KeptFocus', true)
+/** Gives what keeps the focus in a card or another place; see `KeptFocus`. */
+export const useKeptFocus = /* @__PURE__ */ later(() => import('../ui/kept-focus.lazy.ts'), 'KeptFocus', true)
 const useNotice = /* @__PURE__ */ later(() => import('./events.lazy.ts'), 'ConnectNotice')
 
 /** Whether there may be something to say about a provider's connect. */

@@ -1,6 +1,6 @@
 'use client'
 import { type ConnectedAccount, type ConnectRequest, defaultAccount, type Provider } from '@latchkey/core'
-import { hasPerson } from '@latchkey/core/internal'
+import { labelsPerson } from '@latchkey/core/internal'
 import { useEffect, useRef, useState } from 'react'
 import { isUsable, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { ScopeItems } from '../parts/scope-items.tsx'
@@ -79,7 +79,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   }, [ready, fulfilled, onConnected])
 
   const frame = { ref: place, provider, className }
-  const isNamed = fulfilled && (provider.kind !== 'mcp' || hasPerson(fulfilled))
+  const isNamed = fulfilled && labelsPerson(provider, fulfilled)
   if (fulfilled)
     return (
       <PromptFrame

@@ -1,6 +1,6 @@
 'use client'
 import type { ConnectedAccount, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
-import { hasPerson } from '@latchkey/core/internal'
+import { labelsPerson } from '@latchkey/core/internal'
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useKit, useProvider } from '../hooks.ts'
@@ -123,7 +123,7 @@ export function DisconnectQuestion(props: DisconnectQuestionProps) {
     if (receipt === 'shown') setEnding({ label: account.label, receipt: result })
     onDisconnected?.(result)
   }
-  const named = account && (provider.kind !== 'mcp' || hasPerson(account))
+  const named = account && labelsPerson(provider, account)
   const about = provider.kind === 'api-key' ? messages.disconnectKeyBody : messages.disconnectBody
   const cancel = { label: messages.cancelShort, kind: 'secondary', choose: closing.onClose } as const
   const question = !ending

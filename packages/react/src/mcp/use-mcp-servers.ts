@@ -43,6 +43,7 @@ function write(key: string, providers: readonly McpProvider[]): void {
   const text = JSON.stringify(providers.map(mcpOptions))
   try {
     localStorage.setItem(key, text)
+    unstored.delete(key)
   } catch {
     unstored.set(key, text)
   }

@@ -1,6 +1,6 @@
 'use client'
 import { defaultAccount, type Provider } from '@latchkey/core'
-import { hasPerson } from '@latchkey/core/internal'
+import { labelsPerson } from '@latchkey/core/internal'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import { type KeyboardEvent, useId, useRef } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
@@ -124,9 +124,7 @@ function Row({ provider, included, onIncluded }: RowProps) {
       <span className="latchkey-accounts-words">
         <span>{name}</span>
         {account && (
-          <span className="latchkey-line">
-            {provider.kind === 'mcp' && !hasPerson(account) ? messages.signedIn : account.label}
-          </span>
+          <span className="latchkey-line">{labelsPerson(provider, account) ? account.label : messages.signedIn}</span>
         )}
       </span>
     </>

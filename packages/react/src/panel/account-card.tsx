@@ -14,7 +14,7 @@ import {
 } from 'react'
 import type { News } from '../connect/card-events.lazy.tsx'
 import { ConnectControl, useConnectControl } from '../connect/connect-control.tsx'
-import { isEventful } from '../connect/connect-notice.tsx'
+import { isEventful, useKeptFocus } from '../connect/connect-notice.tsx'
 import type { ConnectIntent } from '../connect/start.ts'
 import { useCardFacts, useKit, useProvider, useSnapshot } from '../hooks.ts'
 import { later } from '../later.tsx'
@@ -27,7 +27,6 @@ import { LiveRegion } from '../ui/live-region.tsx'
 import { descriptionOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccountRow } from './account-row.tsx'
 
-const useKeptFocus = /* @__PURE__ */ later(() => import('../ui/kept-focus.lazy.ts'), 'KeptFocus', true)
 const useEvents = /* @__PURE__ */ later(() => import('../connect/events.lazy.ts'), 'CardEvents')
 const useSwitch = /* @__PURE__ */ later(() => import('./account-line.lazy.tsx'), 'AgentSwitch', true)
 const useServerMore = /* @__PURE__ */ later(() => import('./remove-server.lazy.tsx'), 'ServerMore', true)

@@ -1,6 +1,6 @@
 'use client'
 import type { ConnectedAccount, Provider } from '@latchkey/core'
-import { hasPerson } from '@latchkey/core/internal'
+import { labelsPerson } from '@latchkey/core/internal'
 import { Title } from '@radix-ui/react-dialog'
 import {
   type ComponentPropsWithoutRef,
@@ -149,7 +149,7 @@ export function Details(given: DetailsProps & { forwardedRef?: ForwardedRef<HTML
   const technicalId = useId()
   if (!account) return null
   const isServer = 'mcp' in provider
-  const named = !isServer || hasPerson(account)
+  const named = labelsPerson(provider, account)
   return (
     <dl {...props} ref={forwardedRef} className={classes('latchkey latchkey-details', className)}>
       {isServer && (

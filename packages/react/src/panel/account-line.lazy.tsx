@@ -1,6 +1,6 @@
 'use client'
 import type { ConnectedAccount, Provider } from '@latchkey/core'
-import { hasPerson } from '@latchkey/core/internal'
+import { labelsPerson } from '@latchkey/core/internal'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
@@ -45,7 +45,7 @@ export function AccountLine({ provider, account, several }: AccountLineProps) {
   const server = isServer && [new URL(provider.mcp.url).host, tools && messages.toolCount(tools)].filter(Boolean)
   const about = server ? server.join(' · ') : abilitiesOf(messages, provider, account)
   const more = connected ? (why ?? (partly || about)) : !several && (isServer ? about : label)
-  const signedIn = isServer && !hasPerson(account) ? messages.signedIn : messages.connectedAs(label)
+  const signedIn = labelsPerson(provider, account) ? messages.connectedAs(label) : messages.signedIn
   return (
     <>
       <StatusWord status={status} word={connected && !several ? signedIn : undefined} />
