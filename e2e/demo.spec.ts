@@ -233,7 +233,7 @@ test('M2: disconnecting works offline, and the provider is told later', { tag: '
         .map(({ name }) => name)
         .join(),
     )
-  for (const chunk of [/menu\.lazy/, custody === 'browser' ? /refresh-/ : /vault-client-/, /owed-/])
+  for (const chunk of [/menu\.lazy/, custody === 'browser' ? /refresh-/ : /vault-client-/, /pending-revocations-/])
     await expect.poll(fetched).toMatch(chunk)
   await context.setOffline(true)
   await disconnect(page, 'GitHub')

@@ -333,13 +333,13 @@ describe('disconnecting', () => {
     expect(receipt).toMatchObject({ status: 'pending', manageUrl: 'https://acme.example/apps' })
     expect(client.getSnapshot().accounts).toEqual({})
     expect(recordKey()).toBe('')
-    expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toMatch(/sealed/)
+    expect(localStorage.getItem(`latchkey:pending:${account.id}`)).toMatch(/sealed/)
     expect(await readableStorage()).not.toMatch(/CANARY|Ada|ada/)
     expect(await failure(tab().getToken('acme'))).toMatchObject({ code: 'login_required' })
     vi.unstubAllGlobals()
     // A page that is opened later.
     const end = tab().mount()
-    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    await eventually(() => expect(localStorage.getItem(`latchkey:pending:${account.id}`)).toBeNull())
     end()
     expect(new Set(server.to('/revoke').map(({ body }) => new URLSearchParams(body).get('token'))).size).toBe(2)
     expect(server.isLive((await connect(tab(), server)) && (await tab().getToken('acme')))).toBe(true)
@@ -351,7 +351,8 @@ describe('disconnecting', () => {
     const end = client.mount()
     const online = vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false)
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')))
-    expect(await client.disconnect(account.id)).toMatchObject({ status: 'pending' })
+    const receipt = await client.disconnect(account.id)
+    expect(receipt).toMatchObject({ status: 'pending' })
     expect(server.to('/revoke')).toEqual([])
     vi.unstubAllGlobals()
     online.mockRestore()
@@ -360,7 +361,8 @@ describe('disconnecting', () => {
       dispatchEvent(new Event('online'))
       expect(server.to('/revoke')).toHaveLength(2)
     })
-    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    expect(receipt.status === 'pending' && (await receipt.settled)).toBe('revoked')
+    await eventually(() => expect(localStorage.getItem(`latchkey:pending:${account.id}`)).toBeNull())
     end()
   })
 
@@ -372,12 +374,12 @@ describe('disconnecting', () => {
     const before = server.to('/revoke').length
     await connect(client, server)
     const end = client.mount()
-    await eventually(() => expect(localStorage.getItem(`latchkey:owed:${account.id}`)).toBeNull())
+    await eventually(() => expect(localStorage.getItem(`latchkey:pending:${account.id}`)).toBeNull())
     end()
     expect(server.to('/revoke')).toHaveLength(before)
   })
 
-  it('a signed-out page owes nothing', async () => {
+  it('a signed-out page has no pending revocation', async () => {
     const client = tab()
     const account = await connect(client, server)
     server.fault('/revoke', { status: 503, body: '' })

@@ -11,8 +11,8 @@ import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
 import type { RequestOutcome } from './connect/pending-requests.ts'
 import { flows } from './connect/popup.ts'
 import { hasFlows } from './connect/window.ts'
+import { createEnding } from './ending.ts'
 import { asLatchkeyError, errorAbout } from './errors.ts'
-import { createFarewells } from './farewells.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
 import { onceLoaded } from './once-loaded.ts'
@@ -172,17 +172,17 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     })
   }
   const {
-    follow: followDebts,
+    follow: followRevocations,
     prepare: prepareEnd,
     remove,
-  } = createFarewells({
+  } = createEnding({
     accounts,
     endpoints,
     mcp,
     end: async (account) => (await vault()).end(account),
     disconnect: (id) => engine.disconnect(id),
     life: () => mounted,
-    ending: () => (hasVaulted() ? vault : refresher)(),
+    load: () => (hasVaulted() ? vault : refresher)(),
   })
   const hasVaulted = () =>
     store.getState().custody === 'vault' ||
@@ -247,8 +247,10 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       const receipt = await (account.custody === 'vault'
         ? vault().then((it) => it.disconnect(account))
         : refresher().then((it) => it.revoke(account))
-      ).catch((thrown) => accounts.owe(account, asLatchkeyError(thrown, 'network', 'The server could not be told.')))
-      if (receipt.status === 'pending') followDebts().catch(() => {})
+      ).catch((thrown) =>
+        accounts.postpone(account, asLatchkeyError(thrown, 'network', 'The server could not be told.')),
+      )
+      if (receipt.status === 'pending') followRevocations().catch(() => {})
       return receipt
     },
     async disconnectAll() {
@@ -285,8 +287,8 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
       // What the server did meanwhile. Where it cannot be asked, what is known stays.
       if (hasVaulted()) sync().catch(() => {})
       keepFresh(accounts, refresher, signal)
-      followDebts().catch(() => {})
-      addEventListener('online', () => void followDebts().catch(() => {}), { signal })
+      followRevocations().catch(() => {})
+      addEventListener('online', () => void followRevocations().catch(() => {}), { signal })
       signal.addEventListener('abort', store.subscribe(prepareEnd))
       prepareEnd()
       engine.resume().catch(() => {})

@@ -14,7 +14,7 @@ const orders: Record<string, string[][]> = {
     ['protocol'],
     ['accounts'],
     ['connect', 'mcp'],
-    ['farewells.ts'],
+    ['ending.ts'],
     ['engine.ts'],
     ['client.ts'],
     ['runtimes', 'mcp/client.ts'],

@@ -9,7 +9,7 @@ import { createRecordWriter, type RecordWriter } from './record-writer.ts'
 import { keySeal, plainSeal } from './seal.ts'
 import { createSecrets, type Held, type Notes, type Secret, type Secrets } from './secret-store.ts'
 
-/** How what a disconnect owed ended: at the provider, or only here. */
+/** How a pending revocation ended: at the provider, or only here. */
 export type Settled = 'revoked' | 'removed'
 
 /** How a disconnect ended. `settled` tells how a pending one ends, if this page sees it. */
@@ -23,8 +23,8 @@ export type DisconnectReceipt =
 
 /** A page's accounts as they change: facts in the snapshot and in storage, secrets apart. Loaded on first use. */
 export interface AccountStore extends Page {
-  /** By account: told how what its disconnect owed ends. */
-  readonly owing: Map<string, (settled: Settled) => void>
+  /** By account: called with how its pending revocation ended. */
+  readonly waiting: Map<string, (settled: Settled) => void>
   readonly writer: RecordWriter
   readonly secrets: Secrets
   /** Shared by all tabs; absent where the storage belongs to one. */
@@ -51,9 +51,9 @@ export interface AccountStore extends Page {
   forget(id: string): Promise<void>
   /**
    * The receipt of a disconnect that failed. Where another try may succeed it is noted, with the secret sealed apart, and
-   * done later: see `owed.ts`. Never rejects.
+   * done later: see `pending-revocations.ts`. Never rejects.
    */
-  owe(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt>
+  postpone(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt>
   setDefault(account: ConnectedAccount): void
   /**
    * Takes over what the database knows of an account and storage has not told yet.
@@ -75,10 +75,10 @@ export interface AccountStore extends Page {
   open(account: ConnectedAccount): Promise<Held>
 }
 
-/** The start of a name under which storage has what a disconnect still owes. */
-export const OWED = 'owed:'
+/** The start of a name under which storage has a pending revocation. */
+export const PENDING = 'pending:'
 
-/** The same for an MCP server that was removed, and is still owed something. */
+/** The same for a removed MCP server with pending revocations. */
 export const FORMER = 'former:'
 
 /** These say nothing about an account: another try may succeed. */
@@ -111,7 +111,7 @@ export function createAccountStore(page: Page): AccountStore {
 
   const own = {
     ...facts,
-    owing: new Map<string, (settled: Settled) => void>(),
+    waiting: new Map<string, (settled: Settled) => void>(),
     writer,
     secrets,
     database: shared,
@@ -123,7 +123,7 @@ export function createAccountStore(page: Page): AccountStore {
       store.setState(withoutAccount(store.getState(), id), true)
       await writer.remove(id).catch(unavailable)
     },
-    async owe(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt> {
+    async postpone(account: ConnectedAccount, error: LatchkeyError, secret?: Secret): Promise<DisconnectReceipt> {
       const manageUrl = page.providers.find(({ id }) => id === account.provider)?.manageUrl
       const { id, provider, issuer, resource, custody, connectedAt, rev, status } = account
       // Connected again meanwhile: that stays.
@@ -135,8 +135,8 @@ export function createAccountStore(page: Page): AccountStore {
       try {
         const held = secret ?? (await takeOut(account))
         const sealed = held ? await secrets.sealApart(kept, held) : ''
-        await writer.note(`${OWED}${id}`, { account: kept, sealed, since: Date.now() })
-        return { status: 'pending', manageUrl, error, settled: new Promise((settle) => own.owing.set(id, settle)) }
+        await writer.note(`${PENDING}${id}`, { account: kept, sealed, since: Date.now() })
+        return { status: 'pending', manageUrl, error, settled: new Promise((settle) => own.waiting.set(id, settle)) }
       } catch {
         return { status: 'removed', manageUrl, error }
       }

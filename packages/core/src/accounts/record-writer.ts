@@ -4,7 +4,7 @@ import { parseRecord, type StoredRecord, VERSION } from './account-records.ts'
 import type { Page } from './page.ts'
 
 /** Every name that we write. Another program's keys with our prefix are not among them. */
-const OURS = /^(?:(?:unreadable:)?[a-z0-9-]+\.[\w-]{22}|(?:default|agent|owed|former):.*|v|index|imported)$/s
+const OURS = /^(?:(?:unreadable:)?[a-z0-9-]+\.[\w-]{22}|(?:default|agent|pending|former):.*|v|index|imported)$/s
 
 /** Writes what {@link Records} reads. A write touches the key of one account and holds no other. */
 export interface RecordWriter {

@@ -161,7 +161,7 @@ export function createRefresher(accounts: AccountStore, endpoints: Endpoints): R
         return answer.status === 'revoked' ? answer : removed
       } catch (cause) {
         const error = asLatchkeyError(cause, 'network', `${provider?.name ?? account.provider} could not be told.`)
-        return secret ? accounts.owe(account, error, secret) : { ...removed, error }
+        return secret ? accounts.postpone(account, error, secret) : { ...removed, error }
       }
     },
     async refreshProfile(id, access_token) {

@@ -88,7 +88,7 @@ export function createSecrets(
   const waiting = new Map<string, Promise<unknown>>()
   // A sealed secret moved under another account, issuer, provider or person does not open.
   const context = ({ id, provider, issuer }: ConnectedAccount) => [prefix, provider, issuer, id].join('\n')
-  const apart = (account: ConnectedAccount) => `owed\n${context(account)}`
+  const apart = (account: ConnectedAccount) => `pending\n${context(account)}`
 
   async function open(account: ConnectedAccount, sealed: string, rev: number): Promise<Held | undefined> {
     try {

@@ -1,4 +1,4 @@
-import { type AccountStore, OWED } from './account-store.ts'
+import { type AccountStore, PENDING } from './account-store.ts'
 import type { Row } from './secret-store.ts'
 
 /** Longer than storage takes to reach another tab. */
@@ -27,8 +27,8 @@ export async function sweep({ store, storage, records, writer, database }: Accou
     }
   }
   // What the next start looks at.
-  const owes = (await records.names()).some((name) => name.startsWith(OWED))
-  if (left === 0 && !owes && Object.keys(store.getState().accounts).length === 0)
+  const pending = (await records.names()).some((name) => name.startsWith(PENDING))
+  if (left === 0 && !pending && Object.keys(store.getState().accounts).length === 0)
     await storage.removeItem(records.key('v'))
   return left
 }

@@ -191,7 +191,7 @@ it('a server that cannot be reached is told of a disconnect later, unless the ac
   // In another browser.
   broker.kept.set(ID, fact(ID, { connectedAt: 2 }))
   dispatchEvent(new Event('online'))
-  await eventually(() => expect(localStorage.getItem(`latchkey:owed:${ID}`)).toBeNull())
+  await eventually(() => expect(localStorage.getItem(`latchkey:pending:${ID}`)).toBeNull())
   expect(broker.kept.size).toBe(1)
 })
 

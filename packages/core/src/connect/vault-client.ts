@@ -1,5 +1,5 @@
 import type { AccountStore, DisconnectReceipt } from '../accounts/account-store.ts'
-import { owed } from '../accounts/owed.ts'
+import { pendingRevocations } from '../accounts/pending-revocations.ts'
 
 import { LatchkeyError } from '../errors.ts'
 import { callBroker } from '../protocol/broker.ts'
@@ -63,7 +63,7 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const before = vaulted()
       const answer = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
       // Disconnected here, and the server was not told yet.
-      const ended = new Set((await owed(accounts)).map(({ account }) => generation(account)))
+      const ended = new Set((await pendingRevocations(accounts)).map(({ account }) => generation(account)))
       for (const account of answer.accounts) {
         if (ended.has(generation(account))) continue
         if (accounts.providers.some(({ id }) => id === account.provider)) await keep(account)

@@ -331,7 +331,7 @@ describe('M9: removing a server', () => {
     expect(await room.registrations.list()).toEqual([])
   })
 
-  it('offline: what is owed is done later, though the page does not list the server any more', async () => {
+  it('offline: a pending revocation is made later, though the page does not list the server any more', async () => {
     sandbox.tickets.setPolicy({ auto: true })
     const storage = memoryStore()
     const client = page.client({ providers: [provider()], storage })

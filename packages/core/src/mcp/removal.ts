@@ -1,5 +1,5 @@
 // Removing an MCP server. Where its accounts cannot be ended at once, what that needs of the server is kept until it is done.
-import { type AccountStore, type DisconnectReceipt, FORMER, OWED } from '../accounts/account-store.ts'
+import { type AccountStore, type DisconnectReceipt, FORMER, PENDING } from '../accounts/account-store.ts'
 import { errorAbout } from '../errors.ts'
 import { parseObject } from '../json.ts'
 import { isMcp, type McpProvider } from '../provider.ts'
@@ -7,16 +7,16 @@ import { accountsOf } from '../snapshot.ts'
 import type { McpAccounts } from './accounts.ts'
 import { type McpOptions, mcp, mcpOptions } from './config.ts'
 
-/** Removes servers, and remembers those that are still owed something. */
+/** Removes servers, and remembers those with pending revocations. */
 export interface Removal {
   /** See `Mcp.remove`. */
   remove(providerId: string): Promise<Record<string, DisconnectReceipt>>
-  /** Removed servers that are still owed something. Of the others nothing is left after this. */
+  /** Removed servers with pending revocations. Of the others nothing is left after this. */
   former(): Promise<McpProvider[]>
 }
 
-/** Whether a disconnect still owes something to a provider. Names of accounts begin with that of theirs. */
-const owes = (names: readonly string[], id: string) => names.some((name) => name.startsWith(`${OWED}${id}.`))
+/** Whether a provider has pending revocations. An account's id begins with its provider's. */
+const hasPending = (names: readonly string[], id: string) => names.some((name) => name.startsWith(`${PENDING}${id}.`))
 
 /** @param disconnect ends one account, and never rejects. */
 export function createRemoval(
@@ -57,8 +57,8 @@ export function createRemoval(
       const receipts = await Promise.all(own.map(async (one) => [one.id, await disconnect(one.id)] as const))
       forgetIssuers(id)
       // The token is revoked as this client, so that has to stay until then.
-      const isOwed = owes(await records.names(), id) || receipts.some(([, { status }]) => status === 'pending')
-      if (isOwed) await writer.note(`${FORMER}${id}`, { server: mcpOptions(server), issuers })
+      const isPending = hasPending(await records.names(), id) || receipts.some(([, { status }]) => status === 'pending')
+      if (isPending) await writer.note(`${FORMER}${id}`, { server: mcpOptions(server), issuers })
       else await forgetClients(server, issuers)
       accounts.setProvider(id)
       return Object.fromEntries(receipts)
@@ -68,7 +68,7 @@ export function createRemoval(
       const servers: McpProvider[] = []
       for (const name of names.filter((one) => one.startsWith(FORMER))) {
         const kept = await read(name)
-        if (kept && owes(names, kept.server.id)) servers.push(kept.server)
+        if (kept && hasPending(names, kept.server.id)) servers.push(kept.server)
         else {
           await writer.remove(name)
           const isBack = accounts.providers.some(({ id }) => id === kept?.server.id)

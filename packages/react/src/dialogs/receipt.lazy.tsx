@@ -51,7 +51,7 @@ export function Receipt({ provider, receipt: given, account, onDismiss }: Receip
   )
 }
 
-/** The receipt as it is now: what was owed may have ended since. `revoked` is said then to people who listen. */
+/** The receipt as it is now: a pending revocation may have been made since. `revoked` is said then to people who listen. */
 function useSettled(receipt: DisconnectReceipt, revoked: string): DisconnectReceipt {
   const announce = useAnnounce()
   const [ended, setEnded] = useState<DisconnectReceipt>()

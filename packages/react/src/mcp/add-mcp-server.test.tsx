@@ -288,7 +288,7 @@ it('M9: a server that nobody has connected is removed, and the list is kept with
   unmount()
 })
 
-it('M9: a connected server is disconnected first; what is still owed is said before it goes', async () => {
+it('M9: a connected server is disconnected first; a pending revocation is said before it goes', async () => {
   const account = fakeAccount({ provider: 'notes', username: undefined, name: undefined, label: 'Notes' })
   const error = new LatchkeyError('network', 'offline')
   const client = createFakeClient({

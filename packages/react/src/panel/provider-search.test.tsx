@@ -108,3 +108,9 @@ test('of a thousand cards the first render shows a few, and a change of one acco
   cards.delete(undefined)
   expect([...cards]).toEqual(['service-3'])
 })
+
+test('m18: the count is text of its own, whose numbers keep their order beside Arabic', async () => {
+  panel(9, { defaultQuery: 'service-1' })
+  const count = await screen.findByText('1 of 9')
+  expect(count.localName).toBe('bdi')
+})
