@@ -94,6 +94,25 @@ test('M13: a tool row says whose account it used after that is disconnected', as
   await expect(row).toContainText('as octocat')
 })
 
+test('m17: the dot of a tool call stays where the system chooses the colours', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await say(page, 'List my repositories')
+  const state = conversation(page).locator('.tool-state')
+  await expect(state).toHaveAttribute('data-state', 'output-available')
+  await page.emulateMedia({ forcedColors: 'active' })
+  // The system takes backgrounds away, and draws borders in its text colour.
+  const [dot, width, text, behind] = await state.evaluate((element) => [
+    getComputedStyle(element, '::before').borderTopColor,
+    getComputedStyle(element, '::before').borderTopWidth,
+    getComputedStyle(element).color,
+    getComputedStyle(document.body).backgroundColor,
+  ])
+  expect(dot).toBe(text)
+  expect(dot).not.toBe(behind)
+  expect(width).not.toBe('0px')
+})
+
 test('m12: a missing account is asked for once, in the words of the tool, and becomes a line', async ({ page }) => {
   await open(page)
   // The program's tools are known once an account was connected, here or in a test before.

@@ -74,7 +74,7 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
     return challenge?.scope ? { ...asked, challenge: { ...asked.challenge, scope: challenge.scope } } : asked
   }
 
-  /** @throws LatchkeyError `not_mcp` or `no_sign_in` where nobody can sign in. */
+  /** @throws LatchkeyError `not_mcp` where there is no MCP server, `no_sign_in` where it needs none. */
   async function find(provider: McpProvider, asked?: Challenge) {
     const { challenge, found } = await complete(provider, asked)
     const nothing = () => providerError(provider, 'not_mcp', 'is no MCP server.', { next: 'configure' })
@@ -86,9 +86,7 @@ export function createMcp(page: Page, remove: Mcp['remove']): McpAccounts {
     })
     // One that describes a sign-in has one, whatever it answers without a token.
     if (!discovery.server.legacy || !found) return { challenge, discovery }
-    throw found === 'open'
-      ? providerError(provider, 'no_sign_in', 'asks nobody to sign in.', { next: 'none' })
-      : nothing()
+    throw found === 'open' ? providerError(provider, 'no_sign_in', 'needs no sign-in.', { next: 'none' }) : nothing()
   }
   const discover = async (provider: McpProvider, challenge?: Challenge) => (await find(provider, challenge)).discovery
 

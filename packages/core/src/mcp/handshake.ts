@@ -42,7 +42,7 @@ const initialize = (name = 'Latchkey') => ({
 export interface Probe {
   /** How the server refuses the request. Absent where it does not, or does not answer. */
   challenge?: Challenge
-  /** `open`: it needs no token. `not-mcp`: something else answers. Absent: it refuses, or nobody can tell. */
+  /** `open`: it needs no token. `not-mcp`: something else answers. Absent: it refuses, or does not answer. */
   found?: 'open' | 'not-mcp'
 }
 

@@ -8,7 +8,7 @@ const renamed = new WeakMap<Provider, { listed: McpProvider; server: McpServerFa
 
 /**
  * Lists the page's MCP servers with their own names and pictures, as far as accounts know them. A name that another
- * provider of the page has is not taken: nobody shall mistake the server for that one.
+ * provider of the page has is not taken: people would mistake the server for that one.
  */
 export function nameServers(page: Page): void {
   const accounts = Object.values(page.store.getState().accounts)

@@ -16,7 +16,7 @@ export const isEventful = ({ status, reason, error, changed }: ProviderState) =>
 
 /**
  * A place outside of a card where an account of a provider is connected: its status, and what there is to say of the
- * connect. It says changes to people who listen. `keptFocus` is to be rendered too: it keeps the focus.
+ * connect. It says changes to people who listen. Render `keptFocus` too: it keeps the focus.
  *
  * @param situation what else may take a focused button away.
  */

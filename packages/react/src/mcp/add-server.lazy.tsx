@@ -14,7 +14,7 @@ import { useMessages } from '../use-messages.ts'
 export interface McpServerExample {
   name: string
   url: string
-  /** Of a client that is registered there already. A server without it registers the app by itself. */
+  /** The id of a client that is registered there. @default the app registers itself */
   clientId?: string
 }
 
