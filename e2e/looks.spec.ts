@@ -1,4 +1,4 @@
-// Checks every story in six looks: its accessibility tree, the positions of its key boxes, and what axe finds in the dark
+// Checks every story in seven looks: its accessibility tree, the positions of its key boxes, and what axe finds in the dark
 // (in the light axe runs with the story's own test). Most looks are checked by rules. The rest is in e2e/looks, a file for
 // each component: the accessibility tree with a line for each node, and the key boxes at two widths with a line for each
 // box. `LOOKS=update npm test -- looks` updates these files: review the diff like code.
@@ -99,6 +99,7 @@ for (const [title, all = []] of Object.entries(Object.groupBy(stories, (story) =
             expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
           }
         }
+        expect(await largeText(page), 'what does not grow with the text, or is cut off then').toEqual([])
         const wide = boxesOf(found.wide)
         same('dark is as light', boxesOf(found.dark), wide)
         same(
@@ -162,6 +163,40 @@ async function change(page: Page, { window: width, ...setting }: Setting) {
     const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity)
     await Promise.allSettled(ending.map((animation) => animation.finished))
   }, setting)
+}
+
+/** What keeps its size when the reader's text is twice as large on a phone, or is cut off then. */
+async function largeText(page: Page): Promise<string[]> {
+  await change(page, { ...looks.phone, window: 390 })
+  const small = await page.evaluate(textSizes)
+  await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'))
+  try {
+    const large = await page.evaluate(textSizes)
+    const fixed = large.filter(({ size }, at) => size < 1.9 * small[at]!.size).map(({ text }) => text)
+    return [...fixed, ...(await page.evaluate(cutOff)), ...(await page.evaluate(shortened))]
+  } finally {
+    await page.evaluate(() => document.documentElement.style.removeProperty('font-size'))
+  }
+}
+
+/** Runs in the page: each text of ours and its size in px. What the app brings has the app's size. */
+function textSizes() {
+  const field = 'input:not([type=checkbox], [type=file]), textarea, select'
+  return [...document.querySelectorAll('.latchkey *')]
+    .filter((node) => node.matches(field) || [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE))
+    .filter((node) => !node.matches('button:not([class*=latchkey-])'))
+    .map((node) => ({
+      text: node.textContent || node.localName,
+      size: Number.parseFloat(getComputedStyle(node).fontSize),
+    }))
+}
+
+/** Runs in the page: text that ends in three dots. A card inline is one line, whatever it costs. */
+function shortened(): string[] {
+  return [...document.querySelectorAll('.latchkey *')]
+    .filter((node) => !node.closest('[data-layout="inline"]'))
+    .filter((node) => getComputedStyle(node).textOverflow === 'ellipsis' && node.scrollWidth > node.clientWidth + 1)
+    .map((node) => `${node.textContent} …`)
 }
 
 /**

@@ -171,7 +171,7 @@ const signedIn = {
   missingScopes: [],
   status: 'connected',
   renewable: true,
-  connectedAt: 1,
+  connectedAt: Date.UTC(2026, 0, 2, 9, 30),
   rev: 1,
   server: { name: 'Notes', toolCount: 3, tools: ['List notes', 'Search notes', 'Write a note'], readAt: Date.now() },
 } as const
