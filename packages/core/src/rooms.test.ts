@@ -10,7 +10,7 @@ const orders: Record<string, string[][]> = {
     ['provider.ts', 'once-loaded.ts'],
     ['identities.ts', 'connect-request.ts'],
     ['snapshot.ts'],
-    ['providers'],
+    ['providers', 'agents/rules.ts', 'agents/conditions.ts', 'agents/read-rules.ts', 'agents/oversight.ts'],
     ['protocol'],
     ['accounts'],
     ['connect', 'mcp'],
@@ -18,7 +18,7 @@ const orders: Record<string, string[][]> = {
     ['engine.ts'],
     ['client.ts'],
     ['runtimes', 'mcp/client.ts'],
-    ['index.ts', 'server.ts', 'token.ts', 'internal.ts', 'mcp/index.ts'],
+    ['index.ts', 'server.ts', 'token.ts', 'internal.ts', 'mcp/index.ts', 'agents/index.ts'],
   ],
   react: [
     ['ui', 'messages'],

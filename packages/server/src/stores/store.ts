@@ -44,6 +44,41 @@ export interface AuditRow {
 export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
 
 /**
+ * One document of a person: a request that waits, an approval, a call in the ledger. Its content is encrypted, and what
+ * the store needs to find it is not.
+ */
+export interface DocumentRow {
+  /** `request`, `call`, … */
+  kind: string
+  id: string
+  sealed: Uint8Array
+  kid: string
+  /** Milliseconds since the epoch. From then on no method returns it. */
+  expiresAt: number
+}
+
+/** Chains an audit entry to the one before. */
+export type AuditHash = (previous: string, row: Omit<AuditRow, 'hash'>) => string
+
+/** All rows of one person, inside of one transaction. */
+export interface PersonRows {
+  /** Milliseconds since the epoch. Never earlier than in a transaction of this person before. */
+  readonly now: number
+  /** The person's rules as JSON. */
+  readonly rules: string | undefined
+  account(id: string): Promise<AccountRow | undefined>
+  document(kind: string, id: string): Promise<DocumentRow | undefined>
+  /** In order of their ids. At most 1000. */
+  documents(kind: string): Promise<DocumentRow[]>
+  putRules(rules: string): Promise<void>
+  /** Writes it, also over one of the same kind and id. */
+  putDocument(row: DocumentRow): Promise<void>
+  removeDocument(kind: string, id: string): Promise<void>
+  /** As {@link VaultStore.appendAudit}, in this transaction. */
+  appendAudit(entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
+}
+
+/**
  * Where a vault stores its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which must
  * pass the `storeContract` of `@latchkey/server/testing`. Every call is for one tenant, except `due()` and `tenants()`.
  */
@@ -84,11 +119,7 @@ export interface VaultStore {
   /** Removes a flow and returns it. Returns `foreign`, and removes nothing, if another session started it. */
   takeFlow(owner: Owner, id: string, session: string, now: number): Promise<FlowRow | 'foreign' | undefined>
   /** Appends to the tenant's log. `hash` chains each entry to the one before. Entries cannot be changed. */
-  appendAudit(
-    tenant: string,
-    entries: readonly AuditEntry[],
-    hash: (previous: string, row: Omit<AuditRow, 'hash'>) => string,
-  ): Promise<void>
+  appendAudit(tenant: string, entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
   /** Entries in order, `after` a sequence number, of one user or of all. */
   readAudit(tenant: string, options: { user?: string; after?: number; limit: number }): Promise<AuditRow[]>
   /** The last entry's number and hash, stored separately, so that a truncated log does not match them. */

@@ -1,0 +1,138 @@
+import type { AgentRules, Because, Conditions, Decision, Effect, Preset } from './rules.ts'
+
+/** A tool that an agent may call, as the app declares it. */
+export interface AgentTool {
+  /** `{provider}/{name}`, unique. */
+  name: string
+  title: string
+  provider: string
+  effect: Effect
+  /** Digest of title, description, effect, scopes and input schema. */
+  version: string
+  scopes?: readonly string[]
+  /** Arguments that the person may change before saying yes. */
+  edit?: readonly string[]
+}
+
+/** An agent, as the app declares it. */
+export interface Agent {
+  id: string
+  name: string
+  /** The agent that started it. It never has more than its parent. */
+  parent?: string
+  /** Ids of the providers whose accounts it may be given at all. Absent: all. */
+  providers?: readonly string[]
+  tools: readonly AgentTool[]
+}
+
+/** How long a yes holds. `{ until }` is in milliseconds since the epoch. */
+export type Lease = 'once' | 'chat' | { until: number } | 'always'
+
+/** A call that waits for its person. */
+export interface AgentRequest {
+  id: string
+  /** Agent id. */
+  agent: string
+  account: string
+  provider: string
+  tool: { name: string; title: string; effect: Effect; version: string; edit?: readonly string[] }
+  args: unknown
+  /** Milliseconds since the epoch. */
+  createdAt: number
+  expiresAt: number
+  /** `waiting`, or how it was answered. */
+  state: 'waiting' | 'approved' | 'denied'
+  because: Because
+  /** The leases that the person may choose. `hour` stands for an `{ until }`. */
+  leases: readonly ('once' | 'chat' | 'hour' | 'always')[]
+  /** An earlier try was begun and its end is unknown: the call may have happened already. */
+  mayHaveHappened?: true
+}
+
+/** A person's answer to a request. */
+export interface Answer {
+  answer: 'yes' | 'no'
+  /** @default 'once' */
+  lease?: Lease
+  /** Changed arguments, of those that `edit` names. */
+  args?: Readonly<Record<string, unknown>>
+  /** Why not, for the model. */
+  reason?: string
+}
+
+/** The rules of one person. */
+export interface PersonRules {
+  /** By agent id. An agent without an entry asks before changes. */
+  agents: Readonly<Record<string, AgentRules>>
+  stopped: StopMarks
+}
+
+/** What the person has stopped, each with when, in milliseconds since the epoch. */
+export interface StopMarks {
+  everything?: number
+  agents: Readonly<Record<string, number>>
+  accounts: Readonly<Record<string, number>>
+}
+
+/** What to stop or to start again. */
+export type StopTarget = { agent: string } | { account: string } | { everything: true }
+
+/** What a stop did. */
+export interface StopReceipt {
+  /** Requests that were waiting, and are denied now. */
+  denied: number
+  /** Leases that were ended. */
+  ended: number
+  /** Calls that were under way, and are aborted. A write among them may have happened. */
+  aborted: readonly { agent: string; account: string; tool: string; effect: Effect }[]
+}
+
+/** One use of an account, as the audit log has it. */
+export interface Activity {
+  seq: number
+  /** ISO 8601, UTC. */
+  at: string
+  agent?: string
+  tool?: string
+  provider?: string
+  account?: string
+  host?: string
+  effect?: Effect
+  decision?: Decision
+  /** `allowed`: it was made. `denied`: it was not. `failed`: it was tried. */
+  outcome: 'allowed' | 'denied' | 'failed'
+  /** A code: why it was denied or failed. */
+  reason?: string
+  action: string
+}
+
+/** A change of what an agent may do with an account or with all accounts of a provider. */
+export type RuleChange =
+  | { agent: string; of: { account: string } | { provider: string }; preset: Preset }
+  | { agent: string; end: string }
+  | {
+      agent: string
+      of: { account: string } | { provider: string }
+      tool: string
+      decision: Decision
+      when?: Conditions
+    }
+
+/** What a person sees and says of agents. Errors are LatchkeyErrors. */
+export interface Oversight {
+  agents(): Promise<readonly Agent[]>
+  rules(): Promise<PersonRules>
+  change(change: RuleChange): Promise<PersonRules>
+  /** What waits, the oldest first. */
+  requests(): Promise<readonly AgentRequest[]>
+  /** @throws LatchkeyError `access_denied` if it is not this person's. */
+  request(id: string): Promise<AgentRequest>
+  answer(id: string, answer: Answer): Promise<AgentRequest>
+  stop(target: StopTarget): Promise<StopReceipt>
+  resume(target: StopTarget): Promise<PersonRules>
+  /** Newest first. `next` is the cursor of the next page. */
+  activity(options?: { before?: number; limit?: number; agent?: string; account?: string }): Promise<{
+    uses: readonly Activity[]
+    next?: number
+  }>
+}
