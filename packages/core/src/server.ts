@@ -1,6 +1,22 @@
 // What a server needs to run the authorization of a person itself: for @latchkey/server, not for pages.
 export * from './accounts/account-rules.ts'
 export * from './accounts/retry-rules.ts'
+export { holds } from './agents/conditions.ts'
+export { readAnswer, readRuleChange, readStopTarget } from './agents/read-answers.ts'
+export { readAgentRules, readPersonRules } from './agents/read-rules.ts'
+export {
+  type AgentRules,
+  type Because,
+  type Conditions,
+  type Decision,
+  decide,
+  type Effect,
+  type Preset,
+  presetFor,
+  type Rule,
+  type RuledCall,
+  type Verdict,
+} from './agents/rules.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { asLatchkeyError } from './errors.ts'
 export { isObject, parseObject } from './json.ts'

@@ -1,3 +1,4 @@
+import { isObject } from '../json.ts'
 import type { AgentRules, Because, Conditions, Decision, Effect, Preset } from './rules.ts'
 
 /** A tool that an agent may call, as the app declares it. */
@@ -114,6 +115,8 @@ export type RuleChange =
       agent: string
       of: { account: string } | { provider: string }
       tool: string
+      /** The version that the person sees. @default the newest that they were asked about or have seen */
+      version?: string
       decision: Decision
       when?: Conditions
     }
@@ -136,3 +139,36 @@ export interface Oversight {
     next?: number
   }>
 }
+
+/**
+ * What a tool answers whose person is asked first: enough to say so, and nothing that answers it. A page finds the request by
+ * its id, which opens for its person alone.
+ */
+export interface ApprovalNotice {
+  type: 'approval_required'
+  /** Id of the {@link AgentRequest}. */
+  request: string
+  agent: string
+  provider: string
+  accountId: string
+  toolName: string
+  message: string
+  toolCallId?: string
+}
+
+/** Reads a notice out of what a tool or a model wrote. Null for anything else. */
+export function readApprovalNotice(value: unknown): ApprovalNotice | null {
+  if (!isObject(value) || value.type !== 'approval_required') return null
+  const { request, agent, provider, accountId, toolName, message, toolCallId } = value
+  const texts = [request, agent, provider, accountId, toolName, message].map((one) => (isText(one) ? one : undefined))
+  const [id, ...rest] = texts
+  if (id === undefined || !/^[\w-]{22}$/.test(id) || rest.includes(undefined)) return null
+  return {
+    type: 'approval_required',
+    request: id,
+    ...({ agent, provider, accountId, toolName, message } as Omit<ApprovalNotice, 'type' | 'request'>),
+    ...(isText(toolCallId) && { toolCallId }),
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 1024
