@@ -64,6 +64,11 @@ describe('oauth()', () => {
     expect(() => oauth({ ...OPTIONS, authorizationEndpoint: 'nonsense' })).toThrow(/authorizationEndpoint/)
   })
 
+  it('knows a read-only sign-in only where the app names its scopes', () => {
+    expect(oauth({ ...OPTIONS, readOnlyScopes: ['read'] }).readOnlyScopes).toEqual(['read'])
+    expect(oauth(OPTIONS).readOnlyScopes).toBeUndefined()
+  })
+
   it('allows http only at the origin of its own baseUrl', () => {
     const local = {
       ...OPTIONS,

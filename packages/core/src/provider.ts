@@ -76,6 +76,8 @@ export interface OAuthProvider<Id extends string = string> extends ProviderBase<
   scopes: readonly string[]
   /** Those of them that a person who is asked first cannot leave out. Default: none. */
   requiredScopes?: readonly string[]
+  /** The scopes of a sign-in that can change nothing. Absent: the service has none. */
+  readOnlyScopes?: readonly string[]
   /** Every scope's meaning, by its canonical name. */
   scopeMeanings: Readonly<Record<string, ScopeMeaning>>
   /** What separates scopes in the request. Default: a space. @see RFC 6749 §3.3 */
@@ -265,7 +267,14 @@ export interface OAuthFactoryOptions {
 interface AnyOAuthOptions<Id extends string>
   extends Pick<
     OAuthProvider<Id>,
-    'id' | 'name' | 'authorizationParams' | 'manageUrl' | 'scopeAliases' | 'errorAliases' | 'tokenPath'
+    | 'id'
+    | 'name'
+    | 'authorizationParams'
+    | 'manageUrl'
+    | 'readOnlyScopes'
+    | 'scopeAliases'
+    | 'errorAliases'
+    | 'tokenPath'
   > {
   description?: string
   clientId?: string
@@ -308,6 +317,7 @@ const anyOAuth = <Id extends string>(options: AnyOAuthOptions<Id>, origin: strin
   envNames: options.envNames ?? [envName(options.id)],
   client: { client_id: options.clientId, token_endpoint_auth_method: options.tokenEndpointAuthMethod ?? 'none' },
   authorizationParams: options.authorizationParams,
+  readOnlyScopes: options.readOnlyScopes,
   scopeAliases: options.scopeAliases,
   errorAliases: options.errorAliases,
   tokenPath: options.tokenPath,

@@ -81,6 +81,11 @@ export interface ConnectedAccount {
   connectedAt: number
   /** `vault`: its secret is on the server, and this browser has the facts alone. */
   custody?: 'vault'
+  /**
+   * Another one after every reconnect, and the same after a refresh: a yes to a use of this account holds for one of them.
+   * Absent outside of a vault.
+   */
+  generation?: number
   /** What the MCP server of this account says of itself. Absent until it was asked. */
   server?: McpServerFacts
   /** Counts the secret's versions, so a tab notices when its copy in memory is an old one. */

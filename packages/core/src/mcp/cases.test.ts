@@ -3,6 +3,7 @@
 import { CLIENT_METADATA_URL, createHeadlessBrowser, type McpSandbox, startMcpSandbox } from '@latchkey/sandbox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
+import { eventually } from '../../fixtures/page.ts'
 import { isPageOf } from '../identities.ts'
 import { type ConnectOutcome, cardStatus, LatchkeyError, memoryStore, readConnectRequest } from '../index.ts'
 import type { Ask } from '../protocol/http.ts'
@@ -417,7 +418,7 @@ describe('a server that forgot this app', () => {
     // Its page says that it does not know the client, and stays.
     person.visit = async () => undefined
     const first = client.connect('tickets')
-    await vi.waitFor(() => expect(person.visited).toHaveLength(1))
+    await eventually(() => expect(person.visited).toHaveLength(1))
     const [before] = await registrations.list()
     client.cancel('tickets')
     expect(await first).toMatchObject({ status: 'cancelled' })
@@ -429,7 +430,7 @@ describe('a server that forgot this app', () => {
     // A client that tokens can be refreshed with stays.
     person.visit = async () => undefined
     const again = client.connect('tickets', { intent: 'add-account' })
-    await vi.waitFor(() => expect(person.visited).toHaveLength(3))
+    await eventually(() => expect(person.visited).toHaveLength(3))
     client.cancel('tickets')
     await again
     expect(await registrations.list()).toEqual([after])

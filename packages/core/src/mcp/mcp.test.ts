@@ -12,6 +12,7 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ORIGIN, openPage, REDIRECT_URI, type Visit } from '../../fixtures/mcp-page.ts'
+import { eventually } from '../../fixtures/page.ts'
 import {
   cardStatus,
   type ErrorCode,
@@ -202,7 +203,7 @@ describe('what a server says of itself', () => {
       name: undefined,
       server: { name: 'Sandbox Tickets', toolCount: 2, tools: ['List tickets', 'Print tickets'] },
     })
-    await vi.waitFor(() => expect(client.providers[0]?.name).toBe('Sandbox Tickets'))
+    await eventually(() => expect(client.providers[0]?.name).toBe('Sandbox Tickets'))
     // The page lists it as before, and it is called what it was called.
     client.setProviders([mine()])
     expect(client.providers[0]?.name).toBe('Sandbox Tickets')
@@ -233,7 +234,7 @@ describe('what a server says of itself', () => {
     const client = page.client({ providers: [mine(), other] })
     await client.connect('tickets')
     await client.refreshProfile(account(client).id)
-    await vi.waitFor(() => expect(client.providers[0]).toMatchObject({ mcp: { icon: undefined } }))
+    await eventually(() => expect(client.providers[0]).toMatchObject({ mcp: { icon: undefined } }))
     expect(client.providers.map(({ name }) => name)).toEqual(['Mine', 'sandbox tickets'])
     client.setProviders([mine()])
     expect(client.providers[0]?.name).toBe('Sandbox Tickets')
@@ -352,8 +353,8 @@ describe('M9: removing a server', () => {
     // A later start of the page, which does not list it.
     const later = page.client({ providers: [], storage })
     later.mount()
-    await vi.waitFor(() => expect(revocations()).toBeGreaterThan(0))
-    await vi.waitFor(async () => expect(await (await later.mcp()).registrations.list()).toEqual([]))
+    await eventually(() => expect(revocations()).toBeGreaterThan(0))
+    await eventually(async () => expect(await (await later.mcp()).registrations.list()).toEqual([]))
   })
 })
 

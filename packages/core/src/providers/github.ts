@@ -29,6 +29,8 @@ export function github(options: OAuthFactoryOptions = {}): OAuthProvider<'github
     client: { client_id: options.clientId, token_endpoint_auth_method: 'client_secret_post' },
     scopes: options.scopes ?? ['read:user', 'user:email'],
     requiredScopes: options.requiredScopes ?? ['read:user'],
+    // These see public repositories only: no scope of an OAuth App reads private ones without changing them.
+    readOnlyScopes: ['read:user', 'user:email'],
     scopeMeanings: {
       'read:user': { label: 'See your profile', access: 'read' },
       'user:email': { label: 'See your email addresses', access: 'read' },

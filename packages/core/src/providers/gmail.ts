@@ -37,6 +37,7 @@ export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider<'gmail'>
     client: { client_id: options.clientId, token_endpoint_auth_method: 'client_secret_post' },
     scopes: options.scopes ?? ['openid', 'email', 'profile', `${SCOPE}gmail.readonly`],
     requiredScopes: options.requiredScopes ?? ['openid', 'email', 'profile'],
+    readOnlyScopes: ['openid', 'email', 'profile', `${SCOPE}gmail.readonly`],
     scopeMeanings: {
       openid: { label: 'Know who you are', access: 'read' },
       email: { label: 'See your email address', access: 'read' },

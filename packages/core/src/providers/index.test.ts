@@ -31,14 +31,26 @@ describe.each([
     expect(provider.id).toBe(id)
     expect(JSON.parse(JSON.stringify(provider))).toMatchObject({ id, kind: provider.kind })
     // Scope names are not URLs that are requested.
-    const places = hosts({ ...provider, scopes: [], scopeMeanings: {}, scopeAliases: {} } as unknown as Provider)
+    const places = hosts({
+      ...provider,
+      scopes: [],
+      readOnlyScopes: [],
+      scopeMeanings: {},
+      scopeAliases: {},
+    } as unknown as Provider)
     expect(places).toEqual(ownHosts)
     expect(urls(provider).every(([, url]) => url.startsWith('https:'))).toBe(true)
   })
 
   it('baseUrl moves every host except those of links for people', () => {
     const provider = factory({ baseUrl: 'http://127.0.0.1:9000/' })
-    for (const [path, url] of urls({ ...provider, scopes: [], scopeMeanings: {}, scopeAliases: {} })) {
+    for (const [path, url] of urls({
+      ...provider,
+      scopes: [],
+      readOnlyScopes: [],
+      scopeMeanings: {},
+      scopeAliases: {},
+    })) {
       const link = path === 'keyUrl' || path === 'manageUrl'
       // Kaggle's issuer only identifies the service; no request goes there.
       const name = id === 'kaggle' && path === 'issuer'
@@ -50,6 +62,16 @@ describe.each([
     const provider: Provider = factory()
     if (provider.kind === 'api-key') return expect(provider.cautions.length).toBeGreaterThan(0)
     for (const scope of provider.scopes) expect(provider.scopeMeanings).toHaveProperty([scope])
+  })
+
+  it('can be connected read-only: by scopes that change nothing, and that say whose account it is', () => {
+    const provider: Provider = factory()
+    if (provider.kind === 'api-key') return expect(provider).not.toHaveProperty('readOnlyScopes')
+    const { readOnlyScopes = [], requiredScopes = [], scopeMeanings } = provider
+    expect(readOnlyScopes).toEqual(expect.arrayContaining([...requiredScopes]))
+    expect(readOnlyScopes.map((scope) => scopeMeanings[scope]?.access)).toEqual(readOnlyScopes.map(() => 'read'))
+    // Also where the app asks for more.
+    expect(factory({ scopes: ['more'] } as object)).toMatchObject({ readOnlyScopes })
   })
 })
 
