@@ -1,8 +1,17 @@
 // `@latchkey/server/testing`: for the tests of a store of your own. It needs no test runner.
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { type AccountRow, type AuditEntry, type AuditRow, GENESIS, type VaultStore } from './stores/store.ts'
+import {
+  type AccountRow,
+  type AuditEntry,
+  type AuditRow,
+  type DocumentRow,
+  GENESIS,
+  type Owner,
+  type PersonRows,
+  type VaultStore,
+} from './stores/store.ts'
 
 /** One rule of the contract that every {@link VaultStore} keeps. */
 export interface StoreCheck {
@@ -34,12 +43,37 @@ function newTenant() {
   return { ...owner, owner, row }
 }
 
-const plain = (row: AccountRow | undefined) => row && { ...row, sealed: [...row.sealed] }
+const plain = <Row extends { sealed: Uint8Array }>(row: Row | undefined) => row && { ...row, sealed: [...row.sealed] }
 const ids = (rows: AccountRow[]) => rows.map(({ account }) => account)
+const paper = (change: Partial<DocumentRow> = {}): DocumentRow => ({
+  kind: 'call',
+  id: 'd1',
+  sealed: new Uint8Array([0, 1, 254, 255]),
+  kid: 'k1',
+  expiresAt: 2000,
+  ...change,
+})
+const idsOf = async (rows: PersonRows, kind = 'call') => (await rows.documents(kind)).map(({ id }) => id)
+/** What is stored of a person, but for accounts. */
+const allOf = (store: VaultStore, owner: Owner, now = 0) =>
+  store.asPerson(owner, now, async (rows) => ({ rules: rows.rules, now: rows.now, documents: await idsOf(rows) }))
+const entry = (event: string, user = 'ada'): AuditEntry => ({ at: 7, user, event })
+
 const hash = (previous: string, row: Omit<AuditRow, 'hash'>) =>
   createHash('sha256')
     .update(JSON.stringify([previous, row.seq, row.user, row.event]))
     .digest('hex')
+
+/** The log of a tenant, whose chain must hold from the first entry to the head. */
+async function chainOf(store: VaultStore, tenant: string): Promise<AuditRow[]> {
+  const rows = await store.readAudit(tenant, { limit: 1000 })
+  for (const [at, { hash: written, ...row }] of rows.entries()) {
+    equal(row.seq, at + 1)
+    equal(written, hash(rows[at - 1]?.hash ?? GENESIS, row))
+  }
+  deepEqual(await store.auditHead(tenant), rows.length ? { seq: rows.length, hash: rows.at(-1)?.hash } : undefined)
+  return rows
+}
 
 /**
  * What a store must do, rule by rule, for a test runner of your choice. Every check gets the same store, which you open
@@ -201,29 +235,231 @@ export const storeContract: readonly StoreCheck[] = [
     title: 'appends to one chain, however many write',
     async check(store) {
       const { tenant } = newTenant()
-      const entry = (event: string): AuditEntry => ({ at: 7, user: event.length % 2 ? 'ada' : 'bob', event })
+      const write = (event: string) => entry(event, event.length % 2 ? 'ada' : 'bob')
       await Promise.all(
         Array.from({ length: 10 }, (_, at) =>
-          store.appendAudit(tenant, [entry('x'.repeat(at + 1)), entry('y'.repeat(at + 2))], hash),
+          store.appendAudit(tenant, [write('x'.repeat(at + 1)), write('y'.repeat(at + 2))], hash),
         ),
       )
-      const rows = await store.readAudit(tenant, { limit: 100 })
-      deepEqual(
-        rows.map(({ seq }) => seq),
-        Array.from({ length: 20 }, (_, at) => at + 1),
-      )
-      for (const [at, { hash: written, ...row }] of rows.entries()) {
-        equal(written, hash(rows[at - 1]?.hash ?? GENESIS, row))
-      }
-      deepEqual(await store.auditHead(tenant), { seq: 20, hash: rows[19]?.hash })
+      const rows = await chainOf(store, tenant)
+      equal(rows.length, 20)
       const ofAda = await store.readAudit(tenant, { limit: 100, user: 'ada' })
       deepEqual(
         ofAda,
         rows.filter(({ user }) => user === 'ada'),
       )
       deepEqual(await store.readAudit(tenant, { after: 18, limit: 1 }), rows.slice(18, 19))
+      deepEqual(await store.readAudit(tenant, { before: 19, limit: 2 }), [rows[17], rows[16]])
+      deepEqual(
+        await store.readAudit(tenant, { before: 19, limit: 1, user: 'ada' }),
+        ofAda.filter(({ seq }) => seq < 19).slice(-1),
+      )
       deepEqual(await store.readAudit(newTenant().tenant, { limit: 1 }), [])
       equal(await store.auditHead(newTenant().tenant), undefined)
+    },
+  },
+  {
+    title: 'writes all of what is done as a person, or nothing if that throws',
+    async check(store) {
+      const { owner, row, tenant } = newTenant()
+      await store.put(row(), undefined)
+      const written = await store.asPerson(owner, 1000, async (rows) => {
+        equal(rows.rules, undefined)
+        await rows.putRules('{"a":"é \u2028"}')
+        await rows.putDocument(paper())
+        await rows.appendAudit([entry('first')], hash)
+        // What is written is seen in the same transaction.
+        deepEqual(plain(await rows.document('call', 'd1')), plain(paper()))
+        return plain(await rows.account(ID))
+      })
+      deepEqual(written, plain(row()))
+      const before = await allOf(store, owner)
+      deepEqual(before, { rules: '{"a":"é \u2028"}', now: 1000, documents: ['d1'] })
+      for (const error of [
+        new Error('of the work'),
+        Object.assign(new Error('like one of a database'), { code: '5' }),
+      ]) {
+        const failing = store.asPerson(owner, 1500, async (rows) => {
+          await rows.putRules('{}')
+          await rows.putDocument(paper({ id: 'd2' }))
+          await rows.removeDocument('call', 'd1')
+          await rows.appendAudit([entry('second')], hash)
+          deepEqual(await idsOf(rows), ['d2'])
+          throw error
+        })
+        equal(await failing.catch((thrown: unknown) => thrown), error)
+        deepEqual(await allOf(store, owner), before)
+      }
+      equal((await chainOf(store, tenant)).length, 1)
+    },
+  },
+  {
+    title: 'fails what is done as a person if one write in it fails, even if the work goes on',
+    async check(store) {
+      const { owner, tenant } = newTenant()
+      const broken = () => {
+        throw new Error('of the hash')
+      }
+      const done = store.asPerson(owner, 0, async (rows) => {
+        await rows.putDocument(paper())
+        await rows.appendAudit([entry('x')], broken).catch(() => {})
+      })
+      await rejects(done)
+      deepEqual((await allOf(store, owner)).documents, [])
+      deepEqual(await chainOf(store, tenant), [])
+    },
+  },
+  {
+    title: 'does one thing at a time as a person',
+    async check(store) {
+      const { owner } = newTenant()
+      const count = () =>
+        store.asPerson(owner, 0, async (rows) => {
+          const old = Number(rows.rules ?? 0)
+          // Another one would begin here if it could.
+          await rows.documents('call')
+          await rows.putRules(`${old + 1}`)
+        })
+      await Promise.all(Array.from({ length: 20 }, count))
+      equal((await allOf(store, owner)).rules, '20')
+      // Rows that are written side by side, and without waiting for them.
+      await store.asPerson(owner, 0, async (rows) => {
+        for (let at = 0; at < 5; at++) rows.putDocument(paper({ id: `d${at}` }))
+      })
+      equal((await allOf(store, owner)).documents.length, 5)
+    },
+  },
+  {
+    title: 'refuses the rows of a person after their transaction, and the store itself inside of it',
+    async check(store) {
+      const { owner } = newTenant()
+      const left = await store.asPerson(owner, 0, async (rows) => rows)
+      await rejects(left.putRules('late'), { code: 'misuse' })
+      await rejects(left.documents('call'), { code: 'misuse' })
+      const nested = store.asPerson(owner, 0, () => store.list(owner))
+      await rejects(nested, { code: 'misuse' })
+      equal((await allOf(store, owner)).rules, undefined)
+    },
+  },
+  {
+    title: 'shows a person nothing of another one, or of another tenant',
+    async check(store) {
+      const { owner, row, tenant, user } = newTenant()
+      await store.put(row(), undefined)
+      await store.asPerson(owner, 1000, async (rows) => {
+        await rows.putRules('{}')
+        await rows.putDocument(paper())
+      })
+      for (const other of [
+        { tenant, user: 'bob' },
+        { tenant: newTenant().tenant, user },
+      ]) {
+        await store.asPerson(other, 5, async (rows) => {
+          deepEqual([rows.now, rows.rules, await idsOf(rows)], [5, undefined, []])
+          equal(await rows.document('call', 'd1'), undefined)
+          equal(await rows.account(ID), undefined)
+          await rows.removeDocument('call', 'd1')
+          await rows.putDocument(paper({ kid: 'of another' }))
+          await rows.putRules('other')
+        })
+        await store.forgetPerson(other)
+      }
+      await store.asPerson(owner, 0, async (rows) => {
+        equal(rows.rules, '{}')
+        deepEqual(plain(await rows.document('call', 'd1')), plain(paper()))
+      })
+      // A removed account is none of theirs any more.
+      await store.remove(owner, ID)
+      equal(await store.asPerson(owner, 0, (rows) => rows.account(ID)), undefined)
+    },
+  },
+  {
+    title: 'never lets the time of a person go back, and ends documents by it',
+    async check(store) {
+      const { owner } = newTenant()
+      await store.asPerson(owner, 1000, async (rows) => {
+        await rows.putDocument(paper({ expiresAt: 1001 }))
+        await rows.putDocument(paper({ id: 'd2', expiresAt: 3000 }))
+        await rows.putDocument(paper({ id: 'over', expiresAt: 1000 }))
+        await rows.putDocument(paper({ kind: 'request', expiresAt: 3000 }))
+        deepEqual([await idsOf(rows), await idsOf(rows, 'request')], [['d1', 'd2'], ['d1']])
+        equal(await rows.document('call', 'over'), undefined)
+      })
+      deepEqual(await allOf(store, owner, 500), { rules: undefined, now: 1000, documents: ['d1', 'd2'] })
+      deepEqual(await allOf(store, owner, 1001), { rules: undefined, now: 1001, documents: ['d2'] })
+      await store.asPerson(owner, 500, async (rows) => {
+        equal(rows.now, 1001)
+        equal(await rows.document('call', 'd1'), undefined)
+        const over = paper({ id: 'd2', kid: 'k2', sealed: new Uint8Array([7]), expiresAt: 4000 })
+        await rows.putDocument(over)
+        deepEqual((await rows.documents('call')).map(plain), [plain(over)])
+        await rows.removeDocument('request', 'd2')
+        await rows.removeDocument('request', 'd1')
+        deepEqual([await idsOf(rows), await idsOf(rows, 'request')], [['d2'], []])
+      })
+      deepEqual(await allOf(store, owner, 4000), { rules: undefined, now: 4000, documents: [] })
+    },
+  },
+  {
+    title: 'keeps 1000 documents of a kind, those that expire last and the newest',
+    async check(store) {
+      const { owner } = newTenant()
+      const idAt = (at: number) => `d${String(at).padStart(4, '0')}`
+      const kept = await store.asPerson(owner, 0, async (rows) => {
+        await rows.putDocument(paper({ kind: 'request', expiresAt: 1 }))
+        for (let at = 0; at < 1005; at++) await rows.putDocument(paper({ id: idAt(at), expiresAt: 2000 + at }))
+        await rows.putDocument(paper({ id: 'newest', expiresAt: 1 }))
+        equal(await idsOf(rows, 'request').then(({ length }) => length), 1)
+        return idsOf(rows)
+      })
+      deepEqual(kept, [...Array.from({ length: 999 }, (_, at) => idAt(at + 6)), 'newest'])
+    },
+  },
+  {
+    title: 'appends to the same chain inside of a transaction of a person as outside, however many write',
+    async check(store) {
+      const { tenant } = newTenant()
+      await Promise.all(
+        Array.from({ length: 24 }, (_, at) => {
+          const user = `user${at % 3}`
+          if (at % 2) return store.appendAudit(tenant, [entry(`outside ${at}`, user)], hash)
+          const done = store.asPerson({ tenant, user }, 0, async (rows) => {
+            await Promise.all([1, 2].map((one) => rows.appendAudit([entry(`inside ${at} ${one}`, user)], hash)))
+            if (at % 4) throw new Error('after it was appended')
+          })
+          return at % 4 ? rejects(done, /after it was appended/) : done
+        }),
+      )
+      const events = (await chainOf(store, tenant)).map(({ event }) => event)
+      equal(events.filter((event) => event.startsWith('outside')).length, 12)
+      deepEqual(
+        events.filter((event) => event.startsWith('inside')).sort(),
+        [0, 4, 8, 12, 16, 20].flatMap((at) => [`inside ${at} 1`, `inside ${at} 2`]).sort(),
+      )
+    },
+  },
+  {
+    title: 'forgets the rules and documents of a person, and keeps the log',
+    async check(store) {
+      const { owner, row, tenant } = newTenant()
+      await store.forgetPerson(owner)
+      await store.put(row(), undefined)
+      await store.asPerson(owner, 1000, async (rows) => {
+        await rows.putRules('{}')
+        await rows.putDocument(paper())
+        await rows.putDocument(paper({ kind: 'request' }))
+        await rows.appendAudit([entry('kept')], hash)
+      })
+      await store.forgetPerson(owner)
+      await store.asPerson(owner, 0, async (rows) => {
+        deepEqual([rows.rules, await idsOf(rows), await idsOf(rows, 'request')], [undefined, [], []])
+        equal(rows.now, 1000)
+      })
+      deepEqual(
+        (await chainOf(store, tenant)).map(({ event }) => event),
+        ['kept'],
+      )
+      deepEqual(ids(await store.list(owner)), [ID])
     },
   },
 ]

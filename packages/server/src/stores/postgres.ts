@@ -1,7 +1,7 @@
 import { LatchkeyError } from '@latchkey/core'
 import { asLatchkeyError } from '@latchkey/core/server'
 import type pg from 'pg'
-import { LIVE, MIGRATIONS, NOW, plainRow, sqlStore } from './sql.ts'
+import { LIVE, MIGRATIONS, NOW, plainRow, sqlStore, Undone } from './sql.ts'
 import type { VaultStore } from './store.ts'
 
 /** How to reach a PostgreSQL database. */
@@ -51,6 +51,7 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
           act(async (text, values) => (await client.query(text, values)).rows.map(plainRow) as never),
         )
       } catch (cause) {
+        if (cause instanceof Undone) throw cause
         throw asLatchkeyError(cause, 'storage_unavailable', 'The PostgreSQL database of the vault could not be used.')
       }
     },
@@ -74,16 +75,18 @@ async function transaction<T>(pool: pg.Pool, tenant: string, act: (client: pg.Po
   let broken = false
   try {
     // The settings end with the transaction, so the next one on this connection has no tenant. The server gives up a
-    // statement before its answer would be too late, so that none waits for a lock without a client.
+    // statement before its answer would be too late, so that none waits for a lock without a client. And it ends the
+    // transaction of a process that has stopped, which others would wait for.
     await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true),
-      set_config('statement_timeout', '${LIMIT - 1000}', true)`)
+      set_config('statement_timeout', '${LIMIT - 1000}', true),
+      set_config('idle_in_transaction_session_timeout', '${LIMIT}', true)`)
     const result = await act(client)
     await client.query('COMMIT')
     return result
   } catch (error) {
     // Only a server that answers is asked to roll back. Any other does so when the connection closes.
     const rolledBack =
-      isAnswer(error) &&
+      (error instanceof Undone || isAnswer(error)) &&
       client.query('ROLLBACK').then(
         () => true,
         () => false,
@@ -108,8 +111,8 @@ export async function migratePostgres({ url, grantTo }: { url: string; grantTo?:
     await pool.query(`
       GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
       GRANT SELECT ON latchkey_migrations TO ${role};
-      GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed TO ${role};
-      GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows TO ${role}`)
+      GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed, latchkey_people TO ${role};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows, latchkey_documents TO ${role}`)
   } finally {
     await pool.end()
   }
@@ -170,6 +173,7 @@ const SECURITY: readonly (readonly string[])[] = [
       (verb) => `CREATE POLICY expired_${verb} ON latchkey_flows FOR ${verb} USING (expires_at <= ${NOW})`,
     ),
   ],
+  ['latchkey_people', 'latchkey_documents'].flatMap(owned),
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {

@@ -1,5 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { LatchkeyError } from '@latchkey/core'
-import { type AccountRow, type AuditRow, type FlowRow, GENESIS, type VaultStore } from './store.ts'
+import {
+  type AccountRow,
+  type AuditEntry,
+  type AuditHash,
+  type AuditRow,
+  type DocumentRow,
+  type FlowRow,
+  GENESIS,
+  type Owner,
+  type PersonRows,
+  type VaultStore,
+} from './store.ts'
 
 /** Runs one statement. What a row has no value for is left out of it. */
 export type Sql = <Row>(text: string, values?: unknown[]) => Promise<Row[]>
@@ -21,14 +33,21 @@ export interface SqlEngine {
   close(): Promise<void>
 }
 
+/** Ends a transaction, so that nothing of it is written, for a reason that is not the database's: its cause. */
+export class Undone extends Error {}
+
 /** The database's clock, in milliseconds since the epoch. */
 export const NOW = 'CAST(extract(epoch FROM now()) * 1000 AS BIGINT)'
 
 const COLUMNS = 'tenant, user_id AS "user", provider, account, facts, sealed, kid, rev, due_at AS "dueAt"'
 const CONTENT = 'provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9'
-const KEY = 'tenant = $1 AND user_id = $2 AND account = $3'
+const PERSON = 'tenant = $1 AND user_id = $2'
+const KEY = `${PERSON} AND account = $3`
 /** A person answers one at a time. */
 const FLOWS_PER_USER = 50
+/** Documents of one kind that a person has at most. */
+const DOCUMENTS_PER_KIND = 1000
+const DOCUMENT = 'kind, id, sealed, kid, expires_at AS "expiresAt"'
 /** Whether a row was not put back after it was removed. */
 export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
   AND r.user_id = latchkey_accounts.user_id AND r.account = latchkey_accounts.account AND r.rev >= latchkey_accounts.rev)`
@@ -40,9 +59,12 @@ export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.ten
 export function sqlStore(engine: SqlEngine): VaultStore {
   const { type } = engine
   let isClosed = false
+  const turns = new AsyncLocalStorage<Turn>()
   /** Not after it was closed: that would open the database again, and nobody would close it. */
   const within: SqlEngine['within'] = async (...work) => {
     if (isClosed) throw new LatchkeyError('temporarily_unavailable', 'The vault is closed.')
+    // It would wait for the transaction that waits for it.
+    if (turns.getStore()?.isOver === false) throw new LatchkeyError('misuse', 'Inside of asPerson, use its rows only.')
     return engine.within(...work)
   }
 
@@ -152,40 +174,158 @@ export function sqlStore(engine: SqlEngine): VaultStore {
         const left = 'SELECT id FROM latchkey_flows WHERE tenant = $1 AND id = $2 AND expires_at > $3'
         return (await sql(left, [tenant, id, at])).length > 0 ? 'foreign' : undefined
       }),
-    appendAudit: (tenant, entries, hash) =>
-      within(tenant, async (sql) => {
-        // Changes nothing, and locks the row until the transaction ends.
-        const [head] = await sql<AuditHead>(
-          `INSERT INTO latchkey_audit_heads (tenant, seq, hash) VALUES ($1, 0, '${GENESIS}')
-           ON CONFLICT (tenant) DO UPDATE SET seq = latchkey_audit_heads.seq RETURNING seq, hash`,
-          [tenant],
-        )
-        let { seq, hash: previous } = head as AuditHead
-        for (const { at, user, event } of entries) {
-          seq += 1
-          previous = hash(previous, { tenant, seq, at, user, event })
-          await sql(
-            'INSERT INTO latchkey_audit (tenant, seq, at, user_id, event, hash) VALUES ($1, $2, $3, $4, $5, $6)',
-            [tenant, seq, at, user, event, previous],
-          )
-        }
-        await sql('UPDATE latchkey_audit_heads SET seq = $2, hash = $3 WHERE tenant = $1', [tenant, seq, previous])
-      }),
-    readAudit: (tenant, { user, after = 0, limit }) =>
+    appendAudit: (tenant, entries, hash) => within(tenant, (sql) => append(sql, tenant, entries, hash)),
+    readAudit: (tenant, { user, after = 0, before, limit }) =>
       rows<AuditRow>(
         tenant,
-        `SELECT tenant, seq, at, user_id AS "user", event, hash FROM latchkey_audit WHERE tenant = $1 AND seq > $2
-         ${user === undefined ? '' : 'AND user_id = $4 '}ORDER BY seq LIMIT $3`,
-        user === undefined ? [after, limit] : [after, limit, user],
+        `SELECT tenant, seq, at, user_id AS "user", event, hash FROM latchkey_audit
+         WHERE tenant = $1 AND seq ${before === undefined ? '>' : '<'} $2 ${user === undefined ? '' : 'AND user_id = $4 '}
+         ORDER BY seq ${before === undefined ? 'ASC' : 'DESC'} LIMIT $3`,
+        [before ?? after, limit, ...(user === undefined ? [] : [user])],
       ),
     async auditHead(tenant) {
       const heads = 'SELECT seq, hash FROM latchkey_audit_heads WHERE tenant = $1'
       return (await rows<AuditHead>(tenant, heads))[0]
     },
+    async asPerson(owner, now, work) {
+      try {
+        const turn = { isOver: false }
+        return await within(owner.tenant, (sql) =>
+          inTurn(sql, owner, now, turn, (rows) => turns.run(turn, async () => work(rows))),
+        )
+      } catch (error) {
+        throw error instanceof Undone ? error.cause : error
+      }
+    },
+    forgetPerson: ({ tenant, user }) =>
+      within(tenant, async (sql) => {
+        // Keeps `now`. Locks the row, which is there if any document is.
+        await sql(`UPDATE latchkey_people SET rules = NULL WHERE ${PERSON}`, [tenant, user])
+        await sql(`DELETE FROM latchkey_documents WHERE ${PERSON}`, [tenant, user])
+      }),
   }
 }
 
 type AuditHead = Pick<AuditRow, 'seq' | 'hash'>
+
+/** Appends to a tenant's log, in the transaction of these statements. */
+async function append(sql: Sql, tenant: string, entries: readonly AuditEntry[], hash: AuditHash): Promise<void> {
+  // Changes nothing, and locks the row until the transaction ends.
+  const [head] = await sql<AuditHead>(
+    `INSERT INTO latchkey_audit_heads (tenant, seq, hash) VALUES ($1, 0, '${GENESIS}')
+     ON CONFLICT (tenant) DO UPDATE SET seq = latchkey_audit_heads.seq RETURNING seq, hash`,
+    [tenant],
+  )
+  const insert = 'INSERT INTO latchkey_audit (tenant, seq, at, user_id, event, hash) VALUES ($1, $2, $3, $4, $5, $6)'
+  let { seq, hash: previous } = head as AuditHead
+  for (const { at, user, event } of entries) {
+    seq += 1
+    previous = hash(previous, { tenant, seq, at, user, event })
+    await sql(insert, [tenant, seq, at, user, event, previous])
+  }
+  await sql('UPDATE latchkey_audit_heads SET seq = $2, hash = $3 WHERE tenant = $1', [tenant, seq, previous])
+}
+
+/** One transaction of a person. Its rows are of no use after it. */
+interface Turn {
+  isOver: boolean
+}
+
+/**
+ * Locks a person's row, and runs work on what is stored of them.
+ *
+ * @throws Undone for an error of the work, and as it is for one of the database.
+ */
+async function inTurn<T>(
+  sql: Sql,
+  owner: Owner,
+  at: number,
+  turn: Turn,
+  work: (rows: PersonRows) => Promise<T>,
+): Promise<T> {
+  const key = [owner.tenant, owner.user]
+  // Before the head of the audit log, which may be locked inside: everybody locks them in this order.
+  const [person] = await sql<Pick<PersonRows, 'now' | 'rules'>>(
+    `INSERT INTO latchkey_people (tenant, user_id, now) VALUES ($1, $2, $3) ON CONFLICT (tenant, user_id) DO UPDATE
+     SET now = CASE WHEN excluded.now > latchkey_people.now THEN excluded.now ELSE latchkey_people.now END
+     RETURNING now, rules`,
+    [...key, at],
+  )
+  const { now, rules } = person as Pick<PersonRows, 'now' | 'rules'>
+  // A part of them: the next transactions delete the rest.
+  await sql(
+    `DELETE FROM latchkey_documents WHERE ${PERSON} AND (kind, id) IN (
+       SELECT kind, id FROM latchkey_documents WHERE ${PERSON} AND expires_at <= $3 LIMIT 100)`,
+    [...key, now],
+  )
+  let failed: { error: unknown } | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  /** One after another, also those that nobody waits for. */
+  const next = async <Result>(act: () => Promise<Result>): Promise<Result> => {
+    if (turn.isOver) throw new LatchkeyError('misuse', 'The rows of asPerson are of no use after it.')
+    const mine = last.then(act)
+    last = mine.catch((error) => {
+      failed ??= { error }
+    })
+    return mine
+  }
+  let undone: Undone | undefined
+  const result = await work(personRows(sql, owner, { now, rules }, next)).catch((cause) => {
+    undone = new Undone('The work failed.', { cause })
+  })
+  turn.isOver = true
+  await last
+  // Even if the work went on: the database has undone all of it.
+  if (failed) throw failed.error
+  if (undone) throw undone
+  return result as T
+}
+
+function personRows(
+  sql: Sql,
+  { tenant, user }: Owner,
+  { now, rules }: Pick<PersonRows, 'now' | 'rules'>,
+  next: <Result>(act: () => Promise<Result>) => Promise<Result>,
+): PersonRows {
+  /** A statement whose first values are the person. */
+  const run = <Row>(text: string, values: unknown[]) => next(() => sql<Row>(text, [tenant, user, ...values]))
+  const documents = (condition: string, values: unknown[]) =>
+    run<DocumentRow>(
+      `SELECT ${DOCUMENT} FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND expires_at > $4 ${condition}`,
+      values,
+    )
+  return {
+    now,
+    rules,
+    account: async (id) =>
+      (await run<AccountRow>(`SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${LIVE} AND ${KEY}`, [id]))[0],
+    document: async (kind, id) => (await documents('AND id = $5', [kind, now, id]))[0],
+    documents: (kind) => documents(`ORDER BY id LIMIT ${DOCUMENTS_PER_KIND}`, [kind, now]),
+    async putRules(written) {
+      await run(`UPDATE latchkey_people SET rules = $3 WHERE ${PERSON}`, [written])
+    },
+    putDocument: ({ kind, id, sealed, kid, expiresAt }) =>
+      next(async () => {
+        await sql(
+          `INSERT INTO latchkey_documents (tenant, user_id, kind, id, sealed, kid, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, user_id, kind, id) DO UPDATE
+           SET sealed = excluded.sealed, kid = excluded.kid, expires_at = excluded.expires_at`,
+          [tenant, user, kind, id, sealed, kid, expiresAt],
+        )
+        // Those that expire first, and never the one that was just written.
+        await sql(
+          `DELETE FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id <> $4 AND (expires_at, id) <= (
+             SELECT expires_at, id FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id <> $4
+             ORDER BY expires_at DESC, id DESC LIMIT 1 OFFSET ${DOCUMENTS_PER_KIND - 1})`,
+          [tenant, user, kind, id],
+        )
+      }),
+    async removeDocument(kind, id) {
+      await run(`DELETE FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id = $4`, [kind, id])
+    },
+    appendAudit: (entries, hash) => next(() => append(sql, tenant, entries, hash)),
+  }
+}
 
 /** A row as an object of JavaScript, without what is NULL. */
 export const plainRow = (row: object): object =>
@@ -219,5 +359,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE INDEX latchkey_accounts_due_first ON latchkey_accounts (due_at)',
     'CREATE INDEX latchkey_flows_user ON latchkey_flows (tenant, user_id, expires_at, id)',
     'CREATE INDEX latchkey_flows_end ON latchkey_flows (expires_at)',
+  ],
+  [
+    `CREATE TABLE latchkey_people (
+      tenant TEXT NOT NULL, user_id TEXT NOT NULL, now BIGINT NOT NULL, rules TEXT, PRIMARY KEY (tenant, user_id))`,
+    `CREATE TABLE latchkey_documents (
+      tenant TEXT NOT NULL, user_id TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, sealed BYTES NOT NULL,
+      kid TEXT NOT NULL, expires_at BIGINT NOT NULL, PRIMARY KEY (tenant, user_id, kind, id))`,
+    'CREATE INDEX latchkey_documents_end ON latchkey_documents (tenant, user_id, kind, expires_at, id)',
   ],
 ]

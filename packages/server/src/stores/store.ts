@@ -74,7 +74,7 @@ export interface PersonRows {
   /** Writes it, also over one of the same kind and id. */
   putDocument(row: DocumentRow): Promise<void>
   removeDocument(kind: string, id: string): Promise<void>
-  /** As {@link VaultStore.appendAudit}, in this transaction. */
+  /** As {@link VaultStore.appendAudit}, in this transaction. Call it last: until the end nobody else of the tenant appends. */
   appendAudit(entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
 }
 
@@ -120,10 +120,27 @@ export interface VaultStore {
   takeFlow(owner: Owner, id: string, session: string, now: number): Promise<FlowRow | 'foreign' | undefined>
   /** Appends to the tenant's log. `hash` chains each entry to the one before. Entries cannot be changed. */
   appendAudit(tenant: string, entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
-  /** Entries in order, `after` a sequence number, of one user or of all. */
-  readAudit(tenant: string, options: { user?: string; after?: number; limit: number }): Promise<AuditRow[]>
+  /**
+   * Entries of one user or of all: those `after` a sequence number, the oldest first, or those `before` one, the newest
+   * first.
+   */
+  readAudit(
+    tenant: string,
+    options: { user?: string; after?: number; before?: number; limit: number },
+  ): Promise<AuditRow[]>
   /** The last entry's number and hash, stored separately, so that a truncated log does not match them. */
   auditHead(tenant: string): Promise<{ seq: number; hash: string } | undefined>
+  /**
+   * Runs `work` in one transaction, while no other transaction of this person runs. `rows.now` is `now`, or the latest
+   * that was stored of this person, and is stored. Deletes documents of this person that expired, a bounded number at
+   * once, and of a kind with more than 1000 those that expire first. `work` uses nothing of the store but its rows, and
+   * is short: others wait for it.
+   *
+   * @throws what `work` throws: then nothing is written.
+   */
+  asPerson<T>(owner: Owner, now: number, work: (rows: PersonRows) => Promise<T>): Promise<T>
+  /** Deletes the rules and documents of a person. The audit log stays, and so does the latest `now`. */
+  forgetPerson(owner: Owner): Promise<void>
   close(): Promise<void>
 }
 

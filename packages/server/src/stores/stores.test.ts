@@ -204,6 +204,69 @@ describe('SQLite', () => {
   )
 })
 
+describe('one person in two stores', () => {
+  it.each<[string, () => [VaultStore, VaultStore]]>([
+    [
+      'sqlite',
+      () => {
+        const file = newFile()
+        return [sqliteStore(file), sqliteStore(file)]
+      },
+    ],
+    [
+      'postgres',
+      () => {
+        const { url } = postgres.createDatabase('person')
+        return [postgresStore({ url }), postgresStore({ url })]
+      },
+    ],
+  ])('one transaction runs at a time, and the log is one chain (%s)', async (_name, open) => {
+    const stores = open()
+    const hash = (previous: string) => `${previous.length}`
+    const counting = Array.from({ length: 30 }, (_, at) => {
+      const store = stores[at % 2] as VaultStore
+      return store.asPerson(ADA, at, async (rows) => {
+        await rows.putRules(`${Number(rows.rules ?? 0) + 1}`)
+        await rows.appendAudit([{ at, user: 'ada', event: '{}' }], hash)
+      })
+    })
+    const appending = counting.map((_, at) =>
+      (stores[at % 2] as VaultStore).appendAudit('one', [{ at, user: 'ada', event: '{}' }], hash),
+    )
+    await Promise.all([...counting, ...appending])
+    expect(await stores[0].asPerson(ADA, 0, async ({ rules, now }) => ({ rules, now }))).toEqual({
+      rules: '30',
+      now: 29,
+    })
+    expect((await stores[1].auditHead('one'))?.seq).toBe(60)
+    for (const store of stores) await store.close()
+  })
+
+  it('a failed work keeps its connection to PostgreSQL, and a failed statement tells of the database', async () => {
+    const { url, adminUrl } = postgres.createDatabase('failing')
+    const store = postgresStore({ url, connections: 1 })
+    const connect = vi.spyOn(pg.Client.prototype, 'connect')
+    await store.list(ADA)
+    const connections = connect.mock.calls.length
+    for (let at = 0; at < 3; at++) {
+      await expect(store.asPerson(ADA, 0, () => Promise.reject(new Error('of the work')))).rejects.toThrow(
+        /^of the work$/,
+      )
+    }
+    await expect(store.asPerson(ADA, 0, (rows) => rows.putRules('\0'))).rejects.toMatchObject({
+      code: 'storage_unavailable',
+    })
+    expect(await store.asPerson(ADA, 0, async ({ rules }) => rules)).toBeUndefined()
+    expect(connect.mock.calls.length).toBe(connections)
+    const admin = new pg.Client({ connectionString: adminUrl })
+    await admin.connect()
+    const idle = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in trans%'"
+    expect((await admin.query(idle)).rowCount).toBe(0)
+    await admin.end()
+    await store.close()
+  })
+})
+
 describe('flows that nobody answers', () => {
   it.each<[string, () => VaultStore]>([
     ['sqlite', () => sqliteStore(newFile())],

@@ -13,7 +13,10 @@ export interface Reencryption {
   reasons: Readonly<Record<string, number>>
 }
 
-/** Encrypts with the current key what another key encrypted, while everything goes on. */
+/**
+ * Encrypts with the current key what another key encrypted, while everything goes on. Only accounts: flows and documents
+ * are over within 24 hours.
+ */
 export async function reencrypt(store: VaultStore, keys: KeyProvider): Promise<Reencryption> {
   const failed = new Set<string>()
   const reasons: Record<string, number> = {}
