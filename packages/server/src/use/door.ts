@@ -1,68 +1,117 @@
-import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
+import { type ConnectedAccount, type Identity, LatchkeyError, type Provider } from '@latchkey/core'
+import type { AgentRequest, Because, StopReceipt, StopTarget } from '@latchkey/core/agents'
 import { asLatchkeyError, identityOf } from '@latchkey/core/server'
 import type { Owner } from '../stores/store.ts'
-import { absent } from '../vault/accounts.ts'
+import { absent, unusable } from '../vault/accounts.ts'
+import type { Audit } from '../vault/audit.ts'
 import type { Custodian } from '../vault/custodian.ts'
 import { unknown } from '../vault/upkeep.ts'
+import type { Agents } from './agents.ts'
+import { ApprovalRequired, NotAllowed } from './answers.ts'
+import type { JudgedCall, Overseer } from './overseer.ts'
+import type { JudgedTool } from './tools.ts'
 
-/** What an agent may be given at all, whatever a request says. */
-export interface AgentPolicy {
-  /** Provider ids. */
-  providers: readonly string[]
-}
-
-/** Who uses an account, and for what. */
+/** Who uses accounts, and for what. */
 export interface AccountUse {
-  /** Who acts: checked against the `agents` of the broker, and written to the audit log. */
+  /** Who acts: one of the `agents` of the broker, named by server code and never by the body or the model. */
   agent: string
-  /** The tool that asks, for the audit log. */
-  tool?: string
+  /**
+   * The person's turn: the id of their message, kept when the answer is made again. A write that was made in it is not made
+   * twice.
+   *
+   * @default each call is a turn of its own
+   */
+  run?: string
+  /** The chat's id, for what a person allows in this chat only. */
+  chat?: string
   /** The origin that the tokens will be sent to. An account of a provider whose API is elsewhere is left out. */
   audience?: string
 }
 
-/** One use of one account of a user. */
+/** One call of a tool with one account of a user. */
 export interface Call extends AccountUse {
   owner: Owner
   /** Provider id. */
   provider: string
   accountId: string
+  /** The account as the page sent it. Absent: the vault keeps it. */
+  held?: Identity
+  /** Scopes that the call needs. */
+  scopes?: readonly string[] | undefined
+  /** Absent: the tool is not declared, so its person is asked. */
+  tool?: JudgedTool | undefined
+  /** As the tool gets them. */
+  args?: unknown
+  /** Which of equal calls of this turn it is, from 1. */
+  nth?: number
 }
 
 /** Permission for one call. Only {@link Door.authorize} gives it. */
 export interface Use {
   readonly call: Call
-  readonly provider: Provider
+  /** What the call is made with: what its person changed is changed. */
+  readonly args: unknown
+  /** Why it may be made. */
+  readonly because: Because
+  /** Aborted when its person stops it. */
+  readonly signal: AbortSignal
 }
 
-/** The one way to the secret of an account in the vault. The audit log has every use and every refusal. */
+/** How a call ended. `unsent`: nothing was sent, so it may be made again. `unknown`: it may have happened. */
+export type Ending = { result?: unknown } | 'unsent' | 'unknown'
+
+/** The one way to the secret of an account. The audit log has every use and every refusal. */
 export interface Door {
-  /** @throws LatchkeyError why this call may not use the account. */
-  authorize(call: Call): Promise<Use>
   /**
-   * Returns a fresh secret, once for each permission.
+   * Judges a call by the rules of its person, and writes it down as begun. Resolves to what it answered if it was made
+   * already in this turn.
    *
+   * @throws NotAllowed if the rules forbid it, or its person says no.
+   * @throws ApprovalRequired if its person is asked.
+   * @throws LatchkeyError why this call may not use the account.
+   */
+  authorize(call: Call): Promise<Use | { done: unknown }>
+  /**
+   * Returns a fresh secret, until the call ends.
+   *
+   * @param options.forceRefresh true if the API refused the last one.
    * @throws LatchkeyError why there is none.
    */
-  open(use: Use): Promise<Identity>
+  open(use: Use, options?: { forceRefresh?: boolean | undefined }): Promise<Identity>
+  /** Ends a call. A second end does nothing. */
+  end(use: Use, ending: Ending): Promise<void>
+  /** Aborts the calls under way that a person has stopped, and says which. */
+  abort(owner: Owner, target: StopTarget): StopReceipt['aborted']
+  /** Stops looking after calls under way. */
+  close(): void
 }
 
 /** What {@link createDoor} is made with. */
 export interface DoorOptions {
-  custodian: Pick<Custodian, 'find' | 'ensureFresh' | 'audit'>
+  /** Absent: the server has no vault. */
+  custodian: Pick<Custodian, 'find' | 'ensureFresh' | 'recheck'> | undefined
+  audit: Pick<Audit, 'record'>
   providers: ReadonlyMap<string, Provider>
-  /** By agent id. @default every agent may use every provider */
-  agents?: Readonly<Record<string, AgentPolicy>>
+  agents: Agents
+  overseer: Overseer
 }
 
-export function createDoor({ custodian, providers, agents }: DoorOptions): Door {
-  const { audit } = custodian
-  const policies = agents && new Map(Object.entries(agents))
-  const given = new WeakSet<Use>()
+/** Milliseconds between two looks at what was stopped by another process. */
+const LOOK = 500
+
+interface Pending {
+  ticket: string
+  opened: boolean
+  end: AbortController
+}
+
+export function createDoor({ custodian, audit, providers, agents, overseer }: DoorOptions): Door {
+  const pending = new Map<Use, Pending>()
+  let looking: ReturnType<typeof setInterval> | undefined
 
   /** Why this agent may not use accounts of this provider, or not for this audience. */
   function denialOf({ id, name, apiBaseUrl }: Provider, { agent, audience }: Call): LatchkeyError | undefined {
-    if (policies && !policies.get(agent)?.providers.includes(id)) {
+    if (!agents.allows(agent, id)) {
       const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
       return new LatchkeyError('access_denied', message, { provider: id, next: 'configure' })
     }
@@ -72,39 +121,156 @@ export function createDoor({ custodian, providers, agents }: DoorOptions): Door 
     return undefined
   }
 
-  const eventOf = ({ provider: id, accountId: account, agent, tool, audience }: Call) => {
+  const hostOf = ({ provider: id, audience }: Call) => {
     const provider = providers.get(id)
-    return { provider: id, account, agent, tool, host: audience ?? (provider && new URL(provider.apiBaseUrl).origin) }
+    return audience ?? (provider && new URL(provider.apiBaseUrl).origin)
   }
 
   async function denied(call: Call, error: LatchkeyError): Promise<LatchkeyError> {
-    await audit.record(call.owner, { action: 'deny', ...eventOf(call), outcome: 'denied', reason: error.code })
+    const { owner, provider, accountId: account, agent, tool } = call
+    const event = { provider, account, agent, tool: tool?.name, effect: tool?.effect, host: hostOf(call) }
+    await audit.record(owner, { action: 'deny', ...event, outcome: 'denied', reason: error.code })
     return error
   }
 
-  return {
+  /** What stands before the rules of the person: what the app allows at all, and whether there is such an account. */
+  async function refuse(call: Call): Promise<void> {
+    const provider = providers.get(call.provider)
+    // A page may send an account of a provider that only it knows, such as an MCP server.
+    const denial = provider ? denialOf(provider, call) : call.held ? undefined : unknown()
+    if (denial) throw await denied(call, denial)
+    if (call.held) return
+    const account = await custodian?.find(call.owner, call.accountId)
+    if (account?.provider !== call.provider) throw await denied(call, absent(call.accountId))
+    if (hasEnded(account)) throw await denied(call, unusable(account))
+    // Before its person is asked: they would say yes to what cannot be done.
+    if (provider?.kind !== 'api-key' && call.scopes?.some((scope) => !account.scopes.includes(scope))) {
+      const message = `${account.label} was not given all of ${call.scopes.join(', ')}.`
+      throw await denied(call, new LatchkeyError('insufficient_scope', message, { account: account.id }))
+    }
+  }
+
+  const judged = (call: Call): JudgedCall => {
+    const { owner, agent, accountId: account, held, provider, tool, args, run, chat, nth } = call
+    const facts = held && { provider, generation: account }
+    return { owner, agents: agents.chainOf(agent), account, facts, tool, args, run, chat, nth, host: hostOf(call) }
+  }
+
+  function abortWhere(matches: (call: Call) => boolean): StopReceipt['aborted'] {
+    const found = [...pending].filter(([{ call }]) => matches(call))
+    for (const [, { end }] of found) {
+      end.abort(new LatchkeyError('cancelled', 'You stopped this. It may have happened already.', { next: 'none' }))
+    }
+    return found.map(([{ call }]) => ({
+      agent: call.agent,
+      account: call.accountId,
+      tool: call.tool?.name ?? '',
+      effect: call.tool?.effect ?? 'write',
+    }))
+  }
+
+  /** Another process may have written the mark. Each person with calls under way is looked up once. */
+  async function look(): Promise<void> {
+    const owners = new Map(
+      [...pending.keys()].map(({ call: { owner } }) => [JSON.stringify([owner.tenant, owner.user]), owner]),
+    )
+    for (const owner of owners.values()) {
+      const { stopped } = await overseer.rules(owner)
+      abortWhere(
+        (call) =>
+          isOwn(call.owner, owner) &&
+          (stopped.everything !== undefined ||
+            Object.hasOwn(stopped.accounts, call.accountId) ||
+            agents.chainOf(call.agent).some((agent) => Object.hasOwn(stopped.agents, agent))),
+      )
+    }
+  }
+
+  function watch(): void {
+    if (looking || pending.size === 0) return
+    looking = setInterval(() => void look().catch(() => {}), LOOK)
+    looking.unref?.()
+  }
+
+  function unwatch(): void {
+    if (pending.size > 0) return
+    clearInterval(looking)
+    looking = undefined
+  }
+
+  const door: Door = {
     async authorize(call) {
-      const { owner, accountId } = call
-      const provider = providers.get(call.provider)
-      const denial = provider ? denialOf(provider, call) : unknown()
-      if (denial) throw await denied(call, denial)
-      const account = await custodian.find(owner, accountId)
-      if (!provider || account?.provider !== provider.id) throw await denied(call, absent(accountId))
-      const use = Object.freeze({ call, provider })
-      given.add(use)
+      await refuse(call)
+      const ruling = await overseer.judge(judged(call))
+      if (ruling.word === 'done') return { done: ruling.result }
+      if (ruling.word === 'asking') throw waiting(ruling.request)
+      if (ruling.word === 'denied') throw new NotAllowed({ ...forbidden(call), reason: ruling.reason })
+      if (ruling.word === 'never') throw new NotAllowed({ ...forbidden(call), because: ruling.because })
+      const end = new AbortController()
+      const use: Use = Object.freeze({ call, args: ruling.args, because: ruling.because, signal: end.signal })
+      pending.set(use, { ticket: ruling.ticket, opened: false, end })
+      watch()
       return use
     },
-    async open(use) {
-      if (!given.delete(use)) throw new LatchkeyError('misuse', 'A use needs a permission of its own.')
-      const { call, provider } = use
-      const { owner, accountId } = call
-      const { account, secret } = await custodian.ensureFresh(owner, accountId).catch(async (error) => {
+    async open(use, { forceRefresh } = {}) {
+      const state = pending.get(use)
+      if (!state) throw new LatchkeyError('misuse', 'A call needs a permission of its own.')
+      use.signal.throwIfAborted()
+      const { call } = use
+      const { owner, accountId, held } = call
+      const provider = providers.get(call.provider)
+      if (held) return held
+      const { account, secret } = await fresh().catch(async (error) => {
+        if (!state.opened) await door.end(use, 'unsent')
         const message = 'This account could not be read.'
         throw await denied(call, asLatchkeyError(error, 'server_error', message, { account: accountId }))
       })
-      // Written before the secret is returned: what cannot be recorded does not happen.
-      await audit.record(owner, { action: 'use', ...eventOf(call), outcome: 'allowed' })
+      state.opened = true
+      if (!provider) throw unknown()
       return identityOf(provider, account, secret)
+
+      async function fresh() {
+        if (!custodian) throw absent(accountId)
+        if (forceRefresh && (await custodian.recheck(owner, accountId))?.status !== 'connected') throw absent(accountId)
+        return custodian.ensureFresh(owner, accountId)
+      }
+    },
+    async end(use, ending) {
+      const state = pending.get(use)
+      if (!state) return
+      pending.delete(use)
+      unwatch()
+      const { owner } = use.call
+      if (ending === 'unsent') await overseer.unsent(owner, state.ticket)
+      else if (ending !== 'unknown') await overseer.done(owner, state.ticket, ending.result)
+    },
+    abort: (owner, target) =>
+      abortWhere(
+        (call) =>
+          isOwn(call.owner, owner) &&
+          ('everything' in target ||
+            ('account' in target
+              ? call.accountId === target.account
+              : agents.chainOf(call.agent).includes(target.agent))),
+      ),
+    close() {
+      clearInterval(looking)
+      looking = undefined
     },
   }
+  return door
 }
+
+/** Reasons that may be over: opening the account finds out. */
+const MAY_BE_BACK: readonly ConnectedAccount['reason'][] = ['issuer_changed', 'resource_changed', 'secret_unavailable']
+
+/** Whether only its person can make it usable again. */
+const hasEnded = ({ status, reason }: ConnectedAccount) =>
+  status === 'paused' || (status === 'needs-reconnect' && !MAY_BE_BACK.includes(reason))
+
+const waiting = ({ id, agent, provider, account, tool }: AgentRequest) =>
+  new ApprovalRequired({ request: id, agent, provider, accountId: account, toolName: tool.name })
+
+const forbidden = ({ provider, accountId: account, tool }: Call) => ({ provider, account, toolName: tool?.name })
+
+const isOwn = (one: Owner, other: Owner) => one.tenant === other.tenant && one.user === other.user

@@ -1,36 +1,53 @@
 import { type Identity, LatchkeyError } from '@latchkey/core'
-import type { Custodian } from '../vault/custodian.ts'
-import type { Call, Door } from './door.ts'
+import { NotAllowed } from './answers.ts'
+import type { Call, Door, Ending } from './door.ts'
 
-/** Accounts in the vault, for agents and their tools. */
-export interface AccountSource {
+/** A call that may be made now. */
+export interface OpenCall {
+  /** What the call is made with. */
+  readonly args: unknown
+  /** Aborted when its person stops it. */
+  readonly signal: AbortSignal
   /**
-   * A fresh secret for one call, or undefined if the agent may not use the account or its access has ended.
+   * A fresh secret, or undefined if access to the account has ended.
    *
    * @param options.forceRefresh true if the API refused the last token.
    */
-  open(call: Call, options?: { forceRefresh?: boolean | undefined }): Promise<Identity | undefined>
+  open(options?: { forceRefresh?: boolean | undefined }): Promise<Identity | undefined>
+  end(ending: Ending): Promise<void>
 }
 
-const PASSING = ['network', 'server_error', 'temporarily_unavailable', 'storage_unavailable']
-
-export function createSource(door: Door, custodian: Pick<Custodian, 'recheck'>): AccountSource {
-  /** Finds out whether an account still works. Returns false if it has ended. */
-  async function renewed({ owner, accountId }: Call): Promise<boolean> {
-    const after = await custodian.recheck(owner, accountId).catch(leftOut)
-    return after?.status === 'connected'
-  }
-
-  return {
-    async open(call, { forceRefresh } = {}) {
-      const use = await door.authorize(call).catch(leftOut)
-      if (!use || (forceRefresh && !(await renewed(call)))) return undefined
-      return door.open(use).catch(leftOut)
-    },
-  }
+/** Accounts, for agents and their tools. */
+export interface AccountSource {
+  /**
+   * Permission for one call, or what it answered if it was made already. Undefined if the app gives this agent no such
+   * account, or there is none.
+   *
+   * @throws NotAllowed, ApprovalRequired
+   */
+  authorize(call: Call): Promise<OpenCall | { done: unknown } | undefined>
 }
 
-/** A refusal leaves the account out. What another sign-in does not help, such as a provider that is away, is thrown. */
+const PASSING = ['network', 'server_error', 'temporarily_unavailable', 'storage_unavailable', 'cancelled']
+
+export const createSource = (door: Door): AccountSource => ({
+  async authorize(call) {
+    const use = await door.authorize(call).catch(leftOut)
+    if (!use || 'done' in use) return use
+    return {
+      args: use.args,
+      signal: use.signal,
+      open: (options) => door.open(use, options).catch(leftOut),
+      end: (ending) => door.end(use, ending),
+    }
+  },
+})
+
+/**
+ * A refusal leaves the account out. What another sign-in does not help is thrown: a person's no, or a provider that is
+ * away.
+ */
 function leftOut(error: unknown): undefined {
-  if (!(error instanceof LatchkeyError) || error.retryAfter !== undefined || PASSING.includes(error.code)) throw error
+  const isRefusal = error instanceof LatchkeyError && !(error instanceof NotAllowed)
+  if (!isRefusal || error.retryAfter !== undefined || PASSING.includes(error.code)) throw error
 }

@@ -138,7 +138,9 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     const { tenant, user } = owner
     const { id, provider } = account
     const rev = Math.max(previous + 1, Date.now())
-    const row = { tenant, user, provider, account: id, facts: JSON.stringify({ ...account, rev }) }
+    // An account that was connected just now has no generation. Revisions never come twice.
+    const facts = JSON.stringify({ ...account, generation: account.generation ?? rev, rev })
+    const row = { tenant, user, provider, account: id, facts }
     const isDue = secret.token?.refresh_token && account.status === 'connected' && secret.expiresAt !== undefined
     const dueAt = isDue ? Math.floor(Math.max(secret.expiresAt ?? 0, secret.wait?.until ?? 0)) : undefined
     return { ...row, ...(await seal(keys, row, JSON.stringify(secret))), rev, dueAt }

@@ -1,15 +1,43 @@
 import { createHash } from 'node:crypto'
-import { type AuditEntry, type AuditRow, GENESIS, type Owner, type VaultStore } from '../stores/store.ts'
+import type { Activity, Decision, Effect } from '@latchkey/core/agents'
+import {
+  type AuditEntry,
+  type AuditHash,
+  type AuditRow,
+  GENESIS,
+  type Owner,
+  type VaultStore,
+} from '../stores/store.ts'
 
 /** What happened to an account. Names and reasons only: there is no field that a secret could be put into. */
 export interface AuditEvent {
-  action: 'connect' | 'refresh' | 'use' | 'revoke' | 'deny' | 'tamper'
+  action:
+    | 'connect'
+    | 'refresh'
+    | 'use'
+    | 'revoke'
+    | 'deny'
+    | 'tamper'
+    /** Its person was asked, and answered. */
+    | 'ask'
+    | 'answer'
+    /** Its person changed a rule, stopped agents or accounts, and let them go on. */
+    | 'rule'
+    | 'stop'
+    | 'resume'
   provider?: string
   account?: string
   agent?: string
   tool?: string
   /** Host that the secret was handed out for. */
   host?: string
+  effect?: Effect
+  /** What the person's rules said. */
+  decision?: Decision
+  /** What said it: `preset:trusted`, `rule:` and its id, … */
+  rule?: string
+  /** Id of the request that its person answered. */
+  request?: string
   outcome: 'allowed' | 'denied' | 'failed'
   /** A code of ours: why it was denied or failed. */
   reason?: string
@@ -39,20 +67,61 @@ export interface Audit {
   record(owner: Owner, event: AuditEvent): Promise<void>
   /** What concerns one user, oldest first. */
   query(owner: Owner, options?: { after?: number; limit?: number }): Promise<AuditRecord[]>
+  /**
+   * What agents did with one user's accounts, and what the user said of it, newest first.
+   *
+   * @param page.before the `next` of the page before.
+   * @param page.limit at most 200. Default: 50.
+   */
+  activity(owner: Owner, page?: ActivityPage): Promise<{ uses: Activity[]; next?: number }>
   /** The whole log of a tenant as JSON lines. */
   exportLines(tenant: string): AsyncIterable<string>
   /** @param head a digest that was copied elsewhere, and has to be in the log still. */
   verify(tenant: string, options?: { head?: string }): Promise<AuditVerdict>
 }
 
-const FIELDS = ['action', 'provider', 'account', 'agent', 'tool', 'host', 'outcome', 'reason'] as const
+/** Which part of a user's activity. */
+export interface ActivityPage {
+  before?: number | undefined
+  limit?: number | undefined
+  /** Of one agent. */
+  agent?: string | undefined
+  /** Of one account. */
+  account?: string | undefined
+}
+
+/** Actions that a person looks for. Refreshes are the vault's own. */
+const SHOWN: readonly AuditEvent['action'][] = [
+  'use',
+  'deny',
+  'ask',
+  'answer',
+  'rule',
+  'stop',
+  'resume',
+  'connect',
+  'revoke',
+]
+const MAX_ACTIVITY = 200
+
+const FIELDS = [
+  ...(['action', 'provider', 'account', 'agent', 'tool', 'host'] as const),
+  ...(['effect', 'decision', 'rule', 'request', 'outcome', 'reason'] as const),
+]
 const MAX_FIELD = 200
 const PAGE = 1000
 
-const auditHash = (previous: string, { tenant, seq, at, user, event }: Omit<AuditRow, 'hash'>) =>
+/** Chains an entry to the one before. */
+export const auditHash: AuditHash = (previous, { tenant, seq, at, user, event }) =>
   createHash('sha256')
     .update(JSON.stringify([previous, tenant, seq, at, user, event]))
     .digest('hex')
+
+/** An event as it is stored. @param at milliseconds since the epoch */
+export function auditEntry(user: string, at: number, event: AuditEvent): AuditEntry {
+  const kept = FIELDS.map((name) => [name, event[name]?.slice(0, MAX_FIELD)])
+  return { at, user, event: JSON.stringify(Object.fromEntries(kept)) }
+}
 
 export function createAudit(store: VaultStore): Audit {
   interface Queue {
@@ -84,12 +153,24 @@ export function createAudit(store: VaultStore): Audit {
   }
 
   return {
-    record({ tenant, user }, event) {
-      const kept = FIELDS.map((name) => [name, event[name]?.slice(0, MAX_FIELD)])
-      return append(tenant, { at: Date.now(), user, event: JSON.stringify(Object.fromEntries(kept)) })
-    },
+    record: ({ tenant, user }, event) => append(tenant, auditEntry(user, Date.now(), event)),
     async query({ tenant, user }, { after, limit = 100 } = {}) {
       return (await store.readAudit(tenant, { user, after, limit: Math.min(limit, PAGE) })).map(toRecord)
+    },
+    async activity({ tenant, user }, { before = Number.MAX_SAFE_INTEGER, limit = 50, agent, account } = {}) {
+      const most = Math.min(limit, MAX_ACTIVITY)
+      const uses: Activity[] = []
+      for (let end = before; ; ) {
+        const rows = await store.readAudit(tenant, { user, before: end, limit: PAGE })
+        for (const { user: _, hash: __, ...entry } of rows.map(toRecord)) {
+          const isWanted = (agent ?? entry.agent) === entry.agent && (account ?? entry.account) === entry.account
+          if (!isWanted || !SHOWN.includes(entry.action)) continue
+          if (uses.length === most) return { uses, next: (uses.at(-1) as Activity).seq }
+          uses.push(entry)
+        }
+        if (rows.length < PAGE) return { uses }
+        end = rows.at(-1)?.seq ?? 0
+      }
     },
     async *exportLines(tenant) {
       for await (const row of pages(tenant)) yield `${JSON.stringify(toRecord(row))}\n`

@@ -7,7 +7,7 @@ import type { Upkeep } from './upkeep.ts'
 export interface Disconnector {
   /** Undefined if there is no such account. */
   disconnect(owner: Owner, id: string): Promise<DisconnectReceipt | undefined>
-  /** Ends every account of a user. Resolves to a receipt per account id. */
+  /** Ends every account of a user, and deletes their rules and documents. Resolves to a receipt per account id. */
   deleteUser(owner: Owner): Promise<Record<string, DisconnectReceipt>>
 }
 
@@ -52,13 +52,15 @@ export function createDisconnector(upkeep: Upkeep): Disconnector {
       // A list has a limit, so until one has nothing new.
       for (;;) {
         const found = (await vault.list(owner)).filter(({ id }) => !receipts[id])
-        if (found.length === 0) return receipts
+        if (found.length === 0) break
         const next = found.values()
         const worker = async () => {
           for (const { id } of next) receipts[id] = (await disconnect(upkeep, owner, id)) ?? { status: 'removed' }
         }
         await Promise.all(Array.from({ length: AT_ONCE }, worker))
       }
+      await vault.store.forgetPerson(owner)
+      return receipts
     },
   }
 }

@@ -1,7 +1,17 @@
 // `@latchkey/server/vault`: where the server keeps accounts, its keys, its audit log and its webhooks.
 
 export { memoryStore } from '../stores/memory.ts'
-export type { AccountRow, AuditEntry, AuditRow, FlowRow, Owner, VaultStore } from '../stores/store.ts'
+export type {
+  AccountRow,
+  AuditEntry,
+  AuditHash,
+  AuditRow,
+  DocumentRow,
+  FlowRow,
+  Owner,
+  PersonRows,
+  VaultStore,
+} from '../stores/store.ts'
 export type { AccountFacts } from './accounts.ts'
 export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
 export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './keys.ts'

@@ -231,3 +231,25 @@ describe('many accounts', () => {
     expect(most).toBeLessThanOrEqual(10)
   }, 60_000)
 })
+
+it('a deleted user leaves no rules and no documents, and others keep theirs', async () => {
+  const { custodian, add, store } = custody()
+  const bob = { ...ADA, user: 'bob' }
+  const paper = { kind: 'call', id: 'd1', sealed: new Uint8Array(1), kid: 'k', expiresAt: START + 1000 }
+  for (const owner of [ADA, bob]) {
+    await store.asPerson(owner, START, async (rows) => {
+      await rows.putRules('{}')
+      await rows.putDocument(paper)
+    })
+  }
+  await add(idOf('good'), START)
+  expect(Object.keys(await custodian.deleteUser(ADA))).toEqual([idOf('good')])
+  // Also without an account.
+  expect(await custodian.deleteUser({ ...ADA, user: 'nobody' })).toEqual({})
+  const left = (owner: Owner) =>
+    store.asPerson(owner, START, async (rows) => [rows.rules, (await rows.documents('call')).length])
+  expect([await left(ADA), await left(bob)]).toEqual([
+    [undefined, 0],
+    ['{}', 1],
+  ])
+})

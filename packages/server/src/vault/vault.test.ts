@@ -85,6 +85,8 @@ const token = (access_token: string, refresh_token?: string, expiresAt?: number)
   expiresAt,
 })
 
+const PAPER = { kind: 'call', id: 'd1', sealed: new Uint8Array(1), kid: 'k1', expiresAt: 9e15 }
+
 /** A server process, and its next answer. */
 async function process_(env: Record<string, string>) {
   const child = fork(path.join(import.meta.dirname, '../../fixtures/vault-process.ts'), {
@@ -385,16 +387,24 @@ describe('what an attacker finds', () => {
     await vault.save({ tenant: 'one', user: 'gone' }, ID, () => opened())
     await vault.remove({ tenant: 'one', user: 'gone' }, ID)
     await vault.putFlow({ ...ADA, session: 's' }, { state: 'x' } as never, 60_000)
+    await vault.store.asPerson({ tenant: 'one', user: 'ada' }, 0, (rows) => rows.putDocument(PAPER))
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     const count = async (table: string) => (await client.query(`SELECT * FROM ${table}`)).rows.length
-    const tables = ['accounts', 'removed', 'flows', 'audit', 'audit_heads'].map((name) => `latchkey_${name}`)
+    const names = ['accounts', 'removed', 'flows', 'audit', 'audit_heads', 'people', 'documents']
+    const tables = names.map((name) => `latchkey_${name}`)
     for (const table of tables) expect({ table, rows: await count(table) }).toEqual({ table, rows: 0 })
     await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
     expect((await client.query('SELECT tenant FROM latchkey_accounts')).rows).toEqual([{ tenant: 'two' }])
     expect((await client.query("DELETE FROM latchkey_accounts WHERE tenant = 'one'")).rowCount).toBe(0)
     await expect(
       client.query("INSERT INTO latchkey_audit_heads (tenant, seq, hash) VALUES ('one', 1, 'x')"),
+    ).rejects.toThrow(/row-level security/)
+    await client.query('ROLLBACK')
+    await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
+    for (const table of ['latchkey_people', 'latchkey_documents']) expect(await count(table)).toBe(0)
+    await expect(
+      client.query("INSERT INTO latchkey_people (tenant, user_id, now) VALUES ('one', 'eve', 1)"),
     ).rejects.toThrow(/row-level security/)
     await client.query('ROLLBACK')
     // Nothing is left of the tenant on the connection.
@@ -470,6 +480,12 @@ describe('what an attacker finds', () => {
     expect((await vault.open(ADA, ID))?.secret.fields?.key).toBe('CANARY_KEY')
     expect((await vault.remove(ADA, ID))?.account.id).toBe(ID)
     expect(await vault.audit.query(ADA)).toMatchObject([{ action: 'connect' }])
+    await store.asPerson(ADA, 0, async (rows) => {
+      await rows.putRules('{}')
+      await rows.putDocument(PAPER)
+      await rows.removeDocument(PAPER.kind, PAPER.id)
+    })
+    await store.forgetPerson(ADA)
     await vault.close()
     const client = new pg.Client({ connectionString: url.replace('app@', 'runner@') })
     await client.connect()

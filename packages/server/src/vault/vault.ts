@@ -38,6 +38,7 @@ export interface Vault extends AccountFacts {
 /** All of a vault, secrets too: for the code that connects, refreshes and revokes. */
 export interface VaultInside extends VaultAccounts, Flows {
   readonly store: VaultStore
+  readonly keys: KeyProvider
   readonly audit: Audit
   readonly leaseSeconds: number
   /** Aborted when the vault closes. */
@@ -93,7 +94,7 @@ export function createVault({
       await store.close()
     },
   }
-  const inside = { ...accounts, ...createFlows(store, keys), store, audit, leaseSeconds }
+  const inside = { ...accounts, ...createFlows(store, keys), store, keys, audit, leaseSeconds }
   insides.set(vault, { ...inside, closing: closing.signal, during })
   return vault
 }

@@ -1,0 +1,122 @@
+import type { PersonRules, RuleChange, StopReceipt, StopTarget } from '@latchkey/core/agents'
+import { isObject, type Rule } from '@latchkey/core/server'
+import type { AuditEvent } from '../vault/audit.ts'
+import { randomId } from './ledger.ts'
+import { annul, stateOf, withSeen } from './requests.ts'
+import { isLease, refuse, rulesOf, type StoredRequest, type Turn, withAgent, withRule } from './turn.ts'
+
+/** A member that a `never` has, which holds for every version. */
+const EVERY_VERSION = '*'
+
+/** Changes rules as their person says. @throws LatchkeyError `invalid_request` for what is no rule. */
+export async function change(turn: Turn, given: RuleChange): Promise<PersonRules> {
+  const { rules } = turn
+  const { agent } = given
+  const about: AuditEvent = { action: 'rule', agent, outcome: 'allowed' }
+  if ('end' in given) {
+    await turn.record({ ...about, rule: `end:${given.end}` })
+    return turn.write(withAgent(rules, agent, (old) => ({ rules: old.rules.filter(({ id }) => id !== given.end) })))
+  }
+  const { of } = given
+  if (!isObject(of)) throw refuse('A rule is about an account or a provider.')
+  if ('preset' in given) {
+    const { preset } = given
+    await turn.record({ ...about, ...of, rule: `preset:${preset}` })
+    return turn.write(
+      withAgent(rules, agent, ({ accounts, providers }) =>
+        'account' in of
+          ? { accounts: { ...accounts, [of.account]: preset } }
+          : { providers: { ...providers, [of.provider]: preset } },
+      ),
+    )
+  }
+  const { tool, decision, when } = given
+  const version = given.version ?? (await newestVersion(turn, agent, tool))
+  if (version === undefined && decision !== 'never') throw refuse('No version of this tool was seen yet.')
+  const subject = { tool, version: version ?? EVERY_VERSION }
+  const rule: Rule = { id: randomId(), of, subject, decision, ...(when && { when }) }
+  await turn.record({ ...about, ...of, tool, decision, rule: `rule:${rule.id}` })
+  const next = withAgent(rules, agent, (old) => ({ rules: withRule(old.rules, rule) }))
+  return turn.write(version === undefined ? next : withSeen(next, agent, tool, version))
+}
+
+/** The newest version of a tool that a person was asked about, or has seen. */
+async function newestVersion({ documents, rules }: Turn, agent: string, tool: string): Promise<string | undefined> {
+  const asked = (await documents.all('request')).filter(({ shown }) => shown.tool.name === tool)
+  const [newest] = asked.sort((a, b) => b.shown.createdAt - a.shown.createdAt)
+  const { seen = {} } = rulesOf(rules, agent)
+  return newest?.shown.tool.version ?? (Object.hasOwn(seen, tool) ? seen[tool]?.at(-1) : undefined)
+}
+
+/** Whether a stop is about a request. */
+function concerns(target: StopTarget, { agents, shown }: StoredRequest): boolean {
+  if ('agent' in target) return agents.includes(target.agent)
+  return 'account' in target ? target.account === shown.account : true
+}
+
+const eventOf = (target: StopTarget): Pick<AuditEvent, 'agent' | 'account' | 'rule'> =>
+  'everything' in target ? { rule: 'everything' } : target
+
+/** Stops an agent, an account or everything: requests are denied, approvals void, leases over. */
+export async function stop(turn: Turn, given: StopTarget): Promise<Omit<StopReceipt, 'aborted'>> {
+  const { now, documents, rules } = turn
+  const target = readTarget(given)
+  const receipt = { denied: 0, ended: 0 }
+  const over = new Set<string>()
+  for (const stored of await documents.all('request')) {
+    if (!concerns(target, stored)) continue
+    // A child's lease goes with its parent, and only the request knows both.
+    if (stored.rule !== undefined) over.add(stored.rule)
+    const state = stateOf(stored, now)
+    if (state === 'waiting') receipt.denied += 1
+    if (state !== 'waiting' && state !== 'approved') continue
+    await annul(turn, stored, 'stopped')
+  }
+  const isOver = (agent: string, rule: Rule) =>
+    isLease(rule) &&
+    (over.has(rule.id) ||
+      (('account' in target ? 'account' in rule.of && rule.of.account === target.account : true) &&
+        ('agent' in target ? agent === target.agent : true)))
+  let next = rules
+  for (const agent of Object.keys(rules.agents)) {
+    const old = rulesOf(rules, agent).rules
+    const left = old.filter((rule) => !isOver(agent, rule))
+    const isCounted = ({ until = now + 1 }: Rule) => until > now
+    receipt.ended += old.filter((rule) => isCounted(rule) && !left.includes(rule)).length
+    next = withAgent(next, agent, () => ({ rules: left }))
+  }
+  await turn.record({ action: 'stop', outcome: 'allowed', ...eventOf(target) })
+  // What cannot be read stands for a stop of everything, and is left as it is.
+  if (!turn.isUnreadable) await turn.write(withMark(next, target, now))
+  return receipt
+}
+
+/** Takes a stop mark away. What it ended stays so. */
+export async function resume(turn: Turn, given: StopTarget): Promise<PersonRules> {
+  const target = readTarget(given)
+  await turn.record({ action: 'resume', outcome: 'allowed', ...eventOf(target) })
+  return turn.write(withMark(turn.rules, target, undefined))
+}
+
+/** Of a target with more than one member, only one would be stopped. */
+function readTarget(target: StopTarget): StopTarget {
+  const [[what, which] = [], ...more] = Object.entries(target)
+  const isOne = what === 'everything' ? which === true : typeof which === 'string' && which !== ''
+  if (more.length > 0 || !isOne || !['agent', 'account', 'everything'].includes(what ?? '')) {
+    throw refuse('An agent, an account or everything is stopped.')
+  }
+  return target
+}
+
+function withMark(rules: PersonRules, target: StopTarget, at: number | undefined): PersonRules {
+  const { stopped } = rules
+  // JSON leaves out a member that is undefined: the mark is gone.
+  const marked = (marks: Readonly<Record<string, number>>, id: string) =>
+    Object.assign(Object.create(null), marks, { [id]: at }) as Record<string, number>
+  if ('agent' in target) return { ...rules, stopped: { ...stopped, agents: marked(stopped.agents, target.agent) } }
+  if ('account' in target) {
+    return { ...rules, stopped: { ...stopped, accounts: marked(stopped.accounts, target.account) } }
+  }
+  const { everything: _old, ...others } = stopped
+  return { ...rules, stopped: { ...others, ...(at !== undefined && { everything: at }) } }
+}

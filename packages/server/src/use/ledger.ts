@@ -1,0 +1,78 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Entry, Turn } from './turn.ts'
+
+const HOURS = 3_600_000
+
+/** Milliseconds that a call is remembered. */
+const KEPT = 24 * HOURS
+/** Bytes of a result that are kept, as JSON. */
+const MAX_RESULT = 64 * 1024
+
+/** 128 bits that nobody can guess. */
+export const randomId = () => randomBytes(16).toString('base64url')
+
+/** What tells one call of a run from another, beside its arguments. */
+interface Told {
+  agents: readonly string[]
+  account: string
+  tool?: { name: string; version: string }
+  run: string
+  nth?: number
+}
+
+/** The key of a call. Calls of equal keys are one call. */
+export function keyOf({ agents, account, tool, run, nth = 1 }: Told, digest: string): string {
+  const parts = [run, tool?.name ?? null, tool?.version ?? null, digest, nth, account, agents]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+/** Writes a call down as begun, under one key or two. Returns its ticket. */
+export async function begin(
+  { documents, now }: Turn,
+  [asked, sent]: readonly [string, string?],
+  again: boolean,
+): Promise<string> {
+  const ticket = randomId()
+  const entry: Entry = { state: 'begun', ticket, ...(again && { again }) }
+  await documents.write('call', asked, { ...entry, ...(sent && { twin: sent }) }, now + KEPT)
+  if (sent) await documents.write('call', sent, { ...entry, twin: asked }, now + KEPT)
+  return `${asked}.${ticket}`
+}
+
+/** The entries of the try that a ticket names, while it is under way. */
+async function underWay({ documents }: Turn, given: string) {
+  const [first = '', ticket] = given.split('.')
+  const found: { id: string; entry: Entry; expiresAt: number }[] = []
+  for (let id: string | undefined = first; id && found.length < 2; id = found.at(-1)?.entry.twin) {
+    const opened = await documents.read('call', id)
+    if (opened?.content.state !== 'begun' || opened.content.ticket !== ticket) break
+    found.push({ id, entry: opened.content, expiresAt: opened.expiresAt })
+  }
+  return found
+}
+
+/** Writes down that a call has ended. A call that is not under way is left as it is. */
+export async function finish(turn: Turn, ticket: string, result: unknown): Promise<void> {
+  const kept = small(result)
+  for (const { id, expiresAt } of await underWay(turn, ticket)) {
+    const end = Math.max(expiresAt, turn.now + KEPT)
+    await turn.documents.write('call', id, { state: 'done', ...(kept !== undefined && { result: kept }) }, end)
+  }
+}
+
+/** Forgets a try that was not sent. */
+export async function forget(turn: Turn, ticket: string): Promise<void> {
+  for (const { id, entry } of await underWay(turn, ticket)) {
+    if (!entry.again) await turn.documents.remove('call', id)
+  }
+}
+
+/** A result as JSON keeps it; undefined if it is too large, or no JSON. */
+function small(result: unknown): unknown {
+  try {
+    const text = JSON.stringify(result)
+    return text !== undefined && Buffer.byteLength(text) <= MAX_RESULT ? result : undefined
+  } catch {
+    return undefined
+  }
+}

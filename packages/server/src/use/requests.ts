@@ -1,0 +1,245 @@
+import { LatchkeyError } from '@latchkey/core'
+import type { AgentRequest, Answer, Lease } from '@latchkey/core/agents'
+import { isObject, parseObject, type Rule, type Verdict } from '@latchkey/core/server'
+import type { AccountRow } from '../stores/store.ts'
+import { canonicalJson } from '../vault/tenant-digest.ts'
+import { randomId } from './ledger.ts'
+import {
+  type HeldFacts,
+  heldRow,
+  type Question,
+  refuse,
+  rulesOf,
+  type StoredRequest,
+  type Turn,
+  verdictOf,
+  withAgent,
+  withRule,
+  wordOf,
+} from './turn.ts'
+
+const MINUTES = 60_000
+const HOURS = 60 * MINUTES
+/** Milliseconds that a request waits, and as long again its answer is remembered. */
+const WAITS = 24 * HOURS
+/** Milliseconds that a yes holds. */
+const HOLDS = 10 * MINUTES
+/** Milliseconds ahead of now that a lease may end. */
+const LONGEST_LEASE = 24 * HOURS
+/** Requests of a person that are kept. A store has room for twice as many. */
+const MOST = 500
+const MAX_REASON = 500
+
+/** Another one after a reconnect, and of another person. */
+export function generationOf({ facts }: AccountRow): string {
+  const { generation, connectedAt, issuer, subject } = parseObject(facts) ?? {}
+  return JSON.stringify([generation ?? null, connectedAt, issuer, subject ?? null])
+}
+
+const isOver = ({ shown }: StoredRequest, now: number) => shown.state === 'waiting' && now >= shown.expiresAt
+
+/** A request as its person sees it now. */
+export const shownAt = (stored: StoredRequest, now: number): AgentRequest =>
+  isOver(stored, now) ? { ...stored.shown, state: 'denied' } : stored.shown
+
+/** What a request is worth to its call now. */
+export function stateOf(stored: StoredRequest, now: number): 'waiting' | 'denied' | 'approved' | 'over' | 'void' {
+  const { shown, answeredAt = 0, used } = stored
+  if (isOver(stored, now)) return 'over'
+  if (shown.state !== 'approved') return shown.state
+  return used || now >= answeredAt + HOLDS ? 'void' : 'approved'
+}
+
+/** A call that is asked about. */
+export interface Asked extends Question {
+  tool?: AgentRequest['tool']
+  /** Key in the ledger. */
+  id: string
+  row: AccountRow
+  facts?: HeldFacts | undefined
+  verdict: Verdict
+  mayHaveHappened: boolean
+}
+
+const UNDECLARED: AgentRequest['tool'] = { name: '', title: 'Unknown tool', effect: 'write', version: '' }
+
+/** Writes a new request down. */
+export async function ask(turn: Turn, asked: Asked): Promise<AgentRequest> {
+  const { documents, now } = turn
+  if ((await documents.count('request')) >= MOST) await makeRoom(turn)
+  const { id: call, row, facts, verdict, agents, tool = UNDECLARED, args, chat, mayHaveHappened } = asked
+  const { name, title, effect, version, edit } = tool
+  const shown: AgentRequest = {
+    id: randomId(),
+    agent: agents[0],
+    account: row.account,
+    provider: row.provider,
+    tool: { name, title, effect, version, ...(edit && { edit }) },
+    args,
+    createdAt: now,
+    expiresAt: now + WAITS,
+    state: 'waiting',
+    because: verdict.because,
+    leases: leasesFor(turn, asked),
+    ...(mayHaveHappened && { mayHaveHappened }),
+  }
+  const about = { ...(facts && { facts }), ...(chat !== undefined && { chat }) }
+  await write(turn, { shown, agents, generation: generationOf(row), call, ...about })
+  await turn.record({ ...eventOf(shown), action: 'ask', outcome: 'denied', decision: 'ask', rule: wordOf(verdict) })
+  return shown
+}
+
+const eventOf = ({ id, agent, account, provider, tool }: AgentRequest) => ({
+  ...{ request: id, agent, account, provider, tool: tool.name, effect: tool.effect },
+})
+
+/** Takes a yes back that was not used, or a request that waits. */
+export const annul = (turn: Turn, stored: StoredRequest, reason: string): Promise<void> =>
+  write(turn, { ...stored, shown: { ...stored.shown, state: 'denied' }, said: reason, reason })
+
+/** Writes a request over what is stored of it. */
+export const write = ({ documents }: Turn, stored: StoredRequest): Promise<void> =>
+  documents.write('request', stored.shown.id, stored, stored.shown.createdAt + 2 * WAITS)
+
+/** Forgets requests that are of no use any more. @throws LatchkeyError if all of them wait. */
+async function makeRoom({ documents, now }: Turn): Promise<void> {
+  const all = await documents.all('request')
+  const useless = all.filter((stored) => !['waiting', 'approved'].includes(stateOf(stored, now)))
+  for (const { shown } of useless) await documents.remove('request', shown.id)
+  if (useless.length > 0) return
+  const message = 'Too many calls wait for this person. Answer some of them first.'
+  throw new LatchkeyError('temporarily_unavailable', message, { next: 'wait' })
+}
+
+const leaseRule = (id: string, row: { account: string }, tool: { name: string; version: string }): Rule => ({
+  ...{ id, of: { account: row.account }, subject: { tool: tool.name, version: tool.version }, decision: 'allow' },
+})
+
+/** Leases that would let the same call through: none against a parent's rule, or a rule that is more specific. */
+function leasesFor(turn: Turn, { row, tool, ...question }: Asked): AgentRequest['leases'] {
+  if (!tool || question.verdict.decision === 'allow') return ['once']
+  const [agent] = question.agents
+  const letsThrough = (limits: Partial<Rule>) => {
+    const rule = { ...leaseRule('new', row, tool), ...limits }
+    const rules = withAgent(turn.rules, agent, (old) => ({ rules: withRule(old.rules, rule) }))
+    return verdictOf({ rules, now: turn.now }, row, { ...question, tool }).decision === 'allow'
+  }
+  return [
+    'once',
+    ...(question.chat !== undefined && letsThrough({ chat: question.chat }) ? (['chat'] as const) : []),
+    ...(letsThrough({ until: turn.now + HOURS }) ? (['hour'] as const) : []),
+    ...(letsThrough({}) ? (['always'] as const) : []),
+  ]
+}
+
+/** Which of the offered leases this is. @throws LatchkeyError `invalid_request` for one that is not offered. */
+function leaseWord(lease: unknown, offered: AgentRequest['leases'], now: number): 'once' | 'chat' | 'hour' | 'always' {
+  const until = isObject(lease) ? lease.until : undefined
+  const isTimely = typeof until === 'number' && until > now && until <= now + LONGEST_LEASE
+  const word = isTimely ? 'hour' : offered.find((one) => one === lease && one !== 'hour')
+  if (word === undefined || !offered.includes(word)) throw refuse('This answer cannot be kept for that long.')
+  return word
+}
+
+/** The arguments with those that the person changed; undefined if that changes nothing. */
+function edited({ args, tool }: AgentRequest, changed: unknown): Record<string, unknown> | undefined {
+  if (changed === undefined) return undefined
+  if (!isObject(changed) || !isObject(args) || Object.keys(changed).some((name) => !tool.edit?.includes(name))) {
+    throw refuse('These arguments cannot be changed.')
+  }
+  const all = canonicalJson({ ...args, ...changed })
+  return all === undefined || all === canonicalJson(args) ? undefined : parseObject(all)
+}
+
+/** Words of a person as one line of text. */
+const lineOf = (text: string) =>
+  text
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .slice(0, MAX_REASON)
+    .toWellFormed()
+    .trim()
+
+/** An answer that may have come from anywhere, with what it says: two with the same words are the same answer. */
+function readAnswer({ answer, lease = 'once', args, reason }: Answer) {
+  const isAnswer = (answer === 'yes' || answer === 'no') && ['string', 'undefined'].includes(typeof reason)
+  if (!isAnswer) throw refuse('An answer is yes or no.')
+  // Every click has an end of its own.
+  const kind = isObject(lease) ? 'hour' : lease
+  const said = answer === 'no' ? answer : JSON.stringify([answer, kind, canonicalJson(args) ?? null])
+  return { answer, lease, args, said, ...(reason && { reason: lineOf(reason) }) }
+}
+
+/** Why a yes is of no use now, by the rules for what would be done. */
+async function checkYes(turn: Turn, stored: StoredRequest, args: unknown): Promise<void> {
+  const { shown, agents, generation, facts, chat } = stored
+  const row = facts ? heldRow(turn.owner, shown.account, facts) : await turn.account(shown.account)
+  if (!row || generationOf(row) !== generation) {
+    throw refuse('The account was connected again since. If the call is still wanted, it is asked again.')
+  }
+  const tool = shown.tool.name === UNDECLARED.name ? undefined : shown.tool
+  const question = { agents, args, ...(tool && { tool }), ...(chat !== undefined && { chat }) }
+  if (verdictOf(turn, row, question).decision === 'never') throw refuse('Your rules forbid this. Change them first.')
+}
+
+/** Takes a person's answer to a request of theirs. @throws LatchkeyError `invalid_request` if it cannot be given now. */
+export async function answer(turn: Turn, stored: StoredRequest, given: Answer): Promise<StoredRequest> {
+  const { now, rules } = turn
+  const { shown } = stored
+  const { said, reason, ...read } = readAnswer(given)
+  if (rules.stopped.everything !== undefined) throw refuse('Everything is stopped. Start it again first.')
+  if (shown.state !== 'waiting') {
+    if (said === stored.said) return stored
+    throw refuse('This was answered already.')
+  }
+  if (isOver(stored, now))
+    throw refuse('This was not answered in time. If the call is still wanted, it is asked again.')
+  const about = { answeredAt: now, said }
+  const next: StoredRequest =
+    read.answer === 'no'
+      ? { ...stored, ...about, shown: { ...shown, state: 'denied' }, ...(reason && { reason }) }
+      : { ...(await approved(turn, stored, read)), ...about }
+  await write(turn, next)
+  const outcome = read.answer === 'no' ? 'denied' : 'allowed'
+  const rule = next.rule === undefined ? undefined : `rule:${next.rule}`
+  await turn.record({ ...eventOf(shown), action: 'answer', outcome, ...(rule && { rule }) })
+  return next
+}
+
+/** A request with a yes, whose lease is written. */
+async function approved(turn: Turn, stored: StoredRequest, { lease, args }: { lease: Lease; args?: unknown }) {
+  const { shown, chat } = stored
+  const changed = edited(shown, args)
+  const word = leaseWord(lease, shown.leases, turn.now)
+  if (changed && word !== 'once') throw refuse('A changed call is allowed once.')
+  await checkYes(turn, stored, changed ?? shown.args)
+  const rule = word === 'once' ? undefined : { ...leaseRule(randomId(), shown, shown.tool), ...limitsOf(lease, chat) }
+  await learn(turn, stored, rule)
+  return {
+    ...stored,
+    shown: { ...shown, state: 'approved' as const },
+    ...(changed && { edited: changed }),
+    ...(rule && { rule: rule.id }),
+  }
+}
+
+function limitsOf(lease: Lease, chat: string | undefined): Pick<Rule, 'chat' | 'until'> {
+  if (typeof lease === 'object') return { until: lease.until }
+  return lease === 'chat' && chat !== undefined ? { chat } : {}
+}
+
+/** Writes what a yes teaches: its lease, and that the person has seen this version of the tool. */
+async function learn(turn: Turn, { shown, agents }: StoredRequest, rule: Rule | undefined): Promise<void> {
+  const { name, version } = shown.tool
+  let { rules } = turn
+  if (rule) rules = withAgent(rules, agents[0], (old) => ({ rules: withRule(old.rules, rule) }))
+  if (name !== UNDECLARED.name) for (const agent of agents) rules = withSeen(rules, agent, name, version)
+  if (rules !== turn.rules) await turn.write(rules)
+}
+
+/** The rules, with a version seen. */
+export function withSeen(rules: Turn['rules'], agent: string, tool: string, version: string): Turn['rules'] {
+  const { seen = {} } = rulesOf(rules, agent)
+  const versions = (Object.hasOwn(seen, tool) && seen[tool]) || []
+  if (versions.includes(version)) return rules
+  return withAgent(rules, agent, () => ({ seen: { ...seen, [tool]: [...versions, version] } }))
+}
