@@ -8,10 +8,13 @@ export const createListRepos = (baseUrl?: string) =>
   tool({
     description: 'Lists your repositories on GitHub.',
     inputSchema: z.object({}),
-    execute: withAccount({ provider: github({ baseUrl }), toolName: 'list_repos' }, async (_input: object, account) => {
-      const response = await account.fetch('/user/repos')
-      return z.array(z.object({ full_name: z.string() })).parse(await response.json())
-    }),
+    execute: withAccount(
+      { provider: github({ baseUrl }), toolName: 'list_repos', effect: 'read' },
+      async (_input: object, account) => {
+        const response = await account.fetch('/user/repos')
+        return z.array(z.object({ full_name: z.string() })).parse(await response.json())
+      },
+    ),
   })
 
 /** The person that the agent acts for in this request. */

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { ConnectedAccount } from '@latchkey/core'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createContext, createListRepos } from '../examples/agent-context.ts'
+import { createAgentsBroker, reply, tools } from '../examples/agents.ts'
 import { runCode } from '../examples/code-mode.ts'
 import { config, serversOf } from '../examples/mcp-servers.ts'
 import { createServer } from '../examples/mount.ts'
@@ -150,7 +151,7 @@ it('example: a run whose accounts are in the vault', async () => {
     const request = new Request('https://app.example/run', { method: 'POST', body })
     try {
       return await run(request, broker, async (rest) => {
-        const asked = AgentContext.current().getToken('github')
+        const asked = AgentContext.current().getToken('github', { effect: 'read' })
         return [
           rest,
           await asked.then(
@@ -176,4 +177,67 @@ it('example: code that a model wrote, and its missing account', async () => {
     status: 'paused',
     requests: [{ type: 'authorization_required', provider: 'github' }],
   })
+})
+
+it('example: agents and tools that are declared, and a write that its person is asked about', async () => {
+  const issues: unknown[] = []
+  vi.stubGlobal('fetch', async (address: string, init?: RequestInit) => {
+    if (init?.method !== 'POST') return Response.json([{ full_name: 'ada/engine' }])
+    issues.push([address, JSON.parse(String(init.body))])
+    return Response.json({ html_url: `https://github.com/ada/engine/issues/${issues.length}` })
+  })
+  const broker = createAgentsBroker(async () => 'ada')
+  const call = async (route: string, body?: object) => {
+    const headers = { origin: 'https://app.example', 'content-type': 'application/json', 'latchkey-request': '1' }
+    const sent = body && { method: 'POST', body: JSON.stringify(body) }
+    return (await broker(new Request(`https://app.example/api/latchkey/${route}`, { headers, ...sent }))).json()
+  }
+  const accountId = `github.${'a'.repeat(22)}`
+  const chat = <Answer>(message: string, act: () => Promise<Answer>) => {
+    const identities = [{ provider: 'github', accessToken: 'CANARY_AT', scopes: ['repo'], accountId }]
+    const body = JSON.stringify({ text: 'hello', identities })
+    const request = new Request('https://app.example/chat', { method: 'POST', body })
+    return reply(request, broker, { message, chat: 'chat' }, act)
+  }
+  const options = { toolCallId: '1', messages: [], context: {} }
+  const issue = { repo: 'ada/engine', title: 'A gear is stuck', body: 'The third one.' }
+  const openIssue = (message: string) => chat(message, async () => tools.open_issue.execute?.(issue, options))
+  try {
+    expect(await call('agents')).toMatchObject({
+      agents: [
+        { id: 'assistant', tools: [{ name: 'github/list_repos' }, { name: 'github/open_issue', effect: 'write' }] },
+        { id: 'reporter', parent: 'assistant' },
+      ],
+    })
+    expect(await chat('m1', async () => tools.list_repos.execute?.({}, options))).toEqual([{ full_name: 'ada/engine' }])
+
+    const asked = await openIssue('m1')
+    expect(asked).toMatchObject({ type: 'approval_required', agent: 'assistant', toolName: 'github/open_issue' })
+    const { requests } = await call('requests')
+    const [{ id }] = requests
+    expect(requests).toMatchObject([{ args: issue, leases: ['once', 'chat', 'hour', 'always'] }])
+    expect(asked).toMatchObject({ request: id })
+    expect(issues).toEqual([])
+
+    expect(await call(`requests/${id}`, { answer: 'yes' })).toMatchObject({ request: { state: 'approved' } })
+    const opened = { html_url: 'https://github.com/ada/engine/issues/1' }
+    expect(await openIssue('m1')).toEqual(opened)
+    // The answer is made again, and the issue is not opened twice. For another message its person is asked again.
+    expect(await openIssue('m1')).toEqual(opened)
+    expect(await openIssue('m2')).toMatchObject({ type: 'approval_required' })
+    const { repo, ...sent } = issue
+    expect(issues).toEqual([[`https://api.github.com/repos/${repo}/issues`, sent]])
+    const { uses } = await call('activity')
+    expect(uses.map(({ action, tool }: { action: string; tool: string }) => [action, tool])).toEqual([
+      ['ask', 'github/open_issue'],
+      ['use', 'github/open_issue'],
+      ['answer', 'github/open_issue'],
+      ['ask', 'github/open_issue'],
+      ['use', 'github/list_repos'],
+    ])
+    expect(JSON.stringify(uses)).not.toContain('CANARY')
+  } finally {
+    broker.close()
+    vi.unstubAllGlobals()
+  }
 })

@@ -11,7 +11,7 @@ it('the entries export these names', async () => {
   }
   expect(names).toMatchInlineSnapshot(`
     {
-      ".": "AgentContext AgentToken AuthorizationRequired GuardError ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress providersFromEnv requireIdentity secretsOf withAccount withIdentities",
+      ".": "AgentContext AgentToken ApprovalRequired AuthorizationRequired GuardError NotAllowed ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress providersFromEnv requireIdentity secretsOf withAccount withIdentities",
       "./code-mode": "createCodeMode",
       "./mcp": "AuthenticatedMcpClient McpCommand createMcpProxy mcpForVault resolveMcpServers",
       "./postgres": "migratePostgres postgresStore",

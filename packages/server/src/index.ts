@@ -16,13 +16,15 @@ export {
   type AgentContextOptions,
   AgentToken,
   AuthorizationRequired,
+  type AuthorizedCall,
+  type CallRequest,
   type ContextAccount,
   getIdentity,
   type OAuthToken,
-  type OpenRequest,
   type RequireOptions,
+  type RunAccounts,
   requireIdentity,
-  type VaultAccounts,
+  type TokenRequest,
 } from './agent/context.ts'
 export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
 export {
@@ -45,4 +47,8 @@ export {
 } from './outbound/guarded-fetch.ts'
 export { isPublicAddress } from './outbound/public-address.ts'
 export { createRedactor, type Redactor, secretsOf } from './outbound/redact/redactor.ts'
-export type { AccountUse, AgentPolicy } from './use/door.ts'
+export type { AgentPolicy } from './use/agents.ts'
+export { ApprovalRequired, NotAllowed } from './use/answers.ts'
+export type { AccountUse, Ending } from './use/door.ts'
+export type { OpenCall } from './use/source.ts'
+export type { AccountTool, JudgedTool } from './use/tools.ts'

@@ -1,4 +1,5 @@
 // Security cases E, 79-93: Agent use of tokens. A release waits for 79-83.
+
 import dns from 'node:dns'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
@@ -7,6 +8,7 @@ import * as providers from '@latchkey/core/providers'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { everythingAllowed } from '../../fixtures/run-accounts.ts'
 import { AgentContext, type AllowRule, AuthorizationRequired, createAccountFetch, type UseEntry } from '../index.ts'
 
 const CANARY = 'CANARY_AT_egress'
@@ -363,14 +365,11 @@ describe('what a caller sees', () => {
     const hub = await listen((_, response) => response.writeHead(401).end())
     const provider = github({ baseUrl: hub.url })
     const asked: unknown[] = []
-    const vault = {
-      references: new Map([['github', 'github.1']]),
-      async open(id: string, accountId: string, request: object) {
-        asked.push([id, accountId, request])
-        return { provider: id, accessToken: `${CANARY}_${asked.length}`, accountId }
-      },
-    }
-    const ours = AgentContext.fromIdentities([], { userId: 'ada', vault })
+    const accounts = everythingAllowed(new Map([['github', 'github.1']]), async (id, accountId, request) => {
+      asked.push([id, accountId, request])
+      return { provider: id, accessToken: `${CANARY}_${asked.length}`, accountId }
+    })
+    const ours = AgentContext.fromIdentities([], { userId: 'ada', accounts })
     const accountFetch = createAccountFetch({ rules: [{ provider }], context: ours })
     const error = await accountFetch(`${provider.apiBaseUrl}/user`).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(AuthorizationRequired)

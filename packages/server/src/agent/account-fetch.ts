@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { isFor, limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
+import { effectOfMethod, judgedTool } from '../use/tools.ts'
 import {
   type AgentContext,
   type AgentToken,
   AuthorizationRequired,
-  type OpenRequest,
-  type RequireOptions,
+  type AuthorizedCall,
+  type TokenRequest,
 } from './context.ts'
 
 /** One use of an account, or an attempt, for an audit log. It contains no secret and no query string. */
@@ -66,7 +68,50 @@ const TIMEOUT = 30_000
  * @throws AuthorizationRequired if the account is missing or its token is refused.
  */
 export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
-  const { context, toolName, onUse, fetch } = options
+  const { context, toolName = 'fetch' } = options
+  return accountFetch(options, async ({ provider, scopes, method, url, init }) => {
+    const tool = judgedTool({
+      provider,
+      // A method is a tool: what was said of one is not said of another.
+      toolName: `${toolName}.${method}`,
+      title: `Call ${provider.name}`,
+      effect: effectOfMethod(method),
+      scopes,
+    })
+    const { body, type, shown } = await readBody(init.body)
+    const args = { method, path: url.pathname + url.search, ...(shown !== undefined && { body: shown }) }
+    const headers = new Headers(init.headers)
+    if (type && !headers.has('content-type')) headers.set('content-type', type)
+    return {
+      call: await context.authorize(provider.id, { scopes, toolName, tool, args }),
+      init: { ...init, headers, body },
+      ends: true,
+    }
+  })
+}
+
+/** One request, as it is judged. */
+interface AskedRequest {
+  provider: Provider
+  scopes: readonly string[] | undefined
+  method: string
+  url: URL
+  init: AccountFetchInit
+}
+
+/** Permission for a request. `ends`: the call ends with this request. */
+interface Permission {
+  call: AuthorizedCall
+  init: AccountFetchInit
+  ends?: boolean
+}
+
+/** {@link createAccountFetch} with the permission that `permit` gets for each request. */
+export function accountFetch(
+  options: AccountFetchOptions,
+  permit: (request: AskedRequest) => Promise<Permission>,
+): AccountFetch {
+  const { context, toolName, onUse } = options
   const judge = allowRules(options.rules)
 
   return async (address, init = {}) => {
@@ -79,25 +124,82 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
     }
     const { url, rule } = verdict
     const { provider, scopes } = rule
-    let accountId: string | undefined
-    const answer = await sendRenewing(
-      (forceRefresh) => openToken(context, provider, { scopes, toolName, forceRefresh }, record),
-      async (token) => {
-        accountId = token.accountId
-        const secret = secretOf(provider, token.toIdentity())
-        // A key that lacks a field counts as missing.
-        if (!secret) throw new AuthorizationRequired({ provider: provider.id })
-        const ask = limited({ fetch, limit: TIMEOUT })
-        const send = (to: string | URL, sent?: RequestInit) => ask(String(to), sent)
-        const response = await sendAs(secret, { ...init, url, method, fetch: send }, AGENT_POLICY)
-        record({ action: 'used', provider: provider.id, accountId, status: response.status })
-        return response
-      },
-    )
-    if (answer) return answer
-    record({ action: 'missing', provider: provider.id })
-    throw new AuthorizationRequired({ provider: provider.id, scopes, accountId, toolName })
+    const permission = await recorded(record, provider.id, () => permit({ provider, scopes, method, url, init }))
+    const { call, ends } = permission
+    if (call.done) return answered(call.done.result)
+    const request = { ...permission.init, url, method }
+    try {
+      const answer = await send(options, { provider, scopes, call, request, record })
+      if (ends) await call.end(method === 'GET' || method === 'HEAD' ? {} : { result: await kept(answer) })
+      return answer
+    } catch (error) {
+      // A refused token did nothing. Anything else may have happened.
+      if (ends) await call.end(error instanceof AuthorizationRequired ? 'unsent' : 'unknown')
+      throw error
+    }
   }
+}
+
+/** What one request is sent with. */
+interface Sending {
+  provider: Provider
+  scopes: readonly string[] | undefined
+  call: AuthorizedCall
+  request: AccountFetchInit & { url: URL; method: string }
+  record: RecordUse
+}
+
+async function send(
+  { toolName, fetch }: AccountFetchOptions,
+  { provider, scopes, call, request, record }: Sending,
+): Promise<Response> {
+  const signals = [request.signal, call.signal].filter((one) => one !== undefined && one !== null)
+  const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
+  let accountId: string | undefined
+  const answer = await sendRenewing(
+    (forceRefresh) => openToken(call, provider, { scopes, toolName, forceRefresh }, record),
+    async (token) => {
+      accountId = token.accountId
+      const secret = secretOf(provider, token.toIdentity())
+      // A key that lacks a field counts as missing.
+      if (!secret) throw new AuthorizationRequired({ provider: provider.id })
+      const ask = limited({ fetch, limit: TIMEOUT })
+      const sendTo = (to: string | URL, sent?: RequestInit) => ask(String(to), sent)
+      const response = await sendAs(secret, { ...request, signal, fetch: sendTo }, AGENT_POLICY)
+      record({ action: 'used', provider: provider.id, accountId, status: response.status })
+      return response
+    },
+  )
+  if (answer) return answer
+  record({ action: 'missing', provider: provider.id })
+  throw new AuthorizationRequired({ provider: provider.id, scopes, accountId, toolName })
+}
+
+/** A body that its person can be shown, and that can be compared. What is not text is told by its digest. */
+async function readBody(body: RequestInit['body']): Promise<{ body?: BodyInit; type?: string; shown?: string }> {
+  if (body === undefined || body === null) return {}
+  if (typeof body === 'string') return { body, shown: body }
+  const read = new Response(body)
+  const bytes = await read.bytes()
+  const type = read.headers.get('content-type') ?? undefined
+  const shown = `SHA-256 ${createHash('sha256').update(bytes).digest('base64url')}`
+  return { body: bytes, shown, ...(type && { type }) }
+}
+
+/** An answer as the ledger keeps it. */
+const kept = async (answer: Response) => ({
+  status: answer.status,
+  type: answer.headers.get('content-type'),
+  body: await answer.clone().text(),
+})
+
+/** What the same request answered before, in this turn of its person. */
+function answered(result: unknown): Response {
+  const { status = 200, type, body = '' } = (result ?? {}) as { status?: number; type?: string | null; body?: string }
+  return new Response(status === 204 || status === 304 ? null : body, {
+    status,
+    headers: type ? { 'content-type': type } : {},
+  })
 }
 
 export type RecordUse = (entry: Omit<UseEntry, 'at' | 'userId'>) => void
@@ -108,30 +210,32 @@ export const recorderOf =
   (entry) =>
     onUse?.({ at: Date.now(), userId, ...common, ...entry })
 
-/**
- * The token of an account. A missing account is recorded, and so is one of a provider that has moved: a page that was
- * open meanwhile still sends it. @throws AuthorizationRequired
- */
-export async function openToken(
-  context: AgentContext,
-  provider: Provider | string,
-  request: RequireOptions & OpenRequest,
-  record: RecordUse,
-): Promise<AgentToken> {
-  const id = typeof provider === 'string' ? provider : provider.id
+/** Records an account that is missing. */
+export async function recorded<T>(record: RecordUse, provider: string, act: () => Promise<T>): Promise<T> {
   try {
-    const token = await context.getToken(id, request)
-    if (typeof provider === 'string' || !token.resource || isFor(provider, token.resource)) return token
-    throw new AuthorizationRequired({
-      provider: id,
-      accountId: token.accountId,
-      scopes: request.scopes,
-      toolName: request.toolName,
-    })
+    return await act()
   } catch (error) {
-    if (error instanceof AuthorizationRequired) record({ action: 'missing', provider: id })
+    if (error instanceof AuthorizationRequired) record({ action: 'missing', provider })
     throw error
   }
+}
+
+/**
+ * The token of a call. A missing account is recorded, and so is one of a provider that has moved: a page that was open
+ * meanwhile still sends it. @throws AuthorizationRequired
+ */
+export const openToken = (
+  call: AuthorizedCall,
+  provider: Provider | string,
+  { scopes, toolName, forceRefresh }: TokenRequest,
+  record: RecordUse,
+): Promise<AgentToken> => {
+  const id = typeof provider === 'string' ? provider : provider.id
+  return recorded(record, id, async () => {
+    const token = await call.token({ forceRefresh })
+    if (typeof provider === 'string' || !token.resource || isFor(provider, token.resource)) return token
+    throw new AuthorizationRequired({ provider: id, accountId: token.accountId, scopes, toolName })
+  })
 }
 
 /** A URL for the log, without its query, which may contain private data. */

@@ -8,11 +8,11 @@ import { convertToModelMessages, generateText, isStepCount, streamText, tool, to
 import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { everythingAllowed } from '../../fixtures/run-accounts.ts'
 import {
   AgentContext,
   AuthorizationRequired,
   getIdentity,
-  type OpenRequest,
   requireIdentity,
   type ToolAccount,
   type UseEntry,
@@ -81,19 +81,17 @@ describe('AgentContext', () => {
 
   it('opens an account in a vault when it is used, refreshed each time', async () => {
     const opened: unknown[] = []
-    const vault = {
-      references: new Map([
-        ['github', 'github.ada'],
-        ['gmail', 'gmail.ada'],
-      ]),
-      async open(provider: string, accountId: string, { toolName }: OpenRequest) {
-        opened.push([provider, accountId, toolName])
-        return provider === 'github' ? { ...of('ada'), accessToken: `CANARY_AT_${opened.length}` } : undefined
-      },
-    }
+    const references = new Map([
+      ['github', 'github.ada'],
+      ['gmail', 'gmail.ada'],
+    ])
+    const accounts = everythingAllowed(references, async (provider, accountId, { toolName }) => {
+      opened.push([provider, accountId, toolName])
+      return provider === 'github' ? { ...of('ada'), accessToken: `CANARY_AT_${opened.length}` } : undefined
+    })
     const ctx = AgentContext.fromIdentities([{ provider: 'kaggle', accessToken: 'KGAT_CANARY' }], {
       userId: 'ada',
-      vault,
+      accounts,
     })
     expect(ctx.accounts.map(({ provider, accountId }) => [provider, accountId])).toEqual([
       ['kaggle', undefined],
@@ -123,14 +121,17 @@ describe('AgentContext', () => {
   })
 
   it("case 87: a hundred interleaved requests never see each other's accounts", async () => {
-    const tool = withAccount({ provider: 'github' }, async (steps: number, account) => {
-      const seen = new Set<string>()
-      for (let step = 0; step < steps; step++) {
-        await (step % 2 ? turn() : Promise.resolve())
-        seen.add(await account.getToken()).add(AgentContext.current().userId)
-      }
-      return [...seen].map((one) => one.replace('CANARY_AT_', ''))
-    })
+    const tool = withAccount(
+      { provider: 'github', toolName: 'tool', effect: 'read' },
+      async (steps: number, account) => {
+        const seen = new Set<string>()
+        for (let step = 0; step < steps; step++) {
+          await (step % 2 ? turn() : Promise.resolve())
+          seen.add(await account.getToken()).add(AgentContext.current().userId)
+        }
+        return [...seen].map((one) => one.replace('CANARY_AT_', ''))
+      },
+    )
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, index) => {
         const user = index % 2 ? 'ada' : 'bob'
@@ -176,7 +177,7 @@ describe('a tool of the AI SDK', () => {
   const seen: string[] = []
   const who = tool({
     inputSchema: z.object({}),
-    execute: withAccount({ provider: 'github' }, async (_input: object, account) => {
+    execute: withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, async (_input: object, account) => {
       await turn()
       seen.push(await account.getToken())
       return { accountId: account.accountId }
@@ -214,17 +215,20 @@ describe('a tool of the AI SDK', () => {
   })
 
   it('has it too as an async generator that is read outside', async () => {
-    const progress = withAccount({ provider: 'github' }, async function* (_input: object, account: ToolAccount) {
-      for (let step = 0; step < 3; step++) {
-        await turn()
-        yield {
-          step,
-          whose: (await account.getToken()).slice(-3),
-          context: AgentContext.current().userId,
-          leak: [await account.getToken()],
+    const progress = withAccount(
+      { provider: 'github', toolName: 'tool', effect: 'read' },
+      async function* (_input: object, account: ToolAccount) {
+        for (let step = 0; step < 3; step++) {
+          await turn()
+          yield {
+            step,
+            whose: (await account.getToken()).slice(-3),
+            context: AgentContext.current().userId,
+            leak: [await account.getToken()],
+          }
         }
-      }
-    })
+      },
+    )
     const source = AgentContext.fromIdentities([of('ada')], { userId: 'ada' }).run(() => progress({}, {}))
     const values: unknown[] = []
     await withIdentities([of('bob')], async () => {
@@ -245,7 +249,7 @@ describe('a tool of the AI SDK', () => {
         inputSchema: z.object({}),
         contextSchema: z.custom<{ getToken(): Promise<string> }>(),
         execute: withAccount(
-          { provider: 'github', onUse: (entry) => log.push(entry) },
+          { provider: 'github', onUse: (entry) => log.push(entry), toolName: 'tool', effect: 'read' },
           async (_input: object, account) => {
             // A careless tool, which returns and logs everything.
             const token = await account.getToken()
@@ -255,11 +259,14 @@ describe('a tool of the AI SDK', () => {
       }),
       fails: tool({
         inputSchema: z.object({}),
-        execute: withAccount({ provider: 'github' }, async (_input: object, account): Promise<string> => {
-          throw Object.assign(new Error(`GET https://x.test/?t=${await account.getToken()}`), {
-            token: await account.getToken(),
-          })
-        }),
+        execute: withAccount(
+          { provider: 'github', toolName: 'tool', effect: 'read' },
+          async (_input: object, account): Promise<string> => {
+            throw Object.assign(new Error(`GET https://x.test/?t=${await account.getToken()}`), {
+              token: await account.getToken(),
+            })
+          },
+        ),
       }),
     }
     let step = 0
@@ -324,7 +331,13 @@ describe('withAccount', () => {
   it('throws a request for a missing account or scope that runtimes can pass on', async () => {
     const log: UseEntry[] = []
     const run = withAccount(
-      { provider: github(), scopes: ['repo'], toolName: 'list_repos', onUse: (entry) => log.push(entry) },
+      {
+        provider: github(),
+        scopes: ['repo'],
+        toolName: 'list_repos',
+        onUse: (entry) => log.push(entry),
+        effect: 'read',
+      },
       async () => 'done',
     )
     for (const identities of [[], [{ ...of('ada'), scopes: ['gist'] }]]) {
@@ -350,7 +363,7 @@ describe('withAccount', () => {
 
   it("works as a tool of an MCP server, which is called with arguments and the SDK's extra object", async () => {
     const callback = withAccount(
-      { provider: 'github' },
+      { provider: 'github', toolName: 'tool', effect: 'read' },
       async ({ owner }: { owner: string }, account, extra: { requestId: number }) => ({
         content: [
           { type: 'text', text: `${extra.requestId}: ${owner} as ${account.accountId}, ${await account.getToken()}` },
@@ -367,15 +380,20 @@ describe('withAccount', () => {
       sent.push([String(url), new Headers(init?.headers).get('authorization')])
       return Response.json({ ok: true })
     }
-    const run = withAccount({ provider: github(), fetch }, async (url: string, account) => {
-      const response = await account.fetch(url, { method: 'POST' })
-      return response.json()
-    })
+    const run = withAccount(
+      { provider: github(), fetch, toolName: 'tool', effect: 'read' },
+      async (url: string, account) => {
+        const response = await account.fetch(url, { method: 'POST' })
+        return response.json()
+      },
+    )
     const call = (url: string) => withIdentities([of('ada')], () => run(url, {}))
     expect(await call('/user/repos')).toEqual({ ok: true })
     await expect(call('https://evil.test/')).rejects.toMatchObject({ code: 'access_denied' })
     expect(sent).toEqual([['https://api.github.com/user/repos', 'Bearer CANARY_AT_ada']])
-    const byId = withAccount({ provider: 'github' }, (_input: object, account) => account.fetch('/user'))
+    const byId = withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, (_input: object, account) =>
+      account.fetch('/user'),
+    )
     await expect(withIdentities([of('ada')], () => byId({}, {}))).rejects.toMatchObject({ code: 'misuse' })
   })
 })

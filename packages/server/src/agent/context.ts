@@ -1,5 +1,9 @@
 import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import type { Effect } from '@latchkey/core/agents'
 import { isObject } from '@latchkey/core/server'
+import type { Ending } from '../use/door.ts'
+import type { OpenCall } from '../use/source.ts'
+import { type JudgedTool, judgedTool } from '../use/tools.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
@@ -10,20 +14,46 @@ export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 
   scopes?: readonly string[]
 }
 
-/** Accounts that stay in a vault, and are opened when a tool uses one. */
-export interface VaultAccounts {
-  /** Account ids by provider, as the page chose them. */
-  references: ReadonlyMap<string, string>
-  /** Undefined if this agent may not use the account, or its access has ended. */
-  open(provider: string, accountId: string, request: OpenRequest): Promise<Identity | undefined>
+/** What a call of a tool needs. */
+export interface CallRequest extends RequireOptions {
+  /** Absent: the tool is not declared, so its person is asked. A function is called only where there are rules to ask. */
+  tool?: JudgedTool | (() => Promise<JudgedTool | undefined>) | undefined
+  /** As the tool gets them. */
+  args?: unknown
 }
 
-/** What an account is opened for. */
-export interface OpenRequest {
-  /** The tool that uses it, for the audit log. */
-  toolName?: string | undefined
-  /** True to get a new token because the provider refused the last one. */
-  forceRefresh?: boolean | undefined
+/** The broker's door, for one run of an agent. */
+export interface RunAccounts {
+  /** Account ids by provider, of accounts that stay in a vault, as the page chose them. */
+  references: ReadonlyMap<string, string>
+  /**
+   * Permission for one call. Undefined if this agent may not be given the account, or its access has ended.
+   *
+   * @param held the account as the page sent it. Absent: the vault has it.
+   */
+  authorize(
+    account: { provider: string; accountId: string; held?: Identity },
+    call: CallRequest & { tool: JudgedTool | undefined; nth: number },
+  ): Promise<OpenCall | { done: unknown } | undefined>
+}
+
+/** Permission for one call of a tool, with the account that it is for. */
+export interface AuthorizedCall {
+  /** What it answered, if it was made already in this turn of its person. Then it must not be made again. */
+  readonly done?: { result: unknown }
+  /** What it is made with: what its person changed is changed. */
+  readonly args: unknown
+  /** Aborted when its person stops it. */
+  readonly signal?: AbortSignal
+  /**
+   * A fresh token, until the call ends.
+   *
+   * @param options.forceRefresh true if the provider refused the last one.
+   * @throws AuthorizationRequired if there is none, or it lacks the scopes.
+   */
+  token(options?: { forceRefresh?: boolean | undefined }): Promise<AgentToken>
+  /** Ends it. What a write answered is remembered, so that it is not made twice. */
+  end(ending: Ending): Promise<void>
 }
 
 /** A secret for a header. No provider's token is near this long, and servers refuse headers of about this size. */
@@ -81,9 +111,21 @@ export class AgentToken {
 /** What a call needs from an account. */
 export interface RequireOptions {
   /** Required scopes. Checked only if the identity lists its scopes. */
-  scopes?: readonly string[]
+  scopes?: readonly string[] | undefined
   /** The tool that needs the account, shown to the person. */
-  toolName?: string
+  toolName?: string | undefined
+}
+
+/** What {@link AgentContext.getToken} takes. */
+export interface TokenRequest extends RequireOptions {
+  /**
+   * The strongest thing that is done with the token.
+   *
+   * @default unknown, so the person is asked first
+   */
+  effect?: Effect
+  /** True to get a new token because the provider refused the last one. */
+  forceRefresh?: boolean | undefined
 }
 
 /** Whether an identity has these scopes. One that does not list its scopes may have any. */
@@ -161,27 +203,37 @@ export const openedIn = (context: AgentContext): Identity[] => [...(opened.get(c
  */
 export class AgentContext<Provider extends string = string> {
   readonly userId: string
-  /** The tokens that this context holds, by provider id. An account in a vault is not among them. */
+  /**
+   * The tokens that this context holds, by provider id. Empty in a run of a broker, whose person says for each call whether it
+   * may be made: there a token is opened by {@link AgentContext.authorize}.
+   */
   readonly oauthTokens: Readonly<Record<Provider, AgentToken>>
-  /** The held tokens, as identities. */
+  /** All tokens that came with the request. */
+  readonly #held = new Map<string, AgentToken>()
+  /** The tokens of `oauthTokens`, as identities. */
   readonly #identities: readonly Identity[]
-  readonly #vault: VaultAccounts | undefined
+  readonly #accounts: RunAccounts | undefined
+  /** Numbers of equal calls that were made, by their JSON. */
+  readonly #made = new Map<string, Set<number>>()
 
   /**
-   * @param vault the accounts of this person that stay in a vault.
+   * @param accounts the broker's door. Without it, as in code of the app that no broker runs, nobody's rules are asked.
    * @throws TypeError if a token is not safe in a header.
    */
-  constructor({ userId, oauthTokens }: AgentContextOptions<Provider>, vault?: VaultAccounts) {
+  constructor({ userId, oauthTokens }: AgentContextOptions<Provider>, accounts?: RunAccounts) {
     this.userId = userId
-    this.#vault = vault
+    this.#accounts = accounts
     const tokens: Record<string, AgentToken> = Object.create(null)
     for (const [provider, token] of Object.entries<OAuthToken>(oauthTokens)) {
-      tokens[provider] = new AgentToken(provider, token)
+      const held = new AgentToken(provider, token)
+      this.#held.set(provider, held)
+      if (!accounts) tokens[provider] = held
     }
     this.oauthTokens = Object.freeze(tokens)
     this.#identities = Object.freeze(Object.values(tokens).map((token) => token.toIdentity()))
     contexts.set(this.#identities, this as unknown as AgentContext)
-    opened.set(this, new Map(this.#identities.map((identity) => [identity.accessToken, identity])))
+    const received = [...this.#held.values()].map((token) => token.toIdentity())
+    opened.set(this, new Map(received.map((identity) => [identity.accessToken, identity])))
   }
 
   /**
@@ -191,10 +243,10 @@ export class AgentContext<Provider extends string = string> {
    */
   static fromIdentities(
     identities: readonly Identity[] = currentIdentities(),
-    { userId = '', vault }: { userId?: string; vault?: VaultAccounts } = {},
+    { userId = '', accounts }: { userId?: string; accounts?: RunAccounts } = {},
   ): AgentContext {
     const tokens = identities.filter(isSafe).map((identity) => [identity.provider, oauthTokenOf(identity)])
-    return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) }, vault)
+    return new AgentContext({ userId, oauthTokens: Object.fromEntries(tokens) }, accounts)
   }
 
   /** The context that this code runs in; outside of one, a context of the request's identities. */
@@ -208,8 +260,9 @@ export class AgentContext<Provider extends string = string> {
 
   /** The accounts of this context, without secrets. */
   get accounts(): readonly ContextAccount[] {
-    const kept = [...(this.#vault?.references ?? [])].map(([provider, accountId]) => ({ provider, accountId }))
-    return [...this.#identities.map(({ provider, accountId, scopes }) => ({ provider, accountId, scopes })), ...kept]
+    const kept = [...(this.#accounts?.references ?? [])].map(([provider, accountId]) => ({ provider, accountId }))
+    const held = [...this.#held.values()].map((token) => token.toIdentity())
+    return [...held.map(({ provider, accountId, scopes }) => ({ provider, accountId, scopes })), ...kept]
   }
 
   /** Runs `fn` in this context, with all that it awaits or starts. Code of a stream that is read later is not. */
@@ -226,24 +279,89 @@ export class AgentContext<Provider extends string = string> {
   }
 
   /**
-   * The token of one provider. An account in a vault is opened now: its token is refreshed if needed.
+   * Permission for one call of a tool with the account of one provider, by the rules of the person.
    *
-   * @throws AuthorizationRequired if there is none, or it lacks the scopes.
+   * @throws AuthorizationRequired if there is no account, or it lacks the scopes.
+   * @throws ApprovalRequired if the person is asked first; NotAllowed if they do not allow it.
    */
-  async getToken(provider: string, request: RequireOptions & OpenRequest = {}): Promise<AgentToken> {
-    const { scopes, toolName } = request
-    const token = await this.#find(provider, request)
-    if (token && hasScopes(token.toIdentity(), scopes)) return token
-    const accountId = this.accounts.find((account) => account.provider === provider)?.accountId
-    throw new AuthorizationRequired({ provider, scopes, accountId, toolName })
+  async authorize(provider: string, call: CallRequest = {}): Promise<AuthorizedCall> {
+    const { scopes, toolName } = call
+    const reference = this.#accounts?.references.get(provider)
+    const held = this.#held.get(provider)
+    const accountId = reference ?? held?.accountId
+    const missing = () => new AuthorizationRequired({ provider, scopes, accountId, toolName })
+    if (reference === undefined && (!held || !hasScopes(held.toIdentity(), scopes))) throw missing()
+    const accept = (token: AgentToken | undefined) => {
+      if (token && hasScopes(token.toIdentity(), scopes)) return token
+      throw missing()
+    }
+    if (!this.#accounts) {
+      return {
+        args: call.args,
+        token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : held),
+        end: async () => {},
+      }
+    }
+    const account = {
+      provider,
+      accountId: accountId ?? provider,
+      ...(reference === undefined && { held: held?.toIdentity() }),
+    }
+    const tool = typeof call.tool === 'function' ? await call.tool() : call.tool
+    const opened = await this.#numbered([provider, tool?.name, call.args], (nth) =>
+      this.#accounts?.authorize(account, { ...call, tool, nth }),
+    )
+    if (!opened) throw missing()
+    const none = { token: () => Promise.reject(missing()), end: async () => {} }
+    if ('done' in opened) return { done: { result: opened.done }, args: call.args, ...none }
+    return {
+      args: opened.args,
+      signal: opened.signal,
+      token: async (options = {}) => {
+        if (reference === undefined && options.forceRefresh) throw missing()
+        return accept(this.#keep(provider, await opened.open(options)))
+      },
+      end: opened.end,
+    }
   }
 
-  async #find(provider: string, request: OpenRequest): Promise<AgentToken | undefined> {
-    const reference = this.#vault?.references.get(provider)
-    if (reference === undefined) return request.forceRefresh ? undefined : this.oauthTokens[provider as Provider]
-    const identity = await this.#vault?.open(provider, reference, request)
-    if (identity) opened.get(this)?.set(identity.accessToken, identity)
-    return identity && new AgentToken(provider, oauthTokenOf(identity))
+  /**
+   * The token of one provider, for code that calls the API itself. An account in a vault is opened now: its token is
+   * refreshed if needed. A tool does better with `withAccount`, whose person sees what is done and changes it.
+   *
+   * @throws AuthorizationRequired if there is none, or it lacks the scopes.
+   * @throws ApprovalRequired if the person is asked first; NotAllowed if they do not allow it.
+   */
+  async getToken(provider: string, { effect, forceRefresh, ...request }: TokenRequest = {}): Promise<AgentToken> {
+    const { toolName = 'token', scopes } = request
+    const tool = effect && judgedTool({ provider, toolName, effect, scopes })
+    const call = await this.authorize(provider, { ...request, tool })
+    const token = await call.token({ forceRefresh })
+    // What is done with it is not seen here.
+    await call.end({})
+    return token
+  }
+
+  /** Numbers calls that are made. One that is not made gives its number back. */
+  async #numbered<T>(call: unknown, act: (nth: number) => Promise<T> | undefined): Promise<T | undefined> {
+    const key = JSON.stringify(call)
+    const taken = this.#made.get(key) ?? new Set()
+    this.#made.set(key, taken)
+    let nth = 1
+    while (taken.has(nth)) nth += 1
+    taken.add(nth)
+    try {
+      return await act(nth)
+    } catch (error) {
+      taken.delete(nth)
+      throw error
+    }
+  }
+
+  #keep(provider: string, identity: Identity | undefined): AgentToken | undefined {
+    if (!identity) return undefined
+    opened.get(this)?.set(identity.accessToken, identity)
+    return new AgentToken(provider, oauthTokenOf(identity))
   }
 
   /** The person and the accounts, without secrets. */
@@ -265,14 +383,14 @@ export function getIdentity(provider: string): Identity | undefined {
 /**
  * The identity at one provider, for a tool that requires it.
  *
- * @throws AuthorizationRequired if there is none, or it lacks the scopes; LatchkeyError `misuse` if the account is in a vault,
- *   which only {@link AgentContext.getToken} and `withAccount` can open.
+ * @throws AuthorizationRequired if there is none, or it lacks the scopes; LatchkeyError `misuse` in a run of a broker, whose accounts only
+ *   {@link AgentContext.getToken} and `withAccount` can open.
  */
 export function requireIdentity(provider: string, { scopes, toolName }: RequireOptions = {}): Identity {
   const identity = getIdentity(provider)
   if (identity && hasScopes(identity, scopes)) return identity
   if (!identity && AgentContext.current().accounts.some((account) => account.provider === provider)) {
-    const message = `This account is in the vault: use withAccount, or AgentContext.current().getToken('${provider}').`
+    const message = `The person says for each call whether it may be made: use withAccount, or AgentContext.current().getToken('${provider}').`
     throw new LatchkeyError('misuse', message, { provider })
   }
   throw new AuthorizationRequired({ provider, scopes, toolName })

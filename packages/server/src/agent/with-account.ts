@@ -1,18 +1,14 @@
-import { LatchkeyError, type Provider } from '@latchkey/core'
+import { LatchkeyError } from '@latchkey/core'
 import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../outbound/redact/redactor.ts'
-import { type AccountFetchInit, createAccountFetch, type OnUse, openToken, recorderOf } from './account-fetch.ts'
+import { ApprovalRequired } from '../use/answers.ts'
+import { type AccountTool, judgedTool } from '../use/tools.ts'
+import { type AccountFetchInit, accountFetch, type OnUse, openToken, recorded, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
 import { AgentContext, AuthorizationRequired, isRequest, openedIn, withoutRequest } from './context.ts'
 
-/** Options of {@link withAccount}. */
-export interface WithAccountOptions {
-  /** The provider, or its id. {@link ToolAccount.fetch} needs the provider itself. */
-  provider: Provider | string
-  /** Scopes that the tool needs. */
-  scopes?: readonly string[]
-  /** Shown to the person when the account is missing. */
-  toolName?: string
+/** Options of {@link withAccount}: the tool, and how it is run. {@link ToolAccount.fetch} needs the provider itself. */
+export interface WithAccountOptions extends AccountTool {
   /**
    * Calls that {@link ToolAccount.fetch} may make.
    *
@@ -34,6 +30,8 @@ export interface ToolAccount {
   readonly provider: string
   readonly accountId: string | undefined
   readonly scopes: readonly string[]
+  /** Aborted when its person stops the call. {@link ToolAccount.fetch} ends by itself. */
+  readonly signal: AbortSignal | undefined
   /** The token, for this call only. */
   getToken(): Promise<string>
   /** Calls the provider's API as this person: a path below `apiBaseUrl`, or a full URL of the API. */
@@ -45,14 +43,16 @@ export interface ToolAccount {
  * called as `execute(input, options)`. The token is redacted from what the tool returns or throws.
  *
  * ```ts
- * execute: withAccount({ provider: github(), scopes: ['repo'] }, async (_input, account) => {
+ * execute: withAccount({ provider: github(), toolName: 'list_repositories', effect: 'read' }, async (_input, account) => {
  *   const response = await account.fetch('/user/repos')
  *   return await response.json()
  * })
  * ```
  *
- * The returned function rejects with {@link AuthorizationRequired} if the account is missing or lacks a scope. The error's
- * JSON is a `ConnectRequest`.
+ * What it does is judged by the rules of the person, before anything is opened. The returned function rejects with
+ * {@link AuthorizationRequired} if the account is missing or lacks a scope, with `ApprovalRequired` if the person is asked
+ * first, and with `NotAllowed` if they do not allow it. The JSON of the first two is what a page shows a card for. A write
+ * that was made already in this turn of the person is not made again: it answers what it answered.
  */
 export function withAccount<Input, Options, Output>(
   options: WithAccountOptions,
@@ -66,29 +66,42 @@ export function withAccount<Input, Options>(
   options: WithAccountOptions,
   fn: (input: Input, account: ToolAccount, options: Options) => unknown,
 ): (input: Input, options: Options) => unknown {
+  const { allow = ALL_CALLS, scopes, toolName, onUse } = options
+  const provider = typeof options.provider === 'string' ? undefined : options.provider
+  const id = provider ? provider.id : String(options.provider)
+  const tool = judgedTool(options)
+
   /** Gets the account for one call of the tool, and what redacts the account's secrets from the result. */
-  async function open(callOptions: Options) {
+  async function open(input: Input, callOptions: Options) {
     const context = AgentContext.current()
-    const { allow = ALL_CALLS, scopes, toolName, onUse } = options
-    const provider = typeof options.provider === 'string' ? undefined : options.provider
-    const id = provider ? provider.id : String(options.provider)
     const record = recorderOf(context, onUse, { toolName, provider: id })
-    const token = await openToken(context, options.provider, options, record).catch((error) => {
-      const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
-      if (!(error instanceof AuthorizationRequired) || typeof toolCallId !== 'string') throw error
-      throw new AuthorizationRequired({ ...error.request, toolCallId })
-    })
-    record({ action: 'used', accountId: token.accountId })
-    const accountFetch = provider && createAccountFetch({ ...options, context, rules: [{ provider, allow, scopes }] })
+    const { call, token } = await recorded(record, id, () =>
+      context.authorize(id, { scopes, toolName, tool, args: input }),
+    )
+      .then(async (call) => ({
+        call,
+        token: call.done ? undefined : await openToken(call, options.provider, options, record),
+      }))
+      .catch((error) => {
+        throw ofToolCall(error, callOptions)
+      })
+    if (token) record({ action: 'used', accountId: token.accountId })
+    let isSent = false
+    const fetchAs =
+      provider &&
+      accountFetch({ ...options, context, rules: [{ provider, allow, scopes }] }, async ({ init }) => ({ call, init }))
     const account: ToolAccount = {
       provider: id,
-      accountId: token.accountId,
-      scopes: token.scopes,
+      accountId: token?.accountId,
+      scopes: token?.scopes ?? [],
+      signal: call.signal,
       async getToken() {
-        return (await context.getToken(id, options)).access_token
+        isSent = true
+        return (await call.token()).access_token
       },
       async fetch(path, init) {
-        if (accountFetch) return accountFetch(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
+        isSent = true
+        if (fetchAs) return fetchAs(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
         const message = 'account.fetch needs the provider itself: withAccount({ provider: github() }).'
         throw new LatchkeyError('misuse', message)
       },
@@ -99,25 +112,53 @@ export function withAccount<Input, Options>(
       const known = openedIn(context).map((one) => (one.provider === id ? one : { ...one, fields: {} }))
       return createRedactor(secretsOf(known, provider && [provider])).later(withoutRequest(value))
     }
-    return { account, clean }
+    /** A refused token did nothing, nor did a tool that never asked for it. Anything else may have happened. */
+    const failed = async (error: unknown): Promise<unknown> => {
+      await call.end(!isSent || error instanceof AuthorizationRequired ? 'unsent' : 'unknown')
+      return clean(error)
+    }
+    return { call, account, clean, failed, input: call.args as Input }
   }
 
-  async function* generate(input: Input, callOptions: Options) {
-    const { account, clean } = await open(callOptions)
+  async function* generate(given: Input, callOptions: Options) {
+    const { call, account, clean, failed, input } = await open(given, callOptions)
+    if (call.done) {
+      yield call.done.result
+      return
+    }
     try {
-      for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) yield await clean(value)
+      let last: unknown
+      for await (const value of fn(input, account, callOptions) as AsyncIterable<unknown>) {
+        last = await clean(value)
+        yield last
+      }
+      await call.end({ result: last })
     } catch (error) {
-      throw await clean(error)
+      throw await failed(error)
+    } finally {
+      // Its reader may stop early.
+      await call.end('unknown')
     }
   }
   const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
   if (isGenerator) return (input, callOptions) => bindIdentities(generate(input, callOptions))
-  return async (input, callOptions) => {
-    const { account, clean } = await open(callOptions)
+  return async (given, callOptions) => {
+    const { call, account, clean, failed, input } = await open(given, callOptions)
+    if (call.done) return call.done.result
     try {
-      return await clean(await fn(input, account, callOptions))
+      const result = await clean(await fn(input, account, callOptions))
+      await call.end({ result })
+      return result
     } catch (error) {
-      throw await clean(error)
+      throw await failed(error)
     }
   }
+}
+
+/** What a tool asks of its person, with the call that it belongs to. */
+function ofToolCall(error: unknown, callOptions: unknown): unknown {
+  const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
+  if (typeof toolCallId !== 'string') return error
+  if (error instanceof AuthorizationRequired) return new AuthorizationRequired({ ...error.request, toolCallId })
+  return error instanceof ApprovalRequired ? error.of(toolCallId) : error
 }

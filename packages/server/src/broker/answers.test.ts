@@ -98,7 +98,7 @@ function open(way: (typeof WAYS)[number], { provider: further, metadata, callbac
     try {
       if (way !== 'vault') return { token: await client.getToken('acme') }
       const { context } = await broker.agentContext('ada', reference, { agent: 'a' })
-      return { token: (await context.getToken('acme')).access_token }
+      return { token: (await context.getToken('acme', { effect: 'read' })).access_token }
     } catch (error) {
       // A tool asks its page in words of its own to connect an account again.
       if (error instanceof AuthorizationRequired) return { told: { code: 'invalid_token', next: 'reconnect' } }

@@ -2,6 +2,7 @@ import { type ErrorCode, LatchkeyError } from '@latchkey/core'
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { ApprovalRequired } from '../use/answers.ts'
 import type { Env } from './request.ts'
 
 /** What each error of a provider is to the browser; anything else is a 400. */
@@ -15,6 +16,10 @@ const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 export function refusal(status: ContentfulStatusCode, error: ErrorCode, message: string, headers?: HeadersInit) {
   return new HTTPException(status, { res: Response.json({ error, message }, { status, headers }) })
 }
+
+/** A call of a page waits for the yes of its person, who finds it among their requests. */
+export const needsApproval = ({ message, notice: { request } }: ApprovalRequired) =>
+  new HTTPException(403, { res: Response.json({ error: 'access_denied', message, request }, { status: 403 }) })
 
 export const badRequest = (message: string) => refusal(400, 'invalid_request', message)
 

@@ -1,17 +1,24 @@
+import { randomBytes } from 'node:crypto'
 import { type DisconnectReceipt, LatchkeyError } from '@latchkey/core'
 import { Hono } from 'hono'
-import { AgentContext, type VaultAccounts } from '../agent/context.ts'
+import { AgentContext, type RunAccounts } from '../agent/context.ts'
 import { takeAccounts } from '../agent/wire.ts'
+import { memoryStore } from '../stores/memory.ts'
+import { readAgents } from '../use/agents.ts'
 import { type AccountUse, createDoor } from '../use/door.ts'
+import { createOverseer } from '../use/overseer.ts'
 import { createSource } from '../use/source.ts'
+import { createAudit } from '../vault/audit.ts'
 import { createCustodian } from '../vault/custodian.ts'
-import type { Vault } from '../vault/vault.ts'
+import { localKeys } from '../vault/keys.ts'
+import { insideOf, type Vault } from '../vault/vault.ts'
 import { createAnswerOf, noRoute } from './answers.ts'
 import { readObject } from './body.ts'
 import { answerHeaders, createGuard } from './guard.ts'
 import { type BrokerOptions, createSetup } from './options.ts'
 import type { Env, VaultOwner } from './request.ts'
 import { mediateRoutes } from './routes/mediate.ts'
+import { personRoutes } from './routes/person.ts'
 import { proxyRoutes } from './routes/proxy.ts'
 import { publicRoutes } from './routes/public.ts'
 import { vaultRoutes } from './routes/vault.ts'
@@ -78,6 +85,12 @@ const ROUND = 30_000
  * - `POST /accounts` takes an API key, once; `POST /accounts/{id}` makes sure that an account can still be used, or with
  *   `{ paused }` stops its use or ends that.
  *
+ * What the person sees and says of agents, with and without a vault:
+ *
+ * - `GET /agents`, `GET /rules`, `GET /requests`, `GET /requests/{id}` and `GET /activity` show it;
+ * - `POST /rules` changes a rule, `POST /requests/{id}` answers a request, `POST /stop` and `POST /resume` stop agents or
+ *   accounts and let them go on.
+ *
  * A POST needs JSON, the `latchkey-request` header, an `Origin` out of `allowedOrigins` and a session. Secrets come in
  * by `/token`, `/revoke` and `/verify` only, and leave for that provider's own endpoints only. Errors are
  * `{ error, message }`: a provider's own words are never passed on. Nothing is logged.
@@ -88,7 +101,7 @@ const ROUND = 30_000
 export function createBroker<Session>(options: BrokerOptions<Session> & { vault: Vault }): VaultBroker<Session>
 export function createBroker<Session>(options: BrokerOptions<Session>): Broker<Session>
 export function createBroker<Session>(options: BrokerOptions<Session>): Broker<Session> | VaultBroker<Session> {
-  const { authenticate, vault, mcp, proxy, agents, refreshAhead = 300, onError } = options
+  const { authenticate, vault, mcp, proxy, refreshAhead = 300, onError } = options
   const setup = createSetup(options)
   const { providers, endpointOf, fetchFor, ownerOf } = setup
   const guard = createGuard(options, setup)
@@ -101,11 +114,17 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   publicRoutes(app, setup)
 
   const custodian = vault && createCustodian({ vault, providers, endpointOf, fetchFor })
-  const door = custodian && createDoor({ custodian, providers, agents })
-  const source = custodian && door && createSource(door, custodian)
+  const agents = readAgents(options.agents)
+  const kept =
+    options.oversight ??
+    (vault ? insideOf(vault) : { store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
+  const overseer = createOverseer(kept)
+  const audit = vault?.audit ?? createAudit(kept.store)
+  const door = createDoor({ custodian, audit, providers, agents, overseer })
+  const source = createSource(door)
   let round: ReturnType<typeof setInterval> | undefined
   // Before the body is read as an object: an API gets it as it is.
-  if (proxy && custodian && door) proxyRoutes(app, setup, { custodian, door, methods: proxy.methods }, guard)
+  if (proxy && custodian) proxyRoutes(app, setup, { custodian, door, methods: proxy.methods }, guard)
   app.post('*', guard, async (c, next) => {
     c.set('body', await readObject(c.req.raw))
     await next()
@@ -113,6 +132,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   if (mcp) app.post('/mcp', (c) => mcp(c.var.body, { signal: c.req.raw.signal }))
   mediateRoutes(app, setup)
   if (custodian) vaultRoutes(app, setup, custodian, guard)
+  personRoutes(app, { agents, overseer, door, audit }, guard)
 
   const broker: Broker<Session> = Object.assign(async (request: Request) => app.fetch(request), {
     fetch: async (request: Request, handed?: { session?: Session | null }) => app.fetch(request, handed),
@@ -121,12 +141,10 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       if (!session) throw new LatchkeyError('login_required', 'Sign in to the app first.')
       const owner = ownerOf(session)
       const { identities, references, body } = takeAccounts(sent)
-      const open: VaultAccounts['open'] = async (provider, accountId, { toolName: tool = about.tool, forceRefresh }) =>
-        source?.open({ owner, provider, accountId, ...about, tool }, { forceRefresh })
-      return {
-        context: AgentContext.fromIdentities(identities, { userId: owner.user, vault: { references, open } }),
-        body,
-      }
+      const authorize: RunAccounts['authorize'] = (account, { scopes, tool, args, nth }) =>
+        source.authorize({ owner, ...account, ...about, scopes, tool, args, nth })
+      const accounts = { references, authorize }
+      return { context: AgentContext.fromIdentities(identities, { userId: owner.user, accounts }), body }
     },
     start() {
       if (!custodian || round) return
@@ -143,6 +161,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
     close() {
       clearInterval(round)
       round = undefined
+      door.close()
     },
   })
   if (!custodian) return broker

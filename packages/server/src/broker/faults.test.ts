@@ -270,7 +270,7 @@ describe('the vault', () => {
     const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
     const { context } = await handle.agentContext('ada', sent, { agent: 'assistant' })
     expect(context).toBeInstanceOf(AgentContext)
-    await expect(context.getToken('acme')).rejects.toMatchObject({ code: 'storage_unavailable' })
+    await expect(context.getToken('acme', { effect: 'read' })).rejects.toMatchObject({ code: 'storage_unavailable' })
     await vault.close()
   })
 

@@ -35,7 +35,7 @@ export function answerHeaders<Session>(options: BrokerOptions<Session>): Middlew
 
 /** Lets the app's own pages in, with a session, and sets whose accounts it is about. */
 export function createGuard<Session>(
-  { authenticate, allowedOrigins, limit, vault }: BrokerOptions<Session>,
+  { authenticate, allowedOrigins, limit, vault, owner }: BrokerOptions<Session>,
   { ownerOf }: Setup<Session>,
 ): MiddlewareHandler<Env> {
   const count = limiter(limit?.perMinute ?? Infinity)
@@ -81,7 +81,8 @@ export function createGuard<Session>(
         'retry-after': String(wait),
       })
     }
-    if (vault) c.set('owner', ownerOf(session))
+    // Without a vault only the routes of a person ask whose it is, and an app may have no `owner`.
+    if (vault || owner || typeof session === 'string') c.set('owner', ownerOf(session))
     await next()
   }
 }

@@ -3,7 +3,9 @@ import { authorizationServer, type TokenEndpoint } from '@latchkey/core/token'
 import type { Context } from 'hono'
 import { type BrokerClient, clientsFromEnv, providersFromEnv } from '../env.ts'
 import type { McpProxy } from '../outbound/mcp-proxy.ts'
-import type { AgentPolicy } from '../use/door.ts'
+import type { VaultStore } from '../stores/store.ts'
+import type { AgentPolicy } from '../use/agents.ts'
+import type { KeyProvider } from '../vault/keys.ts'
 import type { Vault } from '../vault/vault.ts'
 import { badRequest, refusal } from './answers.ts'
 import { text } from './body.ts'
@@ -58,10 +60,18 @@ export interface BrokerOptions<Session> {
   /** Whose accounts a session works with. Default: a session that is a string is its user. */
   owner?: (session: Session) => VaultOwner
   /**
-   * Which providers' accounts each agent may be given at all. The agent `page` is the page itself, which uses accounts
-   * through {@link BrokerOptions.proxy}. Default: every agent may have all that it is sent.
+   * The agents, by id: what each could do. What it may do, each person decides. The agent `page` is the page itself, which
+   * uses accounts through {@link BrokerOptions.proxy}. Default: every agent may have all that it is sent, and its person is
+   * asked before changes.
    */
   agents?: Readonly<Record<string, AgentPolicy>>
+  /**
+   * Without a vault: where people's rules, requests and what was begun are kept, and the keys that encrypt them. A vault
+   * keeps them too.
+   *
+   * @default the memory of this process, so that a restart forgets them
+   */
+  oversight?: { store: VaultStore; keys: KeyProvider }
   /** Seconds ahead of their end at which tokens are refreshed in the background. Default: 300. */
   refreshAhead?: number
   /**
@@ -97,7 +107,8 @@ export interface Setup<Session> {
 }
 
 /** The end of a path that is a route. Only these have more than one segment. Any character of an id may be encoded. */
-const ROUTE = /\/(?:flows\/[^/]*|accounts\/[^/]+(?:\.|%2e)(?:[\w-]|%[\da-f]{2}){22}(?:\/api\/.*)?|[^/]*)$/i
+const ROUTE =
+  /\/(?:flows\/[^/]*|requests\/[\w-]{22}|accounts\/[^/]+(?:\.|%2e)(?:[\w-]|%[\da-f]{2}){22}(?:\/api\/.*)?|[^/]*)$/i
 
 /** @throws LatchkeyError `misuse` when the options contradict themselves. */
 export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Session> {
@@ -180,7 +191,7 @@ export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Ses
 }
 
 function check<Session>(
-  { allowedOrigins, basePath, authenticate, vault, custody = {} }: BrokerOptions<Session>,
+  { allowedOrigins, basePath, authenticate, vault, oversight, custody = {} }: BrokerOptions<Session>,
   list: readonly Provider[],
   providers: Map<string, Provider>,
   clients: Map<string, BrokerClient>,
@@ -194,6 +205,7 @@ function check<Session>(
     if (!providers.has(id)) throw misuse(`custody names "${id}", which is none of the providers of createBroker.`, id)
     if (mode === 'vault' && !vault) throw misuse(`custody keeps "${id}" in a vault, but createBroker has none.`, id)
   }
+  if (vault && oversight) throw misuse('createBroker has a vault, which keeps the rules too: leave oversight out.')
   if (typeof authenticate !== 'function')
     throw misuse('createBroker needs authenticate(request): who may use the client secrets?')
   if (allowedOrigins.length === 0)

@@ -274,9 +274,9 @@ describe('a grant that is not over', () => {
     const later = { code: 'temporarily_unavailable', next: 'wait', retryAfter: expect.any(Number) }
     for (let call = 0; call < 10; call++) {
       // Another sign-in would not help, so the tool does not ask for one.
-      await expect((await contextOf(id)).getToken('acme', { forceRefresh: call % 2 === 1 })).rejects.toMatchObject(
-        later,
-      )
+      await expect(
+        (await contextOf(id)).getToken('acme', { effect: 'read', forceRefresh: call % 2 === 1 }),
+      ).rejects.toMatchObject(later)
     }
     for (let round = 0; round < 5; round++) {
       vi.setSystemTime(Date.now() + 30_000)
@@ -290,7 +290,7 @@ describe('a grant that is not over', () => {
     expect(await vault.find(owner('ada'), id)).toMatchObject({ status: 'connected' })
     vi.setSystemTime(Date.now() + 3_600_000)
     upstream.settings.expiresIn = 3600
-    expect(upstream.isLive((await (await contextOf(id)).getToken('acme')).access_token)).toBe(true)
+    expect(upstream.isLive((await (await contextOf(id)).getToken('acme', { effect: 'read' })).access_token)).toBe(true)
   })
 
   it('case 246: an account that its person paused is refused on the server', async () => {
@@ -301,7 +301,7 @@ describe('a grant that is not over', () => {
     upstream.requests.length = 0
     expect(await pause(true)).toMatchObject({ id, status: 'paused' })
     for (const forceRefresh of [false, true]) {
-      const asked = (await contextOf(id, handle)).getToken('acme', { forceRefresh })
+      const asked = (await contextOf(id, handle)).getToken('acme', { effect: 'read', forceRefresh })
       await expect(asked).rejects.toThrow(AuthorizationRequired)
     }
     const proxied = await ask(call('GET', `accounts/${id}/api/me`), handle)
@@ -314,7 +314,9 @@ describe('a grant that is not over', () => {
     const foreign = await ask(call('POST', `accounts/${id}`, { paused: false }, as('eve@phone')))
     expect(foreign.status).toBe(404)
     expect(await pause(false)).toMatchObject({ status: 'connected' })
-    expect(upstream.isLive((await (await contextOf(id, handle)).getToken('acme')).access_token)).toBe(true)
+    expect(
+      upstream.isLive((await (await contextOf(id, handle)).getToken('acme', { effect: 'read' })).access_token),
+    ).toBe(true)
   })
 
   it('case 247: a flow or key that a deleted user had begun brings no account back', async () => {
@@ -405,7 +407,7 @@ describe('references', () => {
         const handle = broker()
         const sent = { connectedAccounts: [{ provider: 'acme', accountId: account.id }] }
         const { context } = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
-        for (let turn = 0; turn < 50; turn += 1) await context.getToken('acme')
+        for (let turn = 0; turn < 50; turn += 1) await context.getToken('acme', { effect: 'read' })
       }
       await use()
       expect(upstream.refreshes()).toEqual([])
@@ -429,7 +431,7 @@ describe('references', () => {
     const { context } = await handle.agentContext(who, { connectedAccounts }, use)
     const asked = context.accounts.map(async ({ provider }) => {
       try {
-        return [await context.getToken(provider)]
+        return [await context.getToken(provider, { effect: 'read' })]
       } catch (error) {
         expect(error).toBeInstanceOf(AuthorizationRequired)
         return []
@@ -448,18 +450,23 @@ describe('references', () => {
     expect(context).toMatchObject({ userId: 'ada', accounts: [reference(account)] })
     // Nothing is opened before a tool uses it.
     expect(await actions()).toEqual(['connect allowed'])
-    const token = await context.getToken('acme', { toolName: 'list' })
+    const token = await context.getToken('acme', { effect: 'read', toolName: 'list' })
     expect(token).toMatchObject({ provider: 'acme', accountId: account.id, scopes: ['read'] })
     expect(upstream.isLive(token.access_token)).toBe(true)
     expect(upstream.refreshes()).toHaveLength(1)
+    // Written down before it is refreshed: what cannot be recorded does not happen.
+    expect(await actions()).toEqual(['connect allowed', 'use allowed', 'refresh allowed'])
     const log = await vault.audit.query(owner('ada'))
-    expect(log.at(-1)).toMatchObject({
+    expect(log[1]).toMatchObject({
       action: 'use',
       outcome: 'allowed',
       provider: 'acme',
       account: account.id,
       agent: 'assistant',
-      tool: 'list',
+      tool: 'acme/list',
+      effect: 'read',
+      decision: 'allow',
+      rule: 'preset:ask-before-changes',
       host: upstream.origin,
     })
     expect(JSON.stringify(log)).not.toContain('CANARY')
@@ -478,7 +485,8 @@ describe('references', () => {
     expect(body).toEqual({ params: { metadata: { trace: 1 } } })
     const kept = (await vault.open(owner('ada'), account.id))?.secret.token?.access_token
     const answer = await context.respond(async function* () {
-      for (const provider of ['keys', 'acme']) yield (await AgentContext.current().getToken(provider)).access_token
+      for (const provider of ['keys', 'acme'])
+        yield (await AgentContext.current().getToken(provider, { effect: 'read' })).access_token
     })
     const used: string[] = []
     for await (const token of answer) used.push(token)
@@ -549,8 +557,8 @@ describe('references', () => {
     const tokenOf = async (user: string, id: string) => (await vault.open(owner(user), id))?.secret.token?.access_token
     for (const { id, provider } of [older, newer]) {
       const context = await contextOf({ id, provider })
-      expect((await context.getToken('acme')).access_token).toBe(await tokenOf('ada', id))
-      const renewed = await context.getToken('acme', { forceRefresh: true })
+      expect((await context.getToken('acme', { effect: 'read' })).access_token).toBe(await tokenOf('ada', id))
+      const renewed = await context.getToken('acme', { effect: 'read', forceRefresh: true })
       expect([renewed.accountId, renewed.access_token]).toEqual([id, await tokenOf('ada', id)])
     }
     expect(upstream.refreshes()).toHaveLength(2)
@@ -558,12 +566,12 @@ describe('references', () => {
     await vault.mark(owner('ada'), older.id, 'needs-reconnect', 'revoked')
     for (const account of [older, foreign, { id: UNKNOWN_ACCOUNT, provider: 'acme' }]) {
       for (const forceRefresh of [false, true]) {
-        const asked = (await contextOf(account)).getToken('acme', { forceRefresh })
+        const asked = (await contextOf(account)).getToken('acme', { effect: 'read', forceRefresh })
         await expect(asked).rejects.toMatchObject({ request: { provider: 'acme', accountId: account.id } })
       }
     }
     for (const use of [{ agent: 'stranger' }, { agent: 'assistant', audience: 'https://evil.test' }]) {
-      const asked = (await contextOf(newer, use)).getToken('acme', { forceRefresh: true })
+      const asked = (await contextOf(newer, use)).getToken('acme', { effect: 'read', forceRefresh: true })
       await expect(asked).rejects.toThrow(AuthorizationRequired)
     }
     expect(upstream.refreshes()).toHaveLength(2)
@@ -599,7 +607,9 @@ describe('references', () => {
           const sent = { connectedAccounts: [{ provider: named, accountId: id }] }
           const run = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
           for (const forceRefresh of [false, true]) {
-            await expect(run.context.getToken(named, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+            await expect(run.context.getToken(named, { effect: 'read', forceRefresh })).rejects.toThrow(
+              AuthorizationRequired,
+            )
           }
         }
         expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('secret_unavailable')
@@ -628,7 +638,9 @@ describe('references', () => {
       const sent = { connectedAccounts: [reference(account)] }
       const { context } = await handle.agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
       for (const forceRefresh of [false, true]) {
-        await expect(context.getToken(provider, { forceRefresh })).rejects.toThrow(AuthorizationRequired)
+        await expect(context.getToken(provider, { effect: 'read', forceRefresh })).rejects.toThrow(
+          AuthorizationRequired,
+        )
       }
       expect((await ask(call('GET', `accounts/${id}/api/me`), handle)).json.error).toBe('invalid_token')
       for (const method of ['GET', 'POST']) {
@@ -915,7 +927,7 @@ describe('guards', () => {
       const open = (agents: BrokerOptions<Session>['agents']) =>
         broker({ agents })
           .agentContext({ user: 'ada', session: 'phone' }, sent, { agent })
-          .then(({ context }) => context.getToken('acme'))
+          .then(({ context }) => context.getToken('acme', { effect: 'read' }))
       await expect(open({ assistant: { providers: ['acme'] } })).rejects.toThrow(AuthorizationRequired)
       await expect(open(JSON.parse(`{"${agent}": {"providers": ["acme"]}}`))).resolves.toBeDefined()
     }
@@ -1133,8 +1145,17 @@ describe('guards', () => {
   it('case 269: a call to an API is carried byte for byte, in both directions', async () => {
     const { id } = await connect()
     const api = { proxy: { methods: ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] } }
+    const json = { 'content-type': 'application/json' }
+    /** Before a page changes something, its person says yes. */
+    const approve = async (method: string, path: string, body?: string) => {
+      const { status, json: asked } = await ask(call(method, path, body, json), api)
+      expect([status, asked.error]).toEqual([403, 'access_denied'])
+      expect((await ask(call('POST', `requests/${asked.request}`, { answer: 'yes' }), api)).status).toBe(200)
+    }
     const carry = async (method: string, path: string, body?: string) => {
       upstream.requests.length = 0
+      if (method !== 'GET' && method !== 'HEAD') await approve(method, path, body)
+      expect(upstream.requests).toEqual([])
       const bytes = Buffer.from([0xff, 0, 0xc3, 0x28, 10])
       upstream.instead.push((_, answer) => Boolean(answer.writeHead(200, { 'content-type': 'image/png' }).end(bytes)))
       const response = await broker(api)(call(method, path, body, { 'content-type': 'application/json' }))
@@ -1356,7 +1377,7 @@ describe('webhooks and telemetry', () => {
       upstream.instead.push((path, answer) => path === '/token' && Boolean(answer.writeHead(500).end('CANARY')))
       const sent = { connectedAccounts: [{ provider: 'acme', accountId: id }] }
       const { context } = await broker().agentContext({ user: 'ada', session: 'phone' }, sent, { agent: 'assistant' })
-      await context.getToken('acme')
+      await context.getToken('acme', { effect: 'read' })
       const spans = exporter.getFinishedSpans()
       expect(spans.map(({ name }) => name)).toEqual(['latchkey.connect', 'latchkey.connect', 'latchkey.refresh'])
       expect(spans[2]?.attributes).toMatchObject({

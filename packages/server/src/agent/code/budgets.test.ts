@@ -5,7 +5,8 @@ import { github } from '@latchkey/core/providers/github'
 import { tool } from 'ai'
 import { afterEach, expect, it } from 'vitest'
 import { z } from 'zod'
-import { AgentContext, AuthorizationRequired, type OpenRequest, withAccount } from '../../index.ts'
+import { everythingAllowed } from '../../../fixtures/run-accounts.ts'
+import { AgentContext, AuthorizationRequired, withAccount } from '../../index.ts'
 import { type CodeModeOptions, type CodeResult, createCodeMode } from './code-mode.ts'
 
 const MB = 1024 * 1024
@@ -122,8 +123,10 @@ it('case 227: parallel answers share the limit of the run', async () => {
 
 it.each(Object.entries(HUGE))('case 228: %s out of withAccount is bounded', async (_name, make) => {
   const value = make()
-  const give = withAccount({ provider: 'github' }, () => value)
-  const fail = withAccount({ provider: 'github' }, () => Promise.reject(Object.assign(new Error(TOKEN), { of: value })))
+  const give = withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, () => value)
+  const fail = withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, () =>
+    Promise.reject(Object.assign(new Error(TOKEN), { of: value })),
+  )
   await steadily(async () => {
     for (const act of [give, fail]) {
       const error = await as([identity], () => act({}, {})).then(String, String)
@@ -190,13 +193,10 @@ it('case 350: code of any length is refused before it is read', async () => {
 
 it('case 264: a token that is opened or renewed within the run is redacted everywhere', async () => {
   let count = 0
-  const vault = {
-    references: new Map([['github', 'github.1']]),
-    open: async (_provider: string, _id: string, _request: OpenRequest): Promise<Identity> => ({
-      ...identity,
-      accessToken: `CANARY_AT_${count++}/+?`,
-    }),
-  }
+  const accounts = everythingAllowed(new Map([['github', 'github.1']]), async () => ({
+    ...identity,
+    accessToken: `CANARY_AT_${count++}/+?`,
+  }))
   const seen: string[] = []
   const leak = async ({ how }: { how: string }) => {
     const { access_token } = await AgentContext.current().getToken('github', { forceRefresh: true })
@@ -211,7 +211,7 @@ it('case 264: a token that is opened or renewed within the run is redacted every
   const tools = { leak: { execute: leak }, ask: { execute: ask }, repeat: { execute: () => [...seen] } }
   for (const options of [{}, { continuationSecret: 'a secret of thirty-two bytes or more' }]) {
     seen.splice(0)
-    const context = AgentContext.fromIdentities([], { userId: 'ada', vault })
+    const context = AgentContext.fromIdentities([], { userId: 'ada', accounts })
     const mode = createCodeMode({ tools, ...options })
     const tell = `const all = [await tools.leak({ how: 'return' }), await tools.leak({ how: 'return' }), await tools.repeat()]
       try { await tools.leak({ how: 'throw' }) } catch (error) { all.push(error.message) }
@@ -253,7 +253,7 @@ it('case 265: a result that only looks like a request for an account neither pau
   const tools = {
     text: { execute: () => JSON.stringify(fake) },
     object: { execute: () => fake },
-    account: { execute: withAccount({ provider: 'github' }, () => fake) },
+    account: { execute: withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, () => fake) },
     real: { execute: () => new AuthorizationRequired({ provider: 'kaggle' }).request },
   }
   // Text is text.

@@ -438,7 +438,10 @@ describe('a missing account', () => {
     const tools = {
       throwing: tool({
         inputSchema: z.object({}),
-        execute: withAccount({ provider: 'github' }, async (_input, account) => account.accountId),
+        execute: withAccount(
+          { provider: 'github', toolName: 'tool', effect: 'read' },
+          async (_input, account) => account.accountId,
+        ),
       }),
       answering: {
         execute: () => ({ ...new AuthorizationRequired({ provider: 'github' }).request, message: 'Please.' }),

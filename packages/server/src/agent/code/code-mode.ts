@@ -2,10 +2,11 @@ import { createHash, randomInt, randomUUID } from 'node:crypto'
 import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
+import { ApprovalRequired } from '../../use/answers.ts'
 import { type AccountFetchInit, createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext, AuthorizationRequired, isRequest, openedIn, withoutRequest } from '../context.ts'
 import { type PausedRun, signedContinuations, storedContinuations } from './continuations.ts'
-import { type CallOutcome, type CodeLimits, runProgram, toJson } from './sandbox.ts'
+import { type CallOutcome, type CodeLimits, type PersonRequest, runProgram, toJson } from './sandbox.ts'
 
 /** A tool that code can call as `tools.name(input)`: an AI SDK tool, or any object of this shape. */
 export interface CodeTool {
@@ -73,8 +74,8 @@ type Logs = string[]
 /** The outcome of a run that did not fail. */
 export type CodeResult =
   | { status: 'completed'; value: unknown; logs: Logs; accounts: UsedAccount[] }
-  /** Accounts are missing. After they are connected, pass this continuation to `run` to resume. */
-  | { status: 'paused'; requests: [ConnectRequest, ...ConnectRequest[]]; continuation: string }
+  /** Accounts are missing, or calls wait for a yes. After the person has answered, pass this continuation to `run` to resume. */
+  | { status: 'paused'; requests: [PersonRequest, ...PersonRequest[]]; continuation: string }
 
 /** Runs code that a model wrote. Created by {@link createCodeMode}. */
 export interface CodeMode {
@@ -165,6 +166,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
           return { output: answer }
         } catch (error) {
           if (error instanceof AuthorizationRequired) return pause(error.request)
+          if (error instanceof ApprovalRequired) return { pause: error.notice }
           // Only the message: an error's other properties may hold a request.
           const message = error instanceof Error ? error.message : 'The tool failed.'
           return { error: (await clean(message)).slice(0, 10_000), code: 'TOOL_ERROR' }
@@ -188,7 +190,7 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
       const answers = await Promise.all(ended.answers.map(clean))
       return {
         status,
-        requests: requests as [ConnectRequest, ...ConnectRequest[]],
+        requests: requests as [PersonRequest, ...PersonRequest[]],
         continuation: await continuations.put(run, { ...started, answers, used: accounts }),
       }
     },

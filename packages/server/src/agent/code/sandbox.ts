@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { ConnectRequest } from '@latchkey/core'
+import type { ApprovalNotice } from '@latchkey/core/agents'
 
 export interface CodeLimits {
   /**
@@ -36,6 +37,9 @@ export interface CodeLimits {
   maxCalls?: number
 }
 
+/** What a person is asked: for an account, or whether a call may be made. */
+export type PersonRequest = ConnectRequest | ApprovalNotice
+
 /** One answered call of the code. Recorded so that a paused run can be replayed. */
 export interface Answer {
   /** The index of the call, from 0. */
@@ -69,7 +73,7 @@ export type FromWorker =
   | { type: 'done'; value: string | undefined; logs: string }
   | { type: 'failed'; name: string; message: string; stack: string }
 
-export type CallOutcome = { output: string | undefined } | { error: string; code: string } | { pause: ConnectRequest }
+export type CallOutcome = { output: string | undefined } | { error: string; code: string } | { pause: PersonRequest }
 
 export interface Program extends Guest {
   /** Answers recorded before the pause, replayed in this order before any new call. */
@@ -81,7 +85,7 @@ export interface Program extends Guest {
 
 export type Ended =
   | { status: 'completed'; value: unknown; logs: string[] }
-  | { status: 'paused'; requests: ConnectRequest[]; answers: Answer[] }
+  | { status: 'paused'; requests: PersonRequest[]; answers: Answer[] }
 
 /** A call that waits for its answer. */
 type Asked = Extract<FromWorker, { type: 'call' }> & { hash: string }
@@ -116,7 +120,7 @@ export function runProgram(program: Program): Promise<Ended> {
     const ending = new AbortController()
     const answers = [...program.answers]
     const asked = new Map<number, Asked>()
-    const paused = new Map<number, ConnectRequest>()
+    const paused = new Map<number, PersonRequest>()
     let replayed = 0
     let running = 0
     let sent = 1

@@ -162,7 +162,7 @@ async function open(way: Way, row: Row) {
     if (!account) return {}
     const token =
       way === 'vault'
-        ? (await (await contextOf(account.id)).getToken('notes')).access_token
+        ? (await (await contextOf(account.id)).getToken('notes', { effect: 'read' })).access_token
         : await client.getToken('notes')
     const { headers, body } = server.to('/token').at(-1)!
     const sent = new URLSearchParams(body)

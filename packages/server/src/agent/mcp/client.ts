@@ -1,13 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import type { Effect } from '@latchkey/core/agents'
 import { readChallenge } from '@latchkey/core/mcp'
 import { isResourceOf } from '@latchkey/core/server'
 import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 import { createRedactor } from '../../outbound/redact/redactor.ts'
+import type { Ending } from '../../use/door.ts'
+import { judgedTool } from '../../use/tools.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
-import { AgentContext, AuthorizationRequired, type OpenRequest, withoutRequest } from '../context.ts'
+import { AgentContext, AuthorizationRequired, type AuthorizedCall, withoutRequest } from '../context.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {
@@ -29,6 +32,8 @@ export interface McpTool {
   title?: string
   description?: string
   inputSchema: Record<string, unknown>
+  /** What the server says of it, which may be a lie. */
+  annotations?: { readOnlyHint?: boolean; destructiveHint?: boolean }
 }
 
 /** The answer of a tool. */
@@ -139,15 +144,21 @@ export const toolsOf = async (client: Client): Promise<McpTool[]> => (await clie
 /** A token for an MCP server, and what is known of its account. */
 type McpToken = Pick<Identity, 'accessToken' | 'accountId'> & { scopes?: readonly string[] }
 
+/** What the requests of one session share. */
+interface Asking {
+  secrets: Set<string>
+  access: AuthorizedCall | undefined
+}
+
 /** Options of {@link AuthenticatedMcpClient}. */
 export interface AuthenticatedMcpClientOptions {
   /**
    * Returns the token to use, or undefined if no account is connected. `forceRefresh` is true if the server refused the
-   * last one. It is the app that says that the token is for this server.
+   * last one. It is the app that says that the token is for this server, and that answers for it: no person is asked.
    *
    * @default the token of the current AgentContext, if its `resource` says that it is for this server
    */
-  token?: (request: OpenRequest) => Promise<McpToken | undefined>
+  token?: (request: { forceRefresh: boolean }) => Promise<McpToken | undefined>
   /**
    * Used for every call to the server.
    *
@@ -157,16 +168,30 @@ export interface AuthenticatedMcpClientOptions {
   /** URLs of the server's pages that the person says to have visited. The server is told so, and the person is not asked again. */
   visited?: readonly string[]
   clientInfo?: { name: string; version: string }
+  /**
+   * What each tool does, by its name on the server. The server's own hints may make a tool `destructive`, and never weaker
+   * than this says.
+   *
+   * @default {}: every tool is a 'write'
+   */
+  effects?: Readonly<Record<string, Effect>>
 }
 
 /** Milliseconds. */
 const END_TIMEOUT = 3_000
 
+/** A session, with the permission that it was opened with and the tools that it was told of. */
+interface OpenSession extends McpSession {
+  access: AuthorizedCall | undefined
+  tools?: Promise<McpTool[]>
+}
+
 /** Tells the server that the session is over. @see MCP 2025-11-25, Transports: Session Management */
-async function endSession({ client }: McpSession): Promise<void> {
+async function endSession({ client, access }: OpenSession): Promise<void> {
   const transport = client.transport as StreamableHTTPClientTransport | undefined
   await transport?.terminateSession().catch(() => {})
   await client.close()
+  await access?.end({})
 }
 
 /**
@@ -180,7 +205,7 @@ export class AuthenticatedMcpClient {
   readonly #options: AuthenticatedMcpClientOptions
   readonly #fetch: GuardedFetch
   /** The session of each run, which is one person's. It ends with the run. */
-  readonly #sessions = new WeakMap<object, Promise<McpSession>>()
+  readonly #sessions = new WeakMap<object, Promise<OpenSession>>()
 
   constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
     this.#target = target
@@ -190,15 +215,71 @@ export class AuthenticatedMcpClient {
 
   /** @throws AuthorizationRequired */
   async listTools(): Promise<McpTool[]> {
-    return this.#run(undefined, toolsOf)
+    return this.#run(undefined, (session) => {
+      delete session.tools
+      return this.#tools(session)
+    })
   }
 
   /** @throws AuthorizationRequired */
   async callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
-    return this.#run(toolName, (client) => client.callTool({ name, arguments: input }))
+    return this.#run(toolName, async (session) => {
+      const call = await this.#authorize(session, name, input)
+      if (call?.done) return call.done.result as McpToolResult
+      const args = (call?.args ?? input) as Record<string, unknown>
+      let ending: Ending = 'unknown'
+      try {
+        const result = await session.run(toolName, (client) =>
+          client.callTool({ name, arguments: args }, call?.signal && { signal: call.signal }),
+        )
+        ending = { result }
+        return result
+      } catch (error) {
+        // A server that wants a login or a visit first did nothing yet.
+        if (error instanceof AuthorizationRequired) ending = 'unsent'
+        throw error
+      } finally {
+        await call?.end(ending)
+      }
+    })
   }
 
-  async #run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+  /** The tools of this session, asked for once: what a person allowed holds for a tool as it was described to them. */
+  #tools(session: OpenSession): Promise<McpTool[]> {
+    session.tools ??= session.run(undefined, toolsOf)
+    session.tools.catch(() => {
+      delete session.tools
+    })
+    return session.tools
+  }
+
+  /** Permission for a call of a tool. Undefined where the app brings the token. */
+  async #authorize(session: OpenSession, name: string, args: unknown): Promise<AuthorizedCall | undefined> {
+    if (!session.access) return undefined
+    const { id: provider } = this.#target
+    const { effects = {} } = this.#options
+    const declared = Object.hasOwn(effects, name) ? effects[name] : undefined
+    const tool = async () => {
+      const told = (await this.#tools(session)).find((one) => one.name === name)
+      if (!told) return undefined
+      const { title = name, description, inputSchema, annotations } = told
+      // A hint may tighten what the app says, and never relax it.
+      const isDestructive = annotations?.destructiveHint === true && declared !== 'read'
+      const effect = isDestructive ? 'destructive' : (declared ?? 'write')
+      const tool = judgedTool({
+        provider,
+        toolName: name,
+        title,
+        effect,
+        inputSchema,
+        ...(description && { description }),
+      })
+      return declared ? tool : { ...tool, found: true as const }
+    }
+    return AgentContext.current().authorize(provider, { toolName: name, tool, args })
+  }
+
+  async #run<T>(toolName: string | undefined, request: (session: OpenSession) => Promise<T>): Promise<T> {
     const run = currentIdentities()
     const opened = this.#sessions.get(run) ?? this.#connect()
     const end = async () => {
@@ -213,7 +294,7 @@ export class AuthenticatedMcpClient {
         this.#sessions.delete(run)
         throw error
       })
-      return await session.run(toolName, request)
+      return await request(session)
     } catch (error) {
       if (!(error instanceof AuthorizationRequired) || !toolName || error.request.toolName) throw error
       throw new AuthorizationRequired({ ...error.request, toolName })
@@ -222,29 +303,43 @@ export class AuthenticatedMcpClient {
     }
   }
 
-  async #connect(): Promise<McpSession> {
-    const { visited, clientInfo } = this.#options
+  async #connect(): Promise<OpenSession> {
+    const { visited, clientInfo, token } = this.#options
+    const access = token ? undefined : await this.#access()
     const secrets = new Set<string>()
     const [session, { StreamableHTTPClientTransport }] = await Promise.all([
       createMcpSession({ ...this.#target, visited, clientInfo, secrets, negotiate: true }),
       import('@modelcontextprotocol/client'),
     ])
     const transport = new StreamableHTTPClientTransport(new URL(this.#target.url), {
-      fetch: (url, init) => this.#ask(secrets, url, init),
+      fetch: (url, init) => this.#ask({ secrets, access }, url, init),
     })
-    await session.run(undefined, (client) => client.connect(transport))
-    return session
+    const opened = { ...session, access }
+    await session
+      .run(undefined, (client) => client.connect(transport))
+      .catch(async (error) => {
+        await access?.end('unsent')
+        throw error
+      })
+    return opened
+  }
+
+  /** Permission to open a session: it reads what the server offers. */
+  #access(): Promise<AuthorizedCall> {
+    const { id: provider, name = provider } = this.#target
+    const tool = judgedTool({ provider, toolName: 'session', title: `Connect to ${name}`, effect: 'read' })
+    return AgentContext.current().authorize(provider, { tool })
   }
 
   /** @throws AuthorizationRequired, for the account whose token was refused before */
-  async #token(forceRefresh: boolean, accountId: string | undefined): Promise<McpToken> {
+  async #token(access: AuthorizedCall | undefined, forceRefresh: boolean, accountId?: string): Promise<McpToken> {
     const { id: provider, url } = this.#target
-    if (this.#options.token) {
-      const found = await this.#options.token({ forceRefresh })
+    if (!access) {
+      const found = await this.#options.token?.({ forceRefresh })
       if (found) return found
       throw new AuthorizationRequired({ provider, accountId })
     }
-    const identity = (await AgentContext.current().getToken(provider, { forceRefresh })).toIdentity()
+    const identity = (await access.token({ forceRefresh })).toIdentity()
     // Who names a server in a request says its id and its URL: only the account knows what it is for.
     if (isResourceOf(this.#target, identity.resource)) return identity
     const message = `The ${provider} account is not for ${new URL(url).host}.`
@@ -252,14 +347,14 @@ export class AuthenticatedMcpClient {
   }
 
   /** Sends one HTTP request with the person's token, to the server's own URL only. */
-  async #ask(secrets: Set<string>, url: string | URL, init: RequestInit = {}): Promise<Response> {
+  async #ask({ secrets, access }: Asking, url: string | URL, init: RequestInit = {}): Promise<Response> {
     const { id, name = id } = this.#target
     if (String(url) !== new URL(this.#target.url).href) throw new LatchkeyError('misuse', `${name} is at another URL.`)
     // No standalone GET stream: it would outlive the request that this runs for.
     if (init.method === 'GET') return new Response(null, { status: 405 })
     let used: McpToken | undefined
     const response = await sendRenewing(
-      (renew) => this.#token(renew, used?.accountId),
+      (renew) => this.#token(access, renew, used?.accountId),
       (token) => {
         used = token
         secrets.add(token.accessToken)

@@ -1,8 +1,11 @@
 import { LatchkeyError, type Provider } from '@latchkey/core'
+import type { Effect } from '@latchkey/core/agents'
 import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
 import { secretsOf } from '../../outbound/redact/redactor.ts'
-import { AgentContext } from '../context.ts'
+import type { Ending } from '../../use/door.ts'
+import { type JudgedTool, judgedTool } from '../../use/tools.ts'
+import { AgentContext, type AuthorizedCall } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
 import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
 
@@ -23,6 +26,12 @@ export interface ResolveMcpServersOptions {
    * @default {}: only the origin of the provider's own API
    */
   headerOrigins?: Readonly<Record<string, readonly string[]>>
+  /**
+   * The strongest thing that a server does with the accounts, by server id.
+   *
+   * @default {}: nobody knows, so the person is asked
+   */
+  effects?: Readonly<Record<string, Effect>>
 }
 
 /**
@@ -39,20 +48,58 @@ export async function resolveMcpServers(
   options: ResolveMcpServersOptions = {},
 ): Promise<Record<string, McpServerEntry>> {
   const resolved: Record<string, McpServerEntry> = {}
-  for (const entry of mcpServers(config).servers) resolved[entry.id] = (await fill(entry, options)).entry
+  const { effects = {} } = options
+  for (const entry of mcpServers(config).servers) {
+    const { id: toolName, name: title } = entry
+    const effect = Object.hasOwn(effects, toolName) ? effects[toolName] : undefined
+    const asked: Asked = {
+      toolName,
+      toolOf: (provider) => effect && judgedTool({ provider, toolName, title, effect }),
+    }
+    const { entry: filled, calls } = await fill(entry, asked, options)
+    // What is done with the tokens is not seen here.
+    for (const call of calls) await call.end({})
+    resolved[entry.id] = filled
+  }
   return resolved
+}
+
+/** What the accounts of an entry are wanted for. */
+interface Asked {
+  toolName: string
+  toolOf(provider: string): JudgedTool | undefined
+  args?: unknown
 }
 
 /** Fills the references of an entry. @throws LatchkeyError `misuse` for a variable that belongs to no provider. */
 async function fill(
   entry: McpServerEntry,
+  asked: Asked,
+  options: ResolveMcpServersOptions,
+): Promise<{ entry: McpServerEntry; secrets: string[]; calls: AuthorizedCall[] }> {
+  const calls = new Map<string, AuthorizedCall>()
+  try {
+    return { ...(await filled(entry, asked, options, calls)), calls: [...calls.values()] }
+  } catch (error) {
+    for (const call of calls.values()) await call.end('unsent')
+    throw error
+  }
+}
+
+async function filled(
+  entry: McpServerEntry,
+  { toolName, toolOf, args }: Asked,
   { context = AgentContext.current(), providers = [], headerOrigins = {} }: ResolveMcpServersOptions,
+  calls: Map<string, AuthorizedCall>,
 ): Promise<{ entry: McpServerEntry; secrets: string[] }> {
   const values: Record<string, string> = {}
   const secrets: string[] = []
   for (const reference of entry.references) {
     const provider = providerOfName(reference.variable, providers, reference.path)
-    const token = await context.getToken(provider, { toolName: entry.id })
+    const call = calls.get(provider) ?? (await context.authorize(provider, { toolName, tool: toolOf(provider), args }))
+    calls.set(provider, call)
+    if (call.done) throw new LatchkeyError('access_denied', `${toolName} was called already, for this message.`)
+    const token = await call.token()
     // What the account says comes first: its provider may have moved.
     const own = token.resource ?? providers.find(({ id }) => id === provider)?.apiBaseUrl
     const further = Object.hasOwn(headerOrigins, provider) ? headerOrigins[provider] : []
@@ -70,14 +117,20 @@ async function fill(
     values[reference.variable] = value
     secrets.push(...secretsOf([identity], providers))
   }
-  const filled = (record: Readonly<Record<string, string>>) =>
+  const fillAll = (record: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [key, fillReferences(value, values)]))
   const { env, headers } = entry
-  return { entry: { ...entry, env: env && filled(env), headers: headers && filled(headers) }, secrets }
+  return { entry: { ...entry, env: env && fillAll(env), headers: headers && fillAll(headers) }, secrets }
 }
 
 /** Options of {@link McpCommand}. */
-export interface McpCommandOptions extends ResolveMcpServersOptions {
+export interface McpCommandOptions extends Omit<ResolveMcpServersOptions, 'effects'> {
+  /**
+   * What each tool does, by its name. The program's own hints are not believed.
+   *
+   * @default {}: every tool is a 'write'
+   */
+  effects?: Readonly<Record<string, Effect>>
   /**
    * Folder to run in.
    *
@@ -126,18 +179,46 @@ export class McpCommand {
 
   /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
   listTools(): Promise<McpTool[]> {
-    return this.#run(undefined, toolsOf)
+    return this.#run({ toolName: undefined, name: 'tools', effect: 'read' }, toolsOf)
   }
 
   /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
   callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
-    return this.#run(toolName, (client, timeout) => client.callTool({ name, arguments: input }, { timeout }))
+    const { effects = {} } = this.#options
+    const effect = Object.hasOwn(effects, name) ? effects[name] : undefined
+    return this.#run({ toolName, name, effect: effect ?? 'write', args: input }, (client, timeout) =>
+      client.callTool({ name, arguments: input }, { timeout }),
+    )
   }
 
-  async #run<T>(toolName: string | undefined, request: (client: Client, timeout: number) => Promise<T>): Promise<T> {
+  async #run<T>(asked: AskedCall, request: (client: Client, timeout: number) => Promise<T>): Promise<T> {
+    const { id, name, args: input } = { id: this.id, ...asked }
+    const needs: Asked = {
+      toolName: asked.toolName ?? id,
+      toolOf: (provider) => judgedTool({ provider, toolName: `${id}.${name}`, title: name, effect: asked.effect }),
+      args: input,
+    }
+    const { entry, secrets, calls } = await fill(this.#entry, needs, this.#options)
+    let ending: Ending = 'unsent'
+    try {
+      const result = await this.#start(entry, secrets, asked.toolName, async (client, timeout) => {
+        ending = 'unknown'
+        return request(client, timeout)
+      })
+      ending = { result }
+      return result
+    } finally {
+      for (const call of calls) await call.end(ending)
+    }
+  }
+
+  async #start<T>(
+    { id, name, command = '', args = [], env = {} }: McpServerEntry,
+    secrets: string[],
+    toolName: string | undefined,
+    request: (client: Client, timeout: number) => Promise<T>,
+  ): Promise<T> {
     const { cwd, timeout = 30_000 } = this.#options
-    const { entry, secrets } = await fill(this.#entry, this.#options)
-    const { id, name, command = '', args = [], env = {} } = entry
     const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio')
     const session = await createMcpSession({ id, name, secrets })
     const params = { command, args: [...args], env: { ...env }, cwd, maxBufferSize: MAX_ANSWER_BYTES }
@@ -152,4 +233,14 @@ export class McpCommand {
       await transport.close()
     }
   }
+}
+
+/** One request to the program. */
+interface AskedCall {
+  /** The tool that its person is told of. */
+  toolName: string | undefined
+  /** The program's tool. */
+  name: string
+  effect: Effect
+  args?: unknown
 }

@@ -49,7 +49,8 @@ async function open(server = sandbox.ledger) {
     expect(text).not.toMatch(/access_token|refresh_token/)
     return JSON.parse(text)
   }
-  const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch })
+  const effects = { read_ledger: 'read', list_files: 'read', add_entry: 'write' } as const
+  const client = new AuthenticatedMcpClient({ id: server.id, url: server.mcp, name: server.name }, { fetch, effects })
   /** The context of a run that carries references to all accounts of a user. */
   const contextOf = async (user: string, through = broker) => {
     const accounts = await vault.list({ tenant: 'default', user })
@@ -68,6 +69,9 @@ async function open(server = sandbox.ledger) {
       return (await call(user, `/flows/${state}`, { response: end.search.slice(1) })).account
     },
     contextOf,
+    /** What the person chooses for their assistant. */
+    trust: (user: string, account: string) =>
+      call(user, '/rules', { agent: 'assistant', of: { account }, preset: 'trusted' }),
     async use(user: string, tool: string): Promise<string | undefined> {
       return (await (await contextOf(user)).run(() => client.callTool(tool))).content[0]?.text
     },
@@ -105,6 +109,7 @@ describe('the four steps', () => {
 
   it('asks for more scopes together with the granted ones', async () => {
     const { id } = await app.connect('ada')
+    await app.trust('ada', id)
     const request = await asked(app.use('ada', 'add_entry'))
     expect(request).toMatchObject({ provider: 'ledger', accountId: id, toolName: 'add_entry' })
     expect(request.scopes?.filter((scope) => scope.startsWith('mcp:'))).toEqual(['mcp:read', 'mcp:write'])
@@ -143,7 +148,7 @@ describe('untrusted descriptions of a server', () => {
     const { tickets, ledger } = sandbox
     const before = [tickets.log.length, ledger.log.length]
     const context = await app.contextOf('ada', app.brokerOf(moved() as Partial<OAuthProvider>))
-    expect(await asked(context.getToken('ledger'))).toMatchObject({ provider: 'ledger' })
+    expect(await asked(context.getToken('ledger', { effect: 'read' }))).toMatchObject({ provider: 'ledger' })
     expect(await app.vault.find({ tenant: 'default', user: 'ada' }, id)).toMatchObject({
       status: 'needs-reconnect',
       reason,

@@ -7,9 +7,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LatchkeyError, type Provider } from '@latchkey/core'
+import type { Effect } from '@latchkey/core/agents'
 import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/redactor.ts'
-import { type OnUse, openToken, recorderOf, type UsedAccount } from '../account-fetch.ts'
-import { AgentContext, AuthorizationRequired } from '../context.ts'
+import type { Ending } from '../../use/door.ts'
+import { judgedTool } from '../../use/tools.ts'
+import { type OnUse, openToken, type RecordUse, recorded, recorderOf, type UsedAccount } from '../account-fetch.ts'
+import { AgentContext, type AgentToken, AuthorizationRequired, type AuthorizedCall } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
 
 /** The manifest of a skill, `skill.json`. */
@@ -71,6 +74,12 @@ export interface SkillLimits {
 export interface RunSkillOptions {
   /** Written to the skill's stdin as JSON. */
   input?: unknown
+  /**
+   * The strongest thing that the skill does with the accounts. The manifest cannot say it: a skill may be another's work.
+   *
+   * @default 'write'
+   */
+  effect?: Effect
   /**
    * Whose accounts are used.
    *
@@ -151,7 +160,8 @@ export class Skill {
    * installed.
    */
   async run(options: RunSkillOptions = {}): Promise<SkillResult> {
-    const { env, secrets, accounts } = await this.#tokens(options)
+    const { env, secrets, accounts, calls } = await this.#tokens(options)
+    let ending: Ending = 'unsent'
     const { command, directory } = this.manifest
     const program = findProgram(command[0])
     const args = await Promise.all(command.slice(1).map((one) => this.#argument(one)))
@@ -173,37 +183,68 @@ export class Skill {
       const line = [...limited(limits, group), ...isolated, ...args]
       const variables = { ...base(cwd), ...options.env, SKILL_DIR: this.folder, ...env }
       const place = { cwd, env: variables, limits, redactor: createRedactor(secrets) }
-      return { ...(await start(line, place, options)), accounts }
+      const signals = [options.signal, ...calls.map(({ signal }) => signal)].filter((one) => one !== undefined)
+      ending = 'unknown'
+      const result = { ...(await start(line, place, { ...options, signal: AbortSignal.any(signals) })), accounts }
+      ending = { result }
+      return result
     } finally {
+      for (const call of calls) await call.end(ending)
       if (group) await removeGroup(group)
       if (own) await rm(own, { recursive: true, force: true })
     }
   }
 
   /** The environment variables: declared by the skill, and granted to the agent. */
-  async #tokens({ context = AgentContext.current(), providers = [], onUse }: RunSkillOptions) {
-    const { name, tokens = [], optional = [], scopes = {} } = this.manifest
+  async #tokens(options: RunSkillOptions) {
+    const { providers = [] } = options
+    const { tokens = [], optional = [] } = this.manifest
     const env: Record<string, string> = {}
     const accounts = new Map<string, UsedAccount>()
     const secrets: string[] = []
-    for (const variable of tokens) {
-      const provider = providerOfName(variable, providers)
-      const record = recorderOf(context, onUse, { toolName: name, provider })
-      try {
-        const token = await openToken(context, provider, { toolName: name, scopes: scopes[provider] }, record)
-        const identity = token.toIdentity()
-        const value = getIdentityEnv([identity], { providers })[variable]
-        // The account has the other kind of key, such as KAGGLE_KEY declared and a KGAT_ token connected.
-        if (value === undefined) continue
+    const calls = new Map<string, AuthorizedCall>()
+    try {
+      for (const variable of tokens) {
+        const provider = providerOfName(variable, providers)
+        const token = await this.#token(provider, calls, options).catch((error) => {
+          if (!(error instanceof AuthorizationRequired) || !optional.includes(variable)) throw error
+        })
+        const identity = token?.toIdentity()
+        // Undefined too if the account has the other kind of key: KAGGLE_KEY is declared and a KGAT_ token connected.
+        const value = identity && getIdentityEnv([identity], { providers })[variable]
+        if (!identity || value === undefined) continue
         env[variable] = value
         secrets.push(...secretsOf([identity], providers))
-        if (!accounts.has(provider)) record({ action: 'used', accountId: token.accountId })
-        accounts.set(provider, { provider, accountId: token.accountId })
-      } catch (error) {
-        if (!(error instanceof AuthorizationRequired) || !optional.includes(variable)) throw error
+        if (!accounts.has(provider)) this.#record(provider, options)({ action: 'used', accountId: identity.accountId })
+        accounts.set(provider, { provider, accountId: identity.accountId })
       }
+    } catch (error) {
+      for (const call of calls.values()) await call.end('unsent')
+      throw error
     }
-    return { env, secrets, accounts: [...accounts.values()] }
+    return { env, secrets, accounts: [...accounts.values()], calls: [...calls.values()] }
+  }
+
+  #record(provider: string, { context = AgentContext.current(), onUse }: RunSkillOptions): RecordUse {
+    return recorderOf(context, onUse, { toolName: this.manifest.name, provider })
+  }
+
+  /** The token of one account. Its person is asked once for a run, however many variables it fills. */
+  async #token(provider: string, calls: Map<string, AuthorizedCall>, options: RunSkillOptions): Promise<AgentToken> {
+    const { context = AgentContext.current(), effect = 'write', input } = options
+    const { name, description = name, scopes = {} } = this.manifest
+    const needs = { toolName: name, scopes: scopes[provider] }
+    const tool = judgedTool({ provider, effect, title: description, ...needs })
+    const record = this.#record(provider, options)
+    const call =
+      calls.get(provider) ??
+      (await recorded(record, provider, () => context.authorize(provider, { ...needs, tool, args: input })))
+    calls.set(provider, call)
+    if (call.done) {
+      const message = `${name} has run already, for this message of the person.`
+      throw new LatchkeyError('access_denied', message, { next: 'none' })
+    }
+    return openToken(call, provider, needs, record)
   }
 
   async #argument(argument: string): Promise<string> {
