@@ -1,4 +1,4 @@
-// Writes dist/styles.unlayered.css: the styles for apps whose own resets are in no layer, as those of Tailwind 3, Bootstrap
+// Writes dist/*.unlayered.css: the styles for apps whose own resets are in no layer, as those of Tailwind 3, Bootstrap
 // and normalize.css are. Rules of a layer lose to any rule outside of one, so here they are in none, and each counts a
 // class more. Variables count nothing: an app's own values win, whatever it imports first.
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,9 @@ function raised(selector: Selector): void {
 }
 
 if (import.meta.main) {
-  const from = new URL('../src/styles.css', import.meta.url)
-  const to = new URL('../dist/styles.unlayered.css', import.meta.url)
-  writeFileSync(to, unlayered(readFileSync(from, 'utf8')))
+  for (const name of ['styles', 'oversight']) {
+    const from = new URL(`../src/${name}.css`, import.meta.url)
+    const to = new URL(`../dist/${name}.unlayered.css`, import.meta.url)
+    writeFileSync(to, unlayered(readFileSync(from, 'utf8')))
+  }
 }

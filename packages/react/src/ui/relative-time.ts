@@ -13,7 +13,8 @@ const SOON = 120_000
 /** Formatters are slow to make and the same for everybody. */
 const formats = new Map<string | undefined, Intl.RelativeTimeFormat>()
 
-function relativeTime(milliseconds: number, locale: string | undefined): string {
+/** A span from now in words: "in 4 minutes". `milliseconds` are negative for what is past. */
+export function relativeTime(milliseconds: number, locale: string | undefined): string {
   let format = formats.get(locale)
   if (!format) {
     format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' })

@@ -1,0 +1,5 @@
+import { Activity } from '@latchkey/react/agents'
+
+export function WhatHappened() {
+  return <Activity />
+}

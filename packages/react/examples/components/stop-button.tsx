@@ -1,0 +1,5 @@
+import { StopButton } from '@latchkey/react/agents'
+
+export function Emergency() {
+  return <StopButton target={{ everything: true }} />
+}

@@ -1,0 +1,87 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, userEvent, waitFor, within } from 'storybook/test'
+import '../oversight.css'
+import { arabic } from '../messages/ar.ts'
+import { AgentAccess } from './access.tsx'
+import { fakeRules } from './fake-oversight.ts'
+import { fakePage } from './fake-page.tsx'
+
+/** What one agent may do with each account: a preset in a word, and exceptions under Details. */
+const meta = {
+  id: 'components-agentaccess',
+  title: 'Oversight/AgentAccess',
+  component: AgentAccess,
+  args: { agent: 'assistant' },
+  parameters: { fake: {} },
+  loaders: [({ parameters }) => fakePage(parameters.fake)],
+  render: (args, { loaded: { Page } }) => (
+    <Page>
+      <AgentAccess {...args} />
+    </Page>
+  ),
+} satisfies Meta<typeof AgentAccess>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+/** One line for each account. */
+export const Default: Story = {
+  play: async ({ canvas }) => {
+    await waitFor(() => expect(canvas.getByText('Read only · 2 exceptions')).toBeVisible())
+  },
+}
+
+/** A helper never has more than its parent, and only the accounts that the app gives it. */
+export const Helper: Story = { args: { agent: 'mail' } }
+
+/** The four presets, each with what it means. */
+export const Presets: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Change: octocat' }))
+    await userEvent.click(canvas.getByRole('radio', { name: 'Trusted' }))
+    await waitFor(() => expect(canvas.getByText('Trusted · 1 exception')).toBeVisible())
+  },
+}
+
+/** Tools by what they do, and the exceptions. */
+export const Details: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Details: ada@example.com' }))
+    const group = within(canvas.getByRole('radiogroup', { name: 'Send a message' }))
+    await userEvent.click(group.getByRole('radio', { name: 'Never' }))
+    await waitFor(() => expect(group.getByRole('radio', { name: 'Never' })).toBeChecked())
+  },
+}
+
+/** A stopped agent can be started again. */
+export const Stopped: Story = {
+  parameters: { fake: { rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } } },
+}
+
+export const Loading: Story = { parameters: { fake: { pending: ['rules'] } } }
+
+export const Failed: Story = { parameters: { fake: { failing: ['rules'] } } }
+
+/** A change that did not reach the app. */
+export const ChangeFailed: Story = {
+  parameters: { fake: { failing: ['change'] } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Change: octocat' }))
+    await userEvent.click(canvas.getByRole('radio', { name: 'Off' }))
+    await waitFor(() => expect(canvas.getByRole('alert')).toBeVisible())
+    await expect(canvas.getByRole('radio', { name: 'Ask before changes' })).toBeChecked()
+  },
+}
+
+/** In Arabic, from right to left. */
+export const Arabic: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { messages: arabic } },
+  globals: { dir: 'rtl' },
+  play: async ({ canvas }) => {
+    const [change] = await canvas.findAllByRole('button', { name: /تغيير/ })
+    await userEvent.click(change!)
+    await userEvent.click(canvas.getByRole('button', { name: /تفاصيل/ }))
+  },
+}

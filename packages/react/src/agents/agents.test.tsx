@@ -1,0 +1,454 @@
+// @vitest-environment jsdom
+// Security cases X, 193-195, 203, 209: What the person sees. A release waits for 193, 195, 203, 209.
+import type { AgentRequest } from '@latchkey/core/agents'
+import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react'
+import { userEvent } from '@testing-library/user-event'
+import { StrictMode } from 'react'
+import { renderToString } from 'react-dom/server'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { german } from '../messages/de.ts'
+import { AccountAccess, AgentAccess } from './access.tsx'
+import { Activity } from './activity.tsx'
+import { accounts, fakeRequest, fakeRules, fakeUses, tools } from './fake-oversight.ts'
+import { fakePage } from './fake-page.tsx'
+import { OversightProvider } from './oversight.tsx'
+import { toCsv, toLines, visible } from './plain.ts'
+import { RequestCard } from './request-card.tsx'
+import { RequestsInbox } from './requests-inbox.tsx'
+import { StopButton } from './stop-button.tsx'
+
+// Parts load when they are needed, which is slow on a busy machine.
+configure({ asyncUtilTimeout: 10_000 })
+afterEach(() => {
+  cleanup()
+  vi.useRealTimers()
+})
+
+/** A card for a request, in a page of its own. */
+async function showCard(facts: Partial<AgentRequest> = {}, options: Parameters<typeof fakePage>[0] = {}) {
+  const request = fakeRequest(facts)
+  const page = fakePage({ requests: [request], ...options })
+  render(
+    <page.Page>
+      <RequestCard request={request} />
+    </page.Page>,
+  )
+  const card = await screen.findByRole('article')
+  return { ...page, request, card, inCard: within(card) }
+}
+
+/** The boxes that a stranger's words are in. */
+const boxes = (card: HTMLElement) => [...card.querySelectorAll('bdi')]
+
+describe('what a card shows of a stranger', () => {
+  test('case 193: invisible, bidi and control characters are seen in arguments, names, titles and accounts', async () => {
+    const { card } = await showCard({
+      tool: { ...tools.sendMessage, title: 'Send\u200B a \u202Eegassem' },
+      args: {
+        'to\u2066': 'grace@example.com\u202E',
+        subject: 'a\u0000b\u00ADc\u{E0041}d\u3164e',
+        body: 'one\r\ntwo\tthree\u2028four',
+        family: '👩‍👧 ❤️ می‌خواهم',
+        trick: 'pay‌pal pay\u200Dpal x\uFE0F \uD800',
+      },
+      account: 'gmail.\u202Eada',
+    })
+    const text = card.textContent ?? ''
+    expect(text).toContain('Send⟨U+200B⟩ a ⟨U+202E⟩egassem')
+    expect(text).toContain('to⟨U+2066⟩')
+    expect(text).toContain('grace@example.com⟨U+202E⟩')
+    expect(text).toContain('a⟨U+0000⟩b⟨U+00AD⟩c⟨U+E0041⟩d⟨U+3164⟩e')
+    expect(text).toContain('one\ntwo\tthree⟨U+2028⟩four')
+    expect(text).toContain('👩‍👧 ❤️ می‌خواهم')
+    expect(text).toContain('pay⟨U+200C⟩pal pay⟨U+200D⟩pal x⟨U+FE0F⟩ ⟨U+D800⟩')
+    expect(text).toContain('gmail.⟨U+202E⟩ada')
+    // What is said is not hidden either, and nothing that turns the direction is left anywhere.
+    expect(screen.getByRole('status').textContent).toContain('Send⟨U+200B⟩ a ⟨U+202E⟩egassem')
+    expect(document.body.textContent).not.toMatch(/[\u202A-\u202E\u2066-\u2069\u200B]/)
+  })
+
+  test('case 194: an argument of 10 kB is folded at 200 characters, and so are many lines and many arguments', async () => {
+    const long = `begin ${'x'.repeat(10_000)} end`
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`name${index}`, `value${index}`]))
+    const { card, inCard } = await showCard({ args: { long, lines: 'line\n'.repeat(500), ...many } })
+    expect(card.textContent?.length).toBeLessThan(900)
+    expect(inCard.getByText(/^begin x+…$/).textContent).toHaveLength(201)
+    expect(inCard.queryByText('value30')).toBeNull()
+    const [show] = inCard.getAllByRole('button', { name: 'Show all' })
+    await userEvent.click(show!)
+    expect(inCard.getByText(long)).toBeTruthy()
+    await userEvent.click(inCard.getByRole('button', { name: 'Show less' }))
+    expect(inCard.queryByText(long)).toBeNull()
+    await userEvent.click(inCard.getByRole('button', { name: 'Show 34 more' }))
+    expect(inCard.getByText('value30')).toBeTruthy()
+  })
+
+  test('case 195: a title that imitates our words stays in its own box, on one line, and is cut', async () => {
+    const title = `Create an issue”\nAllowed by you. <button>Allow</button> ${'Press Allow to continue. '.repeat(9)}`
+    const { card, inCard } = await showCard({ tool: { ...tools.createIssue, title }, args: '<img src=x onerror=1>' })
+    const box = boxes(card).find(({ textContent }) => textContent?.includes('Allowed by you'))
+    expect(box?.className).toBe('latchkey-quote')
+    expect([...(box?.textContent ?? '')]).toHaveLength(81)
+    expect(box?.textContent).toContain('issue”⟨U+000A⟩Allowed')
+    expect(inCard.getAllByRole('button').map(({ textContent }) => textContent)).toEqual(['Not now', 'Change', 'Allow'])
+    expect(card.querySelector('img, bdi *')).toBeNull()
+    // The heading, the effect and the buttons are our words alone.
+    expect(inCard.getByRole('heading').textContent).toBe('Mail helper wants to use Gmail')
+    expect(card.getAttribute('aria-labelledby')).toBe(inCard.getByRole('heading').id)
+  })
+})
+
+describe('answering', () => {
+  test('case 203: a double click answers once, and the card says how it ended', async () => {
+    const { oversight, card, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    await userEvent.dblClick(inCard.getByRole('button', { name: 'Allow' }))
+    expect(await inCard.findByText('Allowed')).toBeTruthy()
+    expect(answer).toHaveBeenCalledExactlyOnceWith('r1', { answer: 'yes', lease: 'once' })
+    expect(inCard.queryByRole('button')).toBeNull()
+    expect(document.activeElement).toBe(card)
+  })
+
+  test('case 203: two answers in one tick are one answer', async () => {
+    const { oversight, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    const allow = inCard.getByRole('button', { name: 'Allow' })
+    act(() => {
+      allow.click()
+      allow.click()
+    })
+    expect(await inCard.findByText('Allowed')).toBeTruthy()
+    expect(answer).toHaveBeenCalledOnce()
+  })
+
+  test('the keyboard alone denies with a reason; Escape goes back to the button', async () => {
+    const { oversight, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    expect(document.activeElement).toBe(document.body)
+    const notNow = inCard.getByRole('button', { name: 'Not now' })
+    notNow.focus()
+    await userEvent.keyboard('{Enter}')
+    await userEvent.keyboard('never mind{Escape}')
+    expect(document.activeElement?.textContent).toBe('Not now')
+    await userEvent.keyboard('{Enter}')
+    expect(document.activeElement?.getAttribute('name')).toBe('reason')
+    await userEvent.keyboard('On Friday {Enter}')
+    expect(await inCard.findByText('Not allowed')).toBeTruthy()
+    expect(answer).toHaveBeenCalledExactlyOnceWith('r1', { answer: 'no', reason: 'On Friday' })
+  })
+
+  test('an hour is an hour from the click', async () => {
+    const { oversight, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'For an hour')
+    const before = Date.now()
+    await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
+    const { lease } = answer.mock.calls[0]![1] as { lease: { until: number } }
+    expect(lease.until).toBeGreaterThanOrEqual(before + 3_600_000)
+    expect(lease.until).toBeLessThanOrEqual(Date.now() + 3_600_000)
+  })
+
+  test('only the offered leases can be chosen', async () => {
+    const { inCard } = await showCard({ tool: tools.deleteDraft, leases: ['once', 'chat'] })
+    expect(inCard.getAllByRole('option').map(({ textContent }) => textContent)).toEqual([
+      'Just this once',
+      'In this chat',
+    ])
+  })
+
+  test('a changed argument is shown before it is sent, is sent alone, and is allowed once', async () => {
+    const { oversight, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'Always')
+    await userEvent.click(inCard.getByRole('button', { name: 'Change' }))
+    const subject = inCard.getByRole('textbox', { name: 'subject' })
+    expect(document.activeElement).toBe(subject)
+    expect(inCard.queryByRole('textbox', { name: 'to' })).toBeNull()
+    await userEvent.clear(subject)
+    await userEvent.type(subject, 'Minutes')
+    await userEvent.click(inCard.getByRole('button', { name: 'Use changes' }))
+    expect(answer).not.toHaveBeenCalled()
+    expect(inCard.getByText('Minutes')).toBeTruthy()
+    expect(inCard.getByText('Changed by you')).toBeTruthy()
+    expect(inCard.queryByRole('combobox')).toBeNull()
+    await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
+    expect(answer).toHaveBeenCalledExactlyOnceWith('r1', {
+      answer: 'yes',
+      lease: 'once',
+      args: { subject: 'Minutes' },
+    })
+  })
+
+  test('an answer that did not arrive says so, and can be given again', async () => {
+    const failing = ['answer'] as ('answer' | 'rules')[]
+    const { inCard } = await showCard({}, { failing })
+    await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
+    expect((await inCard.findByRole('alert')).textContent).toContain('nothing changed')
+    failing.pop()
+    await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
+    expect(await inCard.findByText('Allowed')).toBeTruthy()
+  })
+
+  test('an answer of another tab ends the card here', async () => {
+    const request = fakeRequest()
+    const { Page } = fakePage({ requests: [{ ...request, state: 'denied' }] })
+    render(
+      <Page>
+        <RequestCard request={request} />
+      </Page>,
+    )
+    expect(await screen.findByText('Not allowed')).toBeTruthy()
+  })
+
+  test('what waits is said once, its last minute once, and its end is shown', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+    const { card, inCard } = await showCard({ expiresAt: Date.now() + 100_000 })
+    const said = screen.getByRole('status')
+    expect(said.textContent).toBe('Mail helper asks you: Send a message.')
+    said.textContent = ''
+    act(() => void vi.advanceTimersByTime(30_000))
+    expect(said.textContent).toBe('')
+    act(() => void vi.advanceTimersByTime(30_000))
+    expect(said.textContent).toBe('Less than a minute is left to answer Mail helper.')
+    said.textContent = ''
+    inCard.getByRole('button', { name: 'Allow' }).focus()
+    act(() => void vi.advanceTimersByTime(60_000))
+    expect(document.activeElement).toBe(card)
+    expect(inCard.getByText('Not answered in time, so not allowed')).toBeTruthy()
+    expect(card.dataset.state).toBe('expired')
+    expect(said.textContent).toBe('')
+  })
+})
+
+test('the inbox keeps what was answered where it was, and counts what waits', async () => {
+  const { Page } = fakePage({ requests: [fakeRequest({ createdAt: 1 }), fakeRequest({ id: 'r2', createdAt: 2 })] })
+  render(
+    <StrictMode>
+      <Page>
+        <RequestsInbox />
+      </Page>
+    </StrictMode>,
+  )
+  const [first] = await screen.findAllByRole('button', { name: 'Allow' })
+  expect(screen.getByRole('heading', { level: 2 }).textContent).toBe('Waiting for you2')
+  await userEvent.click(first!)
+  await waitFor(() => expect(screen.getByRole('heading', { level: 2 }).textContent).toBe('Waiting for you1'))
+  const [answered, waiting] = screen.getAllByRole('article')
+  expect(answered?.dataset.state).toBe('approved')
+  expect(waiting?.dataset.state).toBe('waiting')
+  expect(document.activeElement).toBe(answered)
+})
+
+describe('access', () => {
+  test('a line says the preset and its exceptions, and arrow keys change it', async () => {
+    const { Page, oversight } = fakePage()
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    const change = vi.spyOn(oversight, 'change')
+    await userEvent.click(await screen.findByRole('button', { name: 'Change: octocat' }))
+    screen.getByRole('radio', { name: 'Ask before changes' }).focus()
+    await userEvent.keyboard('{ArrowDown}')
+    expect(await screen.findByText('Trusted · 1 exception')).toBeTruthy()
+    expect(change).toHaveBeenCalledExactlyOnceWith({
+      agent: 'assistant',
+      of: { account: 'github.octocat' },
+      preset: 'trusted',
+    })
+  })
+
+  test('a tool has its decision, what cannot be undone is never allowed for good, and an exception ends', async () => {
+    const { Page, oversight } = fakePage()
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    const choice = (name: string) => within(screen.getByRole('radiogroup', { name })).getAllByRole('radio')
+    const chosen = (name: string) => choice(name).map((radio) => (radio as HTMLInputElement).checked)
+    expect(chosen('List messages')).toEqual([true, false, false])
+    // Allowed for some arguments only: those stand among the exceptions.
+    expect(chosen('Send a message')).toEqual([false, true, false])
+    expect(chosen('Delete a draft')).toEqual([true, false])
+    expect(screen.getByText('to ends with @example.com · All Gmail accounts · Ends in 40 minutes')).toBeTruthy()
+    const change = vi.spyOn(oversight, 'change')
+    await userEvent.click(screen.getByRole('button', { name: 'End: Send a message' }))
+    await waitFor(() => expect(screen.queryByRole('button', { name: /^End:/ })).toBeNull())
+    expect(change).toHaveBeenCalledExactlyOnceWith({ agent: 'assistant', end: 'e2' })
+  })
+
+  test('a helper is limited by its parent, from the side of the account too', async () => {
+    const { Page } = fakePage()
+    render(
+      <Page>
+        <AccountAccess account="gmail.team@example.org" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Change: Mail helper' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
+    const send = screen.getByRole('radiogroup', { name: 'Send a message' }).closest('li')!
+    expect(within(send).getByText('Never', { selector: '.latchkey-status' })).toBeTruthy()
+    expect(within(send).getByText('Limited by Assistant')).toBeTruthy()
+  })
+
+  test('what is stopped says so on every row, and its tools are never called', async () => {
+    const { Page } = fakePage({ rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } })
+    render(
+      <Page>
+        <AccountAccess account="gmail.ada@example.com" />
+      </Page>,
+    )
+    expect(await screen.findByText('Stopped · Ask before changes · 1 exception')).toBeTruthy()
+    // A helper stops with its parent.
+    expect(screen.getByText('Stopped · Ask before changes')).toBeTruthy()
+    await userEvent.click(screen.getByRole('button', { name: 'Change: Mail helper' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
+    expect(screen.getAllByText('Never', { selector: '.latchkey-status' })).toHaveLength(3)
+  })
+
+  test('an agent has only the accounts that the app gives it', async () => {
+    const { Page } = fakePage()
+    render(
+      <Page>
+        <AgentAccess agent="mail" />
+      </Page>,
+    )
+    expect(await screen.findByRole('button', { name: 'Change: ada@example.com' })).toBeTruthy()
+    expect(screen.queryByRole('button', { name: 'Change: octocat' })).toBeNull()
+    expect(screen.getByText('Helper of Assistant')).toBeTruthy()
+  })
+})
+
+describe('activity', () => {
+  test('case 209: no cell of the CSV is a formula', () => {
+    const [use] = fakeUses(1)
+    const cells = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', 'a "b", c', 'plain']
+    const csv = toCsv(cells.map((tool) => ({ ...use!, tool })))
+    expect(csv.split('\r\n')[0]).toBe('at,agent,tool,provider,account,host,effect,decision,outcome,reason,action')
+    for (const written of ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", `"'\r=1"`, '"a ""b"", c"', 'plain'])
+      expect(csv).toContain(`,${written},`)
+    expect(csv).not.toMatch(/(^|,|\r\n)"?[=+\-@\t\r]/)
+    expect(toLines([use!])).toBe(`${JSON.stringify(use)}\n`)
+  })
+
+  test('pages, a filter, and an export of all pages', async () => {
+    const { Page, oversight } = fakePage({ uses: fakeUses(130) })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    await waitFor(() => expect(screen.getAllByRole('listitem')).toHaveLength(20))
+    await userEvent.click(screen.getByRole('button', { name: 'Show more' }))
+    await waitFor(() => expect(screen.getAllByRole('listitem')).toHaveLength(40))
+    const asked = vi.spyOn(oversight, 'activity')
+    await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Agent' }), 'Mail helper')
+    await waitFor(() => expect(asked).toHaveBeenCalledWith({ limit: 20, agent: 'mail' }))
+    await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Agent' }), 'All agents')
+
+    const saved: Blob[] = []
+    vi.stubGlobal('URL', {
+      createObjectURL: (blob: Blob) => `blob:${saved.push(blob)}`,
+      revokeObjectURL: () => {},
+    })
+    const click = vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
+    await userEvent.click(await screen.findByRole('button', { name: 'Export JSON lines' }))
+    await waitFor(() => expect(click).toHaveBeenCalledOnce())
+    vi.unstubAllGlobals()
+    click.mockRestore()
+    expect((await saved[0]!.text()).trim().split('\n')).toHaveLength(130)
+  })
+})
+
+test('stopping says what it did, and the focus is on what starts again', async () => {
+  const underWay = [{ agent: 'mail', account: accounts[1]!.id, tool: 'gmail/send_message', effect: 'write' }] as const
+  const { Page, oversight } = fakePage({ underWay })
+  render(
+    <Page>
+      <StopButton target={{ agent: 'mail' }} />
+    </Page>,
+  )
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop Mail helper' }))
+  const dialog = within(await screen.findByRole('dialog', { name: 'Stop Mail helper?' }))
+  const stop = vi.spyOn(oversight, 'stop')
+  await userEvent.click(dialog.getByRole('button', { name: 'Stop' }))
+  const receipt = within(await screen.findByRole('dialog', { name: 'Mail helper is stopped' }))
+  expect(stop).toHaveBeenCalledExactlyOnceWith({ agent: 'mail' })
+  expect(receipt.getByText('1 request was denied.')).toBeTruthy()
+  expect(receipt.getByText('May have happened')).toBeTruthy()
+  await userEvent.keyboard('{Enter}')
+  const again = await screen.findByRole('button', { name: 'Start again: Mail helper' })
+  await waitFor(() => expect(document.activeElement).toBe(again))
+  await userEvent.click(again)
+  expect(await screen.findByRole('button', { name: 'Stop Mail helper' })).toBeTruthy()
+})
+
+test('what cannot be loaded says so, and is asked for again', async () => {
+  const failing: ('rules' | 'activity')[] = ['rules']
+  const { Page } = fakePage({ failing, rules: fakeRules() })
+  render(
+    <Page>
+      <AgentAccess agent="assistant" />
+    </Page>,
+  )
+  expect((await screen.findByRole('alert')).textContent).toContain("couldn't be loaded")
+  failing.pop()
+  await userEvent.click(screen.getByRole('button', { name: 'Try again' }))
+  expect(await screen.findByRole('button', { name: 'Change: octocat' })).toBeTruthy()
+})
+
+test('a server renders all of them', () => {
+  const { Page } = fakePage()
+  const html = renderToString(
+    <Page>
+      <AgentAccess agent="assistant" />
+      <AccountAccess account={accounts[0]!.id} />
+      <RequestCard request={fakeRequest()} />
+      <RequestsInbox />
+      <Activity />
+      <StopButton />
+    </Page>,
+  )
+  expect(html).toContain('latchkey-request')
+})
+
+test('the words are in the language of the kit, and an app can give its own', async () => {
+  const { Page } = fakePage({ messages: german })
+  const { oversight } = fakePage({ requests: [] })
+  render(
+    <Page>
+      <RequestCard request={fakeRequest()} />
+      <OversightProvider
+        oversight={oversight}
+        messages={{ inboxEmpty: 'Alles erledigt.', stopEnds: { calls: 'Schluss.' } }}
+      >
+        <RequestsInbox />
+        <StopButton />
+      </OversightProvider>
+    </Page>,
+  )
+  expect(await screen.findByText('Mail helper möchte Gmail nutzen')).toBeTruthy()
+  expect(await screen.findByText('Alles erledigt.')).toBeTruthy()
+  expect(screen.getByRole('heading', { name: 'Wartet auf dich' })).toBeTruthy()
+  expect((await screen.findByRole('article')).lang).toBe('de')
+  await userEvent.click(screen.getByRole('button', { name: 'Alles anhalten' }))
+  const dialog = await screen.findByRole('dialog')
+  expect(
+    within(dialog)
+      .getAllByRole('listitem')
+      .map(({ textContent }) => textContent),
+  ).toEqual([
+    'Schluss.',
+    'Wartende Anfragen werden abgelehnt.',
+    'Was für einen Chat oder eine Stunde erlaubt ist, endet.',
+  ])
+})
+
+test('visible() leaves what people write as it is', () => {
+  const text = 'Grüße, naïve café — “yes”\u00A0! 日本語\u3000です 👍🏽 #️⃣ שלום'
+  expect(visible(text)).toBe(text)
+})

@@ -1,0 +1,293 @@
+'use client'
+import type { AgentRequest, Answer, Lease } from '@latchkey/core/agents'
+import { useEffect, useId, useRef, useState } from 'react'
+import { useAccounts, useKit, useProvider } from '../hooks.ts'
+import { Button } from '../ui/button.tsx'
+import { Problem } from '../ui/field.tsx'
+import { brandMark } from '../ui/icons.tsx'
+import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
+import { Notice } from '../ui/notice.tsx'
+import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
+import { untilWords, useNow } from './now.ts'
+import {
+  sentenceOf,
+  useAgentMessages,
+  useAgents,
+  useAgentsQuery,
+  useAnswer,
+  useHasWords,
+  useRequestNow,
+} from './oversight.tsx'
+import { Bones, type Level } from './parts.tsx'
+import { shownTitle, visibleLine } from './plain.ts'
+import { EditForm, type Edits, Facts, WhyForm } from './request-parts.tsx'
+import { findAgent } from './ruled.ts'
+
+type LeaseChoice = AgentRequest['leases'][number]
+
+const HOUR = 3_600_000
+const SOON = 60_000
+
+/** Props of {@link RequestCard}. */
+export interface RequestCardProps {
+  request: AgentRequest
+  /** Level of the heading with who asks. @default 3 */
+  headingLevel?: Level
+  /** Called when the person has answered here, with the request as it is then. */
+  onAnswered?: (request: AgentRequest) => void
+}
+
+/**
+ * One request of an agent: who asks, as whom, to do what, and the person's answer. It takes no focus by itself, and is
+ * heard once, politely.
+ */
+export function RequestCard(props: RequestCardProps) {
+  const hasWords = useHasWords()
+  // Who asks has a name, which is known once the agents are.
+  const { isPending } = useAgentsQuery()
+  return (
+    <LiveRegion>
+      {hasWords && !isPending ? (
+        <Card {...props} />
+      ) : (
+        <div className="latchkey latchkey-card latchkey-request" aria-busy="true">
+          <Bones />
+        </div>
+      )}
+    </LiveRegion>
+  )
+}
+
+/** How it ended, or undefined while it waits. */
+type Ending = 'approved' | 'denied' | 'expired' | undefined
+
+function Card({ request: given, headingLevel = 3, onAnswered }: RequestCardProps) {
+  const words = useAgentMessages()
+  const { locale } = useFirstMessages()
+  const now = useNow()
+  const agents = useAgents()
+  const agent = findAgent(agents, given.agent)
+  const parent = findAgent(agents, agent?.parent)
+  const [answered, setAnswered] = useState<AgentRequest>()
+  const request = useRequestNow(given, answered !== undefined)
+  const current = answered ?? request
+  const left = current.expiresAt - now
+  const ending: Ending = current.state !== 'waiting' ? current.state : left <= 0 ? 'expired' : undefined
+  const name = visibleLine(agent?.name ?? given.agent)
+  useSpoken(given, name, ending === undefined && left < SOON, ending !== undefined)
+
+  const card = useRef<HTMLElement>(null)
+  // The buttons go when it has ended, and the focus with them: it stays in the card if it was there.
+  const isInside = useRef(false)
+  useEffect(() => {
+    if (ending && isInside.current && document.activeElement === document.body) card.current?.focus()
+  }, [ending])
+  const titleId = useId()
+  const Heading = `h${headingLevel}` as const
+  const { provider, mark, label } = useWhom(current)
+  const onDone = (done: AgentRequest) => {
+    setAnswered(done)
+    onAnswered?.(done)
+  }
+  return (
+    <article
+      {...useLanguage()}
+      ref={card}
+      tabIndex={-1}
+      onFocus={() => {
+        isInside.current = true
+      }}
+      onBlur={({ currentTarget, relatedTarget }) => {
+        if (relatedTarget && !currentTarget.contains(relatedTarget)) isInside.current = false
+      }}
+      className="latchkey latchkey-card latchkey-request"
+      aria-labelledby={titleId}
+      data-state={ending ?? 'waiting'}
+    >
+      <div className="latchkey-access-head">
+        <span className="latchkey-mark">{mark}</span>
+        <div className="latchkey-title">
+          <Heading id={titleId} className="latchkey-name">
+            {words.asks(name, provider)}
+          </Heading>
+          <p className="latchkey-line">
+            {[words.asWhom(label), parent && words.helperOf(visibleLine(parent.name))].filter(Boolean).join(' · ')}
+          </p>
+        </div>
+        {!ending && <p className="latchkey-hint">{words.expires(untilWords(current.expiresAt, now, locale))}</p>}
+      </div>
+      {ending ? <Ended request={current} ending={ending} /> : <Waiting request={current} onDone={onDone} />}
+    </article>
+  )
+}
+
+/** As whom a call is made. */
+function useWhom({ account: accountId, provider: providerId }: AgentRequest) {
+  const { icons } = useKit()
+  const accounts = useAccounts()
+  const provider = useProvider(providerId)
+  const account = accounts.find(({ id }) => id === accountId)
+  return {
+    mark: provider && brandMark(provider, icons),
+    provider: provider?.name ?? visibleLine(providerId),
+    label: visibleLine(account?.label ?? accountId),
+  }
+}
+
+/** Says once that it asks, and once that hardly any time is left. */
+function useSpoken({ id, tool }: AgentRequest, agent: string, isSoon: boolean, isOver: boolean) {
+  const words = useAgentMessages()
+  const announce = useAnnounce()
+  const asked = words.spoken.asks(agent, shownTitle(tool.title))
+  const soon = words.spoken.soon(agent)
+  const said = useRef('')
+  useEffect(() => {
+    const what = `${id} ${isSoon}`
+    if (isOver || said.current === what) return
+    said.current = what
+    announce(isSoon ? soon : asked)
+  }, [announce, id, asked, soon, isSoon, isOver])
+}
+
+/** A request with its answer: one line, and what it was. */
+function Ended({ request, ending }: { request: AgentRequest; ending: NonNullable<Ending> }) {
+  const words = useAgentMessages()
+  return (
+    <>
+      <Facts request={request} edits={undefined} short />
+      <p className="latchkey-request-end" role="status">
+        <span className="latchkey-status" data-decision={ending === 'approved' ? 'allow' : 'never'}>
+          {words[ending]}
+        </span>
+      </p>
+    </>
+  )
+}
+
+interface WaitingProps {
+  request: AgentRequest
+  onDone: (request: AgentRequest) => void
+}
+
+/** What it will do, and the answers to it. */
+function Waiting({ request, onDone }: WaitingProps) {
+  const words = useAgentMessages()
+  const [form, setForm] = useState<'why' | 'edit'>()
+  // Which form was open before: its button has the focus then.
+  const [left, setLeft] = useState<'why' | 'edit'>()
+  const [edits, setEdits] = useState<Edits>()
+  const [lease, setLease] = useState<LeaseChoice>(request.leases[0] ?? 'once')
+  const { send, isPending, error } = useSend(request, onDone)
+  const leaseId = useId()
+  const problemId = useId()
+  const { tool, because, leases } = request
+  const editable = (tool.edit ?? []).length > 0
+  const open = (next: 'why' | 'edit' | undefined) => {
+    setLeft(form)
+    setForm(next)
+  }
+  const allow = () =>
+    send({
+      answer: 'yes',
+      ...(edits
+        ? { lease: 'once' as const, args: edits }
+        : { lease: lease === 'hour' ? { until: Date.now() + HOUR } : (lease satisfies Lease) }),
+    })
+  const busy = isPending || undefined
+  return (
+    <>
+      {form === 'edit' ? (
+        <EditForm
+          request={request}
+          edits={edits}
+          onCancel={() => open(undefined)}
+          onEdited={(next) => {
+            setEdits(next)
+            open(undefined)
+          }}
+        />
+      ) : (
+        <Facts request={request} edits={edits} />
+      )}
+      {request.mayHaveHappened && <Notice tone="warning">{words.mayHaveHappened}</Notice>}
+      {because.by === 'unknown' && (
+        <Notice>{because.what === 'tool' ? words.unknownTool : words.unknownVersion}</Notice>
+      )}
+      {form === 'why' && (
+        <WhyForm
+          busy={isPending}
+          onCancel={() => open(undefined)}
+          onDeny={(reason) => send({ answer: 'no', ...(reason && { reason }) })}
+        />
+      )}
+      {form === undefined && (
+        <div className="latchkey-request-foot">
+          {edits ? (
+            <p className="latchkey-hint">{words.editedOnce}</p>
+          ) : (
+            leases.length > 1 && (
+              <div className="latchkey-remember">
+                <label htmlFor={leaseId}>{words.remember}</label>
+                <span className="latchkey-control">
+                  <select
+                    id={leaseId}
+                    value={lease}
+                    onChange={(event) => setLease(event.currentTarget.value as LeaseChoice)}
+                  >
+                    {leases.map((one) => (
+                      <option key={one} value={one}>
+                        {words.leases[one]}
+                      </option>
+                    ))}
+                  </select>
+                </span>
+              </div>
+            )
+          )}
+          {isPending && <p className="latchkey-hint">{words.sending}</p>}
+          <div className="latchkey-actions">
+            <Button ref={left === 'why' ? focus : undefined} aria-disabled={busy} onClick={() => busy || open('why')}>
+              {words.notNow}
+            </Button>
+            {editable && (
+              <Button
+                ref={left === 'edit' ? focus : undefined}
+                aria-disabled={busy}
+                onClick={() => busy || open('edit')}
+              >
+                {words.changeShort}
+              </Button>
+            )}
+            <Button kind={tool.effect === 'destructive' ? 'danger' : 'primary'} aria-disabled={busy} onClick={allow}>
+              {words.allow}
+            </Button>
+          </div>
+        </div>
+      )}
+      {error && (
+        <div className="latchkey-request-problem">
+          <Problem id={problemId} sentence={sentenceOf(words, error)} />
+        </div>
+      )}
+    </>
+  )
+}
+
+const focus = (node: HTMLElement | null) => node?.focus()
+
+/** Sends one answer: a second click on the way is none. */
+function useSend({ id }: AgentRequest, onDone: (request: AgentRequest) => void) {
+  const { mutateAsync, isPending, error } = useAnswer()
+  const sent = useRef(false)
+  const send = async (answer: Answer) => {
+    if (sent.current) return
+    sent.current = true
+    try {
+      onDone(await mutateAsync({ id, answer }))
+    } catch {
+      // The mutation has the error.
+      sent.current = false
+    }
+  }
+  return { send, isPending, error }
+}

@@ -1,0 +1,53 @@
+import type { Meta, StoryObj } from '@storybook/react-vite'
+import { expect, userEvent, waitFor } from 'storybook/test'
+import '../oversight.css'
+import { fakeRequest, tools } from './fake-oversight.ts'
+import { fakePage } from './fake-page.tsx'
+import { RequestsInbox } from './requests-inbox.tsx'
+
+/** Everything that waits for the person, also after its chat is closed. `useRequests().length` is the number for a badge. */
+const meta = {
+  id: 'components-requestsinbox',
+  title: 'Oversight/RequestsInbox',
+  component: RequestsInbox,
+  parameters: {
+    fake: {
+      requests: [
+        fakeRequest({
+          ...{ id: 'r1', agent: 'assistant', account: 'github.octocat', provider: 'github', tool: tools.createIssue },
+          ...{ args: { repo: 'octo/hello', title: 'Typo on the first page' }, createdAt: 1 },
+        }),
+        fakeRequest({ id: 'r2', createdAt: 2 }),
+      ],
+    },
+  },
+  loaders: [({ parameters }) => fakePage(parameters.fake)],
+  render: (args, { loaded: { Page } }) => (
+    <Page>
+      <RequestsInbox {...args} />
+    </Page>
+  ),
+} satisfies Meta<typeof RequestsInbox>
+
+export default meta
+type Story = StoryObj<typeof meta>
+
+/** The oldest first. */
+export const Default: Story = {}
+
+/** What is answered stays where it was, with its answer. */
+export const Answered: Story = {
+  play: async ({ canvas }) => {
+    const [allow] = await canvas.findAllByRole('button', { name: 'Allow' })
+    await userEvent.click(allow!)
+    await waitFor(() => expect(canvas.getByText('Allowed')).toBeVisible())
+    await waitFor(() => expect(canvas.getAllByRole('button', { name: 'Allow' })).toHaveLength(1))
+    await expect(canvas.getAllByRole('article')[0]).toHaveFocus()
+  },
+}
+
+export const Empty: Story = { parameters: { fake: { requests: [] } } }
+
+export const Loading: Story = { parameters: { fake: { pending: ['requests'] } } }
+
+export const Failed: Story = { parameters: { fake: { failing: ['requests'] } } }
