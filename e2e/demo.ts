@@ -201,3 +201,15 @@ export function everythingStored(page: Page): Promise<string> {
     return texts.join('\n')
   })
 }
+
+/**
+ * Says something for which a tool is called that its person has not seen, and allows the tool for good. Resolves to the
+ * request of the chat, as {@link say} does.
+ */
+export async function sayAndAllow(page: Page, text: string) {
+  const sent = await say(page, text)
+  const asks = conversation(page).locator('.latchkey-request[data-state="waiting"]')
+  await asks.getByLabel('Remember').selectOption('always')
+  await asks.getByRole('button', { name: 'Allow', exact: true }).click()
+  return sent
+}

@@ -1,6 +1,18 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
-import { card, closing, conversation, expect, expectConnected, open, panel, say, test, throughPopup } from './demo.ts'
+import {
+  card,
+  closing,
+  conversation,
+  expect,
+  expectConnected,
+  open,
+  panel,
+  say,
+  sayAndAllow,
+  test,
+  throughPopup,
+} from './demo.ts'
 
 const servers = { notes: '', tickets: '', files: '', ledger: '', archive: '', kaggle: '', better: '', shelf: '' }
 test.beforeAll(({ demo }) => {
@@ -65,16 +77,16 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
     )
   }
   await expectConnected(page, 'notes', 'files')
-  await say(page, 'List notes')
+  await sayAndAllow(page, 'List notes')
   await expect(conversation(page)).toContainText('Buy paper tape')
-  await say(page, 'List files')
+  await sayAndAllow(page, 'List files')
   await expect(conversation(page)).toContainText('bernoulli.csv')
 
   // From the chat: the app registers itself, and the call continues.
   await say(page, 'Read the ledger')
   await allow(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
   await expectConnected(page, 'ledger')
-  await say(page, 'Read ledger')
+  await sayAndAllow(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
   await page.getByText('Developer', { exact: true }).click()
   for (const words of ['Client metadata document', 'Pre-registered', 'Automatic']) {
@@ -82,7 +94,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   }
 
   // More scope, asked for in the chat.
-  await say(page, 'Add entry')
+  await sayAndAllow(page, 'Add entry')
   await expect(prompt(page, 'ledger').last()).toContainText('mcp:write')
   await allow(page, () =>
     prompt(page, 'ledger').last().getByRole('button', { name: 'Reconnect Sandbox Ledger' }).click(),
@@ -115,7 +127,7 @@ test('a server that forbids browsers is connected through the broker', async ({ 
   await add(page, ['archive'])
   await allow(page, () => panel(page).getByRole('button', { name: 'Connect archive' }).click())
   await expectConnected(page, 'archive')
-  await say(page, 'Search archive')
+  await sayAndAllow(page, 'Search archive')
   await expect(conversation(page)).toContainText('10 July 1843')
 })
 
@@ -126,20 +138,20 @@ test('the same with another authorization server: better-auth', async ({ page })
   // From the card: with a client registered in advance, the only kind that this server takes.
   await allow(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
   await expectConnected(page, 'shelf')
-  await say(page, 'List books')
+  await sayAndAllow(page, 'List books')
   await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
 
   // From the chat: the app registers itself.
   await say(page, 'Use better')
   await allow(page, () => prompt(page, 'better').getByRole('button', { name: 'Connect better' }).click())
   await expectConnected(page, 'better')
-  await say(page, 'Recall notes')
+  await sayAndAllow(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
   await page.getByText('Developer', { exact: true }).click()
   for (const words of ['Pre-registered', 'Automatic']) await expect(page.getByText(words)).toBeVisible()
 
   // More scope, asked for in the chat.
-  await say(page, 'Write note')
+  await sayAndAllow(page, 'Write note')
   await expect(prompt(page, 'better').last()).toContainText('mcp:write')
   await allow(page, () => prompt(page, 'better').last().getByRole('button', { name: 'Reconnect Better Notes' }).click())
   await expect(conversation(page)).toContainText('A note was written')
@@ -200,7 +212,7 @@ for (const { form, name, id, tool, page: words, answer } of [
 
     const windows: string[] = []
     page.context().on('page', (opened) => windows.push(opened.url()))
-    await say(page, tool)
+    await sayAndAllow(page, tool)
     const asked = prompt(page, name).last()
     await expect(asked).toContainText(host)
     const link = asked.getByRole('link', { name: host })

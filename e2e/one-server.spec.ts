@@ -27,6 +27,7 @@ import {
   expectConnected,
   panel,
   say,
+  sayAndAllow,
   throughPopup,
 } from './demo.ts'
 import { builtPage, type Custody } from './demo-server.ts'
@@ -193,7 +194,7 @@ test('case 217: of two MCP servers with one name, the second gets no token of th
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
   await expectConnected(page, 'notes')
-  const run = await say(page, 'List notes')
+  const run = await sayAndAllow(page, 'List notes')
   await expect(conversation(page)).toContainText('Buy paper tape')
   await say(page, 'List my repositories')
   await expect(conversation(page)).toContainText('octocat/')
@@ -230,7 +231,7 @@ test('case 217: of two MCP servers with one name, the second gets no token of th
       .click(),
   )
   await expectConnected(page, 'notes')
-  await say(page, 'List tickets')
+  await sayAndAllow(page, 'List tickets')
   await expect(conversation(page)).toContainText('T-12')
   expect(secretsIn(hostile.log).length).toBeGreaterThanOrEqual(3)
   expect(holding(hostile.log, secrets)).toEqual([])

@@ -63,6 +63,8 @@ const report = async (name: string, fn: () => Promise<unknown>) => {
 }
 for (const [name, source] of Object.entries(sources)) await report(name, () => mode.run({ source }))
 for (const [name, make] of Object.entries(results)) {
-  await report(`withAccount: ${name}`, async () => withAccount({ provider: 'github' }, make)({}, {}))
+  await report(`withAccount: ${name}`, async () =>
+    withAccount({ provider: 'github', toolName: 'tool', effect: 'read' }, make)({}, {}),
+  )
 }
 if (worst > 1000) process.exitCode = 1

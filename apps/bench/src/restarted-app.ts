@@ -55,7 +55,12 @@ const all = new Hono()
   .post('/api/agent', async (c) => {
     const { context, body } = await broker.agentContext(c.req.raw, await c.req.json(), { agent: AGENT_ID })
     try {
-      const servers = await resolveMcpServers(body.servers, { context, providers, headerOrigins })
+      const servers = await resolveMcpServers(body.servers, {
+        context,
+        providers,
+        headerOrigins,
+        effects: { cats: 'read' },
+      })
       for (const { url = '', headers = {} } of Object.values(servers)) {
         await fetch(url, { method: 'POST', headers: { ...headers }, body: '{}' })
       }

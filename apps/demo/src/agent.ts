@@ -23,3 +23,12 @@ export interface McpExample {
   /** Of a client that is registered there already. A server without it registers the app by itself. */
   clientId?: string
 }
+
+/**
+ * The person's turn of a chat request: the id of their last message, which stays when the answer is made again. What was
+ * done in a turn is not done twice.
+ */
+export function turnOf({ messages }: { messages?: { id?: unknown; role?: unknown }[] }): { run?: string } {
+  const id = Array.isArray(messages) ? messages.findLast((one) => one?.role === 'user')?.id : undefined
+  return typeof id === 'string' ? { run: id } : {}
+}

@@ -14,7 +14,7 @@ import {
 } from 'ai'
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
-import { AGENT_ID } from './agent.ts'
+import { AGENT_ID, turnOf } from './agent.ts'
 
 type Message = UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>
 
@@ -42,8 +42,9 @@ export function createServer({ model, tools, moreTools, ...options }: ServerOpti
     const userId = await options.authenticate(c.req.raw)
     if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
+    const sent = await c.req.json()
     // Take the accounts out of the body first. The rest can be logged and stored.
-    const { context, body } = await broker.agentContext(userId, await c.req.json(), { agent: AGENT_ID })
+    const { context, body } = await broker.agentContext(userId, sent, { agent: AGENT_ID, ...turnOf(sent) })
     const chat = await safeValidateUIMessages<Message>({ messages: body.messages, tools })
     if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
     const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })

@@ -13,9 +13,12 @@ export const createTools = ({ github, gmail, kaggle }: Providers) => ({
     description: 'Lists the repositories of the person on GitHub.',
     metadata: { provider: github.id }, // The page shows this provider's mark beside the call.
     inputSchema: z.object({}),
-    execute: asPerson({ provider: github, toolName: 'list_repositories' }, async (_input: object, read) => ({
-      repositories: await read('/user/repos?per_page=30&sort=updated', Repositories),
-    })),
+    execute: asPerson(
+      { provider: github, toolName: 'list_repositories', effect: 'read' },
+      async (_input: object, read) => ({
+        repositories: await read('/user/repos?per_page=30&sort=updated', Repositories),
+      }),
+    ),
   }),
 
   search_mail: tool({
@@ -24,7 +27,7 @@ export const createTools = ({ github, gmail, kaggle }: Providers) => ({
     metadata: { provider: gmail.id },
     inputSchema: z.object({ query: z.string().describe('What to search for, as typed into the search box of Gmail') }),
     execute: asPerson(
-      { provider: gmail, toolName: 'search_mail', scopes: READ_MAIL },
+      { provider: gmail, toolName: 'search_mail', effect: 'read', scopes: READ_MAIL },
       async ({ query }: { query: string }, read) => {
         const search = new URLSearchParams({ q: query, maxResults: '10' })
         const { messages } = await read(`/users/me/messages?${search}`, FoundMessages)
@@ -40,7 +43,7 @@ export const createTools = ({ github, gmail, kaggle }: Providers) => ({
     description: 'Lists the datasets of the person on Kaggle.',
     metadata: { provider: kaggle.id },
     inputSchema: z.object({}),
-    execute: asPerson({ provider: kaggle, toolName: 'list_datasets' }, (_input: object, read) =>
+    execute: asPerson({ provider: kaggle, toolName: 'list_datasets', effect: 'read' }, (_input: object, read) =>
       read('/datasets.DatasetApiService/ListDatasets', Datasets, { group: 'DATASET_SELECTION_GROUP_MY' }),
     ),
   }),

@@ -1,5 +1,6 @@
 import { AddMcpServer, type AddMcpServerProps, ConnectedAccounts, Registrations } from '@latchkey/react'
-import { useId } from 'react'
+import { Activity, AgentAccess, StopButton } from '@latchkey/react/agents'
+import { useId, useState } from 'react'
 import { AGENT_ID, type McpExample } from '../agent.ts'
 
 interface AgentConfigurationProps {
@@ -23,6 +24,7 @@ export function AgentConfiguration({ id, model, vault, hidden, examples, onAddSe
         description="Connect the services your agent can use. Switch one off to leave it out of the chat."
       />
       <Servers examples={examples} onAdd={onAddServers} />
+      <Oversight />
       <details className="developer">
         <summary className="developer-head">
           <h2>Developer</h2>
@@ -35,6 +37,25 @@ export function AgentConfiguration({ id, model, vault, hidden, examples, onAddSe
         )}
       </details>
     </section>
+  )
+}
+
+/** What the agent may do with the accounts, and what it did. */
+function Oversight() {
+  const [open, setOpen] = useState(false)
+  return (
+    <details className="developer" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="developer-head">
+        <h2>What the assistant may do</h2>
+      </summary>
+      {open && (
+        <div className="oversight">
+          <AgentAccess agent={AGENT_ID} />
+          <Activity agent={AGENT_ID} />
+          <StopButton />
+        </div>
+      )}
+    </details>
   )
 }
 

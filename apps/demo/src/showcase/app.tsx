@@ -1,4 +1,6 @@
+import { createOversight } from '@latchkey/core/agents'
 import { LatchkeyProvider, useMcpServers } from '@latchkey/react'
+import { OversightProvider } from '@latchkey/react/agents'
 import { useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Config } from '../agent.ts'
 import { createProviders } from '../providers.ts'
@@ -10,6 +12,7 @@ import { useConfig } from './config.ts'
 import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
+const oversight = createOversight({ broker: '/api/latchkey' })
 
 /** An agent web UI: the chat, and the configuration of the agent beside it. Both are drawn before the server answers. */
 export function App({ first }: { first: Promise<Config | undefined> }) {
@@ -65,22 +68,24 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
       keep={() => draft.current?.text || undefined}
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
-      <Chat
-        draft={draft}
-        onManage={() => {
-          onShowPanel()
-          // Once it is there.
-          requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
-        }}
-      />
-      <AgentConfiguration
-        id={PANEL_ID}
-        model={config.model}
-        vault={config.vault}
-        hidden={!panelOpen}
-        examples={config.mcpServers}
-        onAddServers={servers.add}
-      />
+      <OversightProvider oversight={oversight}>
+        <Chat
+          draft={draft}
+          onManage={() => {
+            onShowPanel()
+            // Once it is there.
+            requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
+          }}
+        />
+        <AgentConfiguration
+          id={PANEL_ID}
+          model={config.model}
+          vault={config.vault}
+          hidden={!panelOpen}
+          examples={config.mcpServers}
+          onAddServers={servers.add}
+        />
+      </OversightProvider>
     </LatchkeyProvider>
   )
 }

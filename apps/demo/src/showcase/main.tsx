@@ -4,6 +4,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import './styles.css'
 import '@latchkey/react/styles.css'
+import '@latchkey/react/oversight.css'
 import { App } from './app.tsx'
 import { loadConfig } from './config.ts'
 

@@ -2,6 +2,7 @@ import { useLatchkey } from '@latchkey/react'
 import { isToolUIPart } from 'ai'
 import { AccountNeeded, type Ready, requestsIn } from './account-needed.tsx'
 import type { AgentMessage } from './agent-message.ts'
+import { ApprovalNeeded, approvalsIn } from './approval-needed.tsx'
 import { ToolCall } from './tool-call.tsx'
 
 interface MessageProps {
@@ -21,6 +22,9 @@ export function Message({ message, onAccountReady }: MessageProps) {
         if (part.type === 'text') return <Prose key={index} text={part.text} />
         return null
       })}
+      {approvalsIn(message.parts).map((id) => (
+        <ApprovalNeeded key={id} id={id} onAnswered={onAccountReady && (() => onAccountReady({}))} />
+      ))}
       {requestsIn(message.parts, client.providers).map((request) => (
         <AccountNeeded key={`${request.provider} ${request.url ?? ''}`} request={request} onReady={onAccountReady} />
       ))}

@@ -1,4 +1,5 @@
 import { readConnectRequest } from '@latchkey/core'
+import { readApprovalNotice } from '@latchkey/core/agents'
 import { Account, useAccount, useLatchkey } from '@latchkey/react'
 import type { DynamicToolUIPart, ToolUIPart } from 'ai'
 import { type ReactNode, useState } from 'react'
@@ -10,7 +11,8 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
   const [open, setOpen] = useState(false)
   const { title, toolMetadata, state, input, output, errorText } = part
   const request = requestOf(part, useLatchkey().providers)
-  const words = request ? (request.url ? WORDS.page : WORDS.waiting) : WORDS[state]
+  const isAsking = readApprovalNotice(output) !== null
+  const words = request ? (request.url ? WORDS.page : WORDS.waiting) : isAsking ? WORDS.asking : WORDS[state]
   // A tool with a service account has no provider of the page.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const accountId = accountOf(output)
@@ -23,7 +25,7 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
         {provider ? <Account.Icon className="icon" /> : <OwnMark />}
         <span className="tool-title">{title}</span>
         {who && <span className="tool-account">as {who}</span>}
-        <span className="tool-state" data-state={request ? 'waiting' : state}>
+        <span className="tool-state" data-state={request || isAsking ? 'waiting' : state}>
           {words}
         </span>
       </summary>
@@ -67,6 +69,7 @@ function OwnMark() {
 const WORDS = {
   waiting: 'Needs an account',
   page: 'Needs a visit',
+  asking: 'Asks first',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
   'approval-requested': 'Waiting for approval',

@@ -1,5 +1,5 @@
 import type { McpServers } from '@latchkey/core/mcp'
-import { AgentContext, AuthorizationRequired, type GuardedFetch } from '@latchkey/server'
+import { AgentContext, ApprovalRequired, AuthorizationRequired, type GuardedFetch } from '@latchkey/server'
 import { AuthenticatedMcpClient, McpCommand, type McpTool } from '@latchkey/server/mcp'
 import { dynamicTool, jsonSchema, type ToolSet } from 'ai'
 import { z } from 'zod'
@@ -30,9 +30,12 @@ export function readMcpRequest(body: unknown, providers: readonly string[]) {
   return data?.mcpServers.some(({ id }) => providers.includes(id)) ? undefined : data
 }
 
+/** What the tools of the programs do. Of a tool that is not named here, its person is asked. */
+const EFFECTS = { survey_projects: 'read' } as const
+
 /** The programs that this server's own configuration names; `${GITHUB_TOKEN}` becomes the person's in each call. */
 export const createCommands = ({ servers }: McpServers) =>
-  servers.filter(({ kind }) => kind === 'command').map((entry) => new McpCommand(entry))
+  servers.filter(({ kind }) => kind === 'command').map((entry) => new McpCommand(entry, { effects: EFFECTS }))
 
 interface Source {
   id: string
@@ -87,6 +90,7 @@ export async function createMcpTools(
               const used = AgentContext.current().accounts.find(({ provider }) => provider === account)
               return { accountId: used?.accountId, text }
             } catch (error) {
+              if (error instanceof ApprovalRequired) return error.notice
               if (!(error instanceof AuthorizationRequired)) throw error
               const message = error.request.url
                 ? `${name} has a page for you to visit first.`

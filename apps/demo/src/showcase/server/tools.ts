@@ -61,6 +61,7 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
         orAsk(kaggle.name, async () => {
           const skill = await Skill.load(DATASETS_SKILL)
           const { exitCode, stdout, stderr, accounts } = await skill.run({
+            effect: 'read',
             env: { KAGGLE_API_URL: kaggle.apiBaseUrl },
             ...(abortSignal && { signal: abortSignal }),
           })
