@@ -48,6 +48,6 @@ it('M6: each example of a component imports it', () => {
     const name = path.basename(file, '.tsx').replace(/(^|-)(\w)/g, (_, _dash, letter) => letter.toUpperCase())
     const text = readFileSync(path.join(import.meta.dirname, file), 'utf8')
     const component = name === 'Languages' ? 'ConnectedAccounts' : name
-    expect(text).toMatch(new RegExp(`import \\{.*\\b${component}\\b.*\\} from '@latchkey/react'`))
+    expect(text).toMatch(new RegExp(`import \\{.*\\b${component}\\b.*\\} from '@latchkey/react(/agents)?'`))
   }
 })
