@@ -28,6 +28,8 @@ export { github, gmail, kaggle } from '${from('core/src/providers/index.ts')}'`,
 export { mcpServers, mcpFetch } from '${from('core/src/mcp/index.ts')}'`,
   'use-mcp': `export * from 'use-mcp'`,
   'MCP SDK 1.x client/auth': `export * from '@modelcontextprotocol/sdk/client/auth.js'`,
+  'agents (with a provider)': `export * from '${from('react/src/agents.ts')}'
+export { LatchkeyProvider } from '${from('react/src/index.ts')}'`,
   'panel (with the above)': `export { LatchkeyProvider, ConnectedAccounts } from '${from('react/src/index.ts')}'`,
 }
 
@@ -186,10 +188,10 @@ for (const [name, code] of Object.entries(entries).filter(([name]) => chosen(nam
   }
 }
 await browser?.close()
-if (chosen('styles.css')) {
-  const css = readFileSync(from('react/src/styles.css'), 'utf8')
+for (const sheet of ['styles.css', 'oversight.css'].filter(chosen)) {
+  const css = readFileSync(from(`react/src/${sheet}`), 'utf8')
   const bytes = gzip(transformSync(css, { loader: 'css', minify: true }).code)
-  measured.set('styles.css', [bytes, 0, bytes])
+  measured.set(sheet, [bytes, 0, bytes])
 }
 if (measured.size === 0)
   throw new Error(`No entry is called ${filter.join(' or ')}: ${Object.keys(entries).join(', ')}`)
