@@ -1,4 +1,4 @@
-// Security cases Y, 177, 178, 192, 196, 198, 200, 201, 205: A person's own word. A release waits for 178, 192, 196, 198.
+// Security cases Y, 92, 177, 178, 192, 196, 198, 200, 201, 205, 208: A person's own word. A release waits for 92, 178, 192, 196, 198.
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -146,7 +146,7 @@ describe.each([
   ['the vault', false],
   ['the browser', true],
 ])('accounts that are kept by %s', (_, held) => {
-  it('are read without asking, and change something after a yes, once', async () => {
+  it('case 92: are read without asking, and change something after a yes, once', async () => {
     const app = await connected(held)
     answered()
     expect(await app.run(() => runOf(list())({}, {}))).toEqual({ status: 200 })
@@ -343,7 +343,7 @@ describe.each([
     expect(await slow).toMatchObject({ code: 'cancelled' })
   })
 
-  it('shows what agents did, the newest first, and to nobody else', async () => {
+  it('case 208: what agents did is shown the newest first, and to nobody else', async () => {
     const app = await connected(held)
     answered()
     await app.run(() => runOf(list())({}, {}))
