@@ -183,6 +183,9 @@ export interface AgentContextOptions<Provider extends string> {
 /** An account that an agent may use. One in a vault is listed without its scopes. */
 export type ContextAccount = Pick<Identity, 'provider' | 'accountId' | 'scopes'>
 
+/** What a call answers that was made already, if its answer was not kept. */
+const DONE = 'This was done already, for this message of the person.'
+
 /** The context of each list of identities, because streams and generators are bound to the list. */
 const contexts = new WeakMap<readonly Identity[], AgentContext>()
 
@@ -313,7 +316,8 @@ export class AgentContext<Provider extends string = string> {
     )
     if (!opened) throw missing()
     const none = { token: () => Promise.reject(missing()), end: async () => {} }
-    if ('done' in opened) return { done: { result: opened.done }, args: call.args, ...none }
+    // What was too large to keep is a word.
+    if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...none }
     return {
       args: opened.args,
       signal: opened.signal,

@@ -167,6 +167,20 @@ describe.each([
     expect(sent()).toEqual(['GET ', 'POST {"text":"Hi"}'])
   })
 
+  it('an answer that is too large to keep is a word when the call is made again', async () => {
+    const app = await connected(held)
+    await app.ask('rules', { agent: 'assistant', of: { provider: 'acme' }, preset: 'trusted' })
+    const large = withAccount(send(), async (_input: object, account) => {
+      await account.fetch('/items', { method: 'POST' })
+      return 'x'.repeat(70_000)
+    })
+    const write = () => app.run(() => large({}, {}), { run: 'm1' })
+    answered()
+    expect(await write()).toHaveLength(70_000)
+    expect(await write()).toContain('done already')
+    expect(sent()).toHaveLength(1)
+  })
+
   it('are used by no agent that its person turned off, and by no child of it', async () => {
     const app = await connected(held)
     const account = await idOf(app, held)

@@ -139,6 +139,10 @@ function readError(error: unknown, provider: string, name: string): Error {
     : new LatchkeyError('malformed_response', `${name} gave an answer that could not be understood.`, { provider })
 }
 
+/** What the ledger kept of an answer. */
+const asResult = (kept: unknown): McpToolResult =>
+  typeof kept === 'string' ? { content: [{ type: 'text', text: kept }] } : (kept as McpToolResult)
+
 export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
 
 /** A token for an MCP server, and what is known of its account. */
@@ -225,7 +229,7 @@ export class AuthenticatedMcpClient {
   async callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
     return this.#run(toolName, async (session) => {
       const call = await this.#authorize(session, name, input)
-      if (call?.done) return call.done.result as McpToolResult
+      if (call?.done) return asResult(call.done.result)
       const args = (call?.args ?? input) as Record<string, unknown>
       let ending: Ending = 'unknown'
       try {
