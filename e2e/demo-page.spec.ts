@@ -209,7 +209,13 @@ test('m10: the panel is in order, and a connected account has the switch that sa
   await open(page)
   const configuration = page.getByRole('region', { name: 'Agent configuration' })
   const heads = configuration.getByRole('heading', { level: 2 })
-  await expect(heads).toHaveText(['Assistant', 'Connected Accounts', 'MCP servers', 'Developer'])
+  await expect(heads).toHaveText([
+    'Assistant',
+    'Connected Accounts',
+    'MCP servers',
+    'What the assistant may do',
+    'Developer',
+  ])
   await expect(configuration.getByRole('switch')).toHaveCount(0)
   await connectGmail(page)
   await connectGitHub(page)
