@@ -33,8 +33,11 @@ export const Default: Story = {
 /** Of one agent. */
 export const OneAgent: Story = { args: { agent: 'mail' } }
 
+/** Nothing was done yet. */
 export const Empty: Story = { parameters: { fake: { uses: [] } } }
 
+/** Before the first page is there. */
 export const Loading: Story = { parameters: { fake: { pending: ['activity'] } } }
 
+/** The list could not be loaded. */
 export const Failed: Story = { parameters: { fake: { failing: ['activity'] } } }

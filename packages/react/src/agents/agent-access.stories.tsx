@@ -59,8 +59,10 @@ export const Stopped: Story = {
   parameters: { fake: { rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } } },
 }
 
+/** Before the rules are there. */
 export const Loading: Story = { parameters: { fake: { pending: ['rules'] } } }
 
+/** The rules could not be loaded. */
 export const Failed: Story = { parameters: { fake: { failing: ['rules'] } } }
 
 /** A change that did not reach the app. */

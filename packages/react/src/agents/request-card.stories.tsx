@@ -111,15 +111,19 @@ export const Failed: Story = {
   },
 }
 
+/** After a yes. */
 export const Approved: Story = { args: { request: fakeRequest({ id: 'r6', state: 'approved' }) } }
 
+/** After a no. */
 export const Denied: Story = { args: { request: fakeRequest({ id: 'r7', state: 'denied' }) } }
 
 /** Nobody answered in time. */
 export const Expired: Story = { args: { request: fakeRequest({ id: 'r8', expiresAt: Date.now() - 1000 }) } }
 
+/** In German. */
 export const German: Story = { tags: ['!autodocs'], parameters: { fake: { messages: german } } }
 
+/** In Arabic, from right to left. */
 export const Arabic: Story = {
   tags: ['!autodocs'],
   parameters: { fake: { messages: arabic } },

@@ -30,6 +30,7 @@ const SOON = 60_000
 
 /** Props of {@link RequestCard}. */
 export interface RequestCardProps {
+  /** One of `useRequests()`, or what `useOversight().request(id)` resolves to. */
   request: AgentRequest
   /** Level of the heading with who asks. @default 3 */
   headingLevel?: Level

@@ -46,8 +46,11 @@ export const Answered: Story = {
   },
 }
 
+/** Nothing waits. */
 export const Empty: Story = { parameters: { fake: { requests: [] } } }
 
+/** Before the requests are there. */
 export const Loading: Story = { parameters: { fake: { pending: ['requests'] } } }
 
+/** The requests could not be loaded. */
 export const Failed: Story = { parameters: { fake: { failing: ['requests'] } } }

@@ -36,6 +36,7 @@ const openDialog = async (name: string) => {
   return dialog
 }
 
+/** Stops everything. */
 export const Default: Story = {}
 
 /** The question. */
