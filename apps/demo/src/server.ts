@@ -28,13 +28,13 @@ export interface ServerOptions extends BrokerOptions<string> {
 }
 
 const INSTRUCTIONS = `You are a helpful assistant with access to the person's own accounts through tools.
-When a tool answers "authorization_required", the app asks for the account. Write nothing about it.
+When a tool answers "authorization_required" or "approval_required", the app asks the person. Write nothing about it.
 Answer in plain text without Markdown. Start the items of a list with "- ".`
 
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who sent the message. */
 export function createServer({ model, tools, moreTools, ...options }: ServerOptions): Hono {
   const app = new Hono()
-  const broker = createBroker(options)
+  const broker = createBroker({ agents: { [AGENT_ID]: { name: 'Assistant' } }, ...options })
   broker.start()
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 

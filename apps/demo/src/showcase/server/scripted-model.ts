@@ -7,6 +7,7 @@ import type {
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
 import { readConnectRequest } from '@latchkey/core'
+import { readApprovalNotice } from '@latchkey/core/agents'
 import { generateId, simulateReadableStream } from 'ai'
 import type { Call } from './colleague.ts'
 
@@ -127,11 +128,11 @@ const nameOf = (id: string) => id.slice(id.lastIndexOf('/') + 1).replaceAll('-',
 
 type Item = Record<string, unknown>
 
-/** One tool's result as text. Nothing for a request: the page asks for the account. */
+/** One tool's result as text. Nothing for a request: the page asks the person. */
 function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
   if (output.type === 'error-text') return `That didn't work: ${output.value}`
   const value = output.type === 'json' ? output.value : null
-  if (readConnectRequest(value)) return ''
+  if (readConnectRequest(value) || readApprovalNotice(value)) return ''
   const { text } = value as { text?: unknown }
   if (toolName.includes('__') && typeof text === 'string') return `${toolName.split('__')[0]} says:\n${text}`
   const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>
