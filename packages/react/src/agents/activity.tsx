@@ -113,7 +113,7 @@ function Item({ use }: { use: Use }) {
     <li data-outcome={use.outcome}>
       <span className="latchkey-mark">{provider && brandMark(provider, icons)}</span>
       <div className="latchkey-use">
-        <ToolTitle title={title ?? use.tool ?? use.action} />
+        <ToolTitle title={use.action === 'leak' ? words.leak : (title ?? use.tool ?? use.action)} />
         <p className="latchkey-line">
           {facts
             .filter((fact) => fact !== undefined)

@@ -112,6 +112,7 @@ export const words: AgentMessages = {
 
   activity: 'النشاط',
   activityEmpty: 'لم يحدث شيء بعد.',
+  leak: 'تم منع تسريب',
   agent: 'الوكيل',
   allAgents: 'كل الوكلاء',
   showMore: 'عرض المزيد',

@@ -102,6 +102,7 @@ export const words: AgentMessages = {
 
   activity: 'Verlauf',
   activityEmpty: 'Noch ist nichts geschehen.',
+  leak: 'Ein Leck wurde verhindert',
   agent: 'Agent',
   allAgents: 'Alle Agenten',
   showMore: 'Mehr zeigen',

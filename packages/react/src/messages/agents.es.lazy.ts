@@ -102,6 +102,7 @@ export const words: AgentMessages = {
 
   activity: 'Actividad',
   activityEmpty: 'Todavía no ha pasado nada.',
+  leak: 'Se bloqueó una filtración',
   agent: 'Agente',
   allAgents: 'Todos los agentes',
   showMore: 'Mostrar más',

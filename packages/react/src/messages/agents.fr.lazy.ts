@@ -102,6 +102,7 @@ export const words: AgentMessages = {
 
   activity: 'Activité',
   activityEmpty: 'Rien ne s’est encore passé.',
+  leak: 'Une fuite a été bloquée',
   agent: 'Agent',
   allAgents: 'Tous les agents',
   showMore: 'Afficher plus',

@@ -102,6 +102,7 @@ export const words: AgentMessages = {
 
   activity: 'アクティビティ',
   activityEmpty: 'まだ何もありません。',
+  leak: '漏えいをブロックしました',
   agent: 'エージェント',
   allAgents: 'すべてのエージェント',
   showMore: 'さらに表示',

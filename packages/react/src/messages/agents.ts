@@ -148,6 +148,8 @@ export const agentEnglish = {
 
   activity: 'Activity',
   activityEmpty: 'Nothing has happened yet.',
+  /** A secret was about to leave. */
+  leak: 'Blocked a leak',
   agent: 'Agent',
   allAgents: 'All agents',
   showMore: 'Show more',

@@ -1,10 +1,12 @@
-import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import { type ConnectRequest, type Identity, LatchkeyError, type Provider, readConnectRequest } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { isObject } from '@latchkey/core/server'
+import { secretsOf } from '../outbound/redact/redactor.ts'
 import type { Ending } from '../use/door.ts'
 import type { OpenCall } from '../use/source.ts'
 import { type JudgedTool, judgedTool } from '../use/tools.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
+import { createTripwire, type Tripwire } from './tripwire.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
 export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 'scopes'> {
@@ -35,6 +37,10 @@ export interface RunAccounts {
     account: { provider: string; accountId: string; held?: Identity },
     call: CallRequest & { tool: JudgedTool | undefined; nth: number },
   ): Promise<OpenCall | { done: unknown } | undefined>
+  /** Say which fields of API keys are public. */
+  providers?: readonly Provider[]
+  /** Hears that secrets were about to leave the run, and how many, once for each answer and stored value. */
+  reportLeak?(count: number): Promise<void>
 }
 
 /** Permission for one call of a tool, with the account that it is for. */
@@ -218,6 +224,8 @@ export class AgentContext<Provider extends string = string> {
   readonly #accounts: RunAccounts | undefined
   /** Numbers of equal calls that were made, by their JSON. */
   readonly #made = new Map<string, Set<number>>()
+  readonly #tripwire: Tripwire
+  #leaks = 0
 
   /**
    * @param accounts the broker's door. Without it, as in code of the app that no broker runs, nobody's rules are asked.
@@ -237,6 +245,14 @@ export class AgentContext<Provider extends string = string> {
     contexts.set(this.#identities, this as unknown as AgentContext)
     const received = [...this.#held.values()].map((token) => token.toIdentity())
     opened.set(this, new Map(received.map((identity) => [identity.accessToken, identity])))
+    const self = this as unknown as AgentContext
+    this.#tripwire = createTripwire(
+      () => secretsOf(openedIn(self), accounts?.providers),
+      async (count) => {
+        this.#leaks += count
+        await accounts?.reportLeak?.(count)
+      },
+    )
   }
 
   /**
@@ -275,10 +291,30 @@ export class AgentContext<Provider extends string = string> {
 
   /**
    * Runs `fn` in this context, and binds the stream that it returns: a response, stream or generator that is read after the
-   * request has been answered runs in this context too.
+   * request has been answered runs in this context too. In a run of a broker it is searched while it is read for the secrets
+   * that the run has opened: each is replaced by `[redacted]`, and the person's activity says that a leak was blocked. Bytes
+   * that are not text pass as they are.
    */
   respond<T extends Response | ReadableStream | AsyncIterable<unknown>>(fn: () => T | Promise<T>): Promise<T> {
-    return this.run(async () => bindIdentities((await fn()) as Response) as T)
+    return this.run(async () => {
+      const source = bindIdentities((await fn()) as Response) as T
+      return this.#accounts ? this.#tripwire.watch(source) : source
+    })
+  }
+
+  /**
+   * What an app stores of a run, such as a snapshot or messages, without the secrets that the run has opened. A text may be
+   * JSON. Without secrets in it, it is the value itself.
+   *
+   * @throws LatchkeyError `malformed_response` if it is larger than 16 MB, where each member counts as 32 bytes.
+   */
+  redact<T>(value: T): Promise<T> {
+    return this.#tripwire.value(value)
+  }
+
+  /** How many secrets {@link AgentContext.respond} and {@link AgentContext.redact} have kept from leaving this run. */
+  get leaks(): number {
+    return this.#leaks
   }
 
   /**

@@ -143,7 +143,12 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const { identities, references, body } = takeAccounts(sent)
       const authorize: RunAccounts['authorize'] = (account, { scopes, tool, args, nth }) =>
         source.authorize({ owner, ...account, ...about, scopes, tool, args, nth })
-      const accounts = { references, authorize }
+      const reportLeak = () =>
+        audit
+          .record(owner, { action: 'leak', agent: about.agent, outcome: 'denied', reason: 'blocked' })
+          // The secret is out of the answer already, which goes on.
+          .catch((error) => onError?.(error, 'request'))
+      const accounts: RunAccounts = { references, authorize, providers: [...providers.values()], reportLeak }
       return { context: AgentContext.fromIdentities(identities, { userId: owner.user, accounts }), body }
     },
     start() {

@@ -484,12 +484,14 @@ describe('references', () => {
     })
     expect(body).toEqual({ params: { metadata: { trace: 1 } } })
     const kept = (await vault.open(owner('ada'), account.id))?.secret.token?.access_token
-    const answer = await context.respond(async function* () {
-      for (const provider of ['keys', 'acme'])
-        yield (await AgentContext.current().getToken(provider, { effect: 'read' })).access_token
-    })
     const used: string[] = []
-    for await (const token of answer) used.push(token)
+    const answer = await context.respond(async function* () {
+      for (const provider of ['keys', 'acme']) {
+        used.push((await AgentContext.current().getToken(provider, { effect: 'read' })).access_token)
+        yield provider
+      }
+    })
+    for await (const provider of answer) expect(['keys', 'acme']).toContain(provider)
     expect(used).toEqual(['CANARY_KEY_of_the_browser', kept])
   })
 

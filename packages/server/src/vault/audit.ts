@@ -25,6 +25,8 @@ export interface AuditEvent {
     | 'rule'
     | 'stop'
     | 'resume'
+    /** A secret was about to leave a run, in an answer or in what is stored. */
+    | 'leak'
   provider?: string
   account?: string
   agent?: string
@@ -99,6 +101,7 @@ const SHOWN: readonly AuditEvent['action'][] = [
   'rule',
   'stop',
   'resume',
+  'leak',
   'connect',
   'revoke',
 ]

@@ -4,7 +4,7 @@ import { kaggle } from '@latchkey/core/providers/kaggle'
 import { flatten, scan, spellings } from './encodings.ts'
 
 /** Replaces each secret. */
-const MASK = '[redacted]'
+export const MASK = '[redacted]'
 
 /** Shorter secrets are not searched for: they would mask ordinary words. */
 const MIN_LENGTH = 6
@@ -54,44 +54,19 @@ export function secretsOf(identities: readonly Identity[], providers: readonly P
   })
 }
 
+/** Where secrets are in a text, in order and apart, and the index up to which that is certain. */
+export type Find = (text: string, isEnd: boolean) => { spans: [from: number, to: number][]; end: number }
+
 /**
- * Finds secrets in plain text, base64, URL encoding (also inside a longer value, such as HTTP Basic), hex and JSON escapes,
- * each also when split over lines. It guards against accidents only: code that holds a secret can encode it in another way.
+ * Finds secrets in a text. Unless it `isEnd`, its end may have to wait for more.
+ *
+ * @param least shorter secrets are not searched for.
  */
-export function createRedactor(secrets: Iterable<string>): Redactor {
-  const long = [...secrets].filter((secret) => secret.length >= MIN_LENGTH)
+export function finderOf(secrets: Iterable<string>, least = MIN_LENGTH): Find {
+  const long = [...secrets].filter((secret) => secret.length >= least)
   // Of a secret of white space or backslashes, nothing is left to search for.
   const needles = [...new Set(long.flatMap(spellings))].filter((needle) => needle.length > 3)
   const longest = Math.max(0, ...needles.map((needle) => needle.length))
-
-  /** Masks the secrets found. Unless this `isEnd`, `rest` is the end of the text that must wait for more. */
-  function mask(text: string, isEnd: boolean): { masked: string; rest: string } {
-    const isLast = isEnd || text.length > MAX_HELD
-    // Most texts hold no secret, so the index of every character is not needed.
-    const quick = scan(text)
-    const isClean = !needles.some((needle) => quick.plain.includes(needle))
-    const isWhole = isLast || (!quick.isOpen && beginning(quick.plain) === quick.plain.length)
-    if (isClean && isWhole) return { masked: text, rest: '' }
-    const { plain, starts, ends, whole } = flatten(text, !isLast)
-    const spans: [from: number, to: number][] = []
-    for (const needle of needles) {
-      for (let at = plain.indexOf(needle); at >= 0; at = plain.indexOf(needle, at + 1)) {
-        spans.push([starts[at] ?? 0, ends[at + needle.length - 1] ?? 0])
-      }
-    }
-    const end = isLast ? text.length : Math.min(whole, starts[beginning(plain)] ?? whole)
-    let masked = ''
-    let at = 0
-    for (const [from, to] of spans.sort((a, b) => a[0] - b[0])) {
-      // A span that reaches past the end is left for later: a longer secret may begin inside it.
-      if (to > end && from >= end) break
-      if (from >= at) masked += text.slice(at, from) + MASK
-      at = Math.max(at, to)
-    }
-    return at >= end
-      ? { masked, rest: text.slice(at) }
-      : { masked: masked + text.slice(at, end), rest: text.slice(end) }
-  }
 
   /** The index from which the end of a plain text may be the start of a secret. */
   function beginning(plain: string): number {
@@ -100,6 +75,64 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
       if (needles.some((needle) => needle.startsWith(tail))) return at
     }
     return plain.length
+  }
+
+  return (text, isEnd) => {
+    if (needles.length === 0) return { spans: [], end: text.length }
+    const isLast = isEnd || text.length > MAX_HELD
+    // Most texts hold no secret, so the index of every character is not needed.
+    const quick = scan(text)
+    const isClean = !needles.some((needle) => quick.plain.includes(needle))
+    const isWhole = isLast || (!quick.isOpen && beginning(quick.plain) === quick.plain.length)
+    if (isClean && isWhole) return { spans: [], end: text.length }
+    const { plain, starts, ends, whole } = flatten(text, !isLast)
+    const found: [from: number, to: number][] = []
+    for (const needle of needles) {
+      for (let at = plain.indexOf(needle); at >= 0; at = plain.indexOf(needle, at + 1)) {
+        found.push([starts[at] ?? 0, ends[at + needle.length - 1] ?? 0])
+      }
+    }
+    const end = isLast ? text.length : Math.min(whole, starts[beginning(plain)] ?? whole)
+    const spans: [from: number, to: number][] = []
+    let at = 0
+    for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
+      // A span that reaches past the end is left for later: a longer secret may begin inside it.
+      if (to > end && from >= end) break
+      const last = spans.at(-1)
+      if (last && from < at) last[1] = Math.max(at, to)
+      else spans.push([from, to])
+      at = Math.max(at, to)
+    }
+    return { spans, end: Math.max(at, end) }
+  }
+}
+
+/** The certain part of a text, with a mask in the place of each secret that was found in it. */
+export function maskAt(text: string, { spans, end }: ReturnType<Find>): string {
+  let masked = ''
+  let at = 0
+  for (const [from, to] of spans) {
+    masked += text.slice(at, from) + MASK
+    at = to
+  }
+  return masked + text.slice(at, end)
+}
+
+/**
+ * Finds secrets in plain text, base64, URL encoding (also inside a longer value, such as HTTP Basic), hex and JSON escapes,
+ * each also when split over lines. It guards against accidents only: code that holds a secret can encode it in another way.
+ */
+export function createRedactor(secrets: Iterable<string>): Redactor {
+  return redactorOf(finderOf(secrets))
+}
+
+/** @param onMask called with the number of secrets masked at once. */
+export function redactorOf(find: Find, onMask?: (count: number) => void): Redactor {
+  /** Masks the secrets found. Unless this `isEnd`, `rest` is the end of the text that must wait for more. */
+  function mask(text: string, isEnd: boolean): { masked: string; rest: string } {
+    const found = find(text, isEnd)
+    if (found.spans.length > 0) onMask?.(found.spans.length)
+    return { masked: maskAt(text, found), rest: text.slice(found.end) }
   }
 
   function stream() {
@@ -172,7 +205,7 @@ function* piecesOf(text: string): Generator<string> {
 }
 
 /** Bytes as a text with one character for each, so that masking keeps every other byte. */
-const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+export const latin1 = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
   Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 
 /** A copy of a value in which each text has gone through `whole`, and each stream through `through`. */
