@@ -335,6 +335,17 @@ describe('activity', () => {
     expect(toLines([use!])).toBe(`${JSON.stringify(use)}\n`)
   })
 
+  test('says that a leak was blocked', async () => {
+    const leak = { seq: 1, at: '2026-03-14T09:30:00Z', action: 'leak', agent: 'mail', outcome: 'denied' } as const
+    const { Page } = fakePage({ uses: [leak] })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    expect((await screen.findByRole('listitem')).textContent).toMatch(/Blocked a leak.*Mail helper.*Blocked/)
+  })
+
   test('pages, a filter, and an export of all pages', async () => {
     const { Page, oversight } = fakePage({ uses: fakeUses(130) })
     render(
