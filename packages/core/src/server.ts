@@ -17,12 +17,15 @@ export {
   type RuledCall,
   type Verdict,
 } from './agents/rules.ts'
+export { type AgentLine, lineOf, rulesOf, verdictFor, withAgent } from './agents/standing.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { asLatchkeyError } from './errors.ts'
+export { readIdentity } from './identities.ts'
 export { isObject, parseObject } from './json.ts'
 export { boundMcp } from './mcp/accounts.ts'
 export { selectScopes } from './mcp/discovery.ts'
 export { challengeOf } from './mcp/handshake.ts'
+export { cleanText } from './names.ts'
 export { once } from './once.ts'
 export { lenientFetch } from './protocol/answers.ts'
 export { askDocument, firstOf, metadataOf, metadataUrls } from './protocol/discovery.ts'

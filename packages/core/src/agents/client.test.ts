@@ -84,6 +84,8 @@ const use: Activity = {
   reason: 'rule',
   action: 'use',
 }
+const verdict = { ok: false, entries: 0, since: '2026-01-01T00:00:00Z' }
+const lastUses = { uses: [{ account: 'github.a', agent: 'helper', tool: 'github/list_issues', at: 5 }], since: 1 }
 const bare = { seq: 7, at: '2026-01-01T00:00:00Z', outcome: 'allowed', action: 'use' }
 
 describe('each call is one request, and its answer is read', () => {
@@ -103,6 +105,8 @@ describe('each call is one request, and its answer is read', () => {
     ['POST resume', { agent: 'helper' }, { rules }, () => oversight.resume({ agent: 'helper' }), rules],
     ['GET activity', '', { uses: [use, bare], next: 7 }, () => oversight.activity(), { uses: [use, bare], next: 7 }],
     ['GET activity?before=9&limit=50&agent=a%26b', '', { uses: [] }, () => oversight.activity(page), { uses: [] }],
+    ['POST activity/verify', {}, { ...verdict, head: 'x' }, async () => oversight.verify?.(), verdict],
+    ['GET activity/last', '', lastUses, async () => oversight.lastUses?.(), lastUses],
   ]
   it.each(calls)('%s', async (route, body, said, run, result) => {
     answer = said
@@ -125,6 +129,15 @@ describe('each call is one request, and its answer is read', () => {
     answer = { request: { ...without, html: '<b>', because: { by: 'paused', more: 1 } }, more: 1 }
     expect(await oversight.request('r1')).toEqual({ ...request, args: null, because: { by: 'paused' } })
   })
+})
+
+it('a challenge is asked for with the answer that it is for', async () => {
+  const yes = { answer: 'yes', args: { title: 'Hi' } } as const
+  for (const said of [{ presence: 'asked', options: { challenge: 'AAAA' } }, { presence: 'not-enrolled' }]) {
+    answer = { ...said, more: 1 }
+    expect(await oversight.challenge('r1', yes)).toEqual(said)
+  }
+  expect(sent[0]).toEqual({ route: 'POST /api/requests/r1/challenge', header: '1', body: yes })
 })
 
 describe('an answer that is not understood as a whole is refused', () => {
@@ -165,9 +178,15 @@ describe('an answer that is not understood as a whole is refused', () => {
     ['another lease', ofRequest({ leases: ['forever'] }), () => oversight.request('r1')],
     ['a cause of nobody', ofRequest({ because: { by: 'toString' } }), () => oversight.request('r1')],
     ['a cause without its rule', ofRequest({ because: { by: 'rule' } }), () => oversight.request('r1')],
+    ['another need of proof', ofRequest({ presence: 'maybe' }), () => oversight.request('r1')],
+    ['a challenge of another kind', { presence: 'later' }, () => oversight.challenge('r1', { answer: 'yes' })],
+    ['a challenge without options', { presence: 'asked' }, () => oversight.challenge('r1', { answer: 'yes' })],
     ['a doubt that is text', ofRequest({ mayHaveHappened: 'false' }), () => oversight.request('r1')],
     ['a receipt without what was aborted', { denied: 0, ended: 0 }, () => oversight.stop({ agent: 'a' })],
     ['a use without an outcome', { uses: [{ ...use, outcome: undefined }] }, () => oversight.activity()],
+    ['a verdict that is text', { ok: 'true', entries: 1 }, async () => oversight.verify?.()],
+    ['a last use without an account', { uses: [{ agent: 'helper', at: 5 }] }, async () => oversight.lastUses?.()],
+    ['a use at no time', { uses: [{ ...use, at: 'soon' }] }, () => oversight.activity()],
     ['a cursor that is text', { uses: [], next: '7' }, () => oversight.activity()],
   ]
   it.each(cases)('%s', async (_what, said, run) => {

@@ -1,7 +1,19 @@
 import { LatchkeyError } from '../errors.ts'
 import { isObject } from '../json.ts'
 import { callBroker } from '../protocol/broker.ts'
-import type { Activity, Agent, AgentRequest, AgentTool, Oversight, StopReceipt } from './oversight.ts'
+import type { RequestOptions } from '../protocol/http.ts'
+import type {
+  Activity,
+  Agent,
+  AgentRequest,
+  AgentTool,
+  LastUse,
+  LastUses,
+  LogVerdict,
+  Oversight,
+  PresenceChallenge,
+  StopReceipt,
+} from './oversight.ts'
 import {
   decisionOf,
   effectOf,
@@ -22,6 +34,9 @@ export interface OversightOptions {
   broker: string
 }
 
+/** Milliseconds. A log of millions of entries is read from its beginning. */
+const CHECK_LIMIT = 300_000
+
 /**
  * What a person sees and says of agents, by the routes of the app's broker: `agents`, `rules`, `requests`, `stop`,
  * `resume` and `activity`. Nothing is kept here: each call is one request, which carries the person's session.
@@ -30,8 +45,14 @@ export interface OversightOptions {
  * the broker's code.
  */
 export function createOversight({ broker }: OversightOptions): Oversight {
-  async function ask<T>(read: Read<T>, method: 'GET' | 'POST', route: string, body?: object): Promise<T> {
-    const answer = read(await callBroker<unknown>(broker, route, body, method))
+  async function ask<T>(
+    read: Read<T>,
+    method: 'GET' | 'POST',
+    route: string,
+    body?: object,
+    options?: RequestOptions,
+  ): Promise<T> {
+    const answer = read(await callBroker<unknown>(broker, route, body, method, options))
     if (answer !== undefined) return answer
     const words = 'The server of this app gave an answer that could not be understood.'
     throw new LatchkeyError('malformed_response', words, { source: 'app' })
@@ -43,12 +64,21 @@ export function createOversight({ broker }: OversightOptions): Oversight {
     requests: () => ask(inside('requests', manyOf(readRequest)), 'GET', 'requests'),
     request: async (id) => ask(inside('request', readRequest), 'GET', routeOf(id)),
     answer: async (id, answer) => ask(inside('request', readRequest), 'POST', routeOf(id), answer),
+    challenge: async (id, answer) => ask(readChallenge, 'POST', `${routeOf(id)}/challenge`, answer),
     stop: (target) => ask(readReceipt, 'POST', 'stop', target),
     resume: (target) => ask(readRules, 'POST', 'resume', target),
     activity(options = {}) {
       const asked = Object.entries(options).filter(([, value]) => value !== undefined)
       const query = new URLSearchParams(asked.map(([name, value]) => [name, `${value}`]))
       return ask(readUses, 'GET', asked.length > 0 ? `activity?${query}` : 'activity')
+    },
+    verify: (options) => ask(readVerdict, 'POST', 'activity/verify', {}, { limit: CHECK_LIMIT, ...options }),
+    lastUses: () => ask(readLastUses, 'GET', 'activity/last'),
+    follow(listener, signal) {
+      import('./live.ts').then(
+        ({ follow }) => follow({ broker, readUse, listener, signal }),
+        () => signal.aborted || listener({ type: 'lost' }),
+      )
     },
   }
 }
@@ -93,6 +123,9 @@ const objectOf =
   }
 
 const text: Read<string> = (value) => (typeof value === 'string' ? value : undefined)
+/** A time as text, which can be shown as a date. */
+const time: Read<string> = (value) =>
+  typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? value : undefined
 const yes: Read<true> = (value) => value === true || undefined
 const readRules = inside('rules', readPersonRules)
 const edit = manyOf(word)
@@ -136,8 +169,14 @@ const readRequest = objectOf<AgentRequest>(
     because: readBecause,
     leases: manyOf(oneOf('once', 'chat', 'hour', 'always')),
   },
-  { mayHaveHappened: yes },
+  { mayHaveHappened: yes, toolCallId: text, reason: text, presence: oneOf('needed', 'if-changed') },
 )
+
+const readChallenge: Read<PresenceChallenge> = (value) => {
+  const presence = isObject(value) ? oneOf('asked', 'not-enrolled', 'not-needed')(value.presence) : undefined
+  if (presence !== 'asked') return presence && { presence }
+  return isObject(value) && isObject(value.options) ? { presence, options: value.options } : undefined
+}
 
 const readReceipt = objectOf<StopReceipt>(
   {
@@ -151,7 +190,7 @@ const readReceipt = objectOf<StopReceipt>(
 )
 
 const readUse = objectOf<Activity>(
-  { seq: finite, at: text, outcome: oneOf('allowed', 'denied', 'failed'), action: text },
+  { seq: finite, at: time, outcome: oneOf('allowed', 'denied', 'failed'), action: text },
   {
     agent: word,
     tool: word,
@@ -165,3 +204,13 @@ const readUse = objectOf<Activity>(
 )
 
 const readUses = objectOf<Awaited<ReturnType<Oversight['activity']>>>({ uses: manyOf(readUse) }, { next: finite })
+
+const readVerdict = objectOf<LogVerdict>(
+  { ok: (value) => (typeof value === 'boolean' ? value : undefined), entries: finite },
+  { since: time, until: time },
+)
+
+const readLastUses = objectOf<LastUses>(
+  { uses: manyOf(objectOf<LastUse>({ account: word, agent: word, at: finite }, { tool: word })) },
+  { since: finite },
+)

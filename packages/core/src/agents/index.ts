@@ -1,5 +1,6 @@
 // `@latchkey/core/agents`: what agents may do with accounts, and how their person sees, answers and stops them.
 
+export { type AdviceOptions, unusedScopes } from './advice.ts'
 export { createOversight, type OversightOptions } from './client.ts'
 export type * from './oversight.ts'
 export { readApprovalNotice } from './oversight.ts'

@@ -48,6 +48,12 @@ export interface AgentRequest {
   leases: readonly ('once' | 'chat' | 'hour' | 'always')[]
   /** An earlier try was begun and its end is unknown: the call may have happened already. */
   mayHaveHappened?: true
+  /** The runtime's id of the call, if it has one. A model made it up, so it says where the card belongs and nothing else. */
+  toolCallId?: string
+  /** Why it was denied, for the model: in the person's words, or that there was no answer in time. */
+  reason?: string
+  /** Whether a yes needs proof that the person is there: always, or maybe if they change arguments. Absent: it does not. */
+  presence?: 'needed' | 'if-changed'
 }
 
 /** A person's answer to a request. */
@@ -59,7 +65,17 @@ export interface Answer {
   args?: Readonly<Record<string, unknown>>
   /** Why not, for the model. */
   reason?: string
+  /** What the person's passkey answered to {@link Oversight.challenge}: an `AuthenticationResponseJSON` of WebAuthn. */
+  proof?: object
 }
+
+/** What a person is asked before a yes counts. */
+export type PresenceChallenge =
+  /** To use a passkey: a `PublicKeyCredentialRequestOptionsJSON` of WebAuthn. */
+  | { presence: 'asked'; options: object }
+  /** They have none in this app yet. */
+  | { presence: 'not-enrolled' }
+  | { presence: 'not-needed' }
 
 /** The rules of one person. */
 export interface PersonRules {
@@ -107,6 +123,49 @@ export interface Activity {
   action: string
 }
 
+/** Whether the log is as it was written: that of everybody, since each entry holds the digest of the one before. */
+export interface LogVerdict {
+  /** Whether nothing in it was changed, put in or taken out. */
+  ok: boolean
+  /** Entries of this person that are as they were written. If the log was changed: those before that. */
+  entries: number
+  /** When the first of them was written. ISO 8601, UTC. */
+  since?: string
+  /** When the last of them was written. ISO 8601, UTC. */
+  until?: string
+}
+
+/** When an agent last called a tool with an account. */
+export interface LastUse {
+  account: string
+  agent: string
+  /** Absent for calls of no known tool. */
+  tool?: string
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+/** What was last used when. */
+export interface LastUses {
+  /** The latest first. */
+  uses: readonly LastUse[]
+  /**
+   * From when on every use is known, in milliseconds since the epoch. Absent: nothing was used, or more than the list has.
+   */
+  since?: number
+}
+
+/** What a person hears while they follow what agents do. */
+export type ActivityNews =
+  /** Something was done, or was not. */
+  | { type: 'use'; use: Activity }
+  /** What waits for their answer is not what it was. */
+  | { type: 'requests' }
+  /** From here on everything is heard. Unless `resumed`, what was before has to be asked for. */
+  | { type: 'following'; resumed: boolean }
+  /** The connection ended. It is tried again, and nothing is heard until it is `following`. */
+  | { type: 'lost' }
+
 /** A change of what an agent may do with an account or with all accounts of a provider. */
 export type RuleChange =
   | { agent: string; of: { account: string } | { provider: string }; preset: Preset }
@@ -119,6 +178,8 @@ export type RuleChange =
       version?: string
       decision: Decision
       when?: Conditions
+      /** When it ends, in milliseconds since the epoch: at most 24 hours from now. @default when the person ends it */
+      until?: number
     }
 
 /** What a person sees and says of agents. Errors are LatchkeyErrors. */
@@ -131,6 +192,8 @@ export interface Oversight {
   /** @throws LatchkeyError `access_denied` if it is not this person's. */
   request(id: string): Promise<AgentRequest>
   answer(id: string, answer: Answer): Promise<AgentRequest>
+  /** Asks how to prove that the person is there, for this answer alone. It goes out once, within two minutes. */
+  challenge(id: string, answer: Answer): Promise<PresenceChallenge>
   stop(target: StopTarget): Promise<StopReceipt>
   resume(target: StopTarget): Promise<PersonRules>
   /** Newest first. `next` is the cursor of the next page. */
@@ -138,6 +201,19 @@ export interface Oversight {
     uses: readonly Activity[]
     next?: number
   }>
+  /**
+   * Checks the log from its first entry to its last. It may take some seconds. Absent: there is no log that can be checked.
+   *
+   * @throws LatchkeyError `temporarily_unavailable` while another check of this person runs.
+   */
+  verify?(options?: { signal?: AbortSignal }): Promise<LogVerdict>
+  /** Absent: it is not known. */
+  lastUses?(): Promise<LastUses>
+  /**
+   * Follows what agents do until the signal is aborted. A connection that ends is made again, and misses nothing. Absent:
+   * the only way is to ask again and again.
+   */
+  follow?(listener: (news: ActivityNews) => void, signal: AbortSignal): void
 }
 
 /**

@@ -153,6 +153,39 @@ describe('a preview', () => {
       ['list: allow', 'open: never', 'erase: ask, needs delete_repo', 'read:user: ask, unused', 'repo: ask'],
     ],
     [
+      'a yes for some arguments with another account or tool says nothing of this one',
+      person(undefined, [
+        rule('allow'),
+        rule('ask', { when, of: { account: 'github.2' } }),
+        rule('ask', { when, subject: { tool: 'github/close', version: '1' } }),
+      ]),
+      none,
+      ['list: allow', 'open: allow', 'erase: ask, needs delete_repo', 'read:user: ask, unused', 'repo: allow'],
+    ],
+    [
+      'a no for some arguments beside a rule that comes first',
+      person('trusted', [rule('allow'), rule('ask', { when, subject: { effect: 'write' } })]),
+      none,
+      ['list: allow', 'open: allow', 'erase: ask, needs delete_repo', 'read:user: ask, unused', 'repo: allow'],
+    ],
+    [
+      'a yes for some arguments of an agent and of its parent',
+      person(undefined, [rule('allow', { when })], {
+        agents: {
+          helper: { accounts: {}, providers: {}, rules: [rule('allow', { when })] },
+          chief: { accounts: {}, providers: {}, rules: [rule('allow', { when })] },
+        },
+      }),
+      { agents: [helper({ parent: 'chief' }), helper({ id: 'chief', tools: [] })] },
+      [
+        'list: allow',
+        'open: ask, depends',
+        'erase: ask, needs delete_repo',
+        'read:user: ask, unused',
+        'repo: ask, depends',
+      ],
+    ],
+    [
       'before it is connected, by the preset of the service',
       person(undefined, [], {
         agents: { helper: { accounts: {}, providers: { github: 'read-only' }, rules: [] } },

@@ -48,12 +48,13 @@ export function accessPreview(options: PreviewOptions): PreviewItem[] {
       const { label: title = name, access: effect = 'write', sensitive }: Partial<ScopeMeaning> = meanings[name] ?? {}
       // A tool that does not say which scopes it needs may need any. What only reads changes nothing with a scope.
       const users = ruled.filter(({ tool }) => tool.scopes?.includes(name) ?? true)
-      const outlooks = users.filter(({ tool }) => effect === 'read' || tool.effect !== 'read')
-      const most = outlooks.map(({ outlook }) => outlook).reduce(laxer, undeclared)
+      const able = users.filter(({ tool }) => effect === 'read' || tool.effect !== 'read')
+      const outlooks = [undeclared, ...able.map(({ outlook }) => outlook)]
+      const most = outlooks.reduce(laxer)
       return {
         ...{ kind: 'scope', name, title, effect, decision: most.decision },
         ...(most.because && { because: most.because }),
-        ...(outlooks.some(({ outlook }) => outlook.depends) && { depends: true }),
+        ...(outlooks.some(({ depends }) => depends) && { depends: true }),
         ...(sensitive && { sensitive }),
         ...(tools.length > 0 && users.length === 0 && { unused: true }),
       }

@@ -19,23 +19,31 @@ export function readRuleChange(value: unknown): RuleChange | undefined {
     const preset = presetOf(value.preset)
     return of && preset && hasOnly(value, ['agent', 'of', 'preset']) ? { agent, of, preset } : undefined
   }
-  if (!hasOnly(value, ['agent', 'of', 'tool', 'version', 'decision', 'when'])) return undefined
+  if (!hasOnly(value, ['agent', 'of', 'tool', 'version', 'decision', 'when', 'until'])) return undefined
   const [tool, version, decision] = [word(value.tool), word(value.version), decisionOf(value.decision)]
   const when = value.when === undefined ? undefined : readConditions(value.when)
+  const until = finite(value.until)
   if (!of || tool === undefined || !decision) return undefined
   if ((value.when !== undefined && !when) || (value.version !== undefined && version === undefined)) return undefined
-  return { agent, of, tool, decision, ...(when && { when }), ...(version !== undefined && { version }) }
+  if (value.until !== undefined && until === undefined) return undefined
+  return {
+    ...{ agent, of, tool, decision },
+    ...(when && { when }),
+    ...(version !== undefined && { version }),
+    ...(until !== undefined && { until }),
+  }
 }
 
 /** Undefined if any part is malformed. */
 export function readAnswer(value: unknown): Answer | undefined {
-  if (!hasOnly(value, ['answer', 'lease', 'args', 'reason'])) return undefined
+  if (!hasOnly(value, ['answer', 'lease', 'args', 'reason', 'proof'])) return undefined
   const answer = oneOf<Answer['answer']>('yes', 'no')(value.answer)
   const lease = value.lease === undefined ? undefined : leaseOf(value.lease)
-  const { args, reason } = value
+  const { args, reason, proof } = value
   if (!answer || (value.lease !== undefined && !lease) || (args !== undefined && !isObject(args))) return undefined
   if (reason !== undefined && (typeof reason !== 'string' || reason.length > MAX_REASON)) return undefined
-  return { answer, ...(lease && { lease }), ...(args && { args }), ...(reason && { reason }) }
+  if (proof !== undefined && !isObject(proof)) return undefined
+  return { answer, ...(lease && { lease }), ...(args && { args }), ...(reason && { reason }), ...(proof && { proof }) }
 }
 
 function leaseOf(value: unknown): Lease | undefined {

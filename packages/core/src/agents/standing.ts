@@ -1,5 +1,63 @@
 import type { Agent, AgentTool, PersonRules } from './oversight.ts'
-import { type AgentRules, type Because, type Decision, decide, type RuledCall } from './rules.ts'
+import {
+  type AgentRules,
+  type Because,
+  type Conditions,
+  type Decision,
+  decide,
+  type Rule,
+  type RuledCall,
+  type Verdict,
+} from './rules.ts'
+
+/** Ids of agents: the agent itself, then its parent, and so on. */
+export type AgentLine = readonly [string, ...string[]]
+
+const NO_RULES: AgentRules = { accounts: {}, providers: {}, rules: [] }
+
+/** A member that a record has itself. Ids may be names of what every object inherits. */
+const ownOf = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
+/** An agent and those above it, each once, as far as they are declared. */
+export function lineOf(agents: readonly Pick<Agent, 'id' | 'parent'>[], id: string): AgentLine {
+  const line: [string, ...string[]] = [id]
+  const parentOf = (child: string | undefined) => agents.find((one) => one.id === child)?.parent
+  for (let at = parentOf(id); at !== undefined && !line.includes(at); at = parentOf(at)) line.push(at)
+  return line
+}
+
+/** What a person lets one agent do, with its stop mark. */
+export function rulesOf({ agents, stopped }: PersonRules, agent: string): AgentRules {
+  const rules = ownOf(agents, agent) ?? NO_RULES
+  return ownOf(stopped.agents, agent) === undefined ? rules : { ...rules, stopped: true }
+}
+
+/** The rules with those of one agent changed. */
+export function withAgent(
+  rules: PersonRules,
+  agent: string,
+  change: (rules: AgentRules) => Partial<AgentRules>,
+): PersonRules {
+  const old = ownOf(rules.agents, agent) ?? NO_RULES
+  // Assigned to an object without a prototype, so that no id is anything but a member.
+  const agents = Object.assign(Object.create(null), rules.agents, { [agent]: { ...old, ...change(old) } })
+  return { ...rules, agents }
+}
+
+/** What a person's rules and stop marks say of a call of an agent. The page and the server judge with this alone. */
+export function verdictFor(
+  rules: PersonRules,
+  [agent, ...above]: AgentLine,
+  call: Omit<RuledCall, 'stopped'>,
+  now: number,
+): Verdict {
+  const { everything, accounts } = rules.stopped
+  const isStopped = ownOf(accounts, call.account.id) !== undefined
+  const stopped = everything !== undefined ? 'everything' : isStopped ? 'account' : undefined
+  const line = [rulesOf(rules, agent), ...above.map((one) => rulesOf(rules, one))] as const
+  return decide({ ...call, ...(stopped && { stopped }) }, line, now)
+}
 
 /** What an agent may do, asked before it does anything. */
 export interface Standing {
@@ -23,26 +81,6 @@ export interface Outlook {
   depends?: true
 }
 
-const NO_RULES: AgentRules = { accounts: {}, providers: {}, rules: [] }
-
-/** A member that a record has itself. Ids may be names of what every object inherits. */
-const ownOf = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined
-
-/** Ids of an agent, its parent, and so on. */
-function lineOf(agents: readonly Agent[], id: string): [string, ...string[]] {
-  const line: [string, ...string[]] = [id]
-  const parentOf = (child: string | undefined) => agents.find((one) => one.id === child)?.parent
-  for (let at = parentOf(id); at !== undefined && !line.includes(at); at = parentOf(at)) line.push(at)
-  return line
-}
-
-/** The rules for one agent, with its stop mark in them. */
-const rulesOf = ({ agents, stopped }: PersonRules, id: string): AgentRules => ({
-  ...(ownOf(agents, id) ?? NO_RULES),
-  ...(ownOf(stopped.agents, id) !== undefined && { stopped: true }),
-})
-
 /**
  * What a person's rules say of a tool of an agent, before there is a call.
  *
@@ -54,28 +92,40 @@ export function outlookOf(
   { id = '', provider, paused }: { id?: string; provider: string; paused?: boolean },
   tool?: AgentTool,
 ): Outlook {
-  const [own, ...above] = lineOf(agents, agent)
+  const line = lineOf(agents, agent)
   const isGiven = (one: string) => agents.find((known) => known.id === one)?.providers?.includes(provider) ?? true
-  if (![own, ...above].every(isGiven)) return { decision: 'never' }
+  if (!line.every(isGiven)) return { decision: 'never' }
 
-  const { everything, accounts } = rules.stopped
-  const what = everything === undefined ? ownOf(accounts, id) !== undefined && 'account' : 'everything'
-  const call: RuledCall = { account: { id, provider, paused }, tool, chat, ...(what && { stopped: what }) }
-  const line: readonly [AgentRules, ...AgentRules[]] = [rulesOf(rules, own), ...above.map((one) => rulesOf(rules, one))]
-  const [first, ...rest] = line.map((each) => ({ ...each, rules: each.rules.filter(({ when }) => !when) }))
-  const plain = [first as AgentRules, ...rest] as const
-  const { decision, because } = decide(call, plain, now)
+  const call = { account: { id, provider, paused }, tool, chat, args: MET_ARGS }
+  const plain = line.reduce((said, one) => withAgent(said, one, withoutConditions), rules)
+  const { decision, because } = verdictFor(plain, line, call, now)
 
-  // Each rule about arguments, as if they were so, beside what nothing can overrule.
-  const depends = line.some((each, at) =>
-    each.rules.some(({ when, ...met }) => {
-      if (!when) return false
-      const never = plain[at]?.rules.filter((rule) => rule.decision === 'never') ?? []
-      const [head, ...tail] = plain.map((one, other) => (other === at ? { ...one, rules: [...never, met] } : one))
-      return decide(call, [head as AgentRules, ...tail], now).decision !== decision
-    }),
-  )
-  return { decision, because, ...(depends && { depends }) }
+  // What each agent of the line says by itself: without its rules about arguments, and with each as if they were so.
+  const says = line.map((one): Decision[] => {
+    const met = rulesOf(rules, one).rules.flatMap((rule) => (rule.when ? [{ ...rule, when: MET }] : []))
+    const beside = (rule: Rule) => withAgent(plain, one, (own) => ({ rules: [...own.rules, rule] }))
+    return [plain, ...met.map(beside)].map((said) => verdictFor(said, [one], call, now).decision)
+  })
+  // The strictest of the line decides, whatever each of them says.
+  const least = Math.max(...says.map((own) => Math.min(...own.map(strictnessOf))))
+  const most = Math.max(...says.flat().map(strictnessOf))
+  return { decision, because, ...(least !== most && { depends: true }) }
+}
+
+const strictnessOf = (decision: Decision) => ['allow', 'ask', 'never'].indexOf(decision)
+
+/** A condition, and arguments that meet it. */
+const MET: Conditions = { met: { equals: true } }
+const MET_ARGS = { met: true }
+
+/** Without its rules about arguments. The versions of tools that they are for stay seen. */
+function withoutConditions({ rules, seen }: AgentRules): Partial<AgentRules> {
+  const versions = new Map(Object.entries(seen ?? {}))
+  for (const { when, subject, decision } of rules) {
+    if (!when || subject === '*' || !('tool' in subject) || decision === 'never') continue
+    versions.set(subject.tool, [...(versions.get(subject.tool) ?? []), subject.version])
+  }
+  return { rules: rules.filter(({ when }) => !when), seen: Object.fromEntries(versions) }
 }
 
 /** The scopes that a tool needs and that were not granted. */
