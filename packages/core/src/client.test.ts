@@ -7,6 +7,7 @@ import { eventually, freshPage, locks, readableStorage, storageEvent } from '../
 import { openDatabase } from './accounts/database.ts'
 import { createLatchkey, type LatchkeyOptions, memoryStore, sessionStorageStore } from './index.ts'
 import { kaggle } from './providers/kaggle.ts'
+import { identitiesBody } from './runtimes/ai-sdk.ts'
 
 let server: TinyServer
 const BOTH = ['refresh_token', 'access_token']
@@ -572,6 +573,42 @@ describe('identities', () => {
     expect(await names(reloaded, { agent: 'writer' })).toEqual(['acme'])
     reloaded.setIncluded('writer', 'kaggle', true)
     expect(await names(reloaded, { agent: 'writer' })).toEqual(['acme', 'kaggle'])
+  })
+
+  it('all of them go along under their labels, without those that an agent may not use', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const client = tab({ providers: [acme(server), kaggle()] })
+    const ada = await connect(client, server)
+    vi.setSystemTime(Date.now() + 1)
+    const grace = await connect(client, server, { person: GRACE })
+    await client.connectKey('kaggle', { key: 'abc', username: 'ada' })
+    const labels = async (from = client, agent = 'writer') =>
+      (await from.getAgentAccounts({ agent })).map(({ label }) => label)
+    const names = [ada.label, grace.label, 'ada']
+    expect(await labels()).toEqual(names)
+    const body = identitiesBody(client, { agent: 'writer' })
+    const { identities = [], accounts = [] } = await body()
+    expect(identities.map(({ accountId }) => accountId)).toEqual([ada.id, expect.stringMatching(/^kaggle\./)])
+    expect(identities.some((one) => 'label' in one)).toBe(false)
+    expect(accounts).toMatchObject([
+      { ...identities[0], label: ada.label },
+      { provider: 'acme', accountId: grace.id, accessToken: expect.any(String), label: grace.label },
+      { ...identities[1], label: 'ada' },
+    ])
+    expect(JSON.stringify(accounts)).not.toContain(`${CANARY}RT`)
+    // Of the account that is left out neither list has anything, also after a reload.
+    client.setIncluded('writer', { accountId: ada.id }, false)
+    expect(await labels()).toEqual(names.slice(1))
+    expect((await body()).identities?.[0]?.accountId).toBe(grace.id)
+    expect(await labels(tab({ providers: [acme(server), kaggle()] }))).toEqual(names.slice(1))
+    expect(await labels(client, 'reader')).toEqual(names)
+    await client.pause(grace.id)
+    expect(await labels()).toEqual(['ada'])
+    client.setIncluded('writer', { accountId: ada.id }, true)
+    expect(await labels()).toEqual([ada.label, 'ada'])
+    client.setIncluded('writer', 'acme', false)
+    expect(await labels()).toEqual(['ada'])
+    expect((await client.getAgentAccounts({ providers: ['acme'] })).map(({ label }) => label)).toEqual([ada.label])
   })
 
   it('are of the default account, which is the oldest until another is chosen', async () => {

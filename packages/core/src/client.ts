@@ -1,4 +1,5 @@
 import { createPage, type LatchkeyOptions, type Page } from './accounts/page.ts'
+import type { AccountTarget } from './accounts/tokens.ts'
 import { type ConnectOptions, type ConnectOutcome, createAttempts } from './connect/flow.ts'
 import { hasFlows, tried } from './connect/window.ts'
 import type { ClientActions, Engine } from './engine.ts'
@@ -37,8 +38,12 @@ export interface LatchkeyClient<Id extends string = string> extends ClientAction
   signOut(): Promise<void>
   /** Says no to what tools request of a provider. */
   cancelRequest(providerId: Id): void
-  /** Lets an agent use a provider's accounts, or not. All are included until excluded. */
-  setIncluded(agentId: string, providerId: Id, included: boolean): void
+  /**
+   * Lets an agent use a provider's accounts, or not. All are included until excluded.
+   *
+   * @param target a provider id, or `{ accountId }` for one of several accounts. It is used only if its provider is included, too.
+   */
+  setIncluded(agentId: string, target: AccountTarget<Id>, included: boolean): void
   setDefault(accountId: string): void
   /**
    * Replaces the providers; flows and accounts of those that stay go on. An account of one that is at another address
@@ -79,9 +84,13 @@ export function createLatchkey<const Known extends readonly Provider[]>(
 
   /** In this very tick once the engine is there. */
   const act = <T>(use: (engine: Engine) => Promise<T>): Promise<T> => (engine ? use(engine) : load().then(use))
-  const forward = <Name extends keyof ClientActions>(name: Name) =>
-    ((...given: never[]) =>
-      act((it) => (it[name] as (...given: never[]) => Promise<unknown>)(...given))) as ClientActions[Name]
+  const forward = <Name extends keyof ClientActions>(...names: Name[]) =>
+    Object.fromEntries(
+      names.map((name) => [
+        name,
+        (...given: never[]) => act((it) => (it[name] as (...given: never[]) => Promise<unknown>)(...given)),
+      ]),
+    ) as Pick<ClientActions, Name>
   const write = (use: (engine: Engine) => Promise<void>) => void act(use).catch(page.unavailable)
 
   const announce = () => {
@@ -135,10 +144,11 @@ export function createLatchkey<const Known extends readonly Provider[]>(
       const { requests } = store.getState()
       store.setState({ requests: requests.filter(({ provider }) => provider !== id) })
     },
-    setIncluded(agentId, providerId, included) {
+    setIncluded(agentId, target, included) {
       const { excluded } = store.getState()
-      const others = (excluded[agentId] ?? []).filter((id) => id !== providerId)
-      const next = included ? others : [...others, providerId]
+      const id = typeof target === 'string' ? target : target.accountId
+      const next = (excluded[agentId] ?? []).filter((one) => one !== id)
+      if (!included) next.push(id)
       store.setState({ excluded: { ...excluded, [agentId]: next } })
       write((it) => it.writeExcluded(agentId, next))
     },
@@ -158,19 +168,22 @@ export function createLatchkey<const Known extends readonly Provider[]>(
     subscribe: store.subscribe,
     mount: createMount(page, load),
     getToken: (target, tokenOptions) => act((it) => it.getToken(target, tokenOptions)),
-    connectKey: forward('connectKey'),
-    disconnect: forward('disconnect'),
-    disconnectAll: forward('disconnectAll'),
-    getConnectedAccounts: forward('getConnectedAccounts'),
-    getIdentities: forward('getIdentities'),
-    mcp: forward('mcp'),
-    pause: forward('pause'),
-    refreshProfile: forward('refreshProfile'),
-    reportInvalidToken: forward('reportInvalidToken'),
-    requestConnect: forward('requestConnect'),
-    resolveChange: forward('resolveChange'),
-    unpause: forward('unpause'),
-    verifyKey: forward('verifyKey'),
+    ...forward(
+      'mcp',
+      'pause',
+      'unpause',
+      'disconnect',
+      'disconnectAll',
+      'connectKey',
+      'verifyKey',
+      'requestConnect',
+      'reportInvalidToken',
+      'refreshProfile',
+      'resolveChange',
+      'getIdentities',
+      'getAgentAccounts',
+      'getConnectedAccounts',
+    ),
   }
   engines.set(client, load)
   return client

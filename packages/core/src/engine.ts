@@ -4,7 +4,7 @@ import { createEndpoints } from './accounts/endpoints.ts'
 import type { Page } from './accounts/page.ts'
 import { hasPerson } from './accounts/person.ts'
 import { keepFresh } from './accounts/refresh-scheduler.ts'
-import type { AccountTarget, TokenOptions } from './accounts/tokens.ts'
+import type { AccountTarget, TokenOptions, Tokens } from './accounts/tokens.ts'
 import type { ChangeChoice } from './connect/adopt.ts'
 import type { ConnectKeyOptions } from './connect/api-key.ts'
 import type { Attempts, ConnectOutcome, Run } from './connect/flow.ts'
@@ -14,10 +14,11 @@ import { hasFlows } from './connect/window.ts'
 import { createEnding } from './ending.ts'
 import { asLatchkeyError, errorAbout } from './errors.ts'
 import type { ConnectRequest, Identity } from './identities.ts'
+import { includedAccounts, includedDefault } from './included.ts'
 import type { Mcp, McpAccounts } from './mcp/accounts.ts'
 import { onceLoaded } from './once-loaded.ts'
 import { type ApiKeyProvider, isMcp, type KeyFields, type McpProvider, type Provider } from './provider.ts'
-import { type ConnectedAccount, defaultAccount } from './snapshot.ts'
+import type { ConnectedAccount } from './snapshot.ts'
 
 /** The verdict on a key. `unchecked`: it could not be checked, so the key is kept and tried at first use. */
 export interface KeyVerdict {
@@ -40,6 +41,8 @@ export interface AccountReference {
   accountId: string
   status: ConnectedAccount['status']
   scopes: string[]
+  /** What its person calls it. Only where several accounts of a provider are sent. */
+  label?: string
 }
 
 /** The methods of a client that act. Their code loads at the first call of one of them. */
@@ -93,6 +96,13 @@ export interface ClientActions<Id extends string = string> {
    * resolves them with the person's session. They hold no secret.
    */
   getConnectedAccounts(options?: IdentityOptions): Promise<AccountReference[]>
+  /**
+   * All accounts that an agent may be told to use, several of a provider, with what their person calls them: `accounts` of
+   * an agent run. One that this browser keeps is an identity, freshly refreshed; one that the server keeps is a reference.
+   * Accounts that are excluded, paused or cannot be used are left out. Send it beside the other two: they say which account
+   * of each provider is used unless a tool names another.
+   */
+  getAgentAccounts(options?: IdentityOptions): Promise<(Identity | AccountReference)[]>
   /**
    * Reads the person's name and picture again, where the provider answers browsers. Of an MCP server: what it says of
    * itself, and its tools.
@@ -156,11 +166,6 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     if (provider.kind === 'api-key') return provider
     throw errorAbout(provider, 'misuse', `${provider.name} is not connected with a key.`)
   }
-  /** The providers that an agent may use. */
-  const wanted = ({ agent, providers: only }: IdentityOptions = {}) => {
-    const excluded = (agent && store.getState().excluded[agent]) || []
-    return page.providers.filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
-  }
   const sync = async () => (await vault()).sync()
   /** Pauses an account, or ends that. */
   async function turn(id: string, paused: boolean): Promise<void> {
@@ -189,21 +194,7 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
     Object.values(store.getState().accounts).some(({ custody }) => custody === 'vault')
 
   const engine: Engine = {
-    async getIdentities(options) {
-      const { identity } = await tokens()
-      const found = await Promise.all(wanted(options).map(identity))
-      return found.filter((one) => one !== undefined)
-    },
-    async getConnectedAccounts(options) {
-      if (!hasVaulted()) return []
-      await (await vault()).ready()
-      const state = store.getState()
-      return wanted(options).flatMap(({ id }) => {
-        const account = defaultAccount(state, id)
-        if (account?.custody !== 'vault' || !isUsable(account.status)) return []
-        return { provider: id, accountId: account.id, status: account.status, scopes: [...account.scopes] }
-      })
-    },
+    ...createAgentSide(page, { tokens, isVaulted: hasVaulted, ready: async () => (await vault()).ready() }),
     getToken: async (target, options) => (await tokens()).getToken(target, options),
     mcp: async () => (await mcp()).mcp,
     resume() {
@@ -296,6 +287,55 @@ export function createEngine(page: Page, attempts: Attempts): Engine {
   }
   followNames(page)
   return engine
+}
+
+interface AgentSide {
+  tokens(): Promise<Tokens>
+  /** The server keeps accounts. */
+  isVaulted(): boolean
+  /** Brings the facts of those up to date. */
+  ready(): Promise<void>
+}
+
+/** What a run of an agent carries. */
+function createAgentSide(
+  page: Page,
+  { tokens, isVaulted, ready }: AgentSide,
+): Pick<Engine, 'getAgentAccounts' | 'getConnectedAccounts' | 'getIdentities'> {
+  const { store } = page
+  const wanted = (only: readonly string[] | undefined) => page.providers.filter(({ id }) => !only || only.includes(id))
+  const identityOf = async (provider: Provider, account: ConnectedAccount | undefined) =>
+    account && (await tokens()).identity(provider, account)
+  /** To an account that the server keeps and that can be used. */
+  const referenceTo = (account: ConnectedAccount | undefined): AccountReference | undefined => {
+    if (account?.custody !== 'vault' || !isUsable(account.status)) return undefined
+    const { id: accountId, provider, status, scopes } = account
+    return { provider, accountId, status, scopes: [...scopes] }
+  }
+  return {
+    async getIdentities({ agent, providers: only } = {}) {
+      const chosen = ({ id }: Provider) => includedDefault(store.getState(), id, agent)
+      const found = await Promise.all(wanted(only).map((provider) => identityOf(provider, chosen(provider))))
+      return found.filter((one) => one !== undefined)
+    },
+    async getConnectedAccounts({ agent, providers: only } = {}) {
+      if (!isVaulted()) return []
+      await ready()
+      const state = store.getState()
+      return wanted(only).flatMap(({ id }) => referenceTo(includedDefault(state, id, agent)) ?? [])
+    },
+    async getAgentAccounts({ agent, providers: only } = {}) {
+      if (isVaulted()) await ready()
+      const state = store.getState()
+      const found = wanted(only).flatMap((provider) =>
+        includedAccounts(state, provider.id, agent).map(async (account) => {
+          const one = referenceTo(account) ?? (await identityOf(provider, account))
+          return one && { ...one, label: account.label }
+        }),
+      )
+      return (await Promise.all(found)).filter((one) => one !== undefined)
+    },
+  }
 }
 
 /** Reads what an MCP server says of itself, and names an account after it that has no person's name. */

@@ -15,6 +15,8 @@ export interface Identity {
   /** What the token is for: the URL of an MCP server or the origin of an API. It is sent nowhere else. @see RFC 8707 §2 */
   resource?: string
   accountId?: string
+  /** What its person calls the account: foreign text. Only where several accounts of a provider are sent. */
+  label?: string
   /** An ApiKey's other fields. */
   fields?: Record<string, string>
 }
@@ -58,22 +60,29 @@ export function parseIdentities(value: unknown): Identity[] {
   if (!Array.isArray(value)) return []
   const found = new Map<string, Identity>()
   for (const entry of value.slice(0, LIMITS.entries)) {
-    if (typeof entry !== 'object' || entry === null) continue
-    const { accessToken, scopes, expiresAt, resource, accountId, fields } = entry
-    const provider = typeof entry.provider === 'string' ? entry.provider.toLowerCase() : ''
-    if (!LIMITS.provider.test(provider) || !isSecret(accessToken)) continue
-    found.delete(provider)
-    found.set(provider, {
-      provider,
-      accessToken,
-      ...(Array.isArray(scopes) && { scopes: scopes.filter(isText).slice(0, 100) }),
-      ...(Number.isFinite(expiresAt) && { expiresAt }),
-      ...(isText(resource) && URL.canParse(resource) && { resource }),
-      ...(isText(accountId) && { accountId }),
-      ...(fields && typeof fields === 'object' && { fields: fieldsOf(fields) }),
-    })
+    const identity = readIdentity(entry)
+    if (!identity) continue
+    found.delete(identity.provider)
+    found.set(identity.provider, identity)
   }
   return [...found.values()]
+}
+
+/** One identity out of untrusted input, or undefined if it is not well formed. */
+export function readIdentity(entry: unknown): Identity | undefined {
+  if (typeof entry !== 'object' || entry === null) return undefined
+  const { provider: id, accessToken, scopes, expiresAt, resource, accountId, fields } = entry as Record<string, unknown>
+  const provider = typeof id === 'string' ? id.toLowerCase() : ''
+  if (!LIMITS.provider.test(provider) || !isSecret(accessToken)) return undefined
+  return {
+    provider,
+    accessToken,
+    ...(Array.isArray(scopes) && { scopes: scopes.filter(isText).slice(0, 100) }),
+    ...(Number.isFinite(expiresAt) && { expiresAt: expiresAt as number }),
+    ...(isText(resource) && URL.canParse(resource) && { resource }),
+    ...(isText(accountId) && { accountId }),
+    ...(typeof fields === 'object' && fields !== null && { fields: fieldsOf(fields) }),
+  }
 }
 
 function fieldsOf(fields: object): Record<string, string> {

@@ -95,6 +95,8 @@ export interface OAuthProvider<Id extends string = string> extends ProviderBase<
   authorizationParams?: Readonly<Record<string, string>>
   /** Parameters that make the server ask which account, for adding one to those that are connected. */
   chooserParams?: Readonly<Record<string, string>>
+  /** Parameters that make the server grant what is asked for, without what was granted before. */
+  onlyParams?: Readonly<Record<string, string>>
   profile?: ProfileSource
   /** How to revoke, where it is not RFC 7009 at `server.revocation_endpoint`. `{client_id}` is filled in. */
   revocation?: { endpoint: string; method: 'DELETE'; member: string }

@@ -115,7 +115,7 @@ export interface Snapshot {
   defaults: Readonly<Record<string, string>>
   /** Provider id → what it is doing. A provider that is not in here is idle. */
   providers: Readonly<Record<string, ProviderState>>
-  /** Agent id → ids of the providers it may not use. */
+  /** Agent id → ids of the providers and accounts it may not use. */
   excluded: Readonly<Record<string, readonly string[]>>
   /** What running tools wait for, one per provider. */
   requests: readonly ConnectRequest[]

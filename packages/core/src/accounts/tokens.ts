@@ -23,8 +23,8 @@ export interface Tokens {
   getToken(target: AccountTarget, options?: TokenOptions): Promise<string>
   /** @throws LatchkeyError why this account cannot be used. */
   use(target: AccountTarget, options?: TokenOptions): Promise<{ account: ConnectedAccount; secret: Secret }>
-  /** The default account's identity; undefined for one that cannot be used: the tool that needs it will ask for it. */
-  identity(provider: Provider): Promise<Identity | undefined>
+  /** An account's identity; undefined for one that cannot be used: the tool that needs it will ask for it. */
+  identity(provider: Provider, account: ConnectedAccount): Promise<Identity | undefined>
 }
 
 export function createTokens(
@@ -86,9 +86,9 @@ export function createTokens(
       last?.target === target && !options && last.snapshot === store.getState() && last.until > Date.now()
         ? last.token
         : read(target, options),
-    async identity(provider) {
+    async identity(provider, { id: accountId }) {
       try {
-        const { account, secret } = await use(provider.id)
+        const { account, secret } = await use({ accountId })
         return identityOf(provider, account, secret)
       } catch {
         return undefined

@@ -116,6 +116,8 @@ describe('the request', () => {
 
   it('asks Google for a refresh token', async () => {
     const { url } = await authorizationRequest(gmail({ clientId: 'app' }), OPTIONS)
+    const less = await authorizationRequest(gmail({ clientId: 'app' }), OPTIONS, 'only')
+    expect(new URL(less.url).searchParams.get('include_granted_scopes')).toBe('false')
     expect(parametersOf(url)).toMatchObject({ access_type: 'offline', prompt: 'consent' })
   })
 })

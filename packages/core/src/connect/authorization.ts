@@ -53,8 +53,8 @@ export interface AuthorizationRequest {
 export async function authorizationRequest(
   provider: OAuthProvider,
   options: Pick<Flow, 'redirect_uri' | 'client_id' | 'scopes' | 'mode' | 'returnTo' | 'accountId' | 'prefix' | 'keep'>,
-  /** Asks which account, instead of taking the one that is signed in there. */
-  choose = false,
+  /** `choose` asks which account, instead of taking the one that is signed in there. `only` gives up other scopes. */
+  how?: 'choose' | 'only',
   fetch?: Ask,
 ): Promise<AuthorizationRequest> {
   const server = await serverOf(provider, fetch)
@@ -75,7 +75,8 @@ export async function authorizationRequest(
   const url = new URL(server.authorization_endpoint)
   const parameters = {
     ...provider.authorizationParams,
-    ...(choose && provider.chooserParams),
+    ...(how === 'choose' && provider.chooserParams),
+    ...(how === 'only' && provider.onlyParams),
     ...(flow.nonce && { nonce: flow.nonce }),
     ...(flow.scopes.length > 0 && { scope: flow.scopes.join(provider.scopeSeparator ?? ' ') }),
     response_type: 'code',

@@ -737,15 +737,19 @@ describe('answers', () => {
   })
 
   it('asks only for the chosen scopes when another account is added, not for those of the existing one', async () => {
-    const { latchkey } = await connected()
+    const { latchkey, account } = await connected()
     const popups = openPopups()
     const scopesOf = async (at: number) => new URL(await popups[at]!.at()).searchParams.get('scope')
     const another = latchkey.connect('acme', { scopes: ['repo'], intent: 'add-account' })
     expect(await scopesOf(0)).toBe('repo')
     latchkey.cancel('acme')
     await another
-    void latchkey.connect('acme', { scopes: ['repo'] })
+    const wider = latchkey.connect('acme', { scopes: ['repo'] })
     expect(await scopesOf(1)).toBe('repo read')
+    latchkey.cancel('acme')
+    await wider
+    void latchkey.connect('acme', { scopes: ['repo'], only: true, accountId: account.id })
+    expect(await scopesOf(2)).toBe('repo')
     latchkey.cancel('acme')
   })
 

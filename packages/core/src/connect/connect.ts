@@ -204,8 +204,8 @@ function nameWindow(opened: Window | null, name: string): void {
 function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: () => Promise<VaultClient>) {
   const { store, prefix } = accounts
 
-  /** A connected account keeps what it has: more scopes are asked for together with those. */
-  function wanted(provider: OAuthProvider, { scopes, accountId, intent }: ConnectOptions): readonly string[] {
+  /** Unless told otherwise a connected account keeps what it has: more scopes are asked for together with those. */
+  function wanted(provider: OAuthProvider, { scopes, accountId, intent, only }: ConnectOptions): readonly string[] {
     const snapshot = store.getState()
     const account = accountId
       ? snapshot.accounts[accountId]
@@ -213,7 +213,7 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
         ? defaultAccount(snapshot, provider.id)
         : undefined
     const asked = scopes ? parseScope(provider, scopes.join(' ')) : provider.scopes
-    return [...new Set([...asked, ...(account?.scopes ?? [])])]
+    return [...new Set([...asked, ...((!only && account?.scopes) || [])])]
   }
 
   return async (provider: OAuthProvider, attempt: Attempt, connect: ConnectOptions): Promise<Flow> => {
@@ -243,7 +243,7 @@ function createRequester(accounts: AccountStore, endpoints: Endpoints, vault: ()
       keep,
       returnTo: mode === 'redirect' ? location.href.slice(location.origin.length) : undefined,
     }
-    const { flow, url } = await ask(bound, asked, another)
+    const { flow, url } = await ask(bound, asked, another ? 'choose' : connect.only ? 'only' : undefined)
     attempt.end.signal.throwIfAborted()
     const written = flows.write(flow.state, flow)
     attempt.progress.url = url

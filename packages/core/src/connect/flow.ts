@@ -10,6 +10,12 @@ import { closeWindow, openWindow } from './window.ts'
 export interface ConnectOptions {
   /** Scopes to ask for. @default the provider's */
   scopes?: readonly string[]
+  /**
+   * Asks for these scopes and no others. What the account has beside them is given up.
+   *
+   * @default false: a connected account keeps what it has
+   */
+  only?: boolean
   /** The account to reconnect. */
   accountId?: string
   /**

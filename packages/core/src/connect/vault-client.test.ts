@@ -130,9 +130,16 @@ it('an agent gets references only to accounts that it may use', async () => {
   await client.connectKey('kaggle', { key: KEY })
   const body = identitiesBody(client, { agent: 'assistant' })
   const reference = { provider: 'github', accountId: ID, status: 'connected', scopes: ['read:user'] }
-  expect(await body()).toEqual({ connectedAccounts: [reference, expect.objectContaining({ accountId: KAGGLE_ID })] })
+  const label = client.getSnapshot().accounts[ID]?.label
+  const asked = broker.sent.length
+  expect(await body()).toEqual({
+    connectedAccounts: [reference, expect.objectContaining({ accountId: KAGGLE_ID })],
+    accounts: [{ ...reference, label }, expect.objectContaining({ accountId: KAGGLE_ID })],
+  })
+  // Both lists are of what the server says now, asked once.
+  expect(broker.sent.slice(asked).map(({ route }) => route)).toEqual(['GET accounts'])
   client.setIncluded('assistant', 'kaggle', false)
-  expect(await body()).toEqual({ connectedAccounts: [reference] })
+  expect(await body()).toEqual({ connectedAccounts: [reference], accounts: [{ ...reference, label }] })
   broker.kept.set(ID, fact(ID, { status: 'needs-reconnect', reason: 'revoked' }))
   expect(await body()).toEqual({})
   expect(client.getSnapshot().accounts[ID]?.status).toBe('needs-reconnect')

@@ -58,6 +58,13 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
     return keep(account)
   }
 
+  let readying: Promise<void> | undefined
+  async function update(): Promise<void> {
+    await client.sync().catch(() => {})
+    const untried = vaulted().filter(({ reason }) => reason === 'unverified')
+    await Promise.all(untried.map((account) => client.check(account).catch(() => {})))
+  }
+
   const client: VaultClient = {
     async sync() {
       const before = vaulted()
@@ -71,9 +78,9 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const known = new Set(answer.accounts.map(({ id }) => id))
       for (const { id } of before) if (!known.has(id)) await accounts.forget(id)
     },
-    async request({ id: provider, issuer }, asked, choose) {
+    async request({ id: provider, issuer }, asked, how) {
       const { redirect_uri, scopes, accountId } = asked
-      const body = { provider, redirect_uri, scopes, accountId, choose }
+      const body = { provider, redirect_uri, scopes, accountId, choose: how === 'choose', only: how === 'only' }
       const { url, state } = await call<{ url: string; state: string }>('POST', 'flows', body)
       const startedAt = Date.now()
       return { url, flow: { ...asked, custody: 'vault', provider, state, code_verifier: '', issuer, startedAt } }
@@ -117,10 +124,12 @@ export function createVaultClient(accounts: AccountStore): VaultClient {
       const { accounts: kept } = await call<{ accounts: ConnectedAccount[] }>('GET', 'accounts')
       if (kept.some((one) => generation(one) === generation(account))) await client.disconnect(account)
     },
-    async ready() {
-      await client.sync().catch(() => {})
-      const untried = vaulted().filter(({ reason }) => reason === 'unverified')
-      await Promise.all(untried.map((account) => client.check(account).catch(() => {})))
+    ready() {
+      // One body of a run asks for references and for all accounts.
+      readying ??= update().finally(() => {
+        readying = undefined
+      })
+      return readying
     },
   }
   return client

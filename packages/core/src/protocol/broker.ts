@@ -1,6 +1,6 @@
 import { asLatchkeyError, errorAbout } from '../errors.ts'
 import type { OAuthProvider } from '../provider.ts'
-import { askObject } from './http.ts'
+import { askObject, type RequestOptions } from './http.ts'
 import type { TokenAnswer, TokenEndpoint } from './token-endpoint.ts'
 
 /** The header every call to a broker carries: a page of another origin cannot send it without a preflight. */
@@ -10,11 +10,17 @@ export const BROKER_HEADER = 'latchkey-request'
 const BROKER_LIMIT = 30_000
 
 /** One call to a broker's JSON API. @throws LatchkeyError with the broker's code, or `network`. */
-export async function callBroker<T>(broker: string, route: string, body?: object, method = 'POST'): Promise<T> {
+export async function callBroker<T>(
+  broker: string,
+  route: string,
+  body?: object,
+  method = 'POST',
+  options?: RequestOptions,
+): Promise<T> {
   const { response, answer } = await askObject(
     `${broker}/${route}`,
     { method, headers: { [BROKER_HEADER]: '1' }, json: body },
-    { limit: BROKER_LIMIT },
+    { limit: BROKER_LIMIT, ...options },
   ).catch((error) => {
     const away = 'The server of this app could not be reached. Check the connection and try again.'
     throw asLatchkeyError(error, 'network', away, { source: 'app' })

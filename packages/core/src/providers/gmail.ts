@@ -68,6 +68,7 @@ export function gmail(options: OAuthFactoryOptions = {}): OAuthProvider<'gmail'>
     // Without both, a person who consented before gets no refresh token.
     authorizationParams: { access_type: 'offline', prompt: 'consent', include_granted_scopes: 'true' },
     chooserParams: { prompt: 'select_account consent' },
+    onlyParams: { include_granted_scopes: 'false' },
     profile: {
       endpoint: options.baseUrl ? `${issuer}/oauth2/v3/userinfo` : 'https://www.googleapis.com/oauth2/v3/userinfo',
       cors: true,

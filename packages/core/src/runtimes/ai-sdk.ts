@@ -1,6 +1,8 @@
+import type { AgentRequest } from '../agents/oversight.ts'
 import type { LatchkeyClient } from '../client.ts'
 import type { AccountReference, IdentityOptions } from '../engine.ts'
 import type { Identity } from '../identities.ts'
+import { isObject } from '../json.ts'
 
 /**
  * The body of an AI SDK transport: resolved anew for every request, continuations included, so no request carries a
@@ -10,21 +12,74 @@ import type { Identity } from '../identities.ts'
  * new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: 'assistant' }) })
  * ```
  *
- * @returns a function for the transport's `body` option; `identities`, and the `connectedAccounts` that the server keeps, are left
- * out when there are none.
+ * @returns a function for the transport's `body` option. `identities` and `connectedAccounts`, which the server keeps, have one
+ *   account of each provider, and `accounts` has all that a tool may be told to use. Empty ones are left out. The server's
+ *   `agentContext` takes all three out of the body.
  */
 export function identitiesBody(
-  client: Pick<LatchkeyClient, 'getIdentities'> & Partial<Pick<LatchkeyClient, 'getConnectedAccounts'>>,
+  client: Pick<LatchkeyClient, 'getIdentities'> &
+    Partial<Pick<LatchkeyClient, 'getAgentAccounts' | 'getConnectedAccounts'>>,
   options?: IdentityOptions,
-): () => Promise<{ identities?: Identity[]; connectedAccounts?: AccountReference[] }> {
+): () => Promise<{
+  identities?: Identity[]
+  connectedAccounts?: AccountReference[]
+  accounts?: (Identity | AccountReference)[]
+}> {
   return async () => {
-    const [identities, connectedAccounts = []] = await Promise.all([
+    const [identities, connectedAccounts = [], accounts = []] = await Promise.all([
       client.getIdentities(options),
       client.getConnectedAccounts?.(options),
+      client.getAgentAccounts?.(options),
     ])
     return {
       ...(identities.length > 0 && { identities }),
       ...(connectedAccounts.length > 0 && { connectedAccounts }),
+      ...(accounts.length > 0 && { accounts }),
     }
   }
+}
+
+/** A call of a tool before which the AI SDK has paused. */
+export interface PausedCall {
+  /** What the SDK is answered under. */
+  approvalId: string
+  toolCallId: string
+  /** Id of the `AgentRequest`, which opens for its person alone. */
+  request: string
+}
+
+/** Where `toolApproval` of `@latchkey/server` says which request a call waits for. */
+const REQUEST = /\[request ([\w-]{22})\]$/
+
+/**
+ * The calls of a message that wait for their person, also after a reload. Anybody may have written a message: what the person
+ * sees is what `Oversight.request` says of it.
+ *
+ * @param message a `UIMessage`, such as the last one of `useChat`
+ */
+export const pausedCalls = (message: { parts: readonly unknown[] } | undefined): PausedCall[] =>
+  (message?.parts ?? []).flatMap((part) => {
+    if (!isObject(part) || part.state !== 'approval-requested' || !isObject(part.approval)) return []
+    const { toolCallId, approval } = part
+    const { id: approvalId, requestReason } = approval
+    const request = REQUEST.exec(`${requestReason}`)?.[1]
+    return typeof toolCallId === 'string' && typeof approvalId === 'string' && request !== undefined
+      ? [{ approvalId, toolCallId, request }]
+      : []
+  })
+
+/**
+ * What lets the AI SDK go on when the person has answered, for `addToolApprovalResponse`. Undefined while they have not. It
+ * only wakes the run: the server makes the call by the answer that it has itself.
+ *
+ * ```ts
+ * useChat({ transport, sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses })
+ * ```
+ */
+export function approvalResponse(
+  { approvalId: id }: PausedCall,
+  { state, reason }: Pick<AgentRequest, 'state' | 'reason'>,
+): { id: string; approved: boolean; reason?: string } | undefined {
+  if (state === 'waiting') return undefined
+  return { id, approved: state === 'approved', ...(reason !== undefined && { reason }) }
 }
