@@ -2,6 +2,7 @@
 import type { Identity, Provider } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { BROKER_HEADER } from '@latchkey/core/token'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { everythingAllowed } from '../../fixtures/run-accounts.ts'
 import { createBroker } from '../index.ts'
@@ -136,6 +137,59 @@ describe.each(Object.entries(FORMS))('a secret as %s', (_, form) => {
     expect(await context.redact(harmless)).toBe(harmless)
     expect(reports).toHaveLength(2)
   })
+})
+
+/** How a secret may be written. `before`: other bytes that base64 has in the same digits. */
+const WAYS: readonly ((secret: string, before: string) => string)[] = [
+  (secret) => secret,
+  (secret, before) => btoa(`${before}${secret}`),
+  (secret, before) => Buffer.from(`${before}${secret}${before}`).toString('base64url'),
+  (secret) => encodeURIComponent(secret),
+  (secret) => [...secret].map((one) => `%${one.charCodeAt(0).toString(16)}`).join(''),
+  (secret) => Buffer.from(secret).toString('hex'),
+  (secret) => JSON.stringify(JSON.stringify(secret)).slice(3, -3),
+]
+
+it('case 210: no secret leaves, whatever it is, however it is written and wherever it is cut', async () => {
+  const token = fc.string({
+    unit: fc.constantFrom(...'abcXYZ0189-._~+/=&"'),
+    minLength: 16,
+    maxLength: 60,
+  })
+  const words = fc.string({ unit: fc.constantFrom(...'aZ 1%\\\n"é/+'), maxLength: 30 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        secret: token,
+        way: fc.nat(WAYS.length - 1),
+        before: fc.constantFrom('', 'x', 'xy'),
+        line: fc.constantFrom('', ' ', '\n', '\r\n  ', '\\n', '%0A'),
+        width: fc.integer({ min: 1, max: 20 }),
+        around: fc.tuple(words, words),
+        cuts: fc.array(fc.nat(400), { maxLength: 12 }),
+        isBytes: fc.boolean(),
+      }),
+      async ({ secret, way, before, line, width, around, cuts, isBytes }) => {
+        const form = WAYS[way]?.(secret, before) ?? ''
+        const said = form.match(new RegExp(`.{1,${width}}`, 'g'))?.join(line) ?? ''
+        // Other words do not become part of an escape, or of base64 digits, of the secret.
+        const text = `${around[0]} <${said}> ${around[1]}`
+        const ends = [0, ...cuts.filter((at) => at < text.length).sort((a, b) => a - b), text.length]
+        const pieces = ends.slice(1).map((end, at) => text.slice(ends[at], end))
+        const { context, reports } = contextOf([held(secret)])
+        const answer = isBytes
+          ? await (
+              await context.respond(() => responseOf([...pieces.map((one) => utf8.encode(one))], 'text/plain'))
+            ).text()
+          : (await readAll(await context.respond(() => streamOf(pieces)))).join('')
+        const left = answer.replace(/\s|\\+[nr]|%0A/g, '')
+        expect(left).not.toContain(form.replace(/\s|\\+[nr]|%0A/g, '').slice(4, -4))
+        expect(answer).toContain('[redacted]')
+        expect(reports).toHaveLength(1)
+      },
+    ),
+    { numRuns: 150 },
+  )
 })
 
 it('case 212: a secret that is renewed between its opening and its sending is found, and the new one too', async () => {

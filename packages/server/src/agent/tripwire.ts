@@ -1,6 +1,15 @@
 import { ReadableStream as NodeStream } from 'node:stream/web'
 import { isObject } from '@latchkey/core/server'
-import { type Find, finderOf, latin1, MASK, maskAt, type Redactor, redactorOf } from '../outbound/redact/redactor.ts'
+import {
+  type Find,
+  finderOf,
+  latin1,
+  MASK,
+  maskAt,
+  piecesOf,
+  type Redactor,
+  redactorOf,
+} from '../outbound/redact/redactor.ts'
 
 /** Shorter secrets are not searched for: an answer holds such words by chance. */
 const LEAST = 16
@@ -35,22 +44,24 @@ export function createTripwire(
   report: (count: number) => Promise<unknown>,
 ): Tripwire {
   function searched(): Search {
-    let known: string | undefined
-    let find: Find = () => ({ spans: [], end: 0 })
     let count = 0
     const hit = (more: number) => {
       count += more
     }
+    const make = (now: readonly string[]) => {
+      const find = finderOf(now, LEAST)
+      return { now, find, redactor: redactorOf(find, hit) }
+    }
+    let made: ReturnType<typeof make> | undefined
     const current = () => {
       const now = secrets()
-      const key = JSON.stringify(now)
-      if (key !== known) find = finderOf(now, LEAST)
-      known = key
-      return find
+      const isSame = made?.now.length === now.length && now.every((secret, at) => secret === made?.now[at])
+      if (!made || !isSame) made = make([...now])
+      return made
     }
     return {
-      find: (text, isEnd) => current()(text, isEnd),
-      redactor: () => redactorOf(current(), hit),
+      find: (text, isEnd) => current().find(text, isEnd),
+      redactor: () => current().redactor,
       hit,
       isHit: () => count > 0,
       async over() {
@@ -216,7 +227,11 @@ function encoded(wire: Wire): Wire {
     push(chunk) {
       const before = isBytes === (typeof chunk !== 'string') ? [] : make(wire.end())
       isBytes = typeof chunk !== 'string'
-      return [...before, ...make(wire.push(typeof chunk === 'string' ? chunk : latin1(chunk as Uint8Array)))]
+      const text = typeof chunk === 'string' ? chunk : latin1(chunk as Uint8Array)
+      const texts = wire.push(text)
+      // Most chunks go on as they came.
+      const isSame = chunk instanceof Uint8Array && texts.length > 0 && texts.join('') === text
+      return [...before, ...(isSame ? [chunk] : make(texts))]
     },
     end: () => make(wire.end()),
   }
@@ -230,9 +245,12 @@ function textWire({ find, hit }: Search): Wire {
     const found = find(text, isEnd)
     hit(found.spans.length)
     held = text.slice(found.end)
-    return [maskAt(text, found)]
+    return maskAt(text, found)
   }
-  return { push: (chunk) => take(String(chunk), false), end: () => take('', true) }
+  return {
+    push: (chunk) => [...piecesOf(String(chunk))].map((piece) => take(piece, false)),
+    end: () => [take('', true)],
+  }
 }
 
 /** A part of an answer that is shown as one, such as an event, and the texts in it that may go on in the next part. */

@@ -1,7 +1,9 @@
 // Security cases T, 229-231, 267-270, 273-276, 360, 361: Text, the proxy and files. A release waits for 229, 230, 268, 270.
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRedactor, secretsOf } from '../../index.ts'
+import { flatten } from './encodings.ts'
 
 const SECRET = 'CANARY_AT_/+?~a&"x'
 const { text, value, later, stream, through } = createRedactor([SECRET, 'CANARY_second'])
@@ -278,6 +280,49 @@ describe('redaction', () => {
     // Milliseconds of CPU, which other processes of a busy machine do not change.
     expect(process.cpuUsage(started).user / 1000).toBeLessThan(10_000)
   })
+})
+
+it('case 84: a text is read as the expressions for white space and escapes say', () => {
+  const white = /\s+|(?<!\\)\\+[nrt]|%(?:25)*(?:0[9AaDd]|20)/g
+  const escaped = /%(?:25)*([0-9A-Fa-f]{2})|(?<!\\)\\+(?:u00([0-9A-Fa-f]{2})|x([0-9A-Fa-f]{2})|([^\\]))/g
+  const byte = (hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
+  const parts = [
+    '%',
+    '\\',
+    '25',
+    '2',
+    '0',
+    '9',
+    'A',
+    '41',
+    'n',
+    't',
+    'u00',
+    'x',
+    ' ',
+    '\n',
+    '\u2028',
+    'é',
+    '\u0141',
+    'z',
+  ]
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...parts), { maxLength: 14 }), (some) => {
+      const text = some.join('')
+      const plain = text
+        .replace(white, '')
+        .replace(escaped, (_, one, two, three, itself) => itself ?? byte(one ?? two ?? three))
+      const flat = flatten(text)
+      expect(String.fromCharCode(...flat.codes.subarray(0, flat.length))).toBe(plain)
+      const places = Array.from({ length: flat.length }, (_, at) => [flat.startOf(at), flat.endOf(at)])
+      // In order, apart, and each character is one of those between its places or what an escape there means.
+      for (const [at, [from = 0, to = 0]] of places.entries()) {
+        expect(from).toBeGreaterThanOrEqual(places[at - 1]?.[1] ?? 0)
+        expect(flatten(text.slice(from, to)).length).toBe(1)
+      }
+    }),
+    { numRuns: 2000 },
+  )
 })
 
 it('finds the secrets of an identity', () => {

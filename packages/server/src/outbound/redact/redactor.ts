@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
-import { flatten, scan, spellings } from './encodings.ts'
+import { type Flat, flatten, spellings } from './encodings.ts'
 
 /** Replaces each secret. */
 export const MASK = '[redacted]'
@@ -44,10 +44,13 @@ export interface Redactor {
   through(): TransformStream
 }
 
+/** Made once: each chunk of an answer asks for the secrets of its run. */
+const KAGGLE: Provider = kaggle()
+
 /** All secrets in these identities: tokens, and the fields of API keys that are not known to be public. */
 export function secretsOf(identities: readonly Identity[], providers: readonly Provider[] = []): string[] {
   return identities.flatMap(({ provider: id, accessToken, fields = {} }) => {
-    const provider = [...providers, kaggle()].find((one) => one.id === id)
+    const provider = providers.find((one) => one.id === id) ?? (id === KAGGLE.id ? KAGGLE : undefined)
     const known = provider?.kind === 'api-key' ? provider.fields : []
     const isPublic = (name: string) => known.some((field) => field.name === name && !field.secret)
     return [accessToken, ...Object.entries(fields).flatMap(([name, value]) => (isPublic(name) ? [] : [value]))]
@@ -66,33 +69,16 @@ export function finderOf(secrets: Iterable<string>, least = MIN_LENGTH): Find {
   const long = [...secrets].filter((secret) => secret.length >= least)
   // Of a secret of white space or backslashes, nothing is left to search for.
   const needles = [...new Set(long.flatMap(spellings))].filter((needle) => needle.length > 3)
-  const longest = Math.max(0, ...needles.map((needle) => needle.length))
-
-  /** The index from which the end of a plain text may be the start of a secret. */
-  function beginning(plain: string): number {
-    for (let at = Math.max(0, plain.length - longest + 1); at < plain.length; at++) {
-      const tail = plain.slice(at)
-      if (needles.some((needle) => needle.startsWith(tail))) return at
-    }
-    return plain.length
-  }
-
+  if (needles.length === 0) return (text) => ({ spans: [], end: text.length })
+  const { occurrences, beginning } = searcherOf(needles)
+  const shortest = Math.min(...needles.map(({ length }) => length))
   return (text, isEnd) => {
-    if (needles.length === 0) return { spans: [], end: text.length }
+    if (isEnd && text.length < shortest) return { spans: [], end: text.length }
     const isLast = isEnd || text.length > MAX_HELD
-    // Most texts hold no secret, so the index of every character is not needed.
-    const quick = scan(text)
-    const isClean = !needles.some((needle) => quick.plain.includes(needle))
-    const isWhole = isLast || (!quick.isOpen && beginning(quick.plain) === quick.plain.length)
-    if (isClean && isWhole) return { spans: [], end: text.length }
-    const { plain, starts, ends, whole } = flatten(text, !isLast)
-    const found: [from: number, to: number][] = []
-    for (const needle of needles) {
-      for (let at = plain.indexOf(needle); at >= 0; at = plain.indexOf(needle, at + 1)) {
-        found.push([starts[at] ?? 0, ends[at + needle.length - 1] ?? 0])
-      }
-    }
-    const end = isLast ? text.length : Math.min(whole, starts[beginning(plain)] ?? whole)
+    const flat = flatten(text, !isLast)
+    const found = occurrences(flat).map(([from, to]) => [flat.startOf(from), flat.endOf(to - 1)] as const)
+    const start = isLast ? flat.length : beginning(flat)
+    const end = isLast ? text.length : start < flat.length ? flat.startOf(start) : flat.whole
     const spans: [from: number, to: number][] = []
     let at = 0
     for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
@@ -104,6 +90,64 @@ export function finderOf(secrets: Iterable<string>, least = MIN_LENGTH): Find {
       at = Math.max(at, to)
     }
     return { spans, end: Math.max(at, end) }
+  }
+}
+
+/** Characters that are looked at together, and bits of what is remembered of them. */
+const GRAM = 3
+const BITS = 15
+
+const gramAt = (codes: ArrayLike<number>, at: number) =>
+  ((codes[at] ?? 0) ^ ((codes[at + 1] ?? 0) << 5) ^ ((codes[at + 2] ?? 0) << 10)) & ((1 << BITS) - 1)
+
+/**
+ * Finds several needles at once, of more than three characters. Of each only its first characters count, as many as the
+ * shortest has: a text is looked at in steps that none of these fits between. @see Wu and Manber 1994
+ */
+function searcherOf(texts: readonly string[]) {
+  const needles = texts.map((text) => Uint16Array.from(text, (one) => one.charCodeAt(0)))
+  const longest = Math.max(...needles.map(({ length }) => length))
+  const step = Math.min(...needles.map(({ length }) => length)) - GRAM + 1
+  const isKnown = new Uint8Array(1 << BITS)
+  const places = new Map<number, [needle: Uint16Array, at: number][]>()
+  /** By the lowest byte of their first characters. */
+  const isFirst = new Uint8Array(256)
+  for (const needle of needles) {
+    isFirst[(needle[0] ?? 0) & 255] = 1
+    for (let at = 0; at < step; at++) {
+      const gram = gramAt(needle, at)
+      isKnown[gram] = 1
+      places.set(gram, [...(places.get(gram) ?? []), [needle, at]])
+    }
+  }
+  /** Whether a text goes on with a needle, until the end of one of them. */
+  const goesOn = ({ codes, length }: Flat, from: number, needle: Uint16Array) => {
+    const most = Math.min(needle.length, length - from)
+    for (let at = 0; at < most; at++) if (codes[from + at] !== needle[at]) return false
+    return true
+  }
+  return {
+    occurrences(flat: Flat): [from: number, to: number][] {
+      const { codes, length } = flat
+      const found: [from: number, to: number][] = []
+      for (let at = 0; at + GRAM <= length; at += step) {
+        const gram = gramAt(codes, at)
+        if (isKnown[gram] !== 1) continue
+        for (const [needle, before] of places.get(gram) ?? []) {
+          const [from, to] = [at - before, at - before + needle.length]
+          if (from >= 0 && to <= length && goesOn(flat, from, needle)) found.push([from, to])
+        }
+      }
+      return found
+    },
+    /** The index from which the end of a text may be the start of a needle. */
+    beginning(flat: Flat): number {
+      for (let at = Math.max(0, flat.length - longest + 1); at < flat.length; at++) {
+        if (isFirst[(flat.codes[at] ?? 0) & 255] !== 1) continue
+        if (needles.some((needle) => flat.length - at <= needle.length && goesOn(flat, at, needle))) return at
+      }
+      return flat.length
+    },
   }
 }
 
@@ -200,7 +244,8 @@ function atOnce<T>(work: Work<T>): T {
   return step.value
 }
 
-function* piecesOf(text: string): Generator<string> {
+/** Pieces of a size that is quickly done. */
+export function* piecesOf(text: string): Generator<string> {
   for (let at = 0; at < text.length; at += PIECE) yield text.slice(at, at + PIECE)
 }
 
