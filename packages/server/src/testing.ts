@@ -439,6 +439,32 @@ export const storeContract: readonly StoreCheck[] = [
     },
   },
   {
+    title: 'knows when each account, agent and tool of a person was first and last used',
+    async check(store) {
+      const { owner, tenant } = newTenant()
+      const use = (at: number, tool: string, user = owner.user): AuditEntry => ({
+        ...{ at, user, event: '{}', used: { account: 'a', agent: 'chief', tool } },
+      })
+      await store.appendAudit(tenant, [use(5, 'list'), entry('{}', owner.user), use(9, 'list'), use(7, '')], hash)
+      await store.asPerson(owner, 1, async (rows) => {
+        await rows.appendAudit([use(8, 'send'), use(6, 'list')], hash)
+      })
+      await store.appendAudit(tenant, [use(99, 'list', 'eve')], hash)
+      await store.appendAudit(newTenant().tenant, [use(99, 'list')], hash)
+      const of = { account: 'a', agent: 'chief' }
+      const expected = [
+        { ...of, tool: 'list', firstAt: 5, lastAt: 9 },
+        { ...of, tool: 'send', firstAt: 8, lastAt: 8 },
+        { ...of, tool: '', firstAt: 7, lastAt: 7 },
+      ]
+      deepEqual(await store.lastUses(owner), expected)
+      await store.forgetPerson(owner)
+      deepEqual(await store.lastUses(owner), [])
+      equal((await store.lastUses({ tenant, user: 'eve' })).length, 1)
+      equal((await store.readAudit(tenant, { limit: 100 })).length, 7)
+    },
+  },
+  {
     title: 'forgets the rules and documents of a person, and keeps the log',
     async check(store) {
       const { owner, row, tenant } = newTenant()

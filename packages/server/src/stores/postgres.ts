@@ -44,11 +44,15 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
   return sqlStore({
     type: 'postgres',
     dueRows: 'latchkey_due($1, $2)',
-    async within(tenant, act) {
+    async within(tenant, act, single) {
       opened ??= open()
       try {
-        return await transaction(await opened, tenant, (client) =>
-          act(async (text, values) => (await client.query(text, values)).rows.map(plainRow) as never),
+        return await transaction(await opened, tenant, (client, commit) =>
+          act(async (text, values) => {
+            const answer = client.query(text, values)
+            if (single) commit()
+            return (await answer).rows.map(plainRow) as never
+          }),
         )
       } catch (cause) {
         if (cause instanceof Undone) throw cause
@@ -69,19 +73,34 @@ const LIMIT = 10_000
 /** Whether the server itself refused a statement. A connection that was cut, or that nothing answers on, says nothing. */
 const isAnswer = (error: unknown) => error instanceof Error && 'severity' in error
 
-/** Runs in one transaction that sees the rows of this tenant only. */
-async function transaction<T>(pool: pg.Pool, tenant: string, act: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/**
+ * Runs in one transaction that sees the rows of this tenant only. Its first statement does not wait for the answer to BEGIN,
+ * and after its last one `commit` may be called before that has an answer: one that failed is not committed.
+ */
+async function transaction<T>(
+  pool: pg.Pool,
+  tenant: string,
+  act: (client: pg.PoolClient, commit: () => void) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect()
   let broken = false
+  let committed: Promise<unknown> | undefined
+  const commit = () => {
+    committed ??= client.query('COMMIT')
+    committed.catch(() => {})
+  }
   try {
     // The settings end with the transaction, so the next one on this connection has no tenant. The server gives up a
     // statement before its answer would be too late, so that none waits for a lock without a client. And it ends the
     // transaction of a process that has stopped, which others would wait for.
-    await client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true),
+    const begun = client.query(`BEGIN; SELECT set_config('latchkey.tenant', ${client.escapeLiteral(tenant)}, true),
       set_config('statement_timeout', '${LIMIT - 1000}', true),
       set_config('idle_in_transaction_session_timeout', '${LIMIT}', true)`)
-    const result = await act(client)
-    await client.query('COMMIT')
+    begun.catch(() => {})
+    const result = await act(client, commit)
+    await begun
+    commit()
+    await committed
     return result
   } catch (error) {
     // Only a server that answers is asked to roll back. Any other does so when the connection closes.
@@ -112,7 +131,7 @@ export async function migratePostgres({ url, grantTo }: { url: string; grantTo?:
       GRANT SELECT, INSERT ON latchkey_tenants, latchkey_audit TO ${role};
       GRANT SELECT ON latchkey_migrations TO ${role};
       GRANT SELECT, INSERT, UPDATE ON latchkey_audit_heads, latchkey_removed, latchkey_people TO ${role};
-      GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows, latchkey_documents TO ${role}`)
+      GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey_accounts, latchkey_flows, latchkey_documents, latchkey_uses TO ${role}`)
   } finally {
     await pool.end()
   }
@@ -126,6 +145,8 @@ async function connect(url: string, max: number): Promise<pg.Pool> {
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: LIMIT,
     query_timeout: LIMIT,
+    // A statement is sent before the one before it has an answer.
+    pipeline: true,
     // Without this, a BIGINT is text.
     types: { getTypeParser: (id, format) => (id === types.builtins.INT8 ? Number : types.getTypeParser(id, format)) },
   })
@@ -174,6 +195,7 @@ const SECURITY: readonly (readonly string[])[] = [
     ),
   ],
   ['latchkey_people', 'latchkey_documents'].flatMap(owned),
+  owned('latchkey_uses'),
 ]
 
 async function runMigrations(pool: pg.Pool): Promise<void> {

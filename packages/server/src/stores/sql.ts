@@ -8,12 +8,16 @@ import {
   type DocumentRow,
   type FlowRow,
   GENESIS,
+  type LastUseRow,
   type Owner,
   type PersonRows,
   type VaultStore,
 } from './store.ts'
 
-/** Runs one statement. What a row has no value for is left out of it. */
+/**
+ * Runs one statement. What a row has no value for is left out of it. Statements run in the order of their calls, so one need
+ * not wait for the answer of another.
+ */
 export type Sql = <Row>(text: string, values?: unknown[]) => Promise<Row[]>
 
 /** A database. No state outlives a transaction, so connection poolers work. */
@@ -175,18 +179,32 @@ export function sqlStore(engine: SqlEngine): VaultStore {
         return (await sql(left, [tenant, id, at])).length > 0 ? 'foreign' : undefined
       }),
     appendAudit: (tenant, entries, hash) => within(tenant, (sql) => append(sql, tenant, entries, hash)),
-    readAudit: (tenant, { user, after = 0, before, limit }) =>
-      rows<AuditRow>(
+    readAudit(tenant, { user, agent, account, after = 0, before, limit }) {
+      const values: unknown[] = [before ?? after, limit]
+      const only = (column: string, value: unknown) =>
+        value === undefined ? '' : `AND ${column} = $${values.push(value) + 1} `
+      // Columns that the database makes of the event hold a word as it stands there, as JSON.
+      const json = (word: string | undefined) => word && JSON.stringify(word)
+      const which = only('user_id', user) + only('agent', json(agent)) + only('account', json(account))
+      return rows<AuditRow>(
         tenant,
         `SELECT tenant, seq, at, user_id AS "user", event, hash FROM latchkey_audit
-         WHERE tenant = $1 AND seq ${before === undefined ? '>' : '<'} $2 ${user === undefined ? '' : 'AND user_id = $4 '}
+         WHERE tenant = $1 AND seq ${before === undefined ? '>' : '<'} $2 ${which}
          ORDER BY seq ${before === undefined ? 'ASC' : 'DESC'} LIMIT $3`,
-        [before ?? after, limit, ...(user === undefined ? [] : [user])],
-      ),
+        values,
+      )
+    },
     async auditHead(tenant) {
       const heads = 'SELECT seq, hash FROM latchkey_audit_heads WHERE tenant = $1'
       return (await rows<AuditHead>(tenant, heads))[0]
     },
+    lastUses: ({ tenant, user }) =>
+      rows<LastUseRow>(
+        tenant,
+        `SELECT account, agent, tool, first_at AS "firstAt", last_at AS "lastAt" FROM latchkey_uses WHERE ${PERSON}
+         ORDER BY last_at DESC LIMIT 1000`,
+        [user],
+      ),
     async asPerson(owner, now, work) {
       try {
         const turn = { isOver: false }
@@ -202,9 +220,15 @@ export function sqlStore(engine: SqlEngine): VaultStore {
         // Keeps `now`. Locks the row, which is there if any document is.
         await sql(`UPDATE latchkey_people SET rules = NULL WHERE ${PERSON}`, [tenant, user])
         await sql(`DELETE FROM latchkey_documents WHERE ${PERSON}`, [tenant, user])
+        await sql(`DELETE FROM latchkey_uses WHERE ${PERSON}`, [tenant, user])
       }),
   }
 }
+
+/** The clock may have gone back. */
+const USED = `INSERT INTO latchkey_uses (tenant, user_id, account, agent, tool, first_at, last_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (tenant, user_id, account, agent, tool) DO UPDATE
+  SET last_at = excluded.last_at WHERE excluded.last_at > latchkey_uses.last_at`
 
 type AuditHead = Pick<AuditRow, 'seq' | 'hash'>
 
@@ -218,12 +242,14 @@ async function append(sql: Sql, tenant: string, entries: readonly AuditEntry[], 
   )
   const insert = 'INSERT INTO latchkey_audit (tenant, seq, at, user_id, event, hash) VALUES ($1, $2, $3, $4, $5, $6)'
   let { seq, hash: previous } = head as AuditHead
-  for (const { at, user, event } of entries) {
+  const written = entries.flatMap(({ at, user, event, used }) => {
     seq += 1
     previous = hash(previous, { tenant, seq, at, user, event })
-    await sql(insert, [tenant, seq, at, user, event, previous])
-  }
-  await sql('UPDATE latchkey_audit_heads SET seq = $2, hash = $3 WHERE tenant = $1', [tenant, seq, previous])
+    const row = sql(insert, [tenant, seq, at, user, event, previous])
+    return used ? [row, sql(USED, [tenant, user, used.account, used.agent, used.tool, at])] : [row]
+  })
+  const move = 'UPDATE latchkey_audit_heads SET seq = $2, hash = $3 WHERE tenant = $1'
+  await Promise.all([...written, sql(move, [tenant, seq, previous])])
 }
 
 /** One transaction of a person. Its rows are of no use after it. */
@@ -245,41 +271,49 @@ async function inTurn<T>(
 ): Promise<T> {
   const key = [owner.tenant, owner.user]
   // Before the head of the audit log, which may be locked inside: everybody locks them in this order.
-  const [person] = await sql<Pick<PersonRows, 'now' | 'rules'>>(
+  const [person] = await sql<Person>(
     `INSERT INTO latchkey_people (tenant, user_id, now) VALUES ($1, $2, $3) ON CONFLICT (tenant, user_id) DO UPDATE
      SET now = CASE WHEN excluded.now > latchkey_people.now THEN excluded.now ELSE latchkey_people.now END
-     RETURNING now, rules`,
+     RETURNING now, rules, (SELECT min(expires_at) FROM latchkey_documents AS d
+       WHERE d.tenant = latchkey_people.tenant AND d.user_id = latchkey_people.user_id) AS "nextEnd"`,
     [...key, at],
   )
-  const { now, rules } = person as Pick<PersonRows, 'now' | 'rules'>
-  // A part of them: the next transactions delete the rest.
-  await sql(
-    `DELETE FROM latchkey_documents WHERE ${PERSON} AND (kind, id) IN (
-       SELECT kind, id FROM latchkey_documents WHERE ${PERSON} AND expires_at <= $3 LIMIT 100)`,
-    [...key, now],
-  )
+  const { now, rules, nextEnd = Number.POSITIVE_INFINITY } = person as Person
   let failed: { error: unknown } | undefined
-  let last: Promise<unknown> = Promise.resolve()
-  /** One after another, also those that nobody waits for. */
+  const pending: Promise<unknown>[] = []
+  /** Work that the transaction ends with, also if nobody waits for it. */
+  const during = <Result>(act: () => Promise<Result>): Promise<Result> => {
+    const mine = act()
+    pending.push(
+      mine.catch((error) => {
+        failed ??= { error }
+      }),
+    )
+    return mine
+  }
   const next = async <Result>(act: () => Promise<Result>): Promise<Result> => {
     if (turn.isOver) throw new LatchkeyError('misuse', 'The rows of asPerson are of no use after it.')
-    const mine = last.then(act)
-    last = mine.catch((error) => {
-      failed ??= { error }
-    })
-    return mine
+    return during(act)
+  }
+  // A part of them: the next transactions delete the rest.
+  if (nextEnd <= now) {
+    const over = `SELECT kind, id FROM latchkey_documents WHERE ${PERSON} AND expires_at <= $3 LIMIT 100`
+    void during(() => sql(`DELETE FROM latchkey_documents WHERE ${PERSON} AND (kind, id) IN (${over})`, [...key, now]))
   }
   let undone: Undone | undefined
   const result = await work(personRows(sql, owner, { now, rules }, next)).catch((cause) => {
     undone = new Undone('The work failed.', { cause })
   })
   turn.isOver = true
-  await last
+  await Promise.all(pending)
   // Even if the work went on: the database has undone all of it.
   if (failed) throw failed.error
   if (undone) throw undone
   return result as T
 }
+
+/** A person's row, and when the first of their documents is over. */
+type Person = Pick<PersonRows, 'now' | 'rules'> & { nextEnd?: number }
 
 function personRows(
   sql: Sql,
@@ -289,6 +323,8 @@ function personRows(
 ): PersonRows {
   /** A statement whose first values are the person. */
   const run = <Row>(text: string, values: unknown[]) => next(() => sql<Row>(text, [tenant, user, ...values]))
+  /** One chain has one end. */
+  let appended: Promise<unknown> = Promise.resolve()
   const documents = (condition: string, values: unknown[]) =>
     run<DocumentRow>(
       `SELECT ${DOCUMENT} FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND expires_at > $4 ${condition}`,
@@ -306,30 +342,42 @@ function personRows(
     },
     putDocument: ({ kind, id, sealed, kid, expiresAt }) =>
       next(async () => {
-        await sql(
+        const written = sql(
           `INSERT INTO latchkey_documents (tenant, user_id, kind, id, sealed, kid, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, user_id, kind, id) DO UPDATE
            SET sealed = excluded.sealed, kid = excluded.kid, expires_at = excluded.expires_at`,
           [tenant, user, kind, id, sealed, kid, expiresAt],
         )
         // Those that expire first, and never the one that was just written.
-        await sql(
+        const trimmed = sql(
           `DELETE FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id <> $4 AND (expires_at, id) <= (
              SELECT expires_at, id FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id <> $4
              ORDER BY expires_at DESC, id DESC LIMIT 1 OFFSET ${DOCUMENTS_PER_KIND - 1})`,
           [tenant, user, kind, id],
         )
+        await Promise.all([written, trimmed])
       }),
     async removeDocument(kind, id) {
       await run(`DELETE FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id = $4`, [kind, id])
     },
-    appendAudit: (entries, hash) => next(() => append(sql, tenant, entries, hash)),
+    appendAudit: (entries, hash) =>
+      next(() => {
+        const mine = appended.then(() => append(sql, tenant, entries, hash))
+        appended = mine.catch(() => {})
+        return mine
+      }),
   }
 }
 
 /** A row as an object of JavaScript, without what is NULL. */
-export const plainRow = (row: object): object =>
-  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))
+export function plainRow(row: Readonly<Record<string, unknown>>): object {
+  const plain: Record<string, unknown> = {}
+  for (const name in row) if (row[name] !== null) plain[name] = row[name]
+  return plain
+}
+
+/** A word of an audit event, as it stands in its JSON. Not decoded: not every database can hold each character of JSON. */
+const wordOf = (name: string) => `substring(event from '"${name}":("(?:[^"\\\\]|\\\\.)*")')`
 
 /** The tables, one list of statements per version. Only standard SQL; the databases differ in type names only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -367,5 +415,17 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       tenant TEXT NOT NULL, user_id TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, sealed BYTES NOT NULL,
       kid TEXT NOT NULL, expires_at BIGINT NOT NULL, PRIMARY KEY (tenant, user_id, kind, id))`,
     'CREATE INDEX latchkey_documents_end ON latchkey_documents (tenant, user_id, kind, expires_at, id)',
+  ],
+  [
+    `CREATE TABLE latchkey_uses (
+      tenant TEXT NOT NULL, user_id TEXT NOT NULL, account TEXT NOT NULL, agent TEXT NOT NULL, tool TEXT NOT NULL,
+      first_at BIGINT NOT NULL, last_at BIGINT NOT NULL, PRIMARY KEY (tenant, user_id, account, agent, tool))`,
+  ],
+  [
+    'CREATE INDEX latchkey_documents_over ON latchkey_documents (tenant, user_id, expires_at)',
+    ...['agent', 'account'].flatMap((name) => [
+      `ALTER TABLE latchkey_audit ADD COLUMN ${name} TEXT GENERATED ALWAYS AS (${wordOf(name)}) STORED`,
+      `CREATE INDEX latchkey_audit_${name} ON latchkey_audit (tenant, user_id, ${name}, seq)`,
+    ]),
   ],
 ]

@@ -113,6 +113,10 @@ const inSqlite = (text: string) =>
     .replace(/\$(\d+)/g, '?$1')
     .replaceAll(NOW, "CAST(unixepoch('subsec') * 1000 AS INTEGER)")
     .replaceAll('BYTES', 'BLOB')
+    .replace(
+      /\(substring\(event from '"(\w+)":.*?'\)\) STORED/,
+      "(CASE WHEN json_valid(event) THEN event -> '$1' END) VIRTUAL",
+    )
 
 function migrate(database: DatabaseSync, file: string): void {
   const version = () => {

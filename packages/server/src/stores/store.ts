@@ -41,7 +41,20 @@ export interface AuditRow {
 }
 
 /** An audit row before it has a place in the chain. */
-export type AuditEntry = Pick<AuditRow, 'at' | 'user' | 'event'>
+export interface AuditEntry extends Pick<AuditRow, 'at' | 'user' | 'event'> {
+  /** Set if an account was used. It is not part of the chain: {@link VaultStore.lastUses} is made of it. */
+  used?: Pick<LastUseRow, 'account' | 'agent' | 'tool'>
+}
+
+/** When an agent first and last called a tool with an account, in milliseconds since the epoch. */
+export interface LastUseRow {
+  account: string
+  agent: string
+  /** Empty for a call of no known tool. */
+  tool: string
+  firstAt: number
+  lastAt: number
+}
 
 /**
  * One document of a person: a request that waits, an approval, a call in the ledger. Its content is encrypted, and what
@@ -122,14 +135,26 @@ export interface VaultStore {
   appendAudit(tenant: string, entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
   /**
    * Entries of one user or of all: those `after` a sequence number, the oldest first, or those `before` one, the newest
-   * first.
+   * first. Of one `agent` or `account`, if the store can tell: it may return others, too.
    */
   readAudit(
     tenant: string,
-    options: { user?: string; after?: number; before?: number; limit: number },
+    options: {
+      user?: string
+      agent?: string | undefined
+      account?: string | undefined
+      after?: number
+      before?: number
+      limit: number
+    },
   ): Promise<AuditRow[]>
   /** The last entry's number and hash, stored separately, so that a truncated log does not match them. */
   auditHead(tenant: string): Promise<{ seq: number; hash: string } | undefined>
+  /**
+   * For each account, agent and tool that entries of a person were `used` with, when that was. The latest first, at most
+   * 1000. It takes as long for a log of a million entries as for a short one.
+   */
+  lastUses(owner: Owner): Promise<LastUseRow[]>
   /**
    * Runs `work` in one transaction, while no other transaction of this person runs. `rows.now` is `now`, or the latest
    * that was stored of this person, and is stored. Deletes documents of this person that expired, a bounded number at
@@ -139,7 +164,7 @@ export interface VaultStore {
    * @throws what `work` throws: then nothing is written.
    */
   asPerson<T>(owner: Owner, now: number, work: (rows: PersonRows) => Promise<T>): Promise<T>
-  /** Deletes the rules and documents of a person. The audit log stays, and so does the latest `now`. */
+  /** Deletes the rules, documents and last uses of a person. The audit log stays, and so does the latest `now`. */
   forgetPerson(owner: Owner): Promise<void>
   close(): Promise<void>
 }

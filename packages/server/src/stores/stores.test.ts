@@ -267,6 +267,31 @@ describe('one person in two stores', () => {
   })
 })
 
+it.each<[string, () => VaultStore]>([
+  ['memory', memoryStore],
+  ['sqlite', () => sqliteStore(newFile())],
+  ['postgres', () => postgresStore({ url: postgres.createDatabase('activity').url })],
+])('activity of one agent or account is found without reading that of others (%s)', async (_name, open) => {
+  const store = open()
+  const agents = ['scout', 'say "hi" \\ \0 \ud800', 'agent":"scout']
+  const entries = Array.from({ length: 30 }, (_, at) => ({
+    at,
+    user: at % 2 ? 'bob' : 'ada',
+    event: JSON.stringify({ action: 'use', agent: agents[at % 3], account: `acme.${at % 5}` }),
+  }))
+  await store.appendAudit('one', [...entries, { at: 30, user: 'ada', event: 'no JSON' }], (_, { seq }) => `${seq}`)
+  const found = async (of: { agent?: string; account?: string }) =>
+    (await store.readAudit('one', { user: 'ada', before: 99, limit: 5, ...of })).map(({ at }) => at)
+  expect(await found({ agent: agents[0] })).toEqual([24, 18, 12, 6, 0])
+  expect(await found({ agent: agents[1] })).toEqual([28, 22, 16, 10, 4])
+  expect(await found({ agent: agents[2] })).toEqual([26, 20, 14, 8, 2])
+  expect(await found({ account: 'acme.4' })).toEqual([24, 14, 4])
+  expect(await found({ agent: agents[0], account: 'acme.4' })).toEqual([24])
+  expect(await found({ agent: 'nobody' })).toEqual([])
+  expect(await found({})).toEqual([30, 28, 26, 24, 22])
+  await store.close()
+})
+
 describe('flows that nobody answers', () => {
   it.each<[string, () => VaultStore]>([
     ['sqlite', () => sqliteStore(newFile())],
