@@ -54,6 +54,8 @@ export interface VaultAccounts extends AccountFacts {
   remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /** Accounts of all tenants that are due before this time, the longest due first. */
   due(before: number, limit: number): Promise<{ row: AccountRow; account: ConnectedAccount }[]>
+  /** Facts of a row, as they are at this moment. */
+  factsOf(row: AccountRow): ConnectedAccount
   /** Whether this very row did not open in the last minutes. */
   isUnreadable(row: AccountRow): boolean
   /** Opens one row, if there is one. @throws LatchkeyError `secret_unavailable` if the keys are not those of the vault. */
@@ -164,6 +166,7 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
   return {
     openRow,
     write,
+    factsOf: factsNow,
     isUnreadable,
     async tryKeys() {
       for (const tenant of (await store.tenants()).slice(0, 10)) {

@@ -1,4 +1,6 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { LatchkeyError } from '@latchkey/core'
 import type { Activity, Decision, Effect } from '@latchkey/core/agents'
 import {
   type AuditEntry,
@@ -116,14 +118,70 @@ const PAGE = 1000
 
 /** Chains an entry to the one before. */
 export const auditHash: AuditHash = (previous, { tenant, seq, at, user, event }) =>
-  createHash('sha256')
-    .update(JSON.stringify([previous, tenant, seq, at, user, event]))
-    .digest('hex')
+  hash('sha256', JSON.stringify([previous, tenant, seq, at, user, event]))
 
 /** An event as it is stored. @param at milliseconds since the epoch */
 export function auditEntry(user: string, at: number, event: AuditEvent): AuditEntry {
   const kept = FIELDS.map((name) => [name, event[name]?.slice(0, MAX_FIELD)])
-  return { at, user, event: JSON.stringify(Object.fromEntries(kept)) }
+  const { action, account, agent, tool = '' } = Object.fromEntries(kept) as Partial<AuditEvent>
+  return {
+    ...{ at, user, event: JSON.stringify(Object.fromEntries(kept)) },
+    ...(action === 'use' && account && agent && { used: { account, agent, tool } }),
+  }
+}
+
+/** An entry as its person is shown it. Undefined for what only the vault needs to know. */
+export function shownUse(row: AuditRow): Activity | undefined {
+  const { user: _, hash: __, ...entry } = toRecord(row)
+  return SHOWN.includes(entry.action) ? entry : undefined
+}
+
+/**
+ * Goes through a whole log, a batch at a time. In between, the process does other work.
+ *
+ * @param see gets each entry that is as it was written, up to the first that is not.
+ * @throws LatchkeyError `cancelled` if the signal is aborted.
+ */
+export async function checkChain(
+  store: Pick<VaultStore, 'readAudit' | 'auditHead'>,
+  tenant: string,
+  see: (row: AuditRow) => void,
+  signal?: AbortSignal,
+): Promise<{ isWhole: boolean; entries: number; head: string }> {
+  // Read first: entries that are added meanwhile only come after it.
+  const head = await store.auditHead(tenant)
+  let previous = GENESIS
+  let entries = 0
+  let reached = false
+  for await (const row of pages(store, tenant, signal)) {
+    const { hash, ...rest } = row
+    if (row.seq !== entries + 1 || auditHash(previous, rest) !== hash) {
+      return { isWhole: false, entries, head: previous }
+    }
+    previous = hash
+    entries += 1
+    reached ||= head?.seq === row.seq && head.hash === hash
+    see(row)
+  }
+  // The head is written with the first entry: a log without one was cut, or began just now.
+  if (!head) reached = entries === 0 || ((await store.auditHead(tenant))?.seq ?? 0) >= entries
+  return { isWhole: reached, entries, head: previous }
+}
+
+async function* pages(
+  store: Pick<VaultStore, 'readAudit'>,
+  tenant: string,
+  signal?: AbortSignal,
+): AsyncIterable<AuditRow> {
+  for (let after = 0; ; ) {
+    const rows = await store.readAudit(tenant, { after, limit: PAGE })
+    yield* rows
+    if (rows.length < PAGE) return
+    after = rows.at(-1)?.seq ?? 0
+    // A store in this process may never wait for anything, and a check of a long log takes seconds.
+    await setImmediate()
+    if (signal?.aborted) throw new LatchkeyError('cancelled', 'The check of the log was ended.', { next: 'none' })
+  }
 }
 
 export function createAudit(store: VaultStore): Audit {
@@ -146,15 +204,6 @@ export function createAudit(store: VaultStore): Audit {
     return queue.written
   }
 
-  async function* pages(tenant: string): AsyncIterable<AuditRow> {
-    for (let after = 0; ; ) {
-      const rows = await store.readAudit(tenant, { after, limit: PAGE })
-      yield* rows
-      if (rows.length < PAGE) return
-      after = rows.at(-1)?.seq ?? 0
-    }
-  }
-
   return {
     record: ({ tenant, user }, event) => append(tenant, auditEntry(user, Date.now(), event)),
     async query({ tenant, user }, { after, limit = 100 } = {}) {
@@ -163,41 +212,29 @@ export function createAudit(store: VaultStore): Audit {
     async activity({ tenant, user }, { before = Number.MAX_SAFE_INTEGER, limit = 50, agent, account } = {}) {
       const most = Math.min(limit, MAX_ACTIVITY)
       const uses: Activity[] = []
-      for (let end = before; ; ) {
-        const rows = await store.readAudit(tenant, { user, before: end, limit: PAGE })
-        for (const { user: _, hash: __, ...entry } of rows.map(toRecord)) {
+      // More than a page at first: what the vault does for itself is left out.
+      for (let [end, size] = [before, 2 * most]; ; size = PAGE) {
+        const rows = await store.readAudit(tenant, { user, agent, account, before: end, limit: size })
+        for (const entry of rows.map(shownUse)) {
+          if (!entry) continue
           const isWanted = (agent ?? entry.agent) === entry.agent && (account ?? entry.account) === entry.account
-          if (!isWanted || !SHOWN.includes(entry.action)) continue
+          if (!isWanted) continue
           if (uses.length === most) return { uses, next: (uses.at(-1) as Activity).seq }
           uses.push(entry)
         }
-        if (rows.length < PAGE) return { uses }
+        if (rows.length < size) return { uses }
         end = rows.at(-1)?.seq ?? 0
       }
     },
     async *exportLines(tenant) {
-      for await (const row of pages(tenant)) yield `${JSON.stringify(toRecord(row))}\n`
+      for await (const row of pages(store, tenant)) yield `${JSON.stringify(toRecord(row))}\n`
     },
     async verify(tenant, { head: anchor } = {}) {
-      // Read first: entries that are added meanwhile only come after it.
-      const head = await store.auditHead(tenant)
-      let previous = GENESIS
-      let entries = 0
-      let reached = false
       let anchored = anchor === undefined
-      for await (const row of pages(tenant)) {
-        const { hash, ...rest } = row
-        if (row.seq !== entries + 1 || auditHash(previous, rest) !== hash) {
-          return { ok: false, entries, brokenAt: entries + 1 }
-        }
-        previous = hash
-        entries += 1
-        reached ||= head?.seq === row.seq && head.hash === hash
+      const { isWhole, entries, head } = await checkChain(store, tenant, ({ hash }) => {
         anchored ||= hash === anchor
-      }
-      // The head is written with the first entry: a log without one was cut, or began just now.
-      if (!head) reached = entries === 0 || ((await store.auditHead(tenant))?.seq ?? 0) >= entries
-      return reached && anchored ? { ok: true, entries, head: previous } : { ok: false, entries, brokenAt: entries + 1 }
+      })
+      return isWhole && anchored ? { ok: true, entries, head } : { ok: false, entries, brokenAt: entries + 1 }
     },
   }
 }

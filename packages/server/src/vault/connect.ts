@@ -39,6 +39,8 @@ export interface FlowRequest {
   accountId?: string
   /** Asks which account, instead of taking the one that is signed in there. */
   choose?: boolean
+  /** Gives up the scopes that are not asked for, where the provider would add them. */
+  only?: boolean
 }
 
 /** Connects accounts. */
@@ -59,7 +61,7 @@ export interface Connections {
 export function createConnections(upkeep: Upkeep): Connections {
   const { vault, endpointOf, fetchFor } = upkeep
   return {
-    async start(owner, provider, { redirect_uri, accountId, scopes, choose }) {
+    async start(owner, provider, { redirect_uri, accountId, scopes, choose, only }) {
       const { client_id } = endpointOf(provider)
       // A reconnected account asks for what it had, too. Only if the facts have not been changed.
       const old = accountId === undefined ? undefined : await vault.open(owner, accountId).catch(() => undefined)
@@ -70,7 +72,8 @@ export function createConnections(upkeep: Upkeep): Connections {
         accountId,
         mode: 'popup',
       } as const
-      const { url, flow } = await authorizationRequest(provider, asked, choose, fetchFor())
+      const how = choose ? 'choose' : only ? 'only' : undefined
+      const { url, flow } = await authorizationRequest(provider, asked, how, fetchFor())
       await vault.putFlow(owner, flow, FLOW_LIFE)
       return { url, state: flow.state }
     },

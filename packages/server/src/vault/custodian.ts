@@ -1,6 +1,6 @@
 import type { ConnectedAccount } from '@latchkey/core'
 import { isUsable, pausedStatus } from '@latchkey/core/server'
-import type { Owner } from '../stores/store.ts'
+import type { AccountRow, Owner } from '../stores/store.ts'
 import { type Connections, createConnections } from './connect.ts'
 import { createDisconnector, type Disconnector } from './disconnect.ts'
 import { createRefresher, type Refresher } from './refresh.ts'
@@ -9,6 +9,8 @@ import { insideOf, type Vault } from './vault.ts'
 
 /** All that happens to an account in the vault but its use. */
 export interface Custodian extends Connections, Refresher, Disconnector, Pick<Vault, 'list' | 'find' | 'audit'> {
+  /** Facts of a row, as they are for the providers of today. */
+  factsOf(row: AccountRow): ConnectedAccount
   /** Stops the use of an account, or ends that. Undefined if there is no such account. */
   pause(owner: Owner, id: string, paused: boolean): Promise<ConnectedAccount | undefined>
   /** @throws LatchkeyError `secret_unavailable` if the vault's keys do not open what it holds. */
@@ -24,6 +26,7 @@ export function createCustodian({ vault, ...rest }: Omit<Upkeep, 'vault'> & { va
   }
   return {
     audit: vault.audit,
+    factsOf: (row) => now(upkeep.vault.factsOf(row)),
     list: async (owner) => (await vault.list(owner)).map(now),
     async find(owner, id) {
       const account = await vault.find(owner, id)

@@ -8,6 +8,7 @@ export type {
   AuditRow,
   DocumentRow,
   FlowRow,
+  LastUseRow,
   Owner,
   PersonRows,
   VaultStore,
@@ -17,4 +18,10 @@ export type { Audit, AuditEvent, AuditRecord, AuditVerdict } from './audit.ts'
 export { type KeyProvider, keysFromEnv, type LocalKeys, localKeys } from './keys.ts'
 export type { Reencryption } from './reencrypt.ts'
 export { createVault, type Vault, type VaultOptions, vaultFromEnv } from './vault.ts'
-export { verifyWebhook, type WebhookEvent, type WebhookOptions } from './webhooks.ts'
+export {
+  type AccountEvent,
+  type RequestEvent,
+  verifyWebhook,
+  type WebhookEvent,
+  type WebhookOptions,
+} from './webhooks.ts'

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { LatchkeyError } from '@latchkey/core'
 import canonicalize from 'canonicalize'
 import type { VaultStore } from '../stores/store.ts'
@@ -31,18 +31,18 @@ export function createTenantDigests(
   store: Pick<VaultStore, 'asPerson'>,
   keys: KeyProvider,
 ): (tenant: string) => Promise<TenantDigest> {
-  const loaded = new Map<string, Promise<Buffer>>()
+  const loaded = new Map<string, Promise<KeyObject>>()
 
   const load = (tenant: string, kid: string) => {
     const nobody = { tenant, user: '' }
     return store.asPerson(nobody, Date.now(), async (rows) => {
       const documents = documentsOf<TenantDocuments>(rows, nobody, keys)
       const mine = await documents.read('key', kid)
-      if (mine) return Buffer.from(mine.content, 'base64')
+      if (mine) return createSecretKey(mine.content, 'base64')
       // After a rotation it is the same, sealed anew. What no key opens has no digests any more that could be compared.
       const [key = randomBytes(KEY).toString('base64')] = await documents.all('key')
       await documents.write('key', kid, key, Number.MAX_SAFE_INTEGER)
-      return Buffer.from(key, 'base64')
+      return createSecretKey(key, 'base64')
     })
   }
 

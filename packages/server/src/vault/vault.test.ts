@@ -388,10 +388,14 @@ describe('what an attacker finds', () => {
     await vault.remove({ tenant: 'one', user: 'gone' }, ID)
     await vault.putFlow({ ...ADA, session: 's' }, { state: 'x' } as never, 60_000)
     await vault.store.asPerson({ tenant: 'one', user: 'ada' }, 0, (rows) => rows.putDocument(PAPER))
+    await vault.audit.record(
+      { tenant: 'one', user: 'ada' },
+      { action: 'use', account: ID, agent: 'a', outcome: 'allowed' },
+    )
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     const count = async (table: string) => (await client.query(`SELECT * FROM ${table}`)).rows.length
-    const names = ['accounts', 'removed', 'flows', 'audit', 'audit_heads', 'people', 'documents']
+    const names = ['accounts', 'removed', 'flows', 'audit', 'audit_heads', 'people', 'documents', 'uses']
     const tables = names.map((name) => `latchkey_${name}`)
     for (const table of tables) expect({ table, rows: await count(table) }).toEqual({ table, rows: 0 })
     await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
@@ -402,7 +406,7 @@ describe('what an attacker finds', () => {
     ).rejects.toThrow(/row-level security/)
     await client.query('ROLLBACK')
     await client.query("BEGIN; SELECT set_config('latchkey.tenant', 'two', true)")
-    for (const table of ['latchkey_people', 'latchkey_documents']) expect(await count(table)).toBe(0)
+    for (const table of ['latchkey_people', 'latchkey_documents', 'latchkey_uses']) expect(await count(table)).toBe(0)
     await expect(
       client.query("INSERT INTO latchkey_people (tenant, user_id, now) VALUES ('one', 'eve', 1)"),
     ).rejects.toThrow(/row-level security/)

@@ -7,7 +7,7 @@ import { type Audit, createAudit } from './audit.ts'
 import { createFlows, type Flows } from './flows.ts'
 import { type KeyProvider, keysFromEnv } from './keys.ts'
 import { type Reencryption, reencrypt } from './reencrypt.ts'
-import { createWebhooks, type WebhookOptions } from './webhooks.ts'
+import { createWebhooks, type WebhookOptions, type Webhooks } from './webhooks.ts'
 
 /** What `createVault` is made with. */
 export interface VaultOptions {
@@ -15,7 +15,7 @@ export interface VaultOptions {
   store?: VaultStore
   /** {@link localKeys}, or a KMS. Default: `TOKEN_ENCRYPTION_KEY`. */
   keys?: KeyProvider
-  /** Told when an account is connected, needs its person, or is gone. */
+  /** Told when an account is connected, needs its person, or is gone, and when an agent asks a person. */
   webhooks?: readonly WebhookOptions[]
   /**
    * How long one process may take to refresh an account before another may try. Longer than any call to a provider,
@@ -40,6 +40,7 @@ export interface VaultInside extends VaultAccounts, Flows {
   readonly store: VaultStore
   readonly keys: KeyProvider
   readonly audit: Audit
+  readonly hooks: Webhooks
   readonly leaseSeconds: number
   /** Aborted when the vault closes. */
   readonly closing: AbortSignal
@@ -94,7 +95,7 @@ export function createVault({
       await store.close()
     },
   }
-  const inside = { ...accounts, ...createFlows(store, keys), store, keys, audit, leaseSeconds }
+  const inside = { ...accounts, ...createFlows(store, keys), store, keys, audit, hooks, leaseSeconds }
   insides.set(vault, { ...inside, closing: closing.signal, during })
   return vault
 }

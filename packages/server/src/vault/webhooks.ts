@@ -1,16 +1,41 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
+import type { AgentRequest } from '@latchkey/core/agents'
 import { limited } from '@latchkey/core/server'
 import type { Owner } from '../stores/store.ts'
 
-/** What a webhook tells. */
-export interface WebhookEvent {
+/** What a webhook tells of an account. */
+export interface AccountEvent {
   type: 'account.connected' | 'account.needs-reconnect' | 'account.disconnected'
   /** ISO 8601, UTC. */
   timestamp: string
   data: Owner & { provider: string; accountId: string; label?: string; reason?: string }
 }
+
+/**
+ * What a webhook tells when an agent asks a person: enough to send them a message with a link, and nothing of what the
+ * agent wants to do. The request opens for its person alone.
+ */
+export interface RequestEvent {
+  type: 'request.created'
+  /** ISO 8601, UTC. */
+  timestamp: string
+  data: Owner & {
+    /** Id of the request. */
+    request: string
+    /** A call waits for their yes or no. */
+    kind: 'approval'
+    /** Agent id. */
+    agent: string
+    provider: string
+    /** Until when it can be answered, in milliseconds since the epoch. */
+    expiresAt: number
+  }
+}
+
+/** What a webhook tells. */
+export type WebhookEvent = AccountEvent | RequestEvent
 
 /** Where webhooks go, and how they are signed. */
 export interface WebhookOptions {
@@ -31,9 +56,11 @@ export interface WebhookOptions {
 const WAITING = 1000
 const AT_ONCE = 4
 
-/** Tells other servers about accounts. Nothing waits for it. */
+/** Tells other servers about accounts and requests. Nothing waits for it. */
 export interface Webhooks {
-  tell(type: WebhookEvent['type'], owner: Owner, account: ConnectedAccount): void
+  tell(type: AccountEvent['type'], owner: Owner, account: ConnectedAccount): void
+  /** A person is asked. */
+  asked(owner: Owner, request: AgentRequest): void
   /** Gives up what has not arrived yet. */
   close(): void
 }
@@ -41,12 +68,20 @@ export interface Webhooks {
 export function createWebhooks(options: readonly WebhookOptions[]): Webhooks {
   const stop = new AbortController()
   const hooks = options.map((hook) => createQueue({ ...hook, keys: parseSecret(hook.secret) }, stop.signal))
+  const send = (event: WebhookEvent) => {
+    const body = JSON.stringify(event)
+    for (const hook of hooks) hook(body)
+  }
+  const now = () => new Date().toISOString()
   return {
-    tell(type, { tenant, user }, { id, provider, label, reason }) {
-      const data = { tenant, user, provider, accountId: id, label, reason }
-      const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data } satisfies WebhookEvent)
-      for (const send of hooks) send(body)
-    },
+    tell: (type, { tenant, user }, { id, provider, label, reason }) =>
+      send({ type, timestamp: now(), data: { tenant, user, provider, accountId: id, label, reason } }),
+    asked: ({ tenant, user }, { id, agent, provider, expiresAt }) =>
+      send({
+        type: 'request.created',
+        timestamp: now(),
+        data: { tenant, user, request: id, kind: 'approval', agent, provider, expiresAt },
+      }),
     close: () => stop.abort(),
   }
 }
