@@ -1,5 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import type { Agent } from '@latchkey/core/agents'
+import { type AgentLine, lineOf } from '@latchkey/core/server'
 import { type AccountTool, listedTool } from './tools.ts'
 
 /** An agent as the app declares it: what it could do. What it may do, each person decides. */
@@ -25,7 +26,7 @@ export interface AgentPolicy {
 /** The agents of an app. */
 export interface Agents {
   /** The agent itself, then its parent, and so on. */
-  chainOf(id: string): readonly [string, ...string[]]
+  chainOf(id: string): AgentLine
   /** Whether it, and each agent above it, may be given accounts of this provider. */
   allows(id: string, provider: string): boolean
   list(): Agent[]
@@ -37,17 +38,17 @@ const UNNAMED = 'Your agent'
 /** @throws LatchkeyError `misuse` for a parent that there is not, or that is its own parent. */
 export function readAgents(policies: Readonly<Record<string, AgentPolicy>> | undefined): Agents {
   const known = new Map(Object.entries(policies ?? {}))
-  const above = (id: string): string[] => {
-    const chain: string[] = []
-    for (let at = known.get(id)?.parent; at !== undefined; at = known.get(at)?.parent) {
-      if (!known.has(at)) throw misuse(`agents.${id}: its parent ${JSON.stringify(at)} is none of agents.`)
-      if (at === id || chain.includes(at)) throw misuse(`agents.${id} is a parent of itself.`)
-      chain.push(at)
-    }
-    return chain
+  const family = [...known].map(([id, { parent }]) => ({ id, parent }))
+  for (const { id, parent } of family) {
+    if (parent === undefined || known.has(parent)) continue
+    throw misuse(`agents.${id}: its parent ${JSON.stringify(parent)} is none of agents.`)
   }
-  const chains = new Map([...known.keys()].map((id) => [id, [id, ...above(id)] as [string, ...string[]]]))
-  for (const [id, { tools = [] }] of known) checkTools(id, tools)
+  const chains = new Map(family.map(({ id }) => [id, lineOf(family, id)]))
+  for (const [id, line] of chains) {
+    // A line ends at an agent without a parent, or before it would come round.
+    if (known.get(line.at(-1) ?? id)?.parent !== undefined) throw misuse(`agents.${id} is a parent of itself.`)
+    checkTools(id, known.get(id)?.tools ?? [])
+  }
 
   return {
     chainOf: (id) => chains.get(id) ?? [id],

@@ -1,9 +1,9 @@
 import type { PersonRules, RuleChange, StopReceipt, StopTarget } from '@latchkey/core/agents'
-import { isObject, type Rule } from '@latchkey/core/server'
+import { isObject, type Rule, rulesOf, withAgent } from '@latchkey/core/server'
 import type { AuditEvent } from '../vault/audit.ts'
 import { randomId } from './ledger.ts'
-import { annul, stateOf, withSeen } from './requests.ts'
-import { isLease, refuse, rulesOf, type StoredRequest, type Turn, withAgent, withRule } from './turn.ts'
+import { annul, LONGEST_LEASE, stateOf, withSeen } from './requests.ts'
+import { isLease, refuse, type StoredRequest, type Turn, withRule } from './turn.ts'
 
 /** A member that a `never` has, which holds for every version. */
 const EVERY_VERSION = '*'
@@ -30,11 +30,13 @@ export async function change(turn: Turn, given: RuleChange): Promise<PersonRules
       ),
     )
   }
-  const { tool, decision, when } = given
+  const { tool, decision, when, until } = given
+  const isTimely = until === undefined || (until > turn.now && until <= turn.now + LONGEST_LEASE)
+  if (!isTimely) throw refuse('A permission for some time ends within 24 hours.')
   const version = given.version ?? (await newestVersion(turn, agent, tool))
   if (version === undefined && decision !== 'never') throw refuse('No version of this tool was seen yet.')
   const subject = { tool, version: version ?? EVERY_VERSION }
-  const rule: Rule = { id: randomId(), of, subject, decision, ...(when && { when }) }
+  const rule: Rule = { id: randomId(), of, subject, decision, ...(when && { when }), ...(until && { until }) }
   await turn.record({ ...about, ...of, tool, decision, rule: `rule:${rule.id}` })
   const next = withAgent(rules, agent, (old) => ({ rules: withRule(old.rules, rule) }))
   return turn.write(version === undefined ? next : withSeen(next, agent, tool, version))

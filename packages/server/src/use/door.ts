@@ -1,14 +1,15 @@
 import { type ConnectedAccount, type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import type { AgentRequest, Because, StopReceipt, StopTarget } from '@latchkey/core/agents'
 import { asLatchkeyError, identityOf } from '@latchkey/core/server'
-import type { Owner } from '../stores/store.ts'
+import type { AccountRow, Owner } from '../stores/store.ts'
 import { absent, unusable } from '../vault/accounts.ts'
 import type { Audit } from '../vault/audit.ts'
 import type { Custodian } from '../vault/custodian.ts'
 import { unknown } from '../vault/upkeep.ts'
 import type { Agents } from './agents.ts'
 import { ApprovalRequired, NotAllowed } from './answers.ts'
-import type { JudgedCall, Overseer } from './overseer.ts'
+import { createUnderWay } from './ledger.ts'
+import type { Forecast, JudgedCall, Overseer } from './overseer.ts'
 import type { JudgedTool } from './tools.ts'
 
 /** Who uses accounts, and for what. */
@@ -35,7 +36,7 @@ export interface Call extends AccountUse {
   provider: string
   accountId: string
   /** The account as the page sent it. Absent: the vault keeps it. */
-  held?: Identity
+  held?: Identity | undefined
   /** Scopes that the call needs. */
   scopes?: readonly string[] | undefined
   /** Absent: the tool is not declared, so its person is asked. */
@@ -44,6 +45,8 @@ export interface Call extends AccountUse {
   args?: unknown
   /** Which of equal calls of this turn it is, from 1. */
   nth?: number
+  /** The runtime's id of the call. */
+  toolCallId?: string | undefined
 }
 
 /** Permission for one call. Only {@link Door.authorize} gives it. */
@@ -72,6 +75,11 @@ export interface Door {
    */
   authorize(call: Call): Promise<Use | { done: unknown }>
   /**
+   * What the person and their rules say of a call that is not made yet. It asks the person if they must be asked. Undefined if
+   * the account cannot be used for it anyway: the call itself says why.
+   */
+  askAhead(call: Call): Promise<Forecast | undefined>
+  /**
    * Returns a fresh secret, until the call ends.
    *
    * @param options.forceRefresh true if the API refused the last one.
@@ -89,7 +97,7 @@ export interface Door {
 /** What {@link createDoor} is made with. */
 export interface DoorOptions {
   /** Absent: the server has no vault. */
-  custodian: Pick<Custodian, 'find' | 'ensureFresh' | 'recheck'> | undefined
+  custodian: Pick<Custodian, 'factsOf' | 'ensureFresh' | 'recheck'> | undefined
   audit: Pick<Audit, 'record'>
   providers: ReadonlyMap<string, Provider>
   agents: Agents
@@ -107,6 +115,9 @@ interface Pending {
 
 export function createDoor({ custodian, audit, providers, agents, overseer }: DoorOptions): Door {
   const pending = new Map<Use, Pending>()
+  /** Calls that are judged now. One that is stopped meanwhile is not made, so no receipt has it. */
+  const judging = new Map<AbortController, Call>()
+  const underWay = createUnderWay()
   let looking: ReturnType<typeof setInterval> | undefined
 
   /** Why this agent may not use accounts of this provider, or not for this audience. */
@@ -126,47 +137,57 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
     return audience ?? (provider && new URL(provider.apiBaseUrl).origin)
   }
 
+  const entryOf = (call: Call) => {
+    const { provider, accountId: account, agent, tool } = call
+    return { provider, account, agent, tool: tool?.name, effect: tool?.effect, host: hostOf(call) }
+  }
+
   async function denied(call: Call, error: LatchkeyError): Promise<LatchkeyError> {
-    const { owner, provider, accountId: account, agent, tool } = call
-    const event = { provider, account, agent, tool: tool?.name, effect: tool?.effect, host: hostOf(call) }
-    await audit.record(owner, { action: 'deny', ...event, outcome: 'denied', reason: error.code })
+    await audit.record(call.owner, { action: 'deny', ...entryOf(call), outcome: 'denied', reason: error.code })
     return error
   }
 
-  /** What stands before the rules of the person: what the app allows at all, and whether there is such an account. */
-  async function refuse(call: Call): Promise<void> {
+  /** Of a use that is in the log as allowed: it was tried, and no rule is the reason that it came to nothing. */
+  async function failed(call: Call, error: LatchkeyError): Promise<LatchkeyError> {
+    await audit.record(call.owner, { action: 'use', ...entryOf(call), outcome: 'failed', reason: error.code })
+    return error
+  }
+
+  /** What the app does not allow at all. */
+  function denialFor(call: Call): LatchkeyError | undefined {
     const provider = providers.get(call.provider)
     // A page may send an account of a provider that only it knows, such as an MCP server.
     const denial = provider ? denialOf(provider, call) : call.held ? undefined : unknown()
-    if (denial) throw await denied(call, denial)
-    if (call.held) return
-    const account = await custodian?.find(call.owner, call.accountId)
-    if (account?.provider !== call.provider) throw await denied(call, absent(call.accountId))
-    if (hasEnded(account)) throw await denied(call, unusable(account))
+    return denial ?? (call.held || custodian ? undefined : absent(call.accountId))
+  }
+
+  /** Whether an account of the vault is there, and can be used for this call. */
+  function refusalOf({ accountId, provider: id, scopes }: Call, row: AccountRow): LatchkeyError | undefined {
+    const account = custodian?.factsOf(row)
+    if (account?.provider !== id) return absent(accountId)
+    if (hasEnded(account)) return unusable(account)
     // Before its person is asked: they would say yes to what cannot be done.
-    if (provider?.kind !== 'api-key' && call.scopes?.some((scope) => !account.scopes.includes(scope))) {
-      const message = `${account.label} was not given all of ${call.scopes.join(', ')}.`
-      throw await denied(call, new LatchkeyError('insufficient_scope', message, { account: account.id }))
-    }
+    if (providers.get(id)?.kind === 'api-key' || !scopes?.some((scope) => !account.scopes.includes(scope)))
+      return undefined
+    const message = `${account.label} was not given all of ${scopes.join(', ')}.`
+    return new LatchkeyError('insufficient_scope', message, { account: account.id })
   }
 
   const judged = (call: Call): JudgedCall => {
-    const { owner, agent, accountId: account, held, provider, tool, args, run, chat, nth } = call
+    const { agent, accountId: account, held, provider, owner, tool, args, run, chat, nth, toolCallId } = call
     const facts = held && { provider, generation: account }
-    return { owner, agents: agents.chainOf(agent), account, facts, tool, args, run, chat, nth, host: hostOf(call) }
+    const about = { owner, agents: agents.chainOf(agent), account, facts, host: hostOf(call) }
+    const refuse = held ? undefined : (row: AccountRow) => refusalOf(call, row)
+    return { ...about, tool, args, run, chat, nth, toolCallId, refuse }
   }
 
   function abortWhere(matches: (call: Call) => boolean): StopReceipt['aborted'] {
+    for (const [end, call] of judging) if (matches(call)) end.abort()
     const found = [...pending].filter(([{ call }]) => matches(call))
     for (const [, { end }] of found) {
       end.abort(new LatchkeyError('cancelled', 'You stopped this. It may have happened already.', { next: 'none' }))
     }
-    return found.map(([{ call }]) => ({
-      agent: call.agent,
-      account: call.accountId,
-      tool: call.tool?.name ?? '',
-      effect: call.tool?.effect ?? 'write',
-    }))
+    return found.map(([{ call }]) => abortedOf(call))
   }
 
   /** Another process may have written the mark. Each person with calls under way is looked up once. */
@@ -200,18 +221,26 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
 
   const door: Door = {
     async authorize(call) {
-      await refuse(call)
-      const ruling = await overseer.judge(judged(call))
+      const error = denialFor(call)
+      if (error) throw await denied(call, error)
+      // From here on a stop reaches it, also one that comes after the judgement and before it is under way.
+      const end = new AbortController()
+      judging.set(end, call)
+      const ruling = await overseer.judge(judged(call), underWay).finally(() => judging.delete(end))
       if (ruling.word === 'done') return { done: ruling.result }
       if (ruling.word === 'asking') throw waiting(ruling.request)
       if (ruling.word === 'denied') throw new NotAllowed({ ...forbidden(call), reason: ruling.reason })
       if (ruling.word === 'never') throw new NotAllowed({ ...forbidden(call), because: ruling.because })
-      const end = new AbortController()
+      if (end.signal.aborted) {
+        await overseer.unsent(call.owner, ruling.ticket).finally(() => underWay.end(ruling.ticket))
+        throw await failed(call, new LatchkeyError('cancelled', 'You stopped this.', { next: 'none' }))
+      }
       const use: Use = Object.freeze({ call, args: ruling.args, because: ruling.because, signal: end.signal })
       pending.set(use, { ticket: ruling.ticket, opened: false, end })
       watch()
       return use
     },
+    askAhead: async (call) => (denialFor(call) ? undefined : overseer.askAhead(judged(call), underWay)),
     async open(use, { forceRefresh } = {}) {
       const state = pending.get(use)
       if (!state) throw new LatchkeyError('misuse', 'A call needs a permission of its own.')
@@ -223,7 +252,7 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
       const { account, secret } = await fresh().catch(async (error) => {
         if (!state.opened) await door.end(use, 'unsent')
         const message = 'This account could not be read.'
-        throw await denied(call, asLatchkeyError(error, 'server_error', message, { account: accountId }))
+        throw await failed(call, asLatchkeyError(error, 'server_error', message, { account: accountId }))
       })
       state.opened = true
       if (!provider) throw unknown()
@@ -241,18 +270,15 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
       pending.delete(use)
       unwatch()
       const { owner } = use.call
-      if (ending === 'unsent') await overseer.unsent(owner, state.ticket)
-      else if (ending !== 'unknown') await overseer.done(owner, state.ticket, ending.result)
+      try {
+        if (ending === 'unsent') await overseer.unsent(owner, state.ticket)
+        else if (ending !== 'unknown') await overseer.done(owner, state.ticket, ending.result)
+      } finally {
+        underWay.end(state.ticket)
+      }
     },
     abort: (owner, target) =>
-      abortWhere(
-        (call) =>
-          isOwn(call.owner, owner) &&
-          ('everything' in target ||
-            ('account' in target
-              ? call.accountId === target.account
-              : agents.chainOf(call.agent).includes(target.agent))),
-      ),
+      abortWhere((call) => isOwn(call.owner, owner) && isMeant(call, agents.chainOf(call.agent), target)),
     close() {
       clearInterval(looking)
       looking = undefined
@@ -261,12 +287,19 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
   return door
 }
 
+const isMeant = ({ accountId }: Call, chain: readonly string[], target: StopTarget) =>
+  'everything' in target || ('account' in target ? accountId === target.account : chain.includes(target.agent))
+
 /** Reasons that may be over: opening the account finds out. */
 const MAY_BE_BACK: readonly ConnectedAccount['reason'][] = ['issuer_changed', 'resource_changed', 'secret_unavailable']
 
 /** Whether only its person can make it usable again. */
 const hasEnded = ({ status, reason }: ConnectedAccount) =>
   status === 'paused' || (status === 'needs-reconnect' && !MAY_BE_BACK.includes(reason))
+
+const abortedOf = ({ agent, accountId: account, tool }: Call): StopReceipt['aborted'][number] => ({
+  ...{ agent, account, tool: tool?.name ?? '', effect: tool?.effect ?? 'write' },
+})
 
 const waiting = ({ id, agent, provider, account, tool }: AgentRequest) =>
   new ApprovalRequired({ request: id, agent, provider, accountId: account, toolName: tool.name })

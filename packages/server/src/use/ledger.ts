@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Entry, Turn } from './turn.ts'
 
 const HOURS = 3_600_000
@@ -23,7 +23,7 @@ interface Told {
 /** The key of a call. Calls of equal keys are one call. */
 export function keyOf({ agents, account, tool, run, nth = 1 }: Told, digest: string): string {
   const parts = [run, tool?.name ?? null, tool?.version ?? null, digest, nth, account, agents]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  return hash('sha256', JSON.stringify(parts), 'base64url')
 }
 
 /** Writes a call down as begun, under one key or two. Returns its ticket. */
@@ -39,6 +39,45 @@ export async function begin(
   return `${asked}.${ticket}`
 }
 
+/** Milliseconds that a call waits for the end of the same call. */
+const PATIENCE = 30_000
+
+/** Calls that this process has begun and not ended: whoever makes the same call again can wait for its end. */
+export interface UnderWay {
+  /** Called in the transaction that writes it down, so that no other one finds it begun and not under way. */
+  begin(ticket: string): void
+  end(ticket: string): void
+  /** When the try that an entry names is over. Undefined if it is not under way here. */
+  endOf(entry: Entry | undefined): Promise<void> | undefined
+}
+
+export function createUnderWay(): UnderWay {
+  const ends = new Map<string, { ended: Promise<void>; end: () => void }>()
+  const nameOf = (ticket: string) => ticket.slice(ticket.indexOf('.') + 1)
+  const underWay: UnderWay = {
+    begin(ticket) {
+      let end = () => {}
+      const ended = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      ends.set(nameOf(ticket), { ended, end })
+    },
+    end(ticket) {
+      ends.get(nameOf(ticket))?.end()
+      ends.delete(nameOf(ticket))
+    },
+    endOf(entry) {
+      const found = ends.get(entry?.ticket ?? '')
+      if (!found) return undefined
+      // One that never ends is as good as lost.
+      const timer = setTimeout(() => underWay.end(entry?.ticket ?? ''), PATIENCE)
+      timer.unref?.()
+      return found.ended.finally(() => clearTimeout(timer))
+    },
+  }
+  return underWay
+}
+
 /** The entries of the try that a ticket names, while it is under way. */
 async function underWay({ documents }: Turn, given: string) {
   const [first = '', ticket] = given.split('.')
@@ -51,13 +90,18 @@ async function underWay({ documents }: Turn, given: string) {
   return found
 }
 
-/** Writes down that a call has ended. A call that is not under way is left as it is. */
-export async function finish(turn: Turn, ticket: string, result: unknown): Promise<void> {
+/**
+ * Writes down that a call has ended. A call that is not under way is left as it is. Resolves to the ids of requests about it
+ * that were made meanwhile.
+ */
+export async function finish(turn: Turn, ticket: string, result: unknown): Promise<string[]> {
   const kept = small(result)
-  for (const { id, expiresAt } of await underWay(turn, ticket)) {
+  const found = await underWay(turn, ticket)
+  for (const { id, expiresAt } of found) {
     const end = Math.max(expiresAt, turn.now + KEPT)
     await turn.documents.write('call', id, { state: 'done', ...(kept !== undefined && { result: kept }) }, end)
   }
+  return found.flatMap(({ entry: { request } }) => request ?? [])
 }
 
 /** Forgets a try that was not sent. */

@@ -1,27 +1,31 @@
+import type { LatchkeyError } from '@latchkey/core'
 import type {
   AgentRequest,
   Answer,
   Because,
   PersonRules,
+  PresenceChallenge,
   RuleChange,
   StopReceipt,
   StopTarget,
 } from '@latchkey/core/agents'
 import type { Verdict } from '@latchkey/core/server'
-import type { Owner, VaultStore } from '../stores/store.ts'
+import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
 import { absent } from '../vault/accounts.ts'
 import type { AuditEvent } from '../vault/audit.ts'
 import type { Opened } from '../vault/documents.ts'
 import type { KeyProvider } from '../vault/keys.ts'
 import { canonicalJson, createTenantDigests, type TenantDigest } from '../vault/tenant-digest.ts'
 import { change, resume, stop } from './changes.ts'
-import { begin, finish, forget, keyOf, randomId } from './ledger.ts'
-import { type Asked, annul, answer, ask, generationOf, shownAt, stateOf, write } from './requests.ts'
+import { begin, finish, forget, keyOf, type UnderWay } from './ledger.ts'
+import { challenge, isConfirmed, type PresenceHooks, take as takeChallenge, withPresence } from './presence.ts'
+import { type Asked, annul, answer, ask, generationOf, NO_ANSWER, shownAt, stateOf, write } from './requests.ts'
 import type { JudgedTool } from './tools.ts'
 import {
   type Entry,
   type HeldFacts,
   heldRow,
+  refuse,
   type StoredRequest,
   type Turn,
   turnOf,
@@ -46,8 +50,12 @@ export interface JudgedCall {
   chat?: string | undefined
   /** Which of equal calls of this run it is. @default 1 */
   nth?: number | undefined
+  /** The runtime's id of the call, for the page to find the request by. It gives no right. */
+  toolCallId?: string | undefined
   /** Host that the secret will be sent to, for the audit log. */
   host?: string | undefined
+  /** What stands before the rules, whatever they say: why an account of the vault is not used for this call. */
+  refuse?: ((row: AccountRow) => LatchkeyError | undefined) | undefined
 }
 
 /** What becomes of a call. */
@@ -63,18 +71,35 @@ export type Ruling =
   /** It was made before, in this run. `result` is absent if it was too large to keep. */
   | { word: 'done'; result?: unknown }
 
+/** What would become of a call. */
+export type Forecast = { word: 'allow' } | { word: 'done' } | Extract<Ruling, { word: 'asking' | 'denied' | 'never' }>
+
 /** Judges calls by a person's rules, asks the person, and remembers what was begun. */
 export interface Overseer {
-  /** Reads, decides and writes in one transaction of the store. */
-  judge(call: JudgedCall): Promise<Ruling>
+  /**
+   * Reads, decides and writes in one transaction of the store.
+   *
+   * @param underWay calls of this process. One that is among them is waited for, where its person would only be told that it
+   *   may have happened.
+   * @throws LatchkeyError what `call.refuse` says, and `login_required` if there is no such account.
+   */
+  judge(call: JudgedCall, underWay?: UnderWay): Promise<Ruling>
+  /**
+   * What {@link Overseer.judge} would answer now, without the call: nothing begins, and no yes is used. It asks the person as
+   * `judge` does, and writes a refusal down, since the call ends with it. Undefined if there is no such account, or it is not
+   * used for this call.
+   */
+  askAhead(call: JudgedCall, underWay?: UnderWay): Promise<Forecast | undefined>
   /** Ends an allowed call. The result of a read is not kept. */
   done(owner: Owner, ticket: string, result?: unknown): Promise<void>
   /** An allowed call was not sent, so it may be made again. */
   unsent(owner: Owner, ticket: string): Promise<void>
   requests(owner: Owner): Promise<AgentRequest[]>
   request(owner: Owner, id: string): Promise<AgentRequest | undefined>
-  /** @throws LatchkeyError `invalid_request` for an answer that the request does not allow. */
+  /** @throws LatchkeyError `invalid_request` for an answer that the request does not allow, and for one without its proof. */
   answer(owner: Owner, id: string, answer: Answer): Promise<AgentRequest | undefined>
+  /** @throws LatchkeyError `invalid_request` for an answer that could not be given now. */
+  challenge(owner: Owner, id: string, answer: Answer): Promise<PresenceChallenge | undefined>
   rules(owner: Owner): Promise<PersonRules>
   change(owner: Owner, change: RuleChange): Promise<PersonRules>
   stop(owner: Owner, target: StopTarget): Promise<Omit<StopReceipt, 'aborted'>>
@@ -86,49 +111,107 @@ export interface OverseerOptions {
   store: Pick<VaultStore, 'asPerson'>
   /** Seals requests and the ledger, as it seals secrets. */
   keys: KeyProvider
+  /** How a person proves that they are there. */
+  confirm?: PresenceHooks | undefined
+  /** Hears of each new request, once it is stored. */
+  onAsked?: (owner: Owner, request: AgentRequest) => void
 }
 
-export function createOverseer({ store, keys }: OverseerOptions): Overseer {
+export function createOverseer({ store, keys, confirm, onAsked }: OverseerOptions): Overseer {
   const digests = createTenantDigests(store, keys)
-  const asPerson = <T>(owner: Owner, work: (turn: Turn) => Promise<T>) =>
-    store.asPerson(owner, Date.now(), (rows) => work(turnOf(rows, owner, keys)))
+  const asPerson = async <T>(owner: Owner, work: (turn: Turn) => Promise<T>) => {
+    // A store may run the work again: what counts is what it wrote in the end.
+    let asked: readonly AgentRequest[] = []
+    const result = await store.asPerson(owner, Date.now(), (rows) => {
+      const turn = turnOf(rows, owner, keys)
+      asked = turn.asked
+      return work(turn)
+    })
+    for (const request of asked) onAsked?.(owner, request)
+    return result
+  }
+  /** Works with a request of this person. Undefined if there is no such one. */
+  const withRequest = <T>(owner: Owner, id: string, work: (turn: Turn, stored: StoredRequest) => Promise<T>) =>
+    asPerson(owner, async (turn) => {
+      const stored = await turn.documents.read('request', id)
+      return stored && { did: await work(turn, stored.content) }
+    })
+  const seen = (stored: StoredRequest, now: number) => withPresence(shownAt(stored, now), confirm)
+
+  /** The challenge of an answer, if its proof holds. No transaction waits for the app. */
+  async function proven(owner: Owner, id: string, given: Answer) {
+    if (!confirm || !given.proof) return undefined
+    const taken = (await withRequest(owner, id, (turn, stored) => takeChallenge(turn, stored, given)))?.did
+    return taken && (await confirm.verify(taken.call, given.proof)) ? taken : undefined
+  }
+
+  /** What is digested is what is judged: the tool may get the same values in other clothes, such as dates. */
+  const plain = (given: JudgedCall): Case['call'] => {
+    const text = canonicalJson(given.args)
+    return { ...given, args: text === undefined ? undefined : JSON.parse(text), run: given.run ?? NO_RUN }
+  }
 
   return {
-    async judge(given) {
-      // What is digested is what is judged: the tool may get the same values in other clothes, such as dates.
-      const text = canonicalJson(given.args)
-      const args: unknown = text === undefined ? undefined : JSON.parse(text)
-      const call = { ...given, args, run: given.run ?? NO_RUN }
+    async judge(given, underWay) {
+      const call = plain(given)
       const digest = await digests(given.owner.tenant)
-      const ruling = await asPerson(given.owner, (turn) => judge(turn, call, digest))
-      if (!ruling) throw absent(given.account)
-      return ruling.word === 'allowed' && ruling.args === args ? { ...ruling, args: given.args } : ruling
+      const ruling = await settled(() => asPerson(given.owner, (turn) => judge(turn, call, digest, underWay)))
+      if (ruling.word === 'refused') throw ruling.refused
+      return ruling.word === 'allowed' && ruling.args === call.args ? { ...ruling, args: given.args } : ruling
     },
-    done: (owner, ticket, result) => asPerson(owner, (turn) => finish(turn, ticket, result)),
-    unsent: (owner, ticket) => asPerson(owner, (turn) => forget(turn, ticket)),
+    async askAhead(given, underWay) {
+      const call = plain(given)
+      const digest = await digests(given.owner.tenant)
+      return settled(() =>
+        asPerson(given.owner, async (turn) => {
+          const it = await caseOf(turn, call, digest, underWay)
+          return 'refused' in it ? undefined : (await foresee(turn, it)).forecast
+        }),
+      )
+    },
+    async done(owner, ticket, result) {
+      if (ticket === OF_READ) return
+      await asPerson(owner, async (turn) => {
+        for (const id of await finish(turn, ticket, result)) {
+          await settle(turn, (await turn.documents.read('request', id))?.content)
+        }
+      })
+    },
+    async unsent(owner, ticket) {
+      if (ticket !== OF_READ) await asPerson(owner, (turn) => forget(turn, ticket))
+    },
     requests: (owner) =>
       asPerson(owner, async ({ documents, now }) =>
         (await documents.all('request'))
-          .map((stored) => shownAt(stored, now))
+          .map((stored) => seen(stored, now))
           .filter(({ state }) => state === 'waiting')
           .sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id)),
       ),
-    request: (owner, id) =>
-      asPerson(owner, async ({ documents, now }) => {
-        const stored = await documents.read('request', id)
-        return stored && shownAt(stored.content, now)
-      }),
-    answer: (owner, id, given) =>
-      asPerson(owner, async (turn) => {
-        const stored = await turn.documents.read('request', id)
-        return stored && shownAt(await answer(turn, stored.content, given), turn.now)
-      }),
+    request: async (owner, id) => (await withRequest(owner, id, async ({ now }, stored) => seen(stored, now)))?.did,
+    async answer(owner, id, given) {
+      const proof = await proven(owner, id, given)
+      const answered = await withRequest(owner, id, async (turn, stored) => {
+        const next = await answer(turn, stored, given, (yes) => isConfirmed(turn, stored, yes, confirm, proof))
+        return next && seen(next, turn.now)
+      })
+      if (answered && !answered.did) throw refuse('This was not confirmed by you, so nothing was allowed. Try again.')
+      return answered?.did
+    },
+    async challenge(owner, id, given) {
+      const asked = await withRequest(owner, id, (turn, stored) => challenge(turn, stored, given, confirm))
+      if (!asked?.did || !confirm) return asked && { presence: 'not-needed' }
+      const options = await confirm.challenge(asked.did)
+      return options ? { presence: 'asked', options } : { presence: 'not-enrolled' }
+    },
     rules: (owner) => asPerson(owner, async ({ rules }) => rules),
     change: (owner, given) => asPerson(owner, (turn) => change(turn, given)),
     stop: (owner, target) => asPerson(owner, (turn) => stop(turn, target)),
     resume: (owner, target) => asPerson(owner, (turn) => resume(turn, target)),
   }
 }
+
+/** Ticket of a read, which is not written down. */
+const OF_READ = ''
 
 /** The run of calls that belong to no turn. */
 const NO_RUN = ''
@@ -140,36 +223,88 @@ interface Case extends Omit<Asked, 'mayHaveHappened'> {
   entry: Opened<Entry> | undefined
   /** A try was begun, and its end is unknown. It may be one under other rules, when the call could be made unasked. */
   hasBegun: boolean
+  underWay: UnderWay | undefined
 }
 
-/** Undefined if there is no such account. */
-async function judge(turn: Turn, call: Case['call'], digest: TenantDigest): Promise<Ruling | undefined> {
-  const { account, facts, host, tool, args, agents } = call
-  const row = facts ? heldRow(call.owner, account, facts) : await turn.account(account)
-  if (!row) {
-    const event = { account, host, tool: tool?.name, agent: agents[0], outcome: 'denied' } as const
-    await turn.record({ ...event, action: 'deny', reason: 'login_required' })
-    return undefined
+/** The same call is under way here. */
+interface Busy {
+  word: 'busy'
+  ended: Promise<void>
+}
+
+/** Waits while the same call is under way here: its person would be told that it may have happened, and so it does. */
+async function settled<T extends { word: string } | undefined>(act: () => Promise<T | Busy>): Promise<T> {
+  for (;;) {
+    const found = await act()
+    if (!found || !('ended' in found)) return found as T
+    await found.ended
   }
-  const verdict = verdictOf(turn, row, call)
+}
+
+/** An error if the account is not used at all. */
+async function caseOf(
+  turn: Turn,
+  call: Case['call'],
+  digest: TenantDigest,
+  underWay: UnderWay | undefined,
+): Promise<Case | { refused: LatchkeyError; provider?: string | undefined }> {
+  const { account, facts, args } = call
   const id = keyOf(call, digest(canonicalJson(args) ?? ''))
-  const entry = await entryOf(turn, id, call)
+  const reading = facts ? heldRow(call.owner, account, facts) : turn.account(account)
+  const [row, entry] = await Promise.all([reading, entryOf(turn, id, call)])
+  if (!row) return { refused: absent(account) }
+  const refused = call.refuse?.(row)
+  if (refused) return { refused, provider: row.provider }
+  const verdict = verdictOf(turn, row, call)
   const hasBegun = entry?.content.state === 'begun'
-  const it: Case = { ...call, call, digest, row, verdict, id, entry, hasBegun }
-  if (verdict.decision === 'never') {
-    // It would come to life again with the next change of the rules.
-    const left = await requestOf(turn, it)
-    if (left && stateOf(left, turn.now) === 'approved') await annul(turn, left, 'not allowed any more')
-    return forbid(turn, it, verdict)
+  return { ...call, call, digest, row, verdict, id, entry, hasBegun, underWay }
+}
+
+/** An error if the account is not used at all. */
+async function judge(
+  turn: Turn,
+  call: Case['call'],
+  digest: TenantDigest,
+  underWay: UnderWay | undefined,
+): Promise<Ruling | Busy | { word: 'refused'; refused: LatchkeyError }> {
+  const it = await caseOf(turn, call, digest, underWay)
+  if ('refused' in it) {
+    const { account, host, tool, agents } = call
+    const { refused, provider } = it
+    const event = { account, provider, host, tool: tool?.name, effect: tool?.effect, agent: agents[0] }
+    await turn.record({ ...event, action: 'deny', outcome: 'denied', reason: refused.code })
+    return { word: 'refused', refused }
   }
-  if (entry?.content.state === 'done') return doneBefore(entry.content)
+  const { forecast, stored } = await foresee(turn, it)
+  if (forecast.word === 'done') return doneBefore(it.entry?.content)
+  if (forecast.word !== 'allow') return forecast
+  return stored && stateOf(stored, turn.now) === 'approved' ? take(turn, it, stored) : allow(turn, it, stored)
+}
+
+/** Decides, and asks the person where they must be asked. Neither begins the call nor uses a yes up. */
+async function foresee(
+  turn: Turn,
+  it: Case,
+): Promise<{ forecast: Forecast | Busy; stored?: StoredRequest | undefined }> {
+  const { verdict, entry, hasBegun, underWay } = it
   const stored = await requestOf(turn, it)
   const state = stored && stateOf(stored, turn.now)
-  if (stored && state === 'approved') return take(turn, it, stored)
-  if (stored && state === 'denied') return deny(turn, it, stored, 'denied')
-  if (verdict.decision === 'allow' && !hasBegun) return allow(turn, it, stored)
-  if (stored && state === 'over') return deny(turn, it, { ...stored, reason: 'no answer in time' }, 'timeout')
-  return stored && state === 'waiting' ? { word: 'asking', request: stored.shown } : askAnew(turn, it, hasBegun)
+  if (verdict.decision === 'never') {
+    // It would come to life again with the next change of the rules.
+    if (stored && state === 'approved') await annul(turn, stored, 'not allowed any more')
+    return { forecast: await forbid(turn, it, verdict) }
+  }
+  if (entry?.content.state === 'done') return { forecast: { word: 'done' } }
+  if (state === 'approved') return { forecast: { word: 'allow' }, stored }
+  if (stored && state === 'denied') return { forecast: await deny(turn, it, stored, 'denied') }
+  if (verdict.decision === 'allow' && !hasBegun) return { forecast: { word: 'allow' }, stored }
+  if (stored && state === 'over') {
+    return { forecast: await deny(turn, it, { ...stored, reason: NO_ANSWER }, 'timeout') }
+  }
+  const ended = state === 'waiting' ? undefined : underWay?.endOf(entry?.content)
+  if (ended) return { forecast: { word: 'busy', ended } }
+  const request = stored && state === 'waiting' ? stored.shown : await askAnew(turn, it, hasBegun)
+  return { forecast: { word: 'asking', request } }
 }
 
 /** Without a turn of the person each call is a new one: all that is known of it is that they were asked. */
@@ -180,20 +315,28 @@ async function entryOf({ documents }: Turn, id: string, { run }: Case['call']): 
   return { ...entry, content: { state: 'asking', ...(request !== undefined && { request }) } }
 }
 
-const doneBefore = ({ result }: Entry): Ruling => ({ word: 'done', ...(result !== undefined && { result }) })
+const doneBefore = ({ result }: Partial<Entry> = {}): Ruling => ({
+  word: 'done',
+  ...(result !== undefined && { result }),
+})
 
 const eventOf = ({ call, row, verdict }: Case) => ({
   ...{ account: row.account, provider: row.provider, agent: call.agents[0], host: call.host },
   ...{ tool: call.tool?.name, effect: call.tool?.effect ?? 'write', decision: verdict.decision, rule: wordOf(verdict) },
 })
 
-async function forbid(turn: Turn, it: Case, verdict: Verdict): Promise<Ruling> {
+async function forbid(turn: Turn, it: Case, verdict: Verdict): Promise<Extract<Forecast, { word: 'never' }>> {
   const reason = turn.isUnreadable ? 'rules_unreadable' : 'access_denied'
   await turn.record({ ...eventOf({ ...it, verdict }), action: 'deny', outcome: 'denied', reason })
   return { word: 'never', because: verdict.because }
 }
 
-async function deny(turn: Turn, it: Case, { shown, reason }: StoredRequest, code: string): Promise<Ruling> {
+async function deny(
+  turn: Turn,
+  it: Case,
+  { shown, reason }: StoredRequest,
+  code: string,
+): Promise<Extract<Forecast, { word: 'denied' }>> {
   const event: AuditEvent = { ...eventOf(it), action: 'deny', outcome: 'denied', reason: code, request: shown.id }
   await turn.record(event)
   return { word: 'denied', request: shown.id, ...(reason !== undefined && { reason }) }
@@ -208,19 +351,24 @@ async function requestOf({ documents }: Turn, { entry, row }: Case): Promise<Sto
   return undefined
 }
 
-async function askAnew(turn: Turn, it: Case, mayHaveHappened: boolean): Promise<Ruling> {
+async function askAnew(turn: Turn, it: Case, mayHaveHappened: boolean): Promise<AgentRequest> {
   const request = await ask(turn, { ...it, mayHaveHappened })
   const { state, ...known } = it.entry?.content ?? { state: 'asking' }
   // As long as the request itself is remembered.
   const end = request.expiresAt + (request.expiresAt - request.createdAt)
   await turn.documents.write('call', it.id, { ...known, state, request: request.id }, end)
-  return { word: 'asking', request }
+  return request
 }
 
-/** Allows a call that the rules allow. If its person was asked before that, they need not answer any more. */
-async function allow(turn: Turn, it: Case, stored: StoredRequest | undefined): Promise<Ruling> {
+/** A request that nobody needs to answer any more: its call is made. */
+async function settle(turn: Turn, stored: StoredRequest | undefined): Promise<void> {
   if (stored && stateOf(stored, turn.now) === 'waiting')
     await write(turn, { ...stored, shown: { ...stored.shown, state: 'approved' }, used: true })
+}
+
+/** Allows a call that the rules allow. */
+async function allow(turn: Turn, it: Case, stored: StoredRequest | undefined): Promise<Ruling> {
+  await settle(turn, stored)
   return start(turn, it, [it.id], false, it.args)
 }
 
@@ -239,7 +387,7 @@ async function take(turn: Turn, it: Case, stored: StoredRequest): Promise<Ruling
   const twin = keyOf(it.call, it.digest(canonicalJson(edited) ?? ''))
   const before = (await turn.documents.read('call', twin))?.content.state ?? 'asking'
   // What they made of it was sent already, as another call.
-  if (before !== 'asking' && !isAgain) return askAnew(turn, it, true)
+  if (before !== 'asking' && !isAgain) return { word: 'asking', request: await askAnew(turn, it, true) }
   return start(turn, it, [it.id, twin], isAgain, edited, shown.id)
 }
 
@@ -253,7 +401,8 @@ async function start(
   request?: string,
 ): Promise<Ruling> {
   const isRead = it.call.tool?.effect === 'read' && !it.hasBegun
-  const ticket = isRead ? randomId() : await begin(turn, ids, isAgain)
+  const ticket = isRead ? OF_READ : await begin(turn, ids, isAgain)
+  if (!isRead) it.underWay?.begin(ticket)
   await turn.record({ ...eventOf(it), action: 'use', outcome: 'allowed', ...(request !== undefined && { request }) })
   return { word: 'allowed', ticket, because: it.verdict.because, args }
 }

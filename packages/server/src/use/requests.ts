@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import type { AgentRequest, Answer, Lease } from '@latchkey/core/agents'
-import { isObject, parseObject, type Rule, type Verdict } from '@latchkey/core/server'
+import { isObject, parseObject, type Rule, rulesOf, type Verdict, withAgent } from '@latchkey/core/server'
 import type { AccountRow } from '../stores/store.ts'
 import { canonicalJson } from '../vault/tenant-digest.ts'
 import { randomId } from './ledger.ts'
@@ -9,11 +9,9 @@ import {
   heldRow,
   type Question,
   refuse,
-  rulesOf,
   type StoredRequest,
   type Turn,
   verdictOf,
-  withAgent,
   withRule,
   wordOf,
 } from './turn.ts'
@@ -25,10 +23,12 @@ const WAITS = 24 * HOURS
 /** Milliseconds that a yes holds. */
 const HOLDS = 10 * MINUTES
 /** Milliseconds ahead of now that a lease may end. */
-const LONGEST_LEASE = 24 * HOURS
+export const LONGEST_LEASE = 24 * HOURS
 /** Requests of a person that are kept. A store has room for twice as many. */
 const MOST = 500
 const MAX_REASON = 500
+/** Of an id that a runtime or a model made up. */
+const MAX_ID = 256
 
 /** Another one after a reconnect, and of another person. */
 export function generationOf({ facts }: AccountRow): string {
@@ -36,11 +36,17 @@ export function generationOf({ facts }: AccountRow): string {
   return JSON.stringify([generation ?? null, connectedAt, issuer, subject ?? null])
 }
 
+/** Why a call is denied that nobody answered. */
+export const NO_ANSWER = 'no answer in time'
+
 const isOver = ({ shown }: StoredRequest, now: number) => shown.state === 'waiting' && now >= shown.expiresAt
 
 /** A request as its person sees it now. */
-export const shownAt = (stored: StoredRequest, now: number): AgentRequest =>
-  isOver(stored, now) ? { ...stored.shown, state: 'denied' } : stored.shown
+export function shownAt(stored: StoredRequest, now: number): AgentRequest {
+  const { shown, reason } = stored
+  if (isOver(stored, now)) return { ...shown, state: 'denied', reason: NO_ANSWER }
+  return shown.state === 'denied' && reason !== undefined ? { ...shown, reason } : shown
+}
 
 /** What a request is worth to its call now. */
 export function stateOf(stored: StoredRequest, now: number): 'waiting' | 'denied' | 'approved' | 'over' | 'void' {
@@ -59,6 +65,7 @@ export interface Asked extends Question {
   facts?: HeldFacts | undefined
   verdict: Verdict
   mayHaveHappened: boolean
+  toolCallId?: string | undefined
 }
 
 const UNDECLARED: AgentRequest['tool'] = { name: '', title: 'Unknown tool', effect: 'write', version: '' }
@@ -67,7 +74,7 @@ const UNDECLARED: AgentRequest['tool'] = { name: '', title: 'Unknown tool', effe
 export async function ask(turn: Turn, asked: Asked): Promise<AgentRequest> {
   const { documents, now } = turn
   if ((await documents.count('request')) >= MOST) await makeRoom(turn)
-  const { id: call, row, facts, verdict, agents, tool = UNDECLARED, args, chat, mayHaveHappened } = asked
+  const { id: call, row, facts, verdict, agents, tool = UNDECLARED, args, chat, mayHaveHappened, toolCallId } = asked
   const { name, title, effect, version, edit } = tool
   const shown: AgentRequest = {
     id: randomId(),
@@ -82,10 +89,12 @@ export async function ask(turn: Turn, asked: Asked): Promise<AgentRequest> {
     because: verdict.because,
     leases: leasesFor(turn, asked),
     ...(mayHaveHappened && { mayHaveHappened }),
+    ...(toolCallId !== undefined && toolCallId.length <= MAX_ID && { toolCallId }),
   }
   const about = { ...(facts && { facts }), ...(chat !== undefined && { chat }) }
   await write(turn, { shown, agents, generation: generationOf(row), call, ...about })
   await turn.record({ ...eventOf(shown), action: 'ask', outcome: 'denied', decision: 'ask', rule: wordOf(verdict) })
+  turn.asked.push(shown)
   return shown
 }
 
@@ -133,7 +142,7 @@ function leasesFor(turn: Turn, { row, tool, ...question }: Asked): AgentRequest[
 }
 
 /** Which of the offered leases this is. @throws LatchkeyError `invalid_request` for one that is not offered. */
-function leaseWord(lease: unknown, offered: AgentRequest['leases'], now: number): 'once' | 'chat' | 'hour' | 'always' {
+function leaseWord(lease: unknown, offered: AgentRequest['leases'], now: number): AgentRequest['leases'][number] {
   const until = isObject(lease) ? lease.until : undefined
   const isTimely = typeof until === 'number' && until > now && until <= now + LONGEST_LEASE
   const word = isTimely ? 'hour' : offered.find((one) => one === lease && one !== 'hour')
@@ -181,38 +190,71 @@ async function checkYes(turn: Turn, stored: StoredRequest, args: unknown): Promi
   if (verdictOf(turn, row, question).decision === 'never') throw refuse('Your rules forbid this. Change them first.')
 }
 
-/** Takes a person's answer to a request of theirs. @throws LatchkeyError `invalid_request` if it cannot be given now. */
-export async function answer(turn: Turn, stored: StoredRequest, given: Answer): Promise<StoredRequest> {
-  const { now, rules } = turn
-  const { shown } = stored
-  const { said, reason, ...read } = readAnswer(given)
+/** A yes, and what it would let through. */
+export interface Yes {
+  lease: Lease
+  /** Changed arguments, all of them. */
+  changed: Record<string, unknown> | undefined
+  /** The arguments as they will be sent. */
+  args: unknown
+}
+
+/** Whether a request can be answered now. @throws LatchkeyError `invalid_request` if not. */
+function checkOpen({ now, rules }: Turn, stored: StoredRequest): void {
   if (rules.stopped.everything !== undefined) throw refuse('Everything is stopped. Start it again first.')
-  if (shown.state !== 'waiting') {
-    if (said === stored.said) return stored
-    throw refuse('This was answered already.')
-  }
+  if (stored.shown.state !== 'waiting') throw refuse('This was answered already.')
   if (isOver(stored, now))
     throw refuse('This was not answered in time. If the call is still wanted, it is asked again.')
-  const about = { answeredAt: now, said }
-  const next: StoredRequest =
-    read.answer === 'no'
-      ? { ...stored, ...about, shown: { ...shown, state: 'denied' }, ...(reason && { reason }) }
-      : { ...(await approved(turn, stored, read)), ...about }
+}
+
+/** Reads a yes, with all that can be said against it. @throws LatchkeyError `invalid_request` if it cannot be given now. */
+export async function yesOf(turn: Turn, stored: StoredRequest, given: Answer): Promise<Yes> {
+  const { answer, lease, args } = readAnswer(given)
+  const { shown } = stored
+  checkOpen(turn, stored)
+  if (answer !== 'yes') throw refuse('Only a yes needs proof.')
+  const changed = edited(shown, args)
+  const word = leaseWord(lease, shown.leases, turn.now)
+  if (changed && word !== 'once') throw refuse('A changed call is allowed once.')
+  await checkYes(turn, stored, changed ?? shown.args)
+  return { lease, changed, args: changed ?? shown.args }
+}
+
+/**
+ * Takes a person's answer to a request of theirs. Undefined for a yes that is not confirmed: the request goes on waiting.
+ *
+ * @throws LatchkeyError `invalid_request` if it cannot be given now.
+ */
+export async function answer(
+  turn: Turn,
+  stored: StoredRequest,
+  given: Answer,
+  isConfirmed: (yes: Yes) => boolean,
+): Promise<StoredRequest | undefined> {
+  const { shown } = stored
+  const { answer, said, reason } = readAnswer(given)
+  if (shown.state !== 'waiting' && said === stored.said && turn.rules.stopped.everything === undefined) return stored
+  checkOpen(turn, stored)
+  const yes = answer === 'yes' ? await yesOf(turn, stored, given) : undefined
+  if (yes && !isConfirmed(yes)) {
+    await turn.record({ ...eventOf(shown), action: 'answer', outcome: 'failed', reason: 'not_confirmed' })
+    return undefined
+  }
+  const about = { answeredAt: turn.now, said }
+  const next: StoredRequest = yes
+    ? { ...(await approved(turn, stored, yes)), ...about }
+    : { ...stored, ...about, shown: { ...shown, state: 'denied' }, ...(reason && { reason }) }
   await write(turn, next)
-  const outcome = read.answer === 'no' ? 'denied' : 'allowed'
+  const outcome = yes ? 'allowed' : 'denied'
   const rule = next.rule === undefined ? undefined : `rule:${next.rule}`
   await turn.record({ ...eventOf(shown), action: 'answer', outcome, ...(rule && { rule }) })
   return next
 }
 
 /** A request with a yes, whose lease is written. */
-async function approved(turn: Turn, stored: StoredRequest, { lease, args }: { lease: Lease; args?: unknown }) {
+async function approved(turn: Turn, stored: StoredRequest, { lease, changed }: Yes) {
   const { shown, chat } = stored
-  const changed = edited(shown, args)
-  const word = leaseWord(lease, shown.leases, turn.now)
-  if (changed && word !== 'once') throw refuse('A changed call is allowed once.')
-  await checkYes(turn, stored, changed ?? shown.args)
-  const rule = word === 'once' ? undefined : { ...leaseRule(randomId(), shown, shown.tool), ...limitsOf(lease, chat) }
+  const rule = lease === 'once' ? undefined : { ...leaseRule(randomId(), shown, shown.tool), ...limitsOf(lease, chat) }
   await learn(turn, stored, rule)
   return {
     ...stored,

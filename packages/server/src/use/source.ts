@@ -1,6 +1,7 @@
 import { type Identity, LatchkeyError } from '@latchkey/core'
 import { NotAllowed } from './answers.ts'
 import type { Call, Door, Ending } from './door.ts'
+import type { Forecast } from './overseer.ts'
 
 /** A call that may be made now. */
 export interface OpenCall {
@@ -26,6 +27,8 @@ export interface AccountSource {
    * @throws NotAllowed, ApprovalRequired
    */
   authorize(call: Call): Promise<OpenCall | { done: unknown } | undefined>
+  /** What the person and their rules say of a call before it is made. Undefined where {@link AccountSource.authorize} decides. */
+  askAhead(call: Call): Promise<Forecast | undefined>
 }
 
 const PASSING = ['network', 'server_error', 'temporarily_unavailable', 'storage_unavailable', 'cancelled']
@@ -41,6 +44,7 @@ export const createSource = (door: Door): AccountSource => ({
       end: (ending) => door.end(use, ending),
     }
   },
+  askAhead: (call) => door.askAhead(call),
 })
 
 /**

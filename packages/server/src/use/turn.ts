@@ -1,13 +1,13 @@
 import { LatchkeyError } from '@latchkey/core'
 import type { AgentRequest, PersonRules } from '@latchkey/core/agents'
 import {
-  type AgentRules,
-  decide,
+  type AgentLine,
   parseObject,
   type Rule,
   type RuledCall,
   readPersonRules,
   type Verdict,
+  verdictFor,
 } from '@latchkey/core/server'
 import type { AccountRow, Owner, PersonRows } from '../stores/store.ts'
 import { type AuditEvent, auditEntry, auditHash } from '../vault/audit.ts'
@@ -65,10 +65,18 @@ export interface Entry {
   result?: unknown
 }
 
+/** What a person was asked, to prove that they are there. Its id is that of the request. */
+export interface Challenge {
+  /** In base64url. */
+  nonce: string
+  challenge: string
+}
+
 /** What is kept of a person beside their rules. */
 export interface Kinds {
   request: StoredRequest
   call: Entry
+  challenge: Challenge
 }
 
 /** One transaction of a person, with what they said so far. */
@@ -79,6 +87,8 @@ export interface Turn {
   /** Their rules could not be read, so everything counts as stopped. */
   readonly isUnreadable: boolean
   readonly documents: Documents<Kinds>
+  /** What the person was asked in it. */
+  readonly asked: AgentRequest[]
   account(id: string): Promise<AccountRow | undefined>
   record(event: AuditEvent): Promise<void>
   /**
@@ -95,7 +105,6 @@ export const refuse = (message: string, next: 'none' | 'wait' = 'none') =>
   new LatchkeyError('invalid_request', message, { next })
 
 const NOTHING: PersonRules = { agents: {}, stopped: { agents: {}, accounts: {} } }
-const NO_RULES: AgentRules = { accounts: {}, providers: {}, rules: [] }
 
 export function turnOf(rows: PersonRows, owner: Owner, keys: KeyProvider): Turn {
   const { now } = rows
@@ -106,6 +115,7 @@ export function turnOf(rows: PersonRows, owner: Owner, keys: KeyProvider): Turn 
     rules: stored ?? { ...NOTHING, stopped: { ...NOTHING.stopped, everything: now } },
     isUnreadable: stored === undefined,
     documents: documentsOf(rows, owner, keys),
+    asked: [],
     account: (id) => rows.account(id),
     record: (event) => rows.appendAudit([auditEntry(owner.user, now, event)], auditHash),
     async write(rules) {
@@ -126,30 +136,9 @@ export function turnOf(rows: PersonRows, owner: Owner, keys: KeyProvider): Turn 
   }
 }
 
-const ownOf = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined
-
-/** What a person lets one agent do, and whether they stopped it. */
-export function rulesOf({ agents, stopped }: PersonRules, agent: string): AgentRules {
-  const rules = ownOf(agents, agent) ?? NO_RULES
-  return ownOf(stopped.agents, agent) === undefined ? rules : { ...rules, stopped: true }
-}
-
-/** The rules with those of one agent changed. */
-export const withAgent = (
-  rules: PersonRules,
-  agent: string,
-  change: (rules: AgentRules) => Partial<AgentRules>,
-): PersonRules => {
-  const old = ownOf(rules.agents, agent) ?? NO_RULES
-  // Assigned to an object without a prototype, so that no id is anything but a member.
-  const agents = Object.assign(Object.create(null), rules.agents, { [agent]: { ...old, ...change(old) } })
-  return { ...rules, agents }
-}
-
 /** What a decision is about. */
 export interface Question {
-  agents: readonly [string, ...string[]]
+  agents: AgentLine
   tool?: NonNullable<RuledCall['tool']>
   args?: unknown
   chat?: string
@@ -158,20 +147,11 @@ export interface Question {
 /** What a person's rules say at this moment. */
 export function verdictOf(
   { rules, now }: Pick<Turn, 'rules' | 'now'>,
-  { provider, account, facts }: AccountRow,
-  { agents: [agent, ...parents], tool, args, chat }: Question,
+  { provider, account: id, facts }: AccountRow,
+  { agents, tool, args, chat }: Question,
 ): Verdict {
-  const { everything, accounts } = rules.stopped
-  const isStopped = ownOf(accounts, account) !== undefined
-  const stopped = everything !== undefined ? 'everything' : isStopped ? 'account' : undefined
-  const call: RuledCall = {
-    account: { id: account, provider, paused: parseObject(facts)?.status === 'paused' },
-    args,
-    ...(tool && { tool }),
-    ...(chat !== undefined && { chat }),
-    ...(stopped && { stopped }),
-  }
-  return decide(call, [rulesOf(rules, agent), ...parents.map((parent) => rulesOf(rules, parent))], now)
+  const account = { id, provider, paused: parseObject(facts)?.status === 'paused' }
+  return verdictFor(rules, agents, { account, tool, args, chat }, now)
 }
 
 /** What decided, in a word of the audit log. */
