@@ -3,13 +3,16 @@ import type { Effect } from '@latchkey/core/agents'
 import { isObject } from '@latchkey/core/server'
 import { secretsOf } from '../outbound/redact/redactor.ts'
 import type { Ending } from '../use/door.ts'
+import type { Forecast } from '../use/overseer.ts'
 import type { OpenCall } from '../use/source.ts'
 import { type JudgedTool, judgedTool } from '../use/tools.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
+import { type AccountChoice, choiceNamed, choicesOf, type RunAccount, unnamed } from './choice.ts'
+import type { CallPlace } from './place.ts'
 import { createTripwire, type Tripwire } from './tripwire.ts'
 
 /** An account's token with its facts, as a vault or database returns it. */
-export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 'scopes'> {
+export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 'scopes' | 'label'> {
   /** @see RFC 6749 §5.1 */
   access_token: string
   /** Granted scopes, if known. */
@@ -22,21 +25,42 @@ export interface CallRequest extends RequireOptions {
   tool?: JudgedTool | (() => Promise<JudgedTool | undefined>) | undefined
   /** As the tool gets them. */
   args?: unknown
+  /** Id or label of one of {@link AgentContext.accountsOf}. Absent: the account that the person chose. */
+  account?: string | undefined
+  /**
+   * For a call without `account`: the account that earlier calls of this turn have chosen. Of several the call is refused,
+   * instead of made with the account that the person chose.
+   */
+  choose?: boolean | undefined
+  /** Where the call stands in its turn, if its runtime says so. */
+  place?: CallPlace | undefined
 }
+
+/** An account for a call, as {@link RunAccounts} takes it. */
+export interface CallAccount {
+  provider: string
+  accountId: string
+  /** The account as the page sent it. Absent: the vault has it. */
+  held?: Identity | undefined
+}
+
+/** A call whose tool is known, and which of the equal ones of its turn it is. */
+export type NumberedCall = CallRequest & { tool: JudgedTool | undefined; nth: number }
 
 /** The broker's door, for one run of an agent. */
 export interface RunAccounts {
   /** Account ids by provider, of accounts that stay in a vault, as the page chose them. */
   references: ReadonlyMap<string, string>
+  /** All accounts of the run, several of a provider. Absent: those that the page chose, one of each. */
+  choices?: readonly RunAccount[]
+  /** Ids of accounts that calls of this turn have chosen, by provider. Absent: those of this context. */
+  chosen?: Map<string, Set<string>>
   /**
    * Permission for one call. Undefined if this agent may not be given the account, or its access has ended.
-   *
-   * @param held the account as the page sent it. Absent: the vault has it.
    */
-  authorize(
-    account: { provider: string; accountId: string; held?: Identity },
-    call: CallRequest & { tool: JudgedTool | undefined; nth: number },
-  ): Promise<OpenCall | { done: unknown } | undefined>
+  authorize(account: CallAccount, call: NumberedCall): Promise<OpenCall | { done: unknown } | undefined>
+  /** What the person and their rules say of a call before it is made. Undefined where `authorize` decides. */
+  askAhead?(account: CallAccount, call: NumberedCall): Promise<Forecast | undefined>
   /** Say which fields of API keys are public. */
   providers?: readonly Provider[]
   /** Hears that secrets were about to leave the run, and how many, once for each answer and stored value. */
@@ -49,6 +73,8 @@ export interface AuthorizedCall {
   readonly done?: { result: unknown }
   /** What it is made with: what its person changed is changed. */
   readonly args: unknown
+  /** What its person calls the account, made safe to show; its id, if the page did not say. */
+  readonly label?: string
   /** Aborted when its person stops it. */
   readonly signal?: AbortSignal
   /**
@@ -130,6 +156,8 @@ export interface TokenRequest extends RequireOptions {
    * @default unknown, so the person is asked first
    */
   effect?: Effect
+  /** Id or label of one of {@link AgentContext.accountsOf}. Absent: the account that the person chose. */
+  account?: string | undefined
   /** True to get a new token because the provider refused the last one. */
   forceRefresh?: boolean | undefined
 }
@@ -189,6 +217,44 @@ export interface AgentContextOptions<Provider extends string> {
 /** An account that an agent may use. One in a vault is listed without its scopes. */
 export type ContextAccount = Pick<Identity, 'provider' | 'accountId' | 'scopes'>
 
+/** An account that calls are made with. Without a token it is in the vault. */
+interface Reachable {
+  provider: string
+  accountId: string | undefined
+  label?: string | undefined
+  token?: AgentToken | undefined
+  /** The page chose it among those of its provider. */
+  isChosen: boolean
+  /** A tool may be told to use it. */
+  isOffered: boolean
+}
+
+/** All accounts of a run: those that the page chose, then the others. */
+function reachable(held: ReadonlyMap<string, AgentToken>, accounts: RunAccounts | undefined): readonly Reachable[] {
+  const { references = new Map<string, string>(), choices = [] } = accounts ?? {}
+  const chosen = [
+    ...[...references].map(([provider, accountId]) => ({ provider, accountId })),
+    ...[...held]
+      .filter(([provider]) => !references.has(provider))
+      .map(([provider, token]) => ({ provider, accountId: token.accountId, token })),
+  ]
+  const isSame = (one: Pick<Reachable, 'provider' | 'accountId'>, { provider, accountId }: RunAccount) =>
+    one.provider === provider && one.accountId === accountId
+  const others = choices.filter((one) => !chosen.some((other) => isSame(other, one)) && (!one.held || isSafe(one.held)))
+  return [
+    ...chosen.map((one): Reachable => {
+      const choice = choices.find((other) => isSame(one, other))
+      // An old page sends no choices.
+      const isOffered = choice !== undefined || !choices.some(({ provider }) => provider === one.provider)
+      return { ...one, label: choice?.label, isChosen: true, isOffered }
+    }),
+    ...others.map(({ provider, accountId, label, held: identity }) => {
+      const token = identity && new AgentToken(provider, oauthTokenOf(identity))
+      return { provider, accountId, label, token, isChosen: false, isOffered: true }
+    }),
+  ]
+}
+
 /** What a call answers that was made already, if its answer was not kept. */
 const DONE = 'This was done already, for this message of the person.'
 
@@ -217,13 +283,19 @@ export class AgentContext<Provider extends string = string> {
    * may be made: there a token is opened by {@link AgentContext.authorize}.
    */
   readonly oauthTokens: Readonly<Record<Provider, AgentToken>>
-  /** All tokens that came with the request. */
+  /** The accounts that the page chose, by provider. */
   readonly #held = new Map<string, AgentToken>()
+  /** All accounts of the run. */
+  readonly #all: readonly Reachable[]
+  /** Ids of accounts that calls have chosen, by provider. */
+  readonly #named: Map<string, Set<string>>
   /** The tokens of `oauthTokens`, as identities. */
   readonly #identities: readonly Identity[]
   readonly #accounts: RunAccounts | undefined
   /** Numbers of equal calls that were made, by their JSON. */
   readonly #made = new Map<string, Set<number>>()
+  /** The runtime's ids of equal calls of one step, in their order. */
+  readonly #steps = new Map<string, string[]>()
   readonly #tripwire: Tripwire
   #leaks = 0
 
@@ -243,7 +315,11 @@ export class AgentContext<Provider extends string = string> {
     this.oauthTokens = Object.freeze(tokens)
     this.#identities = Object.freeze(Object.values(tokens).map((token) => token.toIdentity()))
     contexts.set(this.#identities, this as unknown as AgentContext)
-    const received = [...this.#held.values()].map((token) => token.toIdentity())
+    this.#all = reachable(this.#held, accounts)
+    this.#named = accounts?.chosen ?? new Map()
+    const received = [...this.#held.values(), ...this.#all.flatMap(({ token }) => token ?? [])].map((token) =>
+      token.toIdentity(),
+    )
     opened.set(this, new Map(received.map((identity) => [identity.accessToken, identity])))
     const self = this as unknown as AgentContext
     this.#tripwire = createTripwire(
@@ -277,11 +353,20 @@ export class AgentContext<Provider extends string = string> {
     return context
   }
 
-  /** The accounts of this context, without secrets. */
+  /** The accounts that the page chose, one of each provider, without secrets. {@link AgentContext.accountsOf} has all. */
   get accounts(): readonly ContextAccount[] {
     const kept = [...(this.#accounts?.references ?? [])].map(([provider, accountId]) => ({ provider, accountId }))
     const held = [...this.#held.values()].map((token) => token.toIdentity())
     return [...held.map(({ provider, accountId, scopes }) => ({ provider, accountId, scopes })), ...kept]
+  }
+
+  /**
+   * The accounts of one provider that a tool may be told to use, with names that are safe to show to a model. An account
+   * without an id is not among them: it cannot be named.
+   */
+  accountsOf(provider: string): readonly AccountChoice[] {
+    const all = this.#all.filter((one) => one.provider === provider && one.isOffered)
+    return choicesOf(all.flatMap(({ accountId, label }) => (accountId === undefined ? [] : [{ accountId, label }])))
   }
 
   /** Runs `fn` in this context, with all that it awaits or starts. Code of a stream that is read later is not. */
@@ -318,18 +403,21 @@ export class AgentContext<Provider extends string = string> {
   }
 
   /**
-   * Permission for one call of a tool with the account of one provider, by the rules of the person.
+   * Permission for one call of a tool with an account of one provider, by the rules of the person.
    *
+   * @throws LatchkeyError `invalid_request` for an `account` that the run does not have, and if none is named of several that
+   *   there are to choose from. Its message lists them.
    * @throws AuthorizationRequired if there is no account, or it lacks the scopes.
    * @throws ApprovalRequired if the person is asked first; NotAllowed if they do not allow it.
    */
   async authorize(provider: string, call: CallRequest = {}): Promise<AuthorizedCall> {
     const { scopes, toolName } = call
-    const reference = this.#accounts?.references.get(provider)
-    const held = this.#held.get(provider)
-    const accountId = reference ?? held?.accountId
-    const missing = () => new AuthorizationRequired({ provider, scopes, accountId, toolName })
-    if (reference === undefined && (!held || !hasScopes(held.toIdentity(), scopes))) throw missing()
+    const found = this.#accountFor(provider, call)
+    const account = this.#callAccount(provider, found, call)
+    const name = this.accountsOf(provider).find(({ accountId }) => accountId === found?.accountId)
+    const label = name ? { label: name.label } : {}
+    const missing = () => new AuthorizationRequired({ provider, scopes, accountId: found?.accountId, toolName })
+    if (!account) throw missing()
     const accept = (token: AgentToken | undefined) => {
       if (token && hasScopes(token.toIdentity(), scopes)) return token
       throw missing()
@@ -337,32 +425,53 @@ export class AgentContext<Provider extends string = string> {
     if (!this.#accounts) {
       return {
         args: call.args,
-        token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : held),
+        ...label,
+        token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : found?.token),
         end: async () => {},
       }
     }
-    const account = {
-      provider,
-      accountId: accountId ?? provider,
-      ...(reference === undefined && { held: held?.toIdentity() }),
-    }
-    const tool = typeof call.tool === 'function' ? await call.tool() : call.tool
-    const opened = await this.#numbered([provider, tool?.name, call.args], (nth) =>
+    const tool = await toolOf(call)
+    const opened = await this.#numbered([provider, found?.accountId, tool?.name, call.args], call.place, (nth) =>
       this.#accounts?.authorize(account, { ...call, tool, nth }),
     )
     if (!opened) throw missing()
+    if (call.choose && call.account !== undefined) this.#remember(provider, account.accountId)
     const none = { token: () => Promise.reject(missing()), end: async () => {} }
     // What was too large to keep is a word.
     if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...none }
     return {
       args: opened.args,
+      ...label,
       signal: opened.signal,
       token: async (options = {}) => {
-        if (reference === undefined && options.forceRefresh) throw missing()
+        if (account.held && options.forceRefresh) throw missing()
         return accept(this.#keep(provider, await opened.open(options)))
       },
       end: opened.end,
     }
+  }
+
+  /**
+   * What the person and their rules say of a call before it is made: nothing begins, and the person is asked if they must
+   * be. Undefined where only the call itself says what becomes of it, as where there is no account.
+   */
+  async askAhead(provider: string, call: CallRequest = {}): Promise<Forecast | undefined> {
+    const found = this.#accountFor(provider, call)
+    const account = this.#callAccount(provider, found, call)
+    if (!account || !this.#accounts?.askAhead) return undefined
+    const tool = await toolOf(call)
+    const key = JSON.stringify([provider, found?.accountId, tool?.name, call.args])
+    const nth = call.place ? this.#nthAt(key, call.place) : 1
+    return this.#accounts.askAhead(account, { ...call, tool, nth })
+  }
+
+  /** An account as its call takes it. Undefined if there is none, or it lacks the scopes. */
+  #callAccount(provider: string, found: Reachable | undefined, { scopes }: CallRequest): CallAccount | undefined {
+    if (!found) return undefined
+    const { accountId = provider, token } = found
+    if (!token) return { provider, accountId }
+    const held = token.toIdentity()
+    return hasScopes(held, scopes) ? { provider, accountId, held } : undefined
   }
 
   /**
@@ -382,11 +491,49 @@ export class AgentContext<Provider extends string = string> {
     return token
   }
 
-  /** Numbers calls that are made. One that is not made gives its number back. */
-  async #numbered<T>(call: unknown, act: (nth: number) => Promise<T> | undefined): Promise<T | undefined> {
+  /** The account that a call is made with, by its name, by what was chosen before, or by the choice of the page. */
+  #accountFor(provider: string, { account, choose }: CallRequest): Reachable | undefined {
+    const all = this.#all.filter((one) => one.provider === provider)
+    const offered = all.filter(({ isOffered }) => isOffered)
+    if (account !== undefined && all.length > 0) {
+      const { accountId } = choiceNamed(provider, account, this.accountsOf(provider))
+      return all.find((one) => one.accountId === accountId)
+    }
+    if (!choose) return all.find(({ isChosen }) => isChosen)
+    if (offered.length < 2) return offered[0]
+    const [before, other] = this.#named.get(provider) ?? []
+    const found = other === undefined && offered.find(({ accountId }) => accountId === before)
+    if (before !== undefined && found) return found
+    throw unnamed(provider, this.accountsOf(provider))
+  }
+
+  #remember(provider: string, accountId: string): void {
+    this.#named.set(provider, (this.#named.get(provider) ?? new Set()).add(accountId))
+  }
+
+  /** The number of a call by its place: the same in every request of its turn. */
+  #nthAt(key: string, { toolCallId, before, step }: CallPlace): number {
+    if (step === undefined) return before + 1
+    const ids = this.#steps.get(`${step} ${key}`) ?? []
+    this.#steps.set(`${step} ${key}`, ids)
+    if (!ids.includes(toolCallId)) ids.push(toolCallId)
+    return before + 1 + ids.indexOf(toolCallId)
+  }
+
+  /** Numbers calls that are made. One that has no place and is not made gives its number back. */
+  async #numbered<T>(
+    call: unknown,
+    place: CallPlace | undefined,
+    act: (nth: number) => Promise<T> | undefined,
+  ): Promise<T | undefined> {
     const key = JSON.stringify(call)
     const taken = this.#made.get(key) ?? new Set()
     this.#made.set(key, taken)
+    if (place) {
+      const nth = this.#nthAt(key, place)
+      taken.add(nth)
+      return act(nth)
+    }
     let nth = 1
     while (taken.has(nth)) nth += 1
     taken.add(nth)
@@ -409,6 +556,8 @@ export class AgentContext<Provider extends string = string> {
     return { userId: this.userId, accounts: this.accounts }
   }
 }
+
+const toolOf = async ({ tool }: CallRequest) => (typeof tool === 'function' ? tool() : tool)
 
 const oauthTokenOf = ({ provider: _, accessToken: access_token, ...facts }: Identity): OAuthToken => ({
   access_token,

@@ -52,12 +52,57 @@ describe('takeAccounts', () => {
     const kept = new Map([['github', `github.${'a'.repeat(22)}`]])
     const sent = { identities: [...ada, { provider: 'kaggle', accessToken: 'CANARY' }], connectedAccounts: references }
     const identities = [{ provider: 'kaggle', accessToken: 'CANARY' }]
-    expect(takeAccounts({ ...sent, x: 1 })).toEqual({ identities, references: kept, body: { x: 1 } })
+    expect(takeAccounts({ ...sent, x: 1 })).toEqual({ identities, references: kept, choices: [], body: { x: 1 } })
     const nested = takeAccounts({ params: { metadata: { ...sent, x: 1 } } })
-    expect(nested).toEqual({ identities, references: kept, body: { params: { metadata: { x: 1 } } } })
+    expect(nested).toEqual({ identities, references: kept, choices: [], body: { params: { metadata: { x: 1 } } } })
     const newer = [{ provider: 'github', accountId: `github.${'b'.repeat(22)}` }]
     const both = takeAccounts({ params: { metadata: sent }, connectedAccounts: newer })
     expect([...both.references.values()]).toEqual([`github.${'b'.repeat(22)}`])
+  })
+
+  it('takes all accounts of a provider out, wherever they stand', () => {
+    const id = (letter: string) => `github.${letter.repeat(22)}`
+    const mine = { ...github('CANARY_1'), accountId: id('a'), label: 'work' }
+    const home = { ...github('CANARY_2'), accountId: id('b'), scopes: ['repo'] }
+    const kept = {
+      provider: 'gmail',
+      accountId: `gmail.${'c'.repeat(22)}`,
+      label: 'ada@example.com',
+      status: 'connected',
+    }
+    const accounts = [
+      mine,
+      home,
+      kept,
+      // A reference wins over a token.
+      { provider: 'gmail', accountId: kept.accountId, accessToken: 'CANARY_3' },
+      // These cannot be named, or are not well formed.
+      github('CANARY_4'),
+      { ...github('CANARY_5'), accountId: 'github.\u202Edlrow' },
+      { ...mine, accessToken: ['CANARY_6'] },
+      { provider: 'gmail', accountId: 'CANARY_7' },
+      'CANARY_8',
+      null,
+    ]
+    const { label: _, ...identity } = mine
+    const choices = [
+      { provider: 'github', accountId: id('a'), label: 'work', held: identity },
+      { provider: 'github', accountId: id('b'), held: home },
+      { provider: 'gmail', accountId: kept.accountId, label: 'ada@example.com' },
+    ]
+    for (const body of [
+      { identities: [identity], accounts },
+      { params: { metadata: { identities: [identity], accounts } } },
+    ]) {
+      const taken = takeAccounts(body)
+      expect(taken).toMatchObject({ identities: [identity], choices })
+      expect(taken.choices).toHaveLength(3)
+      expect(JSON.stringify(taken.body)).not.toContain('CANARY')
+    }
+    for (const malformed of ['CANARY', { a: home }, 7, null]) {
+      expect(takeAccounts({ accounts: malformed, x: 1 })).toMatchObject({ choices: [], body: { x: 1 } })
+      expect(takeAccounts({ accounts: malformed, x: 1 }).body).not.toHaveProperty('accounts')
+    }
   })
 
   it('ignores malformed entries, and still removes them', () => {
@@ -67,12 +112,12 @@ describe('takeAccounts', () => {
       [{ provider: 'github' }],
       [{ provider: '../x', accessToken: 'CANARY' }],
     ]) {
-      expect(takeAccounts({ identities })).toEqual({ identities: [], references: new Map(), body: {} })
+      expect(takeAccounts({ identities })).toEqual({ identities: [], references: new Map(), choices: [], body: {} })
       const nested = takeAccounts({ params: { metadata: { identities } } })
       expect(nested).toMatchObject({ identities: [], body: { params: { metadata: {} } } })
     }
     for (const body of [undefined, null, 'text', 7, [ada]])
-      expect(takeAccounts(body)).toEqual({ identities: [], references: new Map(), body })
+      expect(takeAccounts(body)).toEqual({ identities: [], references: new Map(), choices: [], body })
     for (const params of [null, [], 'x', { metadata: null }, { metadata: [] }]) {
       expect(takeAccounts({ params }).body).toEqual({ params })
     }

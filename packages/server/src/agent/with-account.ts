@@ -5,10 +5,29 @@ import { ApprovalRequired } from '../use/answers.ts'
 import { type AccountTool, judgedTool } from '../use/tools.ts'
 import { type AccountFetchInit, accountFetch, type OnUse, openToken, recorded, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
-import { AgentContext, AuthorizationRequired, isRequest, openedIn, withoutRequest } from './context.ts'
+import { takeName } from './choice.ts'
+import {
+  AgentContext,
+  AuthorizationRequired,
+  type CallRequest,
+  isRequest,
+  openedIn,
+  withoutRequest,
+} from './context.ts'
+import { placeOf } from './place.ts'
+import { askedAhead } from './tool-approval.ts'
 
 /** Options of {@link withAccount}: the tool, and how it is run. {@link ToolAccount.fetch} needs the provider itself. */
 export interface WithAccountOptions extends AccountTool {
+  /**
+   * `choose`: the input may name an account, as `account`: a label or id of `context.accountsOf`. The tool's function and the
+   * person's rules about arguments do not see this member. Unnamed, it is the only account, or the one account that calls
+   * before it have named in this turn. Otherwise the tool refuses, and lists the accounts: it does not guess. The schema of
+   * the input gets the member from `offerAccounts`.
+   *
+   * @default the account that the person chose
+   */
+  account?: 'choose'
   /**
    * Calls that {@link ToolAccount.fetch} may make.
    *
@@ -29,6 +48,8 @@ export interface WithAccountOptions extends AccountTool {
 export interface ToolAccount {
   readonly provider: string
   readonly accountId: string | undefined
+  /** What the person calls the account, made safe to show to a model; its id, if the page did not say. */
+  readonly label: string | undefined
   readonly scopes: readonly string[]
   /** Aborted when its person stops the call. {@link ToolAccount.fetch} ends by itself. */
   readonly signal: AbortSignal | undefined
@@ -52,7 +73,8 @@ export interface ToolAccount {
  * What it does is judged by the rules of the person, before anything is opened. The returned function rejects with
  * {@link AuthorizationRequired} if the account is missing or lacks a scope, with `ApprovalRequired` if the person is asked
  * first, and with `NotAllowed` if they do not allow it. The JSON of the first two is what a page shows a card for. A write
- * that was made already in this turn of the person is not made again: it answers what it answered.
+ * that was made already in this turn of the person is not made again: it answers what it answered. With `account: 'choose'`
+ * it rejects with a LatchkeyError `invalid_request` if the input does not say which of several accounts to use.
  */
 export function withAccount<Input, Options, Output>(
   options: WithAccountOptions,
@@ -70,14 +92,19 @@ export function withAccount<Input, Options>(
   const provider = typeof options.provider === 'string' ? undefined : options.provider
   const id = provider ? provider.id : String(options.provider)
   const tool = judgedTool(options)
+  const choose = options.account === 'choose'
+
+  const callOf = (input: unknown, options: unknown, asCalled = toolName): CallRequest => {
+    const { name, rest } = choose ? takeName(input) : { name: undefined, rest: input }
+    const place = placeOf(options, input, asCalled)
+    return { scopes, toolName, tool, args: rest, account: name, choose, place }
+  }
 
   /** Gets the account for one call of the tool, and what redacts the account's secrets from the result. */
   async function open(input: Input, callOptions: Options) {
     const context = AgentContext.current()
     const record = recorderOf(context, onUse, { toolName, provider: id })
-    const { call, token } = await recorded(record, id, () =>
-      context.authorize(id, { scopes, toolName, tool, args: input }),
-    )
+    const { call, token } = await recorded(record, id, () => context.authorize(id, callOf(input, callOptions)))
       .then(async (call) => ({
         call,
         token: call.done ? undefined : await openToken(call, options.provider, options, record),
@@ -93,6 +120,7 @@ export function withAccount<Input, Options>(
     const account: ToolAccount = {
       provider: id,
       accountId: token?.accountId,
+      label: call.label,
       scopes: token?.scopes ?? [],
       signal: call.signal,
       async getToken() {
@@ -140,9 +168,7 @@ export function withAccount<Input, Options>(
       await call.end('unknown')
     }
   }
-  const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
-  if (isGenerator) return (input, callOptions) => bindIdentities(generate(input, callOptions))
-  return async (given, callOptions) => {
+  async function run(given: Input, callOptions: Options) {
     const { call, account, clean, failed, input } = await open(given, callOptions)
     if (call.done) return call.done.result
     try {
@@ -153,6 +179,12 @@ export function withAccount<Input, Options>(
       throw await failed(error)
     }
   }
+  const isGenerator = Object.prototype.toString.call(fn) === '[object AsyncGeneratorFunction]'
+  const execute = (input: Input, callOptions: Options) =>
+    isGenerator ? bindIdentities(generate(input, callOptions)) : run(input, callOptions)
+  return askedAhead(execute, (input, options) =>
+    AgentContext.current().askAhead(id, callOf(input, options, options.toolName)),
+  )
 }
 
 /** What a tool asks of its person, with the call that it belongs to. */

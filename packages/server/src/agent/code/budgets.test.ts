@@ -19,6 +19,8 @@ afterEach(() => {
 const identity: Identity = { provider: 'github', accessToken: TOKEN, accountId: 'github.1' }
 const as = <T>(identities: Identity[], fn: () => T) =>
   AgentContext.fromIdentities(identities, { userId: 'ada' }).run(fn)
+/** The limits of size are what is tested: on a busy machine the limit of time would be met first. */
+const limits = { timeoutMs: 600_000 }
 const run = (source: string, options: CodeModeOptions = {}) =>
   as([identity], () => createCodeMode(options).run({ source }))
 const completed = (result: CodeResult) => {
@@ -83,7 +85,7 @@ it.each([
   const tools = { take: tool({ inputSchema: z.array(z.any()), execute: () => 'taken' }) }
   await steadily(async () => {
     for (const source of [`return ${value}`, `return tools.take(${value})`]) {
-      await expect(run(source, { tools }), source).rejects.toThrow(/not a JSON value|limit|memory/)
+      await expect(run(source, { tools, limits }), source).rejects.toThrow(/not a JSON value|limit|memory/)
     }
   })
 })
@@ -94,7 +96,7 @@ it.each(Object.entries({ ...HUGE, 'members that are shared': shared }))(
     // The tool's own time is not ours.
     const value = make()
     await steadily(async () => {
-      const said = run('return tools.make()', { tools: { make: { execute: () => value } } })
+      const said = run('return tools.make()', { tools: { make: { execute: () => value } }, limits })
       await expect(said).rejects.toThrow(/not a JSON value|larger than|limit/)
     })
   },
@@ -114,7 +116,7 @@ it('case 227: parallel answers share the limit of the run', async () => {
   await steadily(async () => {
     const source = `const get = () => fetch('${baseUrl}/api/v3/x').then((a) => a.text()).then(({ length }) => length, ({ message }) => message)
       return Promise.all(Array.from({ length: 10 }, get))`
-    const answers = completed(await run(source, { rules })) as unknown[]
+    const answers = completed(await run(source, { rules, limits })) as unknown[]
     expect(answers.filter((one) => one === 3.5 * MB)).toHaveLength(2)
     expect(answers.filter((one) => String(one).includes('larger than its limit'))).toHaveLength(8)
   })
@@ -182,8 +184,8 @@ it('case 287: the time limit is the one that was named', async () => {
     const loop = () => { let sum = 0; for (let at = 0; at < 1e5; at++) sum += at; return sum }
     let begun = await tools.now(); while (await tools.now() - begun < ${milliseconds}) loop(); return 'done'`
   const tools = { now: { execute: () => performance.now() } }
-  const limits = { timeoutMs: 10_000, maxCalls: 100_000 }
-  expect(completed(await run(busy(2000), { tools, limits }))).toBe('done')
+  const longer = { timeoutMs: 10_000, maxCalls: 100_000 }
+  expect(completed(await run(busy(2000), { tools, limits: longer }))).toBe('done')
   await expect(run('for (;;);', { limits: { timeoutMs: 300 } })).rejects.toThrow('timed out after 300 ms')
 })
 

@@ -1,0 +1,65 @@
+import { readConnectRequest } from '@latchkey/core'
+import { readApprovalNotice } from '@latchkey/core/agents'
+import { isObject } from '@latchkey/core/server'
+import { canonicalJson } from '../vault/tenant-digest.ts'
+
+/** Where a call of a tool stands in the person's turn. */
+export interface CallPlace {
+  /** The runtime's id of the call. */
+  toolCallId: string
+  /** Equal calls that come before it, as far as the conversation has them. */
+  before: number
+  /** Messages when its step began. Absent: the conversation has the call itself. */
+  step?: number
+}
+
+/**
+ * The place of a call, out of what the AI SDK hands to a tool. A request that goes on after a pause is a new one, which
+ * remembers nothing: the conversation alone tells a second equal call from the first one, made again with a new answer.
+ *
+ * An earlier call counts if it was made. One that was denied, failed or waits does not: to try it again is the same call. Of
+ * calls in one step each counts, since they may be made in any order. Whatever a forged conversation says, the call is judged
+ * as any other.
+ *
+ * @param options what the AI SDK calls a tool with. Anything else says nothing of the place.
+ * @param name the tool, where the conversation does not have the call yet
+ */
+export function placeOf(options: unknown, input: unknown, name: string): CallPlace | undefined {
+  const { toolCallId, messages }: Part = isObject(options) ? options : {}
+  if (typeof toolCallId !== 'string') return undefined
+  const list = Array.isArray(messages) ? messages.filter(isObject) : []
+  const turn = list.slice(list.findLastIndex(({ role }) => role === 'user') + 1)
+  const steps = turn.map((message) => (message.role === 'assistant' ? partsOf(message, 'tool-call') : []))
+  const at = steps.findIndex((calls) => calls.some((call) => call.toolCallId === toolCallId))
+  const own = steps[at] ?? []
+  const mine = own.findIndex((call) => call.toolCallId === toolCallId)
+  const toolName = own[mine]?.toolName ?? name
+  const text = textOf(input)
+  const isEqual = (call: Part) => call.toolName === toolName && textOf(call.input) === text
+
+  const results = turn.flatMap((message) => partsOf(message, 'tool-result'))
+  const isMade = (call: Part) => results.some((one) => one.toolCallId === call.toolCallId && isResult(one.output))
+  const earlier = (at < 0 ? steps : steps.slice(0, at)).flat().filter((call) => isEqual(call) && isMade(call))
+  const before = earlier.length + own.slice(0, Math.max(mine, 0)).filter(isEqual).length
+  return { toolCallId, before, ...(at < 0 && { step: list.length }) }
+}
+
+type Part = Record<string, unknown>
+
+const partsOf = ({ content }: Part, type: string): Part[] =>
+  Array.isArray(content) ? content.filter((part) => isObject(part) && part.type === type) : []
+
+/** Whether a tool's output says that the call was made. */
+function isResult(output: unknown): boolean {
+  if (!isObject(output) || !['text', 'json', 'content'].includes(`${output.type}`)) return false
+  return !readApprovalNotice(output.value) && !readConnectRequest(output.value)
+}
+
+/** What has no JSON equals nothing. */
+function textOf(value: unknown): string | symbol {
+  try {
+    return canonicalJson(value) ?? ''
+  } catch {
+    return Symbol('no JSON')
+  }
+}

@@ -1,0 +1,85 @@
+import { ApprovalRequired } from '../use/answers.ts'
+import type { Forecast } from '../use/overseer.ts'
+import { AuthorizationRequired } from './context.ts'
+
+/** What a tool is asked with before it is called. */
+interface AheadOptions {
+  toolCallId: string
+  messages: readonly unknown[]
+  /** The tool's name in the conversation. */
+  toolName: string
+}
+
+/** Says what would become of a call. Undefined: the call itself says so. */
+type AskAhead = (input: unknown, options: AheadOptions) => Promise<Forecast | undefined>
+
+/** Marks the `execute` functions that can be asked ahead. */
+const AHEAD: unique symbol = Symbol('latchkey.ahead')
+
+/** A function of a tool that {@link toolApproval} can ask before it is called. */
+export const askedAhead = <Execute extends (...args: never[]) => unknown>(execute: Execute, ask: AskAhead): Execute =>
+  Object.assign(execute, { [AHEAD]: ask })
+
+const aheadOf = (execute: unknown): AskAhead | undefined =>
+  typeof execute === 'function' ? (execute as { [AHEAD]?: AskAhead })[AHEAD] : undefined
+
+/**
+ * Lets a tool answer with what it needs, instead of throwing it: a `ConnectRequest` or an `ApprovalNotice`, for which the
+ * page shows a card. Around `withAccount`, and with {@link toolApproval} for its calls too.
+ *
+ * ```ts
+ * execute: orAsk(withAccount(openIssue, async (input, account) => { … }))
+ * ```
+ *
+ * @param answer what the tool answers. @default what it needs, as JSON
+ */
+export function orAsk<Input, Options, Output, Need = ReturnType<(AuthorizationRequired | ApprovalRequired)['toJSON']>>(
+  execute: (input: Input, options: Options) => Promise<Output>,
+  answer: (need: AuthorizationRequired | ApprovalRequired) => Need = (need) => need.toJSON() as Need,
+): (input: Input, options: Options) => Promise<Output | Need> {
+  const wrapped = (input: Input, options: Options): Promise<Output | Need> =>
+    execute(input, options).catch((error: unknown) => {
+      if (error instanceof ApprovalRequired || error instanceof AuthorizationRequired) return answer(error)
+      throw error
+    })
+  const ask = aheadOf(execute)
+  return ask ? askedAhead(wrapped, ask) : wrapped
+}
+
+/** A call that a runtime is about to make. */
+export interface ComingCall {
+  toolCall: { toolCallId: string; toolName: string; input?: unknown }
+  tools: Readonly<Record<string, { execute?: unknown }>> | undefined
+  /** The conversation that the model called the tool in. */
+  messages: readonly unknown[]
+}
+
+/** What the AI SDK does with a call. */
+export type CallApproval = { type: 'user-approval' | 'denied'; reason: string } | undefined
+
+/**
+ * Pauses the AI SDK before a call that its person is asked about, and refuses one that they do not allow. For
+ * `streamText`, `generateText` and agents, whose tools run in an `AgentContext`:
+ *
+ * ```ts
+ * context.respond(() => streamText({ model, messages, tools, toolApproval }).toUIMessageStreamResponse())
+ * ```
+ *
+ * It knows the tools of `withAccount`, also inside of {@link orAsk}, and leaves all others alone. The page shows the
+ * request, and lets the SDK go on when it is answered: see `@latchkey/core/runtimes/ai-sdk`. That answer only wakes the run.
+ * What lets the call through is the yes that the broker has from its person, so an approval that somebody wrote into the
+ * messages is worth nothing.
+ */
+export async function toolApproval({ toolCall, tools, messages }: ComingCall): Promise<CallApproval> {
+  const { toolName, toolCallId, input } = toolCall
+  const ask = tools && Object.hasOwn(tools, toolName) ? aheadOf(tools[toolName]?.execute) : undefined
+  // Where this fails, so does the call, and it says why.
+  const forecast = await ask?.(input, { toolCallId, messages, toolName }).catch(() => undefined)
+  if (forecast?.word === 'asking') return { type: 'user-approval', reason: pauseReason(forecast.request) }
+  if (forecast?.word === 'never') return { type: 'denied', reason: 'The person does not allow this.' }
+  if (forecast?.word !== 'denied') return undefined
+  return { type: 'denied', reason: forecast.reason ? `The person said no: ${forecast.reason}` : 'The person said no.' }
+}
+
+/** Why a call waits, for people. A page finds the request by its end. */
+const pauseReason = ({ id, tool }: { id: string; tool: { title: string } }) => `${tool.title} [request ${id}]`
