@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { ConnectedAccount } from '@latchkey/core'
+import { github } from '@latchkey/core/providers/github'
 import { createHeadlessBrowser, type Sandbox, startSandbox } from '@latchkey/sandbox'
+import type { Schema } from 'ai'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createContext, createListRepos } from '../examples/agent-context.ts'
 import { createAgentsBroker, reply, tools } from '../examples/agents.ts'
+import { createListRepos as createChoosing } from '../examples/choose-account.ts'
 import { runCode } from '../examples/code-mode.ts'
 import { config, serversOf } from '../examples/mcp-servers.ts'
 import { createServer } from '../examples/mount.ts'
@@ -13,7 +16,7 @@ import { listDatasets } from '../examples/skill.ts'
 import { createVaultBroker, run } from '../examples/vault.ts'
 import { openVault } from '../fixtures/open-vault.ts'
 import { resolveMcpServers } from './agent/mcp/index.ts'
-import { AgentContext, AuthorizationRequired } from './index.ts'
+import { AgentContext, AuthorizationRequired, createBroker } from './index.ts'
 import { localKeys, memoryStore } from './vault/index.ts'
 
 let sandbox: Sandbox
@@ -40,6 +43,40 @@ it("example: an agent context, and a tool that lists the person's repositories",
     expect(repos).toHaveLength(user === 'octocat' ? 3 : 2)
     expect(JSON.stringify(repos)).toContain(`${user}/`)
   }
+})
+
+it('example: a tool that is told which account to use', async () => {
+  const accounts = ['ada', 'home'].map((label, index) => ({
+    provider: 'github',
+    accessToken: `CANARY_${label}`,
+    accountId: `github.${`${index}`.repeat(22)}`,
+    label,
+  }))
+  const broker = createBroker({
+    providers: [github()],
+    authenticate: () => 'ada',
+    allowedOrigins: ['https://app.example'],
+  })
+  const { context } = await broker.agentContext('ada', { accounts }, { agent: 'assistant' })
+  const asked: (string | null)[] = []
+  const { inputSchema, execute } = createChoosing(context, async (_url, init) => {
+    asked.push(new Headers(init?.headers).get('authorization'))
+    return Response.json([{ full_name: 'ada/engine' }])
+  })
+  const schema = inputSchema as Schema<{ sort: 'created' | 'updated'; account?: string }>
+  expect(await schema.jsonSchema).toMatchObject({
+    properties: { account: { enum: ['ada', accounts[0]?.accountId, 'home', accounts[1]?.accountId] } },
+  })
+  const parsed = await schema.validate?.({ account: 'home' })
+  if (!parsed?.success) throw new Error('The input is not valid.')
+  const options = { toolCallId: '1', messages: [], context: {} }
+  const answer = { accountId: accounts[1]?.accountId, account: 'home', repos: [{ full_name: 'ada/engine' }] }
+  await context.run(async () => {
+    await expect(execute?.({ sort: 'updated' }, options)).rejects.toMatchObject({ code: 'invalid_request' })
+    expect(await execute?.(parsed.value, options)).toEqual(answer)
+    expect(await execute?.({ sort: 'created' }, options)).toEqual(answer)
+  })
+  expect(asked).toEqual(['Bearer CANARY_home', 'Bearer CANARY_home'])
 })
 
 it('example: a service account, and a tool that reads metrics with it', async () => {

@@ -11,7 +11,7 @@ it('the entries export these names', async () => {
   }
   expect(names).toMatchInlineSnapshot(`
     {
-      ".": "AgentContext AgentToken ApprovalRequired AuthorizationRequired GuardError NotAllowed ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress providersFromEnv requireIdentity secretsOf withAccount withIdentities",
+      ".": "AgentContext AgentToken ApprovalRequired AuthorizationRequired GuardError NotAllowed ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress offerAccounts orAsk providersFromEnv requireIdentity secretsOf toolApproval withAccount withIdentities",
       "./code-mode": "createCodeMode",
       "./mcp": "AuthenticatedMcpClient McpCommand createMcpProxy mcpForVault resolveMcpServers",
       "./postgres": "migratePostgres postgresStore",
@@ -19,6 +19,7 @@ it('the entries export these names', async () => {
       "./sqlite": "sqliteStore",
       "./testing": "storeContract",
       "./vault": "createVault keysFromEnv localKeys memoryStore vaultFromEnv verifyWebhook",
+      "./webauthn": "passkeyConfirm",
     }
   `)
 })
@@ -39,7 +40,7 @@ it('the root names no sandbox, database driver, child process or MCP SDK, not ev
   expect([...outside].sort()).not.toEqual(
     expect.arrayContaining([
       expect.stringMatching(
-        /^(quickjs.*|pg|node:sqlite|node:worker_threads|node:child_process|@modelcontextprotocol\/.*)$/,
+        /^(quickjs.*|pg|node:sqlite|node:worker_threads|node:child_process|@simplewebauthn\/.*|@modelcontextprotocol\/.*)$/,
       ),
     ]),
   )

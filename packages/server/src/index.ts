@@ -11,15 +11,18 @@ export {
   type UseEntry,
 } from './agent/account-fetch.ts'
 export { currentIdentities, withIdentities } from './agent/bind.ts'
+export { type AccountChoice, offerAccounts, type RunAccount } from './agent/choice.ts'
 export {
   AgentContext,
   type AgentContextOptions,
   AgentToken,
   AuthorizationRequired,
   type AuthorizedCall,
+  type CallAccount,
   type CallRequest,
   type ContextAccount,
   getIdentity,
+  type NumberedCall,
   type OAuthToken,
   type RequireOptions,
   type RunAccounts,
@@ -27,11 +30,13 @@ export {
   type TokenRequest,
 } from './agent/context.ts'
 export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
+export type { CallPlace } from './agent/place.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
   type ServiceTokenRequest,
 } from './agent/service-credentials.ts'
+export { type CallApproval, type ComingCall, orAsk, toolApproval } from './agent/tool-approval.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './agent/with-account.ts'
 export { type AgentRun, type Broker, createBroker, type VaultBroker } from './broker/broker.ts'
 export type { BrokerOptions } from './broker/options.ts'
@@ -50,5 +55,7 @@ export { createRedactor, type Redactor, secretsOf } from './outbound/redact/reda
 export type { AgentPolicy } from './use/agents.ts'
 export { ApprovalRequired, NotAllowed } from './use/answers.ts'
 export type { AccountUse, Ending } from './use/door.ts'
+export type { Forecast } from './use/overseer.ts'
+export type { PresenceCall, PresenceHooks } from './use/presence.ts'
 export type { OpenCall } from './use/source.ts'
 export type { AccountTool, JudgedTool } from './use/tools.ts'

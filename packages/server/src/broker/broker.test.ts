@@ -616,7 +616,7 @@ describe('guards', () => {
       'access-control-allow-origin': APP,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': `content-type, ${BROKER_HEADER}`,
+      'access-control-allow-headers': `content-type, ${BROKER_HEADER}, last-event-id`,
       vary: 'Origin',
     })
     const providers = await handle(new Request(`${MOUNT}/providers`, { headers: { origin: APP } }))

@@ -1,20 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import { type DisconnectReceipt, LatchkeyError } from '@latchkey/core'
 import { Hono } from 'hono'
-import { AgentContext, type RunAccounts } from '../agent/context.ts'
+import { createTurnChoices, type RunAccount, switchedOn } from '../agent/choice.ts'
+import { AgentContext, type CallAccount, type NumberedCall, type RunAccounts } from '../agent/context.ts'
 import { takeAccounts } from '../agent/wire.ts'
 import { memoryStore } from '../stores/memory.ts'
+import type { Owner } from '../stores/store.ts'
 import { readAgents } from '../use/agents.ts'
-import { type AccountUse, createDoor } from '../use/door.ts'
+import { type AccountUse, type Call, createDoor } from '../use/door.ts'
 import { createOverseer } from '../use/overseer.ts'
 import { createSource } from '../use/source.ts'
 import { createAudit } from '../vault/audit.ts'
 import { createCustodian } from '../vault/custodian.ts'
 import { localKeys } from '../vault/keys.ts'
+import { createPersonLog } from '../vault/person-log.ts'
 import { insideOf, type Vault } from '../vault/vault.ts'
+import { createWebhooks } from '../vault/webhooks.ts'
 import { createAnswerOf, noRoute } from './answers.ts'
 import { readObject } from './body.ts'
 import { answerHeaders, createGuard } from './guard.ts'
+import { createFeed } from './live.ts'
 import { type BrokerOptions, createSetup } from './options.ts'
 import type { Env, VaultOwner } from './request.ts'
 import { mediateRoutes } from './routes/mediate.ts'
@@ -66,6 +71,11 @@ export interface AgentRun<Body> {
   body: Body
 }
 
+/** Of a broker that keeps nothing but in memory. */
+const FORGETS =
+  'without a vault or the option `oversight`, a restart of this server forgets what people said of their agents, also ' +
+  '"Off", and asks again about changes that are under way.'
+
 /** Milliseconds from one round of the background to the next. */
 const ROUND = 30_000
 
@@ -87,9 +97,12 @@ const ROUND = 30_000
  *
  * What the person sees and says of agents, with and without a vault:
  *
- * - `GET /agents`, `GET /rules`, `GET /requests`, `GET /requests/{id}` and `GET /activity` show it;
+ * - `GET /agents`, `GET /rules`, `GET /requests`, `GET /requests/{id}`, `GET /activity` and `GET /activity/last` show it;
+ * - `GET /activity/live` tells what is new as server-sent events, and goes on after a `Last-Event-ID`;
+ * - `POST /activity/verify` checks the audit log;
  * - `POST /rules` changes a rule, `POST /requests/{id}` answers a request, `POST /stop` and `POST /resume` stop agents or
- *   accounts and let them go on.
+ *   accounts and let them go on;
+ * - with `confirm`, `POST /requests/{id}/challenge` says how the person proves that they are there.
  *
  * A POST needs JSON, the `latchkey-request` header, an `Origin` out of `allowedOrigins` and a session. Secrets come in
  * by `/token`, `/revoke` and `/verify` only, and leave for that provider's own endpoints only. Errors are
@@ -118,11 +131,16 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   const kept =
     options.oversight ??
     (vault ? insideOf(vault) : { store: memoryStore(), keys: localKeys(randomBytes(32).toString('base64')) })
-  const overseer = createOverseer(kept)
+  const hooks = vault ? insideOf(vault).hooks : createWebhooks(options.oversight?.webhooks ?? [])
+  const overseer = createOverseer({ ...kept, confirm: options.confirm, onAsked: hooks.asked })
   const audit = vault?.audit ?? createAudit(kept.store)
   const door = createDoor({ custodian, audit, providers, agents, overseer })
   const source = createSource(door)
+  const choicesIn = createTurnChoices()
+  const log = createPersonLog(kept.store)
+  const feed = createFeed(log)
   let round: ReturnType<typeof setInterval> | undefined
+  let isTold = false
   // Before the body is read as an object: an API gets it as it is.
   if (proxy && custodian) proxyRoutes(app, setup, { custodian, door, methods: proxy.methods }, guard)
   app.post('*', guard, async (c, next) => {
@@ -132,7 +150,20 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   if (mcp) app.post('/mcp', (c) => mcp(c.var.body, { signal: c.req.raw.signal }))
   mediateRoutes(app, setup)
   if (custodian) vaultRoutes(app, setup, custodian, guard)
-  personRoutes(app, { agents, overseer, door, audit }, guard)
+  personRoutes(app, { agents, overseer, door, audit, log, feed }, guard)
+
+  /** The accounts that this agent may be told to use. Where there is no choice, nobody's rules are read for it. */
+  async function offered(owner: Owner, sent: readonly RunAccount[], agent: string): Promise<readonly RunAccount[]> {
+    const given = sent.filter(({ provider }) => !providers.has(provider) || agents.allows(agent, provider))
+    const isChoice = given.some(({ provider }, at) => given.findIndex((one) => one.provider === provider) < at)
+    if (!isChoice) return given
+    const rules = await overseer.rules(owner).catch((error) => {
+      // The door judges each call.
+      onError?.(error, 'request')
+      return undefined
+    })
+    return rules ? switchedOn(given, rules.agents, agents.chainOf(agent)) : given
+  }
 
   const broker: Broker<Session> = Object.assign(async (request: Request) => app.fetch(request), {
     fetch: async (request: Request, handed?: { session?: Session | null }) => app.fetch(request, handed),
@@ -140,19 +171,35 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       const session = who instanceof Request ? await authenticate(who) : who
       if (!session) throw new LatchkeyError('login_required', 'Sign in to the app first.')
       const owner = ownerOf(session)
-      const { identities, references, body } = takeAccounts(sent)
-      const authorize: RunAccounts['authorize'] = (account, { scopes, tool, args, nth }) =>
-        source.authorize({ owner, ...account, ...about, scopes, tool, args, nth })
+      const { identities, references, choices, body } = takeAccounts(sent)
+      const callOf = (account: CallAccount, { scopes, tool, args, nth, place }: NumberedCall): Call => ({
+        ...{ owner, ...account, ...about, scopes, tool, args, nth },
+        toolCallId: place?.toolCallId,
+      })
       const reportLeak = () =>
         audit
           .record(owner, { action: 'leak', agent: about.agent, outcome: 'denied', reason: 'blocked' })
           // The secret is out of the answer already, which goes on.
           .catch((error) => onError?.(error, 'request'))
-      const accounts: RunAccounts = { references, authorize, providers: [...providers.values()], reportLeak }
+      const { agent, chat, run } = about
+      const accounts: RunAccounts = {
+        ...{ references, reportLeak },
+        authorize: (account, call) => source.authorize(callOf(account, call)),
+        askAhead: (account, call) => source.askAhead(callOf(account, call)),
+        choices: await offered(owner, choices, agent),
+        providers: [...providers.values()],
+        // Without a turn each request is one of its own.
+        ...(run !== undefined && { chosen: choicesIn([owner.tenant, owner.user, agent, chat, run]) }),
+      }
       return { context: AgentContext.fromIdentities(identities, { userId: owner.user, accounts }), body }
     },
     start() {
-      if (!custodian || round) return
+      if (!custodian) {
+        if (!options.oversight && !isTold) console.warn(`Latchkey: ${FORGETS}`)
+        isTold = true
+        return
+      }
+      if (round) return
       const { refreshDue, tryKeys } = custodian
       tryKeys().catch((error) => {
         if (onError) onError(error, 'keys')
@@ -167,6 +214,9 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
       clearInterval(round)
       round = undefined
       door.close()
+      feed.close()
+      // Those of a vault are closed with it.
+      if (!vault) hooks.close()
     },
   })
   if (!custodian) return broker

@@ -13,7 +13,7 @@ export function answerHeaders<Session>(options: BrokerOptions<Session>): Middlew
   const { allowedOrigins, vault, mcp, proxy } = options
   const exposed = ['retry-after', ...(mcp ? MCP_HEADERS : []), ...(proxy ? ['etag', 'link'] : [])].join(', ')
   const methods = new Set(['GET', 'POST', ...(vault ? ['DELETE', ...(proxy?.methods ?? [])] : [])])
-  const allowed = ['content-type', BROKER_HEADER, ...(proxy ? CONDITIONS : [])].join(', ')
+  const allowed = ['content-type', BROKER_HEADER, 'last-event-id', ...(proxy ? CONDITIONS : [])].join(', ')
   return async (c, next) => {
     await next()
     const headers = c.res.headers
@@ -83,6 +83,13 @@ export function createGuard<Session>(
     }
     // Without a vault only the routes of a person ask whose it is, and an app may have no `owner`.
     if (vault || owner || typeof session === 'string') c.set('owner', ownerOf(session))
+    c.set('isStill', async () => {
+      // One that the app handed over is as old as the request.
+      const now = c.env && 'session' in c.env ? null : await authenticate(raw)
+      if (!now) return false
+      const { tenant, user } = ownerOf(now)
+      return tenant === c.var.owner.tenant && user === c.var.owner.user
+    })
     await next()
   }
 }

@@ -5,8 +5,10 @@ import { type BrokerClient, clientsFromEnv, providersFromEnv } from '../env.ts'
 import type { McpProxy } from '../outbound/mcp-proxy.ts'
 import type { VaultStore } from '../stores/store.ts'
 import type { AgentPolicy } from '../use/agents.ts'
+import type { PresenceHooks } from '../use/presence.ts'
 import type { KeyProvider } from '../vault/keys.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { WebhookOptions } from '../vault/webhooks.ts'
 import { badRequest, refusal } from './answers.ts'
 import { text } from './body.ts'
 import { type Body, type Env, TIMEOUT, type VaultOwner } from './request.ts'
@@ -67,11 +69,16 @@ export interface BrokerOptions<Session> {
   agents?: Readonly<Record<string, AgentPolicy>>
   /**
    * Without a vault: where people's rules, requests and what was begun are kept, and the keys that encrypt them. A vault
-   * keeps them too.
+   * keeps them too. `webhooks` are told of each new request, as those of a vault are.
    *
-   * @default the memory of this process, so that a restart forgets them
+   * @default the memory of this process, so that a restart forgets them: `start()` says so once, on the console
    */
-  oversight?: { store: VaultStore; keys: KeyProvider }
+  oversight?: { store: VaultStore; keys: KeyProvider; webhooks?: readonly WebhookOptions[] }
+  /**
+   * Asks for proof that the person is there before a yes to what cannot be undone counts: `passkeyConfirm()` of
+   * `@latchkey/server/webauthn`, or hooks of the app's own. Default: their session is enough.
+   */
+  confirm?: PresenceHooks
   /** Seconds ahead of their end at which tokens are refreshed in the background. Default: 300. */
   refreshAhead?: number
   /**
@@ -108,7 +115,7 @@ export interface Setup<Session> {
 
 /** The end of a path that is a route. Only these have more than one segment. Any character of an id may be encoded. */
 const ROUTE =
-  /\/(?:flows\/[^/]*|requests\/[\w-]{22}|accounts\/[^/]+(?:\.|%2e)(?:[\w-]|%[\da-f]{2}){22}(?:\/api\/.*)?|[^/]*)$/i
+  /\/(?:flows\/[^/]*|requests\/[\w-]{22}(?:\/challenge)?|activity\/(?:last|live|verify)|accounts\/[^/]+(?:\.|%2e)(?:[\w-]|%[\da-f]{2}){22}(?:\/api\/.*)?|[^/]*)$/i
 
 /** @throws LatchkeyError `misuse` when the options contradict themselves. */
 export function createSetup<Session>(options: BrokerOptions<Session>): Setup<Session> {

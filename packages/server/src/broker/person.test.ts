@@ -1,11 +1,11 @@
-// Security cases Y, 92, 177, 178, 192, 196, 198, 200, 201, 205, 208: A person's own word. A release waits for 92, 178, 192, 196, 198.
+// Security cases Y, 92, 177, 178, 192, 196, 198, 200, 201, 205, 206, 208, 216: A person's own word. A release waits for 92, 178, 192, 196, 198.
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AgentRequest, PersonRules } from '@latchkey/core/agents'
 import { BROKER_HEADER } from '@latchkey/core/token'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { providerAt } from '../../fixtures/acme.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
 import {
@@ -423,6 +423,55 @@ it('asks for scopes that are missing before it asks whether a call may be made',
   const error = await thrown(app.run(() => runOf({ ...send(), scopes: ['write'] })({ text: 'Hello' }, {})))
   expect(error).toBeInstanceOf(AuthorizationRequired)
   expect((await app.ask<{ requests: AgentRequest[] }>('requests')).requests).toEqual([])
+})
+
+it('case 216: what a page keeps or sends of rules is worth nothing, and what it names an account is its own', async () => {
+  const app = await connected(true)
+  const identity = (accountId: string) => ({ provider: 'acme', accessToken: 'CANARY_HELD', accountId })
+  const read = async (accountId: string, more: object = {}) => {
+    const body = { identities: [identity(accountId)], ...more }
+    const { context } = await app.broker.agentContext('ada', body, { agent: 'assistant' })
+    answered()
+    return context.run(() => thrown(runOf(list())({}, {})))
+  }
+  const prefer = (of: object, preset: string) => app.ask('rules', { agent: 'assistant', of, preset })
+  const never = { code: 'access_denied', because: { by: 'preset', preset: 'off' } }
+
+  await prefer({ provider: 'acme' }, 'off')
+  // What another page of the origin wrote into storage, or a body says, is not asked for.
+  const rules = { assistant: { accounts: { [ID]: 'trusted' }, providers: {}, rules: [] } }
+  expect(await read(ID, { rules, agents: rules, preset: 'trusted' })).toMatchObject(never)
+  expect(await read('acme.other')).toMatchObject(never)
+  expect(sent()).toEqual([])
+
+  // Not promised: a script of the page sends a token under any id, and what is said of one account is about its id.
+  await prefer({ provider: 'acme' }, 'ask-before-changes')
+  await prefer({ account: ID }, 'off')
+  expect(await read(ID)).toMatchObject(never)
+  expect(await read('acme.other')).toBeUndefined()
+  // A stop of the agent or of everything is about no id.
+  for (const target of [{ agent: 'assistant' }, { everything: true }]) {
+    await app.ask('stop', target)
+    expect(await read('acme.another')).toMatchObject({ code: 'access_denied', because: { by: 'stopped' } })
+    await app.ask('resume', target)
+  }
+  // What it was called, and each change of a rule, is in the log.
+  const { uses } = await app.ask<{ uses: { action: string; account?: string }[] }>('activity')
+  expect(uses.filter(({ action }) => action === 'use')).toMatchObject([{ account: 'acme.other' }])
+  expect(uses.filter(({ action }) => action === 'rule')).toHaveLength(3)
+})
+
+it.each([
+  ['once, if it keeps what people say in memory only', {}, 1],
+  ['not, if it has a store for it', { oversight: { store: memoryStore(), keys: localKeys(KEY) } }, 0],
+])('a server says at its start that a restart forgets: %s', async (_, options, times) => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+  const broker = createBroker<string>({ providers: [], authenticate: () => null, allowedOrigins: [APP], ...options })
+  broker.start()
+  broker.start()
+  expect(warn.mock.calls.filter(([text]) => `${text}`.includes('a restart of this server forgets'))).toHaveLength(times)
+  broker.close()
+  warn.mockRestore()
 })
 
 describe('one door to a secret', () => {

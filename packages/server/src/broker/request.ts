@@ -16,6 +16,8 @@ export interface Env {
   Variables: {
     body: Body
     owner: Required<VaultOwner>
+    /** Whether the session of the request is there still, and is the same person's. */
+    isStill: () => Promise<boolean>
     /** What `authenticate` threw, which the broker's promise rejects with. */
     thrown?: unknown
   }

@@ -359,6 +359,12 @@ describe('a grant that is not over', () => {
       const { url } = (await ask(call('POST', 'flows', body), options)).json
       expect(new URL(url).searchParams.get('prompt')).toBe(choose === true ? 'select_account' : null)
     }
+    const adding = { ...providerAt(upstream.origin), authorizationParams: { add: 'yes' }, onlyParams: { add: 'no' } }
+    for (const only of [true, undefined]) {
+      const body = { provider: 'acme', redirect_uri: CALLBACK, scopes: ['read'], only }
+      const { url } = (await ask(call('POST', 'flows', body), { providers: [adding] })).json
+      expect(new URL(url).searchParams.get('add')).toBe(only ? 'no' : 'yes')
+    }
     upstream.fault('/token', { change: (answer) => ({ ...answer, scope: 'read admin' }) })
     expect(await connect()).toMatchObject({ scopes: ['read', 'admin'], extraScopes: ['admin'] })
   })
@@ -1192,9 +1198,9 @@ describe('guards', () => {
     }
     expect(await preflight({ proxy: { methods: ['GET', 'PUT', 'PATCH'] } })).toEqual([
       'GET, POST, DELETE, PUT, PATCH',
-      `content-type, ${BROKER_HEADER}, if-match, if-none-match, if-modified-since`,
+      `content-type, ${BROKER_HEADER}, last-event-id, if-match, if-none-match, if-modified-since`,
     ])
-    expect(await preflight({})).toEqual(['GET, POST, DELETE', `content-type, ${BROKER_HEADER}`])
+    expect(await preflight({})).toEqual(['GET, POST, DELETE', `content-type, ${BROKER_HEADER}, last-event-id`])
   })
 
   it("case 294: a page's call is in the audit log, and refused if the page may not use the account", async () => {
@@ -1229,7 +1235,13 @@ describe('guards', () => {
       'deny denied invalid_token',
     ])
     // If the audit log cannot be written, the use is refused.
-    vi.spyOn(vault.audit, 'record').mockRejectedValue(new Error('The disk is full.'))
+    await vault.mark(owner('ada'), id, 'connected', undefined)
+    const { asPerson } = vault.store
+    vi.spyOn(vault.store, 'asPerson').mockImplementation((who, now, work) =>
+      asPerson(who, now, (rows) =>
+        work({ ...rows, appendAudit: () => Promise.reject(new Error('The disk is full.')) }),
+      ),
+    )
     expect((await ask(call('GET', `accounts/${id}/api/me`), { proxy })).status).toBe(500)
     expect(upstream.requests).toEqual([])
   })

@@ -6,7 +6,9 @@ import type { Agents } from '../../use/agents.ts'
 import type { Door } from '../../use/door.ts'
 import type { Overseer } from '../../use/overseer.ts'
 import type { Audit } from '../../vault/audit.ts'
+import type { PersonLog } from '../../vault/person-log.ts'
 import { badRequest, refusal } from '../answers.ts'
+import type { Feed } from '../live.ts'
 import type { Body, Env, VaultOwner } from '../request.ts'
 
 /** The same answer for a request of another person and for one that never was. */
@@ -25,13 +27,22 @@ function read<T>(reader: (value: unknown) => T | undefined, body: Body, what: st
   return value
 }
 
+interface PersonParts {
+  agents: Agents
+  overseer: Overseer
+  door: Door
+  audit: Audit
+  log: PersonLog
+  feed: Feed
+}
+
 /**
  * What a person sees and says of agents. Only a person's own request changes a rule or answers a request: these routes need
  * the session, the origin and the header, and nothing that a model or a tool writes comes here.
  */
 export function personRoutes(
   app: Hono<Env>,
-  { agents, overseer, door, audit }: { agents: Agents; overseer: Overseer; door: Door; audit: Audit },
+  { agents, overseer, door, audit, log, feed }: PersonParts,
   guard: MiddlewareHandler<Env>,
 ): void {
   app.get('/agents', guard, (c) => c.json({ agents: agents.list() }))
@@ -58,6 +69,13 @@ export function personRoutes(
     return c.json({ request })
   })
 
+  app.post('/requests/:id/challenge', async (c) => {
+    const answer = read<Answer>(readAnswer, c.var.body, 'an answer to a request')
+    const challenge = await overseer.challenge(ownerOf(c), c.req.param('id'), answer)
+    if (!challenge) throw noRequest()
+    return c.json(challenge)
+  })
+
   app.post('/stop', async (c) => {
     const { body } = c.var
     const owner = ownerOf(c)
@@ -77,10 +95,25 @@ export function personRoutes(
     const page = { before: whole(before), limit: whole(limit), agent, account }
     return c.json(await audit.activity(ownerOf(c), page))
   })
+
+  app.get('/activity/last', guard, async (c) => c.json(await log.lastUses(ownerOf(c))))
+
+  app.post('/activity/verify', async (c) => c.json(await log.check(ownerOf(c), c.req.raw.signal)))
+
+  app.get('/activity/live', guard, async (c) => {
+    const owner = ownerOf(c)
+    // Hono answers HEAD here too, and nobody would end the stream.
+    if (c.req.raw.method !== 'GET') return c.body(null)
+    const after = whole(c.req.header('last-event-id'))
+    const stream = await feed.open(owner, { after, isStill: c.var.isStill, signal: c.req.raw.signal })
+    if (!stream)
+      throw refusal(429, 'temporarily_unavailable', 'Too many pages follow this. Ask again and again instead.')
+    return new Response(stream, { headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' } })
+  })
 }
 
 function whole(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw badRequest('before and limit are whole numbers.')
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw badRequest('before, limit and Last-Event-ID are whole numbers.')
   return Number(text)
 }

@@ -20,6 +20,7 @@ export function vaultRoutes<Session>(
       scopes: scopesOf(body),
       accountId: optionalText(body, 'accountId'),
       choose: body.choose === true,
+      only: body.only === true,
     }
     return c.json(await custodian.start(owner, provider, request))
   })
