@@ -113,6 +113,28 @@ test('useIdentities gives a stable getter and the providers that can be sent now
   expect((await result.current.getIdentities()).map(({ provider }) => provider)).toEqual(['kaggle'])
 })
 
+test('useAgentAccounts tells which of several accounts an agent may use', async () => {
+  const [octocat, hubot] = [fakeAccount({ connectedAt: 1 }), fakeAccount({ username: 'hubot', connectedAt: 2 })]
+  const client = createFakeClient({ accounts: [octocat, hubot] })
+  const { result } = renderHook(() => useAgentAccounts('helper'), around(client))
+  const included = () => result.current.accounts.filter((one) => one.included).map(({ id }) => id)
+  expect(included()).toEqual([octocat.id, hubot.id])
+  act(() => result.current.setIncluded({ accountId: octocat.id }, false))
+  expect(included()).toEqual([hubot.id])
+  expect(result.current.providers).toContainEqual({ id: 'github', included: true })
+  const sent = async () => [
+    (await client.getIdentities({ agent: 'helper' })).map(({ accountId }) => accountId),
+    (await client.getAgentAccounts({ agent: 'helper' })).map(({ accountId }) => accountId),
+  ]
+  expect(await sent()).toEqual([[hubot.id], [hubot.id]])
+  const before = result.current.accounts
+  act(() => client.setIncluded('another', 'github', false))
+  expect(result.current.accounts).toBe(before)
+  act(() => result.current.setIncluded('github', false))
+  expect(included()).toEqual([])
+  expect(await sent()).toEqual([[], []])
+})
+
 test('useAgentAccounts includes all until one is excluded', () => {
   const client = createFakeClient()
   const { result } = renderHook(() => useAgentAccounts('helper'), around(client))

@@ -17,7 +17,7 @@ import {
   type Snapshot,
   type TokenOptions,
 } from '@latchkey/core'
-import { LOADING } from '@latchkey/core/internal'
+import { includedDefault, LOADING } from '@latchkey/core/internal'
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useSyncExternalStore } from 'react'
 import type { MessageOverrides } from './messages/messages.ts'
 
@@ -43,9 +43,7 @@ export const KitContext = /* @__PURE__ */ createContext<Kit | undefined>(undefin
 export function useKit(): Kit {
   const kit = useContext(KitContext)
   if (!kit) {
-    throw new Error(
-      'Latchkey: no <LatchkeyProvider> above. Wrap the app: <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>.',
-    )
+    throw new Error('Latchkey: wrap the app in <LatchkeyProvider broker="/api/latchkey" providers={[github()]}>.')
   }
   return kit
 }
@@ -211,10 +209,9 @@ export function useIdentities(options: IdentityOptions = {}): UseIdentities {
     const { agent = '', providers }: IdentityOptions = JSON.parse(key)
     const isMeant = (id: string) => !providers || providers.includes(id)
     return steady((snapshot) => {
-      const excluded = snapshot.excluded[agent] ?? []
       const all = Object.values(snapshot.accounts).sort(byAge)
       return [...new Set(all.map(({ provider }) => provider))].filter(
-        (id) => isMeant(id) && !excluded.includes(id) && isUsable(defaultAccount(snapshot, id)),
+        (id) => isMeant(id) && isUsable(includedDefault(snapshot, id, agent)),
       )
     })
   }, [key])
@@ -229,18 +226,30 @@ export const isUsable = (account: ConnectedAccount | undefined) =>
 export interface UseAgentAccounts {
   /** Every provider of the page, and whether this agent may use its accounts. */
   providers: readonly { id: string; included: boolean }[]
-  setIncluded: (providerId: string, included: boolean) => void
+  /** Every connected account, oldest first. An account is included if its provider is included, too. */
+  accounts: readonly { id: string; provider: string; included: boolean }[]
+  /** For a provider, or with `{ accountId }` for one of several accounts. */
+  setIncluded: (target: AccountTarget, included: boolean) => void
 }
 
-/** Which providers one agent may use. All are included until excluded; the choice is kept. */
+/** Which providers and accounts one agent may use. All are included until excluded; the choice is kept. */
 export function useAgentAccounts(agentId: string): UseAgentAccounts {
   const client = useLatchkey()
   const all = useProviders()
   const excluded = useSnapshot((snapshot) => snapshot.excluded[agentId])
   const providers = useMemo(() => all.map(({ id }) => ({ id, included: !excluded?.includes(id) })), [all, excluded])
-  const setIncluded = useCallback(
-    (providerId: string, included: boolean) => client.setIncluded(agentId, providerId, included),
+  const connected = useAccounts()
+  const accounts = useMemo(
+    () =>
+      connected.map(({ id, provider }) => ({
+        ...{ id, provider },
+        included: !excluded?.includes(id) && !excluded?.includes(provider),
+      })),
+    [connected, excluded],
+  )
+  const setIncluded: UseAgentAccounts['setIncluded'] = useCallback(
+    (...given) => client.setIncluded(agentId, ...given),
     [client, agentId],
   )
-  return { providers, setIncluded }
+  return { providers, accounts, setIncluded }
 }

@@ -98,7 +98,7 @@ test('an injected client is used as it is', () => {
 
 test('without a provider, the error says what to do', () => {
   vi.spyOn(console, 'error').mockImplementation(() => {})
-  expect(() => renderHook(useLatchkey)).toThrow(/Wrap the app: <LatchkeyProvider/)
+  expect(() => renderHook(useLatchkey)).toThrow(/wrap the app in <LatchkeyProvider/)
 })
 
 test("the app's QueryClient is used when there is one, and one is made when there is none", () => {

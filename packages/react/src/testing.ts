@@ -14,7 +14,14 @@ import {
   type ProviderState,
   type Snapshot,
 } from '@latchkey/core'
-import { createAccounts, createRequests, pausedStatus, withProvider } from '@latchkey/core/internal'
+import {
+  createAccounts,
+  createRequests,
+  includedAccounts,
+  includedDefault,
+  pausedStatus,
+  withProvider,
+} from '@latchkey/core/internal'
 import type { Mcp, Registration } from '@latchkey/core/mcp'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
@@ -242,7 +249,15 @@ function createFacts(options: FakeClientOptions) {
 }
 
 /** What a client gives an agent: tokens and identities that are no secrets. */
-function createFakeTokens(facts: Facts): Pick<LatchkeyClient, 'getToken' | 'getIdentities' | 'getConnectedAccounts'> {
+function createFakeTokens(
+  facts: Facts,
+): Pick<LatchkeyClient, 'getAgentAccounts' | 'getConnectedAccounts' | 'getIdentities' | 'getToken'> {
+  const wanted = (only: readonly string[] | undefined) => facts.providers.filter(({ id }) => !only || only.includes(id))
+  const identityOf = ({ id, provider }: ConnectedAccount) => ({
+    provider,
+    accessToken: `fake-token-of-${id}`,
+    accountId: id,
+  })
   return {
     async getToken(target) {
       const account =
@@ -252,12 +267,15 @@ function createFakeTokens(facts: Facts): Pick<LatchkeyClient, 'getToken' | 'getI
       throw new LatchkeyError('login_required', `${name} is not connected.`, { provider: id, next: 'connect' })
     },
     async getIdentities({ agent, providers: only } = {}) {
-      const { snapshot } = facts
-      const excluded = agent === undefined ? [] : (snapshot.excluded[agent] ?? [])
-      return facts.providers
-        .filter(({ id }) => (!only || only.includes(id)) && !excluded.includes(id))
-        .flatMap(({ id }) => accountsOf(snapshot, id).slice(0, 1))
-        .map(({ id, provider }) => ({ provider, accessToken: `fake-token-of-${id}`, accountId: id }))
+      return wanted(only)
+        .flatMap(({ id }) => includedDefault(facts.snapshot, id, agent) ?? [])
+        .map(identityOf)
+    },
+    async getAgentAccounts({ agent, providers: only } = {}) {
+      return wanted(only)
+        .flatMap(({ id }) => includedAccounts(facts.snapshot, id, agent))
+        .filter(({ status }) => status === 'connected' || status === 'expiring')
+        .map((account) => ({ ...identityOf(account), label: account.label }))
     },
     getConnectedAccounts: async () => [],
   }
@@ -319,10 +337,11 @@ export function createFakeClient(options: FakeClientOptions = {}): FakeClient {
       setAccount({ ...findAccount(accountId), status: 'needs-reconnect', reason: 'revoked' })
       return findAccount(accountId)
     },
-    setIncluded(agentId, providerId, included) {
+    setIncluded(agentId, target, included) {
       const { excluded } = facts.snapshot
-      const others = (excluded[agentId] ?? []).filter((id) => id !== providerId)
-      set({ excluded: { ...excluded, [agentId]: included ? others : [...others, providerId] } })
+      const id = typeof target === 'string' ? target : target.accountId
+      const others = (excluded[agentId] ?? []).filter((one) => one !== id)
+      set({ excluded: { ...excluded, [agentId]: included ? others : [...others, id] } })
     },
     async pause(accountId) {
       const account = findAccount(accountId)

@@ -12,18 +12,23 @@ import {
   type Rule,
   type RuleChange,
 } from '@latchkey/core/agents'
-import { type ReactNode, useId, useState } from 'react'
+import { type ReactNode, useId, useRef, useState } from 'react'
 import { useProvider } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
-import { untilWords, useNow } from './now.ts'
-import { sentenceOf, useAgentMessages, useChange } from './oversight.tsx'
+import { agoWords, untilWords, useNow } from './now.ts'
+import { sentenceOf, useAgentMessages, useChange, useLastUses } from './oversight.tsx'
 import { DecisionWord, Disclosure, Given, Segments, ToolTitle } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
 import { exceptionsOf, rulesOf, stoppedAt, verdictsOf } from './ruled.ts'
 
+const usePreview = /* @__PURE__ */ later(() => import('./access-preview.lazy.tsx'), 'Preview')
+
 const PRESETS: readonly Preset[] = ['read-only', 'ask-before-changes', 'trusted', 'off']
+/** Each allows more than those before it. */
+const BY_FREEDOM: readonly Preset[] = ['off', 'read-only', 'ask-before-changes', 'trusted']
 const EFFECTS: readonly Effect[] = ['read', 'write', 'destructive']
 
 interface AccessRowProps {
@@ -41,8 +46,9 @@ interface AccessRowProps {
 /** What one agent may do with one account: a line, and below it all there is to choose. */
 export function AccessRow({ person, line, account, mark, name, aside }: AccessRowProps) {
   const words = useAgentMessages()
-  const { status } = useFirstMessages()
+  const { status, locale } = useFirstMessages()
   const now = useNow()
+  const uses = useLastUses()?.uses ?? []
   const [open, setOpen] = useState(false)
   const id = useId()
   const [agent] = line
@@ -54,6 +60,7 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
     { account: account.id },
     ...line.map(({ id }) => ({ agent: id })),
   ].some((target) => stoppedAt(person, target) !== undefined)
+  const usedAt = uses.find((use) => use.agent === agent.id && use.account === account.id)?.at
   const off = isStopped ? words.stopped : account.status === 'paused' && status.paused
   return (
     <li className="latchkey-access-row" data-preset={preset}>
@@ -68,7 +75,12 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
           {aside}
         </div>
         <p className="latchkey-line">
-          {[off, words.presets[preset], exceptions.length > 0 && words.exceptionCount(exceptions.length)]
+          {[
+            off,
+            words.presets[preset],
+            exceptions.length > 0 && words.exceptionCount(exceptions.length),
+            usedAt !== undefined && now > 0 && words.used(agoWords(usedAt, now, locale)),
+          ]
             .filter(Boolean)
             .join(' · ')}
         </p>
@@ -78,7 +90,7 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
       </div>
       {open && (
         <div id={id} className="latchkey-access-body">
-          <Presets agent={agent} account={account} preset={preset} />
+          <Presets person={person} agent={agent} account={account} preset={preset} />
           <Disclosure label={words.detailsShort} name={`${words.detailsShort}: ${visibleLine(name)}`}>
             <Tools person={person} line={line} account={account} />
             <Exceptions agent={agent} exceptions={exceptions} />
@@ -115,22 +127,43 @@ function SmallButtonOf({ name, open, controls, onPress }: OpenerProps) {
 }
 
 interface PresetsProps {
+  person: PersonRules
   agent: Agent
   account: ConnectedAccount
   preset: Preset
 }
 
-/** The four presets, each with what it means. */
-function Presets({ agent, account, preset }: PresetsProps) {
+/** A preset that was chosen here, and the rules from before. */
+interface Picked {
+  preset: Preset
+  before: PersonRules
+}
+
+/** The four presets, each with what it means. One that allows more holds after the person saw what that is. */
+function Presets({ person, agent, account, preset }: PresetsProps) {
   const words = useAgentMessages()
   const change = useChange()
+  const [picked, setPicked] = useState<Picked>()
+  const [Preview] = usePreview(picked !== undefined)
+  const group = useRef<HTMLFieldSetElement>(null)
   const name = useId()
-  const asked = change.isPending && 'preset' in change.variables ? change.variables.preset : undefined
-  const shown = asked ?? preset
-  const choose = (next: Preset) =>
-    change.isPending || change.mutate({ agent: agent.id, of: { account: account.id }, preset: next })
+  const shown = picked?.preset ?? preset
+  const apply = (next: Preset, onSuccess?: () => void) =>
+    change.mutate(
+      { agent: agent.id, of: { account: account.id }, preset: next },
+      { onError: () => setPicked(undefined), ...(onSuccess && { onSuccess }) },
+    )
+  const choose = (next: Preset) => {
+    if (change.isPending) return
+    change.reset()
+    setPicked({ preset: next, before: person })
+    // What allows less holds at once: nobody who leaves now should be wrong about it.
+    if (BY_FREEDOM.indexOf(next) < BY_FREEDOM.indexOf(preset)) apply(next)
+  }
+  // The buttons go, and the focus with them.
+  const refocus = () => group.current?.querySelector<HTMLInputElement>('input:checked')?.focus()
   return (
-    <fieldset className="latchkey-presets">
+    <fieldset ref={group} className="latchkey-presets">
       <legend>{words.access(visibleLine(agent.name), visibleLine(account.label))}</legend>
       {PRESETS.map((one) => (
         <label key={one}>
@@ -148,6 +181,27 @@ function Presets({ agent, account, preset }: PresetsProps) {
           </span>
         </label>
       ))}
+      {picked && Preview && (picked.preset !== preset || picked.before !== person) && (
+        <div className="latchkey-picked">
+          <Preview agent={agent.id} account={account.id} before={picked.before} change={picked.preset} />
+          {BY_FREEDOM.indexOf(picked.preset) > BY_FREEDOM.indexOf(preset) && (
+            <div className="latchkey-actions">
+              <SmallButton
+                label={words.cancel}
+                onPress={() => {
+                  setPicked(undefined)
+                  group.current?.querySelector<HTMLInputElement>(`[aria-labelledby="${name}${preset}"]`)?.focus()
+                }}
+              />
+              <SmallButton
+                kind="primary"
+                label={words.preview.choose(words.presets[picked.preset])}
+                onPress={() => change.isPending || apply(picked.preset, refocus)}
+              />
+            </div>
+          )}
+        </div>
+      )}
       <Problem id={`${name}problem`} sentence={change.error ? sentenceOf(words, change.error) : undefined} />
     </fieldset>
   )

@@ -1,12 +1,18 @@
 'use client'
+import type { ConnectedAccount, Provider } from '@latchkey/core'
+import { type Agent, unusedScopes } from '@latchkey/core/agents'
 import { type ReactNode, useId } from 'react'
 import { useAccount, useAccounts, useKit, useProvider, useProviders } from '../hooks.ts'
 import { Face } from '../ui/avatar.tsx'
+import { SmallButton } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion } from '../ui/live-region.tsx'
-import { useLanguage } from '../use-first-messages.ts'
+import { neverRejecting } from '../use-connect.ts'
+import { meaningOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { AccessRow } from './access-row.tsx'
-import { useAgentMessages, useAgentsQuery, useHasWords, useRulesQuery } from './oversight.tsx'
+import { useFacts } from './facts.ts'
+import { useNow } from './now.ts'
+import { useAgentMessages, useLastUses } from './oversight.tsx'
 import { Bones, Failed, Given, type Level } from './parts.tsx'
 import { visibleLine } from './plain.ts'
 import { findAgent, isGiven, lineOf } from './ruled.ts'
@@ -85,6 +91,7 @@ export function AccountAccess({ account: accountId, headingLevel }: AccountAcces
       under={provider?.name}
       mark={provider && brandMark(provider, icons)}
       stop={<StopButton target={{ account: account.id }} />}
+      foot={provider && <Advice agents={agents} account={account} provider={provider} />}
       empty={lines.length === 0 && words.noAgents}
     >
       {person &&
@@ -106,25 +113,31 @@ export function AccountAccess({ account: accountId, headingLevel }: AccountAcces
   )
 }
 
-/** Agents and rules, and how it is with loading them. */
-function useFacts() {
-  const agents = useAgentsQuery()
-  const rules = useRulesQuery()
-  const hasWords = useHasWords()
-  const failed = (agents.isError && !agents.data) || (rules.isError && !rules.data)
-  return {
-    agents: agents.data ?? [],
-    person: agents.data && hasWords ? rules.data : undefined,
-    status: failed
-      ? ('failed' as const)
-      : agents.data && rules.data && hasWords
-        ? ('ready' as const)
-        : ('loading' as const),
-    retry: () => {
-      agents.refetch()
-      rules.refetch()
-    },
-  }
+interface AdviceProps {
+  agents: readonly Agent[]
+  account: ConnectedAccount
+  provider: Provider
+}
+
+/** What the account has and nobody uses, and a button that connects it again without that. */
+function Advice({ agents, account, provider }: AdviceProps) {
+  const words = useAgentMessages()
+  const messages = useFirstMessages()
+  const { client } = useKit()
+  const now = useNow()
+  const lastUses = useLastUses()
+  const unused = lastUses && now > 0 ? unusedScopes({ provider, account, agents, lastUses, now }) : []
+  if (unused.length === 0) return null
+  const names = unused.map((scope) => visibleLine(meaningOf(messages, provider, scope)))
+  const rest = account.scopes.filter((scope) => !unused.includes(scope))
+  const askLess = () =>
+    neverRejecting(() => client.connect(provider.id, { scopes: rest, only: true, accountId: account.id }), provider.id)
+  return (
+    <div className="latchkey-access-advice" data-slot="advice">
+      <p className="latchkey-line">{words.unused(new Intl.ListFormat(messages.locale).format(names))}</p>
+      <SmallButton label={words.askLess} onPress={() => void askLess()} />
+    </div>
+  )
 }
 
 interface AccessProps {
@@ -137,13 +150,15 @@ interface AccessProps {
   stop: ReactNode
   /** What to say instead of an empty list. */
   empty: string | false
+  /** Below the rows. */
+  foot?: ReactNode
   /** Rows. */
   children: ReactNode
 }
 
 /** The frame of both: a heading with what it is about, and rows. */
 function Access(props: AccessProps) {
-  const { status, retry, name, headingLevel = 3, under, mark, stop, empty, children } = props
+  const { status, retry, name, headingLevel = 3, under, mark, stop, empty, foot, children } = props
   const titleId = useId()
   const Heading = `h${headingLevel}` as const
   return (
@@ -169,6 +184,7 @@ function Access(props: AccessProps) {
         {status === 'loading' && <Bones />}
         {status === 'failed' && <Failed onRetry={retry} />}
         {status === 'ready' && (empty ? <p className="latchkey-access-empty">{empty}</p> : <ul>{children}</ul>)}
+        {status === 'ready' && foot}
       </section>
     </LiveRegion>
   )

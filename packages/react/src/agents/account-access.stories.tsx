@@ -2,7 +2,7 @@ import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, userEvent, waitFor } from 'storybook/test'
 import '../oversight.css'
 import { AccountAccess } from './access.tsx'
-import { fakeRules } from './fake-oversight.ts'
+import { fakeRules, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
 
 /** Which agents may do what with one account. */
@@ -40,6 +40,39 @@ export const LimitedByItsParent: Story = {
 export const Stopped: Story = {
   parameters: {
     fake: { rules: { ...fakeRules(), stopped: { agents: {}, accounts: { 'gmail.ada@example.com': 1 } } } },
+  },
+}
+
+const DAY = 24 * 3_600_000
+
+/** What no tool has needed for 30 days can be given back. */
+export const Unused: Story = {
+  parameters: {
+    fake: {
+      agents: [
+        {
+          ...{ id: 'mail', name: 'Mail helper' },
+          tools: [
+            { ...tools.listMessages, scopes: ['https://www.googleapis.com/auth/gmail.readonly'] },
+            { ...tools.sendMessage, scopes: ['email'] },
+          ],
+        },
+      ],
+      lastUses: {
+        uses: [
+          {
+            agent: 'mail',
+            account: 'gmail.ada@example.com',
+            tool: 'gmail/send_message',
+            at: Date.now() - 2 * DAY - 1000,
+          },
+        ],
+        since: Date.now() - 60 * DAY,
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await waitFor(() => expect(canvas.getByText(/^Not used for 30 days/)).toBeVisible())
   },
 }
 

@@ -33,6 +33,53 @@ export const Default: Story = {
 /** Of one agent. */
 export const OneAgent: Story = { args: { agent: 'mail' } }
 
+/** The log is as it was written. */
+export const Checked: Story = {
+  tags: ['!autodocs'],
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Check the log' }))
+    await waitFor(() => expect(canvas.getByText(/The log is complete, with your 45 entries/)).toBeVisible())
+  },
+}
+
+/** Somebody changed the log. */
+export const ChangedLog: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { verdict: { ok: false, entries: 12, until: '2026-03-14T09:30:00Z' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Check the log' }))
+    await waitFor(() => expect(canvas.getByText(/Part of the log was changed/)).toBeVisible())
+  },
+}
+
+/** All of it is saved in a file, and the line says how many entries that are. */
+export const Exported: Story = {
+  tags: ['!autodocs'],
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Export JSON lines' }))
+    await waitFor(() => expect(canvas.getByText('All 45 entries exported')).toBeVisible())
+  },
+}
+
+const use = { at: '2026-03-14T09:30:00Z', agent: 'mail', account: 'gmail.ada@example.com', provider: 'gmail' } as const
+
+/** Questions, answers, changes, and reasons in words. */
+export const InWords: Story = {
+  parameters: {
+    fake: {
+      uses: [
+        { ...use, seq: 7, tool: 'notes/list_notes', outcome: 'failed', reason: 'network', action: 'use' },
+        { ...use, seq: 6, tool: 'gmail/send_message', outcome: 'denied', reason: 'denied', action: 'deny' },
+        { ...use, seq: 5, tool: 'gmail/send_message', outcome: 'denied', action: 'answer' },
+        { ...use, seq: 4, tool: 'gmail/send_message', outcome: 'denied', action: 'ask' },
+        { ...use, seq: 3, tool: 'gmail/send_message', outcome: 'allowed', action: 'rule' },
+        { ...use, seq: 2, outcome: 'denied', reason: 'blocked', action: 'leak' },
+        { ...use, seq: 1, outcome: 'allowed', action: 'connect' },
+      ],
+    },
+  },
+}
+
 /** Nothing was done yet. */
 export const Empty: Story = { parameters: { fake: { uses: [] } } }
 

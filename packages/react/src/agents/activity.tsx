@@ -1,22 +1,16 @@
 'use client'
-import type { Oversight, Activity as Use } from '@latchkey/core/agents'
+import type { Agent, Activity as Use } from '@latchkey/core/agents'
 import { useId, useState } from 'react'
 import { useAccounts, useKit, useProviders } from '../hooks.ts'
-import { Button, SmallButton } from '../ui/button.tsx'
-import { Problem } from '../ui/field.tsx'
+import type { AgentMessages } from '../messages/agents.ts'
+import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
-import {
-  sentenceOf,
-  type UseActivityOptions,
-  useActivity,
-  useAgentMessages,
-  useAgents,
-  useHasWords,
-  useOversight,
-} from './oversight.tsx'
+import { Exports } from './activity-export.tsx'
+import { Verify } from './activity-verify.tsx'
+import { useActivity, useAgentMessages, useAgents, useHasWords } from './oversight.tsx'
 import { Bones, Failed, ToolTitle } from './parts.tsx'
-import { toCsv, toLines, visibleLine } from './plain.ts'
+import { plainName, visibleLine } from './plain.ts'
 import { findAgent } from './ruled.ts'
 
 /** Props of {@link Activity}. */
@@ -29,7 +23,10 @@ export interface ActivityProps {
   headingLevel?: 2 | 3 | 4 | 5 | 6
 }
 
-/** What agents did with accounts, newest first: what was done, what was blocked, and what failed. */
+/**
+ * What agents did with accounts, newest first: what was done, what was blocked, and what failed. What is new comes by
+ * itself. The person can save all of it, and have the log behind it checked.
+ */
 export function Activity({ agent: only, account, headingLevel = 2 }: ActivityProps) {
   const words = useAgentMessages()
   const hasWords = useHasWords()
@@ -69,7 +66,8 @@ export function Activity({ agent: only, account, headingLevel = 2 }: ActivityPro
               </span>
             </div>
           )}
-          {uses.length > 0 && <Exports agent={agent} account={account} />}
+          {uses.length > 0 && <Exports key={`${agent} ${account}`} agent={agent} account={account} />}
+          <Verify />
         </div>
       )}
       {isLoading ? (
@@ -96,6 +94,29 @@ export function Activity({ agent: only, account, headingLevel = 2 }: ActivityPro
 
 const SHAPES = { allowed: 'allow', denied: 'never', failed: 'failed' } as const
 
+const shapeOf = ({ action, outcome }: Use) => (action === 'ask' ? 'ask' : SHAPES[outcome])
+
+/** What became of it. A question and an answer are neither done nor blocked. */
+function outcomeOf(words: AgentMessages, { action, outcome }: Use): string {
+  if (action === 'ask') return words.asked
+  if (action === 'answer') return outcome === 'allowed' ? words.approved : words.denied
+  return words.outcomes[outcome]
+}
+
+const member = <T,>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
+/** What was done without a tool. A newer server may have a word for it that this page does not know. */
+const whatOf = ({ actions, leak }: AgentMessages, { action }: Use) =>
+  action === 'leak' ? leak : (member(actions, action) ?? visibleLine(action))
+
+const reasonOf = ({ reasons }: AgentMessages, code: string) => member(reasons, code) ?? reasons.other
+
+/** What its agent calls a tool, else what another one does, else its name in a form that can be read. */
+const titleOf = (agents: readonly Agent[], name: string, agent: Agent | undefined) =>
+  [...(agent ? [agent] : []), ...agents].flatMap(({ tools }) => tools).find((tool) => tool.name === name)?.title ??
+  plainName(name)
+
 /** One use of an account. */
 function Item({ use }: { use: Use }) {
   const words = useAgentMessages()
@@ -105,15 +126,24 @@ function Item({ use }: { use: Use }) {
   const accounts = useAccounts()
   const provider = useProviders().find(({ id }) => id === use.provider)
   const agent = findAgent(agents, use.agent)
-  const title = agents.flatMap(({ tools }) => tools).find(({ name }) => name === use.tool)?.title
   const account = accounts.find(({ id }) => id === use.account)
-  const facts = [agent?.name ?? use.agent, account?.label ?? use.account, use.host]
+  const isRule = use.action === 'rule' && use.tool !== undefined
+  const facts = [
+    isRule ? words.actions.rule : undefined,
+    agent?.name ?? use.agent,
+    account?.label ?? use.account,
+    use.host,
+  ]
   const at = new Date(use.at)
   return (
     <li data-outcome={use.outcome}>
       <span className="latchkey-mark">{provider && brandMark(provider, icons)}</span>
       <div className="latchkey-use">
-        <ToolTitle title={use.action === 'leak' ? words.leak : (title ?? use.tool ?? use.action)} />
+        {use.tool === undefined || use.action === 'leak' ? (
+          <span className="latchkey-name">{whatOf(words, use)}</span>
+        ) : (
+          <ToolTitle title={titleOf(agents, use.tool, agent)} />
+        )}
         <p className="latchkey-line">
           {facts
             .filter((fact) => fact !== undefined)
@@ -122,58 +152,16 @@ function Item({ use }: { use: Use }) {
         </p>
       </div>
       <div className="latchkey-use-end">
-        <span className="latchkey-status" data-slot="outcome" data-decision={SHAPES[use.outcome]}>
-          {words.outcomes[use.outcome]}
+        <span className="latchkey-status" data-slot="outcome" data-decision={shapeOf(use)}>
+          {outcomeOf(words, use)}
         </span>
-        {use.outcome !== 'allowed' && use.reason && <code>{visibleLine(use.reason)}</code>}
+        {use.outcome !== 'allowed' && use.reason && (
+          <span className="latchkey-line">{reasonOf(words, use.reason)}</span>
+        )}
         <time className="latchkey-line" dateTime={use.at}>
           {new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(at)}
         </time>
       </div>
     </li>
   )
-}
-
-/** The most uses in one file. */
-const MOST = 10_000
-
-/** All uses that a filter lets through, page by page. */
-async function all(oversight: Oversight, { agent, account }: UseActivityOptions): Promise<readonly Use[]> {
-  const uses: Use[] = []
-  let before: number | undefined
-  do {
-    const page = await oversight.activity({
-      limit: 100,
-      ...(before !== undefined && { before }),
-      ...(agent !== undefined && { agent }),
-      ...(account !== undefined && { account }),
-    })
-    uses.push(...page.uses)
-    before = page.next
-  } while (before !== undefined && uses.length < MOST)
-  return uses
-}
-
-function Exports(filter: UseActivityOptions) {
-  const words = useAgentMessages()
-  const oversight = useOversight()
-  const id = useId()
-  const [error, setError] = useState<Error>()
-  const save = (name: string, type: string, write: (uses: readonly Use[]) => string) => {
-    setError(undefined)
-    all(oversight, filter).then((uses) => download(name, type, write(uses)), setError)
-  }
-  return (
-    <div className="latchkey-actions">
-      <SmallButton label={words.exportCsv} onPress={() => save('activity.csv', 'text/csv', toCsv)} />
-      <SmallButton label={words.exportLines} onPress={() => save('activity.jsonl', 'application/jsonl', toLines)} />
-      <Problem id={id} sentence={error && sentenceOf(words, error)} />
-    </div>
-  )
-}
-
-function download(name: string, type: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }))
-  Object.assign(document.createElement('a'), { href: url, download: name }).click()
-  URL.revokeObjectURL(url)
 }

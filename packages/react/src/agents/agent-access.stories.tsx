@@ -38,8 +38,24 @@ export const Helper: Story = { args: { agent: 'mail' } }
 export const Presets: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Change: octocat' }))
+  },
+}
+
+/** A preset that allows more says what that is, and holds after a second click. */
+export const AllowsMore: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
     await userEvent.click(canvas.getByRole('radio', { name: 'Trusted' }))
-    await waitFor(() => expect(canvas.getByText('Trusted · 1 exception')).toBeVisible())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Change to Trusted' })).toBeVisible())
+  },
+}
+
+/** One that allows less holds at once, and says what that is. */
+export const AllowsLess: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(canvas.getByRole('radio', { name: 'Read only' }))
+    await waitFor(() => expect(canvas.getByText('Read only · 1 exception')).toBeVisible())
   },
 }
 
@@ -57,6 +73,16 @@ export const Details: Story = {
 /** A stopped agent can be started again. */
 export const Stopped: Story = {
   parameters: { fake: { rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } } },
+}
+
+const lastUse = { agent: 'assistant', account: 'github.octocat', tool: 'github/list_repos' }
+
+/** Each row says when the account was last used. */
+export const Used: Story = {
+  parameters: { fake: { lastUses: { uses: [{ ...lastUse, at: Date.now() - 5 * 60_000 - 1000 }] } } },
+  play: async ({ canvas }) => {
+    await waitFor(() => expect(canvas.getByText(/Used 5 minutes ago/)).toBeVisible())
+  },
 }
 
 /** Before the rules are there. */

@@ -1,18 +1,22 @@
 // @vitest-environment jsdom
 // Security cases X, 193-195, 203, 209: What the person sees. A release waits for 193, 195, 203, 209.
-import type { AgentRequest } from '@latchkey/core/agents'
+import { LatchkeyError } from '@latchkey/core'
+import type { ActivityNews, AgentRequest, AgentTool, Activity as Use } from '@latchkey/core/agents'
 import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
 import { renderToString } from 'react-dom/server'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { agentEnglish } from '../messages/agents.ts'
 import { german } from '../messages/de.ts'
+import { english } from '../messages/en.ts'
 import { AccountAccess, AgentAccess } from './access.tsx'
 import { Activity } from './activity.tsx'
 import { accounts, fakeRequest, fakeRules, fakeUses, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
-import { OversightProvider } from './oversight.tsx'
-import { toCsv, toLines, visible } from './plain.ts'
+import { clockWords } from './now.ts'
+import { OversightProvider } from './oversight-provider.tsx'
+import { csvHeading, csvRows, plainName, toLines, visible } from './plain.ts'
 import { RequestCard } from './request-card.tsx'
 import { RequestsInbox } from './requests-inbox.tsx'
 import { StopButton } from './stop-button.tsx'
@@ -206,18 +210,153 @@ describe('answering', () => {
     const said = screen.getByRole('status')
     expect(said.textContent).toBe('Mail helper asks you: Send a message.')
     said.textContent = ''
-    act(() => void vi.advanceTimersByTime(30_000))
+    await act(async () => void vi.advanceTimersByTime(30_000))
     expect(said.textContent).toBe('')
-    act(() => void vi.advanceTimersByTime(30_000))
+    await act(async () => void vi.advanceTimersByTime(30_000))
     expect(said.textContent).toBe('Less than a minute is left to answer Mail helper.')
     said.textContent = ''
     inCard.getByRole('button', { name: 'Allow' }).focus()
-    act(() => void vi.advanceTimersByTime(60_000))
+    await act(async () => void vi.advanceTimersByTime(60_000))
     expect(document.activeElement).toBe(card)
     expect(inCard.getByText('Not answered in time, so not allowed')).toBeTruthy()
     expect(card.dataset.state).toBe('expired')
     expect(said.textContent).toBe('')
   })
+})
+
+describe('a yes that needs proof', () => {
+  const facts = { tool: tools.deleteDraft, leases: ['once', 'chat'], presence: 'needed' } as const
+  const allow = { name: 'Allow' }
+
+  /** What the browser does when it is asked for a passkey. */
+  function withAuthenticator(get: (options: unknown) => Promise<unknown>) {
+    class Credential {
+      static parseRequestOptionsFromJSON = (options: object) => ({ ...options, parsed: true })
+      toJSON = () => ({ id: 'key' })
+    }
+    vi.stubGlobal('PublicKeyCredential', Credential)
+    vi.stubGlobal('navigator', { ...navigator, credentials: { get } })
+    return Credential
+  }
+  afterEach(() => vi.unstubAllGlobals())
+
+  test('is sent with it, for the lease that was chosen', async () => {
+    const { oversight, inCard } = await showCard(facts)
+    const [challenge, answer] = [vi.spyOn(oversight, 'challenge'), vi.spyOn(oversight, 'answer')]
+    const get = vi.fn(async (_options: unknown): Promise<unknown> => new Credential())
+    const Credential = withAuthenticator(get)
+    expect(inCard.getByText('You confirm this with your passkey.')).toBeTruthy()
+    await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'In this chat')
+    await userEvent.dblClick(inCard.getByRole('button', allow))
+    expect(await inCard.findByText('Allowed')).toBeTruthy()
+    const yes = { answer: 'yes', lease: 'chat' }
+    expect(challenge).toHaveBeenCalledExactlyOnceWith('r1', yes)
+    expect(get).toHaveBeenCalledExactlyOnceWith({ publicKey: { challenge: 'AAAA', parsed: true } })
+    expect(answer).toHaveBeenCalledExactlyOnceWith('r1', { ...yes, proof: { id: 'key' } })
+  })
+
+  test('is not sent when they close the window, and the card is as it was', async () => {
+    const { oversight, inCard } = await showCard(facts)
+    const answer = vi.spyOn(oversight, 'answer')
+    const get = vi.fn(async (): Promise<unknown> => {
+      throw new DOMException('', 'NotAllowedError')
+    })
+    const Credential = withAuthenticator(get)
+    await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'In this chat')
+    await userEvent.click(inCard.getByRole('button', allow))
+    expect((await inCard.findByRole('alert')).textContent).toContain('nothing was allowed')
+    expect(answer).not.toHaveBeenCalled()
+    expect((inCard.getByRole('combobox', { name: 'Remember' }) as HTMLSelectElement).value).toBe('chat')
+    get.mockImplementation(async () => new Credential())
+    await userEvent.click(inCard.getByRole('button', allow))
+    expect(await inCard.findByText('Allowed')).toBeTruthy()
+    expect(answer).toHaveBeenCalledOnce()
+  })
+
+  test('says what to do without a passkey, and in a browser without passkeys', async () => {
+    const { oversight, inCard } = await showCard(facts, { challenge: { presence: 'not-enrolled' } })
+    const answer = vi.spyOn(oversight, 'answer')
+    await userEvent.click(inCard.getByRole('button', allow))
+    expect((await inCard.findByRole('alert')).textContent).toContain("Add one in the app's settings")
+    cleanup()
+    const other = await showCard(facts)
+    await userEvent.click(other.inCard.getByRole('button', allow))
+    expect((await other.inCard.findByRole('alert')).textContent).toContain("This browser can't confirm")
+    expect(answer).not.toHaveBeenCalled()
+  })
+
+  test('is not asked for a no', async () => {
+    const { oversight, inCard } = await showCard(facts)
+    const challenge = vi.spyOn(oversight, 'challenge')
+    await userEvent.click(inCard.getByRole('button', { name: 'Not now' }))
+    await userEvent.click(inCard.getByRole('button', { name: "Don't allow" }))
+    expect(await inCard.findByText('Not allowed')).toBeTruthy()
+    expect(challenge).not.toHaveBeenCalled()
+  })
+})
+
+describe('a link to a request', () => {
+  /** A page that a link opened. */
+  function follow(id: string, requests: readonly AgentRequest[], refusal?: LatchkeyError) {
+    const page = fakePage({ requests })
+    if (refusal) vi.spyOn(page.oversight, 'request').mockRejectedValue(refusal)
+    const methods = ['answer', 'change', 'stop', 'resume', 'challenge'] as const
+    const writes = methods.map((method) => vi.spyOn(page.oversight, method))
+    render(
+      <page.Page>
+        <RequestCard request={id} />
+      </page.Page>,
+    )
+    return writes
+  }
+
+  test('shows the request to its person, who answers it', async () => {
+    const writes = follow('r1', [fakeRequest()])
+    const allow = await screen.findByRole('button', { name: 'Allow' })
+    for (const write of writes) expect(write).not.toHaveBeenCalled()
+    await userEvent.click(allow)
+    expect(await screen.findByText('Allowed')).toBeTruthy()
+  })
+
+  test.each([
+    ['case 196: a link of somebody else shows nothing of it', 'access_denied'],
+    ['case 197: a link of another tenant shows nothing of it', 'invalid_request'],
+  ] as const)('%s', async (_, code) => {
+    const writes = follow('r1', [], new LatchkeyError(code, 'There is no such request to send a message.'))
+    expect(await screen.findByText(/^This request isn't there for you/)).toBeTruthy()
+    expect(screen.queryByRole('button')).toBeNull()
+    expect(document.body.textContent).not.toMatch(/Gmail|Mail helper|Send a message|example\.com/)
+    for (const write of writes) expect(write).not.toHaveBeenCalled()
+  })
+
+  test('shows what ended as ended', async () => {
+    follow('r1', [fakeRequest({ state: 'denied' })])
+    expect(await screen.findByText('Not allowed')).toBeTruthy()
+  })
+})
+
+test('requests that come in one moment are all heard, once, also beside a second list of them', async () => {
+  const requests = [fakeRequest({ createdAt: 1 }), fakeRequest({ id: 'r2', createdAt: 2, tool: tools.deleteDraft })]
+  const { Page } = fakePage({ requests })
+  render(
+    <Page>
+      <RequestsInbox />
+      <RequestsInbox />
+    </Page>,
+  )
+  await waitFor(() => expect(screen.getAllByRole('article')).toHaveLength(4))
+  const said = screen.getAllByRole('status').map(({ textContent }) => textContent)
+  expect(said.filter(Boolean)).toEqual(['Mail helper asks you: Send a message. Mail helper asks you: Delete a draft.'])
+})
+
+test.each([
+  ['en-GB', 'Answer by 14:30', 'Answer by Sunday 14:30'],
+  ['de', 'Antwort bis 14:30', 'Antwort bis Sonntag, 14:30'],
+])('a card in %s says until when it can be answered', async (locale, today, later) => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date(2026, 2, 14, 9, 30) })
+  const words = locale === 'de' ? (await import('../messages/agents.de.lazy.ts')).words : agentEnglish
+  const at = (day: number) => words.expires(clockWords(new Date(2026, 2, day, 14, 30).getTime(), Date.now(), locale))
+  expect([at(14), at(15)]).toEqual([today, later])
 })
 
 test('the inbox keeps what was answered where it was, and counts what waits', async () => {
@@ -240,7 +379,7 @@ test('the inbox keeps what was answered where it was, and counts what waits', as
 })
 
 describe('access', () => {
-  test('a line says the preset and its exceptions, and arrow keys change it', async () => {
+  test('a line says the preset and its exceptions, and one that allows more holds after it was seen what', async () => {
     const { Page, oversight } = fakePage()
     render(
       <Page>
@@ -251,7 +390,11 @@ describe('access', () => {
     await userEvent.click(await screen.findByRole('button', { name: 'Change: octocat' }))
     screen.getByRole('radio', { name: 'Ask before changes' }).focus()
     await userEvent.keyboard('{ArrowDown}')
+    const confirm = await screen.findByRole('button', { name: 'Change to Trusted' })
+    expect(change).not.toHaveBeenCalled()
+    await userEvent.click(confirm)
     expect(await screen.findByText('Trusted · 1 exception')).toBeTruthy()
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('radio', { name: 'Trusted' })))
     expect(change).toHaveBeenCalledExactlyOnceWith({
       agent: 'assistant',
       of: { account: 'github.octocat' },
@@ -327,7 +470,7 @@ describe('activity', () => {
   test('case 209: no cell of the CSV is a formula', () => {
     const [use] = fakeUses(1)
     const cells = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', 'a "b", c', 'plain']
-    const csv = toCsv(cells.map((tool) => ({ ...use!, tool })))
+    const csv = csvHeading + csvRows(cells.map((tool) => ({ ...use!, tool })))
     expect(csv.split('\r\n')[0]).toBe('at,agent,tool,provider,account,host,effect,decision,outcome,reason,action')
     for (const written of ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", `"'\r=1"`, '"a ""b"", c"', 'plain'])
       expect(csv).toContain(`,${written},`)
@@ -346,7 +489,7 @@ describe('activity', () => {
     expect((await screen.findByRole('listitem')).textContent).toMatch(/Blocked a leak.*Mail helper.*Blocked/)
   })
 
-  test('pages, a filter, and an export of all pages', async () => {
+  test('pages, and a filter', async () => {
     const { Page, oversight } = fakePage({ uses: fakeUses(130) })
     render(
       <Page>
@@ -359,20 +502,266 @@ describe('activity', () => {
     const asked = vi.spyOn(oversight, 'activity')
     await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Agent' }), 'Mail helper')
     await waitFor(() => expect(asked).toHaveBeenCalledWith({ limit: 20, agent: 'mail' }))
-    await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Agent' }), 'All agents')
+  })
 
+  /** Shows uses, and catches the files that are saved. */
+  async function showExport(uses: readonly Use[]) {
+    const page = fakePage({ uses })
     const saved: Blob[] = []
     vi.stubGlobal('URL', {
       createObjectURL: (blob: Blob) => `blob:${saved.push(blob)}`,
       revokeObjectURL: () => {},
     })
-    const click = vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
-    await userEvent.click(await screen.findByRole('button', { name: 'Export JSON lines' }))
-    await waitFor(() => expect(click).toHaveBeenCalledOnce())
+    vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
+    render(
+      <page.Page>
+        <Activity />
+      </page.Page>,
+    )
+    const save = await screen.findByRole('button', { name: 'Export JSON lines' })
+    return { ...page, saved, save }
+  }
+  afterEach(() => {
     vi.unstubAllGlobals()
-    click.mockRestore()
-    expect((await saved[0]!.text()).trim().split('\n')).toHaveLength(130)
+    vi.restoreAllMocks()
   })
+
+  test('an export has all uses, however many, with their codes, and says how many', async () => {
+    const { saved, save, oversight } = await showExport(fakeUses(12_345))
+    const asked = vi.spyOn(oversight, 'activity')
+    await userEvent.click(save)
+    expect(await screen.findByText('All 12,345 entries exported')).toBeTruthy()
+    const lines = (await saved[0]!.text()).trim().split('\n')
+    expect(lines).toHaveLength(12_345)
+    expect(JSON.parse(lines[0]!)).toEqual(fakeUses(12_345)[0])
+    expect(lines.filter((line) => line.includes('access_denied')).length).toBeGreaterThan(1000)
+    expect(asked).toHaveBeenCalledTimes(124)
+  })
+
+  test('an export that fails saves nothing and says so, and one that is cancelled ends', async () => {
+    const { saved, save, oversight } = await showExport(fakeUses(300))
+    const list = oversight.activity
+    let fail = (_: Error) => {}
+    const asked = vi
+      .spyOn(oversight, 'activity')
+      .mockImplementation((page) =>
+        page?.before === undefined ? list(page) : new Promise((_, failed) => (fail = failed)),
+      )
+    await userEvent.click(save)
+    expect(await screen.findByText('100 so far…')).toBeTruthy()
+    act(() => fail(new LatchkeyError('network', 'away')))
+    expect((await screen.findByRole('alert')).textContent).toContain("couldn't be reached")
+    await userEvent.click(screen.getByRole('button', { name: 'Export CSV' }))
+    expect(await screen.findByText('100 so far…')).toBeTruthy()
+    await userEvent.click(screen.getByRole('button', { name: 'Cancel' }))
+    expect(screen.queryByText('100 so far…')).toBeNull()
+    asked.mockClear()
+    act(() => fail(new LatchkeyError('network', 'away')))
+    expect(screen.queryByRole('alert')).toBeNull()
+    expect(asked).not.toHaveBeenCalled()
+    expect(saved).toEqual([])
+  })
+
+  test('tools have their titles, and reasons are words', async () => {
+    const use = { at: '2026-03-14T09:30:00Z', agent: 'mail', outcome: 'allowed', action: 'use' } as const
+    const { Page } = fakePage({
+      uses: [
+        { ...use, seq: 9, tool: 'gmail/send_message', outcome: 'denied', reason: 'denied' },
+        { ...use, seq: 8, tool: 'notes/list_notes', outcome: 'failed', reason: 'x_new' },
+        { ...use, seq: 7, tool: 'gmail/send_message', action: 'ask', outcome: 'denied' },
+        { ...use, seq: 6, tool: 'gmail/send_message', action: 'answer', outcome: 'denied' },
+        { ...use, seq: 5, tool: 'gmail/send_message', action: 'rule' },
+        { ...use, seq: 4, action: 'stop' },
+        { ...use, seq: 3, action: 'constructor' },
+      ],
+    })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    const rows = (await screen.findAllByRole('listitem')).map(({ textContent }) => textContent)
+    for (const [at, said] of [
+      /^Send a messageMail helperBlockedYou said no/,
+      /^List notesMail helperFailedSomething went wrong/,
+      /^Send a messageMail helperAsked you/,
+      /^Send a messageMail helperNot allowed/,
+      /^Send a messageYou changed what is allowed · Mail helperDone/,
+      /^You stoppedMail helperDone/,
+      /^constructorMail helperDone/,
+    ].entries())
+      expect(rows[at]).toMatch(said)
+    expect(['notes/list_notes', 'a/api.GET', 'getIssueById', 'x/__', ''].map(plainName)).toEqual([
+      'List notes',
+      'Api GET',
+      'Get issue by id',
+      'x/__',
+      '',
+    ])
+  })
+
+  test.each([
+    [
+      { ok: true, entries: 3, since: '2026-01-02T12:00:00Z' },
+      'The log is complete, with your 3 entries. Unchanged since January 2, 2026.',
+    ],
+    [
+      { ok: false, entries: 1, since: '2026-01-02T12:00:00Z', until: '2026-01-02T12:00:00Z' },
+      'Part of the log was changed after it was written. Your 1 entry before the change is intact. The last of them is from January 2, 2026.',
+    ],
+  ])('says what a check of the log found: %j', async (verdict, said) => {
+    const { Page } = fakePage({ verdict, messages: { ...english, locale: 'en-US' } })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Check the log' }))
+    expect((await screen.findByText(/^(The|Part of the) log/)).textContent).toBe(said)
+    expect(screen.getByText(/^(The|Part of the) log/).closest('[role=status]')).toBeTruthy()
+  })
+
+  test('a check that nobody waits for is ended, and without a log there is none to check', async () => {
+    const { Page, oversight } = fakePage({ pending: ['verify'] })
+    const verify = vi.spyOn(oversight as Required<typeof oversight>, 'verify')
+    const { unmount } = render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    await userEvent.dblClick(await screen.findByRole('button', { name: 'Check the log' }))
+    expect(verify).toHaveBeenCalledOnce()
+    expect(screen.getByText('Checking the log…')).toBeTruthy()
+    unmount()
+    expect(verify.mock.calls[0]![0]?.signal?.aborted).toBe(true)
+    const { verify: _, ...without } = fakePage().oversight
+    render(
+      <Page>
+        <OversightProvider oversight={without}>
+          <Activity />
+        </OversightProvider>
+      </Page>,
+    )
+    await screen.findByRole('button', { name: 'Export CSV' })
+    expect(screen.queryByRole('button', { name: 'Check the log' })).toBeNull()
+  })
+})
+
+describe('what is new', () => {
+  /** Somebody who can be told, and how often they listened. */
+  function teller() {
+    const followed: { tell: (news: ActivityNews) => void; signal: AbortSignal }[] = []
+    const follow = (tell: (news: ActivityNews) => void, signal: AbortSignal) => void followed.push({ tell, signal })
+    return { followed, follow, tell: (news: ActivityNews) => act(async () => followed.at(-1)?.tell(news)) }
+  }
+  const show = (isVisible: boolean) => {
+    vi.spyOn(document, 'visibilityState', 'get').mockReturnValue(isVisible ? 'visible' : 'hidden')
+    act(() => void document.dispatchEvent(new Event('visibilitychange')))
+  }
+  const [first] = fakeUses(1)
+  const next = (change: Partial<Use>): Use => ({ ...first!, seq: 99, at: new Date().toISOString(), ...change })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  test('comes to the lists that it belongs to, once, over one connection', async () => {
+    const { follow, followed, tell } = teller()
+    const { Page, oversight } = fakePage({ uses: fakeUses(3), follow })
+    render(
+      <Page>
+        <Activity />
+        <Activity agent="assistant" />
+      </Page>,
+    )
+    const count = () => screen.getAllByRole('list').map((list) => within(list).getAllByRole('listitem').length)
+    await waitFor(() => expect(count()).toEqual([3, 1]))
+    const asked = vi.spyOn(oversight, 'activity')
+    await tell({ type: 'following', resumed: false })
+    await waitFor(() => expect(asked).toHaveBeenCalledTimes(2))
+    await tell({ type: 'use', use: next({ agent: 'mail' }) })
+    await tell({ type: 'use', use: next({ agent: 'mail' }) })
+    await waitFor(() => expect(count()).toEqual([4, 1]))
+    await tell({ type: 'use', use: next({ agent: 'assistant', seq: 100 }) })
+    await waitFor(() => expect(count()).toEqual([5, 2]))
+    expect(followed).toHaveLength(1)
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
+  test('is asked for while nobody tells, and not at all while the tab is hidden', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true })
+    const { follow, followed, tell } = teller()
+    const { Page, oversight } = fakePage({ uses: fakeUses(3), follow })
+    const { unmount } = render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    await screen.findAllByRole('listitem')
+    const asked = vi.spyOn(oversight, 'activity')
+    const during = async (milliseconds: number) => {
+      asked.mockClear()
+      await act(async () => vi.advanceTimersByTimeAsync(milliseconds))
+      return asked.mock.calls.length
+    }
+    expect(await during(10_000)).toBe(3)
+    await tell({ type: 'following', resumed: true })
+    expect(await during(60_000)).toBe(0)
+    await tell({ type: 'lost' })
+    expect(await during(10_000)).toBe(3)
+    await tell({ type: 'following', resumed: true })
+    show(false)
+    expect(followed[0]?.signal.aborted).toBe(true)
+    show(true)
+    expect(followed).toHaveLength(2)
+    unmount()
+    expect(followed[1]?.signal.aborted).toBe(true)
+  })
+
+  test('says that what waits has changed, and what was used just now', async () => {
+    const { follow, tell } = teller()
+    const used = { account: accounts[0]!.id, agent: 'assistant' }
+    const lastUses = { uses: [{ ...used, tool: 'github/list_repos', at: Date.now() - 5 * 60_000 }] }
+    const { Page, oversight } = fakePage({ follow, lastUses })
+    render(
+      <Page>
+        <Activity />
+        <AgentAccess agent="assistant" />
+        <RequestsInbox />
+      </Page>,
+    )
+    expect(await screen.findByText(/Used 5 minutes ago/)).toBeTruthy()
+    await tell({ type: 'following', resumed: true })
+    const requests = vi.spyOn(oversight, 'requests')
+    await tell({ type: 'requests' })
+    await waitFor(() => expect(requests).toHaveBeenCalledOnce())
+    await tell({ type: 'use', use: next({ ...used, tool: 'github/create_issue' }) })
+    expect(await screen.findByText(/Used now/)).toBeTruthy()
+  })
+})
+
+test('advice asks for less with one click', async () => {
+  const days = (count: number) => Date.now() - count * 24 * 3600_000
+  const [account] = accounts
+  const scoped = (one: AgentTool, scopes: string[]): AgentTool => ({ ...one, scopes })
+  const [keep, drop] = account!.scopes as [string, string]
+  const { Page, client } = fakePage({
+    agents: [{ id: 'a', name: 'A', tools: [scoped(tools.listRepos, [keep]), scoped(tools.createIssue, [drop])] }],
+    lastUses: {
+      uses: [{ account: account!.id, agent: 'a', tool: tools.listRepos.name, at: days(1) }],
+      since: days(40),
+    },
+    messages: { providers: { github: { scopes: { [drop]: 'See your address' } } } },
+  })
+  const connect = vi.spyOn(client, 'connect')
+  render(
+    <Page>
+      <AccountAccess account={account!.id} />
+    </Page>,
+  )
+  expect(await screen.findByText('Not used for 30 days: See your address')).toBeTruthy()
+  await userEvent.click(screen.getByRole('button', { name: 'Ask for less' }))
+  const rest = account!.scopes.filter((scope) => scope !== drop)
+  expect(connect).toHaveBeenCalledExactlyOnceWith('github', { scopes: rest, only: true, accountId: account!.id })
 })
 
 test('stopping says what it did, and the focus is on what starts again', async () => {

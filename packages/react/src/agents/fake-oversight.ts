@@ -5,8 +5,11 @@ import type {
   AgentRequest,
   AgentRules,
   AgentTool,
+  LastUses,
+  LogVerdict,
   Oversight,
   PersonRules,
+  PresenceChallenge,
   Rule,
   StopReceipt,
   StopTarget,
@@ -123,8 +126,15 @@ export interface FakeOversightOptions {
   rules?: PersonRules
   requests?: readonly AgentRequest[]
   uses?: readonly Activity[]
+  /** What a check of the log says. @default that it is whole */
+  verdict?: LogVerdict
+  lastUses?: LastUses
+  /** Lets somebody be told what is new. @default nobody is */
+  follow?: Oversight['follow']
   /** What is under way when something is stopped. */
   underWay?: StopReceipt['aborted']
+  /** What a challenge is answered with. */
+  challenge?: PresenceChallenge
   /** Calls that fail, by name. */
   failing?: readonly (keyof Oversight)[]
   /** Calls that never end, by name. */
@@ -178,14 +188,16 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
     rules: () => call('rules', () => person),
     change: (change) =>
       call('change', () => {
-        const { rules, accounts } = ofAgent(change.agent)
+        const { rules, accounts, providers } = ofAgent(change.agent)
         if ('end' in change) setAgent(change.agent, { rules: rules.filter(({ id }) => id !== change.end) })
-        else if (!('account' in change.of)) throw new LatchkeyError('misuse', 'The fake changes accounts only.')
-        else if ('preset' in change)
-          setAgent(change.agent, { accounts: { ...accounts, [change.of.account]: change.preset } })
-        else {
-          const { of, tool: name, decision } = change
-          const rule: Rule = { id: `e${rules.length + 10}`, of, subject: { tool: name, version: '1' }, decision }
+        else if ('preset' in change) {
+          const { of, preset } = change
+          if ('account' in of) setAgent(change.agent, { accounts: { ...accounts, [of.account]: preset } })
+          else setAgent(change.agent, { providers: { ...providers, [of.provider]: preset } })
+        } else {
+          const { of, tool: name, decision, until } = change
+          const subject = { tool: name, version: '1' }
+          const rule: Rule = { id: `e${rules.length + 10}`, of, subject, decision, ...(until && { until }) }
           const others = rules.filter(({ subject }) => !(subject !== '*' && 'tool' in subject && subject.tool === name))
           setAgent(change.agent, { rules: [...others, rule] })
         }
@@ -198,6 +210,11 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
         const done: AgentRequest = { ...find(id), state: answer === 'yes' ? 'approved' : 'denied' }
         requests = requests.map((request) => (request.id === id ? done : request))
         return done
+      }),
+    challenge: (id) =>
+      call('challenge', () => {
+        find(id)
+        return options.challenge ?? { presence: 'asked', options: { challenge: 'AAAA' } }
       }),
     stop: (target) =>
       call('stop', () => {
@@ -235,5 +252,12 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
         const last = page.at(-1)
         return { uses: page, ...(last && rest.length > limit && { next: last.seq }) }
       }),
+    verify: () =>
+      call('verify', () => {
+        const first = uses.at(-1)
+        return options.verdict ?? { ok: true, entries: uses.length, ...(first && { since: first.at }) }
+      }),
+    lastUses: () => call('lastUses', () => options.lastUses ?? { uses: [] }),
+    ...(options.follow && { follow: options.follow }),
   }
 }

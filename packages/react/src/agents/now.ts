@@ -34,6 +34,24 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, read, () => 0)
 }
 
+const days = new Map<string | undefined, [today: Intl.DateTimeFormat, later: Intl.DateTimeFormat]>()
+
+/** A moment of the next 24 hours on the clock: "14:30", or "Sunday 14:30" if it is not today. */
+export function clockWords(at: number, now: number, locale: string | undefined): string {
+  let formats = days.get(locale)
+  if (!formats) {
+    const time = { hour: 'numeric', minute: '2-digit' } as const
+    formats = [new Intl.DateTimeFormat(locale, time), new Intl.DateTimeFormat(locale, { ...time, weekday: 'long' })]
+    days.set(locale, formats)
+  }
+  const [today, later] = formats
+  return (new Date(at).toDateString() === new Date(now).toDateString() ? today : later).format(at)
+}
+
 /** How long it is until a moment, in words of whole minutes: it is looked at twice a minute. */
 export const untilWords = (at: number, now: number, locale: string | undefined) =>
   relativeTime(Math.max(at - now, 60_000), locale)
+
+/** How long ago a moment was, in words of whole minutes. */
+export const agoWords = (at: number, now: number, locale: string | undefined) =>
+  relativeTime(now - at < 60_000 ? 0 : at - now, locale)

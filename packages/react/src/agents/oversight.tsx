@@ -5,6 +5,8 @@ import type {
   Agent,
   AgentRequest,
   Answer,
+  LastUse,
+  LogVerdict,
   Oversight,
   PersonRules,
   RuleChange,
@@ -12,15 +14,26 @@ import type {
   StopTarget,
 } from '@latchkey/core/agents'
 import { type QueryKey, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react'
 import { type AgentMessageOverrides, type AgentMessages, agentEnglish } from '../messages/agents.ts'
 import { layOver, useFirstMessages } from '../use-first-messages.ts'
+import { createFollowing, type Following } from './following.ts'
 
 /** What an `OversightProvider` gives to all below it. */
 interface Overseen {
   oversight: Oversight
   /** What the keys of all queries about it begin with. */
   key: QueryKey
+  following: Following
   /** Absent while they are on their way. */
   words: AgentMessages | undefined
 }
@@ -78,16 +91,17 @@ export interface OversightProviderProps {
   children?: ReactNode
 }
 
-/** Gives the tree below it what agents may do. It has to be inside of a `LatchkeyProvider`. */
-export function OversightProvider({ oversight, messages, children }: OversightProviderProps) {
+/** The provider without what it adds to dialogs: those parts need the hooks of this file. */
+export function Overseeing({ oversight, messages, children }: OversightProviderProps) {
   const ours = useWordsOf(useFirstMessages().locale)
+  const queries = useQueryClient()
+  const followed = useMemo(() => {
+    const key = ['latchkey', 'oversight', nameOf(oversight)]
+    return { oversight, key, following: createFollowing(oversight, queries, key) }
+  }, [oversight, queries])
   const overseen = useMemo(
-    () => ({
-      oversight,
-      key: ['latchkey', 'oversight', nameOf(oversight)],
-      words: ours && messages ? (layOver(ours, messages) as AgentMessages) : ours,
-    }),
-    [oversight, messages, ours],
+    () => ({ ...followed, words: ours && messages ? (layOver(ours, messages) as AgentMessages) : ours }),
+    [followed, messages, ours],
   )
   return <OversightContext.Provider value={overseen}>{children}</OversightContext.Provider>
 }
@@ -122,8 +136,10 @@ export const useHasWords = (): boolean => useOverseen().words !== undefined
 // A person who looks wants what is so now, and one who is offline wants to be told.
 const OPTIONS = { networkMode: 'always', retry: false, refetchOnWindowFocus: 'always', staleTime: 0 } as const
 
-/** How often the requests are asked for while the page is visible, in milliseconds. */
+/** How often is asked for what may change by itself, while the page is visible, in milliseconds. */
 const PACE = 3000
+/** The same for what would be told anyway, or is a lot. */
+const SLOW_PACE = 30_000
 
 export function useAgentsQuery() {
   const { oversight, key } = useOverseen()
@@ -136,12 +152,13 @@ export function useRulesQuery() {
 }
 
 export function useRequestsQuery() {
-  const { oversight, key } = useOverseen()
+  const { oversight, key, following } = useOverseen()
   return useQuery({
     ...OPTIONS,
     queryKey: [...key, 'requests'],
     queryFn: () => oversight.requests(),
-    refetchInterval: PACE,
+    // One that ends in silence is not told.
+    refetchInterval: () => (following.isFollowing() ? SLOW_PACE : PACE),
   })
 }
 
@@ -188,6 +205,33 @@ export function useAgentRules(): UseAgentRules {
 }
 
 const NO_REQUESTS: readonly AgentRequest[] = []
+
+/** What {@link useRequest} returns. */
+export interface UseRequest {
+  /** Absent until it is known, and if it is not there for this person. */
+  request: AgentRequest | undefined
+  /** `absent`: it is somebody else's, or forgotten. Which of the two is not told. */
+  status: 'loading' | 'ready' | 'absent' | 'failed'
+  /** Asks again. */
+  retry: () => void
+}
+
+/**
+ * One request by its id, as a link carries it. The id is no right: only the person whom the request is for gets it, signed in to
+ * the app, and looking at it changes nothing.
+ */
+export function useRequest(id: string): UseRequest {
+  const { oversight, key } = useOverseen()
+  const { data, error, refetch } = useQuery({
+    ...OPTIONS,
+    queryKey: [...key, 'request', id],
+    queryFn: () => oversight.request(id),
+  })
+  const isAbsent = error instanceof LatchkeyError && ['access_denied', 'invalid_request'].includes(error.code)
+  const request = isAbsent ? undefined : data
+  const without = isAbsent ? 'absent' : error ? 'failed' : 'loading'
+  return { request, status: request ? 'ready' : without, retry: () => void refetch() }
+}
 
 /** What waits for the person's answer, the oldest first. Empty until it is known. */
 export function useRequests(): readonly AgentRequest[] {
@@ -259,9 +303,15 @@ export interface UseActivity {
 /** Uses on a page. */
 const LIMIT = 20
 
-/** What agents did with accounts, page by page. */
+const NOT_ON_A_SERVER = () => false
+
+/**
+ * What agents did with accounts, page by page. What is new comes by itself while the page is visible: it is told, or asked
+ * for every few seconds.
+ */
 export function useActivity({ agent, account }: UseActivityOptions = {}): UseActivity {
-  const { oversight, key } = useOverseen()
+  const { oversight, key, following } = useOverseen()
+  const isFollowing = useSyncExternalStore(following.subscribe, following.isFollowing, NOT_ON_A_SERVER)
   const query = useInfiniteQuery({
     ...OPTIONS,
     queryKey: [...key, 'activity', { agent, account }],
@@ -274,6 +324,7 @@ export function useActivity({ agent, account }: UseActivityOptions = {}): UseAct
       }),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: ({ next }) => next,
+    refetchInterval: ({ state }) => !isFollowing && ((state.data?.pages.length ?? 0) > 1 ? SLOW_PACE : PACE),
   })
   const { data, status, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = query
   return {
@@ -283,6 +334,34 @@ export function useActivity({ agent, account }: UseActivityOptions = {}): UseAct
     isLoadingMore: isFetchingNextPage,
     retry: () => void refetch(),
   }
+}
+
+/** Checks the log. Absent where there is none to check. A check that nobody waits for any more is ended. */
+export function useVerify() {
+  const { oversight } = useOverseen()
+  const end = useRef<AbortController>(undefined)
+  useEffect(() => () => end.current?.abort(), [])
+  const verify = useMutation<LogVerdict, Error, void>({
+    networkMode: 'always',
+    mutationFn: () => {
+      end.current = new AbortController()
+      return (oversight as Required<Oversight>).verify({ signal: end.current.signal })
+    },
+  })
+  return oversight.verify && verify
+}
+
+const NO_USES: readonly LastUse[] = []
+
+/** What was last used when. Undefined until it is known, and where nobody knows. */
+export function useLastUses() {
+  const { oversight, key } = useOverseen()
+  return useQuery({
+    ...OPTIONS,
+    queryKey: [...key, 'last-uses'],
+    queryFn: async () => (await oversight.lastUses?.()) ?? { uses: NO_USES },
+    refetchInterval: SLOW_PACE,
+  }).data
 }
 
 /** What to tell a person about an error. */

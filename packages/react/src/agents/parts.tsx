@@ -98,6 +98,13 @@ export function Bones() {
   )
 }
 
+/** Stands where a card will be whose code or accounts are on their way. */
+export const BoneCard = () => (
+  <div className="latchkey latchkey-card" aria-busy="true">
+    <Bones />
+  </div>
+)
+
 /** Stands where something would be that could not be loaded. */
 export function Failed({ onRetry }: { onRetry: () => void }) {
   const words = useAgentMessages()

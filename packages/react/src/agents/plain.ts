@@ -45,6 +45,16 @@ export function folded(text: string, most = FOLD): { start: string; isAll: boole
 /** A tool's title, as a reader may be shown it: at most 80 characters, on one line, each of them seen. */
 export const shownTitle = (title: string) => folded(visibleLine(title), 80).start
 
+/** The name of a tool in a form that can be read: `notes/list_notes` is "List notes". */
+export function plainName(name: string): string {
+  const words = name
+    .slice(name.lastIndexOf('/') + 1)
+    .replace(/([\p{Ll}\d])(\p{Lu})/gu, (_, end: string, start: string) => `${end} ${start.toLowerCase()}`)
+    .replace(/[\s_.-]+/g, ' ')
+    .trim()
+  return words === '' ? name : words.charAt(0).toUpperCase() + words.slice(1)
+}
+
 /** Arguments as names and values, in their order. What has no names is one value without a name. */
 export function shownArguments(args: unknown): { name: string | undefined; value: string }[] {
   if (args === undefined || args === null) return []
@@ -72,11 +82,14 @@ const COLUMNS = [
   'action',
 ] as const satisfies (keyof Activity)[]
 
-/** Uses as CSV with a heading. No cell is a formula to a spreadsheet. @see RFC 4180 */
-export function toCsv(uses: readonly Activity[]): string {
-  const rows = [COLUMNS, ...uses.map((use) => COLUMNS.map((column) => use[column] ?? ''))]
-  return rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')
-}
+const line = (cells: readonly string[]) => `${cells.map(cell).join(',')}\r\n`
+
+/** The first line of a CSV of uses. */
+export const csvHeading = line(COLUMNS)
+
+/** Uses as lines of CSV. No cell is a formula to a spreadsheet. @see RFC 4180 */
+export const csvRows = (uses: readonly Activity[]) =>
+  uses.map((use) => line(COLUMNS.map((column) => use[column] ?? ''))).join('')
 
 function cell(text: string): string {
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text

@@ -15,7 +15,10 @@ const meta = {
   args: { request: fakeRequest(), onAnswered: fn() },
   argTypes: { request: { control: false } },
   parameters: { fake: {} },
-  loaders: [({ parameters, args }) => fakePage({ requests: [args.request], ...parameters.fake })],
+  loaders: [
+    ({ parameters, args: { request } }) =>
+      fakePage({ requests: typeof request === 'string' ? [] : [request], ...parameters.fake }),
+  ],
   render: (args, { loaded: { Page } }) => (
     <Page>
       <RequestCard {...args} />
@@ -37,6 +40,34 @@ export const Destructive: Story = {
     }),
   },
 }
+
+const erasing = fakeRequest({
+  ...{ id: 'r9', tool: tools.deleteDraft, args: { draft: 'r-8741' }, leases: ['once', 'chat'], presence: 'needed' },
+})
+
+/** The app asks for a passkey before what cannot be undone. */
+export const Passkey: Story = {
+  args: { request: erasing },
+  parameters: { fake: { pending: ['challenge'] } },
+  play: async ({ canvas }) => {
+    await expect(await canvas.findByText('You confirm this with your passkey.')).toBeVisible()
+    await userEvent.click(canvas.getByRole('button', { name: 'Allow' }))
+    await waitFor(() => expect(canvas.getByText('Confirm with your passkey…')).toBeVisible())
+  },
+}
+
+/** Who has no passkey is told what to do. It is never made here. */
+export const WithoutPasskey: Story = {
+  args: { request: erasing },
+  parameters: { fake: { challenge: { presence: 'not-enrolled' } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Allow' }))
+    await waitFor(() => expect(canvas.getByRole('alert')).toBeVisible())
+  },
+}
+
+/** A link to a request of somebody else shows nothing of it. */
+export const OfSomebodyElse: Story = { args: { request: 'dGhpcyBpcyBub3QgeW91cnM' } }
 
 /** An earlier try was cut. */
 export const MayHaveHappened: Story = { args: { request: fakeRequest({ id: 'r3', mayHaveHappened: true }) } }

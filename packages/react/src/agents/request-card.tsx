@@ -1,5 +1,5 @@
 'use client'
-import type { AgentRequest, Answer, Lease } from '@latchkey/core/agents'
+import type { AgentRequest, Lease } from '@latchkey/core/agents'
 import { useEffect, useId, useRef, useState } from 'react'
 import { useAccounts, useKit, useProvider } from '../hooks.ts'
 import { Button } from '../ui/button.tsx'
@@ -8,20 +8,22 @@ import { brandMark } from '../ui/icons.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
-import { untilWords, useNow } from './now.ts'
+import { clockWords, useNow } from './now.ts'
 import {
   sentenceOf,
   useAgentMessages,
   useAgents,
   useAgentsQuery,
-  useAnswer,
   useHasWords,
+  useRequest,
   useRequestNow,
 } from './oversight.tsx'
-import { Bones, type Level } from './parts.tsx'
+import { Bones, Failed, type Level } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
 import { EditForm, type Edits, Facts, WhyForm } from './request-parts.tsx'
 import { findAgent } from './ruled.ts'
+import { useSend } from './send.ts'
+import { speak } from './speak.ts'
 
 type LeaseChoice = AgentRequest['leases'][number]
 
@@ -30,8 +32,8 @@ const SOON = 60_000
 
 /** Props of {@link RequestCard}. */
 export interface RequestCardProps {
-  /** One of `useRequests()`, or what `useOversight().request(id)` resolves to. */
-  request: AgentRequest
+  /** One of `useRequests()`, or its id, as a link to it carries it. */
+  request: AgentRequest | string
   /** Level of the heading with who asks. @default 3 */
   headingLevel?: Level
   /** Called when the person has answered here, with the request as it is then. */
@@ -40,9 +42,40 @@ export interface RequestCardProps {
 
 /**
  * One request of an agent: who asks, as whom, to do what, and the person's answer. It takes no focus by itself, and is
- * heard once, politely.
+ * heard once, politely. A link to a request is a page of the app with its id: for everybody but its person the card says
+ * that there is no such request, and nothing else.
  */
-export function RequestCard(props: RequestCardProps) {
+export function RequestCard({ request, ...props }: RequestCardProps) {
+  return typeof request === 'string' ? <Linked {...props} id={request} /> : <Shown {...props} request={request} />
+}
+
+type Found = RequestCardProps & { request: AgentRequest }
+
+/** A request of which only the id is known. */
+function Linked({ id, ...props }: Omit<RequestCardProps, 'request'> & { id: string }) {
+  const { request, status, retry } = useRequest(id)
+  const words = useAgentMessages()
+  const hasWords = useHasWords()
+  const language = useLanguage()
+  if (request) return <Shown {...props} request={request} />
+  return (
+    <div
+      {...language}
+      className="latchkey latchkey-card latchkey-request"
+      aria-busy={status === 'loading' || !hasWords || undefined}
+    >
+      {status === 'loading' || !hasWords ? (
+        <Bones />
+      ) : status === 'failed' ? (
+        <Failed onRetry={retry} />
+      ) : (
+        <p className="latchkey-empty">{words.absent}</p>
+      )}
+    </div>
+  )
+}
+
+function Shown(props: Found) {
   const hasWords = useHasWords()
   // Who asks has a name, which is known once the agents are.
   const { isPending } = useAgentsQuery()
@@ -62,7 +95,7 @@ export function RequestCard(props: RequestCardProps) {
 /** How it ended, or undefined while it waits. */
 type Ending = 'approved' | 'denied' | 'expired' | undefined
 
-function Card({ request: given, headingLevel = 3, onAnswered }: RequestCardProps) {
+function Card({ request: given, headingLevel = 3, onAnswered }: Found) {
   const words = useAgentMessages()
   const { locale } = useFirstMessages()
   const now = useNow()
@@ -115,7 +148,9 @@ function Card({ request: given, headingLevel = 3, onAnswered }: RequestCardProps
             {[words.asWhom(label), parent && words.helperOf(visibleLine(parent.name))].filter(Boolean).join(' · ')}
           </p>
         </div>
-        {!ending && <p className="latchkey-hint">{words.expires(untilWords(current.expiresAt, now, locale))}</p>}
+        {!ending && now > 0 && (
+          <p className="latchkey-hint">{words.expires(clockWords(current.expiresAt, now, locale))}</p>
+        )}
       </div>
       {ending ? <Ended request={current} ending={ending} /> : <Waiting request={current} onDone={onDone} />}
     </article>
@@ -146,7 +181,7 @@ function useSpoken({ id, tool }: AgentRequest, agent: string, isSoon: boolean, i
     const what = `${id} ${isSoon}`
     if (isOver || said.current === what) return
     said.current = what
-    announce(isSoon ? soon : asked)
+    speak(announce, isSoon ? soon : asked)
   }, [announce, id, asked, soon, isSoon, isOver])
 }
 
@@ -178,7 +213,7 @@ function Waiting({ request, onDone }: WaitingProps) {
   const [left, setLeft] = useState<'why' | 'edit'>()
   const [edits, setEdits] = useState<Edits>()
   const [lease, setLease] = useState<LeaseChoice>(request.leases[0] ?? 'once')
-  const { send, isPending, error } = useSend(request, onDone)
+  const { send, phase, held, error } = useSend(request, onDone)
   const leaseId = useId()
   const problemId = useId()
   const { tool, because, leases } = request
@@ -194,7 +229,9 @@ function Waiting({ request, onDone }: WaitingProps) {
         ? { lease: 'once' as const, args: edits }
         : { lease: lease === 'hour' ? { until: Date.now() + HOUR } : (lease satisfies Lease) }),
     })
-  const busy = isPending || undefined
+  const busy = phase !== undefined || undefined
+  const { presence } = words
+  const needsProof = request.presence === 'needed'
   return (
     <>
       {form === 'edit' ? (
@@ -216,7 +253,7 @@ function Waiting({ request, onDone }: WaitingProps) {
       )}
       {form === 'why' && (
         <WhyForm
-          busy={isPending}
+          busy={busy ?? false}
           onCancel={() => open(undefined)}
           onDeny={(reason) => send({ answer: 'no', ...(reason && { reason }) })}
         />
@@ -245,7 +282,11 @@ function Waiting({ request, onDone }: WaitingProps) {
               </div>
             )
           )}
-          {isPending && <p className="latchkey-hint">{words.sending}</p>}
+          {(phase || needsProof) && (
+            <p className="latchkey-hint">
+              {phase === 'sending' ? words.sending : phase === 'asking' ? presence.asking : presence.hint}
+            </p>
+          )}
           <div className="latchkey-actions">
             <Button ref={left === 'why' ? focus : undefined} aria-disabled={busy} onClick={() => busy || open('why')}>
               {words.notNow}
@@ -265,6 +306,11 @@ function Waiting({ request, onDone }: WaitingProps) {
           </div>
         </div>
       )}
+      {held && (
+        <div className="latchkey-request-problem">
+          <Problem id={problemId} sentence={presence[held]} />
+        </div>
+      )}
       {error && (
         <div className="latchkey-request-problem">
           <Problem id={problemId} sentence={sentenceOf(words, error)} />
@@ -275,20 +321,3 @@ function Waiting({ request, onDone }: WaitingProps) {
 }
 
 const focus = (node: HTMLElement | null) => node?.focus()
-
-/** Sends one answer: a second click on the way is none. */
-function useSend({ id }: AgentRequest, onDone: (request: AgentRequest) => void) {
-  const { mutateAsync, isPending, error } = useAnswer()
-  const sent = useRef(false)
-  const send = async (answer: Answer) => {
-    if (sent.current) return
-    sent.current = true
-    try {
-      onDone(await mutateAsync({ id, answer }))
-    } catch {
-      // The mutation has the error.
-      sent.current = false
-    }
-  }
-  return { send, isPending, error }
-}

@@ -1,45 +1,33 @@
 import type { ConnectedAccount } from '@latchkey/core'
-import {
-  type Agent,
-  type AgentRules,
-  type AgentTool,
-  decide,
-  type PersonRules,
-  type Rule,
-  type RuledCall,
-  type StopTarget,
-  type Verdict,
+import type {
+  Agent,
+  AgentRules,
+  AgentTool,
+  PersonRules,
+  Preset,
+  Rule,
+  RuledCall,
+  StopTarget,
+  Verdict,
 } from '@latchkey/core/agents'
-
-const NO_RULES: AgentRules = { accounts: {}, providers: {}, rules: [] }
-
-/** A member that a record has itself: an id may be the name of something that every object inherits. */
-function ownOf<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(record, key) ? record[key] : undefined
-}
+import * as standing from '@latchkey/core/internal'
 
 export const findAgent = (agents: readonly Agent[], id: string | undefined) => agents.find((agent) => agent.id === id)
 
 /** An agent, its parent, the parent's parent and so on. */
 export function lineOf(agents: readonly Agent[], agent: Agent): readonly [Agent, ...Agent[]] {
-  const line: [Agent, ...Agent[]] = [agent]
-  for (let next = findAgent(agents, agent.parent); next && !line.includes(next); ) {
-    line.push(next)
-    next = findAgent(agents, next.parent)
-  }
-  return line
+  const [, ...above] = standing.lineOf(agents, agent.id)
+  return [agent, ...above.flatMap((id) => findAgent(agents, id) ?? [])]
 }
 
 /** What the person lets one agent do. */
-export function rulesOf(person: PersonRules, { id }: Agent): AgentRules {
-  const rules = ownOf(person.agents, id) ?? NO_RULES
-  return ownOf(person.stopped.agents, id) === undefined ? rules : { ...rules, stopped: true }
-}
+export const rulesOf = (person: PersonRules, { id }: Agent): AgentRules => standing.rulesOf(person, id)
 
 /** When a target was stopped by itself, in milliseconds since the epoch. */
 export function stoppedAt({ stopped }: PersonRules, target: StopTarget): number | undefined {
-  if ('agent' in target) return ownOf(stopped.agents, target.agent)
-  return 'account' in target ? ownOf(stopped.accounts, target.account) : stopped.everything
+  if ('everything' in target) return stopped.everything
+  const [marks, id] = 'agent' in target ? [stopped.agents, target.agent] : [stopped.accounts, target.account]
+  return Object.hasOwn(marks, id) ? marks[id] : undefined
 }
 
 /** The exceptions of an agent that an account has, and that are not over. */
@@ -63,19 +51,25 @@ export function verdictsOf(
   tool: AgentTool,
   now: number,
 ): { own: Verdict; all: Verdict } {
-  const isAccountStopped = stoppedAt(person, { account: account.id }) !== undefined
   const call: RuledCall = {
     account: { id: account.id, provider: account.provider, paused: account.status === 'paused' },
     tool,
-    ...(isAccountStopped && { stopped: 'account' }),
-    ...(person.stopped.everything !== undefined && { stopped: 'everything' }),
   }
+  const ids = line.map(({ id }) => id)
   // A condition is about the arguments of one call: it stands among the exceptions.
-  const general = (agent: Agent): AgentRules => {
-    const rules = rulesOf(person, agent)
-    return { ...rules, rules: rules.rules.filter(({ when }) => !when) }
+  const withoutWhen = ({ rules }: AgentRules) => ({ rules: rules.filter(({ when }) => !when) })
+  const general = ids.reduce((said, id) => standing.withAgent(said, id, withoutWhen), person)
+  const [own, ...above] = ids as [string, ...string[]]
+  return {
+    own: standing.verdictFor(general, [own], call, now),
+    all: standing.verdictFor(general, [own, ...above], call, now),
   }
-  const [first, ...others] = line
-  const own = general(first)
-  return { own: decide(call, [own], now), all: decide(call, [own, ...others.map(general)], now) }
 }
+
+/** The rules with another preset for an agent. */
+export const withPreset = (person: PersonRules, agent: string, of: Rule['of'], preset: Preset): PersonRules =>
+  standing.withAgent(person, agent, ({ accounts, providers }) =>
+    'account' in of
+      ? { accounts: { ...accounts, [of.account]: preset } }
+      : { providers: { ...providers, [of.provider]: preset } },
+  )

@@ -2,13 +2,14 @@
 import type { ConnectedAccount, DisconnectReceipt, Provider, ProviderState } from '@latchkey/core'
 import { labelsPerson } from '@latchkey/core/internal'
 import { Content, Description, Overlay, Portal, Root, Title } from '@radix-ui/react-dialog'
-import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
+import { type ReactNode, useContext, useEffect, useId, useRef, useState } from 'react'
 import { useDisconnect, useKit, useProvider } from '../hooks.ts'
 import { Layer } from '../parts/layer.tsx'
 import { Button, classes } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useMessages } from '../use-messages.ts'
 import { type ConsentItem, type UseConsentOptions, useConsent } from './consent-items.ts'
+import { ConsentMoreContext, readOnlyOf } from './consent-more.ts'
 import { Receipt } from './receipt.lazy.tsx'
 
 interface Answer {
@@ -197,6 +198,9 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
   const name = provider?.name ?? providerId
   const messages = useMessages()
   const { items, setChosen, scopes } = useConsent(props)
+  const more = useContext(ConsentMoreContext)
+  // An account that has more already does not get less by asking for less.
+  const readOnly = granted.length === 0 ? readOnlyOf(provider, props.asked) : undefined
   const nothingId = useId()
   const of = (kind: ConsentItem['kind']) => items.filter((item) => item.kind === kind)
   const label = granted.length > 0 ? messages.consentMore : messages.consentChoice
@@ -210,6 +214,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
         <Group label={messages.consentGranted} items={of('granted')} />
         <Group label={messages.consentNeeded} items={of('required')} />
         <Group label={label} items={of('optional')} setChosen={setChosen} />
+        {more({ provider: providerId, scopes: scopes ?? granted, account })}
       </div>
       <Description className="latchkey-hint">{messages.consentBody(name, account)}</Description>
       <p id={nothingId} className="latchkey-consent-nothing" role="status">
@@ -217,6 +222,7 @@ export function ConsentQuestion(props: ConsentQuestionProps) {
       </p>
       <div className="latchkey-actions">
         <Button onClick={onClose}>{messages.cancelShort}</Button>
+        {readOnly && <Button onClick={() => onContinue(readOnly)}>{messages.consentReadOnly}</Button>}
         <Button
           kind="primary"
           // Not disabled: it can be reached, and says what is missing.

@@ -2,10 +2,18 @@
 import { defaultAccount, type Provider } from '@latchkey/core'
 import { labelsPerson } from '@latchkey/core/internal'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
-import { type KeyboardEvent, useId, useRef } from 'react'
+import { Fragment, type KeyboardEvent, type ReactNode, useId, useRef } from 'react'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import { useConnectPlace } from '../connect/connect-notice.tsx'
-import { useAccounts, useAgentAccounts, useKit, useProviders, useSnapshot } from '../hooks.ts'
+import {
+  type UseAgentAccounts,
+  useAccounts,
+  useAgentAccounts,
+  useKit,
+  useProviderAccounts,
+  useProviders,
+  useSnapshot,
+} from '../hooks.ts'
 import { Layer } from '../parts/layer.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
 import { Button } from '../ui/button.tsx'
@@ -25,7 +33,8 @@ interface AccountsListProps {
 export function AccountsList({ id, agent, trigger, onManage, onClose }: AccountsListProps) {
   const messages = useMessages()
   const providers = useProviders()
-  const { providers: included, setIncluded } = useAgentAccounts(agent)
+  const agentAccounts = useAgentAccounts(agent)
+  const included = agentAccounts.providers.filter((one) => one.included).map((one) => one.id)
   const accounts = useAccounts()
   const isThere = ({ id: providerId }: Provider) => accounts.some(({ provider }) => provider === providerId)
   const titleId = useId()
@@ -63,12 +72,14 @@ export function AccountsList({ id, agent, trigger, onManage, onClose }: Accounts
           </p>
           <ul aria-labelledby={titleId}>
             {providers.filter(isThere).map((provider) => (
-              <Row
-                key={provider.id}
-                provider={provider}
-                included={included.some((one) => one.included && one.id === provider.id)}
-                onIncluded={(next) => setIncluded(provider.id, next)}
-              />
+              <Fragment key={provider.id}>
+                <Row
+                  provider={provider}
+                  included={included.includes(provider.id)}
+                  onIncluded={(next) => agentAccounts.setIncluded(provider.id, next)}
+                />
+                {included.includes(provider.id) && <Choices {...agentAccounts} provider={provider} />}
+              </Fragment>
             ))}
           </ul>
           {missing.length > 0 && (
@@ -102,6 +113,53 @@ export function AccountsList({ id, agent, trigger, onManage, onClose }: Accounts
   )
 }
 
+interface ChoicesProps extends Pick<UseAgentAccounts, 'accounts' | 'setIncluded'> {
+  provider: Provider
+}
+
+/** Where a provider has several accounts: which of them the agent may be told to use. */
+function Choices({ provider, accounts, setIncluded }: ChoicesProps) {
+  const own = useProviderAccounts(provider.id)
+  if (own.length < 2) return null
+  return own.map(({ id, label, status }) => (
+    <li key={id} className="latchkey-account-row latchkey-account-choice" data-account={id}>
+      <IncludeSwitch
+        included={accounts.some((one) => one.included && one.id === id)}
+        onIncluded={(next) => setIncluded({ accountId: id }, next)}
+      >
+        <span className="latchkey-accounts-words">
+          <span>
+            {label} <span className="latchkey-unseen">{provider.name}</span>
+          </span>
+        </span>
+      </IncludeSwitch>
+      <StatusWord status={status} />
+    </li>
+  ))
+}
+
+interface IncludeSwitchProps {
+  included: boolean
+  onIncluded: (included: boolean) => void
+  children: ReactNode
+}
+
+function IncludeSwitch({ included, onIncluded, children }: IncludeSwitchProps) {
+  return (
+    <label className="latchkey-account-label">
+      <input
+        type="checkbox"
+        // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
+        role="switch"
+        className="latchkey-switch"
+        checked={included}
+        onChange={(event) => onIncluded(event.currentTarget.checked)}
+      />
+      {children}
+    </label>
+  )
+}
+
 interface RowProps {
   provider: Provider
   /** Absent: nothing is connected that could be left out. */
@@ -131,20 +189,12 @@ function Row({ provider, included, onIncluded }: RowProps) {
   )
   return (
     <li ref={row} className="latchkey-account-row" data-provider={id} data-status={status}>
-      {included === undefined ? (
+      {included === undefined || !onIncluded ? (
         <span className="latchkey-account-label">{words}</span>
       ) : (
-        <label className="latchkey-account-label">
-          <input
-            type="checkbox"
-            // biome-ignore lint/a11y/useAriaPropsForRole: A checkbox says by itself whether it is checked.
-            role="switch"
-            className="latchkey-switch"
-            checked={included}
-            onChange={(event) => onIncluded?.(event.currentTarget.checked)}
-          />
+        <IncludeSwitch included={included} onIncluded={onIncluded}>
           {words}
-        </label>
+        </IncludeSwitch>
       )}
       {account && <StatusWord status={account.status} />}
       {(!account || broken) && <ConnectControl provider={provider} kind="secondary" {...intent} />}

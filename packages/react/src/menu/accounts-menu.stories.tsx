@@ -24,6 +24,7 @@ export default meta
 type Story = StoryObj<typeof meta>
 
 const octocat = fakeAccount()
+const hubot = fakeAccount({ username: 'hubot', name: 'Hubot', connectedAt: Date.now() + 1 })
 const ada = fakeAccount({ provider: 'gmail', username: 'ada', label: 'ada@example.com', name: 'Ada Lovelace' })
 const kaggler = fakeAccount({ provider: 'kaggle', username: 'adal', name: 'adal' })
 
@@ -75,6 +76,31 @@ export const SomeByKeyboard: Story = {
     await expect(screen.queryByRole('dialog')).toBeNull()
     await userEvent.keyboard('{Enter}')
     await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
+  },
+}
+
+/** A provider with several accounts: each can be left out. A tool names one of those that are left. */
+export const SeveralOfOneProvider: Story = {
+  tags: ['!autodocs'],
+  parameters: { fake: { accounts: [octocat, hubot, ada] } },
+  play: async ({ loaded: { client } }) => {
+    const list = await open()
+    await expect(list.getByRole('switch', { name: 'octocat GitHub' })).toBeChecked()
+    await userEvent.click(list.getByRole('switch', { name: 'hubot GitHub' }))
+    await expect(list.getByRole('switch', { name: 'hubot GitHub' })).not.toBeChecked()
+    await expect(client.getSnapshot().excluded).toEqual({ assistant: [hubot.id] })
+  },
+}
+
+/** Without the provider there is no choice among its accounts. */
+export const SeveralLeftOut: Story = {
+  tags: ['!dev', '!autodocs'],
+  parameters: SeveralOfOneProvider.parameters ?? {},
+  play: async () => {
+    const list = await open()
+    await userEvent.click(list.getByRole('switch', { name: /^GitHub/ }))
+    await expect(list.queryByRole('switch', { name: 'hubot GitHub' })).toBeNull()
+    await expect(list.getByRole('switch', { name: /^Gmail/ })).toBeChecked()
   },
 }
 

@@ -47,7 +47,7 @@ describe.each([
   // What a person reads on a button is what they say to it.
   test('a name of a button has the word that is on it', () => {
     const short = Object.keys(said).filter((key) => key.endsWith('Short') && said[key.slice(0, -5)])
-    expect(short).toEqual(['changeShort', 'endShort', 'stopShort', 'startShort'])
+    expect(short).toEqual(['changeShort', 'endShort', 'stopShort', 'startShort', 'lendShort'])
     const plain = (text = '') => text.toLowerCase().replace(/[^\p{L}\p{N}\p{M}]+/gu, ' ')
     expect(short.filter((key) => !plain(said[key.slice(0, -5)]).includes(plain(said[key]).trim()))).toEqual([])
   })

@@ -1,4 +1,4 @@
-import type { Comparison, Decision, Effect, Preset } from '@latchkey/core/agents'
+import type { Comparison, Decision, Effect, Preset, ReadyState } from '@latchkey/core/agents'
 import { pluralOf } from './plural.ts'
 
 type Value = NonNullable<Comparison[keyof Comparison]>
@@ -64,12 +64,69 @@ const outcomes: Record<'allowed' | 'denied' | 'failed', string> = {
   failed: 'Failed',
 }
 
+/** What was done, where it was no call of a tool. */
+const actions: Record<'use' | 'deny' | 'ask' | 'answer' | 'rule' | 'stop' | 'resume' | 'connect' | 'revoke', string> = {
+  use: 'Account used',
+  deny: 'Account asked for',
+  ask: 'Question to you',
+  answer: 'Your answer',
+  rule: 'You changed what is allowed',
+  stop: 'You stopped',
+  resume: 'You started again',
+  connect: 'Account connected',
+  revoke: 'Account disconnected',
+}
+
+/** Why a use was blocked or failed, by code. */
+const reasons: Record<
+  | 'access_denied'
+  | 'denied'
+  | 'timeout'
+  | 'login_required'
+  | 'insufficient_scope'
+  | 'invalid_target'
+  | 'invalid_grant'
+  | 'invalid_token'
+  | 'secret_unavailable'
+  | 'temporarily_unavailable'
+  | 'network'
+  | 'rules_unreadable'
+  | 'blocked'
+  | 'other',
+  string
+> = {
+  access_denied: "It wasn't allowed",
+  denied: 'You said no',
+  timeout: 'There was no answer in time',
+  login_required: "The account wasn't connected",
+  insufficient_scope: 'The account had too few permissions',
+  invalid_target: 'It was for another address',
+  invalid_grant: 'The account had to be connected again',
+  invalid_token: 'The account had to be connected again',
+  secret_unavailable: 'The account had to be connected again',
+  temporarily_unavailable: "The service wasn't available",
+  network: "The service couldn't be reached",
+  rules_unreadable: "What you allow couldn't be read",
+  blocked: 'It held a secret',
+  other: 'Something went wrong',
+}
+
 /** Why something did not work. */
 const errors: Record<'network' | 'access_denied' | 'login_required' | 'other', string> = {
   network: "The app couldn't be reached, and nothing changed. Try again.",
   access_denied: "You can't answer or change this.",
   login_required: 'Sign in to the app again.',
   other: 'Something went wrong, and nothing changed. Try again.',
+}
+
+/** A tool with an account, before a run. */
+const readyStates: Record<ReadyState, string> = {
+  ok: 'Ready',
+  never: 'Never allowed',
+  missing: 'Needs an account',
+  narrower: 'Needs more access',
+  'ends-early': 'Ends during the run',
+  asks: 'Will ask',
 }
 
 /** The English sentences about what agents may do. */
@@ -83,6 +140,8 @@ export const agentEnglish = {
   comparisons,
   leases,
   outcomes,
+  actions,
+  reasons,
   errors,
 
   loadFailed: "This couldn't be loaded.",
@@ -135,8 +194,19 @@ export const agentEnglish = {
   approved: 'Allowed',
   denied: 'Not allowed',
   expired: 'Not answered in time, so not allowed',
-  /** `when` is "in 4 minutes". */
-  expires: (when: string) => `Answer ${when}`,
+  /** `when` is "14:30", or "Sunday, 14:30". */
+  expires: (when: string) => `Answer by ${when}`,
+  /** Before what cannot be undone, the person may have to prove that they are there. */
+  presence: {
+    hint: 'You confirm this with your passkey.',
+    asking: 'Confirm with your passkey…',
+    cancelled: 'Not confirmed, so nothing was allowed. You can try again.',
+    'not-enrolled':
+      "This needs a passkey, and you have none in this app yet. Add one in the app's settings. The request waits until then.",
+    unsupported: "This browser can't confirm with a passkey. Answer in another one.",
+  },
+  /** A link to a request of somebody else, or to one that is forgotten. */
+  absent: "This request isn't there for you. It may be somebody else's, or over.",
   /** Read out by screen readers; never shown. */
   spoken: {
     asks: (agent: string, tool: string) => `${agent} asks you: ${tool}.`,
@@ -155,6 +225,33 @@ export const agentEnglish = {
   showMore: 'Show more',
   exportCsv: 'Export CSV',
   exportLines: 'Export JSON lines',
+  exportingCount: (count: number) => plural(count, { other: (n) => `${n} so far…` }),
+  exportedCount: (count: number) =>
+    plural(count, { one: (n) => `${n} entry exported`, other: (n) => `All ${n} entries exported` }),
+  /** A question that was put to the person. */
+  asked: 'Asked you',
+  verify: 'Check the log',
+  verifying: 'Checking the log…',
+  logWholeCount: (count: number) =>
+    plural(count, {
+      one: (n) => `The log is complete, with your ${n} entry.`,
+      other: (n) => `The log is complete, with your ${n} entries.`,
+    }),
+  /** `when` is a date. */
+  logSince: (when: string) => `Unchanged since ${when}.`,
+  logChanged: 'Part of the log was changed after it was written.',
+  logIntactCount: (count: number) =>
+    plural(count, {
+      one: (n) => `Your ${n} entry before the change is intact.`,
+      other: (n) => `Your ${n} entries before the change are intact.`,
+    }),
+  /** `when` is a date. */
+  logUntil: (when: string) => `The last of them is from ${when}.`,
+  /** `when` is "5 minutes ago". */
+  used: (when: string) => `Used ${when}`,
+  /** `what` is a list of permissions. */
+  unused: (what: string) => `Not used for 30 days: ${what}`,
+  askLess: 'Ask for less',
 
   stopShort: 'Stop',
   stop: (name: string) => `Stop ${name}`,
@@ -182,6 +279,58 @@ export const agentEnglish = {
   mayHave: 'May have happened',
   startShort: 'Start again',
   start: (name: string) => `Start again: ${name}`,
+
+  /** What an agent can do with an account. */
+  preview: {
+    reads: 'Reads',
+    changes: 'Changes',
+    cannot: "Can't do",
+    scopes: (provider: string) => `Permissions on ${provider}`,
+    asksFirst: 'Asks first',
+    depends: 'Depends on the details',
+    sensitive: 'Sensitive',
+    unused: 'No tool needs this',
+    gains: 'Allows more',
+    loses: 'Allows less',
+    differs: 'Changes in some cases',
+    was: (decision: string) => `Before: ${decision}`,
+    same: 'This changes nothing.',
+    afterwards: 'Everything after this change',
+    nothing: "There's nothing it can do.",
+    could: (agent: string) => `What ${agent} could do with it`,
+    readOnly: (provider: string) => `Connect ${provider} read-only`,
+    choose: (preset: string) => `Change to ${preset}`,
+  },
+  notConnected: 'Not connected',
+
+  /** Whether an agent can do a run without its person. */
+  readyStates,
+  readiness: {
+    ready: 'Ready for this run',
+    mendCount: (count: number) =>
+      plural(count, {
+        one: (n) => `${n} thing to fix before this run`,
+        other: (n) => `${n} things to fix before this run`,
+      }),
+    asksCount: (count: number) =>
+      plural(count, {
+        one: () => 'Ready, but it will ask about a tool',
+        other: (n) => `Ready, but it will ask about ${n} tools`,
+      }),
+    readyCount: (count: number) =>
+      plural(count, { one: (n) => `${n} tool is ready`, other: (n) => `${n} tools are ready` }),
+    needs: (scopes: string) => `Needs: ${scopes}`,
+    /** `when` is "in 3 days". */
+    firstEnd: (account: string, when: string) => `Access to ${account} ends first, ${when}.`,
+    notGiven: "This app doesn't allow it",
+    byPreset: (preset: string) => `You chose: ${preset}`,
+    byRule: 'You made an exception',
+    gone: 'No longer offered',
+    giveAccess: 'Give more access',
+    noTools: "This run doesn't need an account.",
+  },
+  lendShort: 'Allow for this run',
+  lend: (tool: string) => `Allow for this run: ${tool}`,
 }
 
 /** The catalogue of every sentence about what agents may do. */

@@ -34,6 +34,7 @@ const onIntent = {
   consentGranted: 'مسموح من قبل',
   consentChoice: 'اختياري',
   consentMore: 'جديد',
+  consentReadOnly: 'اتصال للقراءة فقط',
   consentNothing: 'يُرجى اختيار صلاحية واحدة على الأقل.',
   consentContinue: (name: string) => `المتابعة إلى ${iso(name)}`,
 

@@ -33,6 +33,7 @@ const onIntent = {
   consentGranted: 'Bereits erlaubt',
   consentChoice: 'Freiwillig',
   consentMore: 'Neu',
+  consentReadOnly: 'Nur lesend verbinden',
   consentNothing: 'Wählen Sie mindestens eine Berechtigung aus.',
   consentContinue: (name: string) => `Weiter zu ${name}`,
 

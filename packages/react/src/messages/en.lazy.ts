@@ -33,6 +33,7 @@ export const laterEnglish = {
   consentGranted: 'Already allowed',
   consentChoice: 'Optional',
   consentMore: 'New',
+  consentReadOnly: 'Connect read-only',
   consentNothing: 'Select at least one permission.',
   consentContinue: (name: string) => `Continue to ${name}`,
 

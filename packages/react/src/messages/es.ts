@@ -259,6 +259,7 @@ export const spanish: Messages = {
   consentGranted: 'Ya permitido',
   consentChoice: 'Opcional',
   consentMore: 'Nuevo',
+  consentReadOnly: 'Conectar solo para leer',
   consentNothing: 'Selecciona al menos un permiso.',
   consentContinue: (name) => `Continuar a ${name}`,
 

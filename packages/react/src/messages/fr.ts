@@ -262,6 +262,7 @@ export const french: Messages = {
   consentGranted: 'Déjà autorisé',
   consentChoice: 'Facultatif',
   consentMore: 'Nouveau',
+  consentReadOnly: 'Connecter en lecture seule',
   consentNothing: 'Sélectionnez au moins une autorisation.',
   consentContinue: (name) => `Continuer vers ${name}`,
 

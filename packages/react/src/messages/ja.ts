@@ -259,6 +259,7 @@ export const japanese: Messages = {
   consentGranted: '許可済み',
   consentChoice: '任意',
   consentMore: '新規',
+  consentReadOnly: '読み取り専用で接続',
   consentNothing: '権限を 1 つ以上選択してください。',
   consentContinue: (name) => `${name} へ進む`,
 

@@ -1,0 +1,108 @@
+'use client'
+import type { Oversight, Activity as Use } from '@latchkey/core/agents'
+import { useEffect, useId, useRef, useState } from 'react'
+import { SmallButton } from '../ui/button.tsx'
+import { Problem } from '../ui/field.tsx'
+import { sentenceOf, type UseActivityOptions, useAgentMessages, useOversight } from './oversight.tsx'
+import { csvHeading, csvRows, toLines } from './plain.ts'
+
+/** Uses asked for at once: of the longest ones, an answer is still small enough to be read. */
+const AT_ONCE = 100
+
+interface FormatOf {
+  name: string
+  type: string
+  heading: string
+  rows: (uses: readonly Use[]) => string
+}
+
+const FORMATS: Record<'csv' | 'lines', FormatOf> = {
+  csv: { name: 'activity.csv', type: 'text/csv', heading: csvHeading, rows: csvRows },
+  lines: { name: 'activity.jsonl', type: 'application/jsonl', heading: '', rows: toLines },
+}
+
+/** All uses that a filter lets through, page by page, until the signal is aborted. */
+async function* pages(
+  oversight: Oversight,
+  { agent, account }: UseActivityOptions,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Use[]> {
+  let before: number | undefined
+  do {
+    const page = await oversight.activity({
+      limit: AT_ONCE,
+      ...(before !== undefined && { before }),
+      ...(agent !== undefined && { agent }),
+      ...(account !== undefined && { account }),
+    })
+    if (signal.aborted) return
+    yield page.uses
+    before = page.next
+  } while (before !== undefined)
+}
+
+interface Progress {
+  count: number
+  isDone: boolean
+  error?: Error
+}
+
+/** Saves all uses in a file, however many, and says how many they were. */
+export function Exports(filter: UseActivityOptions) {
+  const words = useAgentMessages()
+  const oversight = useOversight()
+  const id = useId()
+  const [progress, setProgress] = useState<Progress>()
+  const end = useRef<AbortController>(undefined)
+  useEffect(() => () => end.current?.abort(), [])
+  const isRunning = progress && !progress.isDone && !progress.error
+
+  async function save({ name, type, heading, rows }: FormatOf): Promise<void> {
+    const now = new AbortController()
+    end.current = now
+    // Pieces of text: a million uses as objects are too many for a phone.
+    const parts = [heading]
+    let count = 0
+    setProgress({ count, isDone: false })
+    try {
+      for await (const uses of pages(oversight, filter, now.signal)) {
+        parts.push(rows(uses))
+        count += uses.length
+        setProgress({ count, isDone: false })
+      }
+      if (now.signal.aborted) return
+      download(name, new Blob(parts, { type }))
+      setProgress({ count, isDone: true })
+    } catch (error) {
+      if (!now.signal.aborted) setProgress({ count, isDone: false, error: error as Error })
+    }
+  }
+  const cancel = () => {
+    end.current?.abort()
+    setProgress(undefined)
+  }
+  return (
+    <div className="latchkey-actions">
+      {isRunning ? (
+        <SmallButton label={words.cancel} onPress={cancel} />
+      ) : (
+        <>
+          <SmallButton label={words.exportCsv} onPress={() => void save(FORMATS.csv)} />
+          <SmallButton label={words.exportLines} onPress={() => void save(FORMATS.lines)} />
+        </>
+      )}
+      {progress && !progress.error && (
+        <span className="latchkey-line" role={progress.isDone ? 'status' : undefined}>
+          {progress.isDone ? words.exportedCount(progress.count) : words.exportingCount(progress.count)}
+        </span>
+      )}
+      <Problem id={id} sentence={progress?.error && sentenceOf(words, progress.error)} />
+    </div>
+  )
+}
+
+function download(name: string, file: Blob): void {
+  const url = URL.createObjectURL(file)
+  Object.assign(document.createElement('a'), { href: url, download: name }).click()
+  URL.revokeObjectURL(url)
+}
