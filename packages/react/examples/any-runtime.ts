@@ -1,4 +1,5 @@
 import type { LatchkeyClient } from '@latchkey/core'
+import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
 
 /**
  * A `fetch` for a runtime that takes one. It adds the accounts to the body of each request when it is sent.
@@ -6,19 +7,12 @@ import type { LatchkeyClient } from '@latchkey/core'
  * AG-UI: `new HttpAgent({ url, fetch: withIdentities(client, 'assistant', url) })`
  */
 export function withIdentities(client: LatchkeyClient, agent: string, endpoint: string): typeof fetch {
+  const accounts = identitiesBody(client, { agent })
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
     // Send tokens to your own endpoint only.
     if (url !== endpoint || typeof init?.body !== 'string') return fetch(input, init)
-    const [identities, connectedAccounts] = await Promise.all([
-      client.getIdentities({ agent }),
-      client.getConnectedAccounts({ agent }),
-    ])
-    const body = JSON.stringify({
-      ...JSON.parse(init.body),
-      ...(identities.length > 0 && { identities }),
-      ...(connectedAccounts.length > 0 && { connectedAccounts }),
-    })
+    const body = JSON.stringify({ ...JSON.parse(init.body), ...(await accounts()) })
     return fetch(url, { ...init, body, redirect: 'error' })
   }
 }

@@ -1,5 +1,5 @@
 import { github } from '@latchkey/core/providers/github'
-import { type AccountTool, ApprovalRequired, AuthorizationRequired, createBroker, withAccount } from '@latchkey/server'
+import { type AccountTool, createBroker, orAsk, withAccount } from '@latchkey/server'
 import { tool } from 'ai'
 import { z } from 'zod'
 
@@ -32,15 +32,7 @@ export const createAgentsBroker = (authenticate: (request: Request) => Promise<s
     },
   })
 
-/** A tool that needs its person answers with what it needs. The page shows a card for that, and the model says so. */
-const orAsk =
-  <Input, Options, Output>(execute: (input: Input, options: Options) => Promise<Output>) =>
-  (input: Input, options: Options) =>
-    execute(input, options).catch((error: unknown) => {
-      if (error instanceof ApprovalRequired || error instanceof AuthorizationRequired) return error.toJSON()
-      throw error
-    })
-
+/** Inside of `orAsk`, a tool that needs its person answers with what it needs. The page shows a card for that. */
 export const tools = {
   list_repos: tool({
     description: 'Lists your repositories on GitHub.',
