@@ -3,6 +3,9 @@ import type { BaseUrls } from './providers.ts'
 /** The person's choice of accounts is stored by agent id. An app with several agents gives each its own. */
 export const AGENT_ID = 'assistant'
 
+/** Where an agent is talked to. Each has an address of its own, so that no body and no model says which one it is. */
+export const chatPath = (agent: string) => (agent === AGENT_ID ? '/api/chat' : `/api/chat/${agent}`)
+
 /** The answer of `GET /api/config`. Everyone may read it. */
 export interface Config {
   baseUrls: BaseUrls

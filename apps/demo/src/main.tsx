@@ -1,5 +1,6 @@
 import { createRoot } from 'react-dom/client'
 import '@latchkey/react/styles.css'
+import '@latchkey/react/oversight.css'
 import type { Config } from './agent.ts'
 import { Page } from './page.tsx'
 import { createProviders } from './providers.ts'

@@ -1,19 +1,29 @@
 import { useChat } from '@ai-sdk/react'
 import { type Provider, readConnectRequest } from '@latchkey/core'
-import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
+import { createOversight } from '@latchkey/core/agents'
+import { approvalResponse, identitiesBody, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
 import { ConnectedAccounts, ConnectPrompt, LatchkeyProvider, useLatchkey } from '@latchkey/react'
-import { DefaultChatTransport, isToolUIPart } from 'ai'
+import { OversightProvider, RequestCard, useRequests } from '@latchkey/react/agents'
+import {
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithApprovalResponses as isAnswered,
+  isToolUIPart,
+} from 'ai'
 import { useState } from 'react'
 import { AGENT_ID } from './agent.ts'
+
+const oversight = createOversight({ broker: '/api/latchkey' })
 
 /** An agent web UI: a chat, and the accounts that its agent may use. */
 export function Page({ providers, vault }: { providers: Provider[]; vault: boolean }) {
   return (
     <LatchkeyProvider broker="/api/latchkey" providers={providers} custody={vault ? 'vault' : undefined}>
-      <main>
-        <Chat />
-        <ConnectedAccounts />
-      </main>
+      <OversightProvider oversight={oversight}>
+        <main>
+          <Chat />
+          <ConnectedAccounts />
+        </main>
+      </OversightProvider>
     </LatchkeyProvider>
   )
 }
@@ -24,7 +34,13 @@ function Chat() {
   const [transport] = useState(
     () => new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
   )
-  const { messages, sendMessage, regenerate } = useChat({ transport })
+  const { messages, sendMessage, regenerate, addToolApprovalResponse } = useChat({
+    transport,
+    sendAutomaticallyWhen: isAnswered,
+  })
+  // Before a call that the person is asked about, the agent pauses. The card has their answer, and the agent goes on.
+  const paused = pausedCalls(messages.at(-1))
+  const requests = useRequests().filter(({ id }) => paused.some(({ request }) => request === id))
   return (
     <section aria-label="Chat">
       <div role="log" aria-label="Conversation">
@@ -40,6 +56,17 @@ function Chat() {
               return request && <ConnectPrompt key={part.toolCallId} request={request} onConnected={again} />
             })}
           </article>
+        ))}
+        {requests.map((request) => (
+          <RequestCard
+            key={request.id}
+            request={request}
+            onAnswered={(answered) => {
+              const call = paused.find((one) => one.request === request.id)
+              const response = call && approvalResponse(call, answered)
+              if (response) addToolApprovalResponse(response)
+            }}
+          />
         ))}
       </div>
       <form

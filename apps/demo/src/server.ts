@@ -1,4 +1,4 @@
-import { type BrokerOptions, createBroker } from '@latchkey/server'
+import { type BrokerOptions, createBroker, toolApproval } from '@latchkey/server'
 import {
   convertToModelMessages,
   createUIMessageStreamResponse,
@@ -12,9 +12,9 @@ import {
   type UIDataTypes,
   type UIMessage,
 } from 'ai'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { csrf } from 'hono/csrf'
-import { AGENT_ID, turnOf } from './agent.ts'
+import { AGENT_ID, chatPath, turnOf } from './agent.ts'
 
 type Message = UIMessage<unknown, UIDataTypes, InferUITools<ToolSet>>
 
@@ -34,28 +34,32 @@ Answer in plain text without Markdown. Start the items of a list with "- ".`
 /** The server of an agent web UI: a token broker, and a chat whose tools act for the person who sent the message. */
 export function createServer({ model, tools, moreTools, ...options }: ServerOptions): Hono {
   const app = new Hono()
-  const broker = createBroker({ agents: { [AGENT_ID]: { name: 'Assistant' } }, ...options })
+  const { agents = { [AGENT_ID]: { name: 'Assistant' } } } = options
+  const broker = createBroker({ ...options, agents })
   broker.start()
   app.all('/api/latchkey/*', (c) => broker(c.req.raw))
 
-  app.post('/api/chat', csrf({ origin: [...options.allowedOrigins] }), async (c) => {
+  const chat = async (c: Context, agent: string) => {
     const userId = await options.authenticate(c.req.raw)
     if (!userId) return c.json({ message: 'Reload the page: its session has ended.' }, 401)
 
     const sent = await c.req.json()
     // Take the accounts out of the body first. The rest can be logged and stored.
-    const { context, body } = await broker.agentContext(userId, sent, { agent: AGENT_ID, ...turnOf(sent) })
-    const chat = await safeValidateUIMessages<Message>({ messages: body.messages, tools })
-    if (!chat.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
-    const messages = await convertToModelMessages(chat.data, { tools, ignoreIncompleteToolCalls: true })
+    const { context, body } = await broker.agentContext(userId, sent, { agent, ...turnOf(sent) })
+    const read = await safeValidateUIMessages<Message>({ messages: body.messages, tools })
+    if (!read.success) return c.json({ message: 'These are not messages of this chat.' }, 400)
+    const messages = await convertToModelMessages(read.data, { tools, ignoreIncompleteToolCalls: true })
     const makeTools = moreTools?.(body)
     // The answer is read after this function returns. respond() keeps the accounts for its tools.
     return context.respond(async () => {
       const all = { ...tools, ...(await makeTools?.()) }
-      const loop = { stopWhen: isStepCount(5), abortSignal: c.req.raw.signal }
+      // The agent pauses before a call that the person is asked about.
+      const loop = { toolApproval, stopWhen: isStepCount(5), abortSignal: c.req.raw.signal }
       const { stream } = streamText({ model, instructions: INSTRUCTIONS, messages, tools: all, ...loop })
       return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream, tools: all }) })
     })
-  })
+  }
+  const guard = csrf({ origin: [...options.allowedOrigins] })
+  for (const agent of Object.keys(agents)) app.post(chatPath(agent), guard, (c) => chat(c, agent))
   return app
 }

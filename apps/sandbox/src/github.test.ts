@@ -295,6 +295,31 @@ describe('API', () => {
     expect(await names(reader.access_token)).not.toContain('aaa')
   })
 
+  test('an issue is opened with a write scope, in a repository that the user may see', async () => {
+    const open = (token: string, repository: string, issue: object) =>
+      fetch(`${github.url}/api/v3/repos/${repository}/issues`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body: JSON.stringify(issue),
+      })
+    const before = github.issues.length
+    const reader = await getToken()
+    expect((await open(reader.access_token, 'octocat/hello-world', { title: 'Typo' })).status).toBe(403)
+    const mona = await getToken({ scope: 'repo' }, 'mona')
+    expect((await open(mona.access_token, 'octocat/harbour-notes', { title: 'Typo' })).status).toBe(404)
+    expect((await open(mona.access_token, 'octocat/hello-world', { title: '' })).status).toBe(422)
+    expect(github.issues).toHaveLength(before)
+
+    const opened = await open(mona.access_token, 'octocat/hello-world', { title: 'Typo', body: 'helo' })
+    expect(opened.status).toBe(201)
+    const { number, html_url } = await opened.json()
+    expect(html_url).toBe(`${github.url}/octocat/hello-world/issues/${number}`)
+    const issue = { repository: 'octocat/hello-world', number, title: 'Typo', body: 'helo', user: 'mona' }
+    expect(github.issues.slice(before)).toEqual([issue])
+    const behind = await (await fetch(`${github.url}/__sandbox/issues`)).json()
+    expect(behind.at(-1)).toEqual(issue)
+  })
+
   test('is open to pages of any origin', async () => {
     const { access_token } = await getToken()
     const response = await api('/user', access_token, { origin: 'http://localhost:5173' })

@@ -20,7 +20,20 @@ export interface NewRepository {
   description?: string
 }
 
+/** An issue that was opened. */
+export interface Issue {
+  /** `octocat/hello-world` */
+  repository: string
+  number: number
+  title: string
+  body: string | null
+  /** Login of the user who opened it. */
+  user: string
+}
+
 export interface GitHubStandIn extends OAuthStandIn {
+  /** Issues in the order in which they were opened. `reset` keeps them. */
+  readonly issues: readonly Issue[]
   addRepository(repository: NewRepository): void
 }
 
@@ -247,6 +260,39 @@ export async function startGitHub(options: { port: number; redirectUris: string[
     )
   })
 
+  const issues: Issue[] = []
+  app.post('/api/v3/repos/:owner/:name/issues', async (c) => {
+    const { user, scopes } = await authorize(c, ['public_repo', 'repo'])
+    const { owner, name } = c.req.param()
+    const found = repositories.get(owner)?.find((one) => one.name === name)
+    // Whoever may not see a repository is not told that there is one.
+    const isHidden = found?.private && (owner !== user.login || !scopes.includes('repo'))
+    if (!found || isHidden) throw refusal(c, 404, 'Not Found')
+    const { title, body } = await readObject(c)
+    if (typeof title !== 'string' || title === '') throw refusal(c, 422, 'Validation Failed')
+    const repository = `${owner}/${name}`
+    const number = issues.filter((issue) => issue.repository === repository).length + 1
+    const issue = { repository, number, title, body: typeof body === 'string' ? body : null, user: user.login }
+    issues.push(issue)
+    const path = `${repository}/issues/${number}`
+    c.header('location', `${url}/api/v3/repos/${path}`)
+    return c.json(
+      {
+        id: issues.length,
+        number,
+        title,
+        body: issue.body,
+        state: 'open',
+        user: { login: user.login, id: user.id, avatar_url: avatarUrl(user.login) },
+        url: `${url}/api/v3/repos/${path}`,
+        html_url: `${url}/${path}`,
+        created_at: new Date().toISOString(),
+      },
+      201,
+    )
+  })
+  app.get('/__sandbox/issues', (c) => c.json(issues))
+
   app.delete('/api/v3/applications/:clientId/token', async (c) => {
     const basic = readBasic(c.req.header('authorization'))
     const isClient =
@@ -277,8 +323,8 @@ export async function startGitHub(options: { port: number; redirectUris: string[
   })
 
   const standIn = createStandIn(server, oauth)
-  return { ...standIn, client: CLIENT, setPolicy: oauth.setPolicy, addRepository }
+  return { ...standIn, client: CLIENT, setPolicy: oauth.setPolicy, issues, addRepository }
 }
 
-const refusal = (c: AppContext, status: 401 | 403 | 404, message: string) =>
+const refusal = (c: AppContext, status: 401 | 403 | 404 | 422, message: string) =>
   new HTTPException(status, { res: c.json({ message, documentation_url: 'https://docs.example.com/rest' }, status) })

@@ -318,6 +318,30 @@ describe('mail', () => {
     expect(await refused.json()).toMatchObject({ error: { code: 403, status: 'PERMISSION_DENIED' } })
   })
 
+  test('a draft of one user is deleted once, with the scope for drafts', async () => {
+    const drafts = '/gmail/v1/users/me/drafts'
+    const id = google.addDraft({ user: 'ada@example.com', to: 'mary@example.com', subject: 'Tea?' })
+    const remove = (token: string) =>
+      fetch(`${google.url}${drafts}/${id}`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })
+    const reader = await getTokens()
+    const list = async () => (await (await api(drafts, reader.access_token)).json()) as { drafts: { id: string }[] }
+    expect((await list()).drafts.map((draft) => draft.id)).toContain(id)
+    const { message } = await (await api(`${drafts}/${id}?format=metadata`, reader.access_token)).json()
+    expect(message.payload.headers).toContainEqual({ name: 'Subject', value: 'Tea?' })
+    expect((await remove(reader.access_token)).status).toBe(403)
+
+    const writer = await getTokens({ scope: `${AUTH}gmail.compose` })
+    google.setPolicy({ auto: true, user: 'grace@example.com' })
+    const url = authorizeUrl({ scope: `${AUTH}gmail.compose` })
+    const grace = await redeem((await createHeadlessBrowser().open(url)).url)
+    expect((await remove(grace.access_token)).status).toBe(404)
+    expect(google.drafts.find((draft) => draft.id === id)?.isDeleted).toBe(false)
+    expect((await remove(writer.access_token)).status).toBe(204)
+    expect((await remove(writer.access_token)).status).toBe(404)
+    expect(google.drafts.find((draft) => draft.id === id)?.isDeleted).toBe(true)
+    expect((await list()).drafts.map((draft) => draft.id)).not.toContain(id)
+  })
+
   test('gmail.metadata allows neither search nor bodies', async () => {
     const { access_token } = await getTokens({ scope: `${AUTH}gmail.metadata` })
     const { messages } = (await (await api(list, access_token)).json()) as Found

@@ -15,7 +15,25 @@ export interface NewMessage {
   body?: string
 }
 
+export interface NewDraft {
+  /** Email address of an existing user. */
+  user: string
+  to: string
+  subject: string
+  body?: string
+}
+
+/** A draft, and whether it was deleted. */
+export interface Draft extends Required<NewDraft> {
+  id: string
+  isDeleted: boolean
+}
+
 export interface GoogleStandIn extends OAuthStandIn {
+  /** Drafts of all users, the oldest first. `reset` keeps them. */
+  readonly drafts: readonly Readonly<Draft>[]
+  /** Adds a draft and returns its id. */
+  addDraft(draft: NewDraft): string
   /** Adds a message as the newest one and returns its id. */
   addMessage(message: NewMessage): string
   /** Lifetime of new access tokens in seconds. `reset` restores 3599. */
@@ -90,17 +108,40 @@ const SEEDS: Record<string, Seed[]> = {
   ],
 }
 
+const DRAFTS: NewDraft[] = [
+  {
+    user: 'ada@example.com',
+    to: 'Mary Somerville <mary@example.com>',
+    subject: 'Re: Lunch next week?',
+    body: 'Tuesday would suit me. Shall we say one o’clock, at the usual place?',
+  },
+  {
+    user: 'ada@example.com',
+    to: 'Charles Babbage <charles@example.com>',
+    subject: 'Index of the Bernoulli numbers',
+    body: 'You are right about the index. I have corrected the table.',
+  },
+  {
+    user: 'grace@example.com',
+    to: 'Compiler Team <compilers@example.com>',
+    subject: 'The nanosecond table',
+    body: 'Please throw the old table away before anyone else trusts it.',
+  },
+]
+
 const AUTH = 'https://www.googleapis.com/auth/'
 const EMAIL = `${AUTH}userinfo.email`
 const PROFILE = `${AUTH}userinfo.profile`
 const READ_MAIL = `${AUTH}gmail.readonly`
 const MAIL_HEADERS = `${AUTH}gmail.metadata`
+const WRITE_DRAFTS = `${AUTH}gmail.compose`
 
 const SCOPES: Record<string, ScopeLine> = {
   [PROFILE]: { words: 'See your name and picture' },
   [EMAIL]: { words: 'See your email address' },
   [READ_MAIL]: { words: 'Read all your email', optional: true },
   [MAIL_HEADERS]: { words: 'See senders and subjects, not the text', optional: true },
+  [WRITE_DRAFTS]: { words: 'Write drafts and send', optional: true },
   [`${AUTH}gmail.send`]: { words: 'Send email as you', optional: true },
   [`${AUTH}drive.file`]: { words: 'Only the files you pick or this app makes', optional: true },
   [`${AUTH}drive.readonly`]: { words: 'Read all your files', optional: true },
@@ -320,6 +361,67 @@ export async function startGoogle(options: {
     })
   })
 
+  const drafts: Draft[] = []
+  function addDraft({ body = '', ...draft }: NewDraft): string {
+    if (!mailboxes.has(draft.user)) throw new HTTPException(400, { message: `There is no user "${draft.user}"` })
+    const id = `r${randomBytes(8).readBigUInt64BE()}`
+    drafts.push({ ...draft, id, body, isDeleted: false })
+    return id
+  }
+  for (const draft of DRAFTS) addDraft(draft)
+
+  /** A user's draft by the id of the path. */
+  function findDraft(c: AppContext, user: User): Draft {
+    const found = drafts.find(
+      ({ id, ...one }) => id === c.req.param('id') && one.user === user.handle && !one.isDeleted,
+    )
+    if (!found) throw refusal(c, 404, 'NOT_FOUND', 'Requested entity was not found.')
+    return found
+  }
+
+  app.get('/gmail/v1/users/:user/drafts', async (c) => {
+    const { user } = await authorize(c, [READ_MAIL, WRITE_DRAFTS])
+    const found = drafts
+      .filter((one) => one.user === user.handle && !one.isDeleted)
+      .slice(0, Number(c.req.query('maxResults')) || 100)
+      .map(({ id }) => ({ id, message: { id: `m${id}`, threadId: `m${id}` } }))
+    return c.json({ ...(found.length > 0 ? { drafts: found } : {}), resultSizeEstimate: found.length })
+  })
+
+  app.get('/gmail/v1/users/:user/drafts/:id', async (c) => {
+    const { user } = await authorize(c, [READ_MAIL, WRITE_DRAFTS])
+    const { id, to, subject, body } = findDraft(c, user)
+    const headers = [
+      { name: 'From', value: user.handle },
+      { name: 'To', value: to },
+      { name: 'Subject', value: subject },
+    ]
+    const payload = { mimeType: 'text/plain', headers }
+    return c.json({
+      id,
+      message: { id: `m${id}`, threadId: `m${id}`, labelIds: ['DRAFT'], snippet: body.slice(0, 120), payload },
+    })
+  })
+
+  // At once and for good: it does not go to the trash.
+  app.delete('/gmail/v1/users/:user/drafts/:id', async (c) => {
+    const { user } = await authorize(c, [WRITE_DRAFTS])
+    findDraft(c, user).isDeleted = true
+    return c.body(null, 204)
+  })
+
+  app.get('/__sandbox/drafts', (c) => c.json(drafts))
+  app.post('/__sandbox/drafts', async (c) => {
+    const body = await readObject(c)
+    const id = addDraft({
+      user: requireText(body, 'user'),
+      to: requireText(body, 'to'),
+      subject: requireText(body, 'subject'),
+      body: optionalText(body, 'body'),
+    })
+    return c.json({ id }, 201)
+  })
+
   app.post('/__sandbox/messages', async (c) => {
     const body = await readObject(c)
     const id = addMessage({
@@ -351,7 +453,7 @@ export async function startGoogle(options: {
       gaveRefreshToken.clear()
     },
   })
-  return { ...standIn, client: CLIENT, setPolicy: oauth.setPolicy, addMessage, setAccessTtl }
+  return { ...standIn, client: CLIENT, setPolicy: oauth.setPolicy, addMessage, drafts, addDraft, setAccessTtl }
 }
 
 const refusal = (c: AppContext, status: 401 | 403 | 404, reason: string, message: string) =>

@@ -11,8 +11,9 @@ import {
 } from '@latchkey/react'
 import { isToolUIPart } from 'ai'
 import { useEffect, useRef, useState } from 'react'
-import { AGENT_ID } from '../agent.ts'
+import { useAgent } from './agent-choice.tsx'
 import type { AgentMessage } from './agent-message.ts'
+import { mayHave } from './agents.ts'
 
 /** What a tool waited for is there. */
 export interface Ready {
@@ -68,12 +69,14 @@ interface AccountNeededProps {
 /** Asks in the chat for a missing account: to connect it, or to turn it on for this agent. It can be put off. */
 export function AccountNeeded({ request, onReady }: AccountNeededProps) {
   const client = useLatchkey()
-  const { providers, setIncluded } = useAgentAccounts(AGENT_ID)
+  const agent = useAgent()
+  const { providers, setIncluded } = useAgentAccounts(agent.id)
   const [skipped, setSkipped] = useState(false)
   const account = useAccount(request.provider)
 
   // The tool had this account and still asks for it, so the API answered 401: the token is invalid.
-  const refused = onReady && !request.scopes?.length ? request.accountId : undefined
+  const isMine = mayHave(agent, request.provider)
+  const refused = onReady && isMine && !request.scopes?.length ? request.accountId : undefined
   const reported = useRef(false)
   useEffect(() => {
     if (!refused || reported.current) return
@@ -86,6 +89,15 @@ export function AccountNeeded({ request, onReady }: AccountNeededProps) {
 
   const provider = client.providers.find(({ id }) => id === request.provider)
   if (!provider) return null
+  if (!isMine) {
+    return (
+      <div className="notice">
+        <p>
+          {agent.name} may not use {provider.name}.
+        </p>
+      </div>
+    )
+  }
   if (providers.some(({ id, included }) => id === provider.id && !included)) {
     const turnOn = () => {
       setIncluded(provider.id, true)

@@ -1,7 +1,9 @@
 import { AddMcpServer, type AddMcpServerProps, ConnectedAccounts, Registrations } from '@latchkey/react'
-import { Activity, AgentAccess, StopButton } from '@latchkey/react/agents'
-import { useId, useState } from 'react'
-import { AGENT_ID, type McpExample } from '../agent.ts'
+import { Activity, AgentAccess, RequestsInbox, useRequests } from '@latchkey/react/agents'
+import { type ReactNode, useId, useState } from 'react'
+import type { McpExample } from '../agent.ts'
+import { useAgent } from './agent-choice.tsx'
+import type { DemoAgent } from './agents.ts'
 
 interface AgentConfigurationProps {
   id: string
@@ -13,61 +15,78 @@ interface AgentConfigurationProps {
   onAddServers: AddMcpServerProps['onAdd']
 }
 
-/** The agent, and the connected accounts with a switch each: whether the agent uses it. */
+/** The agent: its accounts, what it may do with them, what waits for the person, and what it did. */
 export function AgentConfiguration({ id, model, vault, hidden, examples, onAddServers }: AgentConfigurationProps) {
+  const agent = useAgent()
   return (
     // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
-      <AgentHead model={model} />
+      <AgentHead agent={agent} model={model} />
       <ConnectedAccounts
-        agent={AGENT_ID}
+        agent={agent.id}
         description="Connect the services your agent can use. Switch one off to leave it out of the chat."
       />
+      <section className="section" aria-labelledby={`${id}-access`}>
+        <h2 id={`${id}-access`}>What it may do</h2>
+        <AgentAccess agent={agent.id} />
+      </section>
+      <Inbox />
+      <Fold title="Activity">
+        <Activity headingLevel={3} />
+      </Fold>
       <Servers examples={examples} onAdd={onAddServers} />
-      <Oversight />
-      <details className="developer">
-        <summary className="developer-head">
-          <h2>Developer</h2>
-        </summary>
+      <Fold title="Developer">
         <Registrations />
         {vault && (
           <p className="hint">
             {`Tokens and keys are stored encrypted on the server (${vault}). Those of MCP servers are stored in this browser.`}
           </p>
         )}
-      </details>
+      </Fold>
     </section>
   )
 }
 
-/** What the agent may do with the accounts, and what it did. */
-function Oversight() {
+/** What waits for the person's answer, from all agents and all chats. */
+function Inbox() {
+  const { length } = useRequests()
+  return (
+    <Fold title="Waiting for you" count={length}>
+      <RequestsInbox headingLevel={3} />
+    </Fold>
+  )
+}
+
+interface FoldProps {
+  title: string
+  count?: number
+  children: ReactNode
+}
+
+/** A section that is open when its person wants it. What is in it is not asked for before. */
+function Fold({ title, count = 0, children }: FoldProps) {
   const [open, setOpen] = useState(false)
   return (
-    <details className="developer" onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary className="developer-head">
-        <h2>What the assistant may do</h2>
+    <details className="fold" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="fold-head">
+        <h2>{title}</h2>
+        {count > 0 && <span className="count">{count}</span>}
       </summary>
-      {open && (
-        <div className="oversight">
-          <AgentAccess agent={AGENT_ID} />
-          <Activity agent={AGENT_ID} />
-          <StopButton />
-        </div>
-      )}
+      {open && children}
     </details>
   )
 }
 
-/** The agent's name and model. */
-export function AgentHead({ model }: { model: string }) {
+/** The agent's name, what it is for, and its model. */
+export function AgentHead({ agent, model }: { agent: DemoAgent; model: string }) {
   return (
     <div className="agent">
       <span className="agent-mark" aria-hidden="true">
-        A
+        {agent.name.charAt(0)}
       </span>
       <div>
-        <h2>Assistant</h2>
+        <h2>{agent.name}</h2>
+        <p>{agent.about}</p>
         <p>Model: {model}</p>
       </div>
     </div>

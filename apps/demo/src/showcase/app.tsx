@@ -1,14 +1,17 @@
 import { createOversight } from '@latchkey/core/agents'
-import { LatchkeyProvider, useMcpServers } from '@latchkey/react'
+import { LatchkeyProvider, useLatchkey, useMcpServers } from '@latchkey/react'
 import { OversightProvider } from '@latchkey/react/agents'
-import { useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { type ComponentProps, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import type { Config } from '../agent.ts'
 import { createProviders } from '../providers.ts'
 import { MESSAGES } from './account-needed.tsx'
+import { AgentProvider, useAgent } from './agent-choice.tsx'
 import { AgentConfiguration } from './agent-configuration.tsx'
+import { ASSISTANT } from './agents.ts'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
 import { useConfig } from './config.ts'
+import { createConversations } from './conversations.ts'
 import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
@@ -54,6 +57,7 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
   // The MCP servers that were added to this agent.
   const servers = useMcpServers({ key: 'demo:mcp-servers' })
   const draft = useRef<Draft>(null)
+  const [agent, setAgent] = useState(ASSISTANT)
   return (
     // Latchkey needs the broker's URL and the providers. `keep` and `onReturn` restore a message that was not sent yet,
     // when signing in leaves the page.
@@ -69,25 +73,37 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
       onReturn={(kept) => typeof kept === 'string' && draft.current?.restore(kept)}
     >
       <OversightProvider oversight={oversight}>
-        <Chat
-          draft={draft}
-          onManage={() => {
-            onShowPanel()
-            // Once it is there.
-            requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
-          }}
-        />
-        <AgentConfiguration
-          id={PANEL_ID}
-          model={config.model}
-          vault={config.vault}
-          hidden={!panelOpen}
-          examples={config.mcpServers}
-          onAddServers={servers.add}
-        />
+        <AgentProvider value={agent}>
+          <Conversations
+            draft={draft}
+            onChooseAgent={setAgent}
+            onManage={() => {
+              onShowPanel()
+              // Once it is there.
+              requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
+            }}
+          />
+          <AgentConfiguration
+            id={PANEL_ID}
+            model={config.model}
+            vault={config.vault}
+            hidden={!panelOpen}
+            examples={config.mcpServers}
+            onAddServers={servers.add}
+          />
+        </AgentProvider>
       </OversightProvider>
     </LatchkeyProvider>
   )
+}
+
+/** The conversation with the agent that the person talks to. */
+function Conversations(props: Omit<ComponentProps<typeof Chat>, 'chat'>) {
+  const client = useLatchkey()
+  const [chats] = useState(() => createConversations(client))
+  const { id } = useAgent()
+  const chat = chats.get(id)
+  return chat && <Chat key={id} chat={chat} {...props} />
 }
 
 const wideQuery = window.matchMedia('(width >= 60rem)')

@@ -1,29 +1,30 @@
-import { useChat } from '@ai-sdk/react'
-import { isMcp } from '@latchkey/core/mcp'
-import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
-import { AccountsMenu, useLatchkey } from '@latchkey/react'
-import { type ChatStatus, DefaultChatTransport } from 'ai'
+import { type Chat as Conversation, useChat } from '@ai-sdk/react'
+import type { AgentRequest } from '@latchkey/core/agents'
+import { approvalResponse, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
+import { AccountsMenu } from '@latchkey/react'
+import { StopButton } from '@latchkey/react/agents'
+import type { ChatStatus } from 'ai'
 import { type Ref, type RefObject, useEffect, useRef, useState } from 'react'
-import { AGENT_ID } from '../agent.ts'
 import { Connected, type Ready } from './account-needed.tsx'
+import { AgentChoice, useAgent } from './agent-choice.tsx'
 import type { AgentMessage } from './agent-message.ts'
-import { Composer, type Draft, SUGGESTIONS } from './composer.tsx'
+import type { DemoAgent } from './agents.ts'
+import { Composer, type Draft, suggestionsOf } from './composer.tsx'
 import { Message } from './message.tsx'
 
+interface ChatProps {
+  chat: Conversation<AgentMessage>
+  draft: Ref<Draft>
+  onChooseAgent: (agent: DemoAgent) => void
+  onManage: () => void
+}
+
 /** The conversation with the agent. */
-export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => void }) {
-  const client = useLatchkey()
-  // Made once: the body is a function, so every request gets fresh tokens.
-  const [transport] = useState(() => {
-    const identities = identitiesBody(client, { agent: AGENT_ID })
-    // Only URL and name: a server must not run a command that a page names.
-    const chatBody = async () => ({
-      ...(await identities()),
-      mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
-    })
-    return new DefaultChatTransport<AgentMessage>({ api: '/api/chat', body: chatBody })
+export function Chat({ chat, draft, onChooseAgent, onManage }: ChatProps) {
+  const agent = useAgent()
+  const { messages, sendMessage, regenerate, addToolApprovalResponse, stop, status, error } = useChat<AgentMessage>({
+    chat,
   })
-  const { messages, sendMessage, regenerate, stop, status, error } = useChat<AgentMessage>({ transport })
   const busy = status === 'submitted' || status === 'streaming'
   const log = useRef<HTMLDivElement>(null)
   useScrollToEnd(log, messages, status)
@@ -38,12 +39,26 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
     if (question && account) setConnected((all) => ({ ...all, [question]: [...(all[question] ?? []), account] }))
     if (resumed.current === messageId) return
     resumed.current = messageId
-    // The pressed button disappears with the answer that asked for the account, so move its focus to the conversation.
-    if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
+    keepFocus()
     await stop()
     // A server can ask for the same page again, so each visit sends the message again.
     if (visitedPage) resumed.current = undefined
     await regenerate({ body: visitedPage ? { visitedPages: [visitedPage] } : {} })
+  }
+
+  /** The pressed button disappears with what it answers, so its focus moves to the conversation. */
+  const keepFocus = () => {
+    if (document.activeElement === document.body || log.current?.contains(document.activeElement)) log.current?.focus()
+  }
+
+  // A call before which the AI SDK paused goes on by itself, once all of the answer's calls are answered. Of any other the
+  // answer is given anew.
+  const answered = (message: AgentMessage, request: AgentRequest) => {
+    const call = pausedCalls(message).find((one) => one.request === request.id)
+    const response = call && approvalResponse(call, request)
+    if (!call) return resume(message.id, {})
+    keepFocus()
+    if (response) return addToolApprovalResponse(response)
   }
 
   // A new question stops the answer to the old one.
@@ -54,6 +69,10 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
 
   return (
     <section className="chat" aria-label="Chat">
+      <div className="chat-head">
+        <AgentChoice onChoose={onChooseAgent} />
+        <StopButton />
+      </div>
       {/* aria-busy, so that screen readers read an answer when it is complete. */}
       <div
         ref={log}
@@ -73,6 +92,7 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
             message={message}
             // Only the last answer can be given again.
             onAccountReady={message === messages.at(-1) ? (ready) => resume(message.id, ready) : undefined}
+            onAnswered={message === messages.at(-1) ? (request) => answered(message, request) : undefined}
           />,
           ...[...new Set(connected[message.id])].map((account) => (
             <Connected key={`${message.id} ${account}`} account={account} />
@@ -87,7 +107,7 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
           <div className="notice" role="alert">
             <p>
               {navigator.onLine
-                ? "The assistant couldn't answer."
+                ? `The ${agent.name.toLowerCase()} couldn't answer.`
                 : "You're offline. Try again when you're back online."}
             </p>
             <button type="button" className="button" onClick={() => regenerate()}>
@@ -98,12 +118,13 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
       </div>
       <Composer
         draft={draft}
-        suggestions={messages.length === 0 ? SUGGESTIONS : []}
+        suggestions={messages.length === 0 ? suggestionsOf(agent.id) : []}
         busy={busy}
         onSend={send}
         onStop={stop}
+        placeholder={`Ask the ${agent.name.toLowerCase()}…`}
       >
-        <AccountsMenu agent={AGENT_ID} className="carried" onManage={onManage} />
+        <AccountsMenu agent={agent.id} className="carried" onManage={onManage} />
       </Composer>
     </section>
   )
@@ -111,10 +132,15 @@ export function Chat({ draft, onManage }: { draft: Ref<Draft>; onManage: () => v
 
 /** What a conversation shows before its first message. */
 export function Welcome() {
+  const { providers } = useAgent()
   return (
     <div className="welcome">
       <h2>Ask about your work</h2>
-      <p>I can use GitHub, Gmail and Kaggle. If I need an account, I'll ask.</p>
+      <p>
+        {providers
+          ? "I can use Gmail. If I need your account, or want to change something, I'll ask."
+          : "I can use GitHub, Gmail and Kaggle. If I need an account, or want to change something, I'll ask."}
+      </p>
     </div>
   )
 }

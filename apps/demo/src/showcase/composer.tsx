@@ -8,9 +8,14 @@ import {
   useImperativeHandle,
   useState,
 } from 'react'
+import { AGENT_ID } from '../agent.ts'
 
 /** What a person can ask first: one for each kind of account. */
 export const SUGGESTIONS = ['List my repositories', 'Search my mail for invoices', 'List my datasets']
+
+/** What is asked of an agent first. */
+export const suggestionsOf = (agent: string) =>
+  agent === AGENT_ID ? SUGGESTIONS : ['List my drafts', 'Search my mail for invoices']
 
 /** The message that is not sent yet, kept while a sign-in leaves the page. */
 export interface Draft {
@@ -27,12 +32,13 @@ interface ComposerProps {
   busy?: boolean
   onSend?: (text: string) => void
   onStop?: () => void
+  placeholder?: string
   /** Beside the message. */
   children?: ReactNode
 }
 
 /** The message box. Enter sends, also while an answer is coming; Shift+Enter starts a new line. */
-export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, children }: ComposerProps) {
+export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, placeholder, children }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
   useImperativeHandle(draft, () => ({ text, restore: setText }), [text])
@@ -79,7 +85,7 @@ export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, c
           rows={1}
           value={text}
           disabled={disabled}
-          placeholder="Ask the assistant…"
+          placeholder={placeholder}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
         />

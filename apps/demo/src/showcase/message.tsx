@@ -1,6 +1,8 @@
+import type { AgentRequest } from '@latchkey/core/agents'
 import { useLatchkey } from '@latchkey/react'
 import { isToolUIPart } from 'ai'
 import { AccountNeeded, type Ready, requestsIn } from './account-needed.tsx'
+import { useAgent } from './agent-choice.tsx'
 import type { AgentMessage } from './agent-message.ts'
 import { ApprovalNeeded, approvalsIn } from './approval-needed.tsx'
 import { ToolCall } from './tool-call.tsx'
@@ -9,21 +11,24 @@ interface MessageProps {
   message: AgentMessage
   /** Called when what a tool waited for is there. */
   onAccountReady: ((ready: Ready) => void) | undefined
+  /** Called when the person has said whether a call may be made. */
+  onAnswered: ((request: AgentRequest) => void) | undefined
 }
 
 /** One message: its text, the tools that were called, and what they wait for. */
-export function Message({ message, onAccountReady }: MessageProps) {
+export function Message({ message, onAccountReady, onAnswered }: MessageProps) {
   const client = useLatchkey()
+  const agent = useAgent()
   return (
-    <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : 'Assistant'}>
+    <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : agent.name}>
       {message.parts.map((part, index) => {
         if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} />
         // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
         if (part.type === 'text') return <Prose key={index} text={part.text} />
         return null
       })}
-      {approvalsIn(message.parts).map((id) => (
-        <ApprovalNeeded key={id} id={id} onAnswered={onAccountReady && (() => onAccountReady({}))} />
+      {approvalsIn(message).map((id) => (
+        <ApprovalNeeded key={id} id={id} onAnswered={onAnswered} />
       ))}
       {requestsIn(message.parts, client.providers).map((request) => (
         <AccountNeeded key={`${request.provider} ${request.url ?? ''}`} request={request} onReady={onAccountReady} />

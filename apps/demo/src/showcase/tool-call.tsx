@@ -4,6 +4,8 @@ import { Account, useAccount, useLatchkey } from '@latchkey/react'
 import type { DynamicToolUIPart, ToolUIPart } from 'ai'
 import { type ReactNode, useState } from 'react'
 import { requestOf } from './account-needed.tsx'
+import { useAgent } from './agent-choice.tsx'
+import { mayHave } from './agents.ts'
 import type { AgentTools } from './server/tools.ts'
 
 /** A tool call: its tool, input, account and answer. */
@@ -12,7 +14,16 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
   const { title, toolMetadata, state, input, output, errorText } = part
   const request = requestOf(part, useLatchkey().providers)
   const isAsking = readApprovalNotice(output) !== null
-  const words = request ? (request.url ? WORDS.page : WORDS.waiting) : isAsking ? WORDS.asking : WORDS[state]
+  const agent = useAgent()
+  const isRefused = request !== null && !mayHave(agent, request.provider)
+  const asks = request
+    ? request.url
+      ? WORDS.page
+      : WORDS.waiting
+    : isAsking || state === 'approval-requested'
+      ? WORDS.asking
+      : undefined
+  const words = isRefused ? WORDS['output-denied'] : (asks ?? WORDS[state])
   // A tool with a service account has no provider of the page.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const accountId = accountOf(output)
@@ -25,7 +36,7 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
         {provider ? <Account.Icon className="icon" /> : <OwnMark />}
         <span className="tool-title">{title}</span>
         {who && <span className="tool-account">as {who}</span>}
-        <span className="tool-state" data-state={request || isAsking ? 'waiting' : state}>
+        <span className="tool-state" data-state={isRefused ? 'output-denied' : asks ? 'waiting' : state}>
           {words}
         </span>
       </summary>
@@ -72,11 +83,11 @@ const WORDS = {
   asking: 'Asks first',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
-  'approval-requested': 'Waiting for approval',
+  'approval-requested': 'Asks first',
   'approval-responded': 'Running…',
   'output-available': 'Done',
   'output-error': 'Failed',
-  'output-denied': 'Denied',
+  'output-denied': 'Not allowed',
 }
 
 /** The service account that a tool used instead of a person's. */

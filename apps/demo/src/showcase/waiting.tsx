@@ -1,4 +1,6 @@
+import { AgentChoice } from './agent-choice.tsx'
 import { AgentHead } from './agent-configuration.tsx'
+import { ASSISTANT } from './agents.ts'
 import { Welcome } from './chat.tsx'
 import { Composer, SUGGESTIONS } from './composer.tsx'
 
@@ -17,6 +19,9 @@ export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProp
   return (
     <>
       <section className="chat" aria-label="Chat">
+        <div className="chat-head">
+          <AgentChoice />
+        </div>
         <div className="log">
           <Welcome />
           {failed && (
@@ -32,7 +37,7 @@ export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProp
             </div>
           )}
         </div>
-        <Composer disabled suggestions={SUGGESTIONS} />
+        <Composer disabled suggestions={SUGGESTIONS} placeholder="Ask the assistant…" />
       </section>
       <section
         id={panelId}
@@ -42,7 +47,7 @@ export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProp
         tabIndex={-1}
         hidden={!panelOpen}
       >
-        <AgentHead model={busy ? 'Loading…' : 'Unknown'} />
+        <AgentHead agent={ASSISTANT} model={busy ? 'Loading…' : 'Unknown'} />
         <div className="section">
           <h2>Connected Accounts</h2>
           <ul className="bones" aria-hidden="true" data-still={!busy || undefined}>

@@ -1,17 +1,20 @@
 import type { McpServers } from '@latchkey/core/mcp'
-import { type BrokerClient, createGuardedFetch } from '@latchkey/server'
+import { type AgentPolicy, type BrokerClient, createGuardedFetch } from '@latchkey/server'
 import { createMcpProxy } from '@latchkey/server/mcp'
 import type { Vault } from '@latchkey/server/vault'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { Config, McpExample } from '../../agent.ts'
+import { type Declared, declareTools } from '../../declared.ts'
 import { type BaseUrls, createProviders } from '../../providers.ts'
 import { createServer } from '../../server.ts'
 import { createSessions } from '../../session.ts'
+import { AGENTS, type DemoAgent, mayHave } from '../agents.ts'
+import { offerChoices } from './account-tools.ts'
 import type { Colleague } from './colleague.ts'
 import { createCommands, createMcpTools, readMcpRequest } from './mcp-tools.ts'
 import type { AgentModel } from './model.ts'
-import { createTools, type MetricsService } from './tools.ts'
+import { createCarelessTool, createTools, type MetricsService } from './tools.ts'
 
 export interface AppOptions {
   /** Origins of the demo's pages, which may call the server. */
@@ -38,6 +41,7 @@ export interface AppOptions {
 export function createApp(options: AppOptions): Hono {
   const { origins, baseUrls, clients, agent, metrics, colleague, vault, sessionSecret, mcp, mcpConfig } = options
   const providers = createProviders(baseUrls)
+  const declared = declareTools(providers)
   // Browsers send the cookies of one port to all others, so the port is part of the name.
   const origin = new URL(origins[0] ?? '')
   const secure = origin.protocol === 'https:'
@@ -47,6 +51,10 @@ export function createApp(options: AppOptions): Hono {
   const guardedFetch = createGuardedFetch(guard)
   const commands = mcpConfig ? createCommands(mcpConfig) : []
 
+  const tools = {
+    ...createTools(declared, metrics, colleague),
+    ...(agent.isScripted && createCarelessTool(declared)),
+  }
   const server = createServer({
     providers: Object.values(providers),
     clients,
@@ -56,7 +64,8 @@ export function createApp(options: AppOptions): Hono {
     vault,
     mcp: createMcpProxy(guard),
     model: agent.model,
-    tools: createTools(providers, metrics, colleague),
+    agents: Object.fromEntries(AGENTS.map((agent) => [agent.id, policyOf(agent, Object.values(declared))])),
+    tools,
     moreTools(body) {
       const mcpRequest = readMcpRequest(body, Object.keys(providers))
       if (!mcpRequest) {
@@ -64,7 +73,10 @@ export function createApp(options: AppOptions): Hono {
           message: 'MCP servers are named by their URL and an id of their own, and nothing else.',
         })
       }
-      return () => createMcpTools(mcpRequest, commands, guardedFetch)
+      return async () => ({
+        ...offerChoices(tools, declared),
+        ...(await createMcpTools(mcpRequest, commands, guardedFetch)),
+      })
     },
   })
 
@@ -82,3 +94,11 @@ export function createApp(options: AppOptions): Hono {
     })
     .route('/', server)
 }
+
+/** An agent as the broker knows it: whose accounts it may be given, and the tools that work with them. */
+const policyOf = (agent: DemoAgent, tools: Declared[keyof Declared][]): AgentPolicy => ({
+  name: agent.name,
+  ...(agent.parent && { parent: agent.parent }),
+  ...(agent.providers && { providers: agent.providers }),
+  tools: tools.filter(({ provider }) => mayHave(agent, provider.id)),
+})

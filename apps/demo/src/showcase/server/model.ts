@@ -7,6 +7,8 @@ export interface AgentModel {
   model: LanguageModel
   /** Name shown in the page. */
   name: string
+  /** It runs in this process, so nobody else reads what it is told. */
+  isScripted?: true
 }
 
 /** The model for which the environment has a key; else a scripted model. */
@@ -19,5 +21,5 @@ export function chooseModel(env: NodeJS.ProcessEnv): AgentModel {
     const id = env.ANTHROPIC_MODEL ?? 'claude-haiku-4-5'
     return { model: anthropic(id), name: `Anthropic ${id}` }
   }
-  return { model: createScriptedModel(), name: 'Scripted, no API key needed' }
+  return { model: createScriptedModel(), name: 'Scripted, no API key needed', isScripted: true }
 }

@@ -5,7 +5,11 @@ import { createScriptedModel } from './scripted-model.ts'
 const model = createScriptedModel({ chunkDelayInMs: 0 })
 const tools = [
   'list_repositories',
+  'list_private_repositories',
+  'open_issue',
   'search_mail',
+  'list_drafts',
+  'delete_draft',
   'list_datasets',
   'run_datasets_skill',
   'get_metrics',
@@ -43,6 +47,17 @@ test.each([
     'Ask the data processor to summarize the visits',
     [['ask_data_processor', { action: 'summarize', table: 'visits' }]],
   ],
+  ['List my private repositories', [['list_private_repositories', {}]]],
+  [
+    'Open an issue in octocat/hello-world titled “Typo, again”',
+    [['open_issue', { repository: 'octocat/hello-world', title: 'Typo, again', body: '' }]],
+  ],
+  [
+    'open an issue in octocat/hello-world titled Typo and more saying It says helo.',
+    [['open_issue', { repository: 'octocat/hello-world', title: 'Typo and more', body: 'It says helo.' }]],
+  ],
+  ['List my drafts', [['list_drafts', {}]]],
+  ['Delete the draft Re: Lunch next week?', [['list_drafts', {}]]],
   ['Search my mail for Kaggle datasets', [['search_mail', { query: 'Kaggle datasets' }]]],
 ])('%s', async (text, calls) => {
   expect(await respond(says(text))).toEqual(calls)
@@ -59,6 +74,21 @@ test('several questions in one message call several tools', async () => {
 test('a greeting is answered with a list of its abilities', async () => {
   const [text] = await respond(says('Hello!'))
   expect(text).toContain('I can list your repositories on GitHub')
+})
+
+test('a draft to delete is looked up by its subject first', async () => {
+  const drafts = [
+    { id: 'r1', subject: 'Index', to: 'charles@example.com' },
+    { id: 'r2', subject: 'Re: Lunch next week?', to: 'mary@example.com' },
+  ]
+  const after = (subject: string, ...content: ReturnType<typeof result>[]) =>
+    respond([...says(`Delete the draft “${subject}”`), { role: 'tool', content }])
+  const listed = result('list_drafts', { drafts })
+  expect(await after('re: lunch next week?', listed)).toEqual([
+    ['delete_draft', { id: 'r2', subject: 'Re: Lunch next week?' }],
+  ])
+  expect(await after('Supper', listed)).toEqual(['I found no draft “Supper” in Gmail.'])
+  expect(await after('Index', result('delete_draft', { deleted: drafts[0] }))).toEqual(['I deleted the draft “Index”.'])
 })
 
 test('calls only tools that it was given', async () => {

@@ -34,6 +34,11 @@ export function createScriptedModel({ chunkDelayInMs = 18 } = {}): LanguageModel
 const INTRODUCTION =
   'I can list your repositories on GitHub, search your mail in Gmail and list your datasets on Kaggle. ' +
   'You can also try:\n' +
+  '- “List my private repositories”\n' +
+  '- “Open an issue in octocat/hello-world titled Typo in the readme”\n' +
+  '- “Delete the draft Re: Lunch next week?”\n' +
+  '- “List my drafts as grace@example.com”, if you have two mailboxes\n' +
+  '- “Show the diagnostics”, of a tool that would give a token away\n' +
   '- “Run the datasets skill”\n' +
   '- “Use code mode to count my repositories”\n' +
   '- “Show the metrics”\n' +
@@ -42,23 +47,41 @@ const INTRODUCTION =
 /** The next step: calls tools after a message of the person, and reports their results after a tool call. */
 function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageModelV4Content[] {
   const last = prompt.at(-1)
+  const question = prompt.findLast(({ role }) => role === 'user')
+  const said =
+    question?.role === 'user' ? question.content.map((part) => (part.type === 'text' ? part.text : '')).join(' ') : ''
   if (last?.role === 'tool') {
     const results = last.content.filter((part) => part.type === 'tool-result')
+    const next = deletionOf(said, results)
+    if (next) return next
     const text = results.map(tell).filter(Boolean).join('\n\n')
     return text ? [{ type: 'text', text }] : []
   }
-  const said =
-    last?.role === 'user' ? last.content.map((part) => (part.type === 'text' ? part.text : '')).join(' ') : ''
   const calls = [...chooseTools(said), ...chooseMcpTools(said, tools)].filter(({ toolName }) =>
     tools.some(({ name }) => name === toolName),
   )
   if (calls.length === 0) return [{ type: 'text', text: INTRODUCTION }]
-  return calls.map(({ toolName, input }) => ({
-    type: 'tool-call',
-    toolCallId: generateId(),
-    toolName,
-    input: JSON.stringify(input).replace('{api}', apiOf(tools)),
-  }))
+  return calls.map(({ toolName, input }) => callOf(toolName, input, apiOf(tools)))
+}
+
+const callOf = (toolName: string, input: object, api = ''): LanguageModelV4Content => ({
+  type: 'tool-call',
+  toolCallId: generateId(),
+  toolName,
+  input: JSON.stringify(input).replace('{api}', api),
+})
+
+/** The deletion of the draft that the message named, once the drafts are listed. */
+function deletionOf(said: string, results: LanguageModelV4ToolResultPart[]): LanguageModelV4Content[] | undefined {
+  const { text, account } = accountIn(said)
+  const subject = DELETION.exec(text)?.[1]
+  const listed = results.find(({ toolName }) => toolName === 'list_drafts')?.output
+  if (subject === undefined || listed?.type !== 'json') return undefined
+  const { drafts } = listed.value as { drafts?: { id: string; subject: string }[] }
+  if (!drafts) return undefined
+  const found = drafts.find((draft) => draft.subject.toLowerCase() === subject.toLowerCase())
+  if (!found) return [{ type: 'text', text: `I found no draft “${subject}” in Gmail.` }]
+  return [callOf('delete_draft', { id: found.id, subject: found.subject, ...account })]
 }
 
 /** GitHub's API URL, from the description of the tool. */
@@ -82,8 +105,27 @@ const COUNT = `const repositories = await tools.list_repositories({})
 const { login } = await (await fetch('{api}/user')).json()
 return \`\${login} has \${repositories.repositories.length} repositories\``
 
+/** "Open an issue in octocat/hello-world titled Typo saying It says helo". */
+const ISSUE =
+  /\bopen an? issue (?:in|on) ([\w.-]+\/[\w.-]+) (?:titled|called) [“"]?(.+?)[”"]?(?: (?:saying|with the text) [“"]?(.+?)[”"]?)?$/i
+/** "Delete the draft Re: Lunch next week?". */
+const DELETION = /\bdelete (?:the|my) draft [“"]?(.+?)[”"]?$/i
+
+/** "List my drafts as grace@example.com" names one of several mailboxes. */
+function accountIn(message: string): { text: string; account: { account?: string } } {
+  const [end, account] = /\s+as\s+([\w.+-]+@[\w.-]*\w)[.?!]?$/i.exec(message) ?? []
+  return end === undefined || account === undefined
+    ? { text: message, account: {} }
+    : { text: message.slice(0, -end.length), account: { account } }
+}
+
 /** The tools that a message asks for, part by part: "list my repositories and search my mail for invoices" is two. */
-function chooseTools(message: string): { toolName: string; input: object }[] {
+function chooseTools(said: string): { toolName: string; input: object }[] {
+  const { text: message, account } = accountIn(said)
+  // Titles and subjects hold any words and signs.
+  const [, repository, title, body = ''] = ISSUE.exec(message) ?? []
+  if (repository) return [{ toolName: 'open_issue', input: { repository, title, body } }]
+  if (DELETION.test(message)) return [{ toolName: 'list_drafts', input: account }]
   const calls = message
     .split(/[,;.!?]+(?:\s+|$)|\s+(?:and|then|plus)\s+/i)
     .flatMap((part): { toolName: string; input: object }[] => {
@@ -93,12 +135,17 @@ function chooseTools(message: string): { toolName: string; input: object }[] {
       if (/\bdata[ -]?processor\b/i.test(rest)) return [{ toolName: 'ask_data_processor', input: summaryOf(part) }]
       if (/\bskill\b/i.test(rest)) return [{ toolName: 'run_datasets_skill', input: {} }]
       if (/\bcode\b/i.test(rest)) return [{ toolName: 'run_code', input: { code: COUNT } }]
+      if (/\bdiagnostics\b/i.test(rest)) return [{ toolName: 'show_diagnostics', input: {} }]
       if (/\bmetrics\b/i.test(rest)) return [{ toolName: 'get_metrics', input: {} }]
+      if (/\bdrafts\b/i.test(part)) return [{ toolName: 'list_drafts', input: account }]
+      if (/\bprivate repos/i.test(rest)) return [{ toolName: 'list_private_repositories', input: {} }]
       return [
         ...(/\b(?:repositor(?:y|ies)|repos?|github)\b/i.test(rest)
           ? [{ toolName: 'list_repositories', input: {} }]
           : []),
-        ...(mail ? [{ toolName: 'search_mail', input: { query: mail[1]?.replace(/["“”]/g, '').trim() ?? '' } }] : []),
+        ...(mail
+          ? [{ toolName: 'search_mail', input: { query: mail[1]?.replace(/["“”]/g, '').trim() ?? '', ...account } }]
+          : []),
         ...(/\b(?:data ?sets?|kaggle)\b/i.test(rest) ? [{ toolName: 'list_datasets', input: {} }] : []),
       ]
     })
@@ -130,12 +177,22 @@ type Item = Record<string, unknown>
 
 /** One tool's result as text. Nothing for a request: the page asks the person. */
 function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
-  if (output.type === 'error-text') return `That didn't work: ${output.value}`
+  if (output.type === 'execution-denied') return output.reason ?? 'I may not do this.'
+  if (output.type === 'error-text') return whichOf(output.value) ?? `That didn't work: ${output.value}`
   const value = output.type === 'json' ? output.value : null
   if (readConnectRequest(value) || readApprovalNotice(value)) return ''
   const { text } = value as { text?: unknown }
   if (toolName.includes('__') && typeof text === 'string') return `${toolName.split('__')[0]} says:\n${text}`
   const { repositories, messages, datasets, metrics } = value as Record<string, Item[] | undefined>
+  const { issue, repository, deleted, drafts } = value as { repository?: string } & Record<string, unknown>
+  if (issue) {
+    const { number, title, html_url } = issue as Item
+    return `I opened issue #${number} in ${repository}, “${title}”: ${html_url}`
+  }
+  if (deleted) return `I deleted the draft “${(deleted as Item).subject}”.`
+  if (drafts) return list(drafts as Item[], 'draft', 'drafts', 'in Gmail', ({ subject, to }) => `${subject}, to ${to}`)
+  const { authorization } = value as { authorization?: string }
+  if (authorization) return `GitHub is called with “${authorization}”.`
   const { serviceAccount, value: returned } = value as { serviceAccount?: string; value?: unknown }
   if (toolName === 'run_code')
     return `The code answered: ${typeof returned === 'string' ? returned : JSON.stringify(returned)}.`
@@ -161,6 +218,16 @@ function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
     )
   }
   return `${toolName} is done.`
+}
+
+/** The question for one of several accounts, which the tool lists when none was named. */
+function whichOf(refusal: string): string | undefined {
+  const names = /Say which one/.test(refusal) ? [...refusal.matchAll(/"([^"]+)" \(id/g)].map(([, name]) => name) : []
+  const last = names.at(-1)
+  return (
+    last &&
+    `Which account: ${new Intl.ListFormat('en', { type: 'disjunction' }).format(names as string[])}? End your message with “as ${last}”.`
+  )
 }
 
 function list(items: Item[], one: string, many: string, where: string, line: (item: Item) => string): string {

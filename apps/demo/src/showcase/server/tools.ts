@@ -1,13 +1,14 @@
 import path from 'node:path'
-import { AgentContext, ServiceCredentials } from '@latchkey/server'
+import { AgentContext, orAsk, ServiceCredentials } from '@latchkey/server'
 import { createCodeMode } from '@latchkey/server/code-mode'
 import { Skill } from '@latchkey/server/skills'
 import { type InferUITools, tool } from 'ai'
 import { z } from 'zod'
 import { Datasets } from '../../answers.ts'
-import { orAsk } from '../../as-person.ts'
-import type { Providers } from '../../providers.ts'
+import { needOf } from '../../as-person.ts'
+import type { Declared } from '../../declared.ts'
 import { createTools as createBasicTools } from '../../tools.ts'
+import { createAccountTools } from './account-tools.ts'
 import type { Colleague } from './colleague.ts'
 
 /** The types of the tools' input and output, as messages in the browser hold them. */
@@ -17,7 +18,9 @@ export type AgentTools = InferUITools<ReturnType<typeof createTools>>
  * The agent's tools. Each gets the account of the person that it runs for, so a token is never part of a tool's input or
  * output, and the model never sees one.
  */
-export function createTools({ github, gmail, kaggle }: Providers, service?: MetricsService, colleague?: Colleague) {
+export function createTools(declared: Declared, service?: MetricsService, colleague?: Colleague) {
+  const github = declared.list_repositories.provider
+  const kaggle = declared.list_datasets.provider
   const metrics =
     service &&
     new ServiceCredentials({
@@ -28,7 +31,7 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
       origins: [service.url],
     })
 
-  const basics = createBasicTools({ github, gmail, kaggle })
+  const basics = createBasicTools(declared)
   const codeMode = createCodeMode({ tools: basics, rules: [{ provider: github }] })
   /** Paused runs, by person and code. The same code resumes where it stopped. */
   const paused = new Map<string, string>()
@@ -51,23 +54,23 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
 
   return {
     ...basics,
+    ...createAccountTools(declared),
 
     run_datasets_skill: tool({
       title: 'Run the datasets skill',
       description: 'Runs the skill (a Python script) that lists the datasets of the person on Kaggle.',
       metadata: { provider: kaggle.id },
       inputSchema: z.object({}),
-      execute: (_input, { abortSignal }) =>
-        orAsk(kaggle.name, async () => {
-          const skill = await Skill.load(DATASETS_SKILL)
-          const { exitCode, stdout, stderr, accounts } = await skill.run({
-            effect: 'read',
-            env: { KAGGLE_API_URL: kaggle.apiBaseUrl },
-            ...(abortSignal && { signal: abortSignal }),
-          })
-          if (exitCode !== 0) throw new Error(stderr.trim().split('\n').at(-1) || 'The skill failed.')
-          return { accountId: accounts[0]?.accountId, datasets: Datasets.shape.datasets.parse(JSON.parse(stdout)) }
-        }),
+      execute: orAsk(async (_input: object, { abortSignal }: { abortSignal?: AbortSignal | undefined }) => {
+        const skill = await Skill.load(DATASETS_SKILL)
+        const { exitCode, stdout, stderr, accounts } = await skill.run({
+          effect: 'read',
+          env: { KAGGLE_API_URL: kaggle.apiBaseUrl },
+          ...(abortSignal && { signal: abortSignal }),
+        })
+        if (exitCode !== 0) throw new Error(stderr.trim().split('\n').at(-1) || 'The skill failed.')
+        return { accountId: accounts[0]?.accountId, datasets: Datasets.shape.datasets.parse(JSON.parse(stdout)) }
+      }, needOf(kaggle.name)),
     }),
 
     run_code: tool({
@@ -104,6 +107,24 @@ export function createTools({ github, gmail, kaggle }: Providers, service?: Metr
     }),
   }
 }
+
+/**
+ * A tool that its developer wrote without care: its answer has the token that it was given. It is there to show that no
+ * token reaches the page, and only where no real model reads what tools answer.
+ */
+export const createCarelessTool = ({ list_repositories: { provider } }: Declared) => ({
+  show_diagnostics: tool({
+    title: 'Show diagnostics',
+    description: 'Shows how GitHub is called.',
+    metadata: { provider: provider.id },
+    inputSchema: z.object({}),
+    execute: orAsk(async (_input: object, _options: object) => {
+      const request = { toolName: 'show_diagnostics', effect: 'read' } as const
+      const token = await AgentContext.current().getToken(provider.id, request)
+      return { accountId: token.accountId, authorization: `Bearer ${token.access_token}` }
+    }, needOf(provider.name)),
+  }),
+})
 
 /** A service that the agent calls with its service account. */
 export interface MetricsService {
