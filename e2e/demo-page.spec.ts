@@ -212,8 +212,10 @@ test('m10: the panel is in order, and a connected account has the switch that sa
   await expect(heads).toHaveText([
     'Assistant',
     'Connected Accounts',
+    'What it may do',
+    'Waiting for you',
+    'Activity',
     'MCP servers',
-    'What the assistant may do',
     'Developer',
   ])
   await expect(configuration.getByRole('switch')).toHaveCount(0)

@@ -6,6 +6,7 @@ import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { startPostgres } from '@latchkey/sandbox/postgres'
 import react from '@vitejs/plugin-react'
 import pg from 'pg'
@@ -36,6 +37,8 @@ export interface Demo {
   plant(text: string): Promise<void>
   /** Ends every connection to the PostgreSQL database, as an administrator may. Returns how many there were. */
   cut(): Promise<number>
+  /** Sets its clock ahead by some milliseconds; 0 sets it right again. Timers stay as they are. */
+  setAhead(ahead: number): Promise<void>
   /** Whether its process has not ended. */
   lives(): boolean
   close(): Promise<void>
@@ -86,7 +89,7 @@ export async function startDemo(custody: Custody): Promise<Demo> {
       ANTHROPIC_API_KEY: '',
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: [],
+    execArgv: ['--import', pathToFileURL(path.join(import.meta.dirname, 'clock.mjs')).href],
   })
   let log = ''
   for (const stream of [demo.stdout, demo.stderr]) stream?.on('data', (chunk) => (log += chunk))
@@ -102,6 +105,11 @@ export async function startDemo(custody: Custody): Promise<Demo> {
   await admin?.connect()
   return {
     addresses,
+    async setAhead(ahead) {
+      const set = once(demo, 'message')
+      demo.send({ ahead })
+      await set
+    },
     lives: () => demo.exitCode === null && demo.signalCode === null,
     async cut() {
       const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`

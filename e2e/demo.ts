@@ -133,7 +133,7 @@ export async function tabTo(page: Page, target: Locator): Promise<void> {
 export async function say(page: Page, text: string): Promise<Request> {
   await page.getByRole('textbox', { name: 'Message' }).fill(text)
   const [request] = await Promise.all([
-    page.waitForRequest((request) => request.url().endsWith('/api/chat') && request.method() === 'POST'),
+    page.waitForRequest((request) => /\/api\/chat(\/|$)/.test(request.url()) && request.method() === 'POST'),
     page.keyboard.press('Enter'),
   ])
   return request

@@ -10,7 +10,14 @@ import { ofStorybook } from './storybook.config.ts'
  */
 const inVault = (custody: Custody, tag: string, ...own: string[]) => ({
   name: custody,
-  testMatch: ['demo.spec.ts', 'one-server.spec.ts', 'tutorial.spec.ts', 'vault.spec.ts', ...own],
+  testMatch: [
+    'demo.spec.ts',
+    'one-server.spec.ts',
+    'person-in-charge.spec.ts',
+    'tutorial.spec.ts',
+    'vault.spec.ts',
+    ...own,
+  ],
   grep: new RegExp(`vault\\.spec|${tag}`),
   use: { custody },
 })
