@@ -1,4 +1,4 @@
-// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench render` · `npm run bench spiffe` · `npm run bench vault` · `npm run bench redact`
+// `npm run bench storm [--repeats N]` · `npm run bench read` · `npm run bench render` · `npm run bench spiffe` · `npm run bench vault` · `npm run bench redact` · `npm run bench authorize`
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
 import { launchOptions } from '../../../.setup/browser.mjs'
@@ -89,6 +89,7 @@ const benches: Record<string, () => Promise<boolean>> = {
   vault: () => program('vault'),
   codemode: () => program('codemode'),
   redact: () => program('redact'),
+  authorize: () => program('authorize'),
 }
 const bench = benches[positionals[0] ?? '']
 if (!bench) {
