@@ -55,13 +55,16 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
   const rules = rulesOf(person, agent)
   const preset = presetFor(rules, account)
   const exceptions = exceptionsOf(rules, account, now)
-  const isStopped = [
-    { everything: true as const },
-    { account: account.id },
-    ...line.map(({ id }) => ({ agent: id })),
-  ].some((target) => stoppedAt(person, target) !== undefined)
+  const isStopped = [{ everything: true as const }, { account: account.id }, { agent: agent.id }].some(
+    (target) => stoppedAt(person, target) !== undefined,
+  )
+  const stopper = line.find(({ id }) => stoppedAt(person, { agent: id }) !== undefined)
   const usedAt = uses.find((use) => use.agent === agent.id && use.account === account.id)?.at
-  const off = isStopped ? words.stopped : account.status === 'paused' && status.paused
+  const off = isStopped
+    ? words.stopped
+    : stopper
+      ? words.stoppedWith(visibleLine(stopper.name))
+      : account.status === 'paused' && status.paused
   return (
     <li className="latchkey-access-row" data-preset={preset}>
       <div className="latchkey-row" data-slot="access">

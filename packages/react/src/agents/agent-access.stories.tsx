@@ -75,6 +75,9 @@ export const Stopped: Story = {
   parameters: { fake: { rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } } },
 }
 
+/** A helper stops with the agent that started it, and starts again with that one. */
+export const StoppedWithItsParent: Story = { ...Stopped, args: { agent: 'mail' } }
+
 const lastUse = { agent: 'assistant', account: 'github.octocat', tool: 'github/list_repos' }
 
 /** Each row says when the account was last used. */

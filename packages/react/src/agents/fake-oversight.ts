@@ -14,6 +14,7 @@ import type {
   StopReceipt,
   StopTarget,
 } from '@latchkey/core/agents'
+import { lineOf } from '@latchkey/core/internal'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { fakeAccount } from '../testing.ts'
@@ -167,8 +168,10 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
       },
     }
   }
-  const isOf = (target: StopTarget, { agent, account }: { agent?: string; account?: string }) =>
-    'everything' in target || ('agent' in target ? target.agent === agent : target.account === account)
+  const isOf = (target: StopTarget, { agent = '', account }: { agent?: string; account?: string }) => {
+    if ('agent' in target) return lineOf(options.agents ?? agents, agent).includes(target.agent)
+    return 'everything' in target || target.account === account
+  }
 
   const find = (id: string) => {
     const found = requests.find((request) => request.id === id)

@@ -30,6 +30,19 @@ export function stoppedAt({ stopped }: PersonRules, target: StopTarget): number 
   return Object.hasOwn(marks, id) ? marks[id] : undefined
 }
 
+/** What keeps a target from working: its own stop, else that of the nearest agent above it, else that of everything. */
+export function stopOf(person: PersonRules, agents: readonly Agent[], target: StopTarget): StopTarget | undefined {
+  const [, ...above] = 'agent' in target ? standing.lineOf(agents, target.agent) : []
+  const all: readonly StopTarget[] = [target, ...above.map((agent) => ({ agent })), { everything: true }]
+  return all.find((one) => stoppedAt(person, one) !== undefined)
+}
+
+/** The agents that stop with a target: those that the agent started, those that they started, and so on. */
+export const stoppingWith = (agents: readonly Agent[], target: StopTarget): readonly Agent[] =>
+  'agent' in target
+    ? agents.filter(({ id }) => id !== target.agent && standing.lineOf(agents, id).includes(target.agent))
+    : []
+
 /** The exceptions of an agent that an account has, and that are not over. */
 export function exceptionsOf({ rules }: AgentRules, account: ConnectedAccount, now: number): readonly Rule[] {
   return rules.filter(

@@ -48,6 +48,16 @@ export const Question: Story = {
   },
 }
 
+/** An agent that started others: they stop with it, and are named. */
+export const WithHelpers: Story = {
+  args: { target: { agent: 'assistant' } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Stop Assistant' }))
+    const dialog = await openDialog('Stop Assistant?')
+    await expect(dialog.getByText('What Assistant started stops with it: Mail helper.')).toBeVisible()
+  },
+}
+
 /** The receipt. A change that was cut may have happened. */
 export const Receipt: Story = {
   play: async ({ canvas }) => {
@@ -70,6 +80,12 @@ export const StopFailed: Story = {
     await userEvent.click(dialog.getByRole('button', { name: 'Stop everything' }))
     await waitFor(() => expect(dialog.getByRole('alert')).toBeVisible())
   },
+}
+
+/** A helper that stopped with the agent that started it. It starts again with that one. */
+export const StoppedWithItsParent: Story = {
+  args: { target: { agent: 'mail' } },
+  parameters: { fake: { rules: { ...fakeRules(), stopped: { agents: { assistant: 1 }, accounts: {} } } } },
 }
 
 /** What is stopped can be started again. */

@@ -5,9 +5,11 @@ import { useEffect, useId, useRef } from 'react'
 import { Frame } from '../dialogs/questions.lazy.tsx'
 import { Button } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
+import { useFirstMessages } from '../use-first-messages.ts'
 import { sentenceOf, useAgentMessages, useAgents, useStop } from './oversight.tsx'
 import { ToolTitle } from './parts.tsx'
-import { findAgent } from './ruled.ts'
+import { visibleLine } from './plain.ts'
+import { findAgent, stoppingWith } from './ruled.ts'
 
 interface StopDialogProps {
   target: StopTarget
@@ -21,7 +23,10 @@ interface StopDialogProps {
 /** Says what will be stopped, stops it, and says what was. Loaded on intent. */
 export function StopDialog({ target, name, onClose, onClosed }: StopDialogProps) {
   const words = useAgentMessages()
+  const { locale } = useFirstMessages()
   const { stop } = useStop()
+  const others = stoppingWith(useAgents(), target).map((one) => visibleLine(one.name))
+  const names = others.length > 0 ? new Intl.ListFormat(locale).format(others) : undefined
   const { data: receipt, isPending, error } = stop
   const done = useRef<HTMLButtonElement>(null)
   const problemId = useId()
@@ -43,16 +48,21 @@ export function StopDialog({ target, name, onClose, onClosed }: StopDialogProps)
       <Description asChild className="latchkey-description">
         <div aria-live="polite">
           {receipt ? (
-            <Receipt receipt={receipt} />
+            <>
+              {names !== undefined && <p>{words.receiptWith(names)}</p>}
+              <Receipt receipt={receipt} />
+            </>
           ) : isPending ? (
             words.stopping
           ) : (
             <>
               <p>{about}</p>
+              {name !== undefined && names !== undefined && <p>{words.stopsWith(name, names)}</p>}
               <ul className="latchkey-cautions">
                 {Object.values(words.stopEnds).map((sentence) => (
                   <li key={sentence}>{sentence}</li>
                 ))}
+                <li>{words.stopReturns}</li>
               </ul>
             </>
           )}

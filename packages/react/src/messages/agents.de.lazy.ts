@@ -107,6 +107,11 @@ export const words: AgentMessages = {
   unknownVersion: 'Dieses Werkzeug hat sich geändert, seit du es zuletzt gesehen hast.',
   mayHaveHappened: 'Das ist vielleicht schon geschehen. Sieh nach, bevor du es noch einmal erlaubst.',
   remember: 'Merken',
+  reach: {
+    chat: (account) => `Als ${account}, mit beliebigen Angaben, in diesem Chat.`,
+    hour: (account) => `Als ${account}, mit beliebigen Angaben, eine Stunde lang.`,
+    always: (account) => `Als ${account}, mit beliebigen Angaben, bis du es beendest.`,
+  },
   editedOnce: 'Mit deinen Änderungen gilt es ein Mal.',
   allow: 'Erlauben',
   notNow: 'Jetzt nicht',
@@ -116,6 +121,8 @@ export const words: AgentMessages = {
   useChanges: 'Änderungen übernehmen',
   sending: 'Deine Antwort wird gesendet…',
   approved: 'Erlaubt',
+  goesOn:
+    'Der Agent macht innerhalb von 10 Minuten dort weiter, wo er gefragt hat. Ist dieser Chat geschlossen, frag den Agenten noch einmal.',
   denied: 'Nicht erlaubt',
   expired: 'Nicht rechtzeitig beantwortet, also nicht erlaubt',
   expires: (when) => `Antwort bis ${when}`,
@@ -131,6 +138,9 @@ export const words: AgentMessages = {
   spoken: {
     asks: (agent, tool) => `${agent} fragt dich: ${tool}.`,
     soon: (agent) => `Weniger als eine Minute bleibt, um ${agent} zu antworten.`,
+    ended: (tool, outcome) => `${tool}: ${outcome}.`,
+    started: (name) => `${name} ist wieder gestartet.`,
+    startedEverything: 'Alles ist wieder gestartet.',
   },
 
   inbox: 'Wartet auf dich',
@@ -180,8 +190,11 @@ export const words: AgentMessages = {
     requests: 'Wartende Anfragen werden abgelehnt.',
     leases: 'Was für einen Chat oder eine Stunde erlaubt ist, endet.',
   },
+  stopReturns: 'Deine Einstellungen und was du immer erlaubst, gelten nach dem Wiederstarten wieder.',
+  stopsWith: (parent, names) => `Was ${parent} gestartet hat, hält mit an: ${names}.`,
   stopping: 'Wird angehalten…',
   stopped: 'Angehalten',
+  stoppedWith: (parent) => `Angehalten mit ${parent}`,
   stoppedTitle: (name) => `${name} ist angehalten`,
   stoppedEverything: 'Alles ist angehalten',
   receiptDenied: (count) =>
@@ -189,6 +202,7 @@ export const words: AgentMessages = {
   receiptEnded: (count) =>
     plural(count, { one: (n) => `${n} Erlaubnis endete.`, other: (n) => `${n} Erlaubnisse endeten.` }),
   receiptNothing: 'Nichts war im Gang.',
+  receiptWith: (names) => `Mit angehalten: ${names}.`,
   receiptAborted: 'Mitten in der Arbeit abgebrochen:',
   mayHave: 'Vielleicht geschehen',
   startShort: 'Wieder starten',

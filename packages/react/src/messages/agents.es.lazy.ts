@@ -107,6 +107,11 @@ export const words: AgentMessages = {
   unknownVersion: 'Esta herramienta ha cambiado desde que la viste.',
   mayHaveHappened: 'Puede que ya haya ocurrido. Compruébalo antes de permitirlo otra vez.',
   remember: 'Recordar',
+  reach: {
+    chat: (account) => `Como ${account}, con cualquier dato, en este chat.`,
+    hour: (account) => `Como ${account}, con cualquier dato, durante una hora.`,
+    always: (account) => `Como ${account}, con cualquier dato, hasta que lo termines.`,
+  },
   editedOnce: 'Con tus cambios se permite una vez.',
   allow: 'Permitir',
   notNow: 'Ahora no',
@@ -116,6 +121,8 @@ export const words: AgentMessages = {
   useChanges: 'Usar los cambios',
   sending: 'Enviando tu respuesta…',
   approved: 'Permitido',
+  goesOn:
+    'El agente sigue donde preguntó, en un plazo de 10 minutos. Si ese chat está cerrado, vuelve a pedírselo al agente.',
   denied: 'No permitido',
   expired: 'Sin respuesta a tiempo, así que no permitido',
   expires: (when) => `Plazo para responder: ${when}`,
@@ -131,6 +138,9 @@ export const words: AgentMessages = {
   spoken: {
     asks: (agent, tool) => `${agent} te pregunta: ${tool}.`,
     soon: (agent) => `Queda menos de un minuto para responder a ${agent}.`,
+    ended: (tool, outcome) => `${tool}: ${outcome}.`,
+    started: (name) => `${name} está en marcha de nuevo.`,
+    startedEverything: 'Todo está en marcha de nuevo.',
   },
 
   inbox: 'Te espera',
@@ -180,8 +190,11 @@ export const words: AgentMessages = {
     requests: 'Las solicitudes en espera se rechazan.',
     leases: 'Los permisos para un chat o una hora terminan.',
   },
+  stopReturns: 'Tus ajustes y lo que permites siempre valen de nuevo al reanudar.',
+  stopsWith: (parent, names) => `Lo que inició ${parent} se detiene también: ${names}.`,
   stopping: 'Deteniendo…',
   stopped: 'Detenido',
+  stoppedWith: (parent) => `Detenido con ${parent}`,
   stoppedTitle: (name) => `${name} está detenido`,
   stoppedEverything: 'Todo está detenido',
   receiptDenied: (count) =>
@@ -189,6 +202,7 @@ export const words: AgentMessages = {
   receiptEnded: (count) =>
     plural(count, { one: (n) => `${n} permiso terminado.`, other: (n) => `${n} permisos terminados.` }),
   receiptNothing: 'No había nada en marcha.',
+  receiptWith: (names) => `También detenido: ${names}.`,
   receiptAborted: 'Cortado en plena marcha:',
   mayHave: 'Puede haber ocurrido',
   startShort: 'Reanudar',

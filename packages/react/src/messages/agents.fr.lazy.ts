@@ -107,6 +107,11 @@ export const words: AgentMessages = {
   unknownVersion: 'Cet outil a changé depuis que vous l’avez vu.',
   mayHaveHappened: 'C’est peut-être déjà arrivé. Vérifiez avant d’autoriser encore.',
   remember: 'Retenir',
+  reach: {
+    chat: (account) => `En tant que ${account}, quelles que soient les valeurs, dans ce chat.`,
+    hour: (account) => `En tant que ${account}, quelles que soient les valeurs, pendant une heure.`,
+    always: (account) => `En tant que ${account}, quelles que soient les valeurs, jusqu’à ce que vous y mettiez fin.`,
+  },
   editedOnce: 'Avec vos modifications, c’est autorisé une fois.',
   allow: 'Autoriser',
   notNow: 'Pas maintenant',
@@ -116,6 +121,7 @@ export const words: AgentMessages = {
   useChanges: 'Utiliser les modifications',
   sending: 'Envoi de votre réponse…',
   approved: 'Autorisé',
+  goesOn: 'L’agent continue là où il a demandé, dans les 10 minutes. Si ce chat est fermé, redemandez à l’agent.',
   denied: 'Non autorisé',
   expired: 'Sans réponse à temps, donc non autorisé',
   expires: (when) => `Répondez avant ${when}`,
@@ -131,6 +137,9 @@ export const words: AgentMessages = {
   spoken: {
     asks: (agent, tool) => `${agent} vous demande\u00A0: ${tool}.`,
     soon: (agent) => `Il reste moins d’une minute pour répondre à ${agent}.`,
+    ended: (tool, outcome) => `${tool}\u00A0: ${outcome}.`,
+    started: (name) => `${name} a repris.`,
+    startedEverything: 'Tout a repris.',
   },
 
   inbox: 'En attente de vous',
@@ -180,8 +189,11 @@ export const words: AgentMessages = {
     requests: 'Les demandes en attente sont refusées.',
     leases: 'Les autorisations pour un chat ou une heure prennent fin.',
   },
+  stopReturns: 'Vos réglages et ce que vous autorisez toujours sont de nouveau valables à la reprise.',
+  stopsWith: (parent, names) => `Ce que ${parent} a lancé s’arrête aussi\u00A0: ${names}.`,
   stopping: 'Arrêt en cours…',
   stopped: 'Arrêté',
+  stoppedWith: (parent) => `Arrêté avec ${parent}`,
   stoppedTitle: (name) => `${name} est à l’arrêt`,
   stoppedEverything: 'Tout est à l’arrêt',
   receiptDenied: (count) =>
@@ -189,6 +201,7 @@ export const words: AgentMessages = {
   receiptEnded: (count) =>
     plural(count, { one: (n) => `${n} autorisation terminée.`, other: (n) => `${n} autorisations terminées.` }),
   receiptNothing: 'Rien n’était en cours.',
+  receiptWith: (names) => `Arrêté aussi\u00A0: ${names}.`,
   receiptAborted: 'Interrompu en cours de route\u00A0:',
   mayHave: 'Peut-être arrivé',
   startShort: 'Reprendre',

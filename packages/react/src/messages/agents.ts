@@ -183,6 +183,12 @@ export const agentEnglish = {
   unknownVersion: 'This tool has changed since you last saw it.',
   mayHaveHappened: 'This may have happened already. Check before you allow it again.',
   remember: 'Remember',
+  /** What a yes for longer is for, after the name of the tool. */
+  reach: {
+    chat: (account: string) => `As ${account}, whatever it is called with, in this chat.`,
+    hour: (account: string) => `As ${account}, whatever it is called with, for an hour.`,
+    always: (account: string) => `As ${account}, whatever it is called with, until you end it.`,
+  },
   editedOnce: 'With your changes it is allowed once.',
   allow: 'Allow',
   notNow: 'Not now',
@@ -192,6 +198,8 @@ export const agentEnglish = {
   useChanges: 'Use changes',
   sending: 'Sending your answer…',
   approved: 'Allowed',
+  /** What comes of a yes that was said outside of the chat. */
+  goesOn: 'The agent goes on where it asked, within 10 minutes. If that chat is closed, ask the agent again.',
   denied: 'Not allowed',
   expired: 'Not answered in time, so not allowed',
   /** `when` is "14:30", or "Sunday, 14:30". */
@@ -211,6 +219,9 @@ export const agentEnglish = {
   spoken: {
     asks: (agent: string, tool: string) => `${agent} asks you: ${tool}.`,
     soon: (agent: string) => `Less than a minute is left to answer ${agent}.`,
+    ended: (tool: string, outcome: string) => `${tool}: ${outcome}.`,
+    started: (name: string) => `${name} is started again.`,
+    startedEverything: 'Everything is started again.',
   },
 
   inbox: 'Waiting for you',
@@ -266,8 +277,12 @@ export const agentEnglish = {
     requests: 'Requests that wait are denied.',
     leases: 'Permissions for a chat or an hour end.',
   },
+  stopReturns: 'Your presets and what you always allow hold again when you start again.',
+  /** `names` are those of the agents that it started. */
+  stopsWith: (parent: string, names: string) => `What ${parent} started stops with it: ${names}.`,
   stopping: 'Stopping…',
   stopped: 'Stopped',
+  stoppedWith: (parent: string) => `Stopped with ${parent}`,
   stoppedTitle: (name: string) => `${name} is stopped`,
   stoppedEverything: 'Everything is stopped',
   receiptDenied: (count: number) =>
@@ -275,6 +290,7 @@ export const agentEnglish = {
   receiptEnded: (count: number) =>
     plural(count, { one: (n) => `${n} permission ended.`, other: (n) => `${n} permissions ended.` }),
   receiptNothing: 'Nothing was under way.',
+  receiptWith: (names: string) => `Stopped with it: ${names}.`,
   receiptAborted: 'Cut off while under way:',
   mayHave: 'May have happened',
   startShort: 'Start again',
