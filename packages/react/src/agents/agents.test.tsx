@@ -152,6 +152,19 @@ describe('answering', () => {
     expect(lease.until).toBeLessThanOrEqual(Date.now() + 3_600_000)
   })
 
+  test('a yes for longer says what it is for', async () => {
+    const { inCard } = await showCard()
+    const lease = inCard.getByRole('combobox', { name: 'Remember' })
+    const reach = () => document.getElementById(lease.getAttribute('aria-describedby') ?? '')?.textContent
+    expect(reach()).toBeUndefined()
+    await userEvent.selectOptions(lease, 'Always')
+    expect(reach()).toBe('Send a message As ada@example.com, whatever it is called with, until you end it.')
+    await userEvent.selectOptions(lease, 'For an hour')
+    expect(reach()).toBe('Send a message As ada@example.com, whatever it is called with, for an hour.')
+    await userEvent.selectOptions(lease, 'Just this once')
+    expect(reach()).toBeUndefined()
+  })
+
   test('only the offered leases can be chosen', async () => {
     const { inCard } = await showCard({ tool: tools.deleteDraft, leases: ['once', 'chat'] })
     expect(inCard.getAllByRole('option').map(({ textContent }) => textContent)).toEqual([
@@ -204,7 +217,7 @@ describe('answering', () => {
     expect(await screen.findByText('Not allowed')).toBeTruthy()
   })
 
-  test('what waits is said once, its last minute once, and its end is shown', async () => {
+  test('what waits is said once, its last minute once, and its end once', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
     const { card, inCard } = await showCard({ expiresAt: Date.now() + 100_000 })
     const said = screen.getByRole('status')
@@ -220,7 +233,7 @@ describe('answering', () => {
     expect(document.activeElement).toBe(card)
     expect(inCard.getByText('Not answered in time, so not allowed')).toBeTruthy()
     expect(card.dataset.state).toBe('expired')
-    expect(said.textContent).toBe('')
+    expect(said.textContent).toBe('Send a message: Not answered in time, so not allowed.')
   })
 })
 
@@ -375,7 +388,48 @@ test('the inbox keeps what was answered where it was, and counts what waits', as
   const [answered, waiting] = screen.getAllByRole('article')
   expect(answered?.dataset.state).toBe('approved')
   expect(waiting?.dataset.state).toBe('waiting')
-  expect(document.activeElement).toBe(answered)
+  expect(document.activeElement).toBe(waiting)
+})
+
+test('the focus goes from an answered request to the next, then to the heading, and each answer is heard', async () => {
+  const requests = [fakeRequest({ createdAt: 1 }), fakeRequest({ id: 'r2', createdAt: 2, tool: tools.createIssue })]
+  const { Page, oversight } = fakePage({ requests })
+  // What follows an answer may be slow: the card must not be gone until then.
+  vi.spyOn(oversight, 'agents')
+    .mockResolvedValueOnce(await oversight.agents())
+    .mockReturnValue(new Promise(() => {}))
+  render(
+    <Page>
+      <RequestsInbox />
+    </Page>,
+  )
+  const [first, second] = await screen.findAllByRole('article')
+  within(first!).getByRole('button', { name: 'Not now' }).focus()
+  await userEvent.keyboard('{Enter}{Enter}')
+  await waitFor(() => expect(document.activeElement).toBe(second))
+  const said = screen.getByRole('status')
+  expect(said.textContent).toBe('Send a message: Not allowed.')
+  within(second!).getByRole('button', { name: 'Allow' }).focus()
+  await userEvent.keyboard('{Enter}')
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('heading', { level: 2 })))
+  expect(said.textContent).toBe(`Create an issue: Allowed. ${agentEnglish.goesOn}`)
+  expect(first?.isConnected && second?.isConnected).toBe(true)
+})
+
+test('a yes outside of the chat says where the agent goes on, for as long as that is so', async () => {
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+  const { Page } = fakePage()
+  render(
+    <Page>
+      <RequestsInbox />
+    </Page>,
+  )
+  const user = userEvent.setup({ advanceTimers: vi.advanceTimersByTime })
+  await user.click(await screen.findByRole('button', { name: 'Allow' }))
+  expect(await screen.findByText(/^The agent goes on where it asked, within 10 minutes\./)).toBeTruthy()
+  await act(async () => void vi.advanceTimersByTime(600_000))
+  expect(screen.queryByText(agentEnglish.goesOn)).toBeNull()
+  expect(screen.getByText('Allowed')).toBeTruthy()
 })
 
 describe('access', () => {
@@ -447,7 +501,7 @@ describe('access', () => {
     )
     expect(await screen.findByText('Stopped · Ask before changes · 1 exception')).toBeTruthy()
     // A helper stops with its parent.
-    expect(screen.getByText('Stopped · Ask before changes')).toBeTruthy()
+    expect(screen.getByText('Stopped with Assistant · Ask before changes')).toBeTruthy()
     await userEvent.click(screen.getByRole('button', { name: 'Change: Mail helper' }))
     await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
     expect(screen.getAllByText('Never', { selector: '.latchkey-status' })).toHaveLength(3)
@@ -784,7 +838,85 @@ test('stopping says what it did, and the focus is on what starts again', async (
   const again = await screen.findByRole('button', { name: 'Start again: Mail helper' })
   await waitFor(() => expect(document.activeElement).toBe(again))
   await userEvent.click(again)
-  expect(await screen.findByRole('button', { name: 'Stop Mail helper' })).toBeTruthy()
+  const stopAgain = await screen.findByRole('button', { name: 'Stop Mail helper' })
+  await waitFor(() => expect(document.activeElement).toBe(stopAgain))
+  expect(screen.getByRole('status').textContent).toBe('Mail helper is started again.')
+})
+
+test('the dialog says all that a stop does, and what stops with an agent; so does the receipt', async () => {
+  const { Page } = fakePage()
+  render(
+    <Page>
+      <StopButton target={{ agent: 'assistant' }} />
+    </Page>,
+  )
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop Assistant' }))
+  const dialog = within(await screen.findByRole('dialog', { name: 'Stop Assistant?' }))
+  expect(dialog.getByText("Assistant can't use any account until you start it again.")).toBeTruthy()
+  expect(dialog.getByText('What Assistant started stops with it: Mail helper.')).toBeTruthy()
+  expect(dialog.getAllByRole('listitem').map(({ textContent }) => textContent)).toEqual([
+    'What is under way is cut off.',
+    'Requests that wait are denied.',
+    'Permissions for a chat or an hour end.',
+    'Your presets and what you always allow hold again when you start again.',
+  ])
+  await userEvent.click(dialog.getByRole('button', { name: 'Stop' }))
+  const receipt = within(await screen.findByRole('dialog', { name: 'Assistant is stopped' }))
+  expect(receipt.getByText('Stopped with it: Mail helper.')).toBeTruthy()
+  expect(receipt.getByText('1 request was denied.')).toBeTruthy()
+})
+
+test('a helper that stopped with its parent says so, and starts again with it', async () => {
+  const stopped = { agents: { assistant: 1, mail: 1 }, accounts: {} }
+  const { Page, oversight } = fakePage({ rules: { ...fakeRules(), stopped } })
+  const resume = vi.spyOn(oversight, 'resume')
+  render(
+    <Page>
+      <AgentAccess agent="mail" />
+    </Page>,
+  )
+  const own = await screen.findByRole('button', { name: 'Start again: Mail helper' })
+  expect(screen.getByText('Stopped')).toBeTruthy()
+  // Its own stop is over, that of its parent is not.
+  await userEvent.click(own)
+  const parents = await screen.findByRole('button', { name: 'Start again: Assistant' })
+  expect(parents.textContent).toBe('Start again: Assistant')
+  expect(screen.getByText('Stopped with Assistant', { selector: '.latchkey-status' })).toBeTruthy()
+  await waitFor(() => expect(screen.getByRole('status').textContent).toBe('Stopped with Assistant'))
+  expect(document.activeElement).toBe(parents)
+  await userEvent.click(parents)
+  const stop = await screen.findByRole('button', { name: 'Stop Mail helper' })
+  await waitFor(() => expect(document.activeElement).toBe(stop))
+  expect(screen.getByRole('status').textContent).toBe('Mail helper is started again.')
+  expect(resume.mock.calls).toEqual([[{ agent: 'mail' }], [{ agent: 'assistant' }]])
+})
+
+test('while everything is stopped, an agent says that, and everything can be started again there', async () => {
+  const { Page, oversight } = fakePage({
+    rules: { ...fakeRules(), stopped: { everything: 1, agents: {}, accounts: {} } },
+  })
+  const resume = vi.spyOn(oversight, 'resume')
+  render(
+    <Page>
+      <StopButton target={{ agent: 'assistant' }} />
+    </Page>,
+  )
+  await userEvent.click(await screen.findByRole('button', { name: 'Start again' }))
+  expect(await screen.findByRole('button', { name: 'Stop Assistant' })).toBeTruthy()
+  expect(resume).toHaveBeenCalledExactlyOnceWith({ everything: true })
+})
+
+test('what is on its way says so to those who listen, in their language', async () => {
+  const { Page } = fakePage({ pending: ['requests', 'activity', 'rules'], messages: german })
+  render(
+    <Page>
+      <RequestsInbox />
+      <Activity />
+      <AgentAccess agent="assistant" />
+    </Page>,
+  )
+  expect(await screen.findAllByText('Wird geladen')).toHaveLength(3)
+  for (const word of screen.getAllByText('Wird geladen')) expect(word.closest('[aria-hidden]')).toBeNull()
 })
 
 test('what cannot be loaded says so, and is asked for again', async () => {
@@ -845,6 +977,7 @@ test('the words are in the language of the kit, and an app can give its own', as
     'Schluss.',
     'Wartende Anfragen werden abgelehnt.',
     'Was für einen Chat oder eine Stunde erlaubt ist, endet.',
+    'Deine Einstellungen und was du immer erlaubst, gelten nach dem Wiederstarten wieder.',
   ])
 })
 

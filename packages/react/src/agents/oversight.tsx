@@ -257,8 +257,9 @@ export function useAnswer() {
   return useMutation<AgentRequest, Error, { id: string; answer: Answer }>({
     networkMode: 'always',
     mutationFn: ({ id, answer }) => oversight.answer(id, answer),
-    // Also after an error: it may have been answered elsewhere. A yes may have made a rule, and activity follows.
-    onSettled: () => queries.invalidateQueries({ queryKey: key }),
+    // Also after an error: it may have been answered elsewhere. A yes may have made a rule, and activity follows. Nobody
+    // waits for that: a card that left the list before it was told its answer would be gone, and the focus with it.
+    onSettled: () => void queries.invalidateQueries({ queryKey: key }),
   })
 }
 

@@ -66,6 +66,14 @@ export const WithoutPasskey: Story = {
   },
 }
 
+/** A yes for longer says what it is for. */
+export const Always: Story = {
+  play: async ({ canvas }) => {
+    await userEvent.selectOptions(await canvas.findByRole('combobox', { name: 'Remember' }), 'Always')
+    await expect(canvas.getByText(/until you end it/)).toBeVisible()
+  },
+}
+
 /** A link to a request of somebody else shows nothing of it. */
 export const OfSomebodyElse: Story = { args: { request: 'dGhpcyBpcyBub3QgeW91cnM' } }
 

@@ -18,7 +18,7 @@ import {
   useRequest,
   useRequestNow,
 } from './oversight.tsx'
-import { Bones, Failed, type Level } from './parts.tsx'
+import { Bones, Failed, type Level, ToolTitle } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
 import { EditForm, type Edits, Facts, WhyForm } from './request-parts.tsx'
 import { findAgent } from './ruled.ts'
@@ -29,6 +29,8 @@ type LeaseChoice = AgentRequest['leases'][number]
 
 const HOUR = 3_600_000
 const SOON = 60_000
+/** How long a yes waits for its call, on every server. */
+const HOLDS = 600_000
 
 /** Props of {@link RequestCard}. */
 export interface RequestCardProps {
@@ -36,6 +38,11 @@ export interface RequestCardProps {
   request: AgentRequest | string
   /** Level of the heading with who asks. @default 3 */
   headingLevel?: Level
+  /**
+   * It stands apart from its chat, in a list or on a page of its own: a card that was allowed there says where the agent
+   * goes on. @default whether `request` is an id
+   */
+  apart?: boolean
   /** Called when the person has answered here, with the request as it is then. */
   onAnswered?: (request: AgentRequest) => void
 }
@@ -46,7 +53,7 @@ export interface RequestCardProps {
  * that there is no such request, and nothing else.
  */
 export function RequestCard({ request, ...props }: RequestCardProps) {
-  return typeof request === 'string' ? <Linked {...props} id={request} /> : <Shown {...props} request={request} />
+  return typeof request === 'string' ? <Linked apart {...props} id={request} /> : <Shown {...props} request={request} />
 }
 
 type Found = RequestCardProps & { request: AgentRequest }
@@ -77,6 +84,7 @@ function Linked({ id, ...props }: Omit<RequestCardProps, 'request'> & { id: stri
 
 function Shown(props: Found) {
   const hasWords = useHasWords()
+  const language = useLanguage()
   // Who asks has a name, which is known once the agents are.
   const { isPending } = useAgentsQuery()
   return (
@@ -84,7 +92,7 @@ function Shown(props: Found) {
       {hasWords && !isPending ? (
         <Card {...props} />
       ) : (
-        <div className="latchkey latchkey-card latchkey-request" aria-busy="true">
+        <div {...language} className="latchkey latchkey-card latchkey-request" aria-busy="true">
           <Bones />
         </div>
       )}
@@ -95,20 +103,22 @@ function Shown(props: Found) {
 /** How it ended, or undefined while it waits. */
 type Ending = 'approved' | 'denied' | 'expired' | undefined
 
-function Card({ request: given, headingLevel = 3, onAnswered }: Found) {
+function Card({ request: given, headingLevel = 3, apart = false, onAnswered }: Found) {
   const words = useAgentMessages()
   const { locale } = useFirstMessages()
   const now = useNow()
   const agents = useAgents()
   const agent = findAgent(agents, given.agent)
   const parent = findAgent(agents, agent?.parent)
-  const [answered, setAnswered] = useState<AgentRequest>()
+  const [answered, setAnswered] = useState<{ request: AgentRequest; at: number }>()
   const request = useRequestNow(given, answered !== undefined)
-  const current = answered ?? request
+  const current = answered?.request ?? request
   const left = current.expiresAt - now
   const ending: Ending = current.state !== 'waiting' ? current.state : left <= 0 ? 'expired' : undefined
   const name = visibleLine(agent?.name ?? given.agent)
+  const goesOn = apart && ending === 'approved' && answered && now < answered.at + HOLDS ? words.goesOn : undefined
   useSpoken(given, name, ending === undefined && left < SOON, ending !== undefined)
+  useSpokenEnd(given, ending, goesOn)
 
   const card = useRef<HTMLElement>(null)
   // The buttons go when it has ended, and the focus with them: it stays in the card if it was there.
@@ -120,7 +130,7 @@ function Card({ request: given, headingLevel = 3, onAnswered }: Found) {
   const Heading = `h${headingLevel}` as const
   const { provider, mark, label } = useWhom(current)
   const onDone = (done: AgentRequest) => {
-    setAnswered(done)
+    setAnswered({ request: done, at: Date.now() })
     onAnswered?.(done)
   }
   return (
@@ -152,7 +162,11 @@ function Card({ request: given, headingLevel = 3, onAnswered }: Found) {
           <p className="latchkey-hint">{words.expires(clockWords(current.expiresAt, now, locale))}</p>
         )}
       </div>
-      {ending ? <Ended request={current} ending={ending} /> : <Waiting request={current} onDone={onDone} />}
+      {ending ? (
+        <Ended request={current} ending={ending} goesOn={goesOn} />
+      ) : (
+        <Waiting request={current} onDone={onDone} />
+      )}
     </article>
   )
 }
@@ -185,17 +199,37 @@ function useSpoken({ id, tool }: AgentRequest, agent: string, isSoon: boolean, i
   }, [announce, id, asked, soon, isSoon, isOver])
 }
 
+/** Says how it ended, if it waited here before. */
+function useSpokenEnd({ tool }: AgentRequest, ending: Ending, more: string | undefined) {
+  const words = useAgentMessages()
+  const announce = useAnnounce()
+  const waited = useRef(false)
+  const said = ending && [words.spoken.ended(shownTitle(tool.title), words[ending]), more].filter(Boolean).join(' ')
+  useEffect(() => {
+    if (said !== undefined && waited.current) speak(announce, said)
+    waited.current = said === undefined
+  }, [announce, said])
+}
+
+interface EndedProps {
+  request: AgentRequest
+  ending: NonNullable<Ending>
+  /** What comes of it. */
+  goesOn: string | undefined
+}
+
 /** A request with its answer: one line, and what it was. */
-function Ended({ request, ending }: { request: AgentRequest; ending: NonNullable<Ending> }) {
+function Ended({ request, ending, goesOn }: EndedProps) {
   const words = useAgentMessages()
   return (
     <>
       <Facts request={request} edits={undefined} short />
-      <p className="latchkey-request-end" role="status">
-        <span className="latchkey-status" data-decision={ending === 'approved' ? 'allow' : 'never'}>
+      <div className="latchkey-request-end">
+        <p className="latchkey-status" data-decision={ending === 'approved' ? 'allow' : 'never'}>
           {words[ending]}
-        </span>
-      </p>
+        </p>
+        {goesOn && <p className="latchkey-line">{goesOn}</p>}
+      </div>
     </>
   )
 }
@@ -217,6 +251,8 @@ function Waiting({ request, onDone }: WaitingProps) {
   const leaseId = useId()
   const problemId = useId()
   const { tool, because, leases } = request
+  const { label } = useWhom(request)
+  const reach = lease === 'once' || edits ? undefined : words.reach[lease](label)
   const editable = (tool.edit ?? []).length > 0
   const open = (next: 'why' | 'edit' | undefined) => {
     setLeft(form)
@@ -269,6 +305,7 @@ function Waiting({ request, onDone }: WaitingProps) {
                 <span className="latchkey-control">
                   <select
                     id={leaseId}
+                    aria-describedby={reach && `${leaseId}reach`}
                     value={lease}
                     onChange={(event) => setLease(event.currentTarget.value as LeaseChoice)}
                   >
@@ -281,6 +318,11 @@ function Waiting({ request, onDone }: WaitingProps) {
                 </span>
               </div>
             )
+          )}
+          {reach && (
+            <p id={`${leaseId}reach`} className="latchkey-hint latchkey-reach">
+              <ToolTitle title={tool.title} /> {reach}
+            </p>
           )}
           {(phase || needsProof) && (
             <p className="latchkey-hint">

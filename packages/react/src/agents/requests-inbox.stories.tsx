@@ -35,14 +35,15 @@ type Story = StoryObj<typeof meta>
 /** The oldest first. */
 export const Default: Story = {}
 
-/** What is answered stays where it was, with its answer. */
+/** What is answered stays where it was, with its answer and what comes of it. The focus is on the next one. */
 export const Answered: Story = {
   play: async ({ canvas }) => {
     const [allow] = await canvas.findAllByRole('button', { name: 'Allow' })
     await userEvent.click(allow!)
     await waitFor(() => expect(canvas.getByText('Allowed')).toBeVisible())
     await waitFor(() => expect(canvas.getAllByRole('button', { name: 'Allow' })).toHaveLength(1))
-    await expect(canvas.getAllByRole('article')[0]).toHaveFocus()
+    await waitFor(() => expect(canvas.getAllByRole('article')[1]).toHaveFocus())
+    await expect(canvas.getByText(/^The agent goes on where it asked/)).toBeVisible()
   },
 }
 

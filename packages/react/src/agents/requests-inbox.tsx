@@ -1,6 +1,6 @@
 'use client'
 import type { AgentRequest } from '@latchkey/core/agents'
-import { useId, useState } from 'react'
+import { useEffect, useId, useRef, useState } from 'react'
 import { LiveRegion } from '../ui/live-region.tsx'
 import { useLanguage } from '../use-first-messages.ts'
 import { useAgentMessages, useHasWords, useRequestsQuery } from './oversight.tsx'
@@ -19,6 +19,8 @@ export function RequestsInbox({ headingLevel = 2 }: RequestsInboxProps) {
   const hasWords = useHasWords()
   const { data, isError, refetch } = useRequestsQuery()
   const [answered, setAnswered] = useState<readonly AgentRequest[]>([])
+  const section = useRef<HTMLElement>(null)
+  const title = useRef<HTMLHeadingElement>(null)
   const titleId = useId()
   const Heading = `h${headingLevel}` as const
   const waiting = data ?? []
@@ -26,16 +28,25 @@ export function RequestsInbox({ headingLevel = 2 }: RequestsInboxProps) {
   const shown = [...answered, ...waiting.filter(({ id }) => answered.every((one) => one.id !== id))].sort(
     (a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id),
   )
+  // A card that was answered has no more to do: the focus, if it was in there, goes to the next one that waits.
+  useEffect(() => {
+    const cards = [...(section.current?.querySelectorAll<HTMLElement>('article') ?? [])]
+    const at = answered.length > 0 ? cards.indexOf(document.activeElement as HTMLElement) : -1
+    if (at < 0) return
+    const next = [...cards.slice(at + 1), ...cards.slice(0, at)].find(({ dataset }) => dataset.state === 'waiting')
+    ;(next ?? title.current)?.focus()
+  }, [answered])
   return (
     <LiveRegion>
       <section
         {...useLanguage()}
+        ref={section}
         className="latchkey latchkey-inbox"
         aria-labelledby={titleId}
         aria-busy={(!data && !isError) || undefined}
       >
         <div className="latchkey-top">
-          <Heading id={titleId} className="latchkey-heading">
+          <Heading ref={title} id={titleId} tabIndex={-1} className="latchkey-heading">
             {hasWords && words.inbox}
             {waiting.length > 0 && <span className="latchkey-tag">{waiting.length}</span>}
           </Heading>
@@ -51,6 +62,7 @@ export function RequestsInbox({ headingLevel = 2 }: RequestsInboxProps) {
             {shown.map((request) => (
               <li key={request.id}>
                 <RequestCard
+                  apart
                   request={request}
                   headingLevel={(headingLevel + 1) as Level}
                   onAnswered={(done) => setAnswered((before) => [...before, done])}
