@@ -3,6 +3,7 @@ import type { Decision, Effect } from '@latchkey/core/agents'
 import { type ReactNode, useId, useState } from 'react'
 import { SmallButton } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
+import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { useAgentMessages } from './oversight.tsx'
 import { folded, shownTitle, visibleLine } from './plain.ts'
 
@@ -88,19 +89,21 @@ export function Folded({ text }: { text: string }) {
   )
 }
 
-/** Stands where something will be that is on its way. */
+/** Stands where something will be that is on its way: a picture, and a word for those who listen. */
 export function Bones() {
+  const { status } = useFirstMessages()
   return (
-    <div className="latchkey-bones" data-status="loading" aria-hidden="true">
+    <div className="latchkey-bones" data-status="loading">
       <span className="latchkey-bone" />
       <span className="latchkey-bone" />
+      <span className="latchkey-unseen">{status.loading}</span>
     </div>
   )
 }
 
 /** Stands where a card will be whose code or accounts are on their way. */
 export const BoneCard = () => (
-  <div className="latchkey latchkey-card" aria-busy="true">
+  <div {...useLanguage()} className="latchkey latchkey-card" aria-busy="true">
     <Bones />
   </div>
 )

@@ -90,7 +90,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const { client, icons } = useKit()
   useImperativeHandle(forwardedRef, () => card.current as HTMLElement)
 
-  const none = accounts.length === 0
+  const none = accounts.length < 1
   const several = accounts.length > 1
   const broken = accounts.find((account) => account.status === 'needs-reconnect')
   const intent: ConnectIntent =
@@ -111,7 +111,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const [ServerMore] = useServerMore(isServer)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
-  const words = accounts.map((account) => account.status).join(' ')
+  const words = accounts.map((account) => account.status)
   useSpokenStatus(name, status, accounts, state.reason)
 
   const Heading = `h${headingLevel}` as const
@@ -206,7 +206,7 @@ interface IdleProps {
 function Idle({ provider, state: { status, error }, count, line, onStart }: IdleProps) {
   const messages = useFirstMessages()
   // The first one is what the page is about; after that it is one of many things that a person may do.
-  const first = useSnapshot(({ accounts }) => Object.keys(accounts).length === 0)
+  const first = useSnapshot(({ accounts }) => Object.keys(accounts).length < 1)
   const words =
     count > 0 ? (
       messages.accountCount(count)
@@ -222,9 +222,10 @@ function Idle({ provider, state: { status, error }, count, line, onStart }: Idle
           {words}
         </p>
       )}
-      {status === 'loading' && <span className="latchkey-bone" aria-hidden="true" />}
-      {status !== 'loading' && count === 0 && (
-        <ConnectControl provider={provider} kind={first ? 'primary' : 'secondary'} onStart={onStart} />
+      {status === 'loading' ? (
+        <span className="latchkey-bone">{messages.status.loading}</span>
+      ) : (
+        count < 1 && <ConnectControl provider={provider} kind={first ? 'primary' : 'secondary'} onStart={onStart} />
       )}
     </>
   )

@@ -153,7 +153,7 @@ export const ConnectedAccounts = /* @__PURE__ */ forwardRef<HTMLElement, Connect
               )
             })}
           </div>
-          {providers.length === 0 && <p className="latchkey-empty">{messages.noProviders}</p>}
+          {providers.length < 1 && <p className="latchkey-empty">{messages.noProviders}</p>}
           {!inline && <Foot />}
         </LiveRegion>
       </section>
@@ -184,7 +184,7 @@ function useSections(providers: readonly Provider[], grouped: boolean): readonly
     const isConnected = ({ id }: Provider) => accountsOf(snapshot, id).length > 0
     const connected = providers.filter(isConnected)
     const available = providers.filter((provider) => !isConnected(provider))
-    if (!grouped || !ready || connected.length === 0 || available.length === 0) return [{ providers }]
+    if (!grouped || !ready || connected.length < 1 || available.length < 1) return [{ providers }]
     return [
       { title: 'groupConnected', providers: connected },
       { title: 'groupAvailable', providers: available },
