@@ -92,6 +92,7 @@ for (const [title, all = []] of Object.entries(Object.groupBy(stories, (story) =
           found[look] = await page.evaluate(keyBoxes)
           expect(await page.evaluate(cutOff), `what is cut off in ${look}`).toEqual([])
           expect(await page.evaluate(smallTargets, TARGET), `what is hard to hit in ${look}`).toEqual([])
+          expect(await page.evaluate(unboxed), `what is only heard, and in no box of ours, in ${look}`).toEqual([])
           if (look === 'dark') {
             // Rules for whole pages are left out: the app makes the page.
             const rules = ['region', 'landmark-one-main', 'page-has-heading-one']
@@ -273,6 +274,13 @@ function smallTargets(least: number): string[] {
       return !hidden && getComputedStyle(node).display !== 'inline' && Math.min(width, height) < least - 0.5
     })
     .map((node) => `${node.localName} ${node.textContent?.trim() || node.getAttribute('aria-label')}`)
+}
+
+/** Runs in the page: what is only heard, and would make the page longer than it is if an app put it into a scroller. */
+function unboxed(): string[] {
+  return [...document.querySelectorAll<HTMLElement>('.latchkey-unseen')]
+    .filter((node) => getComputedStyle(node).position !== 'fixed' && !node.offsetParent?.closest('.latchkey'))
+    .map((node) => node.outerHTML)
 }
 
 const boxesOf = (found: Record<string, Found>, which: (one: Found) => boolean = () => true): Boxes =>

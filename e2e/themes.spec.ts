@@ -139,3 +139,32 @@ function differences(now: Record<string, Seen>, alone: Record<string, Seen>): st
     ]
   })
 }
+
+for (const wanted of [
+  'ConnectedAccounts/Every Next Action',
+  'ConnectedAccounts/Inline',
+  'AgentAccess/Details',
+  'RequestsInbox/Default',
+]) {
+  const story = entries.find(({ title, name }) => `${title}/${name}`.endsWith(`/${wanted}`))
+  test(`${wanted} in a plain scroller of an app makes the page no longer`, async ({ page, book }) => {
+    await page.setViewportSize({ width: 700, height: 600 })
+    await page.goto(`${book.url}/iframe.html?id=${story?.id}&viewMode=story`)
+    await expect(page.locator('.latchkey-unseen').first()).toBeAttached()
+    const place = page.locator('[data-width]')
+    await place.evaluate((node) => Object.assign(node.style, { blockSize: '60px', overflow: 'auto' }))
+    const heights = () =>
+      place.evaluate((node) => {
+        const page = document.documentElement
+        const content = Math.max(...[...node.children].map((child) => child.getBoundingClientRect().bottom))
+        const bottom = node.getBoundingClientRect().top + node.scrollHeight - node.scrollTop
+        return {
+          over: page.scrollHeight - page.clientHeight,
+          blank: Math.round(bottom - content),
+          scrolls: node.scrollHeight > 60,
+        }
+      })
+    await expect.poll(heights).toMatchObject({ over: 0, scrolls: true })
+    expect((await heights()).blank).toBeLessThanOrEqual(0)
+  })
+}
