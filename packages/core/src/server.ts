@@ -17,7 +17,7 @@ export {
   type RuledCall,
   type Verdict,
 } from './agents/rules.ts'
-export { type AgentLine, lineOf, rulesOf, verdictFor, withAgent } from './agents/standing.ts'
+export { type AgentLine, lineOf, rulesOf, verdictFor, withAgent, withPreset } from './agents/standing.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { asLatchkeyError } from './errors.ts'
 export { readIdentity } from './identities.ts'

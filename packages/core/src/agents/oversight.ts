@@ -168,6 +168,10 @@ export type ActivityNews =
 
 /** A change of what an agent may do with an account or with all accounts of a provider. */
 export type RuleChange =
+  /**
+   * A stricter preset ends the exceptions that reach further than it says. `off` ends none: it is a pause, and a preset after it is
+   * stricter or not by what stood before it.
+   */
   | { agent: string; of: { account: string } | { provider: string }; preset: Preset }
   | { agent: string; end: string }
   | {
@@ -176,6 +180,8 @@ export type RuleChange =
       tool: string
       /** The version that the person sees. @default the newest that they were asked about or have seen */
       version?: string
+      /** What that version does. @default as they were asked about it */
+      effect?: Effect
       decision: Decision
       when?: Conditions
       /** When it ends, in milliseconds since the epoch: at most 24 hours from now. @default when the person ends it */

@@ -1,7 +1,17 @@
 // Reads what a person's page says of rules, requests and stops. Anything unknown in it makes it malformed.
 import { isObject } from '../json.ts'
 import type { Answer, Lease, RuleChange, StopTarget } from './oversight.ts'
-import { decisionOf, finite, hasOnly, oneOf, preset as presetOf, readConditions, readOf, word } from './read-rules.ts'
+import {
+  decisionOf,
+  effectOf,
+  finite,
+  hasOnly,
+  oneOf,
+  preset as presetOf,
+  readConditions,
+  readOf,
+  word,
+} from './read-rules.ts'
 
 /** A person explains in a sentence or two. */
 const MAX_REASON = 500
@@ -19,15 +29,16 @@ export function readRuleChange(value: unknown): RuleChange | undefined {
     const preset = presetOf(value.preset)
     return of && preset && hasOnly(value, ['agent', 'of', 'preset']) ? { agent, of, preset } : undefined
   }
-  if (!hasOnly(value, ['agent', 'of', 'tool', 'version', 'decision', 'when', 'until'])) return undefined
+  if (!hasOnly(value, ['agent', 'of', 'tool', 'version', 'effect', 'decision', 'when', 'until'])) return undefined
   const [tool, version, decision] = [word(value.tool), word(value.version), decisionOf(value.decision)]
   const when = value.when === undefined ? undefined : readConditions(value.when)
-  const until = finite(value.until)
+  const [effect, until] = [effectOf(value.effect), finite(value.until)]
   if (!of || tool === undefined || !decision) return undefined
   if ((value.when !== undefined && !when) || (value.version !== undefined && version === undefined)) return undefined
-  if (value.until !== undefined && until === undefined) return undefined
+  if ((value.until !== undefined && until === undefined) || (value.effect !== undefined && !effect)) return undefined
   return {
     ...{ agent, of, tool, decision },
+    ...(effect && { effect }),
     ...(when && { when }),
     ...(version !== undefined && { version }),
     ...(until !== undefined && { until }),

@@ -26,10 +26,23 @@ export function readAgentRules(value: unknown): AgentRules | undefined {
   const providers = recordOf(value.providers, preset)
   const rules = listOf(value.rules, readRule)
   const seen = value.seen === undefined ? {} : recordOf(value.seen, (versions) => listOf(versions, word))
+  const before = value.before === undefined ? undefined : readBefore(value.before)
   const isStopped = value.stopped === true
+  if (value.before !== undefined && !before) return undefined
   if (!accounts || !providers || !rules || !seen || rules.length > MOST_RULES) return undefined
   if (value.stopped !== undefined && !isStopped) return undefined
-  return { accounts, providers, rules, ...(value.seen !== undefined && { seen }), ...(isStopped && { stopped: true }) }
+  return {
+    ...{ accounts, providers, rules },
+    ...(before && { before }),
+    ...(value.seen !== undefined && { seen }),
+    ...(isStopped && { stopped: true }),
+  }
+}
+
+function readBefore(value: unknown): AgentRules['before'] {
+  if (!hasOnly(value, ['accounts', 'providers'])) return undefined
+  const [accounts, providers] = [recordOf(value.accounts, preset), recordOf(value.providers, preset)]
+  return accounts && providers && { accounts, providers }
 }
 
 function readStops(value: unknown): StopMarks | undefined {
@@ -42,16 +55,20 @@ function readStops(value: unknown): StopMarks | undefined {
 }
 
 export function readRule(value: unknown): Rule | undefined {
-  if (!hasOnly(value, ['id', 'of', 'subject', 'decision', 'until', 'chat', 'when'])) return undefined
+  if (!hasOnly(value, ['id', 'of', 'subject', 'decision', 'effect', 'reach', 'until', 'chat', 'when'])) return undefined
   const [id, of, subject] = [word(value.id), readOf(value.of), readSubject(value.subject)]
   const decision = decisionOf(value.decision)
   const [until, chat, when] = [finite(value.until), word(value.chat), readConditions(value.when)]
+  const [effect, reach] = [effectOf(value.effect), readReach(value.reach)]
   if (id === undefined || !of || !subject || !decision) return undefined
+  if ((value.effect !== undefined && !effect) || (value.reach !== undefined && !reach)) return undefined
   if (value.until !== undefined && until === undefined) return undefined
   if (value.chat !== undefined && chat === undefined) return undefined
   if (value.when !== undefined && !when) return undefined
   return {
     ...{ id, of, subject, decision },
+    ...(effect && { effect }),
+    ...(reach && { reach }),
     ...(until !== undefined && { until }),
     ...(chat !== undefined && { chat }),
     ...(when && { when }),
@@ -63,6 +80,13 @@ export function readOf(value: unknown): Rule['of'] | undefined {
   const [account, provider] = [word(value.account), word(value.provider)]
   if (account !== undefined) return { account }
   return provider === undefined ? undefined : { provider }
+}
+
+function readReach(value: unknown): Rule['reach'] {
+  if (!hasOnly(value, ['only', 'except']) || Object.keys(value).length !== 1) return undefined
+  const [only, except] = [listOf(value.only, word), listOf(value.except, word)]
+  if (only) return { only }
+  return except && { except }
 }
 
 function readSubject(value: unknown): Rule['subject'] | undefined {

@@ -4,7 +4,9 @@ import { describe, expect, it, test } from 'vitest'
 import { type Comparison, type Conditions, holds } from './conditions.ts'
 import { decide, presetFor } from './index.ts'
 import { readAgentRules, readPersonRules } from './read-rules.ts'
-import type { AgentRules, Because, Decision, Effect, Preset, Rule, RuledCall, Verdict } from './rules.ts'
+import type { Rule, RuledCall, Verdict } from './rules.ts'
+import { type AgentRules, type Because, type Decision, type Effect, PRESETS, type Preset } from './rules.ts'
+import { BY_FREEDOM, type PresetChoice, withPreset } from './standing.ts'
 
 const NOW = 1_900_000_000_000
 const SEND = 'acme/send'
@@ -738,6 +740,12 @@ describe('reading', () => {
     ['an unknown subject', withRule({ subject: 'all' })],
     ['a tool without a version', withRule({ subject: { tool: SEND } })],
     ['a tool and an effect', withRule({ subject: { ...tool, effect: 'read' } })],
+    ['an effect that is none', withRule({ effect: 'all' })],
+    ['a reach of nothing', withRule({ reach: {} })],
+    ['a reach with both', withRule({ reach: { only: ['a'], except: ['b'] } })],
+    ['a reach that is no list', withRule({ reach: { only: 'a' } })],
+    ['a preset from before that is none', { ...good, before: { accounts: { a: 'all' }, providers: {} } }],
+    ['presets from before without providers', { ...good, before: { accounts: {} } }],
     ['an end that is a text', withRule({ until: '1' })],
     ['an end that is no number', withRule({ until: Number.NaN })],
     ['an end null', withRule({ until: null })],
@@ -782,6 +790,145 @@ describe('reading', () => {
   })
 })
 
+/** The rules of an agent after its person chose a preset. */
+function choose(rules: AgentRules, of: Rule['of'], preset: Preset, providerOf: PresetChoice['providerOf'] = known) {
+  const person = { agents: { scout: rules }, stopped: { agents: {}, accounts: {} } }
+  return withPreset(person, 'scout', { of, preset, providerOf }).agents.scout ?? agent(undefined)
+}
+const known = (id: string) => id.split('.')[0]
+
+describe('a preset that a person chooses', () => {
+  const other = { id: 'acme.2', provider: 'acme' }
+  const always = rule('allow', tool)
+  const inAllAccounts = rule('allow', tool, byProvider)
+  const asks = rule('ask', tool, byProvider)
+  const one = { account: account.id }
+  const all = { provider: 'acme' }
+  type Chosen = [title: string, rules: AgentRules, ...chosen: [Rule['of'], Preset][]]
+  const after = (rules: AgentRules, chosen: [Rule['of'], Preset][]) =>
+    chosen.reduce((now, [of, preset]) => choose(now, of, preset), rules)
+
+  test.each<[...Chosen, string]>([
+    ['stricter ends a yes', agent(undefined, [always]), [one, 'read-only'], 'never: read-only'],
+    [
+      'stricter ends a yes in a chat',
+      agent(undefined, [rule('allow', tool, { chat: 'c' })]),
+      [one, 'read-only'],
+      'never: read-only',
+    ],
+    [
+      'stricter ends a yes for some time',
+      agent('trusted', [{ ...always, until: NOW + 1 }]),
+      [one, 'ask-before-changes'],
+      'ask: ask-before-changes',
+    ],
+    [
+      'stricter ends a question where it says never',
+      agent('trusted', [rule('ask', tool)]),
+      [one, 'read-only'],
+      'never: read-only',
+    ],
+    [
+      'stricter ends a yes that the provider has',
+      agent(undefined, [inAllAccounts]),
+      [one, 'read-only'],
+      'never: read-only',
+    ],
+    ['stricter for the provider', agent(undefined, [always]), [all, 'read-only'], 'never: read-only'],
+    [
+      'stricter for the provider, of an account with its own',
+      agent('trusted', [inAllAccounts]),
+      [all, 'read-only'],
+      'allow: rule allow',
+    ],
+    ['more', agent('read-only', [always]), [one, 'ask-before-changes'], 'allow: rule allow'],
+    [
+      'more, after a stricter one',
+      agent(undefined, [always]),
+      [one, 'read-only'],
+      [one, 'ask-before-changes'],
+      'ask: ask-before-changes',
+    ],
+    ['the same', agent('read-only', [always]), [one, 'read-only'], 'allow: rule allow'],
+    ['off', agent(undefined, [always]), [one, 'off'], 'never: off'],
+    ['off and back', agent(undefined, [always]), [one, 'off'], [one, 'ask-before-changes'], 'allow: rule allow'],
+    [
+      'off and back to more',
+      agent('read-only', [always]),
+      [one, 'off'],
+      [one, 'ask-before-changes'],
+      'allow: rule allow',
+    ],
+    [
+      'off twice and back',
+      agent('read-only', [always]),
+      [one, 'off'],
+      [one, 'off'],
+      [one, 'read-only'],
+      'allow: rule allow',
+    ],
+    ['off and back to less', agent(undefined, [always]), [one, 'off'], [one, 'read-only'], 'never: read-only'],
+    [
+      'off for the provider and back to less',
+      agent(undefined, [always]),
+      [all, 'off'],
+      [one, 'read-only'],
+      'never: read-only',
+    ],
+    ['off, nobody knows since when', agent('off', [always]), [one, 'read-only'], 'never: read-only'],
+    ['never stays', agent('trusted', [rule('never', tool)]), [one, 'read-only'], 'never: rule never'],
+  ])('%s', (_, rules, ...rest) => {
+    const verdict = rest.pop() as string
+    check(calls('write', { chat: 'c' }), after(rules, rest as [Rule['of'], Preset][]), verdict)
+  })
+
+  it('leaves a rule of the provider to its other accounts', () => {
+    const { rules } = choose(agent(undefined, [inAllAccounts]), one, 'read-only')
+    expect(rules).toEqual([{ ...inAllAccounts, reach: { except: ['acme.1'] } }])
+    check(calls('write', { account: other }), agent(undefined, [...rules]), 'allow: rule allow')
+    check(
+      calls('write', { account: { id: 'acme.3', provider: 'acme' } }),
+      agent(undefined, [...rules]),
+      'allow: rule allow',
+    )
+  })
+
+  it('for the provider leaves its rules to accounts with a preset of their own, and to those alone', () => {
+    const before = agent('trusted', [inAllAccounts])
+    const now = choose(before, all, 'read-only')
+    expect(now.rules).toEqual([{ ...inAllAccounts, reach: { only: ['acme.1'] } }])
+    check(calls('write', { account: other }), now, 'never: read-only')
+    // An account does not get back what ended, whatever it has later.
+    check(
+      calls('write', { account: other }),
+      choose(now, { account: 'acme.2' }, 'ask-before-changes'),
+      'ask: ask-before-changes',
+    )
+  })
+
+  it('knows that the person has seen what an ended yes was for, and no other version', () => {
+    const now = choose(agent('trusted', [rule('allow', tool)]), one, 'read-only')
+    expect(now.rules).toEqual([])
+    check(calls('read', { tool: { name: SEND, version: '2', effect: 'read' } }), now, 'ask: unknown version')
+  })
+
+  it('keeps what asks before reading', () => {
+    const now = choose(agent('trusted', [rule('ask', '*', byProvider)]), one, 'read-only')
+    check(read, now, 'ask: rule ask.acme.1')
+    check(write, now, 'never: read-only')
+    check(calls('write', { account: other }), now, 'ask: rule ask')
+    check(write, choose(agent('trusted', [{ ...asks, effect: 'write' }]), one, 'read-only'), 'never: read-only')
+  })
+
+  it('of an account that nobody knows ends what allows, and leaves what asks', () => {
+    const nobody = () => undefined
+    expect(choose(agent(undefined, [always]), all, 'read-only', nobody).rules).toEqual([])
+    expect(choose(agent(undefined, [always]), one, 'read-only', nobody).rules).toEqual([])
+    const asking = agent(undefined, [rule('ask', tool)])
+    expect(choose(asking, all, 'read-only', nobody).rules).toEqual(asking.rules)
+  })
+})
+
 describe('whatever the rules are', () => {
   const effects = fc.constantFrom<Effect>('read', 'write', 'destructive')
   const decisions = fc.constantFrom<Decision>('allow', 'ask', 'never')
@@ -801,6 +948,8 @@ describe('whatever the rules are', () => {
       fc.constant('*' as const),
     ),
     decision: decisions,
+    effect: perhaps('read', 'write', 'destructive'),
+    reach: perhaps({ only: ['acme.1'] }, { except: ['acme.2'] }, { except: ['acme.1', 'other.1'] }),
     until: perhaps(NOW - 1, NOW, NOW + 1),
     chat: perhaps('c', 'd'),
     when: perhaps(max100, min100, toAcme),
@@ -808,6 +957,10 @@ describe('whatever the rules are', () => {
   const agents = fc.record({
     accounts: fc.dictionary(ids, presets),
     providers: fc.dictionary(fc.constant('acme'), presets),
+    before: perhaps(
+      { accounts: { 'acme.1': 'trusted' }, providers: {} },
+      { accounts: {}, providers: { acme: 'read-only' } },
+    ),
     rules: fc.array(rules, { maxLength: 6 }),
     seen: fc.oneof(fc.constant(undefined), fc.dictionary(names, fc.array(versions))),
     stopped: seldom(true),
@@ -901,6 +1054,65 @@ describe('whatever the rules are', () => {
       settings,
     )
     expect(named.size).toBe(3)
+  })
+
+  const accounts = ['acme.1', 'acme.2', 'other.1'].map((id) => ({ id, provider: known(id) ?? '' }))
+  const choices = fc.oneof(
+    fc.record({ account: fc.constantFrom('acme.1', 'acme.2', 'other.1') }),
+    fc.record({ provider: fc.constantFrom('acme', 'other') }),
+  ) as fc.Arbitrary<Rule['of']>
+  const freedom = (preset: Preset) => BY_FREEDOM.indexOf(preset)
+
+  it('a stricter preset is what it says, where it is chosen, and changes nothing elsewhere', () => {
+    const ended = new Set<string>()
+    fc.assert(
+      fc.property(anyCall, fc.constantFrom(...accounts), agents, choices, presets, (call, at, before, of, preset) => {
+        const given = { ...call, account: { ...call.account, ...at } }
+        const after = choose(before, of, preset)
+        const [was, is] = [decide(given, [before], NOW), decide(given, [after], NOW)]
+        const isReached =
+          'account' in of ? of.account === at.id : !before.accounts[at.id] && of.provider === at.provider
+        if (!isReached) expect(is.decision).toBe(was.decision)
+        const stood = isReached ? presetFor(before, at) : 'off'
+        if (stood === 'off' || freedom(preset) >= freedom(stood)) return
+        expect(strictness(is)).toBeGreaterThanOrEqual(strictness(was))
+        expect(strictness(is)).toBeGreaterThanOrEqual(STRICTNESS[PRESETS[preset][call.tool?.effect ?? 'write']])
+        if (is.decision !== was.decision) ended.add(`${was.because.by} ${'account' in of}`)
+      }),
+      { ...settings, numRuns: 6000 },
+    )
+    expect([...ended].sort()).toEqual(expect.arrayContaining(['rule false', 'rule true']))
+  })
+
+  it('whoever knows of an account, a stricter preset loosens nothing', () => {
+    fc.assert(
+      fc.property(anyCall, fc.constantFrom(...accounts), agents, choices, presets, (call, at, before, of, preset) => {
+        const given = { ...call, account: { ...call.account, ...at } }
+        const isStricter = accounts.every((one) => presetFor(before, one) === 'trusted' || freedom(preset) === 0)
+        if (!isStricter && 'provider' in of) return
+        const stood = presetFor(before, at)
+        if (stood === 'off' || freedom(preset) > freedom(stood)) return
+        const after = choose(before, of, preset, () => undefined)
+        expect(strictness(decide(given, [after], NOW))).toBeGreaterThanOrEqual(strictness(decide(given, [before], NOW)))
+      }),
+      settings,
+    )
+  })
+
+  it('off and back is as it was', () => {
+    fc.assert(
+      fc.property(anyCall, agents, choices, (call, before, of) => {
+        const stood = presetFor(
+          before,
+          'account' in of ? { id: of.account, provider: known(of.account) ?? '' } : { id: '', provider: of.provider },
+        )
+        if (stood === 'off') return
+        const after = choose(choose(before, of, 'off'), of, stood)
+        expect(after.rules).toEqual(before.rules)
+        expect(decide(call, [after], NOW).decision).toBe(decide(call, [before], NOW).decision)
+      }),
+      settings,
+    )
   })
 
   it('what was read decides as what was written', () => {

@@ -22,6 +22,12 @@ export interface Rule {
   /** A rule about a tool holds for the version that the person saw. A `never` holds for every version. */
   subject: { tool: string; version: string } | { effect: Effect } | '*'
   decision: Decision
+  /** What the calls do that it is about. It is a part of what a version is. Absent: whatever they do. */
+  effect?: Effect
+  /**
+   * The accounts of its provider that it is about, after a stricter preset ended it for others. Absent: all of them.
+   */
+  reach?: { only: readonly string[] } | { except: readonly string[] }
   /** When it ends, in milliseconds since the epoch. Absent: when the person ends it. */
   until?: number
   /** The chat that it holds in. Absent: every chat. */
@@ -36,6 +42,8 @@ export interface AgentRules {
   accounts: Readonly<Record<string, Preset>>
   /** Presets by provider id. @default 'ask-before-changes' */
   providers: Readonly<Record<string, Preset>>
+  /** Presets from before `off`, which is a pause: a later preset is stricter or not by these. */
+  before?: { accounts: Readonly<Record<string, Preset>>; providers: Readonly<Record<string, Preset>> }
   rules: readonly Rule[]
   /**
    * Versions of tools that the person has seen, by tool name. A tool that the app declares counts as seen until its person has
@@ -78,14 +86,14 @@ export interface Verdict {
 }
 
 /** What a preset says of each effect. */
-const PRESETS: Readonly<Record<Preset, Readonly<Record<Effect, Decision>>>> = {
+export const PRESETS: Readonly<Record<Preset, Readonly<Record<Effect, Decision>>>> = {
   'read-only': { read: 'allow', write: 'never', destructive: 'never' },
   'ask-before-changes': { read: 'allow', write: 'ask', destructive: 'ask' },
   trusted: { read: 'allow', write: 'allow', destructive: 'ask' },
   off: { read: 'never', write: 'never', destructive: 'never' },
 }
 
-const STRICTNESS: Readonly<Record<Decision, number>> = { allow: 0, ask: 1, never: 2 }
+export const STRICTNESS: Readonly<Record<Decision, number>> = { allow: 0, ask: 1, never: 2 }
 
 /** The preset of an account: its own, else that of its provider, else `ask-before-changes`. */
 export function presetFor(rules: AgentRules, { id, provider }: { id: string; provider: string }): Preset {
@@ -134,15 +142,17 @@ function judge(call: RuledCall, rules: AgentRules, now: number): Judgement {
 const effectOf = ({ tool }: RuledCall): Effect => tool?.effect ?? 'write'
 
 /** A member that a record has itself: an id may be the name of something that every object inherits. */
-function ownOf<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+export function ownOf<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
   return record && Object.hasOwn(record, key) ? record[key] : undefined
 }
 
 /** Whether a rule is not over and is about this call. */
-function matches({ of, subject, decision, until, chat, when }: Rule, call: RuledCall, now: number): boolean {
+function matches(rule: Rule, call: RuledCall, now: number): boolean {
+  const { subject, decision, effect, until, chat, when } = rule
   if (until !== undefined && now >= until) return false
   if (chat !== undefined && chat !== call.chat) return false
-  if ('account' in of ? of.account !== call.account.id : of.provider !== call.account.provider) return false
+  if (!isAbout(rule, call.account)) return false
+  if (effect !== undefined && effect !== effectOf(call)) return false
   // No yes to something destructive is remembered beyond its chat.
   if (decision === 'allow' && chat === undefined && effectOf(call) === 'destructive') return false
   if (subject !== '*' && 'effect' in subject && subject.effect !== effectOf(call)) return false
@@ -152,6 +162,13 @@ function matches({ of, subject, decision, until, chat, when }: Rule, call: Ruled
   }
   // What cannot be compared is no yes, but may be what the person wanted to be asked about or to forbid.
   return when === undefined || (holds(when, call.args) ?? decision !== 'allow')
+}
+
+/** Whether a rule is about an account, whatever is done with it. */
+export function isAbout({ of, reach }: Rule, { id, provider }: { id: string; provider: string }): boolean {
+  if ('account' in of) return of.account === id
+  if (of.provider !== provider || !reach) return of.provider === provider
+  return 'only' in reach ? reach.only.includes(id) : !reach.except.includes(id)
 }
 
 /** How specific a rule is, and among equals how strict. */

@@ -1,5 +1,5 @@
-import type { PersonRules, RuleChange, StopReceipt, StopTarget } from '@latchkey/core/agents'
-import { isObject, type Rule, rulesOf, withAgent } from '@latchkey/core/server'
+import type { Effect, PersonRules, RuleChange, StopReceipt, StopTarget } from '@latchkey/core/agents'
+import { isObject, type Rule, rulesOf, withAgent, withPreset } from '@latchkey/core/server'
 import type { AuditEvent } from '../vault/audit.ts'
 import { randomId } from './ledger.ts'
 import { annul, LONGEST_LEASE, stateOf, withSeen } from './requests.ts'
@@ -22,32 +22,43 @@ export async function change(turn: Turn, given: RuleChange): Promise<PersonRules
   if ('preset' in given) {
     const { preset } = given
     await turn.record({ ...about, ...of, rule: `preset:${preset}` })
-    return turn.write(
-      withAgent(rules, agent, ({ accounts, providers }) =>
-        'account' in of
-          ? { accounts: { ...accounts, [of.account]: preset } }
-          : { providers: { ...providers, [of.provider]: preset } },
-      ),
-    )
+    return turn.write(withPreset(rules, agent, { of, preset, providerOf: await providersOf(turn, agent, of) }))
   }
   const { tool, decision, when, until } = given
   const isTimely = until === undefined || (until > turn.now && until <= turn.now + LONGEST_LEASE)
   if (!isTimely) throw refuse('A permission for some time ends within 24 hours.')
-  const version = given.version ?? (await newestVersion(turn, agent, tool))
+  const { version, effect } = await versionOf(turn, given)
   if (version === undefined && decision !== 'never') throw refuse('No version of this tool was seen yet.')
   const subject = { tool, version: version ?? EVERY_VERSION }
-  const rule: Rule = { id: randomId(), of, subject, decision, ...(when && { when }), ...(until && { until }) }
+  // A `never` is about every version, whatever it does.
+  const limits = { ...(effect && decision !== 'never' && { effect }), ...(when && { when }), ...(until && { until }) }
+  const rule: Rule = { id: randomId(), of, subject, decision, ...limits }
   await turn.record({ ...about, ...of, tool, decision, rule: `rule:${rule.id}` })
   const next = withAgent(rules, agent, (old) => ({ rules: withRule(old.rules, rule) }))
   return turn.write(version === undefined ? next : withSeen(next, agent, tool, version))
 }
 
-/** The newest version of a tool that a person was asked about, or has seen. */
-async function newestVersion({ documents, rules }: Turn, agent: string, tool: string): Promise<string | undefined> {
-  const asked = (await documents.all('request')).filter(({ shown }) => shown.tool.name === tool)
-  const [newest] = asked.sort((a, b) => b.shown.createdAt - a.shown.createdAt)
+/** The version of a tool that a rule is made for, and what it does, as far as that is known. */
+async function versionOf(
+  { documents, rules }: Turn,
+  { agent, tool, version, effect }: Extract<RuleChange, { tool: string }>,
+): Promise<{ version?: string | undefined; effect?: Effect | undefined }> {
+  const asked = (await documents.all('request')).map(({ shown }) => shown).filter((one) => one.tool.name === tool)
+  const [newest] = asked.sort((a, b) => b.createdAt - a.createdAt)
   const { seen = {} } = rulesOf(rules, agent)
-  return newest?.shown.tool.version ?? (Object.hasOwn(seen, tool) ? seen[tool]?.at(-1) : undefined)
+  const known = version ?? newest?.tool.version ?? (Object.hasOwn(seen, tool) ? seen[tool]?.at(-1) : undefined)
+  return { version: known, effect: effect ?? asked.find((one) => one.tool.version === known)?.tool.effect }
+}
+
+/** The providers of the accounts that a choice of a preset may be about. */
+async function providersOf({ account, documents, rules }: Turn, agent: string, of: Rule['of']) {
+  const { accounts, rules: exceptions } = rulesOf(rules, agent)
+  const ruled = exceptions.flatMap((rule) => ('account' in rule.of ? [rule.of.account] : []))
+  const ids = 'account' in of ? [of.account] : [...new Set([...Object.keys(accounts), ...ruled])]
+  // Of an account that pages send, the requests about it say more than the vault.
+  const known = new Map((await documents.all('request')).map(({ shown }) => [shown.account, shown.provider]))
+  for (const row of await Promise.all(ids.map(account))) if (row) known.set(row.account, row.provider)
+  return (id: string) => known.get(id)
 }
 
 /** Whether a stop is about a request. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ConnectedAccount } from '@latchkey/core'
-import type { AgentRequest, Lease, Preset } from '@latchkey/core/agents'
+import type { AgentRequest, Lease, Preset, Rule } from '@latchkey/core/agents'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openVault } from '../../fixtures/open-vault.ts'
@@ -526,6 +526,49 @@ describe('a person and their agents', () => {
       await expect(one.change(owner, one_ as never)).rejects.toMatchObject({ code: 'invalid_request' })
     }
     expect((await log()).filter(({ action }) => action === 'rule')).toHaveLength(4)
+  })
+
+  it('a stricter preset ends the exceptions that reach further, leases too, and what is more brings none back', async () => {
+    const ada = await alone()
+    const { one, owner, call } = ada
+    const prefer = (preset: Preset, of: Rule['of'] = { account: 'acme.1' }) =>
+      one.change(owner, { agent: 'scout', of, preset })
+    const rules = async () => (await one.rules(owner)).agents.scout?.rules
+    await answer(ada, await one.judge(call({ chat: 'c1' })), 'chat')
+    await answer(ada, await one.judge(call({ run: 'r2' })), { until: START + 60 * MINUTE })
+    await answer(ada, await one.judge(call({ account: 'acme.2' })), 'always')
+    expect(await rules()).toMatchObject([{ chat: 'c1', effect: 'write' }, { until: START + 60 * MINUTE }, {}])
+    await prefer('read-only')
+    expect(await rules()).toMatchObject([{ of: { account: 'acme.2' } }])
+    expect(await one.judge(call({ chat: 'c1', run: 'r3' }))).toMatchObject({ word: 'never', because: { by: 'preset' } })
+    expect(await one.judge(call({ account: 'acme.2', run: 'r3' }))).toMatchObject({ word: 'allowed' })
+    await prefer('ask-before-changes')
+    expect(await one.judge(call({ chat: 'c1', run: 'r4' }))).toMatchObject({ word: 'asking' })
+    // Off is a pause.
+    await prefer('off', { account: 'acme.2' })
+    expect(await one.judge(call({ account: 'acme.2', run: 'r5' }))).toMatchObject({ word: 'never' })
+    await prefer('ask-before-changes', { account: 'acme.2' })
+    expect(await one.judge(call({ account: 'acme.2', run: 'r6' }))).toMatchObject({ word: 'allowed' })
+    await prefer('off', { account: 'acme.2' })
+    await prefer('read-only', { account: 'acme.2' })
+    expect(await rules()).toEqual([])
+  })
+
+  it('a preset for an account ends what its provider allows for this account alone, also for one that a page sent', async () => {
+    const { one, owner, call } = await alone()
+    const of = { provider: 'acme' }
+    const rule = { agent: 'scout', of, tool: SEND.name, version: 'v1', decision: 'allow' } as const
+    await one.change(owner, { ...rule, effect: 'write' })
+    const facts = { provider: 'acme', generation: 'g1' }
+    const sent = (run: string) => call({ account: 'acme.sent', facts, run })
+    expect(await one.judge(sent('r1'))).toMatchObject({ word: 'allowed' })
+    await one.change(owner, { agent: 'scout', of: { account: 'acme.1' }, preset: 'read-only' })
+    expect((await one.rules(owner)).agents.scout?.rules).toMatchObject([{ of, reach: { except: ['acme.1'] } }])
+    expect(await one.judge(call())).toMatchObject({ word: 'never' })
+    expect(await one.judge(sent('r2'))).toMatchObject({ word: 'allowed' })
+    await one.change(owner, { agent: 'scout', of: { account: 'acme.sent' }, preset: 'read-only' })
+    expect(await one.judge(sent('r3'))).toMatchObject({ word: 'never' })
+    expect(await one.judge(call({ account: 'acme.2' }))).toMatchObject({ word: 'allowed' })
   })
 
   it('a person allows a tool for some time, at most for a day', async () => {

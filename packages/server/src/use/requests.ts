@@ -120,8 +120,9 @@ async function makeRoom({ documents, now }: Turn): Promise<void> {
   throw new LatchkeyError('temporarily_unavailable', message, { next: 'wait' })
 }
 
-const leaseRule = (id: string, row: { account: string }, tool: { name: string; version: string }): Rule => ({
-  ...{ id, of: { account: row.account }, subject: { tool: tool.name, version: tool.version }, decision: 'allow' },
+const leaseRule = (id: string, row: { account: string }, tool: Omit<AgentRequest['tool'], 'title'>): Rule => ({
+  ...{ id, of: { account: row.account }, subject: { tool: tool.name, version: tool.version } },
+  ...{ decision: 'allow', effect: tool.effect },
 })
 
 /** Leases that would let the same call through: none against a parent's rule, or a rule that is more specific. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AgentRules, Decision, Lease, PersonRules, Preset, StopTarget } from '@latchkey/core/agents'
-import { decide } from '@latchkey/core/server'
+import { decide, presetFor } from '@latchkey/core/server'
 import { startPostgres } from '@latchkey/sandbox/postgres'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -109,6 +109,10 @@ interface Begun {
   ticket: string
   at: number
 }
+
+const NO_RULES: AgentRules = { accounts: {}, providers: {}, rules: [] }
+const STRICTNESS: Decision[] = ['allow', 'ask', 'never']
+const BY_FREEDOM: Preset[] = ['off', 'read-only', 'ask-before-changes', 'trusted']
 
 let people = 0
 
@@ -240,6 +244,30 @@ function teller(stores: Stores, counted: Set<string>) {
     yeses.set(nameOf(mine), { at: now, isAware: mayHaveHappened, call: mine, args })
   }
 
+  /** A stricter preset is what it says: no exception from before it allows more, and nothing is looser than it was. */
+  async function preferred({ agent, of, preset }: Extract<Step, { act: 'preset' }>, by: Overseer) {
+    now = Math.max(now, Date.now())
+    const [before, after] = [await by.rules(owner), await by.change(owner, { agent, of, preset })]
+    const rules = after.agents[agent] ?? NO_RULES
+    for (const account of facts.keys()) {
+      const at = { id: account, provider: 'acme' }
+      const old = before.agents[agent] ?? NO_RULES
+      const isReached = 'account' in of ? of.account === account : !Object.hasOwn(old.accounts, account)
+      const stood = isReached ? presetFor(old, at) : 'off'
+      if (stood === 'off' || BY_FREEDOM.indexOf(preset) >= BY_FREEDOM.indexOf(stood)) continue
+      for (const name of TOOLS) {
+        const args = { subject: 'a', to: 'x' }
+        const given = { owner, agents: [agent], account, tool: toolOf(name, 'v1'), args, chat: 'c1' } as const
+        const [was, is] = [said(before, given, false, now), said(after, given, false, now)]
+        const { rules: _, ...bare } = rules
+        const alone = said({ ...after, agents: { [agent]: { ...bare, rules: [] } } }, given, false, now)
+        const least = Math.max(STRICTNESS.indexOf(was.decision), STRICTNESS.indexOf(alone.decision))
+        expect(STRICTNESS.indexOf(is.decision)).toBeGreaterThanOrEqual(least)
+        if (was.because.by === 'rule' && is.because.by === 'preset') counted.add('an exception ended with its preset')
+      }
+    }
+  }
+
   /** The yeses to some calls end. */
   const finish = (isOver: (call: JudgedCall) => boolean) => {
     for (const [name, yes] of yeses) if (isOver(yes.call)) yeses.delete(name)
@@ -288,7 +316,7 @@ function teller(stores: Stores, counted: Set<string>) {
       case 'answer':
         return answered(taken, by)
       case 'preset':
-        return by.change(owner, { agent: taken.agent, of: taken.of, preset: taken.preset })
+        return preferred(taken, by)
       case 'rule': {
         const { agent, of, tool, version, decision, equals } = taken
         const when = equals && { when: { subject: { equals } } }
@@ -373,11 +401,24 @@ const TOLD: Step[][] = [
     { act: 'preset', agent: 'scout', of: { provider: 'acme' }, preset: 'ask-before-changes' },
     { act: 'again', ago: 0, end: 'done' },
   ],
+  [
+    { act: 'call', call: { ...WRITE, chat: 'c1' }, end: 'done' },
+    { act: 'answer', at: 0, how: 'chat' },
+    { act: 'preset', agent: 'scout', of: ACCOUNT, preset: 'read-only' },
+    { act: 'call', call: { ...WRITE, chat: 'c1', run: 'r2' }, end: 'done' },
+  ],
 ]
 
 const WORDS = [
   ...['ahead: allow', 'ahead: asking', 'ahead: denied', 'ahead: done', 'ahead: never'],
-  ...['allowed', 'allowed again', 'allowed as it was changed', 'allowed by a yes', 'asking', 'denied', 'done', 'never'],
+  ...[
+    'allowed',
+    'allowed again',
+    'allowed as it was changed',
+    'allowed by a yes',
+    'an exception ended with its preset',
+  ],
+  ...['asking', 'denied', 'done', 'never'],
   ...[
     'not connected',
     'yes always',
