@@ -15,27 +15,25 @@ export { type AccountChoice, offerAccounts, type RunAccount } from './agent/choi
 export {
   AgentContext,
   type AgentContextOptions,
-  AgentToken,
-  AuthorizationRequired,
   type AuthorizedCall,
   type CallAccount,
   type CallRequest,
   type ContextAccount,
   getIdentity,
   type NumberedCall,
-  type OAuthToken,
-  type RequireOptions,
   type RunAccounts,
   requireIdentity,
   type TokenRequest,
 } from './agent/context.ts'
 export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
 export type { CallPlace } from './agent/place.ts'
+export { AuthorizationRequired, type RequireOptions } from './agent/required.ts'
 export {
   ServiceCredentials,
   type ServiceCredentialsOptions,
   type ServiceTokenRequest,
 } from './agent/service-credentials.ts'
+export { AgentToken, type OAuthToken } from './agent/token.ts'
 export { type CallApproval, type ComingCall, orAsk, toolApproval } from './agent/tool-approval.ts'
 export { type ToolAccount, type WithAccountOptions, withAccount } from './agent/with-account.ts'
 export { type AgentRun, type Broker, createBroker, type VaultBroker } from './broker/broker.ts'

@@ -4,13 +4,9 @@ import { isFor, limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
 import { effectOfMethod, judgedTool } from '../use/tools.ts'
-import {
-  type AgentContext,
-  type AgentToken,
-  AuthorizationRequired,
-  type AuthorizedCall,
-  type TokenRequest,
-} from './context.ts'
+import type { AgentContext, AuthorizedCall, TokenRequest } from './context.ts'
+import { AuthorizationRequired } from './required.ts'
+import type { AgentToken } from './token.ts'
 
 /** One use of an account, or an attempt, for an audit log. It contains no secret and no query string. */
 export interface UseEntry {

@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { type Identity, LatchkeyError } from '@latchkey/core'
 import type { AgentRequest } from '@latchkey/core/agents'
-import { BROKER_HEADER } from '@latchkey/core/token'
-import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { providerAt } from '../../fixtures/acme.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
+import { APP, type Ask, asPage, connect, KEY, openBench } from '../../fixtures/person-app.ts'
 import {
   type AccountTool,
   AgentContext,
@@ -25,24 +21,7 @@ import type { VaultStore } from '../stores/store.ts'
 import { localKeys, memoryStore } from '../vault/index.ts'
 import { choicesOf, createTurnChoices } from './choice.ts'
 
-const APP = 'https://app.example'
-const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
-
-let upstream: TinyServer
-let folder: string
-const ends: (() => unknown)[] = []
-beforeAll(async () => {
-  upstream = await startTinyServer()
-  folder = mkdtempSync(path.join(tmpdir(), 'latchkey-choice-'))
-})
-beforeEach(() => upstream.reset())
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
-})
-afterAll(async () => {
-  await upstream.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+const { upstream, file, ends } = await openBench()
 
 interface Sent {
   identities?: object[]
@@ -56,7 +35,7 @@ interface App {
   home: string
   /** What the page sends. */
   body: Sent & { accounts: { accountId: string; label: string }[] }
-  ask<T>(route: string, body?: unknown, who?: string): Promise<T>
+  ask: Ask
   /** One run of the agent. */
   run<T>(fn: () => Promise<T>, about?: { run?: string; body?: Sent; agent?: string }): Promise<T>
 }
@@ -65,7 +44,7 @@ type Custody = [name: string, store: (() => VaultStore) | undefined]
 const CUSTODIES: Custody[] = [
   ['the browser', undefined],
   ['a vault in memory', memoryStore],
-  ['a vault in SQLite', () => sqliteStore(path.join(folder, `${crypto.randomUUID()}.db`))],
+  ['a vault in SQLite', () => sqliteStore(file())],
 ]
 
 async function open([, vaultStore]: Custody): Promise<App> {
@@ -89,26 +68,13 @@ async function open([, vaultStore]: Custody): Promise<App> {
     () => (vault ? vault.close() : store.close()),
     () => broker.close(),
   )
-  const ask: App['ask'] = async (route, body, who = 'ada') => {
-    const headers = { origin: APP, cookie: who, [BROKER_HEADER]: '1', 'content-type': 'application/json' }
-    const init = body === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(body) }
-    const response = await broker(new Request(`${APP}/api/latchkey/${route}`, init))
-    expect([route, response.status]).toEqual([route, 200])
-    return response.json()
-  }
-  const connect = async (person: string, who = 'ada'): Promise<string> => {
-    const redirect_uri = `${APP}/api/latchkey/callback`
-    const flow = await ask<{ url: string; state: string }>('flows', { provider: 'acme', redirect_uri }, who)
-    await ask(`flows/${flow.state}`, { response: upstream.approve(flow.url, person) }, who)
-    const { accounts } = await ask<{ accounts: { id: string; username: string }[] }>('accounts', undefined, who)
-    return accounts.find(({ username }) => username === person)?.id ?? ''
-  }
+  const ask = asPage(broker)
   const held = (person: string) => ({
     provider: 'acme',
     accessToken: upstream.grant(person).access_token,
     accountId: `acme.${person.padEnd(22, '-')}`,
   })
-  const kept = async (person: string) => ({ provider: 'acme', accountId: await connect(person) })
+  const kept = async (person: string) => ({ provider: 'acme', accountId: await connect(ask, upstream, person) })
   const [work, home] = vault ? [await kept('work'), await kept('home')] : [held('work'), held('home')]
   const body = {
     [vault ? 'connectedAccounts' : 'identities']: [work],
@@ -117,7 +83,7 @@ async function open([, vaultStore]: Custody): Promise<App> {
       { ...home, label: 'ada@home.example' },
     ],
   }
-  if (vault) await connect('eve', 'eve')
+  if (vault) await connect(ask, upstream, 'eve', 'eve')
   return {
     work: work.accountId,
     home: home.accountId,

@@ -1,6 +1,7 @@
 import { type Identity, LatchkeyError } from '@latchkey/core'
 import type { PersonRules } from '@latchkey/core/agents'
 import { type AgentRules, cleanText, isObject, presetFor } from '@latchkey/core/server'
+import { isSafe } from './token.ts'
 
 /** One of the accounts that a page sends with a run. */
 export interface RunAccount {
@@ -33,7 +34,7 @@ const shown = (label: string): string =>
     .trim()
 
 /** The accounts under names that a model may see. A label that is the id of an account would name that one. */
-export function choicesOf(accounts: readonly Pick<RunAccount, 'accountId' | 'label'>[]): AccountChoice[] {
+export function choicesOf(accounts: readonly { accountId: string; label?: string | undefined }[]): AccountChoice[] {
   const ids = accounts.map(({ accountId }) => accountId)
   return accounts.map(({ accountId, label = '' }) => {
     const name = shown(label)
@@ -64,7 +65,7 @@ const isUnique = ({ label }: AccountChoice, choices: readonly AccountChoice[]) =
  *
  * @throws LatchkeyError `invalid_request` if there is none, or several have this label. Its message lists all of them.
  */
-export function choiceNamed(provider: string, name: string, choices: readonly AccountChoice[]): AccountChoice {
+function choiceNamed(provider: string, name: string, choices: readonly AccountChoice[]): AccountChoice {
   const byId = choices.find(({ accountId }) => accountId === name)
   if (byId) return byId
   const [first, second] = choices.filter(({ label }) => label === shown(name))
@@ -94,8 +95,101 @@ export function createTurnChoices(): (turn: readonly (string | undefined)[]) => 
   }
 }
 
+/** An account that calls are made with. Without its secret it is in the vault. */
+export interface Reachable {
+  provider: string
+  accountId: string | undefined
+  label?: string | undefined
+  held?: Identity | undefined
+  /** The page chose it among those of its provider. */
+  isChosen: boolean
+  /** A tool may be told to use it. */
+  isOffered: boolean
+}
+
+/** What a page sent of accounts, and what calls have chosen among them. */
+export interface ChoiceOptions {
+  /** The accounts with their secrets that the page chose, one of each provider. */
+  held: readonly Identity[]
+  /** Ids of accounts in the vault that the page chose, by provider. */
+  references?: ReadonlyMap<string, string> | undefined
+  /** All accounts of the run. */
+  choices?: readonly RunAccount[] | undefined
+  /** Ids of accounts that calls of this turn have named, by provider. */
+  named?: Map<string, Set<string>> | undefined
+}
+
+/** Which account a call is made with. */
+export interface Choice {
+  /** All accounts of the run: those that the page chose, then the others. */
+  readonly all: readonly Reachable[]
+  /** Those of one provider that a tool may be told to use. One without an id cannot be named. */
+  offered(provider: string): AccountChoice[]
+  /**
+   * By its name, by what was named before, or by the choice of the page.
+   *
+   * @throws LatchkeyError `invalid_request` for a name that there is not, and if none is named of several. It lists them.
+   */
+  find(provider: string, call: { account?: string | undefined; choose?: boolean | undefined }): Reachable | undefined
+  /** A call has named this account, and later ones of its turn inherit it. */
+  remember(provider: string, accountId: string): void
+}
+
+export function createChoice({ held, references, choices = [], named = new Map() }: ChoiceOptions): Choice {
+  const all = reachable(held, references ?? new Map(), choices)
+  const offered: Choice['offered'] = (provider) => {
+    const own = all.filter((one) => one.provider === provider && one.isOffered)
+    return choicesOf(own.flatMap(({ accountId, label }) => (accountId === undefined ? [] : [{ accountId, label }])))
+  }
+  return {
+    all,
+    offered,
+    find(provider, { account, choose }) {
+      const own = all.filter((one) => one.provider === provider)
+      if (account !== undefined && own.length > 0) {
+        const { accountId } = choiceNamed(provider, account, offered(provider))
+        return own.find((one) => one.accountId === accountId)
+      }
+      if (!choose) return own.find(({ isChosen }) => isChosen)
+      const some = own.filter(({ isOffered }) => isOffered)
+      if (some.length < 2) return some[0]
+      const [before, other] = named.get(provider) ?? []
+      const found = other === undefined && some.find(({ accountId }) => accountId === before)
+      if (before !== undefined && found) return found
+      throw unnamed(provider, offered(provider))
+    },
+    remember: (provider, accountId) =>
+      void named.set(provider, (named.get(provider) ?? new Set<string>()).add(accountId)),
+  }
+}
+
+function reachable(
+  held: readonly Identity[],
+  references: ReadonlyMap<string, string>,
+  choices: readonly RunAccount[],
+): Reachable[] {
+  const chosen = [
+    ...[...references].map(([provider, accountId]) => ({ provider, accountId })),
+    ...held
+      .filter(({ provider }) => !references.has(provider))
+      .map((one) => ({ provider: one.provider, accountId: one.accountId, held: one })),
+  ]
+  const isSame = (one: Pick<Reachable, 'provider' | 'accountId'>, { provider, accountId }: RunAccount) =>
+    one.provider === provider && one.accountId === accountId
+  const others = choices.filter((one) => !chosen.some((other) => isSame(other, one)) && (!one.held || isSafe(one.held)))
+  return [
+    ...chosen.map((one): Reachable => {
+      const choice = choices.find((other) => isSame(one, other))
+      // An old page sends no choices.
+      const isOffered = choice !== undefined || !choices.some(({ provider }) => provider === one.provider)
+      return { ...one, label: choice?.label, isChosen: true, isOffered }
+    }),
+    ...others.map((one): Reachable => ({ ...one, isChosen: false, isOffered: true })),
+  ]
+}
+
 /** A call that names none of several accounts. */
-export const unnamed = (provider: string, choices: readonly AccountChoice[]): LatchkeyError =>
+const unnamed = (provider: string, choices: readonly AccountChoice[]): LatchkeyError =>
   refusal(provider, choices, `There are several accounts of ${provider}. Say which one.`)
 
 function refusal(provider: string, choices: readonly AccountChoice[], why: string): LatchkeyError {

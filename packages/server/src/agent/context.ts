@@ -1,23 +1,16 @@
-import { type ConnectRequest, type Identity, LatchkeyError, type Provider, readConnectRequest } from '@latchkey/core'
+import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
-import { isObject } from '@latchkey/core/server'
 import { secretsOf } from '../outbound/redact/redactor.ts'
 import type { Ending } from '../use/door.ts'
 import type { Forecast } from '../use/overseer.ts'
 import type { OpenCall } from '../use/source.ts'
 import { type JudgedTool, judgedTool } from '../use/tools.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
-import { type AccountChoice, choiceNamed, choicesOf, type RunAccount, unnamed } from './choice.ts'
-import type { CallPlace } from './place.ts'
+import { type AccountChoice, type Choice, createChoice, type Reachable, type RunAccount } from './choice.ts'
+import { type CallPlace, createCallNumbers } from './place.ts'
+import { AuthorizationRequired, type RequireOptions } from './required.ts'
+import { AgentToken, hasScopes, isSafe, type OAuthToken, oauthTokenOf } from './token.ts'
 import { createTripwire, type Tripwire } from './tripwire.ts'
-
-/** An account's token with its facts, as a vault or database returns it. */
-export interface OAuthToken extends Omit<Identity, 'provider' | 'accessToken' | 'scopes' | 'label'> {
-  /** @see RFC 6749 §5.1 */
-  access_token: string
-  /** Granted scopes, if known. */
-  scopes?: readonly string[]
-}
 
 /** What a call of a tool needs. */
 export interface CallRequest extends RequireOptions {
@@ -88,66 +81,6 @@ export interface AuthorizedCall {
   end(ending: Ending): Promise<void>
 }
 
-/** A secret for a header. No provider's token is near this long, and servers refuse headers of about this size. */
-const SAFE = /^[\x20-\x7e]{1,8192}$/
-
-const isSafe = ({ accessToken, fields = {} }: Pick<Identity, 'accessToken' | 'fields'>): boolean =>
-  [accessToken, ...Object.values(fields)].every((value) => SAFE.test(value))
-
-/**
- * The token of one account. Its value is a getter, not a property, so that it does not appear in JSON, copies or console
- * output of any object that holds it.
- */
-export class AgentToken {
-  readonly provider: string
-  /** Granted scopes; empty if unknown. */
-  readonly scopes: readonly string[]
-  readonly accountId: string | undefined
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number | undefined
-  /** The URL of the MCP server or the origin of the API that the token is for. */
-  readonly resource: string | undefined
-  readonly #identity: Identity
-
-  /** @throws TypeError if the value is not safe in a header. */
-  constructor(provider: string, { access_token, scopes, expiresAt, resource, accountId, fields }: OAuthToken) {
-    if (!isSafe({ accessToken: access_token, fields })) {
-      throw new TypeError(`The secret of ${provider} is empty, too long or holds characters that secrets do not have.`)
-    }
-    this.provider = provider
-    this.scopes = Object.freeze([...(scopes ?? [])])
-    this.accountId = accountId
-    this.expiresAt = expiresAt
-    this.resource = resource
-    this.#identity = Object.freeze({
-      provider,
-      accessToken: access_token,
-      scopes: scopes && [...scopes],
-      expiresAt,
-      resource,
-      accountId,
-      fields: fields && { ...fields },
-    })
-  }
-
-  get access_token(): string {
-    return this.#identity.accessToken
-  }
-
-  /** The wire form, which contains the secret. */
-  toIdentity(): Identity {
-    return this.#identity
-  }
-}
-
-/** What a call needs from an account. */
-export interface RequireOptions {
-  /** Required scopes. Checked only if the identity lists its scopes. */
-  scopes?: readonly string[] | undefined
-  /** The tool that needs the account, shown to the person. */
-  toolName?: string | undefined
-}
-
 /** What {@link AgentContext.getToken} takes. */
 export interface TokenRequest extends RequireOptions {
   /**
@@ -162,50 +95,6 @@ export interface TokenRequest extends RequireOptions {
   forceRefresh?: boolean | undefined
 }
 
-/** Whether an identity has these scopes. One that does not list its scopes may have any. */
-const hasScopes = ({ scopes: granted }: Pick<Identity, 'scopes'>, scopes: readonly string[] = []): boolean =>
-  granted === undefined || scopes.every((scope) => granted.includes(scope))
-
-/** Marks the requests that this package made. It is lost in JSON, and no JSON can contain it. */
-const MARK = Symbol('latchkey.request')
-
-/** Whether a tool's result is a request for an account: an {@link AuthorizationRequired}, its request, or a copy of that. */
-export const isRequest = (value: unknown): value is ConnectRequest | AuthorizationRequired =>
-  value instanceof AuthorizationRequired || (isObject(value) && MARK in value)
-
-/**
- * A tool's result, which others may have written. A page would show one that has the form of a request.
- *
- * @throws LatchkeyError `malformed_response` for such a result.
- */
-export function withoutRequest<T>(result: T): T {
-  if (isRequest(result) || !readConnectRequest(result)) return result
-  const message = 'The result looks like a request for an account. To ask for one, throw AuthorizationRequired.'
-  throw new LatchkeyError('malformed_response', message, { next: 'none' })
-}
-
-/**
- * A tool needs an account that the person has not connected, or not with these scopes. Its JSON is a
- * {@link ConnectRequest}, so a runtime that returns errors as JSON asks the person without further code.
- */
-export class AuthorizationRequired extends Error {
-  readonly request: ConnectRequest
-
-  constructor(request: Omit<ConnectRequest, 'type' | 'scopes'> & Pick<RequireOptions, 'scopes'>) {
-    const { provider, scopes } = request
-    const { message = `Connect ${provider} to continue${scopes?.length ? ` (${scopes.join(', ')})` : ''}.` } = request
-    super(message)
-    this.name = 'AuthorizationRequired'
-    // A copy as JSON has no undefined members.
-    const copy = JSON.parse(JSON.stringify({ ...request, type: 'authorization_required', message }))
-    this.request = Object.assign(copy, { [MARK]: true })
-  }
-
-  toJSON(): ConnectRequest {
-    return this.request
-  }
-}
-
 /** A person and the tokens that an agent may use for them. */
 export interface AgentContextOptions<Provider extends string> {
   /** The app's own id of the person that the agent acts for. */
@@ -216,44 +105,6 @@ export interface AgentContextOptions<Provider extends string> {
 
 /** An account that an agent may use. One in a vault is listed without its scopes. */
 export type ContextAccount = Pick<Identity, 'provider' | 'accountId' | 'scopes'>
-
-/** An account that calls are made with. Without a token it is in the vault. */
-interface Reachable {
-  provider: string
-  accountId: string | undefined
-  label?: string | undefined
-  token?: AgentToken | undefined
-  /** The page chose it among those of its provider. */
-  isChosen: boolean
-  /** A tool may be told to use it. */
-  isOffered: boolean
-}
-
-/** All accounts of a run: those that the page chose, then the others. */
-function reachable(held: ReadonlyMap<string, AgentToken>, accounts: RunAccounts | undefined): readonly Reachable[] {
-  const { references = new Map<string, string>(), choices = [] } = accounts ?? {}
-  const chosen = [
-    ...[...references].map(([provider, accountId]) => ({ provider, accountId })),
-    ...[...held]
-      .filter(([provider]) => !references.has(provider))
-      .map(([provider, token]) => ({ provider, accountId: token.accountId, token })),
-  ]
-  const isSame = (one: Pick<Reachable, 'provider' | 'accountId'>, { provider, accountId }: RunAccount) =>
-    one.provider === provider && one.accountId === accountId
-  const others = choices.filter((one) => !chosen.some((other) => isSame(other, one)) && (!one.held || isSafe(one.held)))
-  return [
-    ...chosen.map((one): Reachable => {
-      const choice = choices.find((other) => isSame(one, other))
-      // An old page sends no choices.
-      const isOffered = choice !== undefined || !choices.some(({ provider }) => provider === one.provider)
-      return { ...one, label: choice?.label, isChosen: true, isOffered }
-    }),
-    ...others.map(({ provider, accountId, label, held: identity }) => {
-      const token = identity && new AgentToken(provider, oauthTokenOf(identity))
-      return { provider, accountId, label, token, isChosen: false, isOffered: true }
-    }),
-  ]
-}
 
 /** What a call answers that was made already, if its answer was not kept. */
 const DONE = 'This was done already, for this message of the person.'
@@ -285,17 +136,11 @@ export class AgentContext<Provider extends string = string> {
   readonly oauthTokens: Readonly<Record<Provider, AgentToken>>
   /** The accounts that the page chose, by provider. */
   readonly #held = new Map<string, AgentToken>()
-  /** All accounts of the run. */
-  readonly #all: readonly Reachable[]
-  /** Ids of accounts that calls have chosen, by provider. */
-  readonly #named: Map<string, Set<string>>
+  readonly #choice: Choice
   /** The tokens of `oauthTokens`, as identities. */
   readonly #identities: readonly Identity[]
   readonly #accounts: RunAccounts | undefined
-  /** Numbers of equal calls that were made, by their JSON. */
-  readonly #made = new Map<string, Set<number>>()
-  /** The runtime's ids of equal calls of one step, in their order. */
-  readonly #steps = new Map<string, string[]>()
+  readonly #numbers = createCallNumbers()
   readonly #tripwire: Tripwire
   #leaks = 0
 
@@ -315,11 +160,9 @@ export class AgentContext<Provider extends string = string> {
     this.oauthTokens = Object.freeze(tokens)
     this.#identities = Object.freeze(Object.values(tokens).map((token) => token.toIdentity()))
     contexts.set(this.#identities, this as unknown as AgentContext)
-    this.#all = reachable(this.#held, accounts)
-    this.#named = accounts?.chosen ?? new Map()
-    const received = [...this.#held.values(), ...this.#all.flatMap(({ token }) => token ?? [])].map((token) =>
-      token.toIdentity(),
-    )
+    const chosen = [...this.#held.values()].map((token) => token.toIdentity())
+    this.#choice = createChoice({ ...accounts, held: chosen, named: accounts?.chosen })
+    const received = [...chosen, ...this.#choice.all.flatMap(({ held }) => held ?? [])]
     opened.set(this, new Map(received.map((identity) => [identity.accessToken, identity])))
     const self = this as unknown as AgentContext
     this.#tripwire = createTripwire(
@@ -365,8 +208,7 @@ export class AgentContext<Provider extends string = string> {
    * without an id is not among them: it cannot be named.
    */
   accountsOf(provider: string): readonly AccountChoice[] {
-    const all = this.#all.filter((one) => one.provider === provider && one.isOffered)
-    return choicesOf(all.flatMap(({ accountId, label }) => (accountId === undefined ? [] : [{ accountId, label }])))
+    return this.#choice.offered(provider)
   }
 
   /** Runs `fn` in this context, with all that it awaits or starts. Code of a stream that is read later is not. */
@@ -412,7 +254,7 @@ export class AgentContext<Provider extends string = string> {
    */
   async authorize(provider: string, call: CallRequest = {}): Promise<AuthorizedCall> {
     const { scopes, toolName } = call
-    const found = this.#accountFor(provider, call)
+    const found = this.#choice.find(provider, call)
     const account = this.#callAccount(provider, found, call)
     const name = this.accountsOf(provider).find(({ accountId }) => accountId === found?.accountId)
     const label = name ? { label: name.label } : {}
@@ -426,16 +268,16 @@ export class AgentContext<Provider extends string = string> {
       return {
         args: call.args,
         ...label,
-        token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : found?.token),
+        token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : this.#held.get(provider)),
         end: async () => {},
       }
     }
     const tool = await toolOf(call)
-    const opened = await this.#numbered([provider, found?.accountId, tool?.name, call.args], call.place, (nth) =>
+    const opened = await this.#numbers.take([provider, found?.accountId, tool?.name, call.args], call.place, (nth) =>
       this.#accounts?.authorize(account, { ...call, tool, nth }),
     )
     if (!opened) throw missing()
-    if (call.choose && call.account !== undefined) this.#remember(provider, account.accountId)
+    if (call.choose && call.account !== undefined) this.#choice.remember(provider, account.accountId)
     const none = { token: () => Promise.reject(missing()), end: async () => {} }
     // What was too large to keep is a word.
     if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...none }
@@ -456,21 +298,19 @@ export class AgentContext<Provider extends string = string> {
    * be. Undefined where only the call itself says what becomes of it, as where there is no account.
    */
   async askAhead(provider: string, call: CallRequest = {}): Promise<Forecast | undefined> {
-    const found = this.#accountFor(provider, call)
+    const found = this.#choice.find(provider, call)
     const account = this.#callAccount(provider, found, call)
     if (!account || !this.#accounts?.askAhead) return undefined
     const tool = await toolOf(call)
-    const key = JSON.stringify([provider, found?.accountId, tool?.name, call.args])
-    const nth = call.place ? this.#nthAt(key, call.place) : 1
+    const nth = this.#numbers.at([provider, found?.accountId, tool?.name, call.args], call.place)
     return this.#accounts.askAhead(account, { ...call, tool, nth })
   }
 
   /** An account as its call takes it. Undefined if there is none, or it lacks the scopes. */
   #callAccount(provider: string, found: Reachable | undefined, { scopes }: CallRequest): CallAccount | undefined {
     if (!found) return undefined
-    const { accountId = provider, token } = found
-    if (!token) return { provider, accountId }
-    const held = token.toIdentity()
+    const { accountId = provider, held } = found
+    if (!held) return { provider, accountId }
     return hasScopes(held, scopes) ? { provider, accountId, held } : undefined
   }
 
@@ -491,60 +331,6 @@ export class AgentContext<Provider extends string = string> {
     return token
   }
 
-  /** The account that a call is made with, by its name, by what was chosen before, or by the choice of the page. */
-  #accountFor(provider: string, { account, choose }: CallRequest): Reachable | undefined {
-    const all = this.#all.filter((one) => one.provider === provider)
-    const offered = all.filter(({ isOffered }) => isOffered)
-    if (account !== undefined && all.length > 0) {
-      const { accountId } = choiceNamed(provider, account, this.accountsOf(provider))
-      return all.find((one) => one.accountId === accountId)
-    }
-    if (!choose) return all.find(({ isChosen }) => isChosen)
-    if (offered.length < 2) return offered[0]
-    const [before, other] = this.#named.get(provider) ?? []
-    const found = other === undefined && offered.find(({ accountId }) => accountId === before)
-    if (before !== undefined && found) return found
-    throw unnamed(provider, this.accountsOf(provider))
-  }
-
-  #remember(provider: string, accountId: string): void {
-    this.#named.set(provider, (this.#named.get(provider) ?? new Set()).add(accountId))
-  }
-
-  /** The number of a call by its place: the same in every request of its turn. */
-  #nthAt(key: string, { toolCallId, before, step }: CallPlace): number {
-    if (step === undefined) return before + 1
-    const ids = this.#steps.get(`${step} ${key}`) ?? []
-    this.#steps.set(`${step} ${key}`, ids)
-    if (!ids.includes(toolCallId)) ids.push(toolCallId)
-    return before + 1 + ids.indexOf(toolCallId)
-  }
-
-  /** Numbers calls that are made. One that has no place and is not made gives its number back. */
-  async #numbered<T>(
-    call: unknown,
-    place: CallPlace | undefined,
-    act: (nth: number) => Promise<T> | undefined,
-  ): Promise<T | undefined> {
-    const key = JSON.stringify(call)
-    const taken = this.#made.get(key) ?? new Set()
-    this.#made.set(key, taken)
-    if (place) {
-      const nth = this.#nthAt(key, place)
-      taken.add(nth)
-      return act(nth)
-    }
-    let nth = 1
-    while (taken.has(nth)) nth += 1
-    taken.add(nth)
-    try {
-      return await act(nth)
-    } catch (error) {
-      taken.delete(nth)
-      throw error
-    }
-  }
-
   #keep(provider: string, identity: Identity | undefined): AgentToken | undefined {
     if (!identity) return undefined
     opened.get(this)?.set(identity.accessToken, identity)
@@ -558,11 +344,6 @@ export class AgentContext<Provider extends string = string> {
 }
 
 const toolOf = async ({ tool }: CallRequest) => (typeof tool === 'function' ? tool() : tool)
-
-const oauthTokenOf = ({ provider: _, accessToken: access_token, ...facts }: Identity): OAuthToken => ({
-  access_token,
-  ...facts,
-})
 
 /** The identity at one provider in the current run, if there is one. */
 export function getIdentity(provider: string): Identity | undefined {

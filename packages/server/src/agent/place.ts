@@ -44,6 +44,54 @@ export function placeOf(options: unknown, input: unknown, name: string): CallPla
   return { toolCallId, before, ...(at < 0 && { step: list.length }) }
 }
 
+/** Numbers equal calls of one turn. */
+export interface CallNumbers {
+  /** The number of a call by its place: the same in every request of its turn. */
+  at(call: unknown, place: CallPlace | undefined): number
+  /** Numbers a call that is made. One that has no place and is not made gives its number back. */
+  take<T>(
+    call: unknown,
+    place: CallPlace | undefined,
+    act: (nth: number) => Promise<T> | undefined,
+  ): Promise<T | undefined>
+}
+
+export function createCallNumbers(): CallNumbers {
+  /** Numbers of equal calls that were made, by their JSON. */
+  const made = new Map<string, Set<number>>()
+  /** The runtime's ids of equal calls of one step, in their order. */
+  const steps = new Map<string, string[]>()
+  const nthAt = (key: string, { toolCallId, before, step }: CallPlace): number => {
+    if (step === undefined) return before + 1
+    const ids = steps.get(`${step} ${key}`) ?? []
+    steps.set(`${step} ${key}`, ids)
+    if (!ids.includes(toolCallId)) ids.push(toolCallId)
+    return before + 1 + ids.indexOf(toolCallId)
+  }
+  return {
+    at: (call, place) => (place ? nthAt(JSON.stringify(call), place) : 1),
+    async take(call, place, act) {
+      const key = JSON.stringify(call)
+      const taken = made.get(key) ?? new Set()
+      made.set(key, taken)
+      if (place) {
+        const nth = nthAt(key, place)
+        taken.add(nth)
+        return act(nth)
+      }
+      let nth = 1
+      while (taken.has(nth)) nth += 1
+      taken.add(nth)
+      try {
+        return await act(nth)
+      } catch (error) {
+        taken.delete(nth)
+        throw error
+      }
+    },
+  }
+}
+
 type Part = Record<string, unknown>
 
 const partsOf = ({ content }: Part, type: string): Part[] =>

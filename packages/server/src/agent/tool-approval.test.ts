@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { ReadableStream as NodeStream } from 'node:stream/web'
 import type { AgentRequest, Answer } from '@latchkey/core/agents'
 import { approvalResponse, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
 import { BROKER_HEADER } from '@latchkey/core/token'
-import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import {
   AbstractChat,
   type ChatState,
@@ -20,33 +16,16 @@ import {
 } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { Hono } from 'hono'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { providerAt } from '../../fixtures/acme.ts'
 import { openVault } from '../../fixtures/open-vault.ts'
+import { APP, type Ask, asPage, connect, KEY, openBench } from '../../fixtures/person-app.ts'
 import { type AccountTool, createBroker, orAsk, toolApproval, type VaultBroker, withAccount } from '../index.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
 import { localKeys } from '../vault/index.ts'
 
-const APP = 'https://app.example'
-const KEY = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
-
-let upstream: TinyServer
-let folder: string
-let files = 0
-const ends: (() => unknown)[] = []
-beforeAll(async () => {
-  upstream = await startTinyServer()
-  folder = mkdtempSync(path.join(tmpdir(), 'latchkey-pause-'))
-})
-beforeEach(() => upstream.reset())
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
-})
-afterAll(async () => {
-  await upstream.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+const { upstream, file: newFile, ends } = await openBench()
 
 const acme = () => providerAt(upstream.origin)
 const declare = (toolName: string, effect: AccountTool['effect'], more?: Partial<AccountTool>): AccountTool => ({
@@ -115,7 +94,7 @@ interface Server {
   model: MockLanguageModelV4
   broker: VaultBroker<string>
   app: Hono
-  ask<T>(route: string, body?: unknown): Promise<T>
+  ask: Ask
   close(): Promise<void>
 }
 
@@ -142,15 +121,7 @@ function serve(file: string, model: MockLanguageModelV4): Server {
         .toUIMessageStreamResponse({ onError: String }),
     )
   })
-  const ask: Server['ask'] = async (route, body) => {
-    const headers = { origin: APP, cookie: 'ada', [BROKER_HEADER]: '1', 'content-type': 'application/json' }
-    const request = new Request(`${APP}/api/latchkey/${route}`, {
-      ...(body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) }),
-    })
-    const response = await app.fetch(request)
-    expect([route, response.status]).toEqual([route, 200])
-    return response.json()
-  }
+  const ask = asPage((request) => app.fetch(request))
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= (async () => {
@@ -164,11 +135,9 @@ function serve(file: string, model: MockLanguageModelV4): Server {
 }
 
 /** An app whose person has connected an account. */
-async function connected(model: MockLanguageModelV4, file = path.join(folder, `${++files}.db`)) {
+async function connected(model: MockLanguageModelV4, file = newFile()) {
   const server = serve(file, model)
-  const redirect_uri = `${APP}/api/latchkey/callback`
-  const { url, state } = await server.ask<{ url: string; state: string }>('flows', { provider: 'acme', redirect_uri })
-  await server.ask(`flows/${state}`, { response: upstream.approve(url, 'ada') })
+  await connect(server.ask, upstream, 'ada')
   return { ...server, file, open: (kept?: string) => openPage(server, kept) }
 }
 

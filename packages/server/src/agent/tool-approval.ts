@@ -1,6 +1,6 @@
 import { ApprovalRequired } from '../use/answers.ts'
 import type { Forecast } from '../use/overseer.ts'
-import { AuthorizationRequired } from './context.ts'
+import { AuthorizationRequired } from './required.ts'
 
 /** What a tool is asked with before it is called. */
 interface AheadOptions {

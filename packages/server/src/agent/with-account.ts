@@ -6,15 +6,9 @@ import { type AccountTool, judgedTool } from '../use/tools.ts'
 import { type AccountFetchInit, accountFetch, type OnUse, openToken, recorded, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
 import { takeName } from './choice.ts'
-import {
-  AgentContext,
-  AuthorizationRequired,
-  type CallRequest,
-  isRequest,
-  openedIn,
-  withoutRequest,
-} from './context.ts'
+import { AgentContext, type CallRequest, openedIn } from './context.ts'
 import { placeOf } from './place.ts'
+import { AuthorizationRequired, isRequest, withoutRequest } from './required.ts'
 import { askedAhead } from './tool-approval.ts'
 
 /** Options of {@link withAccount}: the tool, and how it is run. {@link ToolAccount.fetch} needs the provider itself. */

@@ -10,7 +10,8 @@ import { createRedactor } from '../../outbound/redact/redactor.ts'
 import type { Ending } from '../../use/door.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
-import { AgentContext, AuthorizationRequired, type AuthorizedCall, withoutRequest } from '../context.ts'
+import { AgentContext, type AuthorizedCall } from '../context.ts'
+import { AuthorizationRequired, withoutRequest } from '../required.ts'
 
 /** An MCP server that is called over HTTP. */
 export interface McpTarget {

@@ -12,8 +12,10 @@ import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/
 import type { Ending } from '../../use/door.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { type OnUse, openToken, type RecordUse, recorded, recorderOf, type UsedAccount } from '../account-fetch.ts'
-import { AgentContext, type AgentToken, AuthorizationRequired, type AuthorizedCall } from '../context.ts'
+import { AgentContext, type AuthorizedCall } from '../context.ts'
 import { getIdentityEnv, providerOfName } from '../environment.ts'
+import { AuthorizationRequired } from '../required.ts'
+import type { AgentToken } from '../token.ts'
 
 /** The manifest of a skill, `skill.json`. */
 export interface SkillManifest {
