@@ -80,10 +80,10 @@ function OwnMark() {
 const WORDS = {
   waiting: 'Needs an account',
   page: 'Needs a visit',
-  asking: 'Asks first',
+  asking: 'Waits for you',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
-  'approval-requested': 'Asks first',
+  'approval-requested': 'Waits for you',
   'approval-responded': 'Running…',
   'output-available': 'Done',
   'output-error': 'Failed',

@@ -8,7 +8,9 @@ import {
   type PreviewChange,
   type PreviewItem,
   previewDiff,
+  type Rule,
 } from '@latchkey/core/agents'
+import { withPreset } from '@latchkey/core/internal'
 import { useEffect, useId, useRef, useState } from 'react'
 import { ConnectButton } from '../connect/connect-button.tsx'
 import { type ConsentMoreProps, readOnlyOf } from '../dialogs/consent-more.ts'
@@ -16,12 +18,13 @@ import { useAccount, useAccounts, useKit, useProvider, useSnapshot } from '../ho
 import { brandMark } from '../ui/icons.tsx'
 import { useAnnounce } from '../ui/live-region.tsx'
 import { meaningOf, useFirstMessages, useLanguage } from '../use-first-messages.ts'
+import { ExceptionLine } from './exception-line.tsx'
 import { useFacts } from './facts.ts'
 import { useNow } from './now.ts'
 import { useAgentMessages } from './oversight.tsx'
 import { BoneCard, Bones, DecisionWord, Disclosure, Failed, Given, type Level, ToolTitle } from './parts.tsx'
 import { visibleLine } from './plain.ts'
-import { findAgent, isGiven, lineOf, withPreset } from './ruled.ts'
+import { exceptionsOf, findAgent, isGiven, lineOf, rulesOf } from './ruled.ts'
 
 /** Props of `AccessPreview`. */
 export interface AccessPreviewProps {
@@ -62,12 +65,15 @@ interface Shown extends Pick<ReturnType<typeof useFacts>, 'status' | 'retry'> {
   items?: readonly PreviewItem[]
   /** Present if something is about to change. */
   changes?: readonly PreviewChange[]
+  /** Exceptions that end with that. */
+  ended?: readonly Rule[]
 }
 
 function usePreview({ agent, account: accountId, scopes, change, before, ...props }: PreviewProps): Shown {
   const { agents, person, status, retry } = useFacts()
   const now = useNow()
   const account = useAccount({ accountId: accountId ?? '' })
+  const accounts = useAccounts()
   const provider = useProvider(account?.provider ?? props.provider ?? '')
   const rules = before ?? person
   const known = findAgent(agents, agent)
@@ -80,7 +86,8 @@ function usePreview({ agent, account: accountId, scopes, change, before, ...prop
       ...{ agents, agent, provider, rules, scopes, now },
       ...(account && { account: { id: account.id, paused: account.status === 'paused' } }),
     })
-  const changed = typeof change === 'string' ? withPreset(rules, agent, at, change) : change
+  const providerOf = (id: string) => accounts.find((one) => one.id === id)?.provider
+  const changed = typeof change === 'string' ? withPreset(rules, agent, { of: at, preset: change, providerOf }) : change
   const items = of(changed ?? rules, scopes ?? had)
   const isChange = changed !== undefined || (account !== undefined && scopes !== undefined)
   if (!isChange) return { ...state, items }
@@ -88,7 +95,15 @@ function usePreview({ agent, account: accountId, scopes, change, before, ...prop
   const comes = (name: string) => had.includes(name) !== (scopes ?? had).includes(name)
   const hasTools = items.some(({ kind }) => kind === 'tool')
   const changes = previewDiff(of(rules, account || !scopes ? had : scopes), items)
-  return { ...state, items, changes: changes.filter(({ item }) => isShown(item, hasTools) || comes(item.name)) }
+  const exceptions = (rules: PersonRules) =>
+    exceptionsOf(rulesOf(rules, known), account ?? { id: '', provider: provider.id }, now)
+  const kept = exceptions(changed ?? rules).map(({ id }) => id)
+  return {
+    ...state,
+    items,
+    changes: changes.filter(({ item }) => isShown(item, hasTools) || comes(item.name)),
+    ended: exceptions(rules).filter(({ id }) => !kept.includes(id)),
+  }
 }
 
 /** Where tools are declared they say what is done: a scope says what its provider would let through. */
@@ -97,20 +112,21 @@ const isShown = ({ kind }: PreviewItem, hasTools: boolean) => kind === 'tool' ||
 /** The lists of a preview, without a frame. Says a difference to those who listen. */
 export function Preview(props: PreviewProps) {
   const words = useAgentMessages()
-  const { status, retry, provider, items, changes } = usePreview(props)
-  useSpoken(changes)
+  const { status, retry, agent, provider, items, changes, ended = [] } = usePreview(props)
+  useSpoken(changes, ended.length)
   if (status === 'loading') return <Bones />
   if (status === 'failed') return <Failed onRetry={retry} />
-  if (!provider || !items) return null
+  if (!agent || !provider || !items) return null
   if (!changes) return <Everything provider={provider} items={items} />
   const of = (kind: PreviewChange['change']): Line[] =>
     changes.filter((one) => one.change === kind).map((change) => ({ item: change.item, change }))
   return (
     <div className="latchkey-preview">
-      {changes.length === 0 && <p className="latchkey-hint">{words.preview.same}</p>}
+      {changes.length + ended.length === 0 && <p className="latchkey-hint">{words.preview.same}</p>}
       <Lines provider={provider} label={words.preview.gains} lines={of('more')} />
       <Lines provider={provider} label={words.preview.loses} lines={of('less')} />
       <Lines provider={provider} label={words.preview.differs} lines={of('arguments')} />
+      <Ended agent={agent} rules={ended} />
       <Disclosure label={words.preview.afterwards}>
         <Everything provider={provider} items={items} />
       </Disclosure>
@@ -118,8 +134,31 @@ export function Preview(props: PreviewProps) {
   )
 }
 
+/** The exceptions that end with a stricter preset. */
+function Ended({ agent, rules }: { agent: Agent; rules: readonly Rule[] }) {
+  const { preview } = useAgentMessages()
+  const id = useId()
+  if (rules.length === 0) return null
+  return (
+    <div className="latchkey-preview-group">
+      <p id={id} className="latchkey-group">
+        {preview.ends}
+      </p>
+      <ul aria-labelledby={id} className="latchkey-scopes" data-missing>
+        {rules.map((rule) => (
+          <li key={rule.id}>
+            <span>
+              <ExceptionLine agent={agent} rule={rule} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
 /** How much is more and less, in a word each. */
-function useSpoken(changes: readonly PreviewChange[] | undefined) {
+function useSpoken(changes: readonly PreviewChange[] | undefined, ended: number) {
   const { preview } = useAgentMessages()
   const announce = useAnnounce()
   const count = (kind: PreviewChange['change']) => changes?.filter(({ change }) => change === kind).length ?? 0
@@ -127,6 +166,7 @@ function useSpoken(changes: readonly PreviewChange[] | undefined) {
     [preview.gains, count('more')] as const,
     [preview.loses, count('less')] as const,
     [preview.differs, count('arguments')] as const,
+    [preview.ends, ended] as const,
   ].flatMap(([label, number]) => (number > 0 ? [`${label}: ${number}.`] : []))
   const text = changes && (said.join(' ') || preview.same)
   useEffect(() => {

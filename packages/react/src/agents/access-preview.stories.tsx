@@ -81,7 +81,7 @@ export const LessByPreset: Story = {
   parameters: { fake: { ...page, client } },
   args: { change: 'off' },
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Everything after this change' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Everything it can do then' }))
   },
 }
 

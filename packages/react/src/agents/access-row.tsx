@@ -1,35 +1,23 @@
 'use client'
 import type { ConnectedAccount } from '@latchkey/core'
-import {
-  type Agent,
-  type AgentTool,
-  type Comparison,
-  type Decision,
-  type Effect,
-  type PersonRules,
-  type Preset,
-  presetFor,
-  type Rule,
-  type RuleChange,
-} from '@latchkey/core/agents'
+import { type Agent, type PersonRules, type Preset, presetFor } from '@latchkey/core/agents'
+import { BY_FREEDOM } from '@latchkey/core/internal'
 import { type ReactNode, useId, useRef, useState } from 'react'
-import { useProvider } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
-import { agoWords, untilWords, useNow } from './now.ts'
+import { ExceptionLine } from './exception-line.tsx'
+import { agoWords, useNow } from './now.ts'
 import { sentenceOf, useAgentMessages, useChange, useLastUses } from './oversight.tsx'
-import { DecisionWord, Disclosure, Given, Segments, ToolTitle } from './parts.tsx'
-import { shownTitle, visibleLine } from './plain.ts'
-import { exceptionsOf, rulesOf, stoppedAt, verdictsOf } from './ruled.ts'
+import { Bones, Disclosure, Given } from './parts.tsx'
+import { visibleLine } from './plain.ts'
+import { exceptionsOf, rulesOf, stoppedAt } from './ruled.ts'
 
+const useDetails = /* @__PURE__ */ later(() => import('./access-details.lazy.tsx'), 'AccessDetails')
 const usePreview = /* @__PURE__ */ later(() => import('./access-preview.lazy.tsx'), 'Preview')
 
 const PRESETS: readonly Preset[] = ['read-only', 'ask-before-changes', 'trusted', 'off']
-/** Each allows more than those before it. */
-const BY_FREEDOM: readonly Preset[] = ['off', 'read-only', 'ask-before-changes', 'trusted']
-const EFFECTS: readonly Effect[] = ['read', 'write', 'destructive']
 
 interface AccessRowProps {
   person: PersonRules
@@ -50,11 +38,13 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
   const now = useNow()
   const uses = useLastUses()?.uses ?? []
   const [open, setOpen] = useState(false)
+  const [Details] = useDetails(open)
   const id = useId()
   const [agent] = line
   const rules = rulesOf(person, agent)
   const preset = presetFor(rules, account)
-  const exceptions = exceptionsOf(rules, account, now)
+  // They wait while it is off.
+  const exceptions = preset === 'off' ? [] : exceptionsOf(rules, account, now)
   const isStopped = [{ everything: true as const }, { account: account.id }, { agent: agent.id }].some(
     (target) => stoppedAt(person, target) !== undefined,
   )
@@ -65,6 +55,9 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
     : stopper
       ? words.stoppedWith(visibleLine(stopper.name))
       : account.status === 'paused' && status.paused
+  // One is named. More are counted, and named under Details.
+  const [exception] = exceptions.length === 1 ? exceptions : []
+  const said = [off, words.presets[preset], exceptions.length > 1 && words.exceptionCount(exceptions.length)]
   return (
     <li className="latchkey-access-row" data-preset={preset}>
       <div className="latchkey-row" data-slot="access">
@@ -78,14 +71,14 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
           {aside}
         </div>
         <p className="latchkey-line">
-          {[
-            off,
-            words.presets[preset],
-            exceptions.length > 0 && words.exceptionCount(exceptions.length),
-            usedAt !== undefined && now > 0 && words.used(agoWords(usedAt, now, locale)),
-          ]
-            .filter(Boolean)
-            .join(' · ')}
+          {said.filter(Boolean).join(' · ')}
+          {exception && (
+            <>
+              {' · '}
+              <ExceptionLine agent={agent} rule={exception} />
+            </>
+          )}
+          {usedAt !== undefined && now > 0 && ` · ${words.used(agoWords(usedAt, now, locale))}`}
         </p>
         <div className="latchkey-actions">
           <SmallButtonOf name={name} open={open} controls={id} onPress={() => setOpen(!open)} />
@@ -95,8 +88,7 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
         <div id={id} className="latchkey-access-body">
           <Presets person={person} agent={agent} account={account} preset={preset} />
           <Disclosure label={words.detailsShort} name={`${words.detailsShort}: ${visibleLine(name)}`}>
-            <Tools person={person} line={line} account={account} />
-            <Exceptions agent={agent} exceptions={exceptions} />
+            {Details ? <Details person={person} line={line} account={account} /> : <Bones />}
           </Disclosure>
         </div>
       )}
@@ -207,143 +199,5 @@ function Presets({ person, agent, account, preset }: PresetsProps) {
       )}
       <Problem id={`${name}problem`} sentence={change.error ? sentenceOf(words, change.error) : undefined} />
     </fieldset>
-  )
-}
-
-interface ToolsProps {
-  person: PersonRules
-  line: readonly [Agent, ...Agent[]]
-  account: ConnectedAccount
-}
-
-/** The tools for an account, by what they do. */
-function Tools({ person, line, account }: ToolsProps) {
-  const words = useAgentMessages()
-  const tools = line[0].tools.filter(({ provider }) => provider === account.provider)
-  const id = useId()
-  if (tools.length === 0) return <p className="latchkey-hint">{words.noTools}</p>
-  return EFFECTS.map((effect) => {
-    const some = tools.filter((tool) => tool.effect === effect)
-    if (some.length === 0) return null
-    return (
-      <section key={effect} aria-labelledby={`${id}${effect}`} className="latchkey-tools">
-        <p id={`${id}${effect}`} className="latchkey-group">
-          {words.effects[effect]}
-        </p>
-        {effect === 'destructive' && <p className="latchkey-hint">{words.neverForGood}</p>}
-        <ul aria-labelledby={`${id}${effect}`}>
-          {some.map((tool) => (
-            <Tool key={tool.name} person={person} line={line} account={account} tool={tool} />
-          ))}
-        </ul>
-      </section>
-    )
-  })
-}
-
-/** One tool: what becomes of a call, and what should. */
-function Tool({ person, line, account, tool }: ToolsProps & { tool: AgentTool }) {
-  const words = useAgentMessages()
-  const now = useNow()
-  const change = useChange()
-  const id = useId()
-  const { own, all } = verdictsOf(person, line, account, tool, now)
-  const asked = change.isPending && 'decision' in change.variables ? change.variables.decision : undefined
-  // What cannot be undone is never allowed for good.
-  const options = (['allow', 'ask', 'never'] as const).filter(
-    (one) => one !== 'allow' || tool.effect !== 'destructive' || own.decision === 'allow',
-  )
-  const choose = (decision: Decision) =>
-    change.isPending ||
-    change.mutate({ agent: line[0].id, of: { account: account.id }, tool: tool.name, decision } satisfies RuleChange)
-  const { because } = own
-  return (
-    <li>
-      <ToolTitle title={tool.title} id={id} />
-      <span className="latchkey-tool-facts">
-        <DecisionWord decision={all.decision} />
-        {because.by === 'unknown' && (
-          <span className="latchkey-tag">{because.what === 'tool' ? words.newTool : words.changedTool}</span>
-        )}
-        {all.agent > 0 && (
-          <span className="latchkey-hint">{words.limitedBy(visibleLine(line[all.agent]?.name ?? ''))}</span>
-        )}
-      </span>
-      <Segments
-        labelledBy={id}
-        value={asked ?? own.decision}
-        options={options.map((one) => [one, words.choices[one]])}
-        onChange={choose}
-      />
-      <Problem id={`${id}problem`} sentence={change.error ? sentenceOf(words, change.error) : undefined} />
-    </li>
-  )
-}
-
-interface ExceptionsProps {
-  agent: Agent
-  exceptions: readonly Rule[]
-}
-
-/** What differs from the preset, and how long. */
-function Exceptions({ agent, exceptions }: ExceptionsProps) {
-  const words = useAgentMessages()
-  const id = useId()
-  if (exceptions.length === 0) return null
-  return (
-    <section aria-labelledby={id} className="latchkey-tools">
-      <p id={id} className="latchkey-group">
-        {words.exceptionsTitle}
-      </p>
-      <ul aria-labelledby={id}>
-        {exceptions.map((rule) => (
-          <Exception key={rule.id} agent={agent} rule={rule} />
-        ))}
-      </ul>
-    </section>
-  )
-}
-
-function Exception({ agent, rule }: { agent: Agent; rule: Rule }) {
-  const words = useAgentMessages()
-  const { locale } = useFirstMessages()
-  const now = useNow()
-  const change = useChange()
-  const id = useId()
-  const { of, subject, decision, until, chat, when = {} } = rule
-  const provider = useProvider('provider' in of ? of.provider : '')
-  const tool = subject !== '*' && 'tool' in subject ? subject.tool : undefined
-  const title = agent.tools.find(({ name }) => name === tool)?.title ?? tool
-  const everything = words.everything[subject !== '*' && 'effect' in subject ? subject.effect : 'all']
-  const conditions = Object.entries(when).flatMap(([name, comparison]) =>
-    (Object.keys(comparison) as (keyof Comparison)[]).map((kind) => {
-      const value = comparison[kind]
-      const text = Array.isArray(value) ? value.join(', ') : String(value)
-      return words.comparisons[kind](visibleLine(name), visibleLine(text))
-    }),
-  )
-  const details = [
-    ...conditions,
-    'provider' in of && words.allAccounts(provider?.name ?? visibleLine(of.provider)),
-    until !== undefined
-      ? words.ends(untilWords(until, now, locale))
-      : chat !== undefined
-        ? words.inOneChat
-        : words.untilEnded,
-  ]
-  return (
-    <li data-slot="exception">
-      {title === undefined ? <span className="latchkey-name">{everything}</span> : <ToolTitle title={title} />}
-      <span className="latchkey-tool-facts">
-        <DecisionWord decision={decision} />
-        <span className="latchkey-line">{details.filter(Boolean).join(' · ')}</span>
-      </span>
-      <SmallButton
-        label={words.endShort}
-        name={words.end(title === undefined ? everything : shownTitle(title))}
-        onPress={() => change.isPending || change.mutate({ agent: agent.id, end: rule.id })}
-      />
-      <Problem id={`${id}problem`} sentence={change.error ? sentenceOf(words, change.error) : undefined} />
-    </li>
   )
 }

@@ -30,7 +30,7 @@ export const Default: Story = {}
 export const LimitedByItsParent: Story = {
   args: { account: 'gmail.team@example.org' },
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: Mail helper' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: Mail helper' }))
     await userEvent.click(canvas.getByRole('button', { name: 'Details: Mail helper' }))
     await waitFor(() => expect(canvas.getAllByText('Limited by Assistant')).toHaveLength(2))
   },

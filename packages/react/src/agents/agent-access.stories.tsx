@@ -37,34 +37,34 @@ export const Helper: Story = { args: { agent: 'mail' } }
 /** The four presets, each with what it means. */
 export const Presets: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: octocat' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: octocat' }))
   },
 }
 
 /** A preset that allows more says what that is, and holds after a second click. */
 export const AllowsMore: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: ada@example.com' }))
     await userEvent.click(canvas.getByRole('radio', { name: 'Trusted' }))
-    await waitFor(() => expect(canvas.getByRole('button', { name: 'Change to Trusted' })).toBeVisible())
+    await waitFor(() => expect(canvas.getByRole('button', { name: 'Switch to Trusted' })).toBeVisible())
   },
 }
 
-/** One that allows less holds at once, and says what that is. */
+/** One that allows less holds at once, and says what that is: it ends the exceptions that reach further. */
 export const AllowsLess: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: ada@example.com' }))
     await userEvent.click(canvas.getByRole('radio', { name: 'Read only' }))
-    await waitFor(() => expect(canvas.getByText('Read only · 1 exception')).toBeVisible())
+    await waitFor(() => expect(canvas.getByRole('list', { name: 'Ends' })).toBeVisible())
   },
 }
 
 /** Tools by what they do, and the exceptions. */
 export const Details: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: ada@example.com' }))
     await userEvent.click(canvas.getByRole('button', { name: 'Details: ada@example.com' }))
-    const group = within(canvas.getByRole('radiogroup', { name: 'Send a message' }))
+    const group = within(await canvas.findByRole('radiogroup', { name: 'Send a message' }))
     await userEvent.click(group.getByRole('radio', { name: 'Never' }))
     await waitFor(() => expect(group.getByRole('radio', { name: 'Never' })).toBeChecked())
   },
@@ -98,7 +98,7 @@ export const Failed: Story = { parameters: { fake: { failing: ['rules'] } } }
 export const ChangeFailed: Story = {
   parameters: { fake: { failing: ['change'] } },
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change: octocat' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: octocat' }))
     await userEvent.click(canvas.getByRole('radio', { name: 'Off' }))
     await waitFor(() => expect(canvas.getByRole('alert')).toBeVisible())
     await expect(canvas.getByRole('radio', { name: 'Ask before changes' })).toBeChecked()
@@ -111,7 +111,7 @@ export const Arabic: Story = {
   parameters: { fake: { messages: arabic } },
   globals: { dir: 'rtl' },
   play: async ({ canvas }) => {
-    const [change] = await canvas.findAllByRole('button', { name: /تغيير/ })
+    const [change] = await canvas.findAllByRole('button', { name: /تعديل/ })
     await userEvent.click(change!)
     await userEvent.click(canvas.getByRole('button', { name: /تفاصيل/ }))
   },

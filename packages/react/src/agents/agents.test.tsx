@@ -1,7 +1,15 @@
 // @vitest-environment jsdom
 // Security cases X, 193-195, 203, 209: What the person sees. A release waits for 193, 195, 203, 209.
 import { LatchkeyError } from '@latchkey/core'
-import type { ActivityNews, AgentRequest, AgentTool, Activity as Use } from '@latchkey/core/agents'
+import type {
+  ActivityNews,
+  AgentRequest,
+  AgentTool,
+  PersonRules,
+  Preset,
+  Rule,
+  Activity as Use,
+} from '@latchkey/core/agents'
 import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
@@ -40,6 +48,10 @@ async function showCard(facts: Partial<AgentRequest> = {}, options: Parameters<t
   const card = await screen.findByRole('article')
   return { ...page, request, card, inCard: within(card) }
 }
+
+/** What the line below a name says. */
+const lineOf = (name: string) =>
+  screen.getByText(name, { selector: '.latchkey-name bdi' }).closest('li')?.querySelector('.latchkey-line')?.textContent
 
 /** The boxes that a stranger's words are in. */
 const boxes = (card: HTMLElement) => [...card.querySelectorAll('bdi')]
@@ -94,7 +106,7 @@ describe('what a card shows of a stranger', () => {
     expect(box?.className).toBe('latchkey-quote')
     expect([...(box?.textContent ?? '')]).toHaveLength(81)
     expect(box?.textContent).toContain('issue”⟨U+000A⟩Allowed')
-    expect(inCard.getAllByRole('button').map(({ textContent }) => textContent)).toEqual(['Not now', 'Change', 'Allow'])
+    expect(inCard.getAllByRole('button').map(({ textContent }) => textContent)).toEqual(['Not now', 'Edit', 'Allow'])
     expect(card.querySelector('img, bdi *')).toBeNull()
     // The heading, the effect and the buttons are our words alone.
     expect(inCard.getByRole('heading').textContent).toBe('Mail helper wants to use Gmail')
@@ -158,9 +170,9 @@ describe('answering', () => {
     const reach = () => document.getElementById(lease.getAttribute('aria-describedby') ?? '')?.textContent
     expect(reach()).toBeUndefined()
     await userEvent.selectOptions(lease, 'Always')
-    expect(reach()).toBe('Send a message As ada@example.com, whatever it is called with, until you end it.')
+    expect(reach()).toBe('Send a message · As ada@example.com, whatever it is called with, until you end it.')
     await userEvent.selectOptions(lease, 'For an hour')
-    expect(reach()).toBe('Send a message As ada@example.com, whatever it is called with, for an hour.')
+    expect(reach()).toBe('Send a message · As ada@example.com, whatever it is called with, for an hour.')
     await userEvent.selectOptions(lease, 'Just this once')
     expect(reach()).toBeUndefined()
   })
@@ -177,16 +189,16 @@ describe('answering', () => {
     const { oversight, inCard } = await showCard()
     const answer = vi.spyOn(oversight, 'answer')
     await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'Always')
-    await userEvent.click(inCard.getByRole('button', { name: 'Change' }))
+    await userEvent.click(inCard.getByRole('button', { name: 'Edit' }))
     const subject = inCard.getByRole('textbox', { name: 'subject' })
     expect(document.activeElement).toBe(subject)
     expect(inCard.queryByRole('textbox', { name: 'to' })).toBeNull()
     await userEvent.clear(subject)
     await userEvent.type(subject, 'Minutes')
-    await userEvent.click(inCard.getByRole('button', { name: 'Use changes' }))
+    await userEvent.click(inCard.getByRole('button', { name: 'Use edits' }))
     expect(answer).not.toHaveBeenCalled()
     expect(inCard.getByText('Minutes')).toBeTruthy()
-    expect(inCard.getByText('Changed by you')).toBeTruthy()
+    expect(inCard.getByText('Edited by you')).toBeTruthy()
     expect(inCard.queryByRole('combobox')).toBeNull()
     await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
     expect(answer).toHaveBeenCalledExactlyOnceWith('r1', {
@@ -441,13 +453,13 @@ describe('access', () => {
       </Page>,
     )
     const change = vi.spyOn(oversight, 'change')
-    await userEvent.click(await screen.findByRole('button', { name: 'Change: octocat' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: octocat' }))
     screen.getByRole('radio', { name: 'Ask before changes' }).focus()
     await userEvent.keyboard('{ArrowDown}')
-    const confirm = await screen.findByRole('button', { name: 'Change to Trusted' })
+    const confirm = await screen.findByRole('button', { name: 'Switch to Trusted' })
     expect(change).not.toHaveBeenCalled()
     await userEvent.click(confirm)
-    expect(await screen.findByText('Trusted · 1 exception')).toBeTruthy()
+    await waitFor(() => expect(lineOf('octocat')).toBe('Trusted · Create an issue: always allowed'))
     await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('radio', { name: 'Trusted' })))
     expect(change).toHaveBeenCalledExactlyOnceWith({
       agent: 'assistant',
@@ -463,19 +475,152 @@ describe('access', () => {
         <AgentAccess agent="assistant" />
       </Page>,
     )
-    await userEvent.click(await screen.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
     await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    await screen.findByRole('radiogroup', { name: 'Send a message' })
     const choice = (name: string) => within(screen.getByRole('radiogroup', { name })).getAllByRole('radio')
     const chosen = (name: string) => choice(name).map((radio) => (radio as HTMLInputElement).checked)
     expect(chosen('List messages')).toEqual([true, false, false])
     // Allowed for some arguments only: those stand among the exceptions.
     expect(chosen('Send a message')).toEqual([false, true, false])
     expect(chosen('Delete a draft')).toEqual([true, false])
-    expect(screen.getByText('to ends with @example.com · All Gmail accounts · Ends in 40 minutes')).toBeTruthy()
+    expect(screen.getByText('All Gmail accounts · to ends with @example.com · Ends in 40 minutes')).toBeTruthy()
+    expect(
+      screen.getByText(/^What you choose here holds for ada@example.com, whatever a tool is called with/),
+    ).toBeTruthy()
     const change = vi.spyOn(oversight, 'change')
     await userEvent.click(screen.getByRole('button', { name: 'End: Send a message' }))
     await waitFor(() => expect(screen.queryByRole('button', { name: /^End:/ })).toBeNull())
     expect(change).toHaveBeenCalledExactlyOnceWith({ agent: 'assistant', end: 'e2' })
+  })
+
+  const account = 'gmail.ada@example.com'
+  const send = { tool: tools.sendMessage.name, version: '1' }
+  /** The rules of the assistant, with these exceptions for one account. */
+  const withRules = (rules: Rule[], accounts: Record<string, Preset> = {}): PersonRules => ({
+    agents: { assistant: { accounts, providers: {}, rules } },
+    stopped: { agents: {}, accounts: {} },
+  })
+  const rule = (id: string, other: Partial<Rule> = {}): Rule => ({
+    ...{ id, of: { account }, subject: send, decision: 'allow', ...other },
+  })
+
+  test.each<[string, Rule, string]>([
+    ['a yes', rule('a'), 'Send a message: always allowed'],
+    ['a yes in a chat', rule('a', { chat: 'c' }), 'Send a message: allowed in one chat'],
+    [
+      'a yes for some time',
+      rule('a', { until: Date.now() + 40 * 60_000 }),
+      'Send a message: allowed, ends in 40 minutes',
+    ],
+    ['a yes with conditions', rule('a', { when: { to: { equals: 'b' } } }), 'Send a message: allowed, in some cases'],
+    ['a question', rule('a', { decision: 'ask' }), 'Send a message: asks'],
+    ['a no', rule('a', { decision: 'never' }), 'Send a message: never'],
+    [
+      'a no to what cannot be undone',
+      rule('a', { subject: { effect: 'destructive' }, decision: 'never' }),
+      "Everything that can't be undone: never",
+    ],
+    [
+      'a tool that is no longer offered',
+      rule('a', { subject: { tool: 'gmail/gone', version: '1' } }),
+      'gmail/gone: always allowed',
+    ],
+  ])('one exception is named: %s', async (_, exception, says) => {
+    const { Page } = fakePage({ rules: withRules([exception]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await screen.findByRole('button', { name: 'Edit: ada@example.com' })
+    expect(lineOf('ada@example.com')).toBe(`Ask before changes · ${says}`)
+    expect(lineOf('team@example.org')).toBe('Ask before changes')
+  })
+
+  test('case 195: the title of an excepted tool stays in its own box on the line', async () => {
+    const title = 'List · Off'
+    const sly = { ...tools.sendMessage, title }
+    const agents = [{ id: 'assistant', name: 'Assistant', tools: [sly] }]
+    const { Page } = fakePage({ agents, rules: withRules([rule('a')]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    expect((await screen.findByText(title)).tagName).toBe('BDI')
+  })
+
+  test('an exception says what it reaches: the account, and whatever the tool is called with', async () => {
+    const of = { provider: 'gmail' }
+    const some = rule('b', { of, reach: { except: ['gmail.team@example.org'] }, subject: { effect: 'read' } })
+    const { Page } = fakePage({ rules: withRules([rule('a'), some]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    expect(await screen.findByText('As ada@example.com · Whatever it is called with · Until you end it')).toBeTruthy()
+    expect(screen.getByText('Some Gmail accounts · Whatever it is called with · Until you end it')).toBeTruthy()
+    expect(lineOf('ada@example.com')).toBe('Ask before changes · 2 exceptions')
+    expect(lineOf('team@example.org')).toBe('Ask before changes')
+  })
+
+  test('an exception that the person ends leaves the focus to the next one, and the last one to its details', async () => {
+    const other = { tool: tools.deleteDraft.name, version: '1' }
+    const no = rule('c', { subject: { tool: tools.listMessages.name, version: '1' }, decision: 'never' })
+    const { Page } = fakePage({ rules: withRules([rule('a'), rule('b', { subject: other, decision: 'ask' }), no]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    const focused = () => document.activeElement?.getAttribute('aria-label')
+    await userEvent.click(await screen.findByRole('button', { name: 'End: Send a message' }))
+    await waitFor(() => expect(focused()).toBe('End: Delete a draft'))
+    await userEvent.click(screen.getByRole('button', { name: 'End: List messages' }))
+    await waitFor(() => expect(focused()).toBe('End: Delete a draft'))
+    await userEvent.keyboard('{Enter}')
+    await waitFor(() => expect(focused()).toBe('Details: ada@example.com'))
+    expect(screen.queryByRole('button', { name: /^End:/ })).toBeNull()
+  })
+
+  test('a choice for a tool is for the version that the person sees', async () => {
+    const { Page, oversight } = fakePage({ rules: withRules([]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    const change = vi.spyOn(oversight, 'change')
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    const group = within(await screen.findByRole('radiogroup', { name: 'Send a message' }))
+    await userEvent.click(group.getByRole('radio', { name: 'Allow' }))
+    expect(change).toHaveBeenCalledExactlyOnceWith({
+      ...{ agent: 'assistant', of: { account }, tool: 'gmail/send_message', version: '1', effect: 'write' },
+      decision: 'allow',
+    })
+    await waitFor(() => expect(lineOf('ada@example.com')).toBe('Ask before changes · Send a message: always allowed'))
+  })
+
+  test('what is off has no exceptions to tell of, and has them again afterwards', async () => {
+    const { Page } = fakePage({ rules: withRules([rule('a')], { [account]: 'off' }) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await screen.findByRole('button', { name: 'Edit: ada@example.com' })
+    expect(lineOf('ada@example.com')).toBe('Off')
+    await userEvent.click(screen.getByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Trusted' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Switch to Trusted' }))
+    await waitFor(() => expect(lineOf('ada@example.com')).toBe('Trusted · Send a message: always allowed'))
   })
 
   test('a helper is limited by its parent, from the side of the account too', async () => {
@@ -485,9 +630,9 @@ describe('access', () => {
         <AccountAccess account="gmail.team@example.org" />
       </Page>,
     )
-    await userEvent.click(await screen.findByRole('button', { name: 'Change: Mail helper' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: Mail helper' }))
     await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
-    const send = screen.getByRole('radiogroup', { name: 'Send a message' }).closest('li')!
+    const send = (await screen.findByRole('radiogroup', { name: 'Send a message' })).closest('li')!
     expect(within(send).getByText('Never', { selector: '.latchkey-status' })).toBeTruthy()
     expect(within(send).getByText('Limited by Assistant')).toBeTruthy()
   })
@@ -499,12 +644,14 @@ describe('access', () => {
         <AccountAccess account="gmail.ada@example.com" />
       </Page>,
     )
-    expect(await screen.findByText('Stopped · Ask before changes · 1 exception')).toBeTruthy()
+    await screen.findByText('Stopped · Ask before changes')
+    const send = 'Send a message: allowed, ends in 40 minutes, in some cases'
+    expect(lineOf('Assistant')).toBe(`Stopped · Ask before changes · ${send}`)
     // A helper stops with its parent.
-    expect(screen.getByText('Stopped with Assistant · Ask before changes')).toBeTruthy()
-    await userEvent.click(screen.getByRole('button', { name: 'Change: Mail helper' }))
+    expect(lineOf('Mail helper')).toBe('Stopped with Assistant · Ask before changes')
+    await userEvent.click(screen.getByRole('button', { name: 'Edit: Mail helper' }))
     await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
-    expect(screen.getAllByText('Never', { selector: '.latchkey-status' })).toHaveLength(3)
+    await waitFor(() => expect(screen.getAllByText('Never', { selector: '.latchkey-status' })).toHaveLength(3))
   })
 
   test('an agent has only the accounts that the app gives it', async () => {
@@ -514,8 +661,8 @@ describe('access', () => {
         <AgentAccess agent="mail" />
       </Page>,
     )
-    expect(await screen.findByRole('button', { name: 'Change: ada@example.com' })).toBeTruthy()
-    expect(screen.queryByRole('button', { name: 'Change: octocat' })).toBeNull()
+    expect(await screen.findByRole('button', { name: 'Edit: ada@example.com' })).toBeTruthy()
+    expect(screen.queryByRole('button', { name: 'Edit: octocat' })).toBeNull()
     expect(screen.getByText('Helper of Assistant')).toBeTruthy()
   })
 })
@@ -640,7 +787,7 @@ describe('activity', () => {
       /^List notesMail helperFailedSomething went wrong/,
       /^Send a messageMail helperAsked you/,
       /^Send a messageMail helperNot allowed/,
-      /^Send a messageYou changed what is allowed · Mail helperDone/,
+      /^Send a messageYou set what is allowed · Mail helperDone/,
       /^You stoppedMail helperDone/,
       /^constructorMail helperDone/,
     ].entries())
@@ -930,7 +1077,7 @@ test('what cannot be loaded says so, and is asked for again', async () => {
   expect((await screen.findByRole('alert')).textContent).toContain("couldn't be loaded")
   failing.pop()
   await userEvent.click(screen.getByRole('button', { name: 'Try again' }))
-  expect(await screen.findByRole('button', { name: 'Change: octocat' })).toBeTruthy()
+  expect(await screen.findByRole('button', { name: 'Edit: octocat' })).toBeTruthy()
 })
 
 test('a server renders all of them', () => {

@@ -14,7 +14,7 @@ import type {
   StopReceipt,
   StopTarget,
 } from '@latchkey/core/agents'
-import { lineOf } from '@latchkey/core/internal'
+import { lineOf, withPreset } from '@latchkey/core/internal'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { fakeAccount } from '../testing.ts'
@@ -191,16 +191,16 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
     rules: () => call('rules', () => person),
     change: (change) =>
       call('change', () => {
-        const { rules, accounts, providers } = ofAgent(change.agent)
+        const { rules } = ofAgent(change.agent)
         if ('end' in change) setAgent(change.agent, { rules: rules.filter(({ id }) => id !== change.end) })
         else if ('preset' in change) {
-          const { of, preset } = change
-          if ('account' in of) setAgent(change.agent, { accounts: { ...accounts, [of.account]: preset } })
-          else setAgent(change.agent, { providers: { ...providers, [of.provider]: preset } })
+          const { agent, of, preset } = change
+          person = withPreset(person, agent, { of, preset, providerOf: (id) => id.split('.')[0] })
         } else {
-          const { of, tool: name, decision, until } = change
+          const { of, tool: name, decision, effect, until } = change
           const subject = { tool: name, version: '1' }
-          const rule: Rule = { id: `e${rules.length + 10}`, of, subject, decision, ...(until && { until }) }
+          const limits = { ...(effect && decision !== 'never' && { effect }), ...(until && { until }) }
+          const rule: Rule = { id: `e${rules.length + 10}`, of, subject, decision, ...limits }
           const others = rules.filter(({ subject }) => !(subject !== '*' && 'tool' in subject && subject.tool === name))
           setAgent(change.agent, { rules: [...others, rule] })
         }

@@ -114,9 +114,9 @@ export const NotNow: Story = {
 }
 
 /** The person changes what may be changed. */
-export const Change: Story = {
+export const Edit: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit' }))
     await expect(canvas.getByRole('textbox', { name: 'subject' })).toHaveFocus()
   },
 }
@@ -124,11 +124,11 @@ export const Change: Story = {
 /** A changed request counts once. */
 export const Changed: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Change' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit' }))
     await userEvent.type(canvas.getByRole('textbox', { name: 'subject' }), ', corrected')
-    await userEvent.click(canvas.getByRole('button', { name: 'Use changes' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Use edits' }))
     await waitFor(() => expect(canvas.getByText('Minutes of Tuesday, corrected')).toBeVisible())
-    await expect(canvas.getByRole('button', { name: 'Change' })).toHaveFocus()
+    await expect(canvas.getByRole('button', { name: 'Edit' })).toHaveFocus()
   },
 }
 

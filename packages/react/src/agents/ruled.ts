@@ -4,7 +4,6 @@ import type {
   AgentRules,
   AgentTool,
   PersonRules,
-  Preset,
   Rule,
   RuledCall,
   StopTarget,
@@ -44,13 +43,12 @@ export const stoppingWith = (agents: readonly Agent[], target: StopTarget): read
     : []
 
 /** The exceptions of an agent that an account has, and that are not over. */
-export function exceptionsOf({ rules }: AgentRules, account: ConnectedAccount, now: number): readonly Rule[] {
-  return rules.filter(
-    ({ of, until }) =>
-      ('account' in of ? of.account === account.id : of.provider === account.provider) &&
-      (until === undefined || until > now),
-  )
-}
+export const exceptionsOf = (
+  { rules }: AgentRules,
+  account: Pick<ConnectedAccount, 'id' | 'provider'>,
+  now: number,
+): readonly Rule[] =>
+  rules.filter((rule) => standing.isAbout(rule, account) && (rule.until === undefined || rule.until > now))
 
 /** Whether the app lets an agent have accounts of a provider at all. */
 export const isGiven = (line: readonly Agent[], provider: string) =>
@@ -78,11 +76,3 @@ export function verdictsOf(
     all: standing.verdictFor(general, [own, ...above], call, now),
   }
 }
-
-/** The rules with another preset for an agent. */
-export const withPreset = (person: PersonRules, agent: string, of: Rule['of'], preset: Preset): PersonRules =>
-  standing.withAgent(person, agent, ({ accounts, providers }) =>
-    'account' in of
-      ? { accounts: { ...accounts, [of.account]: preset } }
-      : { providers: { ...providers, [of.provider]: preset } },
-  )

@@ -84,7 +84,7 @@ describe('a preview', () => {
     await waitFor(() => expect(items('Allows more')).toEqual(['Create an issueAllowedBefore: Asks']))
     expect(screen.queryByRole('list', { name: 'Allows less' })).toBeNull()
     expect(screen.getByRole('status').textContent).toBe('Allows more: 1.')
-    await userEvent.click(screen.getByRole('button', { name: 'Everything after this change' }))
+    await userEvent.click(screen.getByRole('button', { name: 'Everything it can do then' }))
     expect(items('Changes')).toEqual(['Create an issue'])
   })
 
@@ -158,7 +158,7 @@ describe('a preview', () => {
 describe('a choice of preset', () => {
   const open = async (options: FakePageOptions = {}) => {
     const page = show(<AgentAccess agent="assistant" />, options)
-    await userEvent.click(await screen.findByRole('button', { name: 'Change: ada@example.com' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
     return { ...page, change: vi.spyOn(page.oversight, 'change') }
   }
 
@@ -178,17 +178,18 @@ describe('a choice of preset', () => {
     const { change } = await open()
     await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
     expect(change).toHaveBeenCalledOnce()
-    expect(await screen.findByText('Read only · 1 exception')).toBeTruthy()
-    await waitFor(() =>
-      expect(items('Allows less')).toContain('Send a messageNeverDepends on the details · Before: Asks'),
-    )
-    expect(screen.queryByRole('button', { name: /^Change to/ })).toBeNull()
+    await waitFor(() => expect(items('Allows less')).toContain('Send a messageNeverBefore: Asks'))
+    expect(items('Ends')).toEqual(['Send a message: allowed, ends in 40 minutes, in some cases'])
+    expect(screen.getByRole('status').textContent).toBe('Allows less: 2. Ends: 1.')
+    const row = screen.getByText('ada@example.com', { selector: '.latchkey-name bdi' }).closest('li')
+    expect(row?.querySelector('.latchkey-line')?.textContent).toBe('Read only')
+    expect(screen.queryByRole('button', { name: /^Switch to/ })).toBeNull()
   })
 
   test('that did not arrive is none', async () => {
     await open({ failing: ['change'], rules: fakeRules() })
     await userEvent.click(screen.getByRole('radio', { name: 'Trusted' }))
-    await userEvent.click(await screen.findByRole('button', { name: 'Change to Trusted' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Switch to Trusted' }))
     expect((await screen.findByRole('alert')).textContent).toContain('nothing changed')
     expect((screen.getByRole('radio', { name: 'Ask before changes' }) as HTMLInputElement).checked).toBe(true)
   })

@@ -17,7 +17,7 @@ const presetMeans: Record<Preset, string> = {
   'read-only': 'Reads without asking. Changes nothing.',
   'ask-before-changes': 'Reads without asking. Asks before each change.',
   trusted: "Reads and changes without asking. Asks before what can't be undone.",
-  off: "Doesn't use this account.",
+  off: "Doesn't use this account. Your exceptions are kept.",
 }
 
 /** What becomes of a call. */
@@ -70,7 +70,7 @@ const actions: Record<'use' | 'deny' | 'ask' | 'answer' | 'rule' | 'stop' | 'res
   deny: 'Account asked for',
   ask: 'Question to you',
   answer: 'Your answer',
-  rule: 'You changed what is allowed',
+  rule: 'You set what is allowed',
   stop: 'You stopped',
   resume: 'You started again',
   connect: 'Account connected',
@@ -114,7 +114,7 @@ const reasons: Record<
 /** Why something did not work. */
 const errors: Record<'network' | 'access_denied' | 'login_required' | 'other', string> = {
   network: "The app couldn't be reached, and nothing changed. Try again.",
-  access_denied: "You can't answer or change this.",
+  access_denied: "You can't answer or edit this.",
   login_required: 'Sign in to the app again.',
   other: 'Something went wrong, and nothing changed. Try again.',
 }
@@ -151,19 +151,35 @@ export const agentEnglish = {
 
   helperOf: (parent: string) => `Helper of ${parent}`,
   exceptionCount: (count: number) => plural(count, { one: (n) => `${n} exception`, other: (n) => `${n} exceptions` }),
+  /** One exception beside its preset. `when` is "in 40 minutes". */
+  exception: {
+    is: (what: string, says: string) => `${what}: ${says}`,
+    always: 'always allowed',
+    until: (when: string) => `allowed, ends ${when}`,
+    chat: 'allowed in one chat',
+    allow: 'allowed',
+    ask: 'asks',
+    never: 'never',
+    some: (says: string) => `${says}, in some cases`,
+  },
   noAccounts: 'No account is connected yet.',
   noAgents: 'No agent can use this account.',
   noTools: 'There are no tools for this account.',
-  changeShort: 'Change',
-  change: (name: string) => `Change: ${name}`,
+  changeShort: 'Edit',
+  change: (name: string) => `Edit: ${name}`,
   access: (agent: string, account: string) => `What ${agent} can do with ${account}`,
   detailsShort: 'Details',
+  /** Above the choices for each tool. */
+  choicesHold: (account: string) =>
+    `What you choose here holds for ${account}, whatever a tool is called with, until you choose again.`,
   newTool: 'New',
-  changedTool: 'Changed',
+  changedTool: 'Updated',
   limitedBy: (agent: string) => `Limited by ${agent}`,
   neverForGood: 'You can allow these only when you are asked.',
   exceptionsTitle: 'Exceptions',
   allAccounts: (provider: string) => `All ${provider} accounts`,
+  someAccounts: (provider: string) => `Some ${provider} accounts`,
+  anyArguments: 'Whatever it is called with',
   /** `when` is "in 40 minutes". */
   ends: (when: string) => `Ends ${when}`,
   inOneChat: 'In one chat',
@@ -178,9 +194,9 @@ export const agentEnglish = {
   showAll: 'Show all',
   showLess: 'Show less',
   moreArguments: (count: number) => plural(count, { other: (n) => `Show ${n} more` }),
-  edited: 'Changed by you',
+  edited: 'Edited by you',
   unknownTool: "You haven't seen this tool before.",
-  unknownVersion: 'This tool has changed since you last saw it.',
+  unknownVersion: 'This tool was updated since you last saw it.',
   mayHaveHappened: 'This may have happened already. Check before you allow it again.',
   remember: 'Remember',
   /** What a yes for longer is for, after the name of the tool. */
@@ -189,13 +205,13 @@ export const agentEnglish = {
     hour: (account: string) => `As ${account}, whatever it is called with, for an hour.`,
     always: (account: string) => `As ${account}, whatever it is called with, until you end it.`,
   },
-  editedOnce: 'With your changes it is allowed once.',
+  editedOnce: 'As you edited it, it is allowed once.',
   allow: 'Allow',
   notNow: 'Not now',
   why: 'Why not? (optional)',
   whyHint: 'The agent reads this.',
   deny: "Don't allow",
-  useChanges: 'Use changes',
+  useChanges: 'Use edits',
   sending: 'Sending your answer…',
   approved: 'Allowed',
   /** What comes of a yes that was said outside of the chat. */
@@ -308,14 +324,16 @@ export const agentEnglish = {
     unused: 'No tool needs this',
     gains: 'Allows more',
     loses: 'Allows less',
-    differs: 'Changes in some cases',
+    differs: 'Differs in some cases',
+    /** Exceptions that end with a stricter preset. */
+    ends: 'Ends',
     was: (decision: string) => `Before: ${decision}`,
-    same: 'This changes nothing.',
-    afterwards: 'Everything after this change',
+    same: 'This makes no difference.',
+    afterwards: 'Everything it can do then',
     nothing: "There's nothing it can do.",
     could: (agent: string) => `What ${agent} could do with it`,
     readOnly: (provider: string) => `Connect ${provider} read-only`,
-    choose: (preset: string) => `Change to ${preset}`,
+    choose: (preset: string) => `Switch to ${preset}`,
   },
   notConnected: 'Not connected',
 
