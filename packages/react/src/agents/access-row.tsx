@@ -1,6 +1,6 @@
 'use client'
 import type { ConnectedAccount } from '@latchkey/core'
-import { type Agent, type PersonRules, type Preset, presetFor } from '@latchkey/core/agents'
+import { type Agent, type PersonRules, type Preset, presetFor, type Rule } from '@latchkey/core/agents'
 import { BY_FREEDOM } from '@latchkey/core/internal'
 import { type ReactNode, useId, useRef, useState } from 'react'
 import { later } from '../later.tsx'
@@ -23,7 +23,10 @@ interface AccessRowProps {
   person: PersonRules
   /** The agent, its parent and so on. */
   line: readonly [Agent, ...Agent[]]
-  account: ConnectedAccount
+  /** Absent: none of this provider is connected yet. */
+  account?: ConnectedAccount
+  /** Provider id. */
+  provider: string
   /** What the row is called: one of the two, the other is around it. */
   mark: ReactNode
   name: string
@@ -31,33 +34,37 @@ interface AccessRowProps {
   aside?: ReactNode
 }
 
-/** What one agent may do with one account: a line, and below it all there is to choose. */
-export function AccessRow({ person, line, account, mark, name, aside }: AccessRowProps) {
+/** What one agent may do with one account, or will with those of a provider: a line, and below it all there is to choose. */
+export function AccessRow({ person, line, account, provider, mark, name, aside }: AccessRowProps) {
   const words = useAgentMessages()
   const { status, locale } = useFirstMessages()
   const now = useNow()
   const uses = useLastUses()?.uses ?? []
   const [open, setOpen] = useState(false)
-  const [Details] = useDetails(open)
+  const [Details] = useDetails(open && account !== undefined)
   const id = useId()
   const [agent] = line
   const rules = rulesOf(person, agent)
-  const preset = presetFor(rules, account)
+  const at = account ?? { id: '', provider }
+  const preset = presetFor(rules, at)
   // They wait while it is off.
-  const exceptions = preset === 'off' ? [] : exceptionsOf(rules, account, now)
-  const isStopped = [{ everything: true as const }, { account: account.id }, { agent: agent.id }].some(
-    (target) => stoppedAt(person, target) !== undefined,
-  )
+  const exceptions = preset === 'off' ? [] : exceptionsOf(rules, at, now)
+  const isStopped = [
+    { everything: true as const },
+    ...(account ? [{ account: account.id }] : []),
+    { agent: agent.id },
+  ].some((target) => stoppedAt(person, target) !== undefined)
   const stopper = line.find(({ id }) => stoppedAt(person, { agent: id }) !== undefined)
-  const usedAt = uses.find((use) => use.agent === agent.id && use.account === account.id)?.at
+  const usedAt = uses.find((use) => use.agent === agent.id && use.account === account?.id)?.at
   const off = isStopped
     ? words.stopped
     : stopper
       ? words.stoppedWith(visibleLine(stopper.name))
-      : account.status === 'paused' && status.paused
+      : account?.status === 'paused' && status.paused
   // One is named. More are counted, and named under Details.
   const [exception] = exceptions.length === 1 ? exceptions : []
-  const said = [off, words.presets[preset], exceptions.length > 1 && words.exceptionCount(exceptions.length)]
+  const missing = !account && words.notConnected
+  const said = [off, missing, words.presets[preset], exceptions.length > 1 && words.exceptionCount(exceptions.length)]
   return (
     <li className="latchkey-access-row" data-preset={preset}>
       <div className="latchkey-row" data-slot="access">
@@ -86,10 +93,17 @@ export function AccessRow({ person, line, account, mark, name, aside }: AccessRo
       </div>
       {open && (
         <div id={id} className="latchkey-access-body">
-          <Presets person={person} agent={agent} account={account} preset={preset} />
-          <Disclosure label={words.detailsShort} name={`${words.detailsShort}: ${visibleLine(name)}`}>
-            {Details ? <Details person={person} line={line} account={account} /> : <Bones />}
-          </Disclosure>
+          <Presets
+            person={person}
+            agent={agent}
+            {...(account ? { account: account.id, label: account.label } : { provider, label: name })}
+            preset={preset}
+          />
+          {account && (
+            <Disclosure label={words.detailsShort} name={`${words.detailsShort}: ${visibleLine(name)}`}>
+              {Details ? <Details person={person} line={line} account={account} /> : <Bones />}
+            </Disclosure>
+          )}
         </div>
       )}
     </li>
@@ -121,12 +135,13 @@ function SmallButtonOf({ name, open, controls, onPress }: OpenerProps) {
   )
 }
 
-interface PresetsProps {
+type PresetsProps = {
   person: PersonRules
   agent: Agent
-  account: ConnectedAccount
+  /** What the account or the provider is called. */
+  label: string
   preset: Preset
-}
+} & Rule['of']
 
 /** A preset that was chosen here, and the rules from before. */
 interface Picked {
@@ -135,7 +150,7 @@ interface Picked {
 }
 
 /** The four presets, each with what it means. One that allows more holds after the person saw what that is. */
-function Presets({ person, agent, account, preset }: PresetsProps) {
+function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
   const words = useAgentMessages()
   const change = useChange()
   const [picked, setPicked] = useState<Picked>()
@@ -145,7 +160,7 @@ function Presets({ person, agent, account, preset }: PresetsProps) {
   const shown = picked?.preset ?? preset
   const apply = (next: Preset, onSuccess?: () => void) =>
     change.mutate(
-      { agent: agent.id, of: { account: account.id }, preset: next },
+      { agent: agent.id, of, preset: next },
       { onError: () => setPicked(undefined), ...(onSuccess && { onSuccess }) },
     )
   const choose = (next: Preset) => {
@@ -159,7 +174,8 @@ function Presets({ person, agent, account, preset }: PresetsProps) {
   const refocus = () => group.current?.querySelector<HTMLInputElement>('input:checked')?.focus()
   return (
     <fieldset ref={group} className="latchkey-presets">
-      <legend>{words.access(visibleLine(agent.name), visibleLine(account.label))}</legend>
+      <legend>{words.access(visibleLine(agent.name), visibleLine(label))}</legend>
+      {'provider' in of && <p className="latchkey-hint">{words.holdsLater(visibleLine(label))}</p>}
       {PRESETS.map((one) => (
         <label key={one}>
           <input
@@ -178,7 +194,7 @@ function Presets({ person, agent, account, preset }: PresetsProps) {
       ))}
       {picked && Preview && (picked.preset !== preset || picked.before !== person) && (
         <div className="latchkey-picked">
-          <Preview agent={agent.id} account={account.id} before={picked.before} change={picked.preset} />
+          <Preview agent={agent.id} {...of} before={picked.before} change={picked.preset} />
           {BY_FREEDOM.indexOf(picked.preset) > BY_FREEDOM.indexOf(preset) && (
             <div className="latchkey-actions">
               <SmallButton

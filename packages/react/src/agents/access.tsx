@@ -26,7 +26,10 @@ export interface AgentAccessProps {
   headingLevel?: Level
 }
 
-/** What one agent may do: a row for each connected account. Renders nothing for an agent that the app does not have. */
+/**
+ * What one agent may do: a row for each connected account, and one for each provider that it has tools for and none is
+ * connected of. Renders nothing for an agent that the app does not have.
+ */
 export function AgentAccess({ agent: agentId, headingLevel }: AgentAccessProps) {
   const words = useAgentMessages()
   const { icons } = useKit()
@@ -37,6 +40,14 @@ export function AgentAccess({ agent: agentId, headingLevel }: AgentAccessProps) 
   if (person && !agent) return null
   const line = agent && lineOf(agents, agent)
   const given = line ? accounts.filter(({ provider }) => isGiven(line, provider)) : []
+  // What is chosen for these holds from their first moment on.
+  const missing = providers.filter(
+    ({ id }) =>
+      line &&
+      isGiven(line, id) &&
+      line[0].tools.some(({ provider }) => provider === id) &&
+      accounts.every(({ provider }) => provider !== id),
+  )
   return (
     <Access
       {...state}
@@ -44,7 +55,7 @@ export function AgentAccess({ agent: agentId, headingLevel }: AgentAccessProps) 
       headingLevel={headingLevel}
       under={line?.[1] && words.helperOf(visibleLine(line[1].name))}
       stop={agent && <StopButton target={{ agent: agent.id }} />}
-      empty={given.length === 0 && words.noAccounts}
+      empty={given.length + missing.length === 0 && words.noAccounts}
     >
       {person &&
         line &&
@@ -56,12 +67,25 @@ export function AgentAccess({ agent: agentId, headingLevel }: AgentAccessProps) 
               person={person}
               line={line}
               account={account}
+              provider={account.provider}
               mark={provider && brandMark(provider, icons)}
               name={account.label}
               aside={<span className="latchkey-hint">{provider?.name ?? visibleLine(account.provider)}</span>}
             />
           )
         })}
+      {person &&
+        line &&
+        missing.map((provider) => (
+          <AccessRow
+            key={provider.id}
+            person={person}
+            line={line}
+            provider={provider.id}
+            mark={brandMark(provider, icons)}
+            name={provider.name}
+          />
+        ))}
     </Access>
   )
 }
@@ -103,6 +127,7 @@ export function AccountAccess({ account: accountId, headingLevel }: AccountAcces
               person={person}
               line={line}
               account={account}
+              provider={account.provider}
               mark={<Face name={agent.name} src={undefined} />}
               name={agent.name}
               aside={parent && <span className="latchkey-hint">{words.helperOf(visibleLine(parent.name))}</span>}

@@ -3,7 +3,7 @@ import { expect, userEvent, waitFor, within } from 'storybook/test'
 import '../oversight.css'
 import { arabic } from '../messages/ar.ts'
 import { AgentAccess } from './access.tsx'
-import { fakeRules } from './fake-oversight.ts'
+import { fakeRules, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
 
 /** What one agent may do with each account: a preset in a word, and exceptions under Details. */
@@ -67,6 +67,59 @@ export const Details: Story = {
     const group = within(await canvas.findByRole('radiogroup', { name: 'Send a message' }))
     await userEvent.click(group.getByRole('radio', { name: 'Never' }))
     await waitFor(() => expect(group.getByRole('radio', { name: 'Never' })).toBeChecked())
+  },
+}
+
+/** The one exception of a row is named there, with what becomes of it and how long. */
+export const OneException: Story = {
+  play: async ({ canvas }) => {
+    await waitFor(() => expect(canvas.getByText('Create an issue')).toBeVisible())
+  },
+}
+
+/** An exception says what it reaches, and the next one has the focus when one ends. */
+export const ExceptionsReach: Story = {
+  parameters: {
+    fake: {
+      rules: {
+        agents: {
+          assistant: {
+            ...{ accounts: {}, providers: {} },
+            rules: [
+              {
+                ...{ id: 'e1', of: { account: 'gmail.ada@example.com' }, decision: 'allow' },
+                subject: { tool: tools.sendMessage.name, version: '1' },
+              },
+              {
+                ...{ id: 'e2', of: { provider: 'gmail' }, reach: { except: ['gmail.team@example.org'] } },
+                ...{ subject: { effect: 'destructive' }, decision: 'never' },
+              },
+              {
+                ...{ id: 'e3', of: { account: 'gmail.ada@example.com' }, decision: 'ask' },
+                subject: { tool: tools.listMessages.name, version: '1' },
+              },
+            ],
+          },
+        },
+        stopped: { agents: {}, accounts: {} },
+      },
+    },
+  },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Details: ada@example.com' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'End: List messages' }))
+    await waitFor(() =>
+      expect(canvas.getByRole('button', { name: "End: Everything that can't be undone" })).toHaveFocus(),
+    )
+  },
+}
+
+/** Providers that the agent has tools for, before an account of them is connected: what it will start with. */
+export const NotConnected: Story = {
+  parameters: { fake: { client: { accounts: [] } } },
+  play: async ({ canvas }) => {
+    await userEvent.click(await canvas.findByRole('button', { name: 'Edit: GitHub' }))
   },
 }
 

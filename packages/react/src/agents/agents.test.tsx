@@ -608,6 +608,52 @@ describe('access', () => {
     await waitFor(() => expect(lineOf('ada@example.com')).toBe('Ask before changes · Send a message: always allowed'))
   })
 
+  test('a provider without an account has a preset to choose, which its first account has from the start', async () => {
+    const { Page, oversight } = fakePage({ rules: withRules([]), client: { accounts: accounts.slice(0, 1) } })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    const change = vi.spyOn(oversight, 'change')
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: Gmail' }))
+    expect(lineOf('Gmail')).toBe('Not connected · Ask before changes')
+    expect(screen.getByText('Holds for each Gmail account from when you connect it.')).toBeTruthy()
+    expect(screen.queryByRole('button', { name: /^Details/ })).toBeNull()
+    await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
+    await waitFor(() => expect(lineOf('Gmail')).toBe('Not connected · Read only'))
+    expect(change).toHaveBeenCalledExactlyOnceWith({
+      agent: 'assistant',
+      of: { provider: 'gmail' },
+      preset: 'read-only',
+    })
+    expect(await screen.findByRole('list', { name: 'Allows less' })).toBeTruthy()
+  })
+
+  test('only providers that the agent has tools for, and that the app gives it, are shown without an account', async () => {
+    const rules = withRules([])
+    const { Page } = fakePage({ rules, client: { accounts: [] } })
+    const view = render(
+      <Page>
+        <AgentAccess agent="mail" />
+      </Page>,
+    )
+    await screen.findByRole('button', { name: 'Edit: Gmail' })
+    expect(screen.queryByRole('button', { name: 'Edit: GitHub' })).toBeNull()
+    view.unmount()
+    const plain = fakePage({
+      rules,
+      client: { accounts: [] },
+      agents: [{ id: 'mail', name: 'Mail helper', tools: [] }],
+    })
+    render(
+      <plain.Page>
+        <AgentAccess agent="mail" />
+      </plain.Page>,
+    )
+    expect(await screen.findByText('No account is connected yet.')).toBeTruthy()
+  })
+
   test('what is off has no exceptions to tell of, and has them again afterwards', async () => {
     const { Page } = fakePage({ rules: withRules([rule('a')], { [account]: 'off' }) })
     render(

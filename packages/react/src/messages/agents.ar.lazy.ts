@@ -103,6 +103,7 @@ export const words: AgentMessages = {
   changeShort: 'تعديل',
   change: (name) => `تعديل: ${iso(name)}`,
   access: (agent, account) => `ما يستطيع ${iso(agent)} فعله مع ${iso(account)}`,
+  holdsLater: (provider) => `يسري على كل حساب في ${iso(provider)} منذ ربطه.`,
   detailsShort: 'تفاصيل',
   choicesHold: (account) =>
     `ما تختاره هنا يسري على ${iso(account)} مهما كانت القيم التي تُستدعى بها الأداة، إلى أن تختار غيره.`,

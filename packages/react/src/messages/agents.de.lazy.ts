@@ -93,6 +93,7 @@ export const words: AgentMessages = {
   changeShort: 'Bearbeiten',
   change: (name) => `Bearbeiten: ${name}`,
   access: (agent, account) => `Was ${agent} mit ${account} tun kann`,
+  holdsLater: (provider) => `Gilt für jedes Konto bei ${provider}, sobald du es verbindest.`,
   detailsShort: 'Einzelheiten',
   choicesHold: (account) =>
     `Was du hier wählst, gilt für ${account}, egal womit ein Werkzeug aufgerufen wird, bis du neu wählst.`,

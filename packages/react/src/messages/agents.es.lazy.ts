@@ -93,6 +93,7 @@ export const words: AgentMessages = {
   changeShort: 'Editar',
   change: (name) => `Editar: ${name}`,
   access: (agent, account) => `Lo que ${agent} puede hacer con ${account}`,
+  holdsLater: (provider) => `Vale para cada cuenta de ${provider} en cuanto la conectes.`,
   detailsShort: 'Detalles',
   choicesHold: (account) =>
     `Lo que elijas aquí vale para ${account}, sean cuales sean los datos con que se llame a una herramienta, hasta que elijas otra cosa.`,

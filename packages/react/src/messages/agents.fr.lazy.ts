@@ -93,6 +93,7 @@ export const words: AgentMessages = {
   changeShort: 'Éditer',
   change: (name) => `Éditer\u00A0: ${name}`,
   access: (agent, account) => `Ce que ${agent} peut faire avec ${account}`,
+  holdsLater: (provider) => `Vaut pour chaque compte ${provider} dès que vous le connectez.`,
   detailsShort: 'Détails',
   choicesHold: (account) =>
     `Ce que vous choisissez ici vaut pour ${account}, quelles que soient les valeurs données à un outil, jusqu’à votre prochain choix.`,

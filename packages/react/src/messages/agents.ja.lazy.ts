@@ -93,6 +93,7 @@ export const words: AgentMessages = {
   changeShort: '編集',
   change: (name) => `編集: ${name}`,
   access: (agent, account) => `${agent} が ${account} でできること`,
+  holdsLater: (provider) => `${provider} のアカウントを接続した時点から適用されます。`,
   detailsShort: '詳細',
   choicesHold: (account) =>
     `ここでの選択は、ツールに渡される内容にかかわらず、次に選び直すまで ${account} に適用されます。`,

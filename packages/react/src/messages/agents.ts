@@ -168,6 +168,8 @@ export const agentEnglish = {
   changeShort: 'Edit',
   change: (name: string) => `Edit: ${name}`,
   access: (agent: string, account: string) => `What ${agent} can do with ${account}`,
+  /** For a provider without an account. */
+  holdsLater: (provider: string) => `Holds for each ${provider} account from when you connect it.`,
   detailsShort: 'Details',
   /** Above the choices for each tool. */
   choicesHold: (account: string) =>
