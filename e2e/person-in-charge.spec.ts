@@ -64,7 +64,7 @@ test('a person connects, is asked, edits, remembers and ends it, and a second ag
 
   await test.step('nothing is connected: the first call asks for the account, and goes on by itself, once', async () => {
     await open(page)
-    await expect(access).toContainText('No account is connected yet.')
+    await expect(access).toContainText('Not connected · Ask before changes')
     await say(page, 'List my private repositories')
     const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
     await throughPopup(page, () => connect.click(), 'The Octocat')
