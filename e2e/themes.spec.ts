@@ -140,12 +140,7 @@ function differences(now: Record<string, Seen>, alone: Record<string, Seen>): st
   })
 }
 
-for (const wanted of [
-  'ConnectedAccounts/Every Next Action',
-  'ConnectedAccounts/Inline',
-  'AgentAccess/Details',
-  'RequestsInbox/Default',
-]) {
+for (const wanted of ['ConnectedAccounts/Every Next Action', 'AgentAccess/Details', 'RequestsInbox/Default']) {
   const story = entries.find(({ title, name }) => `${title}/${name}`.endsWith(`/${wanted}`))
   test(`${wanted} in a plain scroller of an app makes the page no longer`, async ({ page, book }) => {
     await page.setViewportSize({ width: 700, height: 600 })

@@ -170,9 +170,9 @@ describe('answering', () => {
     const reach = () => document.getElementById(lease.getAttribute('aria-describedby') ?? '')?.textContent
     expect(reach()).toBeUndefined()
     await userEvent.selectOptions(lease, 'Always')
-    expect(reach()).toBe('Send a message · As ada@example.com, whatever it is called with, until you end it.')
+    expect(reach()).toBe('Whatever it is called with, as ada@example.com, until you end it.')
     await userEvent.selectOptions(lease, 'For an hour')
-    expect(reach()).toBe('Send a message · As ada@example.com, whatever it is called with, for an hour.')
+    expect(reach()).toBe('Whatever it is called with, as ada@example.com, for an hour.')
     await userEvent.selectOptions(lease, 'Just this once')
     expect(reach()).toBeUndefined()
   })
@@ -1094,7 +1094,7 @@ test('while everything is stopped, an agent says that, and everything can be sta
       <StopButton target={{ agent: 'assistant' }} />
     </Page>,
   )
-  await userEvent.click(await screen.findByRole('button', { name: 'Start again' }))
+  await userEvent.click(await screen.findByRole('button', { name: 'Start everything again' }))
   expect(await screen.findByRole('button', { name: 'Stop Assistant' })).toBeTruthy()
   expect(resume).toHaveBeenCalledExactlyOnceWith({ everything: true })
 })

@@ -18,7 +18,7 @@ import {
   useRequest,
   useRequestNow,
 } from './oversight.tsx'
-import { Bones, Failed, type Level, ToolTitle } from './parts.tsx'
+import { Bones, Failed, type Level } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
 import { EditForm, type Edits, Facts, WhyForm } from './request-parts.tsx'
 import { findAgent } from './ruled.ts'
@@ -321,7 +321,7 @@ function Waiting({ request, onDone }: WaitingProps) {
           )}
           {reach && (
             <p id={`${leaseId}reach`} className="latchkey-hint latchkey-reach">
-              <ToolTitle title={tool.title} /> {reach}
+              {reach}
             </p>
           )}
           {(phase || needsProof) && (

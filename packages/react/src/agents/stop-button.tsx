@@ -84,7 +84,7 @@ function Stop({ target }: { target: StopTarget }) {
             aria-disabled={resume.isPending || undefined}
             onClick={() => resume.isPending || resume.mutate(by, press())}
           >
-            {byName === undefined || isOwn ? words.startShort : words.start(byName)}
+            {isOwn ? words.startShort : byName === undefined ? words.startEverything : words.start(byName)}
           </Button>
           <Problem id={problemId} sentence={resume.error ? sentenceOf(words, resume.error) : undefined} />
         </>

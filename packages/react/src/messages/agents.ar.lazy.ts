@@ -234,6 +234,7 @@ export const words: AgentMessages = {
   mayHave: 'ربما حدث',
   startShort: 'استئناف',
   start: (name) => `استئناف ${iso(name)}`,
+  startEverything: 'استئناف كل شيء',
 
   preview: {
     reads: 'يقرأ',

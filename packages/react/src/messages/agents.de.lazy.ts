@@ -222,6 +222,7 @@ export const words: AgentMessages = {
   mayHave: 'Vielleicht geschehen',
   startShort: 'Wieder starten',
   start: (name) => `Wieder starten: ${name}`,
+  startEverything: 'Alles wieder starten',
 
   preview: {
     reads: 'Liest',

@@ -222,6 +222,7 @@ export const words: AgentMessages = {
   mayHave: 'Puede haber ocurrido',
   startShort: 'Reanudar',
   start: (name) => `Reanudar ${name}`,
+  startEverything: 'Reanudar todo',
 
   preview: {
     reads: 'Lee',

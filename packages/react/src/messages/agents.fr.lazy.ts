@@ -221,6 +221,7 @@ export const words: AgentMessages = {
   mayHave: 'Peut-être arrivé',
   startShort: 'Reprendre',
   start: (name) => `Reprendre ${name}`,
+  startEverything: 'Tout reprendre',
 
   preview: {
     reads: 'Lit',

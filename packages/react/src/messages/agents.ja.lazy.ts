@@ -211,6 +211,7 @@ export const words: AgentMessages = {
   mayHave: '実行された可能性あり',
   startShort: '再開',
   start: (name) => `${name} を再開`,
+  startEverything: 'すべて再開',
 
   preview: {
     reads: '読み取ること',

@@ -201,11 +201,11 @@ export const agentEnglish = {
   unknownVersion: 'This tool was updated since you last saw it.',
   mayHaveHappened: 'This may have happened already. Check before you allow it again.',
   remember: 'Remember',
-  /** What a yes for longer is for, after the name of the tool. */
+  /** What a yes for longer is for. */
   reach: {
-    chat: (account: string) => `As ${account}, whatever it is called with, in this chat.`,
-    hour: (account: string) => `As ${account}, whatever it is called with, for an hour.`,
-    always: (account: string) => `As ${account}, whatever it is called with, until you end it.`,
+    chat: (account: string) => `Whatever it is called with, as ${account}, in this chat.`,
+    hour: (account: string) => `Whatever it is called with, as ${account}, for an hour.`,
+    always: (account: string) => `Whatever it is called with, as ${account}, until you end it.`,
   },
   editedOnce: 'As you edited it, it is allowed once.',
   allow: 'Allow',
@@ -313,6 +313,7 @@ export const agentEnglish = {
   mayHave: 'May have happened',
   startShort: 'Start again',
   start: (name: string) => `Start again: ${name}`,
+  startEverything: 'Start everything again',
 
   /** What an agent can do with an account. */
   preview: {
