@@ -52,7 +52,7 @@ export function postgresStore({ url, migrate = true, connections = 10 }: Postgre
             const answer = client.query(text, values)
             if (single) commit()
             return (await answer).rows.map(plainRow) as never
-          }),
+          }, commit),
         )
       } catch (cause) {
         if (cause instanceof Undone) throw cause

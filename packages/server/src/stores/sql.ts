@@ -1,11 +1,13 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { LatchkeyError } from '@latchkey/core'
+import { checkTurn, createGuard, type Turn } from './guard.ts'
 import {
   type AccountRow,
   type AuditEntry,
   type AuditHash,
   type AuditRow,
+  DOCUMENTS_PER_KIND,
   type DocumentRow,
+  type FirstReads,
+  FLOWS_PER_USER,
   type FlowRow,
   GENESIS,
   type LastUseRow,
@@ -26,8 +28,10 @@ export interface SqlEngine {
   /**
    * Runs in one transaction that sees the rows of this tenant only. `single`: the work is one statement, which needs no
    * explicit transaction unless the tenant must be set first.
+   *
+   * @param act may call `commit` after its last statement, to save the wait for its answer. If one fails, all are undone.
    */
-  within<T>(tenant: string, act: (sql: Sql) => Promise<T>, single?: 'single'): Promise<T>
+  within<T>(tenant: string, act: (sql: Sql, commit: () => void) => Promise<T>, single?: 'single'): Promise<T>
   /**
    * Where accounts of all tenants are found that are due before `$1`, at most `$2` of each tenant.
    *
@@ -47,10 +51,6 @@ const COLUMNS = 'tenant, user_id AS "user", provider, account, facts, sealed, ki
 const CONTENT = 'provider = $4, facts = $5, sealed = $6, kid = $7, rev = $8, due_at = $9'
 const PERSON = 'tenant = $1 AND user_id = $2'
 const KEY = `${PERSON} AND account = $3`
-/** A person answers one at a time. */
-const FLOWS_PER_USER = 50
-/** Documents of one kind that a person has at most. */
-const DOCUMENTS_PER_KIND = 1000
 const DOCUMENT = 'kind, id, sealed, kid, expires_at AS "expiresAt"'
 /** Whether a row was not put back after it was removed. */
 export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.tenant = latchkey_accounts.tenant
@@ -62,13 +62,9 @@ export const LIVE = `NOT EXISTS (SELECT 1 FROM latchkey_removed AS r WHERE r.ten
  */
 export function sqlStore(engine: SqlEngine): VaultStore {
   const { type } = engine
-  let isClosed = false
-  const turns = new AsyncLocalStorage<Turn>()
-  /** Not after it was closed: that would open the database again, and nobody would close it. */
+  const guard = createGuard()
   const within: SqlEngine['within'] = async (...work) => {
-    if (isClosed) throw new LatchkeyError('temporarily_unavailable', 'The vault is closed.')
-    // It would wait for the transaction that waits for it.
-    if (turns.getStore()?.isOver === false) throw new LatchkeyError('misuse', 'Inside of asPerson, use its rows only.')
+    guard.check()
     return engine.within(...work)
   }
 
@@ -83,7 +79,7 @@ export function sqlStore(engine: SqlEngine): VaultStore {
   return {
     type,
     close: () => {
-      isClosed = true
+      guard.close()
       return engine.close()
     },
     get: async ({ tenant, user }, account) => (await select(tenant, KEY, [user, account]))[0],
@@ -178,7 +174,12 @@ export function sqlStore(engine: SqlEngine): VaultStore {
         const left = 'SELECT id FROM latchkey_flows WHERE tenant = $1 AND id = $2 AND expires_at > $3'
         return (await sql(left, [tenant, id, at])).length > 0 ? 'foreign' : undefined
       }),
-    appendAudit: (tenant, entries, hash) => within(tenant, (sql) => append(sql, tenant, entries, hash)),
+    appendAudit: (tenant, entries, hash) =>
+      within(tenant, async (sql, commit) => {
+        const answers = await append(sql, tenant, entries, hash)
+        commit()
+        await Promise.all(answers)
+      }),
     readAudit(tenant, { user, agent, account, after = 0, before, limit }) {
       const values: unknown[] = [before ?? after, limit]
       const only = (column: string, value: unknown) =>
@@ -205,11 +206,11 @@ export function sqlStore(engine: SqlEngine): VaultStore {
          ORDER BY last_at DESC LIMIT 1000`,
         [user],
       ),
-    async asPerson(owner, now, work) {
+    async asPerson(owner, now, work, reads = {}) {
       try {
         const turn = { isOver: false }
-        return await within(owner.tenant, (sql) =>
-          inTurn(sql, owner, now, turn, (rows) => turns.run(turn, async () => work(rows))),
+        return await within(owner.tenant, (sql, commit) =>
+          inTurn({ sql, commit, owner, at: now, turn, reads }, (rows) => guard.run(turn, async () => work(rows))),
         )
       } catch (error) {
         throw error instanceof Undone ? error.cause : error
@@ -232,8 +233,13 @@ const USED = `INSERT INTO latchkey_uses (tenant, user_id, account, agent, tool, 
 
 type AuditHead = Pick<AuditRow, 'seq' | 'hash'>
 
-/** Appends to a tenant's log, in the transaction of these statements. */
-async function append(sql: Sql, tenant: string, entries: readonly AuditEntry[], hash: AuditHash): Promise<void> {
+/** Appends to a tenant's log, in the transaction of these statements. The last of them are sent, and their answers left. */
+async function append(
+  sql: Sql,
+  tenant: string,
+  entries: readonly AuditEntry[],
+  hash: AuditHash,
+): Promise<Promise<unknown>[]> {
   // Changes nothing, and locks the row until the transaction ends.
   const [head] = await sql<AuditHead>(
     `INSERT INTO latchkey_audit_heads (tenant, seq, hash) VALUES ($1, 0, '${GENESIS}')
@@ -249,12 +255,17 @@ async function append(sql: Sql, tenant: string, entries: readonly AuditEntry[], 
     return used ? [row, sql(USED, [tenant, user, used.account, used.agent, used.tool, at])] : [row]
   })
   const move = 'UPDATE latchkey_audit_heads SET seq = $2, hash = $3 WHERE tenant = $1'
-  await Promise.all([...written, sql(move, [tenant, seq, previous])])
+  return [...written, sql(move, [tenant, seq, previous])]
 }
 
-/** One transaction of a person. Its rows are of no use after it. */
-interface Turn {
-  isOver: boolean
+/** A transaction of a person. */
+interface PersonTurn {
+  sql: Sql
+  commit(): void
+  owner: Owner
+  at: number
+  turn: Turn
+  reads: FirstReads
 }
 
 /**
@@ -262,28 +273,13 @@ interface Turn {
  *
  * @throws Undone for an error of the work, and as it is for one of the database.
  */
-async function inTurn<T>(
-  sql: Sql,
-  owner: Owner,
-  at: number,
-  turn: Turn,
-  work: (rows: PersonRows) => Promise<T>,
-): Promise<T> {
+async function inTurn<T>(given: PersonTurn, work: (rows: PersonRows) => Promise<T>): Promise<T> {
+  const { sql, commit, owner, at, turn, reads } = given
   const key = [owner.tenant, owner.user]
-  // Before the head of the audit log, which may be locked inside: everybody locks them in this order.
-  const [person] = await sql<Person>(
-    `INSERT INTO latchkey_people (tenant, user_id, now) VALUES ($1, $2, $3) ON CONFLICT (tenant, user_id) DO UPDATE
-     SET now = CASE WHEN excluded.now > latchkey_people.now THEN excluded.now ELSE latchkey_people.now END
-     RETURNING now, rules, (SELECT min(expires_at) FROM latchkey_documents AS d
-       WHERE d.tenant = latchkey_people.tenant AND d.user_id = latchkey_people.user_id) AS "nextEnd"`,
-    [...key, at],
-  )
-  const { now, rules, nextEnd = Number.POSITIVE_INFINITY } = person as Person
   let failed: { error: unknown } | undefined
   const pending: Promise<unknown>[] = []
   /** Work that the transaction ends with, also if nobody waits for it. */
-  const during = <Result>(act: () => Promise<Result>): Promise<Result> => {
-    const mine = act()
+  const during = <Result>(mine: Promise<Result>): Promise<Result> => {
     pending.push(
       mine.catch((error) => {
         failed ??= { error }
@@ -291,20 +287,35 @@ async function inTurn<T>(
     )
     return mine
   }
-  const next = async <Result>(act: () => Promise<Result>): Promise<Result> => {
-    if (turn.isOver) throw new LatchkeyError('misuse', 'The rows of asPerson are of no use after it.')
-    return during(act)
+  // Before the head of the audit log, which may be locked inside: everybody locks them in this order.
+  const locked = sql<Person>(
+    `INSERT INTO latchkey_people (tenant, user_id, now) VALUES ($1, $2, $3) ON CONFLICT (tenant, user_id) DO UPDATE
+     SET now = CASE WHEN excluded.now > latchkey_people.now THEN excluded.now ELSE latchkey_people.now END
+     RETURNING now, rules, (SELECT min(expires_at) FROM latchkey_documents AS d
+       WHERE d.tenant = latchkey_people.tenant AND d.user_id = latchkey_people.user_id) AS "nextEnd"`,
+    [...key, at],
+  )
+  // Sent with it, and read once it is locked.
+  const { account, document } = reads
+  const early: Early = {
+    account: account === undefined ? undefined : during(sql(SELECT_ACCOUNT, [...key, account])),
+    document: document && during(sql(SELECT_DOCUMENT, [...key, document.kind, document.id])),
   }
+  const [person] = await locked
+  const { now, rules, nextEnd = Number.POSITIVE_INFINITY } = person as Person
   // A part of them: the next transactions delete the rest.
   if (nextEnd <= now) {
     const over = `SELECT kind, id FROM latchkey_documents WHERE ${PERSON} AND expires_at <= $3 LIMIT 100`
-    void during(() => sql(`DELETE FROM latchkey_documents WHERE ${PERSON} AND (kind, id) IN (${over})`, [...key, now]))
+    void during(sql(`DELETE FROM latchkey_documents WHERE ${PERSON} AND (kind, id) IN (${over})`, [...key, now]))
   }
   let undone: Undone | undefined
-  const result = await work(personRows(sql, owner, { now, rules }, next)).catch((cause) => {
+  const { rows, sent } = personRows(given, { now, rules }, early, during)
+  const result = await work(rows).catch((cause) => {
     undone = new Undone('The work failed.', { cause })
   })
   turn.isOver = true
+  await sent()
+  if (!failed && !undone) commit()
   await Promise.all(pending)
   // Even if the work went on: the database has undone all of it.
   if (failed) throw failed.error
@@ -315,33 +326,57 @@ async function inTurn<T>(
 /** A person's row, and when the first of their documents is over. */
 type Person = Pick<PersonRows, 'now' | 'rules'> & { nextEnd?: number }
 
+/** What was read with the lock. */
+interface Early {
+  account: Promise<AccountRow[]> | undefined
+  /** Until a document is written. */
+  document: Promise<DocumentRow[]> | undefined
+}
+
+const SELECT_ACCOUNT = `SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${LIVE} AND ${KEY}`
+const SELECT_DOCUMENT = `SELECT ${DOCUMENT} FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id = $4`
+
+/** The rows of a person. `sent` resolves when every statement was sent. */
 function personRows(
-  sql: Sql,
-  { tenant, user }: Owner,
+  { sql, owner: { tenant, user }, turn, reads }: PersonTurn,
   { now, rules }: Pick<PersonRows, 'now' | 'rules'>,
-  next: <Result>(act: () => Promise<Result>) => Promise<Result>,
-): PersonRows {
+  early: Early,
+  during: <Result>(mine: Promise<Result>) => Promise<Result>,
+): { rows: PersonRows; sent: () => Promise<unknown> } {
+  const next = async <Result>(act: () => Promise<Result>): Promise<Result> => {
+    checkTurn(turn)
+    return during(act())
+  }
   /** A statement whose first values are the person. */
   const run = <Row>(text: string, values: unknown[]) => next(() => sql<Row>(text, [tenant, user, ...values]))
   /** One chain has one end. */
   let appended: Promise<unknown> = Promise.resolve()
-  const documents = (condition: string, values: unknown[]) =>
-    run<DocumentRow>(
-      `SELECT ${DOCUMENT} FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND expires_at > $4 ${condition}`,
-      values,
-    )
-  return {
+  const rows: PersonRows = {
     now,
     rules,
     account: async (id) =>
-      (await run<AccountRow>(`SELECT ${COLUMNS} FROM latchkey_accounts WHERE ${LIVE} AND ${KEY}`, [id]))[0],
-    document: async (kind, id) => (await documents('AND id = $5', [kind, now, id]))[0],
-    documents: (kind) => documents(`ORDER BY id LIMIT ${DOCUMENTS_PER_KIND}`, [kind, now]),
+      (
+        await next(() => (id === reads.account && early.account) || sql<AccountRow>(SELECT_ACCOUNT, [tenant, user, id]))
+      )[0],
+    async document(kind, id) {
+      const isEarly = kind === reads.document?.kind && id === reads.document.id
+      const [row] = await next(
+        () => (isEarly && early.document) || sql<DocumentRow>(SELECT_DOCUMENT, [tenant, user, kind, id]),
+      )
+      return row && row.expiresAt > now ? row : undefined
+    },
+    documents: (kind) =>
+      run<DocumentRow>(
+        `SELECT ${DOCUMENT} FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND expires_at > $4
+         ORDER BY id LIMIT ${DOCUMENTS_PER_KIND}`,
+        [kind, now],
+      ),
     async putRules(written) {
       await run(`UPDATE latchkey_people SET rules = $3 WHERE ${PERSON}`, [written])
     },
     putDocument: ({ kind, id, sealed, kid, expiresAt }) =>
       next(async () => {
+        early.document = undefined
         const written = sql(
           `INSERT INTO latchkey_documents (tenant, user_id, kind, id, sealed, kid, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, user_id, kind, id) DO UPDATE
@@ -358,15 +393,19 @@ function personRows(
         await Promise.all([written, trimmed])
       }),
     async removeDocument(kind, id) {
+      early.document = undefined
       await run(`DELETE FROM latchkey_documents WHERE ${PERSON} AND kind = $3 AND id = $4`, [kind, id])
     },
     appendAudit: (entries, hash) =>
       next(() => {
-        const mine = appended.then(() => append(sql, tenant, entries, hash))
+        const mine = appended.then(async () => {
+          for (const answer of await append(sql, tenant, entries, hash)) void during(answer)
+        })
         appended = mine.catch(() => {})
         return mine
       }),
   }
+  return { rows, sent: () => appended }
 }
 
 /** A row as an object of JavaScript, without what is NULL. */

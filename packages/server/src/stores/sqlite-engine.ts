@@ -66,10 +66,12 @@ export function sqliteEngine(file: string): SqlEngine {
     return statement.all(...(values as SQLInputValue[])).map(plainRow) as Row[]
   }
 
-  async function transaction<T>(act: (sql: Sql) => Promise<T>): Promise<T> {
+  /** Statements are answered at once, so there is nothing to save. */
+  const commit = () => {}
+  async function transaction<T>(act: (sql: Sql, commit: () => void) => Promise<T>): Promise<T> {
     database.exec('BEGIN IMMEDIATE')
     try {
-      const result = await act(sql)
+      const result = await act(sql, commit)
       database.exec('COMMIT')
       return result
     } catch (error) {
@@ -88,7 +90,7 @@ export function sqliteEngine(file: string): SqlEngine {
       const turn = async () => {
         for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
           try {
-            return await (single ? act(sql) : transaction(act))
+            return await (single ? act(sql, commit) : transaction(act))
           } catch (error) {
             // Another connection writes, and nothing was done here yet.
             if (codeOf(error) !== '5' || Date.now() >= end) throw storageError(file, error)

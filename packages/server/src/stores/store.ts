@@ -91,6 +91,13 @@ export interface PersonRows {
   appendAudit(entries: readonly AuditEntry[], hash: AuditHash): Promise<void>
 }
 
+/** What the work of {@link VaultStore.asPerson} reads first. */
+export interface FirstReads {
+  /** Account id. */
+  account?: string | undefined
+  document?: { kind: string; id: string } | undefined
+}
+
 /**
  * Where a vault stores its rows: {@link memoryStore}, {@link sqliteStore}, {@link postgresStore}, or your own, which must
  * pass the `storeContract` of `@latchkey/server/testing`. Every call is for one tenant, except `due()` and `tenants()`.
@@ -159,15 +166,21 @@ export interface VaultStore {
    * Runs `work` in one transaction, while no other transaction of this person runs. `rows.now` is `now`, or the latest
    * that was stored of this person, and is stored. Deletes documents of this person that expired, a bounded number at
    * once, and of a kind with more than 1000 those that expire first. `work` uses nothing of the store but its rows, and
-   * is short: others wait for it.
+   * is short: others wait for it. A store may run it again if what it wrote was undone.
    *
+   * @param reads what `work` reads first, if that is known. A store may read it in one go with its lock, or ignore this.
    * @throws what `work` throws: then nothing is written.
    */
-  asPerson<T>(owner: Owner, now: number, work: (rows: PersonRows) => Promise<T>): Promise<T>
+  asPerson<T>(owner: Owner, now: number, work: (rows: PersonRows) => Promise<T>, reads?: FirstReads): Promise<T>
   /** Deletes the rules, documents and last uses of a person. The audit log stays, and so does the latest `now`. */
   forgetPerson(owner: Owner): Promise<void>
   close(): Promise<void>
 }
+
+/** Flows that a user has at most: a person answers one at a time. */
+export const FLOWS_PER_USER = 50
+/** Documents of one kind that a person has at most. */
+export const DOCUMENTS_PER_KIND = 1000
 
 /** The previous hash of the first entry. */
 export const GENESIS = '0'.repeat(64)

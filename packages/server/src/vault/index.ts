@@ -7,6 +7,7 @@ export type {
   AuditHash,
   AuditRow,
   DocumentRow,
+  FirstReads,
   FlowRow,
   LastUseRow,
   Owner,
