@@ -122,10 +122,11 @@ export const auditHash: AuditHash = (previous, { tenant, seq, at, user, event })
 
 /** An event as it is stored. @param at milliseconds since the epoch */
 export function auditEntry(user: string, at: number, event: AuditEvent): AuditEntry {
-  const kept = FIELDS.map((name) => [name, event[name]?.slice(0, MAX_FIELD)])
-  const { action, account, agent, tool = '' } = Object.fromEntries(kept) as Partial<AuditEvent>
+  const kept: Partial<Record<(typeof FIELDS)[number], string>> = {}
+  for (const name of FIELDS) kept[name] = event[name]?.slice(0, MAX_FIELD)
+  const { action, account, agent, tool = '' } = kept
   return {
-    ...{ at, user, event: JSON.stringify(Object.fromEntries(kept)) },
+    ...{ at, user, event: JSON.stringify(kept) },
     ...(action === 'use' && account && agent && { used: { account, agent, tool } }),
   }
 }
