@@ -13,6 +13,7 @@ import { sqliteStore } from '../stores/sqlite.ts'
 import type { VaultStore } from '../stores/store.ts'
 import { createAudit } from '../vault/audit.ts'
 import { localKeys } from '../vault/keys.ts'
+import { createUnderWay, type UnderWay } from './ledger.ts'
 import { createOverseer, type JudgedCall, type Overseer, type Ruling } from './overseer.ts'
 import type { JudgedTool } from './tools.ts'
 
@@ -301,6 +302,26 @@ describe.each(OPEN)('over %s', (_name, open) => {
     expect(await two.judge(call())).toEqual({ word: 'denied', request: again.id, reason: 'I see it there.' })
   })
 
+  it('case 202: the late end of an earlier try says nothing of the one that is under way', async () => {
+    const { one, two, call, owner, prefer } = await person(stores)
+    await prefer('trusted')
+    const first = allowed(await one.judge(call()))
+    const mayHaveHappened = { mayHaveHappened: true }
+    await two.answer(owner, asked(await two.judge(call())).id, { answer: 'yes' })
+    const second = allowed(await two.judge(call()))
+    await one.done(owner, first, 'of the first')
+    expect(asked(await two.judge(call()))).toMatchObject(mayHaveHappened)
+    await two.done(owner, second, 'of the second')
+    expect(await one.judge(call())).toEqual({ word: 'done', result: 'of the second' })
+
+    const other = call({ nth: 2 })
+    const unsent = allowed(await one.judge(other))
+    await one.unsent(owner, unsent)
+    allowed(await two.judge(other))
+    await one.unsent(owner, unsent)
+    expect(asked(await one.judge(other))).toMatchObject(mayHaveHappened)
+  })
+
   it('a read is made again, and a write that was not sent', async () => {
     const { one, call, owner, prefer } = await person(stores)
     const read = call({ tool: { ...SEND, effect: 'read' } })
@@ -356,6 +377,44 @@ describe('a person and their agents', () => {
   }
   const answer = async ({ one, owner }: Awaited<ReturnType<typeof person>>, ruling: Ruling, lease?: Lease) =>
     one.answer(owner, asked(ruling).id, { answer: 'yes', ...(lease && { lease }) })
+
+  it('a try that the store has undone is not under way, and an equal call finds no gap before the next one is', async () => {
+    const store = memoryStore()
+    let tries = 2
+    const undone = new Error('undone')
+    /** Undoes the work, and runs it again. */
+    const asPerson: VaultStore['asPerson'] = async (owner, now, work) => {
+      for (let left = tries; left > 1; left--) {
+        const trying = store.asPerson(owner, now, (rows) => work(rows).then(() => Promise.reject(undone)))
+        await trying.catch(() => {})
+      }
+      return store.asPerson(owner, now, (rows) => work(rows).then((done) => (tries ? done : Promise.reject(undone))))
+    }
+    const { one, owner, call, prefer } = await alone({ ...store, asPerson })
+    await prefer('trusted')
+    const calls = createUnderWay()
+    const left = new Set<string>()
+    const underWay: UnderWay = {
+      ...calls,
+      begin(ticket) {
+        left.add(ticket)
+        calls.begin(ticket)
+      },
+      end(ticket) {
+        left.delete(ticket)
+        calls.end(ticket)
+      },
+    }
+    const both = [one.judge(call(), underWay), one.judge(call(), underWay)]
+    const ticket = allowed(await Promise.race(both))
+    expect([...left]).toEqual([ticket])
+    await one.done(owner, ticket, 'sent')
+    underWay.end(ticket)
+    expect((await Promise.all(both)).map(({ word }) => word).sort()).toEqual(['allowed', 'done'])
+    tries = 0
+    await expect(one.judge(call({ nth: 2 }), underWay)).rejects.toBe(undone)
+    expect([...left]).toEqual([])
+  })
 
   it('a lease lets later calls through, as long as it says', async () => {
     const ada = await alone()

@@ -10,7 +10,7 @@ import type {
   StopTarget,
 } from '@latchkey/core/agents'
 import type { Verdict } from '@latchkey/core/server'
-import type { AccountRow, Owner, VaultStore } from '../stores/store.ts'
+import type { AccountRow, FirstReads, Owner, PersonRows, VaultStore } from '../stores/store.ts'
 import { absent } from '../vault/accounts.ts'
 import type { AuditEvent } from '../vault/audit.ts'
 import type { Opened } from '../vault/documents.ts'
@@ -119,15 +119,26 @@ export interface OverseerOptions {
 
 export function createOverseer({ store, keys, confirm, onAsked }: OverseerOptions): Overseer {
   const digests = createTenantDigests(store, keys)
-  const asPerson = async <T>(owner: Owner, work: (turn: Turn) => Promise<T>) => {
+  const asPerson = async <T>(
+    owner: Owner,
+    work: (turn: Turn) => Promise<T>,
+    { underWay, reads }: { underWay?: UnderWay | undefined; reads?: FirstReads } = {},
+  ) => {
     // A store may run the work again: what counts is what it wrote in the end.
-    let asked: readonly AgentRequest[] = []
-    const result = await store.asPerson(owner, Date.now(), (rows) => {
-      const turn = turnOf(rows, owner, keys)
-      asked = turn.asked
+    let turn: Turn | undefined
+    const undone = () => {
+      for (const ticket of turn?.begun ?? []) underWay?.end(ticket)
+    }
+    const act = (rows: PersonRows) => {
+      undone()
+      turn = turnOf(rows, owner, keys)
       return work(turn)
+    }
+    const result = await store.asPerson(owner, Date.now(), act, reads).catch((error) => {
+      undone()
+      throw error
     })
-    for (const request of asked) onAsked?.(owner, request)
+    for (const request of turn?.asked ?? []) onAsked?.(owner, request)
     return result
   }
   /** Works with a request of this person. Undefined if there is no such one. */
@@ -146,28 +157,33 @@ export function createOverseer({ store, keys, confirm, onAsked }: OverseerOption
   }
 
   /** What is digested is what is judged: the tool may get the same values in other clothes, such as dates. */
-  const plain = (given: JudgedCall): Case['call'] => {
+  async function judged(given: JudgedCall, underWay: UnderWay | undefined): Promise<Judged> {
     const text = canonicalJson(given.args)
-    return { ...given, args: text === undefined ? undefined : JSON.parse(text), run: given.run ?? NO_RUN }
+    const args = text === undefined ? undefined : JSON.parse(text)
+    const call = { ...given, args, run: given.run ?? NO_RUN }
+    const digest = await digests(given.owner.tenant)
+    return { call, digest, id: keyOf(call, digest(text ?? '')), underWay }
+  }
+  /** Works with what is stored of a call, until it is not under way here. */
+  const settled = <T extends { word: string } | undefined>(it: Judged, work: (turn: Turn) => Promise<T | Busy>) => {
+    const { call, id, underWay } = it
+    const reads = { ...(!call.facts && { account: call.account }), document: { kind: 'call', id } }
+    return whenOver(() => asPerson(call.owner, work, { underWay, reads }))
   }
 
   return {
     async judge(given, underWay) {
-      const call = plain(given)
-      const digest = await digests(given.owner.tenant)
-      const ruling = await settled(() => asPerson(given.owner, (turn) => judge(turn, call, digest, underWay)))
+      const it = await judged(given, underWay)
+      const ruling = await settled(it, (turn) => judge(turn, it))
       if (ruling.word === 'refused') throw ruling.refused
-      return ruling.word === 'allowed' && ruling.args === call.args ? { ...ruling, args: given.args } : ruling
+      return ruling.word === 'allowed' && ruling.args === it.call.args ? { ...ruling, args: given.args } : ruling
     },
     async askAhead(given, underWay) {
-      const call = plain(given)
-      const digest = await digests(given.owner.tenant)
-      return settled(() =>
-        asPerson(given.owner, async (turn) => {
-          const it = await caseOf(turn, call, digest, underWay)
-          return 'refused' in it ? undefined : (await foresee(turn, it)).forecast
-        }),
-      )
+      const it = await judged(given, underWay)
+      return settled(it, async (turn) => {
+        const found = await caseOf(turn, it)
+        return 'refused' in found ? undefined : (await foresee(turn, found)).forecast
+      })
     },
     async done(owner, ticket, result) {
       if (ticket === OF_READ) return
@@ -216,14 +232,20 @@ const OF_READ = ''
 /** The run of calls that belong to no turn. */
 const NO_RUN = ''
 
-/** A call under way through {@link judge}, with what is stored of it. */
-interface Case extends Omit<Asked, 'mayHaveHappened'> {
+/** A call, before anything is read of it. */
+interface Judged {
   call: JudgedCall & { run: string }
   digest: TenantDigest
+  /** Its key in the ledger. */
+  id: string
+  underWay: UnderWay | undefined
+}
+
+/** A call under way through {@link judge}, with what is stored of it. */
+interface Case extends Omit<Asked, 'mayHaveHappened'>, Judged {
   entry: Opened<Entry> | undefined
   /** A try was begun, and its end is unknown. It may be one under other rules, when the call could be made unasked. */
   hasBegun: boolean
-  underWay: UnderWay | undefined
 }
 
 /** The same call is under way here. */
@@ -233,7 +255,7 @@ interface Busy {
 }
 
 /** Waits while the same call is under way here: its person would be told that it may have happened, and so it does. */
-async function settled<T extends { word: string } | undefined>(act: () => Promise<T | Busy>): Promise<T> {
+async function whenOver<T extends { word: string } | undefined>(act: () => Promise<T | Busy>): Promise<T> {
   for (;;) {
     const found = await act()
     if (!found || !('ended' in found)) return found as T
@@ -244,12 +266,10 @@ async function settled<T extends { word: string } | undefined>(act: () => Promis
 /** An error if the account is not used at all. */
 async function caseOf(
   turn: Turn,
-  call: Case['call'],
-  digest: TenantDigest,
-  underWay: UnderWay | undefined,
+  given: Judged,
 ): Promise<Case | { refused: LatchkeyError; provider?: string | undefined }> {
-  const { account, facts, args } = call
-  const id = keyOf(call, digest(canonicalJson(args) ?? ''))
+  const { call, id } = given
+  const { account, facts } = call
   const reading = facts ? heldRow(call.owner, account, facts) : turn.account(account)
   const [row, entry] = await Promise.all([reading, entryOf(turn, id, call)])
   if (!row) return { refused: absent(account) }
@@ -257,19 +277,14 @@ async function caseOf(
   if (refused) return { refused, provider: row.provider }
   const verdict = verdictOf(turn, row, call)
   const hasBegun = entry?.content.state === 'begun'
-  return { ...call, call, digest, row, verdict, id, entry, hasBegun, underWay }
+  return { ...call, ...given, row, verdict, entry, hasBegun }
 }
 
 /** An error if the account is not used at all. */
-async function judge(
-  turn: Turn,
-  call: Case['call'],
-  digest: TenantDigest,
-  underWay: UnderWay | undefined,
-): Promise<Ruling | Busy | { word: 'refused'; refused: LatchkeyError }> {
-  const it = await caseOf(turn, call, digest, underWay)
+async function judge(turn: Turn, given: Judged): Promise<Ruling | Busy | { word: 'refused'; refused: LatchkeyError }> {
+  const it = await caseOf(turn, given)
   if ('refused' in it) {
-    const { account, host, tool, agents } = call
+    const { account, host, tool, agents } = given.call
     const { refused, provider } = it
     const event = { account, provider, host, tool: tool?.name, effect: tool?.effect, agent: agents[0] }
     await turn.record({ ...event, action: 'deny', outcome: 'denied', reason: refused.code })
@@ -402,7 +417,11 @@ async function start(
 ): Promise<Ruling> {
   const isRead = it.call.tool?.effect === 'read' && !it.hasBegun
   const ticket = isRead ? OF_READ : await begin(turn, ids, isAgain)
-  if (!isRead) it.underWay?.begin(ticket)
+  if (!isRead) {
+    // Before anybody can find it begun. If the transaction is undone, so is this.
+    turn.begun.push(ticket)
+    it.underWay?.begin(ticket)
+  }
   await turn.record({ ...eventOf(it), action: 'use', outcome: 'allowed', ...(request !== undefined && { request }) })
   return { word: 'allowed', ticket, because: it.verdict.because, args }
 }

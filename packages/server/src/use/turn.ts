@@ -89,6 +89,8 @@ export interface Turn {
   readonly documents: Documents<Kinds>
   /** What the person was asked in it. */
   readonly asked: AgentRequest[]
+  /** Tickets of the calls that it wrote down as begun. */
+  readonly begun: string[]
   account(id: string): Promise<AccountRow | undefined>
   record(event: AuditEvent): Promise<void>
   /**
@@ -116,6 +118,7 @@ export function turnOf(rows: PersonRows, owner: Owner, keys: KeyProvider): Turn 
     isUnreadable: stored === undefined,
     documents: documentsOf(rows, owner, keys),
     asked: [],
+    begun: [],
     account: (id) => rows.account(id),
     record: (event) => rows.appendAudit([auditEntry(owner.user, now, event)], auditHash),
     async write(rules) {
