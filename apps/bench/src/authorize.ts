@@ -153,7 +153,7 @@ async function heldUses() {
           await door.end(allowed, {})
         },
       },
-      300,
+      2000,
     )
   } finally {
     door.close()
@@ -246,12 +246,13 @@ try {
   )
   const held = await heldUses()
   const inVault = [
-    await vaultUses(memoryStore(), 100),
+    await vaultUses(memoryStore(), 500),
     await vaultUses(sqliteStore(file('vault')), 20),
     await vaultUses(postgresStore({ url: postgres.url }), 20),
   ]
-  const ratios = inVault.map((one) => one['through the door, read'].ratio.toFixed(2)).join(', ')
-  console.log(`  aims: 20 us of CPU for authorize (${held.authorize.cpu.toFixed(1)}), 1.05 for a read (${ratios})`)
+  // Nothing of a store in memory waits, so what it takes is CPU.
+  const ratios = inVault.map(({ 'through the door, read': { ratio, cpuRatio } }, at) => (at ? ratio : cpuRatio).toFixed(2))
+  console.log(`  aims: 20 us of CPU for authorize (${held.authorize.cpu.toFixed(1)}), 1.05 for a read (${ratios.join(', ')})`)
   console.log('activity: milliseconds of a page of 50 uses, by number of uses (at most 20 more than one row)')
   await activity(sqliteStore(file('activity')), fillSqlite)
   await activity(postgresStore({ url: uses.url }), fillPostgres)
