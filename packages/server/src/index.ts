@@ -6,6 +6,7 @@ export {
   type AccountFetchInit,
   type AccountFetchOptions,
   createAccountFetch,
+  type NamedFetchInit,
   type OnUse,
   type UsedAccount,
   type UseEntry,
@@ -55,5 +56,6 @@ export { ApprovalRequired, NotAllowed } from './use/answers.ts'
 export type { AccountUse, Ending } from './use/door.ts'
 export type { Forecast } from './use/overseer.ts'
 export type { PresenceCall, PresenceHooks } from './use/presence.ts'
+export type { ScheduledRun } from './use/scheduled.ts'
 export type { OpenCall } from './use/source.ts'
 export type { AccountTool, JudgedTool } from './use/tools.ts'

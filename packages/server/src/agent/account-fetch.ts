@@ -38,6 +38,13 @@ export interface AccountFetchOptions {
   context: AgentContext
   toolName?: string | undefined
   onUse?: OnUse | undefined
+  /**
+   * `choose`: a request that names none of several accounts is refused, and the error lists them. Unless one account was named
+   * before in this turn.
+   *
+   * @default the account that the person chose, for a request that names none
+   */
+  account?: 'choose' | undefined
   /** @default globalThis.fetch */
   fetch?: typeof globalThis.fetch | undefined
 }
@@ -46,7 +53,19 @@ export interface AccountFetchOptions {
 export type AccountFetchInit = Pick<RequestInit, 'method' | 'body' | 'signal'> & { headers?: HeadersInit }
 
 /** Like `fetch`, but only for the allowed APIs, and with the account's token added. */
-export type AccountFetch = (url: string, init?: AccountFetchInit) => Promise<Response>
+export type AccountFetch = (url: string, init?: NamedFetchInit) => Promise<Response>
+
+/** Request options that may name the account. */
+export type NamedFetchInit = AccountFetchInit & {
+  /** A label or id of `context.accountsOf`. */
+  account?: string | undefined
+}
+
+/** Whose answer a response is. */
+const answerers = new WeakMap<Response, string>()
+
+/** The account that an answer was made with. */
+export const accountOf = (response: Response): string | undefined => answerers.get(response)
 
 /** Milliseconds. */
 const TIMEOUT = 30_000
@@ -60,12 +79,14 @@ const TIMEOUT = 30_000
  * If the API refuses the token, it is renewed once, if the context can. If that fails, {@link AuthorizationRequired} is
  * thrown.
  *
- * @throws LatchkeyError `access_denied` if no rule allows the call, `network` if the provider cannot be reached.
+ * @throws LatchkeyError `access_denied` if no rule allows the call, `network` if the provider cannot be reached,
+ *   `invalid_request` for an account that there is not, or is not named where it has to be.
  * @throws AuthorizationRequired if the account is missing or its token is refused.
  */
 export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
   const { context, toolName = 'fetch' } = options
-  return accountFetch(options, async ({ provider, scopes, method, url, init }) => {
+  const choose = options.account === 'choose'
+  return accountFetch(options, async ({ provider, scopes, method, url, init: { account, ...init } }) => {
     const tool = judgedTool({
       provider,
       // A method is a tool: what was said of one is not said of another.
@@ -79,7 +100,7 @@ export function createAccountFetch(options: AccountFetchOptions): AccountFetch {
     const headers = new Headers(init.headers)
     if (type && !headers.has('content-type')) headers.set('content-type', type)
     return {
-      call: await context.authorize(provider.id, { scopes, toolName, tool, args }),
+      call: await context.authorize(provider.id, { scopes, toolName, tool, args, account, choose }),
       init: { ...init, headers, body },
       ends: true,
     }
@@ -92,7 +113,7 @@ interface AskedRequest {
   scopes: readonly string[] | undefined
   method: string
   url: URL
-  init: AccountFetchInit
+  init: NamedFetchInit
 }
 
 /** Permission for a request. `ends`: the call ends with this request. */
@@ -122,12 +143,16 @@ export function accountFetch(
     const { provider, scopes } = rule
     const permission = await recorded(record, provider.id, () => permit({ provider, scopes, method, url, init }))
     const { call, ends } = permission
-    if (call.done) return answered(call.done.result)
+    const whose = (answer: Response) => {
+      if (call.accountId !== undefined) answerers.set(answer, call.accountId)
+      return answer
+    }
+    if (call.done) return whose(answered(call.done.result))
     const request = { ...permission.init, url, method }
     try {
       const answer = await send(options, { provider, scopes, call, request, record })
       if (ends) await call.end(method === 'GET' || method === 'HEAD' ? {} : { result: await kept(answer) })
-      return answer
+      return whose(answer)
     } catch (error) {
       // A refused token did nothing. Anything else may have happened.
       if (ends) await call.end(error instanceof AuthorizationRequired ? 'unsent' : 'unknown')

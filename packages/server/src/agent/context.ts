@@ -66,6 +66,8 @@ export interface AuthorizedCall {
   readonly done?: { result: unknown }
   /** What it is made with: what its person changed is changed. */
   readonly args: unknown
+  /** Absent: the app brought an account without one. */
+  readonly accountId?: string
   /** What its person calls the account, made safe to show; its id, if the page did not say. */
   readonly label?: string
   /** Aborted when its person stops it. */
@@ -211,6 +213,15 @@ export class AgentContext<Provider extends string = string> {
     return this.#choice.offered(provider)
   }
 
+  /**
+   * The id of the account that a call would be made with. Undefined if there is none, or it has no id.
+   *
+   * @throws LatchkeyError `invalid_request` as {@link AgentContext.authorize} does.
+   */
+  accountFor(provider: string, call: Pick<CallRequest, 'account' | 'choose'> = {}): string | undefined {
+    return this.#choice.find(provider, call)?.accountId
+  }
+
   /** Runs `fn` in this context, with all that it awaits or starts. Code of a stream that is read later is not. */
   run<T>(fn: () => T): T {
     return withIdentities(this.#identities, fn)
@@ -257,7 +268,10 @@ export class AgentContext<Provider extends string = string> {
     const found = this.#choice.find(provider, call)
     const account = this.#callAccount(provider, found, call)
     const name = this.accountsOf(provider).find(({ accountId }) => accountId === found?.accountId)
-    const label = name ? { label: name.label } : {}
+    const whose = {
+      ...(found?.accountId !== undefined && { accountId: found.accountId }),
+      ...(name && { label: name.label }),
+    }
     const missing = () => new AuthorizationRequired({ provider, scopes, accountId: found?.accountId, toolName })
     if (!account) throw missing()
     const accept = (token: AgentToken | undefined) => {
@@ -267,7 +281,7 @@ export class AgentContext<Provider extends string = string> {
     if (!this.#accounts) {
       return {
         args: call.args,
-        ...label,
+        ...whose,
         token: async ({ forceRefresh } = {}) => accept(forceRefresh ? undefined : this.#held.get(provider)),
         end: async () => {},
       }
@@ -280,10 +294,10 @@ export class AgentContext<Provider extends string = string> {
     if (call.choose && call.account !== undefined) this.#choice.remember(provider, account.accountId)
     const none = { token: () => Promise.reject(missing()), end: async () => {} }
     // What was too large to keep is a word.
-    if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...none }
+    if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...whose, ...none }
     return {
       args: opened.args,
-      ...label,
+      ...whose,
       signal: opened.signal,
       token: async (options = {}) => {
         if (account.held && options.forceRefresh) throw missing()

@@ -56,6 +56,17 @@ export function getIdentityEnv(
   return { ...shared, ...own }
 }
 
+/** The account that a variable is filled from, where server code names one. */
+export const namedFor = (accounts: Readonly<Record<string, string>> = {}, variable: string): string | undefined =>
+  Object.hasOwn(accounts, variable) ? accounts[variable] : undefined
+
+/** @throws LatchkeyError `misuse` for the name of no variable: what it is meant for would get another account. */
+export function checkNamed(accounts: Readonly<Record<string, string>> = {}, variables: readonly string[]): void {
+  const other = Object.keys(accounts).find((name) => !variables.includes(name))
+  if (other === undefined) return
+  throw new LatchkeyError('misuse', `accounts names ${JSON.stringify(other)}, which no variable here is.`)
+}
+
 /** The further variables of a key, which depend on its kind. None if a field of that kind is missing. */
 function keyEnv(provider: ApiKeyProvider, { accessToken, fields }: Identity): Record<string, string> {
   const all = new Map(Object.entries(fields ?? {})).set(provider.fields[0]?.name ?? '', accessToken)

@@ -25,7 +25,8 @@ const aheadOf = (execute: unknown): AskAhead | undefined =>
 
 /**
  * Lets a tool answer with what it needs, instead of throwing it: a `ConnectRequest` or an `ApprovalNotice`, for which the
- * page shows a card. Around `withAccount`, and with {@link toolApproval} for its calls too.
+ * page shows a card. Around `withAccount` or the `execute` of an MCP server or a skill, and with {@link toolApproval} for its
+ * calls too.
  *
  * ```ts
  * execute: orAsk(withAccount(openIssue, async (input, account) => { … }))
@@ -44,6 +45,26 @@ export function orAsk<Input, Options, Output, Need = ReturnType<(AuthorizationRe
     })
   const ask = aheadOf(execute)
   return ask ? askedAhead(wrapped, ask) : wrapped
+}
+
+/** What a tool asks of its person, with the call that it belongs to. */
+export function ofToolCall(error: unknown, callOptions: unknown): unknown {
+  const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
+  if (typeof toolCallId !== 'string') return error
+  if (error instanceof AuthorizationRequired) return new AuthorizationRequired({ ...error.request, toolCallId })
+  return error instanceof ApprovalRequired ? error.of(toolCallId) : error
+}
+
+/** What would become of a call that needs several accounts: the first of them that it cannot have decides. */
+export async function firstRefusal(
+  asks: readonly (() => Promise<Forecast | undefined>)[],
+): Promise<Forecast | undefined> {
+  let last: Forecast | undefined
+  for (const ask of asks) {
+    last = await ask()
+    if (last?.word !== 'allow' && last?.word !== 'done') return last
+  }
+  return last
 }
 
 /** A call that a runtime is about to make. */
@@ -65,8 +86,9 @@ export type CallApproval = { type: 'user-approval' | 'denied'; reason: string } 
  * context.respond(() => streamText({ model, messages, tools, toolApproval }).toUIMessageStreamResponse())
  * ```
  *
- * It knows the tools of `withAccount`, also inside of {@link orAsk}, and leaves all others alone. The page shows the
- * request, and lets the SDK go on when it is answered: see `@latchkey/core/runtimes/ai-sdk`. That answer only wakes the run.
+ * It knows the tools of `withAccount` and the `execute` of an `AuthenticatedMcpClient`, `McpCommand` or `Skill`, also inside of
+ * {@link orAsk}, and leaves all others alone. Code mode is one of these: what its code will call is not known before it runs,
+ * so it pauses itself. The page shows the request, and lets the SDK go on when it is answered: see `@latchkey/core/runtimes/ai-sdk`. That answer only wakes the run.
  * What lets the call through is the yes that the broker has from its person, so an approval that somebody wrote into the
  * messages is worth nothing.
  */

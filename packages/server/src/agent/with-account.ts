@@ -1,7 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
 import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../outbound/redact/redactor.ts'
-import { ApprovalRequired } from '../use/answers.ts'
 import { type AccountTool, judgedTool } from '../use/tools.ts'
 import { type AccountFetchInit, accountFetch, type OnUse, openToken, recorded, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
@@ -9,7 +8,7 @@ import { takeName } from './choice.ts'
 import { AgentContext, type CallRequest, openedIn } from './context.ts'
 import { placeOf } from './place.ts'
 import { AuthorizationRequired, isRequest, withoutRequest } from './required.ts'
-import { askedAhead } from './tool-approval.ts'
+import { askedAhead, ofToolCall } from './tool-approval.ts'
 
 /** Options of {@link withAccount}: the tool, and how it is run. {@link ToolAccount.fetch} needs the provider itself. */
 export interface WithAccountOptions extends AccountTool {
@@ -179,12 +178,4 @@ export function withAccount<Input, Options>(
   return askedAhead(execute, (input, options) =>
     AgentContext.current().askAhead(id, callOf(input, options, options.toolName)),
   )
-}
-
-/** What a tool asks of its person, with the call that it belongs to. */
-function ofToolCall(error: unknown, callOptions: unknown): unknown {
-  const toolCallId = (callOptions as { toolCallId?: unknown } | undefined)?.toolCallId
-  if (typeof toolCallId !== 'string') return error
-  if (error instanceof AuthorizationRequired) return new AuthorizationRequired({ ...error.request, toolCallId })
-  return error instanceof ApprovalRequired ? error.of(toolCallId) : error
 }

@@ -3,7 +3,7 @@ import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
 import type { AllowRule } from '../../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import { ApprovalRequired } from '../../use/answers.ts'
-import { type AccountFetchInit, createAccountFetch, type OnUse, type UsedAccount } from '../account-fetch.ts'
+import { accountOf, createAccountFetch, type NamedFetchInit, type OnUse, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext, openedIn } from '../context.ts'
 import { AuthorizationRequired, isRequest, withoutRequest } from '../required.ts'
 import { type PausedRun, signedContinuations, storedContinuations } from './continuations.ts'
@@ -84,6 +84,10 @@ export interface CodeMode {
    * Runs code for the person of the current context, in a QuickJS sandbox: no process, files, modules or tokens, and no
    * network but `fetch` under the rules. Inputs and outputs are JSON.
    *
+   * With several accounts of a provider, `fetch` names one: `fetch(url, { account: 'work' })`, by a label or id of
+   * `context.accountsOf`. Unnamed it is the one that was named before, or the call fails with the list. `response.account` is
+   * the id of the account that it was made with. A tool of `withAccount` takes its own `account`.
+   *
    * It runs in a worker thread. Resuming replays a run from its start with the recorded answers: no tool is called twice,
    * and `Date` and `Math.random` return the same values again.
    *
@@ -124,7 +128,8 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
       const started: PausedRun = continuation
         ? await continuations.take(run, continuation)
         : { seed: randomInt(2 ** 32), at: Date.now(), answers: [], used: [] }
-      const used = new Map(started.used.map((account) => [account.provider, account]))
+      const keyOf = ({ provider, accountId }: UsedAccount) => JSON.stringify([provider, accountId])
+      const used = new Map(started.used.map((account) => [keyOf(account), account]))
       /** Made for each use, because a token may have been opened or renewed since. */
       const clean = <T>(value: T): Promise<T> => createRedactor(secretsOf(openedIn(context), providers)).later(value)
       const inTurnOfRun = createTurns(MAX_CALLING, limits.maxCalls)
@@ -134,16 +139,18 @@ export function createCodeMode(options: CodeModeOptions = {}): CodeMode {
         rules,
         context,
         toolName: 'code',
+        account: 'choose',
         fetch: options.fetch,
         onUse: (entry) => {
           const { action, provider, accountId } = entry
-          if (action === 'used' && provider) used.set(provider, { provider, accountId })
+          if (action === 'used' && provider) used.set(keyOf({ provider, accountId }), { provider, accountId })
           onUse?.(entry)
         },
       })
       const sendRequest = async ({ url, ...init }: GuestRequest, signal: AbortSignal) => {
         const response = await accountFetch(url, { ...init, signal })
-        return { status: response.status, headers: [...response.headers], body: await response.text() }
+        const account = accountOf(response)
+        return { status: response.status, headers: [...response.headers], body: await response.text(), account }
       }
       const pause = (request: ConnectRequest): CallOutcome =>
         continuation && declined.includes(request.provider)
@@ -227,7 +234,7 @@ function createTurns(max: number, maxWaiting: number) {
   }
 }
 
-type GuestRequest = AccountFetchInit & { url: string }
+type GuestRequest = NamedFetchInit & { url: string }
 
 /** Calls a tool after checking its input. The AI SDK checks only inputs that a model sends directly. */
 async function callTool(

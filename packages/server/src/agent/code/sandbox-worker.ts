@@ -52,12 +52,12 @@ const PRELUDE = `(send, done, fail, tools, seed, at) => {
     Date: GuestDate,
     console: Object.freeze({ log, info: log, warn: log, error: log, debug: log }),
     tools: Object.fromEntries(parse(tools).map((name) => [name, (input) => call('tools.' + name, input)])),
-    fetch: async (url, { method = 'GET', headers = {}, body } = {}) => {
+    fetch: async (url, { method = 'GET', headers = {}, body, account } = {}) => {
       const given = typeof headers.entries === 'function' ? Object.fromEntries(headers.entries()) : headers;
-      const answer = await call('fetch', { url: String(url), method: String(method), headers: { ...given }, ...(body != null && { body: String(body) }) });
+      const answer = await call('fetch', { url: String(url), method: String(method), headers: { ...given }, ...(body != null && { body: String(body) }), ...(account && { account: String(account) }) });
       const map = new Map(answer.headers);
       return {
-        url: String(url), status: answer.status, ok: answer.status >= 200 && answer.status < 300, redirected: false,
+        url: String(url), status: answer.status, ok: answer.status >= 200 && answer.status < 300, redirected: false, account: answer.account,
         headers: { get: (name) => map.get(String(name).toLowerCase()) ?? null, has: (name) => map.has(String(name).toLowerCase()), entries: () => map.entries() },
         text: async () => answer.body, json: async () => parse(answer.body),
       };

@@ -1,150 +1,44 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { type ConnectRequest, type Identity, LatchkeyError, readConnectRequest } from '@latchkey/core'
+import { type Identity, LatchkeyError } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { readChallenge } from '@latchkey/core/mcp'
-import { isResourceOf } from '@latchkey/core/server'
-import type { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { isObject, isResourceOf } from '@latchkey/core/server'
+import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import { createRedactor } from '../../outbound/redact/redactor.ts'
 import type { Ending } from '../../use/door.ts'
+import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
-import { AgentContext, type AuthorizedCall } from '../context.ts'
-import { AuthorizationRequired, withoutRequest } from '../required.ts'
-
-/** An MCP server that is called over HTTP. */
-export interface McpTarget {
-  /** The id of the provider that its account belongs to. */
-  id: string
-  url: string
-  /**
-   * The resource that its tokens are for, where that is neither its URL nor its origin.
-   *
-   * @see RFC 9728 §3.3
-   */
-  resource?: string
-  name?: string
-}
-
-/** A tool as its server describes it. */
-export interface McpTool {
-  name: string
-  title?: string
-  description?: string
-  inputSchema: Record<string, unknown>
-  /** What the server says of it, which may be a lie. */
-  annotations?: { readOnlyHint?: boolean; destructiveHint?: boolean }
-}
-
-/** The answer of a tool. */
-export interface McpToolResult {
-  content: { type: string; text?: string }[]
-  isError?: boolean
-  structuredContent?: unknown
-}
-
-/** A session with an MCP server: the official client, with its errors translated and its answers redacted. */
-export interface McpSession {
-  client: Client
-  /** Runs one request. If the server needs the person to act, throws {@link AuthorizationRequired}. */
-  run<T>(toolName: string | undefined, request: (client: Client) => Promise<T>): Promise<T>
-}
-
-export interface McpSessionOptions
-  extends Partial<McpTarget>,
-    Pick<AuthenticatedMcpClientOptions, 'visited' | 'clientInfo'> {
-  id: string
-  /** What the server is given, and may say again. Read for each answer, so that a renewed token can be added. */
-  secrets: Iterable<string>
-  /**
-   * Whether to ask for the server's protocol version first.
-   *
-   * @default false, which uses the protocol of 2025
-   */
-  negotiate?: boolean
-}
-
-interface Call {
-  wanted?: ConnectRequest
-  /** Pages that this request has accepted. If the server asks for one again, the visit did not count. */
-  accepted: Set<string>
-}
-
-/** The request that a server's elicitation belongs to: it arrives on that request's stream. */
-const calls = new AsyncLocalStorage<Call>()
-
-/** Makes a session, not connected yet. The first one loads the official client. */
-export async function createMcpSession(options: McpSessionOptions): Promise<McpSession> {
-  const {
-    id,
-    name = id,
-    url,
-    visited = [],
-    clientInfo = { name: 'latchkey', version: '0' },
-    negotiate,
-    secrets,
-  } = options
-  const from = { provider: id, server: url }
-  const { Client } = await import('@modelcontextprotocol/client')
-  const client = new Client(clientInfo, {
-    capabilities: { elicitation: { url: {} } },
-    inputRequired: { maxRounds: 2 },
-    ...(negotiate && { versionNegotiation: { mode: 'auto' as const } }),
-  })
-  client.setRequestHandler('elicitation/create', ({ params }) => {
-    const request = readConnectRequest(params, from)
-    const call = calls.getStore()
-    if (request?.url && visited.includes(request.url) && call && !call.accepted.has(request.url)) {
-      call.accepted.add(request.url)
-      return { action: 'accept' as const }
-    }
-    // No page is opened here. The person sees its host and opens it.
-    if (request && call) call.wanted ??= request
-    return { action: 'cancel' as const }
-  })
-
-  return {
-    client,
-    async run(toolName, request) {
-      const call: Call = { accepted: new Set() }
-      let error: unknown
-      try {
-        const result = await calls.run(call, () => request(client))
-        withoutRequest((result as { structuredContent?: unknown } | undefined)?.structuredContent)
-        if (!call.wanted) return await createRedactor(secrets).later(result)
-      } catch (thrown) {
-        error = thrown
-      }
-      const wanted = call.wanted ?? wantedBy(error, from)
-      if (wanted) throw new AuthorizationRequired({ ...createRedactor(secrets).value(wanted), toolName })
-      throw readError(error, id, name)
-    },
-  }
-}
-
-/** The page that the person must visit first. @see MCP 2025-11-25 "URL Elicitation Required" */
-function wantedBy(error: unknown, from: { provider: string; server?: string }): ConnectRequest | null {
-  const { code, data } = (error ?? {}) as { code?: unknown; data?: unknown }
-  return code === undefined ? null : readConnectRequest({ code, data }, from)
-}
-
-/** Keeps Latchkey's errors. Leaves out the server's messages, because a model would read them. */
-function readError(error: unknown, provider: string, name: string): Error {
-  for (let one = error; one instanceof Error; one = one.cause) {
-    if (one instanceof LatchkeyError || one instanceof AuthorizationRequired) return one
-  }
-  const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'number'
-    ? new LatchkeyError('server_error', `${name} answered with error ${code}.`, { provider })
-    : new LatchkeyError('malformed_response', `${name} gave an answer that could not be understood.`, { provider })
-}
+import { type AccountChoice, offerAccounts, takeName } from '../choice.ts'
+import { AgentContext, type AuthorizedCall, type CallRequest } from '../context.ts'
+import { type CallPlace, placeOf } from '../place.ts'
+import { AuthorizationRequired } from '../required.ts'
+import { askedAhead, ofToolCall } from '../tool-approval.ts'
+import {
+  createMcpSession,
+  type McpSession,
+  type McpTarget,
+  type McpTool,
+  type McpToolResult,
+  type SessionOptions,
+  toolsOf,
+} from './session.ts'
 
 /** What the ledger kept of an answer. */
-const asResult = (kept: unknown): McpToolResult =>
+export const asResult = (kept: unknown): McpToolResult =>
   typeof kept === 'string' ? { content: [{ type: 'text', text: kept }] } : (kept as McpToolResult)
 
-export const toolsOf = async (client: Client): Promise<McpTool[]> => (await client.listTools()).tools
+/** A result with the account that it is from, whatever its server says of that. */
+export const resultAs = (result: McpToolResult, accountId: string | undefined): McpToolResult => {
+  const { accountId: _, ...said } = result
+  return accountId === undefined ? said : { ...said, accountId }
+}
+
+/** Whether a tool has a member `account` of its own. */
+const hasAccount = ({ inputSchema }: McpTool) => {
+  const { properties } = inputSchema
+  return isObject(properties) && Object.hasOwn(properties, 'account')
+}
 
 /** A token for an MCP server, and what is known of its account. */
 type McpToken = Pick<Identity, 'accessToken' | 'accountId'> & { scopes?: readonly string[] }
@@ -156,7 +50,7 @@ interface Asking {
 }
 
 /** Options of {@link AuthenticatedMcpClient}. */
-export interface AuthenticatedMcpClientOptions {
+export interface AuthenticatedMcpClientOptions extends SessionOptions {
   /**
    * Returns the token to use, or undefined if no account is connected. `forceRefresh` is true if the server refused the
    * last one. It is the app that says that the token is for this server, and that answers for it: no person is asked.
@@ -170,9 +64,6 @@ export interface AuthenticatedMcpClientOptions {
    * @default createGuardedFetch(), which connects to public https addresses only
    */
   fetch?: GuardedFetch
-  /** URLs of the server's pages that the person says to have visited. The server is told so, and the person is not asked again. */
-  visited?: readonly string[]
-  clientInfo?: { name: string; version: string }
   /**
    * What each tool does, by its name on the server. The server's own hints may make a tool `destructive`, and never weaker
    * than this says.
@@ -180,6 +71,16 @@ export interface AuthenticatedMcpClientOptions {
    * @default {}: every tool is a 'write'
    */
   effects?: Readonly<Record<string, Effect>>
+  /**
+   * `choose`: the input of a tool may name one of several accounts of this server, as `account`: a label or id of
+   * `context.accountsOf`. The server and the person's rules about arguments do not see this member, and `listTools` offers it.
+   * Unnamed, it is the only account, or the one account that calls before it have named in this turn. Otherwise the call is
+   * refused, and lists the accounts. A tool with a member `account` of its own keeps it, and is never told of ours. Without a
+   * meaning where the app brings the `token`.
+   *
+   * @default the account that the person chose
+   */
+  account?: 'choose'
 }
 
 /** Milliseconds. */
@@ -189,6 +90,32 @@ const END_TIMEOUT = 3_000
 interface OpenSession extends McpSession {
   access: AuthorizedCall | undefined
   tools?: Promise<McpTool[]>
+  /** Tools of this run that have a member `account` of their own. */
+  own: Set<string>
+}
+
+/** What a client has in one run, which is one person's. It ends with the run. */
+interface McpRun {
+  /** By account id: what one account began never goes on as another. */
+  sessions: Map<string, Promise<OpenSession>>
+  own: Set<string>
+}
+
+/** An input, with the account that it names. */
+type Given = ReturnType<typeof takeName<unknown>>
+
+/** Whose session a call is made in. `account` is named to the door. */
+interface Whose {
+  key: string
+  account: string | undefined
+}
+
+/** One call of a tool. */
+interface ToolCall {
+  name: string
+  input: unknown
+  toolName: string
+  place?: CallPlace | undefined
 }
 
 /** Tells the server that the session is over. @see MCP 2025-11-25, Transports: Session Management */
@@ -209,8 +136,7 @@ export class AuthenticatedMcpClient {
   readonly #target: McpTarget
   readonly #options: AuthenticatedMcpClientOptions
   readonly #fetch: GuardedFetch
-  /** The session of each run, which is one person's. It ends with the run. */
-  readonly #sessions = new WeakMap<object, Promise<OpenSession>>()
+  readonly #runs = new WeakMap<object, McpRun>()
 
   constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
     this.#target = target
@@ -218,27 +144,73 @@ export class AuthenticatedMcpClient {
     this.#fetch = options.fetch ?? createGuardedFetch()
   }
 
-  /** @throws AuthorizationRequired */
-  async listTools(): Promise<McpTool[]> {
-    return this.#run(undefined, (session) => {
+  /**
+   * @param options.account lists them as this account, by label or id. @default with `account: 'choose'`, the one that the
+   *   person chose, or the first
+   * @throws AuthorizationRequired
+   */
+  async listTools({ account }: { account?: string } = {}): Promise<McpTool[]> {
+    const { id: provider } = this.#target
+    const { accounts } = AgentContext.current()
+    const offered = this.#options.account === 'choose' ? AgentContext.current().accountsOf(provider) : []
+    const isChosen = ({ accountId }: AccountChoice) =>
+      accounts.some((one) => one.provider === provider && one.accountId === accountId)
+    const first = offered.find(isChosen) ?? offered[0]
+    const tools = await this.#inSession(this.#whose(account ?? first?.accountId), undefined, (session) => {
       delete session.tools
       return this.#tools(session)
     })
+    if (offered.length < 2) return tools
+    return tools.map((tool) =>
+      hasAccount(tool) ? tool : { ...tool, inputSchema: offerAccounts(tool.inputSchema, offered) },
+    )
   }
 
-  /** @throws AuthorizationRequired */
+  /**
+   * @param toolName what its person is told that it is, if it asks for an account
+   * @throws AuthorizationRequired if there is no account, ApprovalRequired if the person is asked first, NotAllowed if they do
+   *   not allow it.
+   * @throws LatchkeyError `invalid_request` with `account: 'choose'`, if the input does not say which of several accounts.
+   */
   async callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
-    return this.#run(toolName, async (session) => {
-      const call = await this.#authorize(session, name, input)
-      if (call?.done) return asResult(call.done.result)
-      const args = (call?.args ?? input) as Record<string, unknown>
+    return this.#call({ name, input, toolName })
+  }
+
+  /**
+   * A tool of the server as the function of a tool of the AI SDK, which `toolApproval` asks ahead.
+   *
+   * ```ts
+   * dynamicTool({ inputSchema: jsonSchema(tool.inputSchema), execute: orAsk(notes.execute(tool.name, 'notes__' + tool.name)) })
+   * ```
+   *
+   * @param toolName its name in the conversation. @default name
+   */
+  execute(name: string, toolName = name): (input: unknown, options: unknown) => Promise<McpToolResult> {
+    const callOf = (input: unknown, options: unknown): ToolCall => {
+      return { name, input, toolName, place: placeOf(options, input, toolName) }
+    }
+    const execute = (input: unknown, options: unknown) =>
+      this.#call(callOf(input, options)).catch((error) => {
+        throw ofToolCall(error, options)
+      })
+    return askedAhead(execute, (input, options) => this.#askAhead(callOf(input, options)))
+  }
+
+  async #call({ name, input, toolName, place }: ToolCall): Promise<McpToolResult> {
+    const given = this.#take(name, input)
+    const whose = this.#whose(given.name)
+    return this.#inSession(whose, toolName, async (session) => {
+      const request = this.#requestOf(session, name, given, whose)
+      const call = session.access && (await AgentContext.current().authorize(this.#target.id, { ...request, place }))
+      if (call?.done) return resultAs(asResult(call.done.result), call.accountId)
+      const args = (call?.args ?? given.rest) as Record<string, unknown>
       let ending: Ending = 'unknown'
       try {
         const result = await session.run(toolName, (client) =>
           client.callTool({ name, arguments: args }, call?.signal && { signal: call.signal }),
         )
         ending = { result }
-        return result
+        return resultAs(result, call?.accountId)
       } catch (error) {
         // A server that wants a login or a visit first did nothing yet.
         if (error instanceof AuthorizationRequired) ending = 'unsent'
@@ -249,18 +221,45 @@ export class AuthenticatedMcpClient {
     })
   }
 
+  async #askAhead({ name, input, place }: ToolCall): Promise<Forecast | undefined> {
+    const given = this.#take(name, input)
+    const whose = this.#whose(given.name)
+    return this.#inSession(whose, undefined, async (session) => {
+      const request = this.#requestOf(session, name, given, whose)
+      return session.access && AgentContext.current().askAhead(this.#target.id, { ...request, place })
+    })
+  }
+
+  /** The account that an input names, and the input without it. */
+  #take(name: string, input: unknown): Given {
+    const isOwn = this.#runs.get(currentIdentities())?.own.has(name)
+    return this.#options.account === 'choose' && !isOwn ? takeName(input) : { name: undefined, rest: input }
+  }
+
+  /** Whose call it is. That is fixed before its session is opened: another call may name another account meanwhile. */
+  #whose(name: string | undefined): Whose {
+    if (this.#options.token) return { key: '', account: undefined }
+    const choose = this.#options.account === 'choose'
+    const id = AgentContext.current().accountFor(this.#target.id, { account: name, choose })
+    return { key: id ?? '', account: choose || name !== undefined ? id : undefined }
+  }
+
   /** The tools of this session, asked for once: what a person allowed holds for a tool as it was described to them. */
   #tools(session: OpenSession): Promise<McpTool[]> {
     session.tools ??= session.run(undefined, toolsOf)
-    session.tools.catch(() => {
-      delete session.tools
-    })
+    session.tools.then(
+      (tools) => {
+        for (const tool of tools) if (hasAccount(tool)) session.own.add(tool.name)
+      },
+      () => {
+        delete session.tools
+      },
+    )
     return session.tools
   }
 
-  /** Permission for a call of a tool. Undefined where the app brings the token. */
-  async #authorize(session: OpenSession, name: string, args: unknown): Promise<AuthorizedCall | undefined> {
-    if (!session.access) return undefined
+  /** A call as its person's rules know it. */
+  #requestOf(session: OpenSession, name: string, { name: named, rest: args }: Given, { account }: Whose): CallRequest {
     const { id: provider } = this.#target
     const { effects = {} } = this.#options
     const declared = Object.hasOwn(effects, name) ? effects[name] : undefined
@@ -281,22 +280,27 @@ export class AuthenticatedMcpClient {
       })
       return declared ? tool : { ...tool, found: true as const }
     }
-    return AgentContext.current().authorize(provider, { toolName: name, tool, args })
+    return { toolName: name, tool, args, account, choose: named !== undefined }
   }
 
-  async #run<T>(toolName: string | undefined, request: (session: OpenSession) => Promise<T>): Promise<T> {
-    const run = currentIdentities()
-    const opened = this.#sessions.get(run) ?? this.#connect()
+  async #inSession<T>(
+    { key, account }: Whose,
+    toolName: string | undefined,
+    request: (session: OpenSession) => Promise<T>,
+  ): Promise<T> {
+    const identities = currentIdentities()
+    const run: McpRun = this.#runs.get(identities) ?? { sessions: new Map(), own: new Set() }
+    const opened = run.sessions.get(key) ?? this.#connect(run.own, account)
     const end = async () => {
-      this.#sessions.delete(run)
+      run.sessions.delete(key)
       await opened.then(endSession, () => {})
     }
     // Outside of a run nothing says whose the next call is.
-    const lasts = this.#sessions.has(run) || whenRunEnds(end)
-    if (lasts) this.#sessions.set(run, opened)
+    const lasts = run.sessions.has(key) || whenRunEnds(end)
+    if (lasts) this.#runs.set(identities, { ...run, sessions: run.sessions.set(key, opened) })
     try {
       const session = await opened.catch((error) => {
-        this.#sessions.delete(run)
+        run.sessions.delete(key)
         throw error
       })
       return await request(session)
@@ -308,9 +312,9 @@ export class AuthenticatedMcpClient {
     }
   }
 
-  async #connect(): Promise<OpenSession> {
+  async #connect(own: Set<string>, account: string | undefined): Promise<OpenSession> {
     const { visited, clientInfo, token } = this.#options
-    const access = token ? undefined : await this.#access()
+    const access = token ? undefined : await this.#access(account)
     const secrets = new Set<string>()
     const [session, { StreamableHTTPClientTransport }] = await Promise.all([
       createMcpSession({ ...this.#target, visited, clientInfo, secrets, negotiate: true }),
@@ -319,7 +323,7 @@ export class AuthenticatedMcpClient {
     const transport = new StreamableHTTPClientTransport(new URL(this.#target.url), {
       fetch: (url, init) => this.#ask({ secrets, access }, url, init),
     })
-    const opened = { ...session, access }
+    const opened = { ...session, access, own }
     await session
       .run(undefined, (client) => client.connect(transport))
       .catch(async (error) => {
@@ -330,10 +334,10 @@ export class AuthenticatedMcpClient {
   }
 
   /** Permission to open a session: it reads what the server offers. */
-  #access(): Promise<AuthorizedCall> {
+  #access(account: string | undefined): Promise<AuthorizedCall> {
     const { id: provider, name = provider } = this.#target
     const tool = judgedTool({ provider, toolName: 'session', title: `Connect to ${name}`, effect: 'read' })
-    return AgentContext.current().authorize(provider, { tool })
+    return AgentContext.current().authorize(provider, { tool, account })
   }
 
   /** @throws AuthorizationRequired, for the account whose token was refused before */

@@ -4,10 +4,14 @@ import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/
 import type { Client } from '@modelcontextprotocol/client'
 import { secretsOf } from '../../outbound/redact/redactor.ts'
 import type { Ending } from '../../use/door.ts'
+import type { Forecast } from '../../use/overseer.ts'
 import { type JudgedTool, judgedTool } from '../../use/tools.ts'
 import { AgentContext, type AuthorizedCall } from '../context.ts'
-import { getIdentityEnv, providerOfName } from '../environment.ts'
-import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './client.ts'
+import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
+import { type CallPlace, placeOf } from '../place.ts'
+import { askedAhead, firstRefusal, ofToolCall } from '../tool-approval.ts'
+import { resultAs } from './client.ts'
+import { createMcpSession, type McpTool, type McpToolResult, toolsOf } from './session.ts'
 
 /** Options of {@link resolveMcpServers}. */
 export interface ResolveMcpServersOptions {
@@ -26,6 +30,13 @@ export interface ResolveMcpServersOptions {
    * @default {}: only the origin of the provider's own API
    */
   headerOrigins?: Readonly<Record<string, readonly string[]>>
+  /**
+   * Which of several accounts a variable is filled from, by label or id of `context.accountsOf`: `{ GITHUB_TOKEN: 'work' }`.
+   * Server code says it, and no model. Variables that belong together, such as a name and its key, need the same one.
+   *
+   * @default {}: the account that the person chose
+   */
+  accounts?: Readonly<Record<string, string>>
   /**
    * The strongest thing that a server does with the accounts, by server id.
    *
@@ -48,8 +59,10 @@ export async function resolveMcpServers(
   options: ResolveMcpServersOptions = {},
 ): Promise<Record<string, McpServerEntry>> {
   const resolved: Record<string, McpServerEntry> = {}
-  const { effects = {} } = options
-  for (const entry of mcpServers(config).servers) {
+  const { effects = {}, accounts } = options
+  const { servers } = mcpServers(config)
+  checkNamed(accounts, servers.flatMap(variablesOf))
+  for (const entry of servers) {
     const { id: toolName, name: title } = entry
     const effect = Object.hasOwn(effects, toolName) ? effects[toolName] : undefined
     const asked: Asked = {
@@ -64,12 +77,20 @@ export async function resolveMcpServers(
   return resolved
 }
 
+const variablesOf = ({ references }: McpServerEntry) => references.map(({ variable }) => variable)
+
 /** What the accounts of an entry are wanted for. */
 interface Asked {
   toolName: string
   toolOf(provider: string): JudgedTool | undefined
   args?: unknown
+  place?: CallPlace | undefined
 }
+
+/** The call of an entry with one of its accounts. */
+const callWith = ({ toolName, toolOf, args, place }: Asked, provider: string, account: string | undefined) => ({
+  ...{ toolName, tool: toolOf(provider), args, place, account },
+})
 
 /** Fills the references of an entry. @throws LatchkeyError `misuse` for a variable that belongs to no provider. */
 async function fill(
@@ -88,17 +109,19 @@ async function fill(
 
 async function filled(
   entry: McpServerEntry,
-  { toolName, toolOf, args }: Asked,
-  { context = AgentContext.current(), providers = [], headerOrigins = {} }: ResolveMcpServersOptions,
+  asked: Asked,
+  { context = AgentContext.current(), providers = [], headerOrigins = {}, accounts }: ResolveMcpServersOptions,
   calls: Map<string, AuthorizedCall>,
 ): Promise<{ entry: McpServerEntry; secrets: string[] }> {
   const values: Record<string, string> = {}
   const secrets: string[] = []
   for (const reference of entry.references) {
     const provider = providerOfName(reference.variable, providers, reference.path)
-    const call = calls.get(provider) ?? (await context.authorize(provider, { toolName, tool: toolOf(provider), args }))
-    calls.set(provider, call)
-    if (call.done) throw new LatchkeyError('access_denied', `${toolName} was called already, for this message.`)
+    const account = namedFor(accounts, reference.variable)
+    const key = JSON.stringify([provider, account])
+    const call = calls.get(key) ?? (await context.authorize(provider, callWith(asked, provider, account)))
+    calls.set(key, call)
+    if (call.done) throw new LatchkeyError('access_denied', `${asked.toolName} was called already, for this message.`)
     const token = await call.token()
     // What the account says comes first: its provider may have moved.
     const own = token.resource ?? providers.find(({ id }) => id === provider)?.apiBaseUrl
@@ -154,7 +177,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
  *
  * Each call starts the program and ends it. Its environment holds the person's tokens that its `env` refers to, a few
  * variables that every program needs (the PATH, the home folder) and nothing else of this process. The tokens are redacted
- * from its answers.
+ * from its answers. Of several accounts of a provider, server code names one for a variable, with `accounts`.
  */
 export class McpCommand {
   readonly id: string
@@ -173,32 +196,76 @@ export class McpCommand {
     this.name = entry.name
     const ids = entry.references.map(({ variable, path }) => providerOfName(variable, options.providers, path))
     this.accounts = [...new Set(ids)]
+    checkNamed(options.accounts, variablesOf(entry))
     this.#entry = entry
     this.#options = options
   }
 
   /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
-  listTools(): Promise<McpTool[]> {
-    return this.#run({ toolName: undefined, name: 'tools', effect: 'read' }, toolsOf)
+  async listTools(): Promise<McpTool[]> {
+    return (await this.#run({ toolName: undefined, name: 'tools', effect: 'read' }, toolsOf)).result
   }
 
   /** @throws AuthorizationRequired when an account it runs with is missing: then nothing is started. */
   callTool(name: string, input: Record<string, unknown> = {}, toolName = name): Promise<McpToolResult> {
-    const { effects = {} } = this.#options
-    const effect = Object.hasOwn(effects, name) ? effects[name] : undefined
-    return this.#run({ toolName, name, effect: effect ?? 'write', args: input }, (client, timeout) =>
-      client.callTool({ name, arguments: input }, { timeout }),
-    )
+    return this.#call({ toolName, name, effect: this.#effectOf(name), args: input })
   }
 
-  async #run<T>(asked: AskedCall, request: (client: Client, timeout: number) => Promise<T>): Promise<T> {
-    const { id, name, args: input } = { id: this.id, ...asked }
-    const needs: Asked = {
-      toolName: asked.toolName ?? id,
-      toolOf: (provider) => judgedTool({ provider, toolName: `${id}.${name}`, title: name, effect: asked.effect }),
-      args: input,
+  /**
+   * A tool of the program as the function of a tool of the AI SDK, which `toolApproval` asks ahead.
+   *
+   * @param toolName its name in the conversation. @default name
+   */
+  execute(name: string, toolName = name): (input: unknown, options: unknown) => Promise<McpToolResult> {
+    const callOf = (input: unknown, options: unknown): AskedCall => {
+      const place = placeOf(options, input, toolName)
+      return { toolName, name, effect: this.#effectOf(name), args: input, place }
     }
-    const { entry, secrets, calls } = await fill(this.#entry, needs, this.#options)
+    const execute = (input: unknown, options: unknown) =>
+      this.#call(callOf(input, options)).catch((error) => {
+        throw ofToolCall(error, options)
+      })
+    return askedAhead(execute, (input, options) => this.#askAhead(callOf(input, options)))
+  }
+
+  #effectOf(name: string): Effect {
+    const { effects = {} } = this.#options
+    return (Object.hasOwn(effects, name) ? effects[name] : undefined) ?? 'write'
+  }
+
+  async #call(asked: AskedCall): Promise<McpToolResult> {
+    const input = asked.args as Record<string, unknown>
+    const { result, accountId } = await this.#run(asked, (client, timeout) =>
+      client.callTool({ name: asked.name, arguments: input }, { timeout }),
+    )
+    return resultAs(result, accountId)
+  }
+
+  #askAhead(call: AskedCall): Promise<Forecast | undefined> {
+    const { context = AgentContext.current(), providers, accounts } = this.#options
+    const wanted = this.#entry.references.map(({ variable, path }) => {
+      return JSON.stringify([providerOfName(variable, providers, path), namedFor(accounts, variable)])
+    })
+    const asks = [...new Set(wanted)].map((key) => async () => {
+      const [provider, account] = JSON.parse(key) as [string, string | null]
+      return context.askAhead(provider, callWith(this.#needs(call), provider, account ?? undefined))
+    })
+    return firstRefusal(asks)
+  }
+
+  #needs({ toolName = this.id, name, effect, args, place }: AskedCall): Asked {
+    const { id } = this
+    const toolOf = (provider: string) => judgedTool({ provider, toolName: `${id}.${name}`, title: name, effect })
+    return { toolName, toolOf, args, place }
+  }
+
+  /** `accountId`: the one account that it ran with. */
+  async #run<T>(
+    asked: AskedCall,
+    request: (client: Client, timeout: number) => Promise<T>,
+  ): Promise<{ result: T; accountId: string | undefined }> {
+    const { entry, secrets, calls } = await fill(this.#entry, this.#needs(asked), this.#options)
+    const [one, other] = calls
     let ending: Ending = 'unsent'
     try {
       const result = await this.#start(entry, secrets, asked.toolName, async (client, timeout) => {
@@ -206,7 +273,7 @@ export class McpCommand {
         return request(client, timeout)
       })
       ending = { result }
-      return result
+      return { result, accountId: other ? undefined : one?.accountId }
     } finally {
       for (const call of calls) await call.end(ending)
     }
@@ -243,4 +310,5 @@ interface AskedCall {
   name: string
   effect: Effect
   args?: unknown
+  place?: CallPlace | undefined
 }

@@ -10,12 +10,15 @@ import { LatchkeyError, type Provider } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import type { Ending } from '../../use/door.ts'
+import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { type OnUse, openToken, type RecordUse, recorded, recorderOf, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext, type AuthorizedCall } from '../context.ts'
-import { getIdentityEnv, providerOfName } from '../environment.ts'
+import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
+import { type CallPlace, placeOf } from '../place.ts'
 import { AuthorizationRequired } from '../required.ts'
 import type { AgentToken } from '../token.ts'
+import { askedAhead, firstRefusal, ofToolCall } from '../tool-approval.ts'
 
 /** The manifest of a skill, `skill.json`. */
 export interface SkillManifest {
@@ -90,6 +93,14 @@ export interface RunSkillOptions {
   context?: AgentContext
   /** Providers whose `envNames` are recognized in addition to the well-known names. */
   providers?: readonly Provider[]
+  /**
+   * Which of several accounts a declared token is of, by label or id of `context.accountsOf`: `{ GITHUB_TOKEN: 'work' }`. Server
+   * code says it: neither the manifest nor the input of the skill can. Tokens that belong together, such as `KAGGLE_USERNAME`
+   * and `KAGGLE_KEY`, need the same one.
+   *
+   * @default {}: the account that the person chose
+   */
+  accounts?: Readonly<Record<string, string>>
   /** Further variables. Of this process's own environment the skill gets only the PATH. */
   env?: Readonly<Record<string, string>>
   limits?: SkillLimits
@@ -158,11 +169,46 @@ export class Skill {
    * tokens that it declares.
    *
    * @throws AuthorizationRequired if a declared account is missing.
-   * @throws LatchkeyError `misuse` if a path or symbolic link leaves its folder, `not_configured` if its program is not
-   * installed.
+   * @throws LatchkeyError `misuse` if a path or symbolic link leaves its folder, or `accounts` names what it does not declare,
+   * `not_configured` if its program is not installed.
    */
-  async run(options: RunSkillOptions = {}): Promise<SkillResult> {
-    const { env, secrets, accounts, calls } = await this.#tokens(options)
+  run(options: RunSkillOptions = {}): Promise<SkillResult> {
+    return this.#run(options)
+  }
+
+  /**
+   * The skill as the function of a tool of the AI SDK, whose input is the skill's. `toolApproval` asks its person ahead, about
+   * the whole run: what the script does with a token that it holds, nobody sees.
+   *
+   * @param toolName its name in the conversation. @default the skill's
+   */
+  execute(
+    options: Omit<RunSkillOptions, 'input'> = {},
+    toolName = this.manifest.name,
+  ): (input: unknown, options: unknown) => Promise<SkillResult> {
+    const execute = (input: unknown, called: unknown) =>
+      this.#run({ ...options, input }, placeOf(called, input, toolName)).catch((error) => {
+        throw ofToolCall(error, called)
+      })
+    return askedAhead(execute, (input, called) =>
+      this.#askAhead({ ...options, input }, placeOf(called, input, called.toolName)),
+    )
+  }
+
+  /** What would become of a run. An account that is missing is not asked about. */
+  async #askAhead(options: RunSkillOptions, place: CallPlace | undefined): Promise<Forecast | undefined> {
+    const { context = AgentContext.current(), providers, accounts } = options
+    const { tokens = [] } = this.manifest
+    const wanted = tokens.map((one) => JSON.stringify([providerOfName(one, providers), namedFor(accounts, one)]))
+    const asks = [...new Set(wanted)].map((key) => async () => {
+      const [provider, account] = JSON.parse(key) as [string, string | null]
+      return context.askAhead(provider, { ...this.#callOf(provider, options), account: account ?? undefined, place })
+    })
+    return firstRefusal(asks)
+  }
+
+  async #run(options: RunSkillOptions, place?: CallPlace): Promise<SkillResult> {
+    const { env, secrets, accounts, calls } = await this.#tokens(options, place)
     let ending: Ending = 'unsent'
     const { command, directory } = this.manifest
     const program = findProgram(command[0])
@@ -198,9 +244,10 @@ export class Skill {
   }
 
   /** The environment variables: declared by the skill, and granted to the agent. */
-  async #tokens(options: RunSkillOptions) {
+  async #tokens(options: RunSkillOptions, place: CallPlace | undefined) {
     const { providers = [] } = options
     const { tokens = [], optional = [] } = this.manifest
+    checkNamed(options.accounts, tokens)
     const env: Record<string, string> = {}
     const accounts = new Map<string, UsedAccount>()
     const secrets: string[] = []
@@ -208,7 +255,8 @@ export class Skill {
     try {
       for (const variable of tokens) {
         const provider = providerOfName(variable, providers)
-        const token = await this.#token(provider, calls, options).catch((error) => {
+        const wanted = { provider, account: namedFor(options.accounts, variable), place }
+        const token = await this.#token(wanted, calls, options).catch((error) => {
           if (!(error instanceof AuthorizationRequired) || !optional.includes(variable)) throw error
         })
         const identity = token?.toIdentity()
@@ -217,8 +265,10 @@ export class Skill {
         if (!identity || value === undefined) continue
         env[variable] = value
         secrets.push(...secretsOf([identity], providers))
-        if (!accounts.has(provider)) this.#record(provider, options)({ action: 'used', accountId: identity.accountId })
-        accounts.set(provider, { provider, accountId: identity.accountId })
+        const { accountId } = identity
+        const key = JSON.stringify([provider, accountId])
+        if (!accounts.has(key)) this.#record(provider, options)({ action: 'used', accountId })
+        accounts.set(key, { provider, accountId })
       }
     } catch (error) {
       for (const call of calls.values()) await call.end('unsent')
@@ -231,17 +281,28 @@ export class Skill {
     return recorderOf(context, onUse, { toolName: this.manifest.name, provider })
   }
 
-  /** The token of one account. Its person is asked once for a run, however many variables it fills. */
-  async #token(provider: string, calls: Map<string, AuthorizedCall>, options: RunSkillOptions): Promise<AgentToken> {
-    const { context = AgentContext.current(), effect = 'write', input } = options
+  /** A run as its person's rules know it. */
+  #callOf(provider: string, { effect = 'write', input }: RunSkillOptions) {
     const { name, description = name, scopes = {} } = this.manifest
     const needs = { toolName: name, scopes: scopes[provider] }
-    const tool = judgedTool({ provider, effect, title: description, ...needs })
+    return { ...needs, tool: judgedTool({ provider, effect, title: description, ...needs }), args: input }
+  }
+
+  /** The token of one account. Its person is asked once for a run, however many variables it fills. */
+  async #token(
+    { provider, account, place }: { provider: string; account: string | undefined; place: CallPlace | undefined },
+    calls: Map<string, AuthorizedCall>,
+    options: RunSkillOptions,
+  ): Promise<AgentToken> {
+    const { context = AgentContext.current() } = options
+    const { name } = this.manifest
+    const needs = this.#callOf(provider, options)
     const record = this.#record(provider, options)
+    const key = JSON.stringify([provider, account])
     const call =
-      calls.get(provider) ??
-      (await recorded(record, provider, () => context.authorize(provider, { ...needs, tool, args: input })))
-    calls.set(provider, call)
+      calls.get(key) ??
+      (await recorded(record, provider, () => context.authorize(provider, { ...needs, account, place })))
+    calls.set(key, call)
     if (call.done) {
       const message = `${name} has run already, for this message of the person.`
       throw new LatchkeyError('access_denied', message, { next: 'none' })
