@@ -5,7 +5,15 @@ export { createOversight, type OversightOptions } from './client.ts'
 export type * from './oversight.ts'
 export { readApprovalNotice } from './oversight.ts'
 export { accessPreview, type PreviewChange, type PreviewItem, type PreviewOptions, previewDiff } from './preview.ts'
-export { checkReadiness, type Readiness, type ReadinessOptions, type ReadyState } from './readiness.ts'
+export {
+  checkReadiness,
+  planRun,
+  type Readiness,
+  type ReadinessOptions,
+  type ReadyState,
+  type RunPlan,
+  type RunPolicy,
+} from './readiness.ts'
 export type * from './rules.ts'
 export { decide, presetFor } from './rules.ts'
 export type { Outlook, Standing } from './standing.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkReadiness, type Readiness, type ReadinessOptions } from './index.ts'
+import { checkReadiness, planRun, type Readiness, type ReadinessOptions } from './index.ts'
 import type { Agent, AgentTool, PersonRules } from './oversight.ts'
 import type { Effect, Preset, Rule } from './rules.ts'
 
@@ -186,4 +186,22 @@ it('a tool that the agent does not have is a mistake of the app', () => {
   const check = () =>
     checkReadiness({ agents, agent: 'helper', rules: trusted, accounts: [], now: NOW, tools: ['acme/other'] })
   expect(check).toThrow(expect.objectContaining({ code: 'misuse' }))
+})
+
+describe('a run that nobody waits for', () => {
+  const plan = (rules: PersonRules, accounts: Account[], policy?: Parameters<typeof planRun>[1]) => {
+    const { word, missing } = planRun(checkReadiness({ agents, agent: 'helper', rules, accounts, now: NOW }), policy)
+    return [word, ...missing.map(words)]
+  }
+  it.each<[what: string, rules: PersonRules, accounts: Account[], missing: string[]]>([
+    ['with all that it needs', trusted, [account()], []],
+    ['of which one account is enough', trusted, [account({ id: 'acme.0', status: 'needs-reconnect' }), account()], []],
+    ['that would be asked', asking, [account()], ['acme.1 send asks']],
+    ['without an account', trusted, [], ['none list missing', 'none send missing']],
+    ['that lacks a scope', trusted, [account({ scopes: ['read'] })], ['acme.1 send narrower, needs write']],
+  ])('%s starts by its policy', (_, rules, accounts, missing) => {
+    expect(plan(rules, accounts)).toEqual([missing.length > 0 ? 'skip' : 'run', ...missing])
+    expect(plan(rules, accounts, 'warn')).toEqual(['run', ...missing])
+    expect(plan(rules, accounts, 'run')).toEqual(['run'])
+  })
 })

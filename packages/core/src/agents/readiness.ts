@@ -59,6 +59,32 @@ export function checkReadiness(options: ReadinessOptions): Readiness[] {
   })
 }
 
+/**
+ * What a run that no person waits for does when something is missing. `skip`: it does not start. `warn`: it starts, and its app
+ * tells the person what is missing. `run`: it starts, and nobody is told.
+ */
+export type RunPolicy = 'skip' | 'warn' | 'run'
+
+/** Whether a run starts. */
+export interface RunPlan {
+  word: 'run' | 'skip'
+  /** What is in the way of each tool that can be called with none of its accounts. Empty with `run`. */
+  missing: Readiness[]
+}
+
+/**
+ * Whether a run that no person waits for starts. A tool is ready if it can be called with one of its accounts, so give
+ * {@link checkReadiness} only the accounts that the run uses. To be asked counts as missing: nobody is there to answer.
+ *
+ * @param policy @default 'skip'
+ */
+export function planRun(readiness: readonly Readiness[], policy: RunPolicy = 'skip'): RunPlan {
+  if (policy === 'run') return { word: 'run', missing: [] }
+  const ready = new Set(readiness.filter(({ state }) => state === 'ok').map(({ tool }) => tool))
+  const missing = readiness.filter(({ tool }) => !ready.has(tool))
+  return { word: policy === 'skip' && missing.length > 0 ? 'skip' : 'run', missing }
+}
+
 function stateOf(
   options: ReadinessOptions,
   tool: AgentTool,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type DisconnectReceipt, LatchkeyError } from '@latchkey/core'
+import type { RunPlan } from '@latchkey/core/agents'
 import { Hono } from 'hono'
 import { createTurnChoices, type RunAccount, switchedOn } from '../agent/choice.ts'
 import { AgentContext, type CallAccount, type NumberedCall, type RunAccounts } from '../agent/context.ts'
@@ -9,6 +10,7 @@ import type { Owner } from '../stores/store.ts'
 import { readAgents } from '../use/agents.ts'
 import { type AccountUse, type Call, createDoor } from '../use/door.ts'
 import { createOverseer } from '../use/overseer.ts'
+import { planScheduled, type ScheduledRun } from '../use/scheduled.ts'
 import { createSource } from '../use/source.ts'
 import { createAudit } from '../vault/audit.ts'
 import { createCustodian } from '../vault/custodian.ts'
@@ -60,8 +62,22 @@ export interface Broker<Session = unknown> {
 export interface VaultBroker<Session = unknown> extends Broker<Session> {
   /** Removes everything of a user, and revokes it at each provider: for when a user is deleted. */
   deleteUser(owner: VaultOwner): Promise<Record<string, DisconnectReceipt>>
-  /** Refreshes what ends within some seconds, as the background does. Default: 300. */
+  /**
+   * Refreshes what ends within some seconds, as the background does. Webhooks are told of accounts that end soon and cannot be
+   * refreshed. Default: 300.
+   */
   refreshDue(aheadSeconds?: number): Promise<number>
+  /**
+   * Whether a run that no person waits for starts, and what is missing. A schedule asks it before each run. It promises nothing:
+   * each call is judged when it is made.
+   *
+   * ```ts
+   * const { word, missing } = await broker.readiness({ user: 'ada' }, { agent: 'reporter', duration: 60_000, policy: 'skip' })
+   * ```
+   *
+   * @throws LatchkeyError `misuse` for an agent of which no tools are declared, and for a tool that it does not have.
+   */
+  readiness(owner: VaultOwner, run: ScheduledRun): Promise<RunPlan>
 }
 
 /** One run of an agent. */
@@ -224,5 +240,7 @@ export function createBroker<Session>(options: BrokerOptions<Session>): Broker<S
   return Object.assign(broker, {
     deleteUser: ({ user, tenant = 'default' }: VaultOwner) => deleteUser({ user, tenant }),
     refreshDue: (seconds = 300) => refreshDue(seconds),
+    readiness: ({ user, tenant = 'default' }: VaultOwner, run: ScheduledRun) =>
+      planScheduled({ agents, overseer, custodian }, { user, tenant }, run),
   })
 }

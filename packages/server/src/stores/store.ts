@@ -14,7 +14,7 @@ export interface AccountRow extends Owner {
   kid: string
   /** Grows with every write, also across a disconnect, so that a write based on an old row fails. */
   rev: number
-  /** When to refresh it, in milliseconds since the epoch. Absent if no refresh is due. */
+  /** When to refresh it or to tell of its end, in milliseconds since the epoch. Absent if neither is due. */
   dueAt?: number
 }
 

@@ -12,6 +12,8 @@ export interface VaultSecret extends AccountSecret {
   revoked?: true
   /** The last refresh failed. */
   wait?: Wait
+  /** The end that webhooks were told of. */
+  told?: number
 }
 
 /** An account with its secret. */
@@ -54,6 +56,8 @@ export interface VaultAccounts extends AccountFacts {
   remove(owner: Owner, account: string): Promise<{ account: ConnectedAccount; secret?: VaultSecret } | undefined>
   /** Accounts of all tenants that are due before this time, the longest due first. */
   due(before: number, limit: number): Promise<{ row: AccountRow; account: ConnectedAccount }[]>
+  /** Tells webhooks that an account ends which cannot be renewed, if it is time and nobody did. */
+  tellEnd(owner: Owner, id: string): Promise<void>
   /** Facts of a row, as they are at this moment. */
   factsOf(row: AccountRow): ConnectedAccount
   /** Whether this very row did not open in the last minutes. */
@@ -79,6 +83,8 @@ interface AccountsOptions {
   keys: KeyProvider
   audit: Audit
   tell: Webhooks['tell']
+  /** Whom to tell that an account ends, and how many seconds ahead. Absent: nobody. */
+  notice?: { seconds: number; tell: Webhooks['expiring'] } | undefined
 }
 
 /** Facts as they are stored. What has a column of its own comes from there. */
@@ -90,6 +96,19 @@ const factsOf = ({ account: id, provider, rev, facts }: AccountRow): ConnectedAc
   rev,
 })
 
+/**
+ * When webhooks are told that an account ends, which cannot be renewed. Not before the last third of its life. Undefined: it
+ * does not end so, or they were told.
+ */
+function noticeAt({ account, secret }: Opened, seconds: number): number | undefined {
+  const { token, expiresAt, told } = secret
+  if (expiresAt === undefined || token?.refresh_token || account.status !== 'connected' || told === expiresAt) {
+    return undefined
+  }
+  const life = expiresAt - (account.issuedAt ?? 0)
+  return Math.floor(expiresAt - Math.min(seconds * 1000, life / 3))
+}
+
 /** Milliseconds after which the background tries a row again that did not open. */
 const TRY_AGAIN = 10 * 60_000
 
@@ -97,7 +116,7 @@ const TRY_AGAIN = 10 * 60_000
 const DELETED = '/deleted'
 
 /** Reads and writes accounts as encrypted rows. */
-export function createAccounts({ store, keys, audit, tell }: AccountsOptions): VaultAccounts {
+export function createAccounts({ store, keys, audit, tell, notice }: AccountsOptions): VaultAccounts {
   /** When each row, or each row of a lost key, first did not open. */
   const unreadable = new Map<string, number>()
   const isLost = ({ kid }: AccountRow) => keys.has?.(kid) === false
@@ -144,7 +163,8 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
     const facts = JSON.stringify({ ...account, generation: account.generation ?? rev, rev })
     const row = { tenant, user, provider, account: id, facts }
     const isDue = secret.token?.refresh_token && account.status === 'connected' && secret.expiresAt !== undefined
-    const dueAt = isDue ? Math.floor(Math.max(secret.expiresAt ?? 0, secret.wait?.until ?? 0)) : undefined
+    const refreshAt = Math.floor(Math.max(secret.expiresAt ?? 0, secret.wait?.until ?? 0))
+    const dueAt = isDue ? refreshAt : notice && noticeAt({ account, secret }, notice.seconds)
     return { ...row, ...(await seal(keys, row, JSON.stringify(secret))), rev, dueAt }
   }
 
@@ -218,6 +238,18 @@ export function createAccounts({ store, keys, audit, tell }: AccountsOptions): V
       tell('account.disconnected', owner, account)
       const opened = await openRow(row).catch(() => undefined)
       return { account, secret: opened?.secret }
+    },
+    async tellEnd(owner, id) {
+      let end = 0
+      const account = await write(owner, id, async (row) => {
+        const opened = row && notice && (await openRow(row))
+        const at = opened && noticeAt(opened, notice.seconds)
+        if (at === undefined || at > Date.now()) return undefined
+        end = opened?.secret.expiresAt ?? 0
+        return opened && { ...opened, secret: { ...opened.secret, told: end } }
+      })
+      // Only the process whose row was written: the others found that it is told.
+      if (account) notice?.tell(owner, account, end)
     },
     async due(before, limit) {
       return (await store.due(before, limit)).map((row) => ({ row, account: factsOf(row) }))

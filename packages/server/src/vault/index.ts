@@ -21,6 +21,7 @@ export type { Reencryption } from './reencrypt.ts'
 export { createVault, type Vault, type VaultOptions, vaultFromEnv } from './vault.ts'
 export {
   type AccountEvent,
+  type ExpiryEvent,
   type RequestEvent,
   verifyWebhook,
   type WebhookEvent,

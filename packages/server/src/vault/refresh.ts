@@ -46,7 +46,10 @@ export interface Refresher {
    * @throws LatchkeyError why that cannot be found out now.
    */
   recheck(owner: Owner, id: string): Promise<ConnectedAccount | undefined>
-  /** Refreshes what expires within some seconds. Resolves to the number of refreshed accounts. */
+  /**
+   * Refreshes what expires within some seconds, and tells webhooks of what ends and cannot be refreshed. Resolves to the number
+   * of refreshed accounts.
+   */
   refreshDue(aheadSeconds: number): Promise<number>
 }
 
@@ -102,6 +105,11 @@ export function createRefresher(upkeep: Upkeep): Refresher {
   /** Refreshes one account of a round, if it is time. Returns whether it was. */
   async function refreshOne(row: AccountRow, account: ConnectedAccount, aheadSeconds: number): Promise<boolean> {
     const { expiresAt = 0 } = account
+    if (!account.renewable) {
+      if ((row.dueAt ?? 0) <= Date.now() && !vault.isUnreadable(row))
+        await vault.tellEnd(row, row.account).catch(() => {})
+      return false
+    }
     const seconds = marginOf(account, aheadSeconds)
     // A row that waits after a failure is due later than its token ends.
     const at = (row.dueAt ?? 0) > expiresAt ? (row.dueAt ?? 0) : expiresAt - seconds * 1000

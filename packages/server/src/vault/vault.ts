@@ -15,8 +15,14 @@ export interface VaultOptions {
   store?: VaultStore
   /** {@link localKeys}, or a KMS. Default: `TOKEN_ENCRYPTION_KEY`. */
   keys?: KeyProvider
-  /** Told when an account is connected, needs its person, or is gone, and when an agent asks a person. */
+  /** Told when an account is connected, needs its person, ends soon or is gone, and when an agent asks a person. */
   webhooks?: readonly WebhookOptions[]
+  /**
+   * Seconds ahead of its end at which `webhooks` are told of an account that cannot be renewed, once for each end: by the
+   * background, or by `refreshDue`. Never before the last third of its life. One that was connected before there were webhooks
+   * is told of after it is connected again. Default: 259_200, three days.
+   */
+  expiryNoticeSeconds?: number
   /**
    * How long one process may take to refresh an account before another may try. Longer than any call to a provider,
    * which is cut off after 10 s. Default: 15.
@@ -69,11 +75,13 @@ export function createVault({
   store = memoryStore(),
   keys = keysFromEnv(),
   webhooks = [],
+  expiryNoticeSeconds = 259_200,
   leaseSeconds = 15,
 }: VaultOptions = {}): Vault {
   const audit = createAudit(store)
   const hooks = createWebhooks(webhooks)
-  const accounts = createAccounts({ store, keys, audit, tell: hooks.tell })
+  const notice = webhooks.length > 0 ? { seconds: expiryNoticeSeconds, tell: hooks.expiring } : undefined
+  const accounts = createAccounts({ store, keys, audit, tell: hooks.tell, notice })
   const closing = new AbortController()
   const working = new Set<Promise<unknown>>()
   async function during<T>(work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { type ConnectedAccount, LatchkeyError } from '@latchkey/core'
 import type { AgentRequest } from '@latchkey/core/agents'
@@ -34,8 +34,28 @@ export interface RequestEvent {
   }
 }
 
+/**
+ * What a webhook tells ahead of the end of an account that cannot be renewed, once: until then its person can connect it again,
+ * and nothing that runs without them fails.
+ */
+export interface ExpiryEvent {
+  type: 'account.expiring'
+  /** ISO 8601, UTC. */
+  timestamp: string
+  data: Owner & {
+    /** Of this account and this end. A delivery that is tried again has the same. */
+    id: string
+    /** Access to an account ends. */
+    kind: 'expiry'
+    provider: string
+    accountId: string
+    /** When, in milliseconds since the epoch. */
+    expiresAt: number
+  }
+}
+
 /** What a webhook tells. */
-export type WebhookEvent = AccountEvent | RequestEvent
+export type WebhookEvent = AccountEvent | RequestEvent | ExpiryEvent
 
 /** Where webhooks go, and how they are signed. */
 export interface WebhookOptions {
@@ -59,6 +79,8 @@ const AT_ONCE = 4
 /** Tells other servers about accounts and requests. Nothing waits for it. */
 export interface Webhooks {
   tell(type: AccountEvent['type'], owner: Owner, account: ConnectedAccount): void
+  /** An account that cannot be renewed is about to end. */
+  expiring(owner: Owner, account: Pick<ConnectedAccount, 'id' | 'provider'>, expiresAt: number): void
   /** A person is asked. */
   asked(owner: Owner, request: AgentRequest): void
   /** Gives up what has not arrived yet. */
@@ -76,6 +98,12 @@ export function createWebhooks(options: readonly WebhookOptions[]): Webhooks {
   return {
     tell: (type, { tenant, user }, { id, provider, label, reason }) =>
       send({ type, timestamp: now(), data: { tenant, user, provider, accountId: id, label, reason } }),
+    expiring: ({ tenant, user }, { id: accountId, provider }, expiresAt) => {
+      const digest = createHash('sha256').update(JSON.stringify([tenant, user, accountId, expiresAt]))
+      const id = digest.digest('base64url').slice(0, 22)
+      const data = { tenant, user, id, kind: 'expiry' as const, provider, accountId, expiresAt }
+      send({ type: 'account.expiring', timestamp: now(), data })
+    },
     asked: ({ tenant, user }, { id, agent, provider, expiresAt }) =>
       send({
         type: 'request.created',
