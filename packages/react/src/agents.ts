@@ -19,6 +19,7 @@ export {
   useRequests,
 } from './agents/oversight.tsx'
 export { OversightProvider } from './agents/oversight-provider.tsx'
+export { type ChatWithPauses, type PausedRequest, usePausedCalls } from './agents/paused-calls.ts'
 export { Readiness } from './agents/readiness.tsx'
 export type { ReadinessProps } from './agents/readiness-facts.ts'
 export { RequestCard, type RequestCardProps } from './agents/request-card.tsx'

@@ -106,7 +106,8 @@ export function Overseeing({ oversight, messages, children }: OversightProviderP
   return <OversightContext.Provider value={overseen}>{children}</OversightContext.Provider>
 }
 
-function useOverseen(): Overseen {
+/** What the nearest provider gives. @throws Error outside of one. */
+export function useOverseen(): Overseen {
   const overseen = useContext(OversightContext)
   if (!overseen) {
     throw new Error(
@@ -134,10 +135,10 @@ export function useAgentMessages(): AgentMessages {
 export const useHasWords = (): boolean => useOverseen().words !== undefined
 
 // A person who looks wants what is so now, and one who is offline wants to be told.
-const OPTIONS = { networkMode: 'always', retry: false, refetchOnWindowFocus: 'always', staleTime: 0 } as const
+export const OPTIONS = { networkMode: 'always', retry: false, refetchOnWindowFocus: 'always', staleTime: 0 } as const
 
 /** How often is asked for what may change by itself, while the page is visible, in milliseconds. */
-const PACE = 3000
+export const PACE = 3000
 /** The same for what would be told anyway, or is a lot. */
 const SLOW_PACE = 30_000
 
