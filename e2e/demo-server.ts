@@ -1,16 +1,19 @@
 // The demo for tests: on free ports, with a page that is built once, and access to what a thief of the vault would get.
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import type { Sandbox } from '@latchkey/sandbox'
 import { startPostgres } from '@latchkey/sandbox/postgres'
 import react from '@vitejs/plugin-react'
 import pg from 'pg'
 import { build } from 'vite'
+import type { Settings } from '../apps/bench/src/restarted-app.ts'
 
 const root = path.join(import.meta.dirname, '..')
 /** The demo's page, for every server that the tests start. */
@@ -138,4 +141,74 @@ export async function startDemo(custody: Custody): Promise<Demo> {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The demo's app in a process that a test ends and starts again: the same origin, sessions and database. */
+export interface RestartedApp {
+  /** Where its page is. */
+  origin: string
+  settings: Settings
+  /** Starts it, or starts it again. What is changed stays so. */
+  start(change?: Partial<Settings>): Promise<void>
+  stop(signal?: 'SIGKILL'): Promise<void>
+  /** Stops it, and deletes its database. */
+  close(): Promise<void>
+}
+
+/** The services that the app calls. They are in the test's process: they live on when the app ends, and they count. */
+export const servicesOf = ({ github, google, kaggle }: Sandbox): Pick<Settings, 'baseUrls' | 'clients'> => ({
+  baseUrls: { github: github.url, gmail: google.url, kaggle: kaggle.url },
+  clients: { github: github.client, gmail: google.client },
+})
+
+/** An app that is not started yet, at a free port. */
+export async function createRestartedApp(vault: boolean): Promise<RestartedApp> {
+  const port = await freePort()
+  const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-restarted-'))
+  const settings: Settings = {
+    ...{ port, page: builtPage, baseUrls: {}, clients: {}, mcpOrigins: [], headerOrigins: {}, vault },
+    sessionSecret: randomBytes(32).toString('base64'),
+  }
+  let app: ChildProcess | undefined
+  async function stop(signal?: 'SIGKILL') {
+    if (!app) return
+    const ended = once(app, 'exit')
+    app.kill(signal)
+    await ended
+    app = undefined
+  }
+  return {
+    origin: `http://localhost:${port}`,
+    settings,
+    async start(change) {
+      await stop()
+      Object.assign(settings, change)
+      app = fork(path.join(root, 'apps/bench/src/restarted-app.ts'), {
+        env: {
+          ...process.env,
+          SETTINGS: JSON.stringify(settings),
+          TOKEN_STORE_TYPE: 'sqlite',
+          TOKEN_STORE_URL: path.join(folder, 'vault.db'),
+          TOKEN_ENCRYPTION_KEY: settings.sessionSecret,
+        },
+        execArgv: [],
+      })
+      const ended = once(app, 'exit').then(() => Promise.reject(new Error('The app does not start.')))
+      ended.catch(() => {})
+      await Promise.race([once(app, 'message'), ended])
+    },
+    stop,
+    async close() {
+      await stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
 }

@@ -56,6 +56,29 @@ export const panel = (page: Page): Locator => page.getByRole('region', { name: '
 export const card = (page: Page, provider: string): Locator =>
   panel(page).locator(`article[data-provider="${provider}"]`)
 export const conversation = (page: Page): Locator => page.getByRole('log', { name: 'Conversation' })
+export const configuration = (page: Page): Locator => page.getByRole('region', { name: 'Agent configuration' })
+/** The last tool call in the chat. By its class: behind a dialog, nothing has a role. */
+export const lastTool = (page: Page): Locator => page.locator('.tool').last()
+
+/** What waits for the person's answer, in the chat or beside it. */
+export const waiting = (where: Locator): Locator => where.locator('.latchkey-request[data-state="waiting"]')
+
+/** The person says yes there: once, or for as long as the word says. */
+export async function allow(where: Locator, remember?: string): Promise<void> {
+  if (remember) await waiting(where).getByLabel('Remember').selectOption(remember)
+  await waiting(where).getByRole('button', { name: 'Allow', exact: true }).click()
+}
+
+/** A part of the panel that is folded at first, unfolded anew: what is in it is asked for then. */
+export async function unfold(page: Page, title: string): Promise<Locator> {
+  const fold = configuration(page)
+    .locator('details.fold')
+    .filter({ has: page.getByRole('heading', { name: title, level: 2 }) })
+  const head = fold.locator('summary').first()
+  if (await fold.evaluate((node: HTMLDetailsElement) => node.open)) await head.click()
+  await head.click()
+  return fold
+}
 
 export async function open(page: Page): Promise<void> {
   await page.goto('/')
@@ -77,6 +100,12 @@ export async function closing(popup: Page, button: Locator): Promise<void> {
 export async function throughPopup(page: Page, start: () => Promise<void>, person: string): Promise<void> {
   const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
   await popup.getByRole('button', { name: `Continue as ${person}` }).click()
+  await closing(popup, popup.getByRole('button', { name: 'Allow' }))
+}
+
+/** Agrees in the window that `start` opens, of a server that asks for no sign-in. */
+export async function agree(page: Page, start: () => Promise<void>): Promise<void> {
+  const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
   await closing(popup, popup.getByRole('button', { name: 'Allow' }))
 }
 
@@ -208,8 +237,6 @@ export function everythingStored(page: Page): Promise<string> {
  */
 export async function sayAndAllow(page: Page, text: string) {
   const sent = await say(page, text)
-  const asks = conversation(page).locator('.latchkey-request[data-state="waiting"]')
-  await asks.getByLabel('Remember').selectOption('always')
-  await asks.getByRole('button', { name: 'Allow', exact: true }).click()
+  await allow(conversation(page), 'always')
   return sent
 }

@@ -1,8 +1,8 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import {
+  agree,
   card,
-  closing,
   conversation,
   expect,
   expectConnected,
@@ -57,11 +57,6 @@ async function add(page: Page, names: (keyof typeof servers)[], called?: string)
   for (const name of names) await expect(card(page, called ?? name)).toBeVisible()
 }
 
-async function allow(page: Page, start: () => Promise<void>) {
-  const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
-  await closing(popup, popup.getByRole('button', { name: 'Allow' }))
-}
-
 const prompt = (page: Page, name: string) => conversation(page).locator(`.latchkey-prompt[data-provider="${name}"]`)
 
 test('three MCP servers, connected in three ways: calls, more scopes, reload and revocation', async ({ page }) => {
@@ -70,7 +65,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
 
   // From the card: with a client ID metadata document, and with a client registered in advance.
   for (const name of ['notes', 'files']) {
-    await allow(page, () =>
+    await agree(page, () =>
       panel(page)
         .getByRole('button', { name: `Connect ${name}` })
         .click(),
@@ -84,7 +79,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
 
   // From the chat: the app registers itself, and the call continues.
   await say(page, 'Read the ledger')
-  await allow(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
+  await agree(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
   await expectConnected(page, 'ledger')
   await sayAndAllow(page, 'Read ledger')
   await expect(conversation(page)).toContainText('1843: 12 pounds')
@@ -96,7 +91,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   // More scope, asked for in the chat.
   await sayAndAllow(page, 'Add entry')
   await expect(prompt(page, 'ledger').last()).toContainText('mcp:write')
-  await allow(page, () =>
+  await agree(page, () =>
     prompt(page, 'ledger').last().getByRole('button', { name: 'Reconnect Sandbox Ledger' }).click(),
   )
   await expect(conversation(page)).toContainText('was added')
@@ -125,7 +120,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
 test('a server that forbids browsers is connected through the broker', async ({ page }) => {
   await open(page)
   await add(page, ['archive'])
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect archive' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect archive' }).click())
   await expectConnected(page, 'archive')
   await sayAndAllow(page, 'Search archive')
   await expect(conversation(page)).toContainText('10 July 1843')
@@ -136,14 +131,14 @@ test('the same with another authorization server: better-auth', async ({ page })
   await add(page, ['better', 'shelf'])
 
   // From the card: with a client registered in advance, the only kind that this server takes.
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect shelf' }).click())
   await expectConnected(page, 'shelf')
   await sayAndAllow(page, 'List books')
   await expect(conversation(page)).toContainText('Sketch of the Analytical Engine')
 
   // From the chat: the app registers itself.
   await say(page, 'Use better')
-  await allow(page, () => prompt(page, 'better').getByRole('button', { name: 'Connect better' }).click())
+  await agree(page, () => prompt(page, 'better').getByRole('button', { name: 'Connect better' }).click())
   await expectConnected(page, 'better')
   await sayAndAllow(page, 'Recall notes')
   await expect(conversation(page)).toContainText('Behind better-auth')
@@ -153,7 +148,7 @@ test('the same with another authorization server: better-auth', async ({ page })
   // More scope, asked for in the chat.
   await sayAndAllow(page, 'Write note')
   await expect(prompt(page, 'better').last()).toContainText('mcp:write')
-  await allow(page, () => prompt(page, 'better').last().getByRole('button', { name: 'Reconnect Better Notes' }).click())
+  await agree(page, () => prompt(page, 'better').last().getByRole('button', { name: 'Reconnect Better Notes' }).click())
   await expect(conversation(page)).toContainText('A note was written')
 
   // After a reload: no window, no prompt.
@@ -203,7 +198,7 @@ for (const { form, name, id, tool, page: words, answer } of [
     const { host } = new URL(servers[id])
     await open(page)
     await add(page, [id], name)
-    await allow(page, () =>
+    await agree(page, () =>
       panel(page)
         .getByRole('button', { name: `Connect ${name}` })
         .click(),
@@ -281,7 +276,7 @@ test("M10: a server's card has its own name, its host, who signed in, and its to
   await expect(card(page, 'notes').getByRole('heading', { name: 'notes' })).toBeVisible()
   await expect(card(page, 'notes')).toContainText(host)
   await expect(card(page, 'notes')).toContainText('MCP')
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
   await expect(card(page, 'notes').getByRole('heading', { name: 'Sandbox Notes' })).toBeVisible()
   await expect(card(page, 'notes')).toContainText(`Signed in ${host} · 1 tool`)
   await expect(card(page, 'notes')).not.toContainText('mcp:read')
@@ -313,7 +308,7 @@ test('M9: the same URL again leads to the card that is there', async ({ page }) 
 test('M9: a server is removed with its account and its registration, and stays away', async ({ page }) => {
   await open(page)
   await add(page, ['tickets'])
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
   await expect(card(page, 'tickets')).toContainText('2 tools')
   await panel(page).getByRole('button', { name: 'More options for Sandbox Tickets' }).click()
   await page.getByRole('menuitem', { name: 'Remove server Sandbox Tickets' }).click()
@@ -331,7 +326,7 @@ test('M9: a server is removed with its account and its registration, and stays a
 test('M9: offline too: the server goes, and the revocation is kept and finished later', async ({ page, context }) => {
   await open(page)
   await add(page, ['tickets'])
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect tickets' }).click())
   await expect(card(page, 'tickets')).toContainText('2 tools')
   await panel(page).getByRole('button', { name: 'More options for Sandbox Tickets' }).click()
   await page.getByRole('menuitem', { name: 'Remove server Sandbox Tickets' }).hover()
@@ -380,7 +375,7 @@ test('M9: a server that cannot be reached, and one that is no MCP server, say wh
 test('M11: axe finds nothing in a chat that carries MCP servers, names of buttons included', async ({ page }) => {
   await open(page)
   await add(page, ['notes'])
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
   await expect(card(page, 'notes')).toContainText('1 tool')
   const rules = { 'label-content-name-mismatch': { enabled: true } }
   const { violations } = await new AxeBuilder({ page }).options({ rules, resultTypes: ['violations'] }).analyze()

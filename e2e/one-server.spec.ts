@@ -1,10 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import {
   type LogEntry,
   type McpSandbox,
@@ -14,11 +8,10 @@ import {
   startSandbox,
 } from '@latchkey/sandbox'
 import { test as base, type Page, type Request } from '@playwright/test'
-import type { Settings } from '../apps/bench/src/restarted-app.ts'
 import {
+  agree,
   card,
   carried,
-  closing,
   connectGitHub,
   connectGmail,
   conversation,
@@ -30,7 +23,7 @@ import {
   sayAndAllow,
   throughPopup,
 } from './demo.ts'
-import { builtPage, type Custody } from './demo-server.ts'
+import { type Custody, createRestartedApp, type RestartedApp, servicesOf } from './demo-server.ts'
 
 const test = base.extend<object, { custody: Custody }>({ custody: ['browser', { option: true, scope: 'worker' }] })
 
@@ -38,73 +31,24 @@ const test = base.extend<object, { custody: Custody }>({ custody: ['browser', { 
 let sandbox: Sandbox
 let moved: Sandbox
 let mcp: McpSandbox
-let folder: string
-let settings: Settings
-let app: ChildProcess | undefined
-
-const freePort = async () => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}
-
-/** Starts the app, or starts it again: the same origin, sessions and database, but what a test changes. */
-async function start(change: Partial<Settings> = {}): Promise<void> {
-  await stop()
-  const started = fork(path.join(import.meta.dirname, '../apps/bench/src/restarted-app.ts'), {
-    env: {
-      ...process.env,
-      SETTINGS: JSON.stringify({ ...settings, ...change }),
-      TOKEN_STORE_TYPE: 'sqlite',
-      TOKEN_STORE_URL: path.join(folder, 'vault.db'),
-      TOKEN_ENCRYPTION_KEY: settings.sessionSecret,
-    },
-    execArgv: [],
-  })
-  app = started
-  const ended = once(started, 'exit').then(() => Promise.reject(new Error('The app does not start.')))
-  ended.catch(() => {})
-  await Promise.race([once(started, 'message'), ended])
-}
-
-async function stop(): Promise<void> {
-  if (!app) return
-  const ended = once(app, 'exit')
-  app.kill()
-  await ended
-  app = undefined
-}
+let app: RestartedApp
 
 test.beforeEach(async ({ custody }) => {
-  const port = await freePort()
-  const appOrigins = [`http://localhost:${port}`]
+  app = await createRestartedApp(custody !== 'browser')
+  const appOrigins = [app.origin]
   ;[sandbox, moved, mcp] = await Promise.all([
     startSandbox({ appOrigins }),
     startSandbox({ appOrigins }),
     startMcpSandbox({ appOrigins }),
   ])
-  folder = mkdtempSync(path.join(tmpdir(), 'latchkey-one-server-'))
-  settings = {
-    port,
-    page: builtPage,
-    baseUrls: { github: sandbox.github.url, gmail: sandbox.google.url, kaggle: sandbox.kaggle.url },
-    clients: { github: sandbox.github.client, gmail: sandbox.google.client },
-    mcpOrigins: mcp.all.map(({ url }) => url),
-    headerOrigins: {},
-    vault: custody !== 'browser',
-    sessionSecret: randomBytes(32).toString('base64'),
-  }
-  await start()
+  await app.start({ ...servicesOf(sandbox), mcpOrigins: mcp.all.map(({ url }) => url) })
 })
 test.afterEach(async () => {
-  await stop()
+  await app.close()
   await Promise.all([sandbox.close(), moved.close(), mcp.close()])
-  rmSync(folder, { recursive: true, force: true })
 })
 
-const home = () => `http://localhost:${settings.port}/`
+const home = () => `${app.origin}/`
 async function visit(page: Page): Promise<void> {
   await page.goto(home())
   await expect(panel(page)).toBeVisible()
@@ -164,18 +108,13 @@ async function paste(page: Page, config: object): Promise<void> {
   await page.getByRole('button', { name: 'Continue' }).click()
 }
 
-async function allow(page: Page, start: () => Promise<void>): Promise<void> {
-  const [popup] = await Promise.all([page.waitForEvent('popup'), start()])
-  await closing(popup, popup.getByRole('button', { name: 'Allow' }))
-}
-
 /** The last answer that asks for an account of a provider. */
 const prompt = (page: Page, provider: string) =>
   conversation(page).locator(`.latchkey-prompt[data-provider="${provider}"]`).last()
 
 /** Sends to the app, as it is now, what a page sent before. */
 const sendAgain = (page: Page, to: string, body: object) =>
-  page.request.post(`${home()}api/${to}`, { data: body, headers: { origin: home().slice(0, -1) } })
+  page.request.post(`${home()}api/${to}`, { data: body, headers: { origin: app.origin } })
 
 const body = (run: Request) => run.postDataJSON() as Record<string, unknown>
 
@@ -192,7 +131,7 @@ test('case 217: of two MCP servers with one name, the second gets no token of th
   await connectGitHub(page)
   await paste(page, { notes: { url: notes.mcp } })
   await page.getByRole('button', { name: 'Add', exact: true }).click()
-  await allow(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
+  await agree(page, () => panel(page).getByRole('button', { name: 'Connect notes' }).click())
   await expectConnected(page, 'notes')
   const run = await sayAndAllow(page, 'List notes')
   await expect(conversation(page)).toContainText('Buy paper tape')
@@ -225,7 +164,7 @@ test('case 217: of two MCP servers with one name, the second gets no token of th
   expect(holding(hostile.log, secrets)).toEqual([])
 
   // Connected there, it has a token of its own.
-  await allow(page, () =>
+  await agree(page, () =>
     prompt(page, 'notes')
       .getByRole('button', { name: /connect notes/i })
       .click(),
@@ -269,9 +208,9 @@ test('case 219: after a restart at another issuer, the new one gets no secret of
 
   const refreshed = stays.waitForResponse('**/api/latchkey/token', { timeout: 60_000 })
   refreshed.catch(() => {})
-  await start({
-    baseUrls: { ...settings.baseUrls, gmail: after.url },
-    clients: { ...settings.clients, gmail: after.client },
+  await app.start({
+    baseUrls: { ...app.settings.baseUrls, gmail: after.url },
+    clients: { ...app.settings.clients, gmail: after.client },
   })
   for (const [page, run] of runs) await sendAgain(page, 'chat', body(run))
   if (custody === 'browser') await refreshed
@@ -311,7 +250,7 @@ test('case 223: a pasted header reference: the question says who gets which acco
   page,
 }) => {
   const { tickets: hostile, ledger: listed } = mcp
-  await start({ headerOrigins: { github: [listed.url] } })
+  await app.start({ headerOrigins: { github: [listed.url] } })
   await visit(page)
   await connectGitHub(page)
   await say(page, 'List my repositories')

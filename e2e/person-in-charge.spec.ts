@@ -1,17 +1,22 @@
 // What a person sees, limits, approves and stops, from the first message to the last word.
-import type { Locator, Page } from '@playwright/test'
+import type { Page } from '@playwright/test'
 import {
+  allow,
   backDoor,
+  configuration,
   connectGmail,
   conversation,
   expect,
   expectConnected,
+  lastTool,
   open,
   panel,
   say,
   test,
   throughPopup,
+  unfold,
   unheardOf,
+  waiting,
 } from './demo.ts'
 
 const HOUR = 3_600_000
@@ -28,33 +33,13 @@ const issues = async (...titles: string[]) =>
 const ask = (page: Page, title: string) =>
   say(page, `Open an issue in octocat/hello-world titled ${title} saying Hello`)
 
-/** The card that waits in the chat. */
-const waiting = (page: Page): Locator => conversation(page).locator('.latchkey-request[data-state="waiting"]')
-/** By its class: behind a dialog, nothing has a role. */
-const lastTool = (page: Page): Locator => page.locator('.tool').last()
-
-async function allow(page: Page, remember?: string): Promise<void> {
-  if (remember) await waiting(page).getByLabel('Remember').selectOption(remember)
-  await waiting(page).getByRole('button', { name: 'Allow', exact: true }).click()
-}
-
 const opened = (page: Page, title: string) =>
   expect(
     conversation(page).getByText(new RegExp(`I opened issue #\\d+ in octocat/hello-world, “${title}”`)),
   ).toHaveCount(1)
 
-const configuration = (page: Page) => page.getByRole('region', { name: 'Agent configuration' })
-
 /** What the person reads in Activity, opened anew. */
-async function activity(page: Page): Promise<Locator> {
-  const fold = configuration(page)
-    .locator('details.fold')
-    .filter({ has: page.getByRole('heading', { name: 'Activity', level: 2 }) })
-  const head = fold.locator('summary')
-  if (await fold.evaluate((node) => (node as HTMLDetailsElement).open)) await head.click()
-  await head.click()
-  return fold.getByRole('listitem')
-}
+const activity = async (page: Page) => (await unfold(page, 'Activity')).getByRole('listitem')
 
 test('a person connects, is asked, edits, remembers and ends it, and a second agent is refused', {
   tag: '@store',
@@ -79,15 +64,15 @@ test('a person connects, is asked, edits, remembers and ends it, and a second ag
   await test.step('a change asks first, is edited, allowed, and made once', async () => {
     const asked = unheardOf('Asked')
     await ask(page, asked)
-    await expect(waiting(page)).toContainText('Assistant wants to use GitHub')
-    await expect(waiting(page)).toContainText('As octocat')
-    await expect(waiting(page)).toContainText('Changes something')
+    await expect(waiting(conversation(page))).toContainText('Assistant wants to use GitHub')
+    await expect(waiting(conversation(page))).toContainText('As octocat')
+    await expect(waiting(conversation(page))).toContainText('Changes something')
     await expect(lastTool(page)).toContainText('Waits for you')
     expect(await issues(asked)).toEqual([])
-    await waiting(page).getByRole('button', { name: 'Edit', exact: true }).click()
-    await waiting(page).getByLabel('title').fill(edited)
-    await waiting(page).getByRole('button', { name: 'Use edits' }).click()
-    await allow(page)
+    await waiting(conversation(page)).getByRole('button', { name: 'Edit', exact: true }).click()
+    await waiting(conversation(page)).getByLabel('title').fill(edited)
+    await waiting(conversation(page)).getByRole('button', { name: 'Use edits' }).click()
+    await allow(conversation(page))
     await opened(page, edited)
     await expect(lastTool(page)).toContainText('as octocat')
     expect(await issues(asked, edited)).toMatchObject([{ title: edited, body: 'Hello' }])
@@ -95,7 +80,7 @@ test('a person connects, is asked, edits, remembers and ends it, and a second ag
 
   await test.step('always is remembered, and shown where it can be ended', async () => {
     await ask(page, remembered)
-    await allow(page, 'always')
+    await allow(conversation(page), 'always')
     await opened(page, remembered)
     await ask(page, again)
     await opened(page, again)
@@ -113,9 +98,9 @@ test('a person connects, is asked, edits, remembers and ends it, and a second ag
 
     const ended = unheardOf('Ended')
     await ask(page, ended)
-    await waiting(page).getByRole('button', { name: 'Not now' }).click()
-    await waiting(page).getByLabel('Why not?').fill('It is known already.')
-    await waiting(page).getByRole('button', { name: "Don't allow" }).click()
+    await waiting(conversation(page)).getByRole('button', { name: 'Not now' }).click()
+    await waiting(conversation(page)).getByLabel('Why not?').fill('It is known already.')
+    await waiting(conversation(page)).getByRole('button', { name: "Don't allow" }).click()
     await expect(conversation(page)).toContainText('It is known already.')
     expect(await issues(ended)).toEqual([])
   })
@@ -164,13 +149,13 @@ test('a lease ends, everything stops, and a leak is blocked', { tag: '@store' },
     await ask(page, first)
     const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
     await throughPopup(page, () => connect.click(), 'The Octocat')
-    await allow(page, 'hour')
+    await allow(conversation(page), 'hour')
     await opened(page, first)
     await ask(page, second)
     await opened(page, second)
     await demo.setAhead(HOUR + 60_000)
     await ask(page, third)
-    await expect(waiting(page)).toContainText(third)
+    await expect(waiting(conversation(page))).toContainText(third)
     expect(await issues(first, second, third)).toHaveLength(2)
   })
 

@@ -6,9 +6,14 @@ export const AGENT_ID = 'assistant'
 /** Where an agent is talked to. Each has an address of its own, so that no body and no model says which one it is. */
 export const chatPath = (agent: string) => (agent === AGENT_ID ? '/api/chat' : `/api/chat/${agent}`)
 
+/** Where a chat with an agent is started. */
+export const newChatPath = (agent: string) => `/api/chats/${agent}`
+
 /** The answer of `GET /api/config`. Everyone may read it. */
 export interface Config {
   baseUrls: BaseUrls
+  /** What the page keeps belongs to this person. It gives no right. */
+  person: string
   /** Name of the language model. */
   model: string
   /** The store of the server's vault; absent if the browser keeps the accounts. */

@@ -18,13 +18,15 @@ export function createSessions(name: string, { secure, secret = randomBytes(32) 
   const cookie = secure ? `__Host-${name}` : name
   // One key per cookie name, so that a session of one demo is invalid at another.
   const key = createHmac('sha256', secret).update(cookie).digest('base64url')
-  const renew = (c: Context) =>
-    setSignedCookie(c, cookie, randomUUID(), key, { httpOnly: true, sameSite: 'Lax', path: '/', secure })
+  const renew = async (c: Context) => {
+    const id = randomUUID()
+    await setSignedCookie(c, cookie, id, key, { httpOnly: true, sameSite: 'Lax', path: '/', secure })
+    return id
+  }
   return {
-    async start(c: Context): Promise<void> {
-      if (!(await getSignedCookie(c, key, cookie))) await renew(c)
-    },
-    /** Starts a new session. Call it at sign-in and sign-out. */
+    /** The session id of a request. Without a session it starts one. */
+    start: async (c: Context): Promise<string> => (await getSignedCookie(c, key, cookie)) || renew(c),
+    /** Starts a new session, and returns its id. Call it at sign-in and sign-out. */
     renew,
     /** The session id of a request; null if the cookie's signature is missing or wrong. */
     async find(request: Request): Promise<string | null> {

@@ -3,6 +3,7 @@ import { Activity, AgentAccess, RequestsInbox, useRequests } from '@latchkey/rea
 import { type ReactNode, useId, useState } from 'react'
 import type { McpExample } from '../agent.ts'
 import { useAgent } from './agent-choice.tsx'
+import { AgentList } from './agent-list.tsx'
 import type { DemoAgent } from './agents.ts'
 
 interface AgentConfigurationProps {
@@ -13,37 +14,59 @@ interface AgentConfigurationProps {
   /** MCP servers to try. */
   examples: McpExample[]
   onAddServers: AddMcpServerProps['onAdd']
+  onChooseAgent: (agent: DemoAgent) => void
+  onClose: () => void
 }
 
-/** The agent: its accounts, what it may do with them, what waits for the person, and what it did. */
-export function AgentConfiguration({ id, model, vault, hidden, examples, onAddServers }: AgentConfigurationProps) {
-  const agent = useAgent()
+/** The agents: their accounts, what they may do with them, what waits for the person, and what they did. */
+export function AgentConfiguration({ id, hidden, model, onChooseAgent, onClose, ...props }: AgentConfigurationProps) {
+  const { name, id: agent, providers } = useAgent()
   return (
     // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
-      <AgentHead agent={agent} model={model} />
+      <BackToChat onClick={onClose} />
+      <AgentList model={model} onChoose={onChooseAgent} />
       <ConnectedAccounts
-        agent={agent.id}
-        description="Connect the services your agent can use. Switch one off to leave it out of the chat."
+        agent={agent}
+        description={
+          providers
+            ? `Accounts without a switch are not for ${name}, whatever you choose.`
+            : `Connect the services that your agents can use. The switch is about ${name} alone.`
+        }
       />
       <section className="section" aria-labelledby={`${id}-access`}>
         <h2 id={`${id}-access`}>What it may do</h2>
-        <AgentAccess agent={agent.id} />
+        <p className="hint">
+          {`Change sets how far ${name} goes with one account. Pause, in an account's menu, is for every agent. Stop ends all that ${name} does, at once.`}
+        </p>
+        <AgentAccess agent={agent} />
       </section>
       <Inbox />
       <Fold title="Activity">
         <Activity headingLevel={3} />
       </Fold>
-      <Servers examples={examples} onAdd={onAddServers} />
+      <Servers examples={props.examples} onAdd={props.onAddServers} />
       <Fold title="Developer">
         <Registrations />
-        {vault && (
+        {props.vault && (
           <p className="hint">
-            {`Tokens and keys are stored encrypted on the server (${vault}). Those of MCP servers are stored in this browser.`}
+            {`Tokens and keys are stored encrypted on the server (${props.vault}). Those of MCP servers are stored in this browser.`}
           </p>
         )}
       </Fold>
     </section>
+  )
+}
+
+/** Where the panel is in the chat's place, the way back. */
+export function BackToChat({ onClick }: { onClick: () => void }) {
+  return (
+    <button type="button" className="button back" onClick={onClick}>
+      <svg className="line-icon" viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M14.5 6 8.5 12l6 6" />
+      </svg>
+      Back to chat
+    </button>
   )
 }
 
@@ -52,6 +75,7 @@ function Inbox() {
   const { length } = useRequests()
   return (
     <Fold title="Waiting for you" count={length}>
+      <p className="hint">After your answer the chat that asked goes on, if it is still open.</p>
       <RequestsInbox headingLevel={3} />
     </Fold>
   )
@@ -74,22 +98,6 @@ function Fold({ title, count = 0, children }: FoldProps) {
       </summary>
       {open && children}
     </details>
-  )
-}
-
-/** The agent's name, what it is for, and its model. */
-export function AgentHead({ agent, model }: { agent: DemoAgent; model: string }) {
-  return (
-    <div className="agent">
-      <span className="agent-mark" aria-hidden="true">
-        {agent.name.charAt(0)}
-      </span>
-      <div>
-        <h2>{agent.name}</h2>
-        <p>{agent.about}</p>
-        <p>Model: {model}</p>
-      </div>
-    </div>
   )
 }
 

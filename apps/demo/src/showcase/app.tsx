@@ -1,17 +1,28 @@
+import { useChat } from '@ai-sdk/react'
 import { createOversight } from '@latchkey/core/agents'
 import { LatchkeyProvider, useLatchkey, useMcpServers } from '@latchkey/react'
-import { OversightProvider } from '@latchkey/react/agents'
-import { type ComponentProps, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { OversightProvider, useOversight } from '@latchkey/react/agents'
+import {
+  type ComponentProps,
+  type RefObject,
+  useEffect,
+  useEffectEvent,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react'
 import type { Config } from '../agent.ts'
 import { createProviders } from '../providers.ts'
 import { MESSAGES } from './account-needed.tsx'
 import { AgentProvider, useAgent } from './agent-choice.tsx'
 import { AgentConfiguration } from './agent-configuration.tsx'
-import { ASSISTANT } from './agents.ts'
+import { AGENTS, ASSISTANT, type DemoAgent } from './agents.ts'
+import { approvalsIn } from './approval-needed.tsx'
 import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
 import { useConfig } from './config.ts'
-import { createConversations } from './conversations.ts'
+import { type Conversation, openConversation } from './conversations.ts'
 import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
@@ -20,7 +31,8 @@ const oversight = createOversight({ broker: '/api/latchkey' })
 /** An agent web UI: the chat, and the configuration of the agent beside it. Both are drawn before the server answers. */
 export function App({ first }: { first: Promise<Config | undefined> }) {
   const { config, ...waiting } = useConfig(first)
-  const [open, toggle, show] = usePanel()
+  const toggle = useRef<HTMLButtonElement>(null)
+  const panel = usePanel(() => toggle.current?.focus())
   return (
     <div className="app">
       <header className="bar">
@@ -30,15 +42,22 @@ export function App({ first }: { first: Promise<Config | undefined> }) {
             Latchkey <span className="extra">demo</span>
           </span>
         </h1>
-        <button type="button" className="button" aria-expanded={open} aria-controls={PANEL_ID} onClick={toggle}>
+        <button
+          ref={toggle}
+          type="button"
+          className="button"
+          aria-expanded={panel.open}
+          aria-controls={PANEL_ID}
+          onClick={panel.toggle}
+        >
           <PanelMark /> Agent configuration
         </button>
       </header>
-      <main data-panel={open ? 'open' : 'closed'}>
+      <main data-panel={panel.open ? 'open' : 'closed'}>
         {config ? (
-          <Agent config={config} panelOpen={open} onShowPanel={show} />
+          <Agent config={config} panel={panel} />
         ) : (
-          <Waiting panelId={PANEL_ID} panelOpen={open} {...waiting} />
+          <Waiting panelId={PANEL_ID} panelOpen={panel.open} onClose={panel.close} {...waiting} />
         )}
       </main>
     </div>
@@ -47,12 +66,11 @@ export function App({ first }: { first: Promise<Config | undefined> }) {
 
 interface AgentProps {
   config: Config
-  panelOpen: boolean
-  onShowPanel: () => void
+  panel: ReturnType<typeof usePanel>
 }
 
 /** The chat and the panel, with the accounts of the person. */
-function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
+function Agent({ config, panel }: AgentProps) {
   const providers = useMemo(() => Object.values(createProviders(config.baseUrls)), [config])
   // The MCP servers that were added to this agent.
   const servers = useMcpServers({ key: 'demo:mcp-servers' })
@@ -75,10 +93,11 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
       <OversightProvider oversight={oversight}>
         <AgentProvider value={agent}>
           <Conversations
+            person={config.person}
             draft={draft}
             onChooseAgent={setAgent}
             onManage={() => {
-              onShowPanel()
+              panel.show()
               // Once it is there.
               requestAnimationFrame(() => document.getElementById(PANEL_ID)?.focus())
             }}
@@ -87,9 +106,11 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
             id={PANEL_ID}
             model={config.model}
             vault={config.vault}
-            hidden={!panelOpen}
+            hidden={!panel.open}
             examples={config.mcpServers}
             onAddServers={servers.add}
+            onChooseAgent={setAgent}
+            onClose={panel.close}
           />
         </AgentProvider>
       </OversightProvider>
@@ -97,13 +118,45 @@ function Agent({ config, panelOpen, onShowPanel }: AgentProps) {
   )
 }
 
-/** The conversation with the agent that the person talks to. */
-function Conversations(props: Omit<ComponentProps<typeof Chat>, 'chat'>) {
+type ConversationsProps = Omit<ComponentProps<typeof Chat>, 'conversation' | 'onNew' | 'draft'> & {
+  person: string
+  draft: RefObject<Draft | null>
+}
+
+/** The conversation with the agent that the person talks to. An answer goes on while another agent is talked to. */
+function Conversations({ person, draft, ...props }: ConversationsProps) {
   const client = useLatchkey()
-  const [chats] = useState(() => createConversations(client))
-  const { id } = useAgent()
-  const chat = chats.get(id)
-  return chat && <Chat key={id} chat={chat} {...props} />
+  const oversight = useOversight()
+  const chosen = useAgent()
+  const open = (agent: DemoAgent, isNew = false) => openConversation({ client, person, agent }, { isNew })
+  const [all, setAll] = useState(() => new Map(AGENTS.map((agent) => [agent.id, open(agent)])))
+  const conversation = all.get(chosen.id)
+  if (!conversation) return null
+  const startNew = () => {
+    const { chat } = conversation
+    chat.stop()
+    // Nobody goes on with what this conversation waits for.
+    const waiting = chat.lastMessage ? approvalsIn(chat.lastMessage) : []
+    for (const id of waiting) oversight.answer(id, { answer: 'no', reason: 'The chat was closed.' }).catch(() => {})
+    setAll(new Map(all).set(chosen.id, open(chosen, true)))
+    requestAnimationFrame(() => draft.current?.focus())
+  }
+  return (
+    <>
+      {[...all.values()].map((one) => (
+        <Keeper key={one.chat.id} conversation={one} />
+      ))}
+      <Chat key={conversation.chat.id} conversation={conversation} draft={draft} onNew={startNew} {...props} />
+    </>
+  )
+}
+
+/** Keeps a conversation whenever something was said, also while another one is shown. */
+function Keeper({ conversation: { chat, keep } }: { conversation: Conversation }) {
+  const { messages, status } = useChat({ chat, throttle: 300 })
+  // biome-ignore lint/correctness/useExhaustiveDependencies: both are what is kept.
+  useEffect(keep, [keep, messages, status])
+  return null
 }
 
 const wideQuery = window.matchMedia('(width >= 60rem)')
@@ -112,14 +165,28 @@ const onWideChange = (listener: () => void) => {
   return () => wideQuery.removeEventListener('change', listener)
 }
 
-/** Shows the panel beside the chat, or in its place where the window is too narrow for both. */
-function usePanel() {
+/** Shows the panel beside the chat, or in its place where the window is too narrow for both: there Escape closes it. */
+function usePanel(onClosed: () => void) {
   const wide = useSyncExternalStore(onWideChange, () => wideQuery.matches)
   const [beside, setBeside] = useState(true)
   const [inPlace, setInPlace] = useState(false)
-  return wide
-    ? ([beside, () => setBeside(!beside), () => setBeside(true)] as const)
-    : ([inPlace, () => setInPlace(!inPlace), () => setInPlace(true)] as const)
+  const [open, set] = wide ? [beside, setBeside] : [inPlace, setInPlace]
+  const close = () => {
+    set(false)
+    onClosed()
+  }
+  const onEscape = useEffectEvent(close)
+  useEffect(() => {
+    if (wide || !inPlace) return
+    const onKeyDown = (event: KeyboardEvent) => {
+      // A dialog, a menu or a form in it is closed first.
+      const isTaken = event.defaultPrevented || (event.target instanceof Element && event.target.closest('form'))
+      if (event.key === 'Escape' && !isTaken) onEscape()
+    }
+    document.addEventListener('keydown', onKeyDown)
+    return () => document.removeEventListener('keydown', onKeyDown)
+  }, [wide, inPlace])
+  return { open, toggle: () => set(!open), show: () => set(true), close }
 }
 
 function KeyMark() {

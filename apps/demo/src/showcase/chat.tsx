@@ -1,4 +1,4 @@
-import { type Chat as Conversation, useChat } from '@ai-sdk/react'
+import { useChat } from '@ai-sdk/react'
 import type { AgentRequest } from '@latchkey/core/agents'
 import { approvalResponse, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
 import { AccountsMenu } from '@latchkey/react'
@@ -10,22 +10,25 @@ import { AgentChoice, useAgent } from './agent-choice.tsx'
 import type { AgentMessage } from './agent-message.ts'
 import type { DemoAgent } from './agents.ts'
 import { Composer, type Draft, suggestionsOf } from './composer.tsx'
+import type { Conversation } from './conversations.ts'
 import { Message } from './message.tsx'
 
 interface ChatProps {
-  chat: Conversation<AgentMessage>
+  conversation: Conversation
   draft: Ref<Draft>
+  /** Another conversation with the same agent. */
+  onNew: () => void
   onChooseAgent: (agent: DemoAgent) => void
   onManage: () => void
 }
 
 /** The conversation with the agent. */
-export function Chat({ chat, draft, onChooseAgent, onManage }: ChatProps) {
+export function Chat({ conversation: { chat, wasCut }, draft, onNew, onChooseAgent, onManage }: ChatProps) {
   const agent = useAgent()
-  const { messages, sendMessage, regenerate, addToolApprovalResponse, stop, status, error } = useChat<AgentMessage>({
-    chat,
-  })
+  const { messages, sendMessage, regenerate, addToolApprovalResponse, stop, status, error } = useChat({ chat })
   const busy = status === 'submitted' || status === 'streaming'
+  const [isCut, setIsCut] = useState(wasCut)
+  if (busy && isCut) setIsCut(false)
   const log = useRef<HTMLDivElement>(null)
   useScrollToEnd(log, messages, status)
 
@@ -71,6 +74,11 @@ export function Chat({ chat, draft, onChooseAgent, onManage }: ChatProps) {
     <section className="chat" aria-label="Chat">
       <div className="chat-head">
         <AgentChoice onChoose={onChooseAgent} />
+        {messages.length > 0 && (
+          <button type="button" className="text-button" onClick={onNew}>
+            New chat
+          </button>
+        )}
         <StopButton />
       </div>
       {/* aria-busy, so that screen readers read an answer when it is complete. */}
@@ -112,6 +120,15 @@ export function Chat({ chat, draft, onChooseAgent, onManage }: ChatProps) {
             </p>
             <button type="button" className="button" onClick={() => regenerate()}>
               Try again
+            </button>
+          </div>
+        )}
+        {isCut && (
+          <div className="notice">
+            <p>This page was left before the answer was complete.</p>
+            {/* What was done already is not done twice: it is the same turn. */}
+            <button type="button" className="button" onClick={() => regenerate()}>
+              Answer again
             </button>
           </div>
         )}

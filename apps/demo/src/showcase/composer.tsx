@@ -6,6 +6,7 @@ import {
   type Ref,
   useId,
   useImperativeHandle,
+  useRef,
   useState,
 } from 'react'
 import { AGENT_ID } from '../agent.ts'
@@ -21,6 +22,7 @@ export const suggestionsOf = (agent: string) =>
 export interface Draft {
   text: string
   restore: (text: string) => void
+  focus: () => void
 }
 
 interface ComposerProps {
@@ -41,7 +43,8 @@ interface ComposerProps {
 export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, placeholder, children }: ComposerProps) {
   const [text, setText] = useState('')
   const id = useId()
-  useImperativeHandle(draft, () => ({ text, restore: setText }), [text])
+  const box = useRef<HTMLTextAreaElement>(null)
+  useImperativeHandle(draft, () => ({ text, restore: setText, focus: () => box.current?.focus() }), [text])
 
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -81,6 +84,7 @@ export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, p
           Message
         </label>
         <textarea
+          ref={box}
           id={id}
           rows={1}
           value={text}

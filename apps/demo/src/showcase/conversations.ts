@@ -3,23 +3,97 @@ import type { LatchkeyClient } from '@latchkey/core'
 import { isMcp } from '@latchkey/core/mcp'
 import { identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
 import { DefaultChatTransport, lastAssistantMessageIsCompleteWithApprovalResponses } from 'ai'
-import { chatPath } from '../agent.ts'
+import { chatPath, newChatPath } from '../agent.ts'
 import type { AgentMessage } from './agent-message.ts'
-import { AGENTS } from './agents.ts'
+import type { DemoAgent } from './agents.ts'
 
-/** The conversations with all agents, by agent id. An answer goes on while another agent is talked to. */
-export const createConversations = (client: LatchkeyClient): ReadonlyMap<string, Chat<AgentMessage>> =>
-  new Map(
-    AGENTS.map(({ id: agent }) => {
-      // A function, so that every request gets fresh tokens.
-      const identities = identitiesBody(client, { agent })
-      // Only URL and name: a server must not run a command that a page names.
-      const body = async () => ({
-        ...(await identities()),
-        mcpServers: client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url })),
-      })
-      const transport = new DefaultChatTransport<AgentMessage>({ api: chatPath(agent), body })
-      const sendAutomaticallyWhen = lastAssistantMessageIsCompleteWithApprovalResponses
-      return [agent, new Chat<AgentMessage>({ transport, sendAutomaticallyWhen })]
-    }),
-  )
+/** Characters of messages that are kept. */
+const MOST = 200_000
+
+/** A conversation with an agent. It outlives a reload in its tab. */
+export interface Conversation {
+  chat: Chat<AgentMessage>
+  /** The page was left in the middle of an answer. */
+  wasCut: boolean
+  /** Keeps what was said so far. No message holds a secret. */
+  keep: () => void
+}
+
+interface Kept {
+  person: string
+  /** Its id at the server, which has given it. */
+  id?: string | undefined
+  messages: AgentMessage[]
+  isCut: boolean
+}
+
+interface ConversationOptions {
+  client: LatchkeyClient
+  /** Whose conversation it is. Nobody else is shown it. */
+  person: string
+  agent: DemoAgent
+}
+
+/** Opens the conversation that was kept, or another one. */
+export function openConversation(options: ConversationOptions, { isNew = false } = {}): Conversation {
+  const { client, person, agent } = options
+  const key = `demo:chat:${agent.id}`
+  const kept = isNew ? undefined : read(key, person)
+  let id = kept?.id
+  // A function, so that every request gets fresh tokens.
+  const identities = identitiesBody(client, { agent: agent.id, ...(agent.providers && { providers: agent.providers }) })
+  const body = async () => {
+    id ??= await startChat(agent.id)
+    // Only URL and name: a server must not run a command that a page names.
+    const mcpServers = client.providers.filter(isMcp).map(({ id, name, mcp: { url } }) => ({ id, name, url }))
+    return { ...(await identities()), chat: id, mcpServers }
+  }
+  const chat = new Chat<AgentMessage>({
+    messages: kept?.messages ?? [],
+    transport: new DefaultChatTransport({ api: chatPath(agent.id), body }),
+    sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
+  })
+  let isCut = kept?.isCut ?? false
+  let wasBusy = false
+  const keep = () => {
+    const isBusy = chat.status === 'submitted' || chat.status === 'streaming'
+    // One that was cut stays so until it is given again.
+    isCut = isBusy || (isCut && !wasBusy)
+    wasBusy = isBusy
+    write(key, { person, id, messages: lastOf(chat.messages), isCut })
+  }
+  return { chat, wasCut: isCut, keep }
+}
+
+async function startChat(agent: string): Promise<string> {
+  const response = await fetch(newChatPath(agent), { method: 'POST' })
+  if (!response.ok) throw new Error(`No chat was started: ${response.status}.`)
+  return (await response.json()).chat
+}
+
+/** The last messages, as many as are kept. */
+function lastOf(messages: AgentMessage[]): AgentMessage[] {
+  let left = MOST
+  const tooMuch = messages.findLastIndex((message) => {
+    left -= JSON.stringify(message).length
+    return left < 0
+  })
+  return messages.slice(tooMuch + 1)
+}
+
+function read(key: string, person: string): Kept | undefined {
+  try {
+    const kept: Kept | null = JSON.parse(sessionStorage.getItem(key) ?? 'null')
+    return kept?.person === person ? kept : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function write(key: string, kept: Kept): void {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(kept))
+  } catch {
+    // A browser that keeps nothing: a reload starts another conversation.
+  }
+}

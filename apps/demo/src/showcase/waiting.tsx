@@ -1,12 +1,13 @@
 import { AgentChoice } from './agent-choice.tsx'
-import { AgentHead } from './agent-configuration.tsx'
-import { ASSISTANT } from './agents.ts'
+import { BackToChat } from './agent-configuration.tsx'
+import { AgentList } from './agent-list.tsx'
 import { Welcome } from './chat.tsx'
 import { Composer, SUGGESTIONS } from './composer.tsx'
 
 interface WaitingProps {
   panelId: string
   panelOpen: boolean
+  onClose: () => void
   /** The server gave no answer. */
   failed: boolean
   /** It is being asked. */
@@ -15,7 +16,7 @@ interface WaitingProps {
 }
 
 /** The chat and the panel in outline, until the server has said what they need. */
-export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProps) {
+export function Waiting({ panelId, panelOpen, onClose, failed, busy, retry }: WaitingProps) {
   return (
     <>
       <section className="chat" aria-label="Chat">
@@ -47,7 +48,8 @@ export function Waiting({ panelId, panelOpen, failed, busy, retry }: WaitingProp
         tabIndex={-1}
         hidden={!panelOpen}
       >
-        <AgentHead agent={ASSISTANT} model={busy ? 'Loading…' : 'Unknown'} />
+        <BackToChat onClick={onClose} />
+        <AgentList model={busy ? 'Loading…' : 'Unknown'} />
         <div className="section">
           <h2>Connected Accounts</h2>
           <ul className="bones" aria-hidden="true" data-still={!busy || undefined}>

@@ -1,7 +1,10 @@
 'use client'
+import { type ReactNode, useCallback } from 'react'
+import { AgentLimitContext } from '../agent-limit.ts'
 import { ConsentMoreContext, type ConsentMoreProps } from '../dialogs/consent-more.ts'
 import { later } from '../later.tsx'
-import { Overseeing, type OversightProviderProps } from './oversight.tsx'
+import { Overseeing, type OversightProviderProps, useAgents } from './oversight.tsx'
+import { findAgent, isGiven, lineOf } from './ruled.ts'
 
 const useConsentPreview = /* @__PURE__ */ later(() => import('./access-preview.lazy.tsx'), 'ConsentPreview', true)
 
@@ -13,11 +16,26 @@ function Consented(props: ConsentMoreProps) {
 
 const say = (props: ConsentMoreProps) => <Consented {...props} />
 
+/** In everything that is about one agent: what the app gives that agent at all. All, until it is known. */
+function Limited({ children }: { children: ReactNode }) {
+  const agents = useAgents()
+  const mayHave = useCallback(
+    (id: string, provider: string) => {
+      const agent = findAgent(agents, id)
+      return !agent || isGiven(lineOf(agents, agent), provider)
+    },
+    [agents],
+  )
+  return <AgentLimitContext.Provider value={mayHave}>{children}</AgentLimitContext.Provider>
+}
+
 /** Gives the tree below it what agents may do. It has to be inside of a `LatchkeyProvider`. */
-export function OversightProvider(props: OversightProviderProps) {
+export function OversightProvider({ children, ...props }: OversightProviderProps) {
   return (
     <ConsentMoreContext.Provider value={say}>
-      <Overseeing {...props} />
+      <Overseeing {...props}>
+        <Limited>{children}</Limited>
+      </Overseeing>
     </ConsentMoreContext.Provider>
   )
 }

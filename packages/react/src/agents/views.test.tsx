@@ -8,6 +8,8 @@ import type { ReactNode } from 'react'
 import { renderToString } from 'react-dom/server'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ConnectButton } from '../connect/connect-button.tsx'
+import { AccountsMenu } from '../menu/accounts-menu.tsx'
+import { ConnectedAccounts } from '../panel/connected-accounts.tsx'
 import { fakeAccount } from '../testing.ts'
 import { AgentAccess } from './access.tsx'
 import { AccessPreview } from './access-preview.tsx'
@@ -40,6 +42,29 @@ const person = (presets: Readonly<Record<string, 'trusted' | 'read-only' | 'off'
   ...nothing,
   agents: { assistant: { accounts: {}, providers: presets, rules: [] } },
 })
+
+test('an agent has switches and a menu for accounts that the app gives it, and for no others', async () => {
+  const page = fakePage()
+  const { rerender } = render(<page.Page>{view('assistant')}</page.Page>)
+  const switches = () => screen.queryAllByRole('switch').map((one) => one.getAttribute('aria-label'))
+  await waitFor(() => expect(switches()).toEqual(['Use GitHub in chat', 'Use Gmail in chat']))
+  const menu = screen.getByRole('button', { name: /^Accounts in use/ })
+  expect(menu.textContent).toContain('GitHub and Gmail')
+  rerender(<page.Page>{view('mail')}</page.Page>)
+  await waitFor(() => expect(switches()).toEqual(['Use Gmail in chat']))
+  expect(menu.dataset.carried).toBe('1')
+  await userEvent.click(menu)
+  const list = await screen.findByRole('dialog')
+  expect(list.textContent).toContain('Gmail')
+  expect(list.textContent).not.toContain('GitHub')
+})
+
+const view = (agent: string) => (
+  <>
+    <ConnectedAccounts agent={agent} />
+    <AccountsMenu agent={agent} />
+  </>
+)
 
 describe('a preview', () => {
   const scopes = ['read:user', 'repo']

@@ -3,6 +3,7 @@ import { defaultAccount, type Provider } from '@latchkey/core'
 import { labelsPerson } from '@latchkey/core/internal'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import { Fragment, type KeyboardEvent, type ReactNode, useId, useRef } from 'react'
+import { useMayHave } from '../agent-limit.ts'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import { useConnectPlace } from '../connect/connect-notice.tsx'
 import {
@@ -32,7 +33,8 @@ interface AccountsListProps {
 /** The list that an accounts menu opens. Loaded on intent. */
 export function AccountsList({ id, agent, trigger, onManage, onClose }: AccountsListProps) {
   const messages = useMessages()
-  const providers = useProviders()
+  const mayHave = useMayHave(agent)
+  const providers = useProviders().filter(({ id }) => mayHave(id))
   const agentAccounts = useAgentAccounts(agent)
   const included = agentAccounts.providers.filter((one) => one.included).map((one) => one.id)
   const accounts = useAccounts()

@@ -1,5 +1,6 @@
 'use client'
 import { type ComponentPropsWithoutRef, forwardRef, useId, useState } from 'react'
+import { useMayHave } from '../agent-limit.ts'
 import { useIdentities, useKit, useProviders } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { after } from '../parts/context.tsx'
@@ -34,7 +35,8 @@ export const AccountsMenu = /* @__PURE__ */ forwardRef<HTMLButtonElement, Accoun
   const [open, setOpen] = useState<{ trigger: HTMLElement }>()
   const listId = useId()
   const { providers: ids } = useIdentities({ agent })
-  const carried = useProviders().filter(({ id }) => ids.includes(id))
+  const mayHave = useMayHave(agent)
+  const carried = useProviders().filter(({ id }) => ids.includes(id) && mayHave(id))
   const names = carried.map(({ name }) => name)
   return (
     <LiveRegion>

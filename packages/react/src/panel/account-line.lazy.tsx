@@ -3,6 +3,7 @@ import type { ConnectedAccount, Provider } from '@latchkey/core'
 import { labelsPerson } from '@latchkey/core/internal'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
+import { useMayHave } from '../agent-limit.ts'
 import { useAccount, useAgentAccounts, useKit } from '../hooks.ts'
 import * as Account from '../parts/account.tsx'
 import { SubjectContext } from '../parts/context.tsx'
@@ -73,12 +74,16 @@ interface AgentSwitchProps {
   agent: string
 }
 
-/** Whether an agent uses what is connected at a provider. Renders nothing where the row has something else to do. */
+/**
+ * Whether an agent uses what is connected at a provider. Renders nothing where the row has something else to do, and for an
+ * agent that the app gives no account of this provider.
+ */
 export function AgentSwitch({ provider: { id, name }, agent }: AgentSwitchProps) {
   const messages = useMessages()
   const account = useAccount(id)
   const { providers, setIncluded } = useAgentAccounts(agent)
-  if (account?.status !== 'connected' || account.missingScopes.length > 0) return null
+  const mayHave = useMayHave(agent)
+  if (!mayHave(id) || account?.status !== 'connected' || account.missingScopes.length > 0) return null
   const label = messages.inChat(name)
   return (
     <input

@@ -1,4 +1,4 @@
-import { ApprovalRequired } from '../use/answers.ts'
+import { ApprovalRequired, forbiddenBy } from '../use/answers.ts'
 import type { Forecast } from '../use/overseer.ts'
 import { AuthorizationRequired } from './required.ts'
 
@@ -98,7 +98,7 @@ export async function toolApproval({ toolCall, tools, messages }: ComingCall): P
   // Where this fails, so does the call, and it says why.
   const forecast = await ask?.(input, { toolCallId, messages, toolName }).catch(() => undefined)
   if (forecast?.word === 'asking') return { type: 'user-approval', reason: pauseReason(forecast.request) }
-  if (forecast?.word === 'never') return { type: 'denied', reason: 'The person does not allow this.' }
+  if (forecast?.word === 'never') return { type: 'denied', reason: `${forbiddenBy(forecast.because)}.` }
   if (forecast?.word !== 'denied') return undefined
   return { type: 'denied', reason: forecast.reason ? `The person said no: ${forecast.reason}` : 'The person said no.' }
 }

@@ -31,6 +31,18 @@ export class ApprovalRequired extends Error {
   }
 }
 
+const STOPPED = {
+  agent: 'The person stopped this agent',
+  account: 'The person stopped this account',
+  everything: 'The person stopped everything',
+}
+
+/** What forbids a call, in words for the model, without the full stop. */
+export function forbiddenBy(because: Because | undefined): string {
+  if (because?.by === 'paused') return 'The person paused this account'
+  return because?.by === 'stopped' ? STOPPED[because.what] : 'The person does not allow this'
+}
+
 interface NotAllowedOptions {
   provider: string
   /** Account id. */
@@ -48,7 +60,7 @@ export class NotAllowed extends LatchkeyError {
 
   constructor({ provider, account, toolName, because, reason }: NotAllowedOptions) {
     const what = toolName ? ` (${toolName})` : ''
-    const words = reason ? `The person said no${what}: ${reason}` : `The person does not allow this${what}.`
+    const words = reason ? `The person said no${what}: ${reason}` : `${forbiddenBy(because)}${what}.`
     super('access_denied', words, { provider, account, next: 'none' })
     this.because = because
   }

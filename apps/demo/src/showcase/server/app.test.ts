@@ -161,6 +161,30 @@ test('case 218: a server that a page calls by the id of a provider is refused, a
   evil.close()
 })
 
+test('a chat is one that this server has given to this session for this agent', async () => {
+  const session = async () => (await app.request('/api/config')).headers.get('set-cookie')?.split(';')[0] ?? ''
+  const post = async (path: string, cookie: string, body: object = {}) => {
+    const headers = { 'content-type': 'application/json', origin, cookie }
+    return app.request(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  }
+  const started = async (agent: string, cookie: string): Promise<string> =>
+    (await (await post(`/api/chats/${agent}`, cookie)).json()).chat
+  const messages = [{ id: '1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }]
+  const says = async (chat: unknown) => (await post('/api/chat', cookie, { messages, chat })).status
+
+  const mine = await started('assistant', cookie)
+  expect(await says(mine)).toBe(200)
+  expect(mine).not.toBe(await started('assistant', cookie))
+  const [id, signature] = mine.split('.')
+  const [other] = (await started('assistant', cookie)).split('.')
+  const foreign = [await started('assistant', await session()), await started('mail-helper', cookie)]
+  for (const chat of [...foreign, id, `${id}.`, `${other}.${signature}`, 'chat', '', null, 7, [mine], { chat: mine }]) {
+    expect(await says(chat), JSON.stringify(chat)).toBe(403)
+  }
+  expect((await post('/api/chats/assistant', '')).status).toBe(401)
+  expect((await post('/api/chats/nobody', cookie)).status).toBe(404)
+})
+
 test('a request without a session of this app is refused', async () => {
   expect((await ask('Hello', undefined, {})).status).toBe(401)
 })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { McpServers } from '@latchkey/core/mcp'
 import { type AgentPolicy, type BrokerClient, createGuardedFetch } from '@latchkey/server'
 import { createMcpProxy } from '@latchkey/server/mcp'
@@ -29,7 +30,7 @@ export interface AppOptions {
   colleague?: Colleague
   /** Keeps tokens and keys here instead of in the browser. */
   vault?: Vault
-  /** Signs session ids. */
+  /** Signs the ids of sessions and chats. */
   sessionSecret?: string
   /** The stand-in MCP servers. They are on this machine, so the guarded fetch needs an exception for them. */
   mcp?: { origins: string[]; servers: McpExample[]; clientMetadataUrl: string }
@@ -64,6 +65,7 @@ export function createApp(options: AppOptions): Hono {
     vault,
     mcp: createMcpProxy(guard),
     model: agent.model,
+    chatSecret: sessionSecret,
     agents: Object.fromEntries(AGENTS.map((agent) => [agent.id, policyOf(agent, Object.values(declared))])),
     tools,
     moreTools(body) {
@@ -82,9 +84,10 @@ export function createApp(options: AppOptions): Hono {
 
   return new Hono()
     .get('/api/config', async (c) => {
-      await sessions.start(c)
+      const session = await sessions.start(c)
       const config: Config = {
         baseUrls,
+        person: createHash('sha256').update(session).digest('base64url'),
         model: agent.name,
         vault: vault?.storeType,
         mcpServers: mcp?.servers ?? [],

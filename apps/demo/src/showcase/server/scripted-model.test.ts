@@ -144,6 +144,30 @@ test('m12: says nothing of a missing account, because the page asks for it', asy
   )
 })
 
+test.each([
+  ['The person stopped this agent.', 'You stopped Mail helper or Assistant. Press “Start again”, and ask once more.'],
+  ['The person stopped everything.', 'You stopped everything. Press “Start again”, and ask once more.'],
+  ['The person stopped this account.', 'You stopped this account. Press “Start again”, and ask once more.'],
+  ['The person paused this account.', 'You paused this account. Resume it, and ask once more.'],
+  ['The person does not allow this.', "You don't let Mail helper do this. You can change that under “What it may do”."],
+  ['The person said no.', 'You said no, so I did nothing.'],
+  [undefined, 'You said no, so I did nothing.'],
+  ['The person said no: not today', 'You said no, so I did nothing: “not today”'],
+  ['not today', 'You said no, so I did nothing: “not today”'],
+  ['no answer in time', 'You gave no answer in time, so I did nothing. Ask again if you still want it.'],
+])('a refusal (%s) is said to the person who refused', async (reason, words) => {
+  const denied = { type: 'execution-denied', ...(reason !== undefined && { reason }) } as const
+  const failed = { type: 'error-text', value: `${reason?.replace(/[.:]/, ' (open_issue)$&')}` } as const
+  const after = (output: object) =>
+    respond([
+      { role: 'system', content: 'You are Mail helper, a helper of Assistant.\nMore.' },
+      ...says('…'),
+      { role: 'tool', content: [{ ...result('open_issue', {}), output } as never] },
+    ])
+  expect(await after(denied)).toEqual([words])
+  if (reason?.startsWith('The person')) expect(await after(failed)).toEqual([words])
+})
+
 test('says what went wrong', async () => {
   const failed = { type: 'error-text', value: 'GitHub could not be reached.' } as const
   const text = await answer({ ...result('list_repositories', {}), output: failed } as never)

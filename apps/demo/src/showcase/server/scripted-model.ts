@@ -54,7 +54,11 @@ function respond({ prompt, tools = [] }: LanguageModelV4CallOptions): LanguageMo
     const results = last.content.filter((part) => part.type === 'tool-result')
     const next = deletionOf(said, results)
     if (next) return next
-    const text = results.map(tell).filter(Boolean).join('\n\n')
+    const system = prompt[0]?.role === 'system' ? prompt[0].content : ''
+    const text = results
+      .map((result) => tell(result, system))
+      .filter(Boolean)
+      .join('\n\n')
     return text ? [{ type: 'text', text }] : []
   }
   const calls = [...chooseTools(said), ...chooseMcpTools(said, tools)].filter(({ toolName }) =>
@@ -175,10 +179,29 @@ const nameOf = (id: string) => id.slice(id.lastIndexOf('/') + 1).replaceAll('-',
 
 type Item = Record<string, unknown>
 
+/** What was refused, to the person who refused it. They are told what to do if they want it after all. */
+function refused(reason: string, system: string): string {
+  const [, name = 'this agent', parent] = /^You are (.+?)(?:, a helper of (.+))?\.$/m.exec(system) ?? []
+  const again = 'Press “Start again”, and ask once more.'
+  if (/stopped everything/.test(reason)) return `You stopped everything. ${again}`
+  if (/stopped this agent/.test(reason)) return `You stopped ${parent ? `${name} or ${parent}` : name}. ${again}`
+  if (/stopped this account/.test(reason)) return `You stopped this account. ${again}`
+  if (/paused this account/.test(reason)) return 'You paused this account. Resume it, and ask once more.'
+  if (/does not allow this/.test(reason))
+    return `You don't let ${name} do this. You can change that under “What it may do”.`
+  const why = reason.replace(/^The person said no(?: \([^)]*\))?[:.]\s*/, '')
+  if (why === 'no answer in time')
+    return 'You gave no answer in time, so I did nothing. Ask again if you still want it.'
+  return why ? `You said no, so I did nothing: “${why}”` : 'You said no, so I did nothing.'
+}
+
 /** One tool's result as text. Nothing for a request: the page asks the person. */
-function tell({ toolName, output }: LanguageModelV4ToolResultPart): string {
-  if (output.type === 'execution-denied') return output.reason ?? 'I may not do this.'
-  if (output.type === 'error-text') return whichOf(output.value) ?? `That didn't work: ${output.value}`
+function tell({ toolName, output }: LanguageModelV4ToolResultPart, system: string): string {
+  if (output.type === 'execution-denied') return refused(output.reason ?? '', system)
+  if (output.type === 'error-text') {
+    if (/^The person (?:said no|does not|stopped|paused)/.test(output.value)) return refused(output.value, system)
+    return whichOf(output.value) ?? `That didn't work: ${output.value}`
+  }
   const value = output.type === 'json' ? output.value : null
   if (readConnectRequest(value) || readApprovalNotice(value)) return ''
   const { text } = value as { text?: unknown }
