@@ -93,6 +93,7 @@ export const PRESETS: Readonly<Record<Preset, Readonly<Record<Effect, Decision>>
   off: { read: 'never', write: 'never', destructive: 'never' },
 }
 
+/** Decisions in order: each allows less than those before it. */
 export const STRICTNESS: Readonly<Record<Decision, number>> = { allow: 0, ask: 1, never: 2 }
 
 /** The preset of an account: its own, else that of its provider, else `ask-before-changes`. */

@@ -147,7 +147,7 @@ function Ended({ agent, rules }: { agent: Agent; rules: readonly Rule[] }) {
       <ul aria-labelledby={id} className="latchkey-scopes" data-missing>
         {rules.map((rule) => (
           <li key={rule.id}>
-            <span>
+            <span className="latchkey-line">
               <ExceptionLine agent={agent} rule={rule} />
             </span>
           </li>
