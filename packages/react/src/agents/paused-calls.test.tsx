@@ -26,7 +26,8 @@ async function openChat(...calls: number[]) {
   function Chat() {
     const [states, setStates] = useState(calls.map(() => 'approval-requested'))
     const parts = calls.map((at, index) => part(at, states[index]))
-    take = () => setStates(calls.map((at) => (answered().includes(`a${at}`) ? 'approval-responded' : 'approval-requested')))
+    take = () =>
+      setStates(calls.map((at) => (answered().includes(`a${at}`) ? 'approval-responded' : 'approval-requested')))
     const paused = usePausedCalls({ messages: [{ parts: [] }, { parts }], addToolApprovalResponse: answer })
     return <p role="log">{paused.map(({ toolCallId, asked }) => `${toolCallId} ${asked?.state} `)}</p>
   }
