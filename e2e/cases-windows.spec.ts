@@ -78,6 +78,8 @@ test('case 36: every top-level page connects, whatever the browser cuts and what
   browser,
 }) => {
   test.setTimeout(600_000)
+  // In every run each two headers meet; all three meet in the long one.
+  const all = Boolean(process.env.TEST_ALL)
   const values = [undefined, 'same-origin', 'same-origin-allow-popups', 'noopener-allow-popups']
   const header = (value?: string): Record<string, string> => (value ? { 'cross-origin-opener-policy': value } : {})
   const failed: string[] = []
@@ -87,8 +89,10 @@ test('case 36: every top-level page connects, whatever the browser cuts and what
   const lane = async (callback?: string) => {
     const [app, server] = await Promise.all([startApp(), startAuthorizationServer()])
     server.authorize.page = linkOn
-    for (const own of values.slice(0, 3)) {
+    for (const [at, own] of values.slice(0, 3).entries()) {
       for (const theirs of values) {
+        const turn = (values.indexOf(callback) + values.indexOf(theirs)) % values.length
+        if (!all && turn % 3 !== at) continue
         // Three show the pattern; each of them may take a while.
         if (failed.length >= 3) break
         app.headers = { app: header(own), callback: header(callback) }
@@ -119,8 +123,8 @@ test('case 36: every top-level page connects, whatever the browser cuts and what
   }
   await Promise.all(values.map(lane))
   expect(failed).toEqual([])
-  expect(count).toBe(48)
-  expect(lied).toBe(36)
+  expect(count).toBe(all ? 48 : 16)
+  expect(lied).toBe(all ? 36 : 12)
 })
 
 inDemo(
