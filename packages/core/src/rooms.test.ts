@@ -15,7 +15,7 @@ const orders: Record<string, string[][]> = {
     ['agents/rules.ts'],
     ['agents/oversight.ts'],
     ['agents/read-rules.ts', 'agents/standing.ts'],
-    ['agents/advice.ts', 'agents/preview.ts', 'agents/readiness.ts', 'agents/read-answers.ts'],
+    ['agents/advice.ts', 'agents/endings.ts', 'agents/preview.ts', 'agents/readiness.ts', 'agents/read-answers.ts'],
     ['protocol'],
     ['agents/live.ts'],
     ['agents/client.ts'],

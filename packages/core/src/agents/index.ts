@@ -2,6 +2,7 @@
 
 export { type AdviceOptions, unusedScopes } from './advice.ts'
 export { createOversight, type OversightOptions } from './client.ts'
+export { withEndings } from './endings.ts'
 export type * from './oversight.ts'
 export { readApprovalNotice } from './oversight.ts'
 export { accessPreview, type PreviewChange, type PreviewItem, type PreviewOptions, previewDiff } from './preview.ts'

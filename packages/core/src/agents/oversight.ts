@@ -104,7 +104,7 @@ export interface StopReceipt {
   aborted: readonly { agent: string; account: string; tool: string; effect: Effect }[]
 }
 
-/** One use of an account, as the audit log has it. */
+/** One use of an account, or what the person said of agents, as the audit log has it. */
 export interface Activity {
   seq: number
   /** ISO 8601, UTC. */
@@ -113,14 +113,29 @@ export interface Activity {
   tool?: string
   provider?: string
   account?: string
+  /** What the tool calls, as the app declares it: `/repos/{owner}/{repo}/issues`. */
+  route?: string
+  /** Where the secret was sent to: an origin. */
   host?: string
   effect?: Effect
   decision?: Decision
+  /** What the person chose for an agent and an account. */
+  preset?: Preset
+  /** How long what the person said holds. `ended`: from then on it did not. */
+  lease?: 'once' | 'chat' | 'always' | 'ended'
+  /** When that ends by itself. ISO 8601, UTC. */
+  until?: string
   /** `allowed`: it was made. `denied`: it was not. `failed`: it was tried. */
   outcome: 'allowed' | 'denied' | 'failed'
-  /** A code: why it was denied or failed. */
+  /**
+   * A code: why it was denied or failed. `http_404` and its like: what the API answered. `cancelled`: the person stopped it.
+   * `cut`: they stopped it while it was under way. After `cut` and `unknown` it may have happened.
+   */
   reason?: string
+  /** `end`: how the `use` of the same id ended, where that was not well. {@link withEndings} makes one of both. */
   action: string
+  /** Id of a use. */
+  use?: string
 }
 
 /** Whether the log is as it was written: that of everybody, since each entry holds the digest of the one before. */

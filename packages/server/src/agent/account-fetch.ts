@@ -3,8 +3,10 @@ import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import { isFor, limited } from '@latchkey/core/server'
 import { type AllowRule, allowRules } from '../outbound/allow-rules.ts'
 import { AGENT_POLICY, secretOf, sendAs, sendRenewing } from '../outbound/api-request.ts'
+import { failureOfStatus } from '../use/endings.ts'
 import { effectOfMethod, judgedTool } from '../use/tools.ts'
 import type { AgentContext, AuthorizedCall, TokenRequest } from './context.ts'
+import { failureOf } from './failure.ts'
 import { AuthorizationRequired } from './required.ts'
 import type { AgentToken } from './token.ts'
 
@@ -149,13 +151,22 @@ export function accountFetch(
     }
     if (call.done) return whose(answered(call.done.result))
     const request = { ...permission.init, url, method }
+    let status: number | undefined
+    const noted: RecordUse = (entry) => {
+      status = entry.status ?? status
+      record(entry)
+    }
     try {
-      const answer = await send(options, { provider, scopes, call, request, record })
-      if (ends) await call.end(method === 'GET' || method === 'HEAD' ? {} : { result: await kept(answer) })
+      const answer = await send(options, { provider, scopes, call, request, record: noted })
+      const result = method === 'GET' || method === 'HEAD' ? {} : { result: await kept(answer) }
+      // The status is all that is known of it.
+      if (ends) await call.end(result, failureOfStatus(answer.status))
       return whose(answer)
     } catch (error) {
       // A refused token did nothing. Anything else may have happened.
-      if (ends) await call.end(error instanceof AuthorizationRequired ? 'unsent' : 'unknown')
+      const isRefused = error instanceof AuthorizationRequired
+      const failure = (isRefused && status !== undefined && failureOfStatus(status)) || failureOf(error)
+      if (ends) await call.end(isRefused ? 'unsent' : 'unknown', failure)
       throw error
     }
   }

@@ -1,7 +1,7 @@
 import { type Identity, LatchkeyError, type Provider } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { secretsOf } from '../outbound/redact/redactor.ts'
-import type { Ending } from '../use/door.ts'
+import type { Ending, Failure } from '../use/endings.ts'
 import type { Forecast } from '../use/overseer.ts'
 import type { OpenCall } from '../use/source.ts'
 import { type JudgedTool, judgedTool } from '../use/tools.ts'
@@ -79,8 +79,12 @@ export interface AuthorizedCall {
    * @throws AuthorizationRequired if there is none, or it lacks the scopes.
    */
   token(options?: { forceRefresh?: boolean | undefined }): Promise<AgentToken>
-  /** Ends it. What a write answered is remembered, so that it is not made twice. */
-  end(ending: Ending): Promise<void>
+  /**
+   * Ends it. What a write answered is remembered, so that it is not made twice.
+   *
+   * @param failure why it came to nothing, for its person's activity.
+   */
+  end(ending: Ending, failure?: Failure): Promise<void>
 }
 
 /** What {@link AgentContext.getToken} takes. */
@@ -339,7 +343,10 @@ export class AgentContext<Provider extends string = string> {
     const { toolName = 'token', scopes } = request
     const tool = effect && judgedTool({ provider, toolName, effect, scopes })
     const call = await this.authorize(provider, { ...request, tool })
-    const token = await call.token({ forceRefresh })
+    const token = await call.token({ forceRefresh }).catch(async (error) => {
+      await call.end('unsent')
+      throw error
+    })
     // What is done with it is not seen here.
     await call.end({})
     return token

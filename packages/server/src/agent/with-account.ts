@@ -1,11 +1,13 @@
 import { LatchkeyError } from '@latchkey/core'
 import { ALL_CALLS, type AllowRule } from '../outbound/allow-rules.ts'
 import { createRedactor, secretsOf } from '../outbound/redact/redactor.ts'
+import { type Failure, failureOfStatus } from '../use/endings.ts'
 import { type AccountTool, judgedTool } from '../use/tools.ts'
 import { type AccountFetchInit, accountFetch, type OnUse, openToken, recorded, recorderOf } from './account-fetch.ts'
 import { bindIdentities } from './bind.ts'
 import { takeName } from './choice.ts'
-import { AgentContext, type CallRequest, openedIn } from './context.ts'
+import { AgentContext, type AuthorizedCall, type CallRequest, openedIn } from './context.ts'
+import { failureOf, saysError } from './failure.ts'
 import { placeOf } from './place.ts'
 import { AuthorizationRequired, isRequest, withoutRequest } from './required.ts'
 import { askedAhead, ofToolCall } from './tool-approval.ts'
@@ -100,16 +102,20 @@ export function withAccount<Input, Options>(
     const { call, token } = await recorded(record, id, () => context.authorize(id, callOf(input, callOptions)))
       .then(async (call) => ({
         call,
-        token: call.done ? undefined : await openToken(call, options.provider, options, record),
+        token: call.done ? undefined : await openToken(call, options.provider, options, record).catch(unsent(call)),
       }))
       .catch((error) => {
         throw ofToolCall(error, callOptions)
       })
     if (token) record({ action: 'used', accountId: token.accountId })
     let isSent = false
+    const seen = createSeen()
     const fetchAs =
       provider &&
-      accountFetch({ ...options, context, rules: [{ provider, allow, scopes }] }, async ({ init }) => ({ call, init }))
+      accountFetch(
+        { ...options, context, rules: [{ provider, allow, scopes }], onUse: seen.by(onUse) },
+        async ({ init }) => ({ call, init }),
+      )
     const account: ToolAccount = {
       provider: id,
       accountId: token?.accountId,
@@ -118,10 +124,12 @@ export function withAccount<Input, Options>(
       signal: call.signal,
       async getToken() {
         isSent = true
+        seen.unseen()
         return (await call.token()).access_token
       },
       async fetch(path, init) {
         isSent = true
+        seen.begin()
         if (fetchAs) return fetchAs(path.startsWith('/') ? provider.apiBaseUrl + path : path, init)
         const message = 'account.fetch needs the provider itself: withAccount({ provider: github() }).'
         throw new LatchkeyError('misuse', message)
@@ -135,14 +143,16 @@ export function withAccount<Input, Options>(
     }
     /** A refused token did nothing, nor did a tool that never asked for it. Anything else may have happened. */
     const failed = async (error: unknown): Promise<unknown> => {
-      await call.end(!isSent || error instanceof AuthorizationRequired ? 'unsent' : 'unknown')
+      const isUnsent = !isSent || error instanceof AuthorizationRequired
+      await call.end(isUnsent ? 'unsent' : 'unknown', seen.failureOf(error))
       return clean(error)
     }
-    return { call, account, clean, failed, input: call.args as Input }
+    const done = (result: unknown) => call.end({ result }, seen.failureIn(result))
+    return { call, account, clean, done, failed, input: call.args as Input }
   }
 
   async function* generate(given: Input, callOptions: Options) {
-    const { call, account, clean, failed, input } = await open(given, callOptions)
+    const { call, account, clean, done, failed, input } = await open(given, callOptions)
     if (call.done) {
       yield call.done.result
       return
@@ -153,20 +163,20 @@ export function withAccount<Input, Options>(
         last = await clean(value)
         yield last
       }
-      await call.end({ result: last })
+      await done(last)
     } catch (error) {
       throw await failed(error)
     } finally {
       // Its reader may stop early.
-      await call.end('unknown')
+      await call.end('unknown', 'cancelled')
     }
   }
   async function run(given: Input, callOptions: Options) {
-    const { call, account, clean, failed, input } = await open(given, callOptions)
+    const { call, account, clean, done, failed, input } = await open(given, callOptions)
     if (call.done) return call.done.result
     try {
       const result = await clean(await fn(input, account, callOptions))
-      await call.end({ result })
+      await done(result)
       return result
     } catch (error) {
       throw await failed(error)
@@ -178,4 +188,47 @@ export function withAccount<Input, Options>(
   return askedAhead(execute, (input, options) =>
     AgentContext.current().askAhead(id, callOf(input, options, options.toolName)),
   )
+}
+
+/**
+ * What the API answered to the requests of one call. A tool that returns has done its work, whatever it made of a refusal
+ * among the answers. One that got nothing but refusals has nothing to return: most hand the last one on as if it were a
+ * result.
+ */
+function createSeen() {
+  let last: number | undefined
+  let isAnswered = false
+  let hasChanged = false
+  const refused = () => (last === undefined ? undefined : failureOfStatus(last))
+  return {
+    begin() {
+      last = undefined
+    },
+    /** What is done with a token is not seen. */
+    unseen() {
+      isAnswered = true
+      hasChanged = true
+    },
+    by:
+      (onUse: OnUse | undefined): OnUse =>
+      (entry) => {
+        const { status, method = 'GET' } = entry
+        if (status !== undefined) {
+          last = status
+          isAnswered ||= status < 400
+          hasChanged ||= status < 400 && method !== 'GET' && method !== 'HEAD'
+        }
+        onUse?.(entry)
+      },
+    failureIn: (result: unknown): Failure | undefined =>
+      isAnswered && !saysError(result) ? undefined : (refused() ?? (saysError(result) ? 'tool_error' : undefined)),
+    /** A refusal is the end of it, unless something was changed before. */
+    failureOf: (error: unknown): Failure => (hasChanged ? undefined : refused()) ?? failureOf(error),
+  }
+}
+
+/** Ends a call whose token could not be had, and throws why. */
+const unsent = (call: AuthorizedCall) => async (error: unknown) => {
+  await call.end('unsent', failureOf(error))
+  throw error
 }

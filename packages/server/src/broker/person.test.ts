@@ -2,7 +2,7 @@
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { AgentRequest, PersonRules } from '@latchkey/core/agents'
+import { type Activity, type AgentRequest, type PersonRules, withEndings } from '@latchkey/core/agents'
 import { BROKER_HEADER } from '@latchkey/core/token'
 import { startTinyServer, type TinyServer } from '@latchkey/sandbox/tiny'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -512,4 +512,51 @@ describe('one door to a secret', () => {
       'broker/routes/proxy.ts',
     ])
   })
+})
+
+it.each([
+  [200, 200, undefined],
+  [404, 404, 'http_404'],
+  [401, 424, 'http_401'],
+  [500, 500, 'http_500'],
+  [302, 502, 'malformed_response'],
+])("what a page's own call is answered with is in its person's activity: %s", async (status, passedOn, reason) => {
+  const app = await connected(false, { proxy: { methods: ['GET'] }, agents: { page: {} } })
+  upstream.instead.push((_, response) => Boolean(response.writeHead(status).end('CANARY')))
+  expect((await app.call(`accounts/${await idOf(app, false)}/api/items`)).status).toBe(passedOn)
+  const { uses } = await app.ask<{ uses: Activity[] }>('activity')
+  expect(withEndings(uses)[0]).toMatchObject({
+    action: 'use',
+    tool: 'acme/api.GET',
+    outcome: reason ? 'failed' : 'allowed',
+  })
+  expect(withEndings(uses)[0]?.reason).toBe(reason)
+  expect(JSON.stringify(uses)).not.toContain('CANARY')
+})
+
+it('activity says what its person changed, in words of ours, and which route a tool calls', async () => {
+  const route = '/items/{id}'
+  const tool = { ...list(), route }
+  const app = await connected(true, { agents: { assistant: { name: 'Assistant', tools: [tool] } } })
+  answered()
+  await app.run(() => runOf(tool)({}, {}))
+  const of = { account: ID }
+  const about = { agent: 'assistant', of }
+  const until = Date.now() + 3_600_000
+  await app.ask('rules', { ...about, preset: 'trusted' })
+  await app.ask('rules', { ...about, tool: 'acme/list', version: 'v1', decision: 'ask', until })
+  const { rules } = await app.ask<{ rules: PersonRules }>('rules', {
+    ...{ ...about, tool: 'acme/list', version: 'v1', decision: 'never' },
+  })
+  const never = rules.agents.assistant?.rules.find(({ decision }) => decision === 'never')
+  await app.ask('rules', { agent: 'assistant', end: never?.id })
+  const { uses } = await app.ask<{ uses: Activity[] }>('activity')
+  const change = { action: 'rule', agent: 'assistant' }
+  expect(uses).toMatchObject([
+    { ...change, account: ID, tool: 'acme/list', decision: 'never', lease: 'ended' },
+    { ...change, account: ID, tool: 'acme/list', decision: 'never', lease: 'always' },
+    { ...change, account: ID, tool: 'acme/list', decision: 'ask', until: new Date(until).toISOString() },
+    { ...change, account: ID, preset: 'trusted' },
+    { action: 'use', tool: 'acme/list', route },
+  ])
 })

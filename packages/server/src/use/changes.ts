@@ -2,7 +2,7 @@ import type { Effect, PersonRules, RuleChange, StopReceipt, StopTarget } from '@
 import { isObject, type Rule, rulesOf, withAgent, withPreset } from '@latchkey/core/server'
 import type { AuditEvent } from '../vault/audit.ts'
 import { randomId } from './ledger.ts'
-import { annul, LONGEST_LEASE, stateOf, withSeen } from './requests.ts'
+import { aboutRule, annul, holdsFor, LONGEST_LEASE, stateOf, withSeen } from './requests.ts'
 import { isLease, refuse, type StoredRequest, type Turn, withRule } from './turn.ts'
 
 /** A member that a `never` has, which holds for every version. */
@@ -14,14 +14,15 @@ export async function change(turn: Turn, given: RuleChange): Promise<PersonRules
   const { agent } = given
   const about: AuditEvent = { action: 'rule', agent, outcome: 'allowed' }
   if ('end' in given) {
-    await turn.record({ ...about, rule: `end:${given.end}` })
+    const ended = rulesOf(rules, agent).rules.find(({ id }) => id === given.end)
+    await turn.record({ ...about, ...(ended && aboutRule(ended)), rule: `end:${given.end}`, lease: 'ended' })
     return turn.write(withAgent(rules, agent, (old) => ({ rules: old.rules.filter(({ id }) => id !== given.end) })))
   }
   const { of } = given
   if (!isObject(of)) throw refuse('A rule is about an account or a provider.')
   if ('preset' in given) {
     const { preset } = given
-    await turn.record({ ...about, ...of, rule: `preset:${preset}` })
+    await turn.record({ ...about, ...of, preset, rule: `preset:${preset}` })
     return turn.write(withPreset(rules, agent, { of, preset, providerOf: await providersOf(turn, agent, of) }))
   }
   const { tool, decision, when, until } = given
@@ -33,7 +34,7 @@ export async function change(turn: Turn, given: RuleChange): Promise<PersonRules
   // A `never` is about every version, whatever it does.
   const limits = { ...(effect && decision !== 'never' && { effect }), ...(when && { when }), ...(until && { until }) }
   const rule: Rule = { id: randomId(), of, subject, decision, ...limits }
-  await turn.record({ ...about, ...of, tool, decision, rule: `rule:${rule.id}` })
+  await turn.record({ ...about, ...aboutRule(rule), rule: `rule:${rule.id}`, ...holdsFor(rule) })
   const next = withAgent(rules, agent, (old) => ({ rules: withRule(old.rules, rule) }))
   return turn.write(version === undefined ? next : withSeen(next, agent, tool, version))
 }

@@ -35,7 +35,7 @@ async function doorOf(change: Partial<Overseer> = {}) {
   const log = async () =>
     (await store.readAudit('one', { limit: 100 }))
       .map(({ event }) => JSON.parse(event))
-      .filter(({ action }) => action === 'use' || action === 'deny')
+      .filter(({ action }) => ['use', 'end', 'deny'].includes(action))
   return { door, overseer, call, log }
 }
 
@@ -45,9 +45,10 @@ it('a use whose account turns out to be of no use has failed: no rule denied it,
   if ('done' in use) throw new Error('It was done before.')
   await expect(door.open(use)).rejects.toMatchObject({ code: 'invalid_grant' })
   const about = { tool: 'acme/send', account: 'acme.1', agent: 'scout', effect: 'write' }
-  expect(await log()).toMatchObject([
-    { ...about, action: 'use', outcome: 'allowed' },
-    { ...about, action: 'use', outcome: 'failed', reason: 'invalid_grant' },
+  const [begun, ended] = await log()
+  expect([begun, ended]).toMatchObject([
+    { ...about, action: 'use', outcome: 'allowed', use: expect.stringMatching(/^[\w-]{22}$/) },
+    { ...about, action: 'end', outcome: 'failed', reason: 'invalid_grant', use: begun.use },
   ])
   expect(await door.authorize(call)).toMatchObject({ args: {} })
   door.close()

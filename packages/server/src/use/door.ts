@@ -8,6 +8,7 @@ import type { Custodian } from '../vault/custodian.ts'
 import { unknown } from '../vault/upkeep.ts'
 import type { Agents } from './agents.ts'
 import { ApprovalRequired, NotAllowed } from './answers.ts'
+import { type Ending, type EndReason, type Failure, reasonOf } from './endings.ts'
 import { createUnderWay } from './ledger.ts'
 import type { Forecast, JudgedCall, Overseer } from './overseer.ts'
 import type { JudgedTool } from './tools.ts'
@@ -60,9 +61,6 @@ export interface Use {
   readonly signal: AbortSignal
 }
 
-/** How a call ended. `unsent`: nothing was sent, so it may be made again. `unknown`: it may have happened. */
-export type Ending = { result?: unknown } | 'unsent' | 'unknown'
-
 /** The one way to the secret of an account. The audit log has every use and every refusal. */
 export interface Door {
   /**
@@ -86,8 +84,13 @@ export interface Door {
    * @throws LatchkeyError why there is none.
    */
   open(use: Use, options?: { forceRefresh?: boolean | undefined }): Promise<Identity>
-  /** Ends a call. A second end does nothing. */
-  end(use: Use, ending: Ending): Promise<void>
+  /**
+   * Ends a call, and writes down why it came to nothing. A second end does nothing. It does not reject: what the call
+   * answered is not lost with a store that is away. Then a write counts as one that may have happened.
+   *
+   * @param failure why it failed, if it did. It is asked for what has a result, too.
+   */
+  end(use: Use, ending: Ending, failure?: Failure): Promise<void>
   /** Aborts the calls under way that a person has stopped, and says which. */
   abort(owner: Owner, target: StopTarget): StopReceipt['aborted']
   /** Stops looking after calls under way. */
@@ -102,6 +105,8 @@ export interface DoorOptions {
   providers: ReadonlyMap<string, Provider>
   agents: Agents
   overseer: Overseer
+  /** Hears that the end of a call could not be written down. */
+  onLost?: (error: unknown) => void
 }
 
 /** Milliseconds between two looks at what was stopped by another process. */
@@ -109,28 +114,20 @@ const LOOK = 500
 
 interface Pending {
   ticket: string
+  /** Its id in the log. */
+  id: string
   opened: boolean
+  /** Why its account could not be read. */
+  failure?: Failure
   end: AbortController
 }
 
-export function createDoor({ custodian, audit, providers, agents, overseer }: DoorOptions): Door {
+export function createDoor({ custodian, audit, providers, agents, overseer, onLost }: DoorOptions): Door {
   const pending = new Map<Use, Pending>()
   /** Calls that are judged now. One that is stopped meanwhile is not made, so no receipt has it. */
   const judging = new Map<AbortController, Call>()
   const underWay = createUnderWay()
   let looking: ReturnType<typeof setInterval> | undefined
-
-  /** Why this agent may not use accounts of this provider, or not for this audience. */
-  function denialOf({ id, name, apiBaseUrl }: Provider, { agent, audience }: Call): LatchkeyError | undefined {
-    if (!agents.allows(agent, id)) {
-      const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
-      return new LatchkeyError('access_denied', message, { provider: id, next: 'configure' })
-    }
-    if (audience !== undefined && audience !== new URL(apiBaseUrl).origin) {
-      return new LatchkeyError('invalid_target', `This is not the API of ${name}.`, { provider: id, next: 'none' })
-    }
-    return undefined
-  }
 
   const hostOf = ({ provider: id, audience }: Call) => {
     const provider = providers.get(id)
@@ -139,7 +136,8 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
 
   const entryOf = (call: Call) => {
     const { provider, accountId: account, agent, tool } = call
-    return { provider, account, agent, tool: tool?.name, effect: tool?.effect, host: hostOf(call) }
+    const { name, effect, route } = tool ?? {}
+    return { provider, account, agent, tool: name, effect, route, host: hostOf(call) }
   }
 
   async function denied(call: Call, error: LatchkeyError): Promise<LatchkeyError> {
@@ -147,17 +145,20 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
     return error
   }
 
-  /** Of a use that is in the log as allowed: it was tried, and no rule is the reason that it came to nothing. */
-  async function failed(call: Call, error: LatchkeyError): Promise<LatchkeyError> {
-    await audit.record(call.owner, { action: 'use', ...entryOf(call), outcome: 'failed', reason: error.code })
-    return error
+  /** The log has the use as allowed. Its end is an entry of its own, with the facts that entries are found by. */
+  const failed = async (call: Call, use: string, reason: EndReason) =>
+    audit.record(call.owner, { action: 'end', use, ...entryOf(call), outcome: 'failed', reason })
+
+  /** The call is over, whatever becomes of this. */
+  async function written(...all: (Promise<unknown> | undefined)[]): Promise<void> {
+    for (const one of await Promise.allSettled(all)) if (one.status === 'rejected') onLost?.(one.reason)
   }
 
   /** What the app does not allow at all. */
   function denialFor(call: Call): LatchkeyError | undefined {
     const provider = providers.get(call.provider)
     // A page may send an account of a provider that only it knows, such as an MCP server.
-    const denial = provider ? denialOf(provider, call) : call.held ? undefined : unknown()
+    const denial = provider ? denialOf(agents, provider, call) : call.held ? undefined : unknown()
     return denial ?? (call.held || custodian ? undefined : absent(call.accountId))
   }
 
@@ -232,11 +233,14 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
       if (ruling.word === 'denied') throw new NotAllowed({ ...forbidden(call), reason: ruling.reason })
       if (ruling.word === 'never') throw new NotAllowed({ ...forbidden(call), because: ruling.because })
       if (end.signal.aborted) {
-        await overseer.unsent(call.owner, ruling.ticket).finally(() => underWay.end(ruling.ticket))
-        throw await failed(call, new LatchkeyError('cancelled', 'You stopped this.', { next: 'none' }))
+        const { ticket, use } = ruling
+        await written(overseer.unsent(call.owner, ticket), failed(call, use, 'cancelled')).finally(() =>
+          underWay.end(ticket),
+        )
+        throw new LatchkeyError('cancelled', 'You stopped this.', { next: 'none' })
       }
       const use: Use = Object.freeze({ call, args: ruling.args, because: ruling.because, signal: end.signal })
-      pending.set(use, { ticket: ruling.ticket, opened: false, end })
+      pending.set(use, { ticket: ruling.ticket, id: ruling.use, opened: false, end })
       watch()
       return use
     },
@@ -250,9 +254,11 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
       const provider = providers.get(call.provider)
       if (held) return held
       const { account, secret } = await fresh().catch(async (error) => {
-        if (!state.opened) await door.end(use, 'unsent')
         const message = 'This account could not be read.'
-        throw await failed(call, asLatchkeyError(error, 'server_error', message, { account: accountId }))
+        const known = asLatchkeyError(error, 'server_error', message, { account: accountId })
+        state.failure = known.code
+        if (!state.opened) await door.end(use, 'unsent')
+        throw known
       })
       state.opened = true
       if (!provider) throw unknown()
@@ -264,18 +270,21 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
         return custodian.ensureFresh(owner, accountId)
       }
     },
-    async end(use, ending) {
+    async end(use, ending, failure) {
       const state = pending.get(use)
       if (!state) return
       pending.delete(use)
       unwatch()
-      const { owner } = use.call
-      try {
-        if (ending === 'unsent') await overseer.unsent(owner, state.ticket)
-        else if (ending !== 'unknown') await overseer.done(owner, state.ticket, ending.result)
-      } finally {
-        underWay.end(state.ticket)
-      }
+      const { call, signal } = use
+      const { ticket, id } = state
+      const hasResult = typeof ending === 'object'
+      const why = hasResult ? failure : (state.failure ?? failure)
+      const reason = reasonOf(call.tool?.effect, ending, why, signal.aborted)
+      await written(
+        hasResult ? overseer.done(call.owner, ticket, ending.result) : undefined,
+        ending === 'unsent' ? overseer.unsent(call.owner, ticket) : undefined,
+        reason && failed(call, id, reason),
+      ).finally(() => underWay.end(ticket))
     },
     abort: (owner, target) =>
       abortWhere((call) => isOwn(call.owner, owner) && isMeant(call, agents.chainOf(call.agent), target)),
@@ -289,6 +298,22 @@ export function createDoor({ custodian, audit, providers, agents, overseer }: Do
 
 const isMeant = ({ accountId }: Call, chain: readonly string[], target: StopTarget) =>
   'everything' in target || ('account' in target ? accountId === target.account : chain.includes(target.agent))
+
+/** Why this agent may not use accounts of this provider, or not for this audience. */
+function denialOf(
+  agents: Agents,
+  { id, name, apiBaseUrl }: Provider,
+  { agent, audience }: Call,
+): LatchkeyError | undefined {
+  if (!agents.allows(agent, id)) {
+    const message = `${name} is not among the providers of agents[${JSON.stringify(agent)}] of createBroker.`
+    return new LatchkeyError('access_denied', message, { provider: id, next: 'configure' })
+  }
+  if (audience !== undefined && audience !== new URL(apiBaseUrl).origin) {
+    return new LatchkeyError('invalid_target', `This is not the API of ${name}.`, { provider: id, next: 'none' })
+  }
+  return undefined
+}
 
 /** Reasons that may be over: opening the account finds out. */
 const MAY_BE_BACK: readonly ConnectedAccount['reason'][] = ['issuer_changed', 'resource_changed', 'secret_unavailable']

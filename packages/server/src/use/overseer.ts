@@ -17,7 +17,7 @@ import type { Opened } from '../vault/documents.ts'
 import type { KeyProvider } from '../vault/keys.ts'
 import { canonicalJson, createTenantDigests, type TenantDigest } from '../vault/tenant-digest.ts'
 import { change, resume, stop } from './changes.ts'
-import { begin, finish, forget, keyOf, type UnderWay } from './ledger.ts'
+import { begin, finish, forget, keyOf, randomId, type UnderWay } from './ledger.ts'
 import { challenge, isConfirmed, type PresenceHooks, take as takeChallenge, withPresence } from './presence.ts'
 import { type Asked, annul, answer, ask, generationOf, NO_ANSWER, shownAt, stateOf, write } from './requests.ts'
 import type { JudgedTool } from './tools.ts'
@@ -60,8 +60,8 @@ export interface JudgedCall {
 
 /** What becomes of a call. */
 export type Ruling =
-  /** It may be made now, once: it is written down as begun. */
-  | { word: 'allowed'; ticket: string; because: Because; args: unknown }
+  /** It may be made now, once: it is written down as begun. `use` names it in the log. */
+  | { word: 'allowed'; ticket: string; use: string; because: Because; args: unknown }
   /** Its person is asked. */
   | { word: 'asking'; request: AgentRequest }
   /** Its person said no, or said nothing in time. */
@@ -286,7 +286,8 @@ async function judge(turn: Turn, given: Judged): Promise<Ruling | Busy | { word:
   if ('refused' in it) {
     const { account, host, tool, agents } = given.call
     const { refused, provider } = it
-    const event = { account, provider, host, tool: tool?.name, effect: tool?.effect, agent: agents[0] }
+    const about = { tool: tool?.name, effect: tool?.effect, route: tool?.route }
+    const event = { account, provider, host, ...about, agent: agents[0] }
     await turn.record({ ...event, action: 'deny', outcome: 'denied', reason: refused.code })
     return { word: 'refused', refused }
   }
@@ -337,7 +338,8 @@ const doneBefore = ({ result }: Partial<Entry> = {}): Ruling => ({
 
 const eventOf = ({ call, row, verdict }: Case) => ({
   ...{ account: row.account, provider: row.provider, agent: call.agents[0], host: call.host },
-  ...{ tool: call.tool?.name, effect: call.tool?.effect ?? 'write', decision: verdict.decision, rule: wordOf(verdict) },
+  ...{ tool: call.tool?.name, effect: call.tool?.effect ?? 'write', route: call.tool?.route },
+  ...{ decision: verdict.decision, rule: wordOf(verdict) },
 })
 
 async function forbid(turn: Turn, it: Case, verdict: Verdict): Promise<Extract<Forecast, { word: 'never' }>> {
@@ -422,6 +424,8 @@ async function start(
     turn.begun.push(ticket)
     it.underWay?.begin(ticket)
   }
-  await turn.record({ ...eventOf(it), action: 'use', outcome: 'allowed', ...(request !== undefined && { request }) })
-  return { word: 'allowed', ticket, because: it.verdict.because, args }
+  const use = randomId()
+  const event: AuditEvent = { ...eventOf(it), action: 'use', outcome: 'allowed', use }
+  await turn.record({ ...event, ...(request !== undefined && { request }) })
+  return { word: 'allowed', ticket, use, because: it.verdict.because, args }
 }

@@ -2,6 +2,7 @@ import { LatchkeyError } from '@latchkey/core'
 import type { AgentRequest, Answer, Lease } from '@latchkey/core/agents'
 import { isObject, parseObject, type Rule, rulesOf, type Verdict, withAgent } from '@latchkey/core/server'
 import type { AccountRow } from '../stores/store.ts'
+import type { AuditEvent } from '../vault/audit.ts'
 import { canonicalJson } from '../vault/tenant-digest.ts'
 import { randomId } from './ledger.ts'
 import {
@@ -248,7 +249,8 @@ export async function answer(
   await write(turn, next)
   const outcome = yes ? 'allowed' : 'denied'
   const rule = next.rule === undefined ? undefined : `rule:${next.rule}`
-  await turn.record({ ...eventOf(shown), action: 'answer', outcome, ...(rule && { rule }) })
+  const holds = yes && (rule ? holdsFor(limitsOf(yes.lease, stored.chat)) : { lease: 'once' as const })
+  await turn.record({ ...eventOf(shown), action: 'answer', outcome, ...(rule && { rule }), ...holds })
   return next
 }
 
@@ -264,6 +266,19 @@ async function approved(turn: Turn, stored: StoredRequest, { lease, changed }: Y
     ...(rule && { rule: rule.id }),
   }
 }
+
+/** How long a yes or a no holds, as the log says it. */
+export function holdsFor({ chat, until }: Pick<Rule, 'chat' | 'until'>): Pick<AuditEvent, 'lease' | 'until'> {
+  if (until !== undefined) return { until: new Date(until).toISOString() }
+  return { lease: chat === undefined ? 'always' : 'chat' }
+}
+
+/** What a rule is about, as the log says it. */
+export const aboutRule = ({ of, subject, decision }: Rule): Partial<AuditEvent> => ({
+  ...of,
+  ...(typeof subject === 'object' && ('tool' in subject ? { tool: subject.tool } : { effect: subject.effect })),
+  decision,
+})
 
 function limitsOf(lease: Lease, chat: string | undefined): Pick<Rule, 'chat' | 'until'> {
   if (typeof lease === 'object') return { until: lease.until }

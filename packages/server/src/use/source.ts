@@ -1,6 +1,7 @@
 import { type Identity, LatchkeyError } from '@latchkey/core'
 import { NotAllowed } from './answers.ts'
-import type { Call, Door, Ending } from './door.ts'
+import type { Call, Door } from './door.ts'
+import type { Ending, Failure } from './endings.ts'
 import type { Forecast } from './overseer.ts'
 
 /** A call that may be made now. */
@@ -15,7 +16,8 @@ export interface OpenCall {
    * @param options.forceRefresh true if the API refused the last token.
    */
   open(options?: { forceRefresh?: boolean | undefined }): Promise<Identity | undefined>
-  end(ending: Ending): Promise<void>
+  /** @param failure why it came to nothing, for the log. */
+  end(ending: Ending, failure?: Failure): Promise<void>
 }
 
 /** Accounts, for agents and their tools. */
@@ -41,7 +43,7 @@ export const createSource = (door: Door): AccountSource => ({
       args: use.args,
       signal: use.signal,
       open: (options) => door.open(use, options).catch(leftOut),
-      end: (ending) => door.end(use, ending),
+      end: (ending, failure) => door.end(use, ending, failure),
     }
   },
   askAhead: (call) => door.askAhead(call),

@@ -22,6 +22,13 @@ export interface AccountTool {
    * can do.
    */
   effect: Effect
+  /**
+   * What it calls, as the API's documentation writes it: `/repos/{owner}/{repo}/issues`. The person reads it in their
+   * activity. It names no value of a call.
+   *
+   * @default nothing
+   */
+  route?: string
   /** Scopes that the tool needs. */
   scopes?: readonly string[]
   /** What it takes, as JSON Schema. A changed one makes a new version. */
@@ -32,6 +39,8 @@ export interface AccountTool {
 
 /** A tool as rules, requests and the audit log know it. */
 export type JudgedTool = Pick<AgentTool, 'name' | 'title' | 'effect' | 'version' | 'edit'> & {
+  /** What it calls, as the app declares it. */
+  route?: string
   /** A server offers it, and the app does not declare it. */
   found?: true
 }
@@ -51,16 +60,19 @@ const versionOf = ({ title, description, effect, scopes = [], inputSchema }: Acc
 
 /** A tool under its whole name, `{provider}/{name}`, so that equal names of two servers never meet. */
 export function judgedTool(tool: AccountTool): JudgedTool {
-  const { provider, toolName, title = toolName, effect, edit } = tool
-  return { name: `${idOf(provider)}/${toolName}`, title, effect, version: versionOf(tool), ...(edit && { edit }) }
+  const { provider, toolName, title = toolName, effect, edit, route } = tool
+  return {
+    ...{ name: `${idOf(provider)}/${toolName}`, title, effect, version: versionOf(tool) },
+    ...(edit && { edit }),
+    ...(route !== undefined && { route }),
+  }
 }
 
 /** A tool as its person's page lists it. */
-export const listedTool = (tool: AccountTool): AgentTool => ({
-  ...judgedTool(tool),
-  provider: idOf(tool.provider),
-  ...(tool.scopes && { scopes: tool.scopes }),
-})
+export function listedTool(tool: AccountTool): AgentTool {
+  const { route: _, ...judged } = judgedTool(tool)
+  return { ...judged, provider: idOf(tool.provider), ...(tool.scopes && { scopes: tool.scopes }) }
+}
 
 const READS = ['GET', 'HEAD', 'OPTIONS']
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { LatchkeyError } from '@latchkey/core'
-import type { Activity, Decision, Effect } from '@latchkey/core/agents'
+import type { Activity, Decision, Effect, Preset } from '@latchkey/core/agents'
 import {
   type AuditEntry,
   type AuditHash,
@@ -17,6 +17,8 @@ export interface AuditEvent {
     | 'connect'
     | 'refresh'
     | 'use'
+    /** A use ended, and not well. */
+    | 'end'
     | 'revoke'
     | 'deny'
     | 'tamper'
@@ -33,6 +35,10 @@ export interface AuditEvent {
   account?: string
   agent?: string
   tool?: string
+  /** Of a use and of its end: the same id, which no other use has. */
+  use?: string
+  /** What the tool calls, as the app declares it. */
+  route?: string
   /** Host that the secret was handed out for. */
   host?: string
   effect?: Effect
@@ -40,6 +46,12 @@ export interface AuditEvent {
   decision?: Decision
   /** What said it: `preset:trusted`, `rule:` and its id, … */
   rule?: string
+  /** What its person chose for an agent and an account. */
+  preset?: Preset
+  /** How long what its person said holds. `ended`: from now on it does not. */
+  lease?: 'once' | 'chat' | 'always' | 'ended'
+  /** When it ends by itself. ISO 8601, UTC. */
+  until?: string
   /** Id of the request that its person answered. */
   request?: string
   outcome: 'allowed' | 'denied' | 'failed'
@@ -97,6 +109,7 @@ export interface ActivityPage {
 /** Actions that a person looks for. Refreshes are the vault's own. */
 const SHOWN: readonly AuditEvent['action'][] = [
   'use',
+  'end',
   'deny',
   'ask',
   'answer',
@@ -110,8 +123,8 @@ const SHOWN: readonly AuditEvent['action'][] = [
 const MAX_ACTIVITY = 200
 
 const FIELDS = [
-  ...(['action', 'provider', 'account', 'agent', 'tool', 'host'] as const),
-  ...(['effect', 'decision', 'rule', 'request', 'outcome', 'reason'] as const),
+  ...(['action', 'use', 'provider', 'account', 'agent', 'tool', 'route', 'host'] as const),
+  ...(['effect', 'decision', 'rule', 'preset', 'lease', 'until', 'request', 'outcome', 'reason'] as const),
 ]
 const MAX_FIELD = 200
 const PAGE = 1000

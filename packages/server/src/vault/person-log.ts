@@ -72,7 +72,8 @@ async function verdictOf(
     (row) => {
       const use = row.user === user ? shownUse(row) : undefined
       if (!use) return
-      entries += 1
+      // A use is one entry to its person, however it ended.
+      if (use.action !== 'end') entries += 1
       since ??= use.at
       until = use.at
     },

@@ -5,12 +5,13 @@ import { isObject, isResourceOf } from '@latchkey/core/server'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
-import type { Ending } from '../../use/door.ts'
+import type { Ending, Failure } from '../../use/endings.ts'
 import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
 import { type AccountChoice, offerAccounts, takeName } from '../choice.ts'
 import { AgentContext, type AuthorizedCall, type CallRequest } from '../context.ts'
+import { failureOf, saysError } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
 import { AuthorizationRequired } from '../required.ts'
 import { askedAhead, ofToolCall } from '../tool-approval.ts'
@@ -205,18 +206,21 @@ export class AuthenticatedMcpClient {
       if (call?.done) return resultAs(asResult(call.done.result), call.accountId)
       const args = (call?.args ?? given.rest) as Record<string, unknown>
       let ending: Ending = 'unknown'
+      let failure: Failure | undefined
       try {
         const result = await session.run(toolName, (client) =>
           client.callTool({ name, arguments: args }, call?.signal && { signal: call.signal }),
         )
         ending = { result }
+        if (saysError(result)) failure = 'tool_error'
         return resultAs(result, call?.accountId)
       } catch (error) {
+        failure = failureOf(error)
         // A server that wants a login or a visit first did nothing yet.
         if (error instanceof AuthorizationRequired) ending = 'unsent'
         throw error
       } finally {
-        await call?.end(ending)
+        await call?.end(ending, failure)
       }
     })
   }
@@ -327,7 +331,7 @@ export class AuthenticatedMcpClient {
     await session
       .run(undefined, (client) => client.connect(transport))
       .catch(async (error) => {
-        await access?.end('unsent')
+        await access?.end('unsent', failureOf(error))
         throw error
       })
     return opened

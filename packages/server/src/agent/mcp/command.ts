@@ -3,11 +3,12 @@ import type { Effect } from '@latchkey/core/agents'
 import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/mcp'
 import type { Client } from '@modelcontextprotocol/client'
 import { secretsOf } from '../../outbound/redact/redactor.ts'
-import type { Ending } from '../../use/door.ts'
+import type { Ending, Failure } from '../../use/endings.ts'
 import type { Forecast } from '../../use/overseer.ts'
 import { type JudgedTool, judgedTool } from '../../use/tools.ts'
 import { AgentContext, type AuthorizedCall } from '../context.ts'
 import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
+import { failureOf, saysError } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
 import { askedAhead, firstRefusal, ofToolCall } from '../tool-approval.ts'
 import { resultAs } from './client.ts'
@@ -235,8 +236,8 @@ export class McpCommand {
 
   async #call(asked: AskedCall): Promise<McpToolResult> {
     const input = asked.args as Record<string, unknown>
-    const { result, accountId } = await this.#run(asked, (client, timeout) =>
-      client.callTool({ name: asked.name, arguments: input }, { timeout }),
+    const { result, accountId } = await this.#run(asked, (client, options) =>
+      client.callTool({ name: asked.name, arguments: input }, options),
     )
     return resultAs(result, accountId)
   }
@@ -262,20 +263,25 @@ export class McpCommand {
   /** `accountId`: the one account that it ran with. */
   async #run<T>(
     asked: AskedCall,
-    request: (client: Client, timeout: number) => Promise<T>,
+    request: (client: Client, options: AskOptions) => Promise<T>,
   ): Promise<{ result: T; accountId: string | undefined }> {
     const { entry, secrets, calls } = await fill(this.#entry, this.#needs(asked), this.#options)
     const [one, other] = calls
     let ending: Ending = 'unsent'
+    let failure: Failure | undefined
     try {
       const result = await this.#start(entry, secrets, asked.toolName, async (client, timeout) => {
         ending = 'unknown'
-        return request(client, timeout)
+        return request(client, { timeout, signal: AbortSignal.any(calls.flatMap(({ signal }) => signal ?? [])) })
       })
       ending = { result }
+      if (saysError(result)) failure = 'tool_error'
       return { result, accountId: other ? undefined : one?.accountId }
+    } catch (error) {
+      failure = failureOf(error)
+      throw error
     } finally {
-      for (const call of calls) await call.end(ending)
+      for (const call of calls) await call.end(ending, failure)
     }
   }
 
@@ -300,6 +306,14 @@ export class McpCommand {
       await transport.close()
     }
   }
+}
+
+/** How one request is made. */
+interface AskOptions {
+  /** Milliseconds. */
+  timeout: number
+  /** Aborted when its person stops it. */
+  signal: AbortSignal
 }
 
 /** One request to the program. */

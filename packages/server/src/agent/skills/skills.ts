@@ -9,12 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LatchkeyError, type Provider } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/redactor.ts'
-import type { Ending } from '../../use/door.ts'
+import type { Ending, Failure } from '../../use/endings.ts'
 import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { type OnUse, openToken, type RecordUse, recorded, recorderOf, type UsedAccount } from '../account-fetch.ts'
 import { AgentContext, type AuthorizedCall } from '../context.ts'
 import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
+import { failureOf } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
 import { AuthorizationRequired } from '../required.ts'
 import type { AgentToken } from '../token.ts'
@@ -210,14 +211,15 @@ export class Skill {
   async #run(options: RunSkillOptions, place?: CallPlace): Promise<SkillResult> {
     const { env, secrets, accounts, calls } = await this.#tokens(options, place)
     let ending: Ending = 'unsent'
+    let failure: Failure | undefined
     const { command, directory } = this.manifest
-    const program = findProgram(command[0])
-    const args = await Promise.all(command.slice(1).map((one) => this.#argument(one)))
-    const own =
-      directory === undefined ? await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-')) : undefined
     const limits = { ...DEFAULTS, ...options.limits }
     let group: string | undefined
+    let own: string | undefined
     try {
+      const program = findProgram(command[0])
+      const args = await Promise.all(command.slice(1).map((one) => this.#argument(one)))
+      if (directory === undefined) own = await mkdtemp(path.join(await realpath(tmpdir()), 'latchkey-skill-'))
       const cwd = own ?? (await inside(this.folder, directory ?? '', 'directory'))
       const wrapper = isolation()
       if (wrapper.length === 0 && options.withoutNamespace === 'refuse') {
@@ -235,9 +237,13 @@ export class Skill {
       ending = 'unknown'
       const result = { ...(await start(line, place, { ...options, signal: AbortSignal.any(signals) })), accounts }
       ending = { result }
+      failure = failureIn(result)
       return result
+    } catch (error) {
+      failure = failureOf(error)
+      throw error
     } finally {
-      for (const call of calls) await call.end(ending)
+      for (const call of calls) await call.end(ending, failure)
       if (group) await removeGroup(group)
       if (own) await rm(own, { recursive: true, force: true })
     }
@@ -314,6 +320,13 @@ export class Skill {
     if (argument.startsWith('-') || !existsSync(path.join(this.folder, argument))) return argument
     return inside(this.folder, argument)
   }
+}
+
+/** A script says with its exit code whether it failed. */
+function failureIn({ exitCode, stopped }: SkillResult): Failure | undefined {
+  if (stopped === 'aborted') return 'cancelled'
+  if (stopped === 'timeout') return stopped
+  return exitCode === 0 ? undefined : 'tool_error'
 }
 
 const misuse = (message: string) => new LatchkeyError('misuse', message)

@@ -3,7 +3,8 @@ import type { Hono, MiddlewareHandler } from 'hono'
 import { ALL_CALLS, allowRules } from '../../outbound/allow-rules.ts'
 import { PAGE_POLICY, secretOf, sendAs } from '../../outbound/api-request.ts'
 import { ApprovalRequired } from '../../use/answers.ts'
-import type { Door, Ending } from '../../use/door.ts'
+import type { Door } from '../../use/door.ts'
+import { type Ending, type Failure, failureOfStatus } from '../../use/endings.ts'
 import { effectOfMethod, judgedTool } from '../../use/tools.ts'
 import { absent } from '../../vault/accounts.ts'
 import type { Custodian } from '../../vault/custodian.ts'
@@ -56,6 +57,7 @@ export function proxyRoutes<Session>(
     // A call of a page is a turn of its own, so none was made already.
     if ('done' in use) throw absent(id)
     let ending: Ending = 'unsent'
+    let failure: Failure | undefined
     try {
       const secret = secretOf(provider, await door.open(use))
       if (!secret) throw absent(id)
@@ -64,22 +66,26 @@ export function proxyRoutes<Session>(
       const request = { url: verdict.url, method, headers, body, signal: use.signal, fetch: fetchFor() }
       const answer = await sendAs(secret, request, PAGE_POLICY)
       ending = {}
+      failure = isRedirect(answer) ? 'malformed_response' : failureOfStatus(answer.status)
       return await passedOn(provider, answer)
+    } catch (error) {
+      failure ??= error instanceof LatchkeyError ? error.code : undefined
+      throw error
     } finally {
-      await door.end(use, ending)
+      await door.end(use, ending, failure)
     }
   })
 }
 
+const isRedirect = ({ status }: Response) => status >= 300 && status < 400 && status !== 304
+
 /** What the page gets of an API's answer. */
 async function passedOn(provider: Provider, answer: Response): Promise<Response> {
-  const { status } = answer
-  const isRedirect = status >= 300 && status < 400 && status !== 304
-  if (status === 401 || isRedirect) {
+  if (answer.status === 401 || isRedirect(answer)) {
     await answer.body?.cancel()
     const message = `${provider.name} did not answer this call.`
     // 401 here would mean the session of the app, and a redirect is not an answer for a page.
-    throw isRedirect ? refusal(502, 'malformed_response', message) : refusal(424, 'invalid_token', message)
+    throw isRedirect(answer) ? refusal(502, 'malformed_response', message) : refusal(424, 'invalid_token', message)
   }
   answer.headers.set('content-security-policy', "sandbox; default-src 'none'")
   return answer
