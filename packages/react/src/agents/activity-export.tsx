@@ -1,5 +1,5 @@
 'use client'
-import type { Oversight, Activity as Use } from '@latchkey/core/agents'
+import { type Oversight, type Activity as Use, withEndings } from '@latchkey/core/agents'
 import { useEffect, useId, useRef, useState } from 'react'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
@@ -28,6 +28,7 @@ async function* pages(
   signal: AbortSignal,
 ): AsyncGenerator<readonly Use[]> {
   let before: number | undefined
+  const ends = new Map<string, Use>()
   do {
     const page = await oversight.activity({
       limit: AT_ONCE,
@@ -36,9 +37,10 @@ async function* pages(
       ...(account !== undefined && { account }),
     })
     if (signal.aborted) return
-    yield page.uses
+    yield withEndings(page.uses, ends)
     before = page.next
   } while (before !== undefined)
+  yield [...ends.values()]
 }
 
 interface Progress {

@@ -4,6 +4,7 @@ import { useId } from 'react'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
+import { momentWords } from './now.ts'
 import { sentenceOf, useAgentMessages, useVerify } from './oversight.tsx'
 
 /** Lets a person have the log checked, and says in words what came of it. */
@@ -27,9 +28,9 @@ export function Verify() {
 function Result({ verdict: { ok, entries, since, until } }: { verdict: LogVerdict }) {
   const words = useAgentMessages()
   const { locale } = useFirstMessages()
-  const dayOf = (at: string) => new Intl.DateTimeFormat(locale, { dateStyle: 'long' }).format(new Date(at))
+  const when = (at: string) => momentWords(words, at, locale)
   const sentences = ok
-    ? [words.logWholeCount(entries), since !== undefined && words.logSince(dayOf(since))]
-    : [words.logChanged, words.logIntactCount(entries), until !== undefined && words.logUntil(dayOf(until))]
+    ? [words.logWholeCount(entries), since !== undefined && words.logSince(when(since))]
+    : [words.logChanged, words.logIntactCount(entries), until !== undefined && words.logUntil(when(until))]
   return sentences.filter(Boolean).join(' ')
 }

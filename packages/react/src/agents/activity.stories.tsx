@@ -38,7 +38,7 @@ export const Checked: Story = {
   tags: ['!autodocs'],
   play: async ({ canvas }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Check the log' }))
-    await waitFor(() => expect(canvas.getByText(/The log is complete, with your 45 entries/)).toBeVisible())
+    await waitFor(() => expect(canvas.getByText(/^45 entries, all as they were written/)).toBeVisible())
   },
 }
 
@@ -75,6 +75,54 @@ export const InWords: Story = {
         { ...use, seq: 3, tool: 'gmail/send_message', outcome: 'allowed', action: 'rule' },
         { ...use, seq: 2, outcome: 'denied', reason: 'blocked', action: 'leak' },
         { ...use, seq: 1, outcome: 'allowed', action: 'connect' },
+      ],
+    },
+  },
+}
+
+const ended = (seq: number, tool: string, effect: 'read' | 'write', reason: string) => ({
+  ...{ ...use, seq, tool, effect, reason, outcome: 'failed', action: 'use', route: '/users/{userId}/messages' },
+})
+
+/** Each way that a use can end: done, failed, stopped, not known, and blocked. */
+export const Results: Story = {
+  parameters: {
+    fake: {
+      uses: [
+        {
+          ...use,
+          seq: 8,
+          tool: 'gmail/list_messages',
+          outcome: 'allowed',
+          action: 'use',
+          host: 'https://gmail.googleapis.com',
+        },
+        ended(7, 'gmail/list_messages', 'read', 'http_404'),
+        ended(6, 'gmail/send_message', 'write', 'http_502'),
+        ended(5, 'gmail/send_message', 'write', 'tool_error'),
+        ended(4, 'gmail/list_messages', 'read', 'cancelled'),
+        ended(3, 'gmail/send_message', 'write', 'cut'),
+        ended(2, 'gmail/send_message', 'write', 'unknown'),
+        { ...use, seq: 1, tool: 'gmail/delete_draft', outcome: 'denied', action: 'deny', reason: 'denied' },
+      ],
+    },
+  },
+}
+
+const change = { ...use, provider: undefined, outcome: 'allowed', action: 'rule' } as const
+
+/** What the person changed: for an account, for a tool, for how long, and for everything. */
+export const Changes: Story = {
+  parameters: {
+    fake: {
+      uses: [
+        { ...change, seq: 7, preset: 'trusted' },
+        { ...change, seq: 6, tool: 'gmail/send_message', decision: 'allow', until: '2026-03-14T10:30:00Z' },
+        { ...change, seq: 5, tool: 'gmail/delete_draft', decision: 'never', lease: 'always' },
+        { ...change, seq: 4, tool: 'gmail/send_message', decision: 'ask', lease: 'ended' },
+        { ...change, seq: 3, tool: 'gmail/send_message', action: 'answer', lease: 'chat' },
+        { ...change, seq: 2, action: 'stop', agent: undefined, account: undefined },
+        { ...change, seq: 1, action: 'resume', account: undefined },
       ],
     },
   },

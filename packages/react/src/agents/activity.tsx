@@ -2,12 +2,13 @@
 import type { Agent, Activity as Use } from '@latchkey/core/agents'
 import { useId, useState } from 'react'
 import { useAccounts, useKit, useProviders } from '../hooks.ts'
-import type { AgentMessages } from '../messages/agents.ts'
 import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { Exports } from './activity-export.tsx'
 import { Verify } from './activity-verify.tsx'
+import { resultOf, shownHost, whatOf } from './activity-words.ts'
+import { momentWords } from './now.ts'
 import { useActivity, useAgentMessages, useAgents, useHasWords } from './oversight.tsx'
 import { Bones, Failed, ToolTitle } from './parts.tsx'
 import { plainName, visibleLine } from './plain.ts'
@@ -92,26 +93,6 @@ export function Activity({ agent: only, account, headingLevel = 2 }: ActivityPro
   )
 }
 
-const SHAPES = { allowed: 'allow', denied: 'never', failed: 'failed' } as const
-
-const shapeOf = ({ action, outcome }: Use) => (action === 'ask' ? 'ask' : SHAPES[outcome])
-
-/** What became of it. A question and an answer are neither done nor blocked. */
-function outcomeOf(words: AgentMessages, { action, outcome }: Use): string {
-  if (action === 'ask') return words.asked
-  if (action === 'answer') return outcome === 'allowed' ? words.approved : words.denied
-  return words.outcomes[outcome]
-}
-
-const member = <T,>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined
-
-/** What was done without a tool. A newer server may have a word for it that this page does not know. */
-const whatOf = ({ actions, leak }: AgentMessages, { action }: Use) =>
-  action === 'leak' ? leak : (member(actions, action) ?? visibleLine(action))
-
-const reasonOf = ({ reasons }: AgentMessages, code: string) => member(reasons, code) ?? reasons.other
-
 /** What its agent calls a tool, else what another one does, else its name in a form that can be read. */
 const titleOf = (agents: readonly Agent[], name: string, agent: Agent | undefined) =>
   [...(agent ? [agent] : []), ...agents].flatMap(({ tools }) => tools).find((tool) => tool.name === name)?.title ??
@@ -124,25 +105,28 @@ function Item({ use }: { use: Use }) {
   const { icons } = useKit()
   const agents = useAgents()
   const accounts = useAccounts()
-  const provider = useProviders().find(({ id }) => id === use.provider)
-  const agent = findAgent(agents, use.agent)
   const account = accounts.find(({ id }) => id === use.account)
-  const isRule = use.action === 'rule' && use.tool !== undefined
+  const providerId = use.provider ?? account?.provider
+  const provider = useProviders().find(({ id }) => id === providerId)
+  const agent = findAgent(agents, use.agent)
+  const { action, tool, route } = use
+  const isAll = use.agent === undefined && use.account === undefined && (action === 'stop' || action === 'resume')
   const facts = [
-    isRule ? words.actions.rule : undefined,
+    action === 'rule' && tool !== undefined ? words.actions.rule : undefined,
+    isAll ? words.everything.all : undefined,
     agent?.name ?? use.agent,
-    account?.label ?? use.account,
-    use.host,
+    account?.label ?? use.account ?? (action === 'rule' ? provider && words.allAccounts(provider.name) : undefined),
+    shownHost(use.host, provider),
   ]
-  const at = new Date(use.at)
+  const { word, shape, lines } = resultOf(words, use, (at) => momentWords(words, at, locale))
   return (
     <li data-outcome={use.outcome}>
       <span className="latchkey-mark">{provider && brandMark(provider, icons)}</span>
       <div className="latchkey-use">
-        {use.tool === undefined || use.action === 'leak' ? (
+        {tool === undefined || action === 'leak' ? (
           <span className="latchkey-name">{whatOf(words, use)}</span>
         ) : (
-          <ToolTitle title={titleOf(agents, use.tool, agent)} />
+          <ToolTitle title={titleOf(agents, tool, agent)} />
         )}
         <p className="latchkey-line">
           {facts
@@ -150,16 +134,21 @@ function Item({ use }: { use: Use }) {
             .map((fact) => visibleLine(fact))
             .join(' · ')}
         </p>
+        {route !== undefined && <code dir="ltr">{visibleLine(route)}</code>}
       </div>
       <div className="latchkey-use-end">
-        <span className="latchkey-status" data-slot="outcome" data-decision={shapeOf(use)}>
-          {outcomeOf(words, use)}
-        </span>
-        {use.outcome !== 'allowed' && use.reason && (
-          <span className="latchkey-line">{reasonOf(words, use.reason)}</span>
+        {word !== undefined && (
+          <span className="latchkey-status" data-slot="outcome" data-decision={shape}>
+            {word}
+          </span>
         )}
+        {lines.map((line) => (
+          <span key={line} className="latchkey-line">
+            {line}
+          </span>
+        ))}
         <time className="latchkey-line" dateTime={use.at}>
-          {new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(at)}
+          {new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(use.at))}
         </time>
       </div>
     </li>

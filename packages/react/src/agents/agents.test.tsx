@@ -718,7 +718,9 @@ describe('activity', () => {
     const [use] = fakeUses(1)
     const cells = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', 'a "b", c', 'plain']
     const csv = csvHeading + csvRows(cells.map((tool) => ({ ...use!, tool })))
-    expect(csv.split('\r\n')[0]).toBe('at,agent,tool,provider,account,host,effect,decision,outcome,reason,action')
+    expect(csv.split('\r\n')[0]).toBe(
+      'at,agent,tool,provider,account,route,host,effect,decision,preset,lease,until,outcome,reason,use,action',
+    )
     for (const written of ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", `"'\r=1"`, '"a ""b"", c"', 'plain'])
       expect(csv).toContain(`,${written},`)
     expect(csv).not.toMatch(/(^|,|\r\n)"?[=+\-@\t\r]/)
@@ -755,10 +757,11 @@ describe('activity', () => {
   async function showExport(uses: readonly Use[]) {
     const page = fakePage({ uses })
     const saved: Blob[] = []
-    vi.stubGlobal('URL', {
-      createObjectURL: (blob: Blob) => `blob:${saved.push(blob)}`,
-      revokeObjectURL: () => {},
-    })
+    class Addresses extends URL {
+      static override createObjectURL = (blob: Blob) => `blob:${saved.push(blob)}`
+      static override revokeObjectURL = () => {}
+    }
+    vi.stubGlobal('URL', Addresses)
     vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
     render(
       <page.Page>
@@ -833,8 +836,8 @@ describe('activity', () => {
       /^List notesMail helperFailedSomething went wrong/,
       /^Send a messageMail helperAsked you/,
       /^Send a messageMail helperNot allowed/,
-      /^Send a messageYou set what is allowed · Mail helperDone/,
-      /^You stoppedMail helperDone/,
+      /^Send a messageYou set what is allowed · Mail helperMar/,
+      /^You stoppedMail helperMar/,
       /^constructorMail helperDone/,
     ].entries())
       expect(rows[at]).toMatch(said)
@@ -850,11 +853,15 @@ describe('activity', () => {
   test.each([
     [
       { ok: true, entries: 3, since: '2026-01-02T12:00:00Z' },
-      'The log is complete, with your 3 entries. Unchanged since January 2, 2026.',
+      /^3 entries, all as they were written\. The first: January 2, 2026 at \d/,
     ],
     [
       { ok: false, entries: 1, since: '2026-01-02T12:00:00Z', until: '2026-01-02T12:00:00Z' },
-      'Part of the log was changed after it was written. Your 1 entry before the change is intact. The last of them is from January 2, 2026.',
+      /^Part of the log was changed after it was written\. Your 1 entry before the change is intact\. The last of them: January 2, 2026 at \d/,
+    ],
+    [
+      { ok: true, entries: 1, since: new Date().toISOString() },
+      /^1 entry, as it was written\. The first: today at \d{1,2}:\d\d\s[AP]M\.$/,
     ],
   ])('says what a check of the log found: %j', async (verdict, said) => {
     const { Page } = fakePage({ verdict, messages: { ...english, locale: 'en-US' } })
@@ -864,8 +871,86 @@ describe('activity', () => {
       </Page>,
     )
     await userEvent.click(await screen.findByRole('button', { name: 'Check the log' }))
-    expect((await screen.findByText(/^(The|Part of the) log/)).textContent).toBe(said)
-    expect(screen.getByText(/^(The|Part of the) log/).closest('[role=status]')).toBeTruthy()
+    expect((await screen.findByText(said)).closest('[role=status]')).toBeTruthy()
+  })
+
+  const use = { at: '2026-03-14T09:30:00Z', agent: 'mail', tool: 'gmail/send_message', effect: 'write' } as const
+  const done: Use = { ...use, seq: 1, action: 'use', outcome: 'allowed', use: 'u1' }
+  const end = (reason: string): Use => ({ ...use, seq: 2, action: 'end', outcome: 'failed', use: 'u1', reason })
+
+  test.each<[reason: string, effect: 'read' | 'write', said: RegExp]>([
+    ['http_404', 'write', /helperFailedNot found \(404\)Mar/],
+    ['http_403', 'write', /helperFailedThe service refused it \(403\)Mar/],
+    ['http_422', 'write', /helperFailedThe service didn't accept it \(422\)Mar/],
+    ['http_429', 'write', /helperFailedThe service had too many requests \(429\)Mar/],
+    ['http_502', 'write', /helperFailedThe service had a fault \(502\)May have happenedMar/],
+    ['http_502', 'read', /helperFailedThe service had a fault \(502\)Mar/],
+    ['http_9x9', 'write', /helperFailedSomething went wrongMar/],
+    ['tool_error', 'write', /helperFailedThe tool ended with an errorMar/],
+    ['unsent', 'write', /helperFailedNothing was sentMar/],
+    ['cancelled', 'read', /helperStoppedMar/],
+    ['cut', 'write', /helperStoppedMay have happenedMar/],
+    ['unknown', 'write', /helperMay have happenedHow it ended isn't knownMar/],
+  ])('a use that did not end well is one row, which says how it ended: %s', async (reason, effect, said) => {
+    const { Page } = fakePage({
+      uses: [
+        { ...end(reason), effect },
+        { ...done, effect },
+      ],
+    })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    const rows = await screen.findAllByRole('listitem')
+    expect(rows.map(({ textContent }) => textContent)).toEqual([expect.stringMatching(said)])
+  })
+
+  test('an end and its use may be on two pages, on the screen and in a file', async () => {
+    const between = fakeUses(150).map((one) => ({ ...one, seq: one.seq + 1 }))
+    const { save, saved } = await showExport([{ ...end('http_404'), seq: 200 }, ...between, done])
+    expect(screen.getAllByRole('listitem')[0]?.textContent).toContain('Not found (404)')
+    await userEvent.click(save)
+    expect(await screen.findByText('All 151 entries exported')).toBeTruthy()
+    const lines = (await saved[0]!.text()).trim().split('\n')
+    expect(JSON.parse(lines.at(-1)!)).toEqual({ ...done, outcome: 'failed', reason: 'http_404' })
+    expect(lines.filter((line) => line.includes('http_404'))).toHaveLength(1)
+  })
+
+  test('a change says what is allowed from then on, and a call where it went', async () => {
+    const about = { at: use.at, agent: 'mail', outcome: 'allowed' } as const
+    const account = { account: 'gmail.ada@example.com' }
+    const rule = { ...about, action: 'rule', tool: use.tool }
+    const { Page } = fakePage({
+      uses: [
+        { ...about, ...account, seq: 9, action: 'rule', preset: 'trusted' },
+        { ...rule, ...account, seq: 8, decision: 'allow', lease: 'always' },
+        { ...rule, ...account, seq: 7, decision: 'never', until: '2026-03-14T12:30:00Z' },
+        { ...rule, provider: 'gmail', seq: 6, decision: 'ask', lease: 'ended' },
+        { ...rule, action: 'answer', seq: 5, lease: 'chat' },
+        { ...about, seq: 4, action: 'stop', agent: undefined as never },
+        { ...done, seq: 3, provider: 'gmail', host: 'https://gmail.googleapis.com' },
+        { ...done, seq: 2, provider: 'gmail', host: 'http://127.0.0.1:1234', route: '/messages/{id}', use: 'u2' },
+      ],
+    })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    const rows = (await screen.findAllByRole('listitem')).map(({ textContent }) => textContent)
+    for (const [at, said] of [
+      /^You changed what is allowedMail helper · ada@example\.comTrustedMar/,
+      /^Send a messageYou changed what is allowed · Mail helper · ada@example\.comAllowAlwaysMar/,
+      /^Send a messageYou changed what is allowed · Mail helper · ada@example\.comNeverUntil .*2026/,
+      /^Send a messageYou changed what is allowed · Mail helper · All Gmail accountsEndedAskMar/,
+      /^Send a messageMail helperAllowedIn this chatMar/,
+      /^You stoppedEverythingMar/,
+      /^Send a messageMail helperDoneMar/,
+      /^Send a messageMail helper · 127\.0\.0\.1:1234\/messages\/\{id\}DoneMar/,
+    ].entries())
+      expect(rows[at]).toMatch(said)
   })
 
   test('a check that nobody waits for is ended, and without a log there is none to check', async () => {

@@ -1,5 +1,6 @@
 'use client'
 import { useSyncExternalStore } from 'react'
+import type { AgentMessages } from '../messages/agents.ts'
 import { relativeTime } from '../ui/relative-time.ts'
 
 const PACE = 30_000
@@ -46,6 +47,14 @@ export function clockWords(at: number, now: number, locale: string | undefined):
   }
   const [today, later] = formats
   return (new Date(at).toDateString() === new Date(now).toDateString() ? today : later).format(at)
+}
+
+/** A moment as a date with a time, or as a time of today. */
+export function momentWords({ today }: Pick<AgentMessages, 'today'>, at: string, locale: string | undefined): string {
+  const moment = new Date(at)
+  const isToday = moment.toDateString() === new Date().toDateString()
+  const format = new Intl.DateTimeFormat(locale, { ...(!isToday && { dateStyle: 'long' }), timeStyle: 'short' })
+  return isToday ? today(format.format(moment)) : format.format(moment)
 }
 
 /** How long it is until a moment, in words of whole minutes: it is looked at twice a minute. */

@@ -13,6 +13,7 @@ import type {
   StopReceipt,
   StopTarget,
 } from '@latchkey/core/agents'
+import { withEndings } from '@latchkey/core/agents'
 import { type QueryKey, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
@@ -292,7 +293,7 @@ export interface UseActivityOptions {
 
 /** What {@link useActivity} returns. */
 export interface UseActivity {
-  /** Newest first, as far as they are loaded. */
+  /** Newest first, as far as they are loaded. Each says how it ended. */
   uses: readonly Activity[]
   status: 'loading' | 'ready' | 'failed'
   /** Loads the next page. Absent when there is none. */
@@ -330,7 +331,7 @@ export function useActivity({ agent, account }: UseActivityOptions = {}): UseAct
   })
   const { data, status, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = query
   return {
-    uses: useMemo(() => data?.pages.flatMap(({ uses }) => uses) ?? [], [data]),
+    uses: useMemo(() => withEndings(data?.pages.flatMap(({ uses }) => uses) ?? []), [data]),
     status: status === 'pending' ? 'loading' : status === 'error' ? 'failed' : 'ready',
     more: hasNextPage ? () => void fetchNextPage() : undefined,
     isLoadingMore: isFetchingNextPage,

@@ -74,11 +74,16 @@ const COLUMNS = [
   'tool',
   'provider',
   'account',
+  'route',
   'host',
   'effect',
   'decision',
+  'preset',
+  'lease',
+  'until',
   'outcome',
   'reason',
+  'use',
   'action',
 ] as const satisfies (keyof Activity)[]
 

@@ -92,6 +92,11 @@ const reasons: Record<
   | 'network'
   | 'rules_unreadable'
   | 'blocked'
+  | 'tool_error'
+  | 'unsent'
+  | 'unknown'
+  | 'server_error'
+  | 'malformed_response'
   | 'other',
   string
 > = {
@@ -108,7 +113,21 @@ const reasons: Record<
   network: "The service couldn't be reached",
   rules_unreadable: "What you allow couldn't be read",
   blocked: 'It held a secret',
+  tool_error: 'The tool ended with an error',
+  unsent: 'Nothing was sent',
+  unknown: "How it ended isn't known",
+  server_error: 'The service had a fault',
+  malformed_response: "The service's answer wasn't understood",
   other: 'Something went wrong',
+}
+
+/** What a service answered to a use that failed. `status` is its number. */
+const statuses: Record<'refused' | 'absent' | 'busy' | 'fault' | 'other', (status: number) => string> = {
+  refused: (status) => `The service refused it (${status})`,
+  absent: (status) => `Not found (${status})`,
+  busy: (status) => `The service had too many requests (${status})`,
+  fault: (status) => `The service had a fault (${status})`,
+  other: (status) => `The service didn't accept it (${status})`,
 }
 
 /** Why something did not work. */
@@ -142,6 +161,7 @@ export const agentEnglish = {
   outcomes,
   actions,
   reasons,
+  statuses,
   errors,
 
   loadFailed: "This couldn't be loaded.",
@@ -257,25 +277,31 @@ export const agentEnglish = {
   exportingCount: (count: number) => plural(count, { other: (n) => `${n} so far…` }),
   exportedCount: (count: number) =>
     plural(count, { one: (n) => `${n} entry exported`, other: (n) => `All ${n} entries exported` }),
+  /** What the person allowed, and does not any more. */
+  ruleEnded: 'Ended',
+  /** `when` is "14:30", or a date with a time. */
+  ruleUntil: (when: string) => `Until ${when}`,
   /** A question that was put to the person. */
   asked: 'Asked you',
   verify: 'Check the log',
   verifying: 'Checking the log…',
   logWholeCount: (count: number) =>
     plural(count, {
-      one: (n) => `The log is complete, with your ${n} entry.`,
-      other: (n) => `The log is complete, with your ${n} entries.`,
+      one: (n) => `${n} entry, as it was written.`,
+      other: (n) => `${n} entries, all as they were written.`,
     }),
-  /** `when` is a date. */
-  logSince: (when: string) => `Unchanged since ${when}.`,
+  /** `time` is "14:30". */
+  today: (time: string) => `today at ${time}`,
+  /** `when` is a date, or what `today` says. */
+  logSince: (when: string) => `The first: ${when}.`,
   logChanged: 'Part of the log was changed after it was written.',
   logIntactCount: (count: number) =>
     plural(count, {
       one: (n) => `Your ${n} entry before the change is intact.`,
       other: (n) => `Your ${n} entries before the change are intact.`,
     }),
-  /** `when` is a date. */
-  logUntil: (when: string) => `The last of them is from ${when}.`,
+  /** `when` is a date, or what `today` says. */
+  logUntil: (when: string) => `The last of them: ${when}.`,
   /** `when` is "5 minutes ago". */
   used: (when: string) => `Used ${when}`,
   /** `what` is a list of permissions. */

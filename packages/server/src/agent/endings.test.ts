@@ -138,6 +138,18 @@ const spoilt: Work = async (account) => {
   throw Object.assign(new Error('no'), { name: 'CANARY_a_name' })
 }
 
+/** Reads so many of two answers. */
+const streamed = (count: number) => async (app: App, does: Api) => {
+  const look = withAccount(
+    { provider, toolName: 'act', effect: 'read', fetch: apiOf(app, does) },
+    async function* (_: object, account: ToolAccount) {
+      for (const path of ['/user', '/user/repos']) yield (await account.fetch(path)).status
+    },
+  )
+  let left = count
+  for await (const _ of look({}, {})) if (--left === 0) return
+}
+
 const rows: [door: string, act: (app: App, does: Api) => Promise<unknown>, does: Api, end: string][] = [
   ['a tool that reads', tool('read', naive('GET')), [200], 'allowed'],
   ['a tool that hands a refusal on', tool('read', naive('GET')), [404], 'failed http_404'],
@@ -157,6 +169,8 @@ const rows: [door: string, act: (app: App, does: Api) => Promise<unknown>, does:
   ],
   ['a tool that got nothing', tool('read', naive('GET')), 'lost', 'failed network'],
   ['a tool that reads and is stopped', tool('read', naive('GET')), 'stopped', 'failed cancelled'],
+  ['a tool that answers bit by bit', streamed(Number.POSITIVE_INFINITY), [200, 200], 'allowed'],
+  ['a tool whose reader leaves', streamed(1), [200, 200], 'failed cancelled'],
   ['a tool that writes', tool('write', careful('POST')), [201], 'allowed'],
   ['a tool that goes on after a refusal', tool('write', twice), [404, 201], 'allowed'],
   ['a tool that is refused after it read', tool('write', twice), [200, 403], 'failed http_403'],
