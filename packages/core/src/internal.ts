@@ -2,8 +2,9 @@
 
 export { bindingChange, pausedStatus } from './accounts/account-rules.ts'
 export { labelsPerson } from './accounts/person.ts'
-export { isAbout } from './agents/rules.ts'
-export { BY_FREEDOM, lineOf, rulesOf, verdictFor, withAgent, withPreset } from './agents/standing.ts'
+export { withPreset } from './agents/presets.ts'
+export { BY_FREEDOM, isAbout } from './agents/rules.ts'
+export { lineOf, rulesOf, verdictFor, withAgent } from './agents/standing.ts'
 export { createRequests } from './connect/pending-requests.ts'
 export { isPageOf } from './identities.ts'
 export { includedAccounts, includedDefault } from './included.ts'

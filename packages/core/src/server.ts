@@ -2,6 +2,7 @@
 export * from './accounts/account-rules.ts'
 export * from './accounts/retry-rules.ts'
 export { holds } from './agents/conditions.ts'
+export { withPreset } from './agents/presets.ts'
 export { readAnswer, readRuleChange, readStopTarget } from './agents/read-answers.ts'
 export { readAgentRules, readPersonRules } from './agents/read-rules.ts'
 export {
@@ -17,7 +18,7 @@ export {
   type RuledCall,
   type Verdict,
 } from './agents/rules.ts'
-export { type AgentLine, lineOf, rulesOf, verdictFor, withAgent, withPreset } from './agents/standing.ts'
+export { type AgentLine, lineOf, rulesOf, verdictFor, withAgent } from './agents/standing.ts'
 export { authorizationRequest, authorizationResponse, type Flow } from './connect/authorization.ts'
 export { asLatchkeyError } from './errors.ts'
 export { readIdentity } from './identities.ts'

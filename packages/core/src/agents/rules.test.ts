@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { type Comparison, type Conditions, holds } from './conditions.ts'
 import { decide, presetFor } from './index.ts'
+import { type PresetChoice, withPreset } from './presets.ts'
 import { readAgentRules, readPersonRules } from './read-rules.ts'
 import type { Rule, RuledCall, Verdict } from './rules.ts'
-import { type AgentRules, type Because, type Decision, type Effect, PRESETS, type Preset } from './rules.ts'
-import { BY_FREEDOM, type PresetChoice, withPreset } from './standing.ts'
+import { type AgentRules, type Because, BY_FREEDOM, type Decision, type Effect, PRESETS, type Preset } from './rules.ts'
 
 const NOW = 1_900_000_000_000
 const SEND = 'acme/send'

@@ -93,6 +93,9 @@ export const PRESETS: Readonly<Record<Preset, Readonly<Record<Effect, Decision>>
   off: { read: 'never', write: 'never', destructive: 'never' },
 }
 
+/** Each allows more than those before it. */
+export const BY_FREEDOM: readonly Preset[] = ['off', 'read-only', 'ask-before-changes', 'trusted']
+
 /** Decisions in order: each allows less than those before it. */
 export const STRICTNESS: Readonly<Record<Decision, number>> = { allow: 0, ask: 1, never: 2 }
 
