@@ -251,8 +251,12 @@ try {
     await vaultUses(postgresStore({ url: postgres.url }), 20),
   ]
   // Nothing of a store in memory waits, so what it takes is CPU.
-  const ratios = inVault.map(({ 'through the door, read': { ratio, cpuRatio } }, at) => (at ? ratio : cpuRatio).toFixed(2))
-  console.log(`  aims: 20 us of CPU for authorize (${held.authorize.cpu.toFixed(1)}), 1.05 for a read (${ratios.join(', ')})`)
+  const ratios = inVault.map(({ 'through the door, read': { ratio, cpuRatio } }, at) =>
+    (at ? ratio : cpuRatio).toFixed(2),
+  )
+  console.log(
+    `  aims: 20 us of CPU for authorize (${held.authorize.cpu.toFixed(1)}), 1.05 for a read (${ratios.join(', ')})`,
+  )
   console.log('activity: milliseconds of a page of 50 uses, by number of uses (at most 20 more than one row)')
   await activity(sqliteStore(file('activity')), fillSqlite)
   await activity(postgresStore({ url: uses.url }), fillPostgres)

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { ConnectedAccount } from '@latchkey/core'
 import type { AgentRequest, Lease, Preset, Rule } from '@latchkey/core/agents'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
@@ -382,13 +383,16 @@ describe('a person and their agents', () => {
     const store = memoryStore()
     let tries = 2
     const undone = new Error('undone')
-    /** Undoes the work, and runs it again. */
+    /** Undoes the work, and runs it again. What was stored is there before this process hears of it. */
     const asPerson: VaultStore['asPerson'] = async (owner, now, work) => {
       for (let left = tries; left > 1; left--) {
         const trying = store.asPerson(owner, now, (rows) => work(rows).then(() => Promise.reject(undone)))
         await trying.catch(() => {})
       }
-      return store.asPerson(owner, now, (rows) => work(rows).then((done) => (tries ? done : Promise.reject(undone))))
+      const last = store.asPerson(owner, now, (rows) =>
+        work(rows).then((done) => (tries ? done : Promise.reject(undone))),
+      )
+      return last.finally(() => setImmediate())
     }
     const { one, owner, call, prefer } = await alone({ ...store, asPerson })
     await prefer('trusted')
