@@ -123,7 +123,7 @@ const refused = async (promise: Promise<unknown>): Promise<string> => {
 }
 
 describe('an MCP server with several accounts', () => {
-  it('is called as the account that the input names, in a session of that account', async () => {
+  it('case 181: an MCP server is called as the account that the input names, in a session of that account', async () => {
     const { run, tokenOf } = open()
     const client = notes('choose')
     const results = await run(() =>
@@ -194,7 +194,7 @@ describe('an MCP server with several accounts', () => {
     expect(seen.filter(({ method }) => method === 'tools/list').at(-1)?.token).toBe(tokenOf(home))
   })
 
-  it('asks about the account of its call, and a yes for one lets no call of another through', async () => {
+  it('case 181: an MCP call is asked about by its account, and a yes for one lets no call of another through', async () => {
     const { run, agree, waiting } = open()
     const send = (account: string) => notes('choose').callTool('send', { text: 'Hi', account })
     await run(async () => expect(await send('home').catch(({ name }) => name)).toBe('ApprovalRequired'))

@@ -26,7 +26,7 @@ import {
 } from './session.ts'
 
 /** What the ledger kept of an answer. */
-export const asResult = (kept: unknown): McpToolResult =>
+const asResult = (kept: unknown): McpToolResult =>
   typeof kept === 'string' ? { content: [{ type: 'text', text: kept }] } : (kept as McpToolResult)
 
 /** A result with the account that it is from, whatever its server says of that. */
