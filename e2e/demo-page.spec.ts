@@ -4,6 +4,8 @@ import {
   addresses,
   backDoor,
   card,
+  carried,
+  configuration,
   connectGitHub,
   connectGmail,
   conversation,
@@ -33,7 +35,7 @@ test('m15: the page is drawn before the server answers, says when it never does,
   await page.goto('/')
   await expect(page.getByRole('heading', { name: 'Ask about your work' })).toBeVisible()
   await expect(page.getByRole('heading', { name: 'Connected Accounts' })).toBeVisible()
-  await expect(page.getByRole('heading', { name: 'Assistant' })).toBeVisible()
+  await expect(page.getByRole('list', { name: 'Agents' })).toContainText('Loading…')
   await expect(box(page)).toBeDisabled()
   await expect(chips(page).first()).toBeDisabled()
   await expect(page.getByRole('region', { name: 'Agent configuration' })).toHaveAttribute('aria-busy', 'true')
@@ -73,6 +75,9 @@ test('M15: a key form that opens in the chat is in view with all of its buttons'
   ]) {
     await page.setViewportSize(size)
     await page.goto('/')
+    // What the first size asked for is there again.
+    const again = page.getByRole('button', { name: 'New chat' })
+    if (await again.isVisible()) await again.click()
     for (const text of ['List my repositories', 'Search my mail for invoices', 'List my datasets']) {
       await say(page, text)
       await expect(conversation(page).getByRole('article', { name: 'Assistant' }).last()).toContainText('Not now')
@@ -207,10 +212,9 @@ test('m10: the panel is in order, and a connected account has the switch that sa
   page,
 }) => {
   await open(page)
-  const configuration = page.getByRole('region', { name: 'Agent configuration' })
-  const heads = configuration.getByRole('heading', { level: 2 })
+  const heads = configuration(page).getByRole('heading', { level: 2 })
   await expect(heads).toHaveText([
-    'Assistant',
+    'Agents',
     'Connected Accounts',
     'What it may do',
     'Waiting for you',
@@ -218,24 +222,101 @@ test('m10: the panel is in order, and a connected account has the switch that sa
     'MCP servers',
     'Developer',
   ])
-  await expect(configuration.getByRole('switch')).toHaveCount(0)
+  await expect(configuration(page).getByRole('switch')).toHaveCount(0)
   await connectGmail(page)
   await connectGitHub(page)
-  await expect(configuration.getByRole('switch')).toHaveCount(2)
-  await configuration.getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
+  await expect(configuration(page).getByRole('switch')).toHaveCount(2)
+  await configuration(page).getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
   await expect(page.getByRole('button', { name: 'Accounts in use: Gmail' })).toBeVisible()
 
   await say(page, 'List my repositories')
   await expect(conversation(page)).toContainText('GitHub is turned off for this agent.')
   await conversation(page).getByRole('button', { name: 'Turn on GitHub' }).click()
   await expect(conversation(page)).toContainText('octocat/')
-  await expect(configuration.getByRole('switch', { name: 'Use GitHub in chat' })).toBeChecked()
+  await expect(configuration(page).getByRole('switch', { name: 'Use GitHub in chat' })).toBeChecked()
 
   // Every head of a section looks the same.
   const looks = await heads.evaluateAll((nodes) =>
     nodes.map((node) => `${getComputedStyle(node).fontSize} ${getComputedStyle(node).fontWeight}`),
   )
   expect(new Set(looks)).toEqual(new Set(['15px 600']))
+})
+
+const agents = (page: Page) => configuration(page).getByRole('list', { name: 'Agents' }).getByRole('listitem')
+
+test('all agents are named with what each may do', async ({ page }) => {
+  await open(page)
+  await expect(agents(page)).toHaveText([/^Assistant.*Has no account yet$/, /^Mail helper.*Has no account yet$/])
+  await connectGitHub(page)
+  await expect(agents(page)).toHaveText([/Ask before changes: octocat$/, /Has no account yet$/])
+  await configuration(page).getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
+  await expect(agents(page).first()).toContainText('Off: octocat')
+  await page.getByRole('button', { name: 'Stop everything' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Done' }).click()
+  await expect(agents(page)).toHaveText([/Stopped$/, /Stopped$/])
+})
+
+test('the chosen agent has no switch for an account that it is never given, and is sent none', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await connectGmail(page)
+  await configuration(page).getByRole('radio', { name: 'Mail helper' }).check()
+  await expect(page.getByRole('group', { name: 'Talk to' }).getByRole('radio', { name: 'Mail helper' })).toBeChecked()
+  await expect(agents(page).last()).toContainText('Ask before changes: ada@example.com')
+  await expect(configuration(page).getByRole('switch')).toHaveCount(1)
+  await expect(card(page, 'github').getByRole('switch')).toHaveCount(0)
+  await expect(page.getByRole('button', { name: 'Accounts in use: Gmail', exact: true })).toBeVisible()
+  expect(carried(await say(page, 'List my drafts'))).toEqual(['gmail'])
+})
+
+test('where the panel takes the place of the chat, Escape and a button of its own lead back', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 })
+  await page.goto('/')
+  const opener = page.getByRole('button', { name: 'Agent configuration' })
+  const back = page.getByRole('button', { name: 'Back to chat' })
+  await opener.click()
+  await expect(panel(page)).toBeVisible()
+  await expect(back).toBeInViewport({ ratio: 1 })
+  await page.keyboard.press('Escape')
+  await expect(configuration(page)).toBeHidden()
+  await expect(opener).toBeFocused()
+
+  // What is open in it is closed first.
+  await opener.click()
+  await panel(page).getByRole('button', { name: 'Connect Kaggle' }).click()
+  await expect(page.getByLabel('Kaggle API key')).toBeFocused()
+  await page.keyboard.press('Escape')
+  await expect(page.getByLabel('Kaggle API key')).toBeHidden()
+  await expect(configuration(page)).toBeVisible()
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360)
+  await back.click()
+  await expect(configuration(page)).toBeHidden()
+  await expect(opener).toBeFocused()
+  await page.setViewportSize({ width: 1280, height: 740 })
+  await expect(configuration(page)).toBeVisible()
+  await expect(back).toBeHidden()
+})
+
+test('a reload keeps what was said to each agent, and New chat begins anew with one of them', async ({ page }) => {
+  await open(page)
+  await connectGmail(page)
+  const talkTo = (agent: string) => page.getByRole('group', { name: 'Talk to' }).getByText(agent).click()
+  await say(page, 'Search my mail for invoices')
+  await expect(conversation(page)).toContainText('Invoice 2041')
+  await talkTo('Mail helper')
+  await say(page, 'List my drafts')
+  await expect(conversation(page)).toContainText('Re: Lunch next week?')
+
+  await page.reload()
+  await expect(conversation(page)).toContainText('Invoice 2041')
+  await page.getByRole('button', { name: 'New chat' }).click()
+  await expect(conversation(page)).not.toContainText('Invoice')
+  await expect(box(page)).toBeFocused()
+  await talkTo('Mail helper')
+  await expect(conversation(page)).toContainText('Re: Lunch next week?')
+  await page.reload()
+  await expect(conversation(page)).toContainText('Ask about your work')
 })
 
 test('an MCP server to try is added with one click and the usual question, and what was typed stays', async ({

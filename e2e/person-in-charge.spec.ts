@@ -141,6 +141,26 @@ test('of two mailboxes the agent names one, and unnamed it is refused with the l
   await expect(lastTool(page)).toContainText('Failed')
 })
 
+test('a yes for this chat holds in it after a reload, and not in the next one', { tag: '@store' }, async ({ page }) => {
+  const [first, second, third] = [unheardOf('First'), unheardOf('Second'), unheardOf('Third')]
+  await open(page)
+  await ask(page, first)
+  const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
+  await throughPopup(page, () => connect.click(), 'The Octocat')
+  await allow(conversation(page), 'chat')
+  await opened(page, first)
+  await page.reload()
+  await ask(page, second)
+  await opened(page, second)
+  await page.getByRole('button', { name: 'New chat' }).click()
+  await ask(page, third)
+  await expect(waiting(conversation(page))).toContainText(third)
+  // What this chat waits for ends with it.
+  await page.getByRole('button', { name: 'New chat' }).click()
+  await expect(waiting(await unfold(page, 'Waiting for you'))).toHaveCount(0)
+  expect(await issues(first, second, third)).toHaveLength(2)
+})
+
 test('a lease ends, everything stops, and a leak is blocked', { tag: '@store' }, async ({ page, demo }) => {
   const [first, second, third] = [unheardOf('First'), unheardOf('Second'), unheardOf('Third')]
   await open(page)
@@ -178,6 +198,7 @@ test('a lease ends, everything stops, and a leak is blocked', { tag: '@store' },
     await dialog.getByRole('button', { name: 'Done' }).click()
     await say(page, 'List my repositories')
     await expect(lastTool(page)).toContainText('Not allowed')
+    await expect(conversation(page)).toContainText('You stopped everything. Press “Start again”, and ask once more.')
     await page.getByRole('button', { name: 'Start again' }).click()
     await expect(page.getByRole('button', { name: 'Stop everything' })).toBeVisible()
     expect(await issues(third)).toEqual([])

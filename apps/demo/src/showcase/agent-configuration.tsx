@@ -1,4 +1,4 @@
-import { AddMcpServer, type AddMcpServerProps, ConnectedAccounts, Registrations } from '@latchkey/react'
+import { AddMcpServer, type AddMcpServerProps, ConnectedAccounts, Registrations, useLatchkey } from '@latchkey/react'
 import { Activity, AgentAccess, RequestsInbox, useRequests } from '@latchkey/react/agents'
 import { type ReactNode, useId, useState } from 'react'
 import type { McpExample } from '../agent.ts'
@@ -20,7 +20,8 @@ interface AgentConfigurationProps {
 
 /** The agents: their accounts, what they may do with them, what waits for the person, and what they did. */
 export function AgentConfiguration({ id, hidden, model, onChooseAgent, onClose, ...props }: AgentConfigurationProps) {
-  const { name, id: agent, providers } = useAgent()
+  const { name, id: agent, providers: only } = useAgent()
+  const { providers } = useLatchkey()
   return (
     // Hidden, not unmounted: a key that is typed in part stays.
     <section id={id} className="configuration" aria-label="Agent configuration" tabIndex={-1} hidden={hidden}>
@@ -29,16 +30,14 @@ export function AgentConfiguration({ id, hidden, model, onChooseAgent, onClose, 
       <ConnectedAccounts
         agent={agent}
         description={
-          providers
-            ? `Accounts without a switch are not for ${name}, whatever you choose.`
-            : `Connect the services that your agents can use. The switch is about ${name} alone.`
+          only
+            ? `${name} may use ${providers.flatMap(({ id, name }) => (only.includes(id) ? name : [])).join(', ')} only, whatever else is connected.`
+            : 'Connect the services that your agents can use.'
         }
       />
       <section className="section" aria-labelledby={`${id}-access`}>
         <h2 id={`${id}-access`}>What it may do</h2>
-        <p className="hint">
-          {`Change sets how far ${name} goes with one account. Pause, in an account's menu, is for every agent. Stop ends all that ${name} does, at once.`}
-        </p>
+        <Steps name={name} />
         <AgentAccess agent={agent} />
       </section>
       <Inbox />
@@ -55,6 +54,26 @@ export function AgentConfiguration({ id, hidden, model, onChooseAgent, onClose, 
         )}
       </Fold>
     </section>
+  )
+}
+
+/** What there is to hold an agent back, from the smallest step to the largest. */
+function Steps({ name }: { name: string }) {
+  return (
+    <ul className="hint steps">
+      <li>
+        <b>Change</b> says how far {name} may go with an account.
+      </li>
+      <li>
+        <b>Its switch</b> leaves the account out, for {name} alone.
+      </li>
+      <li>
+        <b>Pause</b>, in its menu, leaves it out for every agent.
+      </li>
+      <li>
+        <b>Stop</b> ends all that {name} does, at once.
+      </li>
+    </ul>
   )
 }
 

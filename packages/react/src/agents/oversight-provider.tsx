@@ -1,8 +1,8 @@
 'use client'
 import { type ReactNode, useCallback } from 'react'
-import { AgentLimitContext } from '../agent-limit.ts'
 import { ConsentMoreContext, type ConsentMoreProps } from '../dialogs/consent-more.ts'
 import { later } from '../later.tsx'
+import { AgentLimitContext } from '../parts/agent-limit.ts'
 import { Overseeing, type OversightProviderProps, useAgents } from './oversight.tsx'
 import { findAgent, isGiven, lineOf } from './ruled.ts'
 
@@ -30,11 +30,11 @@ function Limited({ children }: { children: ReactNode }) {
 }
 
 /** Gives the tree below it what agents may do. It has to be inside of a `LatchkeyProvider`. */
-export function OversightProvider({ children, ...props }: OversightProviderProps) {
+export function OversightProvider(props: OversightProviderProps) {
   return (
     <ConsentMoreContext.Provider value={say}>
       <Overseeing {...props}>
-        <Limited>{children}</Limited>
+        <Limited>{props.children}</Limited>
       </Overseeing>
     </ConsentMoreContext.Provider>
   )

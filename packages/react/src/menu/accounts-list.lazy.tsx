@@ -3,7 +3,6 @@ import { defaultAccount, type Provider } from '@latchkey/core'
 import { labelsPerson } from '@latchkey/core/internal'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import { Fragment, type KeyboardEvent, type ReactNode, useId, useRef } from 'react'
-import { useMayHave } from '../agent-limit.ts'
 import { ConnectControl } from '../connect/connect-control.tsx'
 import { useConnectPlace } from '../connect/connect-notice.tsx'
 import {
@@ -15,6 +14,7 @@ import {
   useProviders,
   useSnapshot,
 } from '../hooks.ts'
+import { useMayHave } from '../parts/agent-limit.ts'
 import { Layer } from '../parts/layer.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
 import { Button } from '../ui/button.tsx'
