@@ -17,7 +17,7 @@ import type { Settings } from '../apps/bench/src/restarted-app.ts'
 
 const root = path.join(import.meta.dirname, '..')
 /** The demo's page, for every server that the tests start. */
-export const builtPage = path.join(root, 'node_modules/.cache/latchkey/demo')
+const builtPage = path.join(root, 'node_modules/.cache/latchkey/demo')
 
 /** Where tokens and keys are kept: in the browser, or on the server in one of its stores. */
 export type Custody = 'browser' | 'sqlite' | 'postgres'
