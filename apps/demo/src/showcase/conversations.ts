@@ -41,7 +41,7 @@ export function openConversation(options: ConversationOptions, { isNew = false }
   const kept = isNew ? undefined : read(key, person)
   let id = kept?.id
   // A function, so that every request gets fresh tokens.
-  const identities = identitiesBody(client, { agent: agent.id, ...(agent.providers && { providers: agent.providers }) })
+  const identities = identitiesBody(client, { agent: agent.id })
   const body = async () => {
     id ??= await startChat(agent.id)
     // Only URL and name: a server must not run a command that a page names.
