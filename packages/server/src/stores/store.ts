@@ -95,6 +95,7 @@ export interface PersonRows {
 export interface FirstReads {
   /** Account id. */
   account?: string | undefined
+  /** The one document of this kind and id. */
   document?: { kind: string; id: string } | undefined
 }
 
