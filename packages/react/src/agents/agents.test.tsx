@@ -690,7 +690,7 @@ describe('access', () => {
         <AccountAccess account="gmail.ada@example.com" />
       </Page>,
     )
-    await screen.findByText('Stopped · Ask before changes')
+    await screen.findByText('Stopped with Assistant · Ask before changes')
     const send = 'Send a message: allowed, ends in 40 minutes, in some cases'
     expect(lineOf('Assistant')).toBe(`Stopped · Ask before changes · ${send}`)
     // A helper stops with its parent.
@@ -941,10 +941,10 @@ describe('activity', () => {
     )
     const rows = (await screen.findAllByRole('listitem')).map(({ textContent }) => textContent)
     for (const [at, said] of [
-      /^You changed what is allowedMail helper · ada@example\.comTrustedMar/,
-      /^Send a messageYou changed what is allowed · Mail helper · ada@example\.comAllowAlwaysMar/,
-      /^Send a messageYou changed what is allowed · Mail helper · ada@example\.comNeverUntil .*2026/,
-      /^Send a messageYou changed what is allowed · Mail helper · All Gmail accountsEndedAskMar/,
+      /^You set what is allowedMail helper · ada@example\.comTrustedMar/,
+      /^Send a messageYou set what is allowed · Mail helper · ada@example\.comAllowAlwaysMar/,
+      /^Send a messageYou set what is allowed · Mail helper · ada@example\.comNeverUntil .*2026/,
+      /^Send a messageYou set what is allowed · Mail helper · All Gmail accountsEndedAskMar/,
       /^Send a messageMail helperAllowedIn this chatMar/,
       /^You stoppedEverythingMar/,
       /^Send a messageMail helperDoneMar/,

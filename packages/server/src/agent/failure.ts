@@ -1,6 +1,6 @@
 import { type ErrorCode, LatchkeyError } from '@latchkey/core'
 import type { Failure } from '../use/endings.ts'
-import { AuthorizationRequired } from './context.ts'
+import { AuthorizationRequired } from './required.ts'
 
 /** Codes that say why a call came to nothing. An error of a tool may hold any text as its code. */
 const CODES: readonly ErrorCode[] = [
