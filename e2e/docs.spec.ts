@@ -1,19 +1,28 @@
 // Every page of documentation of the built Storybook, in the light and in the dark: it renders, nothing of it fails, and
 // the page of a component has its props.
 import { expect, type Page } from '@playwright/test'
-import { buildStorybook, test } from './storybook.ts'
+import { test as base, buildStorybook } from './storybook.ts'
 
 // Before any worker starts, also when this file runs alone.
 const entries = buildStorybook()
 
-/** A page's errors, and its failed requests. */
-function complaints(page: Page): string[] {
-  const found: string[] = []
-  page.on('console', (message) => message.type() === 'error' && found.push(message.text()))
-  page.on('pageerror', (error) => found.push(String(error)))
-  page.on('response', (response) => response.status() >= 400 && found.push(`${response.status()} ${response.url()}`))
-  return found
-}
+/** One page of a worker reads them all, and so loads what they share once. */
+const test = base.extend<object, { reader: { page: Page; complaints: string[] } }>({
+  reader: [
+    async ({ browser }, use) => {
+      const page = await browser.newPage()
+      const complaints: string[] = []
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+      page.on('pageerror', (error) => complaints.push(String(error)))
+      page.on('response', (response) => {
+        if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
+      })
+      await use({ page, complaints })
+      await page.close()
+    },
+    { scope: 'worker' },
+  ],
+})
 
 /** M6 and M7: the page of a component or a hook can be used as it is read. */
 async function readsWell(page: Page, title: string) {
@@ -79,9 +88,11 @@ test('every guide and every component has a page', () => {
 })
 
 for (const { id, title } of pages) {
-  test(`${title} opens without an error, in the light, on a phone and in the dark`, async ({ page, book }) => {
-    const found = complaints(page)
+  test(`${title} opens without an error, in the light, on a phone and in the dark`, async ({ reader, book }) => {
+    const { page, complaints } = reader
+    complaints.length = 0
     const content = page.locator('#storybook-docs .sbdocs-content')
+    await page.setViewportSize({ width: 1280, height: 720 })
     await opens('light')
     if (title.startsWith('Components/')) await readsWell(page, title)
     await page.setViewportSize({ width: 320, height: 900 })
@@ -89,7 +100,7 @@ for (const { id, title } of pages) {
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
     expect(await page.evaluate(() => document.documentElement.scrollWidth), 'pixels wide').toBeLessThanOrEqual(320)
     await opens('dark')
-    expect(found).toEqual([])
+    expect(complaints).toEqual([])
 
     async function opens(theme: string) {
       await page.goto(`${book.url}/iframe.html?id=${id}&viewMode=docs&globals=theme:${theme}`)
