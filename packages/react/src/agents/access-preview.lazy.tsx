@@ -24,7 +24,7 @@ import { useNow } from './now.ts'
 import { useAgentMessages } from './oversight.tsx'
 import { BoneCard, Bones, DecisionWord, Disclosure, Failed, Given, type Level, ToolTitle } from './parts.tsx'
 import { visibleLine } from './plain.ts'
-import { exceptionsOf, findAgent, isGiven, lineOf, rulesOf } from './ruled.ts'
+import { endedBetween, findAgent, isGiven, lineOf } from './ruled.ts'
 
 /** Props of `AccessPreview`. */
 export interface AccessPreviewProps {
@@ -52,7 +52,7 @@ interface Line {
 }
 
 interface PreviewProps extends Omit<AccessPreviewProps, 'headingLevel'> {
-  /** The rules before the change. @default those of now */
+  /** The rules before a change that holds already. Absent: it is about to be made, to those of now. */
   before?: PersonRules
 }
 
@@ -95,14 +95,11 @@ function usePreview({ agent, account: accountId, scopes, change, before, ...prop
   const comes = (name: string) => had.includes(name) !== (scopes ?? had).includes(name)
   const hasTools = items.some(({ kind }) => kind === 'tool')
   const changes = previewDiff(of(rules, account || !scopes ? had : scopes), items)
-  const exceptions = (rules: PersonRules) =>
-    exceptionsOf(rulesOf(rules, known), account ?? { id: '', provider: provider.id }, now)
-  const kept = exceptions(changed ?? rules).map(({ id }) => id)
   return {
     ...state,
     items,
     changes: changes.filter(({ item }) => isShown(item, hasTools) || comes(item.name)),
-    ended: exceptions(rules).filter(({ id }) => !kept.includes(id)),
+    ended: endedBetween(rules, changed ?? rules, known, account ?? { id: '', provider: provider.id }, now),
   }
 }
 
@@ -127,7 +124,7 @@ export function Preview(props: PreviewProps) {
       <Lines provider={provider} label={words.preview.loses} lines={of('less')} />
       <Lines provider={provider} label={words.preview.differs} lines={of('arguments')} />
       <Ended agent={agent} rules={ended} />
-      <Disclosure label={words.preview.afterwards}>
+      <Disclosure label={props.before ? words.preview.present : words.preview.afterwards}>
         <Everything provider={provider} items={items} />
       </Disclosure>
     </div>

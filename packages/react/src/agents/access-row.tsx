@@ -143,10 +143,11 @@ type PresetsProps = {
   preset: Preset
 } & Rule['of']
 
-/** A preset that was chosen here, and the rules from before. */
+/** A preset that was chosen here. */
 interface Picked {
   preset: Preset
-  before: PersonRules
+  /** The rules from before, once it was sent. Until then it waits for a second click. */
+  before?: PersonRules
 }
 
 /** The four presets, each with what it means. One that allows more holds after the person saw what that is. */
@@ -157,18 +158,22 @@ function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
   const [Preview] = usePreview(picked !== undefined)
   const group = useRef<HTMLFieldSetElement>(null)
   const name = useId()
-  const shown = picked?.preset ?? preset
-  const apply = (next: Preset, onSuccess?: () => void) =>
+  const isOnItsWay = picked !== undefined && picked.preset !== preset && (!picked.before || change.isPending)
+  const isHeld = picked?.before !== undefined && picked.preset === preset
+  const shown = isOnItsWay ? picked.preset : preset
+  const apply = (next: Preset, onSuccess?: () => void) => {
+    setPicked({ preset: next, before: person })
     change.mutate(
       { agent: agent.id, of, preset: next },
       { onError: () => setPicked(undefined), ...(onSuccess && { onSuccess }) },
     )
+  }
   const choose = (next: Preset) => {
     if (change.isPending) return
     change.reset()
-    setPicked({ preset: next, before: person })
     // What allows less holds at once: nobody who leaves now should be wrong about it.
     if (BY_FREEDOM.indexOf(next) < BY_FREEDOM.indexOf(preset)) apply(next)
+    else setPicked(next === preset ? undefined : { preset: next })
   }
   // The buttons go, and the focus with them.
   const refocus = () => group.current?.querySelector<HTMLInputElement>('input:checked')?.focus()
@@ -192,9 +197,14 @@ function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
           </span>
         </label>
       ))}
-      {picked && Preview && (picked.preset !== preset || picked.before !== person) && (
+      {picked && Preview && (isOnItsWay || isHeld) && (
         <div className="latchkey-picked">
-          <Preview agent={agent.id} {...of} before={picked.before} change={picked.preset} />
+          {/* By the rules as they are now: others may change beside it. */}
+          <Preview
+            agent={agent.id}
+            {...of}
+            {...(isHeld ? { before: picked.before, change: person } : { change: picked.preset })}
+          />
           {BY_FREEDOM.indexOf(picked.preset) > BY_FREEDOM.indexOf(preset) && (
             <div className="latchkey-actions">
               <SmallButton

@@ -669,6 +669,38 @@ describe('access', () => {
     await waitFor(() => expect(lineOf('ada@example.com')).toBe('Trusted · Send a message: always allowed'))
   })
 
+  /** What a list of a preview says. */
+  const said = (name: string) =>
+    within(screen.getByRole('list', { name }))
+      .getAllByRole('listitem')
+      .map(({ textContent }) => textContent)
+
+  test('a preview goes with the rules that change beside it, before its preset holds and after', async () => {
+    const { Page } = fakePage({ rules: withRules([]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: octocat' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Off' }))
+    await waitFor(() => expect(lineOf('octocat')).toBe('Off'))
+    await userEvent.click(screen.getByRole('radio', { name: 'Ask before changes' }))
+    const list = ['List repositoriesAllowedBefore: Never']
+    await waitFor(() => expect(said('Allows more')).toEqual([...list, 'Create an issueAsksBefore: Never']))
+    await userEvent.click(screen.getByRole('button', { name: 'Details: octocat' }))
+    const group = within(await screen.findByRole('radiogroup', { name: 'Create an issue' }))
+    await userEvent.click(group.getByRole('radio', { name: 'Allow' }))
+    await waitFor(() => expect(said('Allows more')).toEqual([...list, 'Create an issueAllowedBefore: Never']))
+    await userEvent.click(screen.getByRole('button', { name: 'Switch to Ask before changes' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Everything it can do now' }))
+    expect(said('Allows more')).toEqual([...list, 'Create an issueAllowedBefore: Never'])
+    expect(said('Changes')).toEqual(['Create an issue'])
+    await userEvent.click(await screen.findByRole('button', { name: 'End: Create an issue' }))
+    await waitFor(() => expect(said('Allows more')).toEqual([...list, 'Create an issueAsksBefore: Never']))
+    expect(said('Changes')).toEqual(['Create an issueAsks first'])
+  })
+
   test('a helper is limited by its parent, from the side of the account too', async () => {
     const { Page } = fakePage()
     render(

@@ -50,6 +50,18 @@ export const exceptionsOf = (
 ): readonly Rule[] =>
   rules.filter((rule) => standing.isAbout(rule, account) && (rule.until === undefined || rule.until > now))
 
+/** The exceptions that an account has by some rules, and no more by others. */
+export function endedBetween(
+  before: PersonRules,
+  after: PersonRules,
+  agent: Agent,
+  account: Pick<ConnectedAccount, 'id' | 'provider'>,
+  now: number,
+): readonly Rule[] {
+  const kept = exceptionsOf(rulesOf(after, agent), account, now).map(({ id }) => id)
+  return exceptionsOf(rulesOf(before, agent), account, now).filter(({ id }) => !kept.includes(id))
+}
+
 /** Whether the app lets an agent have accounts of a provider at all. */
 export const isGiven = (line: readonly Agent[], provider: string) =>
   line.every(({ providers }) => !providers || providers.includes(provider))

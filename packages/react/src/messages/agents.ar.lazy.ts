@@ -270,6 +270,7 @@ export const words: AgentMessages = {
     was: (decision) => `قبل ذلك: ${iso(decision)}`,
     same: 'هذا لا يُحدث فرقًا.',
     afterwards: 'كل ما يمكنه فعله بعدها',
+    present: 'كل ما يمكنه فعله الآن',
     nothing: 'لا يستطيع فعل شيء.',
     could: (agent) => `ما قد يفعله ${iso(agent)} به`,
     readOnly: (provider) => `ربط ${iso(provider)} للقراءة فقط`,

@@ -255,6 +255,7 @@ export const words: AgentMessages = {
     was: (decision) => `Vorher: ${decision}`,
     same: 'Das macht keinen Unterschied.',
     afterwards: 'Alles, was dann möglich ist',
+    present: 'Alles, was jetzt möglich ist',
     nothing: 'Es kann nichts damit tun.',
     could: (agent) => `Was ${agent} damit tun könnte`,
     readOnly: (provider) => `${provider} nur lesend verbinden`,

@@ -255,6 +255,7 @@ export const words: AgentMessages = {
     was: (decision) => `Antes: ${decision}`,
     same: 'Esto no supone ninguna diferencia.',
     afterwards: 'Todo lo que podrá hacer entonces',
+    present: 'Todo lo que puede hacer ahora',
     nothing: 'No puede hacer nada.',
     could: (agent) => `Lo que ${agent} podría hacer con ella`,
     readOnly: (provider) => `Conectar ${provider} solo para leer`,

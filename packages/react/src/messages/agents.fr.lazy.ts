@@ -254,6 +254,7 @@ export const words: AgentMessages = {
     was: (decision) => `Avant\u00A0: ${decision}`,
     same: 'Cela ne fait aucune différence.',
     afterwards: 'Tout ce qu’il pourra faire alors',
+    present: 'Tout ce qu’il peut faire maintenant',
     nothing: 'Il ne peut rien faire.',
     could: (agent) => `Ce que ${agent} pourrait en faire`,
     readOnly: (provider) => `Connecter ${provider} en lecture seule`,

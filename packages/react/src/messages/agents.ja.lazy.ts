@@ -247,6 +247,7 @@ export const words: AgentMessages = {
     was: (decision) => `以前: ${decision}`,
     same: '違いはありません。',
     afterwards: 'その後にできることのすべて',
+    present: '今できることのすべて',
     nothing: 'できることはありません。',
     could: (agent) => `${agent} ができるようになること`,
     readOnly: (provider) => `${provider} を読み取り専用で接続`,

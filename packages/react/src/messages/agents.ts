@@ -359,6 +359,8 @@ export const agentEnglish = {
     was: (decision: string) => `Before: ${decision}`,
     same: 'This makes no difference.',
     afterwards: 'Everything it can do then',
+    /** The same, of a change that holds already. */
+    present: 'Everything it can do now',
     nothing: "There's nothing it can do.",
     could: (agent: string) => `What ${agent} could do with it`,
     readOnly: (provider: string) => `Connect ${provider} read-only`,
