@@ -1,8 +1,9 @@
 'use client'
 import type { ConnectedAccount } from '@latchkey/core'
 import { type Agent, type PersonRules, type Preset, presetFor, type Rule } from '@latchkey/core/agents'
-import { BY_FREEDOM } from '@latchkey/core/internal'
+import { BY_FREEDOM, withPreset } from '@latchkey/core/internal'
 import { type ReactNode, useId, useRef, useState } from 'react'
+import { useAccounts } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
@@ -12,7 +13,7 @@ import { agoWords, useNow } from './now.ts'
 import { sentenceOf, useAgentMessages, useChange, useLastUses } from './oversight.tsx'
 import { Bones, Disclosure, Given } from './parts.tsx'
 import { visibleLine } from './plain.ts'
-import { exceptionsOf, rulesOf, stoppedAt } from './ruled.ts'
+import { endedBetween, exceptionsOf, rulesOf, stoppedAt } from './ruled.ts'
 
 const useDetails = /* @__PURE__ */ later(() => import('./access-details.lazy.tsx'), 'AccessDetails')
 const usePreview = /* @__PURE__ */ later(() => import('./access-preview.lazy.tsx'), 'Preview')
@@ -97,6 +98,7 @@ export function AccessRow({ person, line, account, provider, mark, name, aside }
             person={person}
             agent={agent}
             {...(account ? { account: account.id, label: account.label } : { provider, label: name })}
+            at={at}
             preset={preset}
           />
           {account && (
@@ -140,6 +142,8 @@ type PresetsProps = {
   agent: Agent
   /** What the account or the provider is called. */
   label: string
+  /** The account, as rules see it. */
+  at: Pick<ConnectedAccount, 'id' | 'provider'>
   preset: Preset
 } & Rule['of']
 
@@ -150,9 +154,14 @@ interface Picked {
   before?: PersonRules
 }
 
-/** The four presets, each with what it means. One that allows more holds after the person saw what that is. */
-function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
+/**
+ * The four presets, each with what it means. One that allows more, or ends exceptions, holds after the person saw what that
+ * is.
+ */
+function Presets({ person, agent, label, at, preset, ...of }: PresetsProps) {
   const words = useAgentMessages()
+  const accounts = useAccounts()
+  const now = useNow()
   const change = useChange()
   const [picked, setPicked] = useState<Picked>()
   const [Preview] = usePreview(picked !== undefined)
@@ -161,6 +170,13 @@ function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
   const isOnItsWay = picked !== undefined && picked.preset !== preset && (!picked.before || change.isPending)
   const isHeld = picked?.before !== undefined && picked.preset === preset
   const shown = isOnItsWay ? picked.preset : preset
+  /** An exception that ended does not come back with the preset from before. */
+  const needsClick = (next: Preset) => {
+    const providerOf = (id: string) => accounts.find((one) => one.id === id)?.provider
+    const after = withPreset(person, agent.id, { of, preset: next, providerOf })
+    const isMore = BY_FREEDOM.indexOf(next) > BY_FREEDOM.indexOf(preset)
+    return isMore || endedBetween(person, after, agent, at, now).length > 0
+  }
   const apply = (next: Preset, onSuccess?: () => void) => {
     setPicked({ preset: next, before: person })
     change.mutate(
@@ -171,9 +187,10 @@ function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
   const choose = (next: Preset) => {
     if (change.isPending) return
     change.reset()
-    // What allows less holds at once: nobody who leaves now should be wrong about it.
-    if (BY_FREEDOM.indexOf(next) < BY_FREEDOM.indexOf(preset)) apply(next)
-    else setPicked(next === preset ? undefined : { preset: next })
+    if (next === preset) setPicked(undefined)
+    else if (needsClick(next)) setPicked({ preset: next })
+    // What only allows less holds at once: nobody who leaves now should be wrong about it.
+    else apply(next)
   }
   // The buttons go, and the focus with them.
   const refocus = () => group.current?.querySelector<HTMLInputElement>('input:checked')?.focus()
@@ -205,7 +222,7 @@ function Presets({ person, agent, label, preset, ...of }: PresetsProps) {
             {...of}
             {...(isHeld ? { before: picked.before, change: person } : { change: picked.preset })}
           />
-          {BY_FREEDOM.indexOf(picked.preset) > BY_FREEDOM.indexOf(preset) && (
+          {isOnItsWay && needsClick(picked.preset) && (
             <div className="latchkey-actions">
               <SmallButton
                 label={words.cancel}

@@ -701,6 +701,45 @@ describe('access', () => {
     expect(said('Changes')).toEqual(['Create an issueAsks first'])
   })
 
+  test('a stricter preset that ends exceptions says which, and holds after a second click', async () => {
+    const { Page, oversight } = fakePage({ rules: withRules([rule('a')]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    const change = vi.spyOn(oversight, 'change')
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    screen.getByRole('radio', { name: 'Ask before changes' }).focus()
+    await userEvent.keyboard('{ArrowUp}')
+    await waitFor(() => expect(said('Ends')).toEqual(['Send a message: always allowed']))
+    await userEvent.click(screen.getByRole('button', { name: 'Cancel' }))
+    expect(lineOf('ada@example.com')).toBe('Ask before changes · Send a message: always allowed')
+    expect(document.activeElement).toBe(screen.getByRole('radio', { name: 'Ask before changes' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
+    expect(change).not.toHaveBeenCalled()
+    await userEvent.click(await screen.findByRole('button', { name: 'Switch to Read only' }))
+    await waitFor(() => expect(lineOf('ada@example.com')).toBe('Read only'))
+    expect(said('Ends')).toEqual(['Send a message: always allowed'])
+    expect(screen.queryByRole('button', { name: /^Switch to/ })).toBeNull()
+  })
+
+  test('a stricter preset that ends nothing holds at once, and so does a pause, which keeps exceptions', async () => {
+    const { Page } = fakePage({ rules: withRules([rule('a')]) })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: team@example.org' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
+    await waitFor(() => expect(lineOf('team@example.org')).toBe('Read only'))
+    await userEvent.click(screen.getByRole('button', { name: 'Edit: team@example.org' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Off' }))
+    await waitFor(() => expect(lineOf('ada@example.com')).toBe('Off'))
+  })
+
   test('a helper is limited by its parent, from the side of the account too', async () => {
     const { Page } = fakePage()
     render(
