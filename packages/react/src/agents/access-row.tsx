@@ -2,7 +2,7 @@
 import type { ConnectedAccount } from '@latchkey/core'
 import { type Agent, type PersonRules, type Preset, presetFor, type Rule } from '@latchkey/core/agents'
 import { BY_FREEDOM, withPreset } from '@latchkey/core/internal'
-import { type ReactNode, useId, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useAccounts } from '../hooks.ts'
 import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
@@ -192,6 +192,12 @@ function Presets({ person, agent, label, at, preset, ...of }: PresetsProps) {
     // What only allows less holds at once: nobody who leaves now should be wrong about it.
     else apply(next)
   }
+  const waits = isOnItsWay && needsClick(picked.preset) ? picked.preset : undefined
+  const box = useRef<HTMLDivElement>(null)
+  const waitsInView = Preview && waits
+  useEffect(() => {
+    if (waitsInView) box.current?.scrollIntoView?.({ block: 'nearest' })
+  }, [waitsInView])
   // The buttons go, and the focus with them.
   const refocus = () => group.current?.querySelector<HTMLInputElement>('input:checked')?.focus()
   return (
@@ -205,7 +211,7 @@ function Presets({ person, agent, label, at, preset, ...of }: PresetsProps) {
             name={name}
             checked={one === shown}
             aria-labelledby={`${name}${one}`}
-            aria-describedby={`${name}${one}means`}
+            aria-describedby={one === waits ? `${name}${one}means ${name}waits` : `${name}${one}means`}
             onChange={() => choose(one)}
           />
           <span id={`${name}${one}`}>{words.presets[one]}</span>
@@ -215,14 +221,19 @@ function Presets({ person, agent, label, at, preset, ...of }: PresetsProps) {
         </label>
       ))}
       {picked && Preview && (isOnItsWay || isHeld) && (
-        <div className="latchkey-picked">
+        <div ref={box} className="latchkey-picked">
+          {waits && (
+            <p id={`${name}waits`} className="latchkey-status" data-decision="ask">
+              {words.preview.notYet}
+            </p>
+          )}
           {/* By the rules as they are now: others may change beside it. */}
           <Preview
             agent={agent.id}
             {...of}
             {...(isHeld ? { before: picked.before, change: person } : { change: picked.preset })}
           />
-          {isOnItsWay && needsClick(picked.preset) && (
+          {waits && (
             <div className="latchkey-actions">
               <SmallButton
                 label={words.cancel}
@@ -233,8 +244,8 @@ function Presets({ person, agent, label, at, preset, ...of }: PresetsProps) {
               />
               <SmallButton
                 kind="primary"
-                label={words.preview.choose(words.presets[picked.preset])}
-                onPress={() => change.isPending || apply(picked.preset, refocus)}
+                label={words.preview.choose(words.presets[waits])}
+                onPress={() => change.isPending || apply(waits, refocus)}
               />
             </div>
           )}

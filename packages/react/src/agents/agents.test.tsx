@@ -14,7 +14,7 @@ import { act, cleanup, configure, render, screen, waitFor, within } from '@testi
 import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
 import { renderToString } from 'react-dom/server'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { agentEnglish } from '../messages/agents.ts'
 import { german } from '../messages/de.ts'
 import { english } from '../messages/en.ts'
@@ -722,6 +722,34 @@ describe('access', () => {
     await waitFor(() => expect(lineOf('ada@example.com')).toBe('Read only'))
     expect(said('Ends')).toEqual(['Send a message: always allowed'])
     expect(screen.queryByRole('button', { name: /^Switch to/ })).toBeNull()
+  })
+
+  test('a preset that waits for its second click says so, comes into view, and is dropped with its row', async () => {
+    const { Page } = fakePage({ rules: withRules([]) })
+    const seen = vi.fn<(options: unknown) => void>()
+    Element.prototype.scrollIntoView = seen
+    onTestFinished(() => void Reflect.deleteProperty(Element.prototype, 'scrollIntoView'))
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+      </Page>,
+    )
+    const edit = await screen.findByRole('button', { name: 'Edit: octocat' })
+    await userEvent.click(edit)
+    const trusted = screen.getByRole('radio', { name: 'Trusted' })
+    await userEvent.click(trusted)
+    const notYet = await screen.findByText('Not switched yet')
+    expect(trusted.getAttribute('aria-describedby')?.split(' ')).toContain(notYet.id)
+    expect(seen.mock.contexts).toEqual([notYet.closest('.latchkey-picked')])
+    expect(seen).toHaveBeenCalledExactlyOnceWith({ block: 'nearest' })
+    await userEvent.click(edit)
+    await userEvent.click(edit)
+    expect(screen.queryByText('Not switched yet')).toBeNull()
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'Ask before changes' }).checked).toBe(true)
+    await userEvent.click(screen.getByRole('radio', { name: 'Trusted' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Switch to Trusted' }))
+    await waitFor(() => expect(lineOf('octocat')).toBe('Trusted'))
+    expect(screen.queryByText('Not switched yet')).toBeNull()
   })
 
   test('a stricter preset that ends nothing holds at once, and so does a pause, which keeps exceptions', async () => {

@@ -274,6 +274,7 @@ export const words: AgentMessages = {
     nothing: 'لا يستطيع فعل شيء.',
     could: (agent) => `ما قد يفعله ${iso(agent)} به`,
     readOnly: (provider) => `ربط ${iso(provider)} للقراءة فقط`,
+    notYet: 'لم يتم الانتقال بعد',
     choose: (preset) => `الانتقال إلى: ${iso(preset)}`,
   },
   notConnected: 'غير مربوط',

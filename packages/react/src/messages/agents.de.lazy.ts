@@ -259,6 +259,7 @@ export const words: AgentMessages = {
     nothing: 'Es kann nichts damit tun.',
     could: (agent) => `Was ${agent} damit tun könnte`,
     readOnly: (provider) => `${provider} nur lesend verbinden`,
+    notYet: 'Noch nicht gewechselt',
     choose: (preset) => `Wechseln zu: ${preset}`,
   },
   notConnected: 'Nicht verbunden',

@@ -259,6 +259,7 @@ export const words: AgentMessages = {
     nothing: 'No puede hacer nada.',
     could: (agent) => `Lo que ${agent} podría hacer con ella`,
     readOnly: (provider) => `Conectar ${provider} solo para leer`,
+    notYet: 'Aún no se ha cambiado',
     choose: (preset) => `Pasar a: ${preset}`,
   },
   notConnected: 'Sin conectar',

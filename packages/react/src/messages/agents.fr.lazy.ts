@@ -258,6 +258,7 @@ export const words: AgentMessages = {
     nothing: 'Il ne peut rien faire.',
     could: (agent) => `Ce que ${agent} pourrait en faire`,
     readOnly: (provider) => `Connecter ${provider} en lecture seule`,
+    notYet: 'Pas encore appliqué',
     choose: (preset) => `Passer à\u00A0: ${preset}`,
   },
   notConnected: 'Non connecté',

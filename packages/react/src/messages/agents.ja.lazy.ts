@@ -251,6 +251,7 @@ export const words: AgentMessages = {
     nothing: 'できることはありません。',
     could: (agent) => `${agent} ができるようになること`,
     readOnly: (provider) => `${provider} を読み取り専用で接続`,
+    notYet: 'まだ切り替えていません',
     choose: (preset) => `「${preset}」に切り替え`,
   },
   notConnected: '未接続',

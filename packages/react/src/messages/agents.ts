@@ -364,6 +364,8 @@ export const agentEnglish = {
     nothing: "There's nothing it can do.",
     could: (agent: string) => `What ${agent} could do with it`,
     readOnly: (provider: string) => `Connect ${provider} read-only`,
+    /** A preset that waits for a second click. */
+    notYet: 'Not switched yet',
     choose: (preset: string) => `Switch to ${preset}`,
   },
   notConnected: 'Not connected',
