@@ -65,6 +65,7 @@ test('M15: three suggestions while the chat is empty, and none after that', asyn
   await chips(page).first().click()
   await expect(asked(page)).toBeVisible()
   await expect(chips(page)).toHaveCount(0)
+  await expect(box(page)).toBeFocused()
 })
 
 test('M15: a key form that opens in the chat is in view with all of its buttons', async ({ page }) => {
@@ -248,6 +249,10 @@ test('all agents are named with what each may do', async ({ page }) => {
   await expect(agents(page)).toHaveText([/^Assistant.*Has no account yet$/, /^Mail helper.*Has no account yet$/])
   await connectGitHub(page)
   await expect(agents(page)).toHaveText([/Ask before changes: octocat$/, /Has no account yet$/])
+  await configuration(page).getByRole('button', { name: 'Edit: octocat' }).click()
+  await configuration(page).getByRole('button', { name: 'Details: octocat' }).click()
+  await configuration(page).getByRole('radiogroup', { name: 'Open an issue' }).getByText('Never').click()
+  await expect(agents(page).first()).toContainText('Ask before changes: octocat · 1 exception')
   await configuration(page).getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
   await expect(agents(page).first()).toContainText('Off: octocat')
   await page.getByRole('button', { name: 'Stop everything' }).click()
@@ -296,10 +301,16 @@ test('where the panel takes the place of the chat, Escape and a button of its ow
   await expect(back).toBeHidden()
 })
 
-test('a reload keeps what was said to each agent, and New chat begins anew with one of them', async ({ page }) => {
+test('a reload keeps the chosen agent and what was said to each, and New chat begins anew with one of them', async ({
+  page,
+}) => {
   await open(page)
   await connectGmail(page)
-  const talkTo = (agent: string) => page.getByRole('group', { name: 'Talk to' }).getByText(agent).click()
+  const group = page.getByRole('group', { name: 'Talk to' })
+  const talkTo = async (agent: string) => {
+    await group.getByText(agent).click()
+    await expect(group.getByRole('radio', { name: agent })).toBeFocused()
+  }
   await say(page, 'Search my mail for invoices')
   await expect(conversation(page)).toContainText('Invoice 2041')
   await talkTo('Mail helper')
@@ -307,12 +318,15 @@ test('a reload keeps what was said to each agent, and New chat begins anew with 
   await expect(conversation(page)).toContainText('Re: Lunch next week?')
 
   await page.reload()
+  await expect(conversation(page)).toContainText('Re: Lunch next week?')
+  await talkTo('Assistant')
   await expect(conversation(page)).toContainText('Invoice 2041')
   await page.getByRole('button', { name: 'New chat' }).click()
   await expect(conversation(page)).not.toContainText('Invoice')
   await expect(box(page)).toBeFocused()
   await talkTo('Mail helper')
   await expect(conversation(page)).toContainText('Re: Lunch next week?')
+  await talkTo('Assistant')
   await page.reload()
   await expect(conversation(page)).toContainText('Ask about your work')
 })

@@ -157,8 +157,8 @@ export async function plant(page: Page, canary: string): Promise<string[]> {
     }
     const { current: root } = (container[key] as { stateNode: { current: Fiber } }).stateNode
     visit(root)
-    // Like a prop: an object that only the tree refers to.
-    Object.assign(root.child ?? {}, { memoizedProps: { ...root.child?.memoizedProps, planted: { canary } } })
+    // Like a prop: an object that only the tree refers to. In the props themselves, which the next render reads again.
+    Object.assign(root.child?.memoizedProps ?? {}, { planted: { canary } })
   }, canary)
   return [
     'console',

@@ -62,13 +62,13 @@ function Steps({ name }: { name: string }) {
   return (
     <ul className="hint steps">
       <li>
-        <b>Change</b> says how far {name} may go with an account.
+        <b>Edit</b>, below, says how far {name} may go with an account.
       </li>
       <li>
-        <b>Its switch</b> leaves the account out, for {name} alone.
+        <b>The switch</b> of an account, above, leaves it out for {name} alone.
       </li>
       <li>
-        <b>Pause</b>, in its menu, leaves it out for every agent.
+        <b>Pause</b>, in the account's menu, leaves it out for every agent.
       </li>
       <li>
         <b>Stop</b> ends all that {name} does, at once.

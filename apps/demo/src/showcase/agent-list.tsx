@@ -62,8 +62,16 @@ function AgentState({ agent }: { agent: DemoAgent }): ReactNode {
     const isOn = chosen.some(({ id, included }) => id === account.id && included)
     return words.presets[isOn ? presetFor(own, account) : 'off']
   })
+  // What the person made of one tool is named below, at its account.
+  const isShown = ({ of }: (typeof own.rules)[number]) =>
+    accounts.some(({ id, provider }) => ('account' in of ? of.account === id : of.provider === provider))
+  const exceptions = own.rules.filter(isShown).length
   const said = [...byWord].map(([word, some]) => `${word}: ${some.map(({ label }) => label).join(', ')}`)
-  return [waits && 'Waits for your answer', ...(said.length > 0 ? said : ['Has no account yet'])]
+  return [
+    waits && 'Waits for your answer',
+    ...(said.length > 0 ? said : ['Has no account yet']),
+    exceptions > 0 && words.exceptionCount(exceptions),
+  ]
     .filter(Boolean)
     .join(' · ')
 }

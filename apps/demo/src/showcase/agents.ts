@@ -14,7 +14,7 @@ export interface DemoAgent {
 export const ASSISTANT: DemoAgent = {
   id: AGENT_ID,
   name: 'Assistant',
-  about: 'Reads with your accounts, and asks before it changes anything.',
+  about: 'Works with all of your accounts.',
 }
 
 export const AGENTS: readonly DemoAgent[] = [

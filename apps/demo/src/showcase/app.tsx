@@ -23,6 +23,7 @@ import { Chat } from './chat.tsx'
 import type { Draft } from './composer.tsx'
 import { useConfig } from './config.ts'
 import { type Conversation, openConversation } from './conversations.ts'
+import { tabStorage } from './tab-storage.ts'
 import { Waiting } from './waiting.tsx'
 
 const PANEL_ID = 'agent-configuration'
@@ -75,7 +76,7 @@ function Agent({ config, panel }: AgentProps) {
   // The MCP servers that were added to this agent.
   const servers = useMcpServers({ key: 'demo:mcp-servers' })
   const draft = useRef<Draft>(null)
-  const [agent, setAgent] = useState(ASSISTANT)
+  const [agent, setAgent] = useChosenAgent()
   return (
     // Latchkey needs the broker's URL and the providers. `keep` and `onReturn` restore a message that was not sent yet,
     // when signing in leaves the page.
@@ -118,13 +119,25 @@ function Agent({ config, panel }: AgentProps) {
   )
 }
 
+const CHOSEN = 'demo:agent'
+
+/** The agent that the person talks to, also after a reload of this tab. */
+function useChosenAgent() {
+  const [agent, setAgent] = useState(() => AGENTS.find(({ id }) => id === tabStorage.read(CHOSEN)) ?? ASSISTANT)
+  const choose = (chosen: DemoAgent) => {
+    tabStorage.write(CHOSEN, chosen.id)
+    setAgent(chosen)
+  }
+  return [agent, choose] as const
+}
+
 type ConversationsProps = Omit<ComponentProps<typeof Chat>, 'conversation' | 'onNew' | 'draft'> & {
   person: string
   draft: RefObject<Draft | null>
 }
 
 /** The conversation with the agent that the person talks to. An answer goes on while another agent is talked to. */
-function Conversations({ person, draft, ...props }: ConversationsProps) {
+function Conversations({ person, draft, onChooseAgent, ...props }: ConversationsProps) {
   const client = useLatchkey()
   const oversight = useOversight()
   const chosen = useAgent()
@@ -146,7 +159,18 @@ function Conversations({ person, draft, ...props }: ConversationsProps) {
       {[...all.values()].map((one) => (
         <Keeper key={one.chat.id} conversation={one} />
       ))}
-      <Chat key={conversation.chat.id} conversation={conversation} draft={draft} onNew={startNew} {...props} />
+      <Chat
+        key={conversation.chat.id}
+        {...props}
+        conversation={conversation}
+        draft={draft}
+        onNew={startNew}
+        onChooseAgent={(agent) => {
+          onChooseAgent(agent)
+          // It is another chat, with a choice of its own.
+          requestAnimationFrame(() => document.querySelector<HTMLElement>('.chat-head :checked')?.focus())
+        }}
+      />
     </>
   )
 }

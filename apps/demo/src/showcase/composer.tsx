@@ -72,7 +72,11 @@ export function Composer({ draft, suggestions, disabled, busy, onSend, onStop, p
               type="button"
               className="chip"
               disabled={disabled}
-              onClick={() => onSend?.(suggestion)}
+              onClick={() => {
+                onSend?.(suggestion)
+                // The suggestions disappear, and the focus with them.
+                box.current?.focus()
+              }}
             >
               {suggestion}
             </button>

@@ -6,6 +6,7 @@ import { DefaultChatTransport, lastAssistantMessageIsCompleteWithApprovalRespons
 import { chatPath, newChatPath } from '../agent.ts'
 import type { AgentMessage } from './agent-message.ts'
 import type { DemoAgent } from './agents.ts'
+import { tabStorage } from './tab-storage.ts'
 
 /** Characters of messages that are kept. */
 const MOST = 200_000
@@ -60,7 +61,7 @@ export function openConversation(options: ConversationOptions, { isNew = false }
     // One that was cut stays so until it is given again.
     isCut = isBusy || (isCut && !wasBusy)
     wasBusy = isBusy
-    write(key, { person, id, messages: lastOf(chat.messages), isCut })
+    tabStorage.write(key, JSON.stringify({ person, id, messages: lastOf(chat.messages), isCut } satisfies Kept))
   }
   return { chat, wasCut: isCut, keep }
 }
@@ -83,17 +84,9 @@ function lastOf(messages: AgentMessage[]): AgentMessage[] {
 
 function read(key: string, person: string): Kept | undefined {
   try {
-    const kept: Kept | null = JSON.parse(sessionStorage.getItem(key) ?? 'null')
+    const kept: Kept | null = JSON.parse(tabStorage.read(key) ?? 'null')
     return kept?.person === person ? kept : undefined
   } catch {
     return undefined
-  }
-}
-
-function write(key: string, kept: Kept): void {
-  try {
-    sessionStorage.setItem(key, JSON.stringify(kept))
-  } catch {
-    // A browser that keeps nothing: a reload starts another conversation.
   }
 }

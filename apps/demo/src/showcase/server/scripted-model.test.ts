@@ -152,6 +152,7 @@ test.each([
   ['The person does not allow this.', "You don't let Mail helper do this. You can change that under “What it may do”."],
   ['The person said no.', 'You said no, so I did nothing.'],
   [undefined, 'You said no, so I did nothing.'],
+  ['The person said no: stopped', 'You stopped it before you answered, so I did nothing.'],
   ['The person said no: not today', 'You said no, so I did nothing: “not today”'],
   ['not today', 'You said no, so I did nothing: “not today”'],
   ['no answer in time', 'You gave no answer in time, so I did nothing. Ask again if you still want it.'],

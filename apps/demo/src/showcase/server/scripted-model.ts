@@ -192,6 +192,7 @@ function refused(reason: string, system: string): string {
   const why = reason.replace(/^The person said no(?: \([^)]*\))?[:.]\s*/, '')
   if (why === 'no answer in time')
     return 'You gave no answer in time, so I did nothing. Ask again if you still want it.'
+  if (why === 'stopped') return 'You stopped it before you answered, so I did nothing.'
   return why ? `You said no, so I did nothing: “${why}”` : 'You said no, so I did nothing.'
 }
 
