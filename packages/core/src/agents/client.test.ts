@@ -64,6 +64,7 @@ const request: AgentRequest = {
   because: { by: 'preset', preset: 'ask-before-changes' },
   leases: ['once', 'chat', 'hour', 'always'],
   mayHaveHappened: true,
+  withdrawn: true,
 }
 const receipt: StopReceipt = {
   denied: 1,

@@ -169,7 +169,10 @@ const readRequest = objectOf<AgentRequest>(
     because: readBecause,
     leases: manyOf(oneOf('once', 'chat', 'hour', 'always')),
   },
-  { mayHaveHappened: yes, toolCallId: text, reason: text, presence: oneOf('needed', 'if-changed') },
+  {
+    ...{ mayHaveHappened: yes, toolCallId: text, reason: text, withdrawn: yes },
+    presence: oneOf('needed', 'if-changed'),
+  },
 )
 
 const readChallenge: Read<PresenceChallenge> = (value) => {

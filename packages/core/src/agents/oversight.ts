@@ -52,6 +52,8 @@ export interface AgentRequest {
   toolCallId?: string
   /** Why it was denied, for the model: in the person's words, or that there was no answer in time. */
   reason?: string
+  /** It was denied without an answer: the person's rules forbid it since they were asked. */
+  withdrawn?: true
   /** Whether a yes needs proof that the person is there: always, or maybe if they change arguments. Absent: it does not. */
   presence?: 'needed' | 'if-changed'
 }

@@ -752,6 +752,25 @@ describe('access', () => {
     expect(screen.queryByText('Not switched yet')).toBeNull()
   })
 
+  test('a request that waits ends with the choice that forbids it, and its card says why', async () => {
+    const request = fakeRequest({ agent: 'assistant' })
+    const { Page } = fakePage({ rules: withRules([]), requests: [request] })
+    render(
+      <Page>
+        <AgentAccess agent="assistant" />
+        <RequestCard request={request} />
+      </Page>,
+    )
+    const card = within(await screen.findByRole('article'))
+    expect(await card.findByRole('button', { name: 'Allow' })).toBeTruthy()
+    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+    await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
+    expect(await card.findByText("Your rules don't allow this any more, so nothing is done.")).toBeTruthy()
+    expect(card.getByText('Not allowed')).toBeTruthy()
+    expect(card.queryByRole('button', { name: 'Allow' })).toBeNull()
+    expect(screen.queryByRole('alert')).toBeNull()
+  })
+
   test('a stricter preset that ends nothing holds at once, and so does a pause, which keeps exceptions', async () => {
     const { Page } = fakePage({ rules: withRules([rule('a')]) })
     render(

@@ -14,7 +14,7 @@ import type {
   StopReceipt,
   StopTarget,
 } from '@latchkey/core/agents'
-import { lineOf, withPreset } from '@latchkey/core/internal'
+import { lineOf, verdictFor, withPreset } from '@latchkey/core/internal'
 import { github } from '@latchkey/core/providers/github'
 import { gmail } from '@latchkey/core/providers/gmail'
 import { fakeAccount } from '../testing.ts'
@@ -173,6 +173,12 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
     return 'everything' in target || target.account === account
   }
 
+  const isForbidden = ({ agent, account: id, provider, tool, args }: AgentRequest) => {
+    const line = lineOf(options.agents ?? agents, agent)
+    const { decision, because } = verdictFor(person, line, { account: { id, provider }, tool, args }, Date.now())
+    return decision === 'never' && because.by !== 'stopped'
+  }
+
   const find = (id: string) => {
     const found = requests.find((request) => request.id === id)
     if (!found) throw new LatchkeyError('access_denied', 'This request is not there for you.')
@@ -204,6 +210,9 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
           const others = rules.filter(({ subject }) => !(subject !== '*' && 'tool' in subject && subject.tool === name))
           setAgent(change.agent, { rules: [...others, rule] })
         }
+        requests = requests.map((one) =>
+          one.state === 'waiting' && isForbidden(one) ? { ...one, state: 'denied', withdrawn: true } : one,
+        )
         return person
       }),
     requests: () => call('requests', () => requests.filter(({ state }) => state === 'waiting')),

@@ -248,7 +248,11 @@ export function useChange() {
     networkMode: 'always',
     mutationFn: (change) => oversight.change(change),
     onMutate: () => queries.cancelQueries({ queryKey: [...key, 'rules'] }),
-    onSuccess: (rules) => queries.setQueryData([...key, 'rules'], rules),
+    onSuccess: (rules) => {
+      queries.setQueryData([...key, 'rules'], rules)
+      // What is forbidden from now on waits no more.
+      for (const name of ['requests', 'request']) void queries.invalidateQueries({ queryKey: [...key, name] })
+    },
   })
 }
 

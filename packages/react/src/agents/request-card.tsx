@@ -117,8 +117,9 @@ function Card({ request: given, headingLevel = 3, apart = false, onAnswered }: F
   const ending: Ending = current.state !== 'waiting' ? current.state : left <= 0 ? 'expired' : undefined
   const name = visibleLine(agent?.name ?? given.agent)
   const goesOn = apart && ending === 'approved' && answered && now < answered.at + HOLDS ? words.goesOn : undefined
+  const more = ending === 'denied' && current.withdrawn ? words.withdrawn : goesOn
   useSpoken(given, name, ending === undefined && left < SOON, ending !== undefined)
-  useSpokenEnd(given, ending, goesOn)
+  useSpokenEnd(given, ending, more)
 
   const card = useRef<HTMLElement>(null)
   // The buttons go when it has ended, and the focus with them: it stays in the card if it was there.
@@ -163,7 +164,7 @@ function Card({ request: given, headingLevel = 3, apart = false, onAnswered }: F
         )}
       </div>
       {ending ? (
-        <Ended request={current} ending={ending} goesOn={goesOn} />
+        <Ended request={current} ending={ending} more={more} />
       ) : (
         <Waiting request={current} onDone={onDone} />
       )}
@@ -214,12 +215,12 @@ function useSpokenEnd({ tool }: AgentRequest, ending: Ending, more: string | und
 interface EndedProps {
   request: AgentRequest
   ending: NonNullable<Ending>
-  /** What comes of it. */
-  goesOn: string | undefined
+  /** Why, or what comes of it. */
+  more: string | undefined
 }
 
 /** A request with its answer: one line, and what it was. */
-function Ended({ request, ending, goesOn }: EndedProps) {
+function Ended({ request, ending, more }: EndedProps) {
   const words = useAgentMessages()
   return (
     <>
@@ -228,7 +229,7 @@ function Ended({ request, ending, goesOn }: EndedProps) {
         <p className="latchkey-status" data-decision={ending === 'approved' ? 'allow' : 'never'}>
           {words[ending]}
         </p>
-        {goesOn && <p className="latchkey-line">{goesOn}</p>}
+        {more && <p className="latchkey-line">{more}</p>}
       </div>
     </>
   )

@@ -151,6 +151,7 @@ export const words: AgentMessages = {
   goesOn:
     'Der Agent macht innerhalb von 10 Minuten dort weiter, wo er gefragt hat. Ist dieser Chat geschlossen, frag den Agenten noch einmal.',
   denied: 'Nicht erlaubt',
+  withdrawn: 'Deine Regeln erlauben das nicht mehr, also geschieht nichts.',
   expired: 'Nicht rechtzeitig beantwortet, also nicht erlaubt',
   expires: (when) => `Antwort bis ${when}`,
   presence: {

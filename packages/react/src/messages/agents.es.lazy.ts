@@ -151,6 +151,7 @@ export const words: AgentMessages = {
   goesOn:
     'El agente sigue donde preguntó, en un plazo de 10 minutos. Si ese chat está cerrado, vuelve a pedírselo al agente.',
   denied: 'No permitido',
+  withdrawn: 'Tus reglas ya no lo permiten, así que no se hace nada.',
   expired: 'Sin respuesta a tiempo, así que no permitido',
   expires: (when) => `Plazo para responder: ${when}`,
   presence: {

@@ -150,6 +150,7 @@ export const words: AgentMessages = {
   approved: 'Autorisé',
   goesOn: 'L’agent continue là où il a demandé, dans les 10 minutes. Si ce chat est fermé, redemandez à l’agent.',
   denied: 'Non autorisé',
+  withdrawn: 'Vos règles ne l’autorisent plus, donc rien n’est fait.',
   expired: 'Sans réponse à temps, donc non autorisé',
   expires: (when) => `Répondez avant ${when}`,
   presence: {

@@ -151,6 +151,7 @@ export const words: AgentMessages = {
   goesOn:
     'エージェントは 10 分以内に、確認を求めた場所で続行します。そのチャットを閉じた場合は、もう一度エージェントに依頼してください。',
   denied: '許可しませんでした',
+  withdrawn: 'あなたのルールでは許可されなくなったため、何も実行されません。',
   expired: '時間内に回答がなく、許可されませんでした',
   expires: (when) => `回答期限: ${when}`,
   presence: {

@@ -239,6 +239,8 @@ export const agentEnglish = {
   /** What comes of a yes that was said outside of the chat. */
   goesOn: 'The agent goes on where it asked, within 10 minutes. If that chat is closed, ask the agent again.',
   denied: 'Not allowed',
+  /** Under `denied`, when the person changed their rules while it waited. */
+  withdrawn: "Your rules don't allow this any more, so nothing is done.",
   expired: 'Not answered in time, so not allowed',
   /** `when` is "14:30", or "Sunday, 14:30". */
   expires: (when: string) => `Answer by ${when}`,

@@ -14,7 +14,7 @@ const STREAMS = 8
 const WAITING = 1000
 
 /** Entries that say that a request came, or waits no more. */
-const ABOUT_REQUESTS: readonly string[] = ['ask', 'answer', 'stop']
+const ABOUT_REQUESTS: readonly string[] = ['ask', 'answer', 'rule', 'stop']
 
 /** Tells people what agents do with their accounts, as server-sent events. */
 export interface Feed {

@@ -2,14 +2,27 @@ import type { Effect, PersonRules, RuleChange, StopReceipt, StopTarget } from '@
 import { isObject, type Rule, rulesOf, withAgent, withPreset } from '@latchkey/core/server'
 import type { AuditEvent } from '../vault/audit.ts'
 import { randomId } from './ledger.ts'
-import { aboutRule, annul, holdsFor, LONGEST_LEASE, stateOf, withSeen } from './requests.ts'
+import { aboutRule, annul, forbids, holdsFor, LONGEST_LEASE, NOT_ALLOWED_NOW, stateOf, withSeen } from './requests.ts'
 import { isLease, refuse, type StoredRequest, type Turn, withRule } from './turn.ts'
 
 /** A member that a `never` has, which holds for every version. */
 const EVERY_VERSION = '*'
 
-/** Changes rules as their person says. @throws LatchkeyError `invalid_request` for what is no rule. */
+/**
+ * Changes rules as their person says, and denies what waits and is forbidden from now on: a yes would be worth nothing.
+ *
+ * @throws LatchkeyError `invalid_request` for what is no rule.
+ */
 export async function change(turn: Turn, given: RuleChange): Promise<PersonRules> {
+  const rules = await changed(turn, given)
+  for (const stored of await turn.documents.all('request')) {
+    if (stateOf(stored, turn.now) !== 'waiting' || !(await forbids({ ...turn, rules }, stored))) continue
+    await annul(turn, { ...stored, shown: { ...stored.shown, withdrawn: true } }, NOT_ALLOWED_NOW)
+  }
+  return rules
+}
+
+async function changed(turn: Turn, given: RuleChange): Promise<PersonRules> {
   const { rules } = turn
   const { agent } = given
   const about: AuditEvent = { action: 'rule', agent, outcome: 'allowed' }

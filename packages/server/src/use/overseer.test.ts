@@ -564,6 +564,32 @@ describe('a person and their agents', () => {
     expect(await one.judge(call({ nth: 2 }))).toMatchObject({ word: 'never' })
   })
 
+  it('what waits is denied by the change that forbids it, and nothing else is', async () => {
+    const { one, two, owner, call, prefer } = await alone()
+    const mine = asked(await one.judge(call()))
+    const childs = asked(await one.judge(call({ agents: ['helper', 'scout'] })))
+    const others = asked(await one.judge(call({ agents: ['solo'] })))
+    await one.change(owner, { agent: 'scout', of: { account: 'acme.2' }, preset: 'read-only' })
+    expect(await two.requests(owner)).toHaveLength(3)
+    await prefer('read-only')
+    expect((await two.requests(owner)).map(({ id }) => id)).toEqual([others.id])
+    const withdrawn = { state: 'denied', withdrawn: true, reason: 'not allowed any more' }
+    for (const { id } of [mine, childs]) expect(await two.request(owner, id)).toMatchObject(withdrawn)
+    await expect(one.answer(owner, mine.id, { answer: 'yes' })).rejects.toThrow('This was answered already.')
+    const rule = { agent: 'solo', of: { account: 'acme.1' }, tool: SEND.name, decision: 'never' } as const
+    await one.change(owner, rule)
+    expect(await two.request(owner, others.id)).toMatchObject(withdrawn)
+    expect(await one.judge(call())).toMatchObject({ word: 'never' })
+  })
+
+  it('what waits for an account that is paused goes on waiting when rules change', async () => {
+    const { one, owner, call, put, prefer } = await alone()
+    const { id } = asked(await one.judge(call()))
+    await put('acme.1', { status: 'paused' })
+    await prefer('ask-before-changes')
+    expect(await one.request(owner, id)).toMatchObject({ state: 'waiting' })
+  })
+
   it('a person makes rules of tools they were asked about, and ends them', async () => {
     const { one, owner, call, log } = await alone()
     const rule = { agent: 'scout', of: { account: 'acme.1' }, tool: SEND.name } as const

@@ -19,7 +19,7 @@ import { canonicalJson, createTenantDigests, type TenantDigest } from '../vault/
 import { change, resume, stop } from './changes.ts'
 import { begin, finish, forget, keyOf, randomId, type UnderWay } from './ledger.ts'
 import { challenge, isConfirmed, type PresenceHooks, take as takeChallenge, withPresence } from './presence.ts'
-import { type Asked, annul, answer, ask, generationOf, NO_ANSWER, shownAt, stateOf, write } from './requests.ts'
+import { type Asked, annul, answer, ask, generationOf, NO_ANSWER, NOT_ALLOWED_NOW, shownAt, stateOf, write } from './requests.ts'
 import type { JudgedTool } from './tools.ts'
 import {
   type Entry,
@@ -307,7 +307,7 @@ async function foresee(
   const state = stored && stateOf(stored, turn.now)
   if (verdict.decision === 'never') {
     // It would come to life again with the next change of the rules.
-    if (stored && state === 'approved') await annul(turn, stored, 'not allowed any more')
+    if (stored && state === 'approved') await annul(turn, stored, NOT_ALLOWED_NOW)
     return { forecast: await forbid(turn, it, verdict) }
   }
   if (entry?.content.state === 'done') return { forecast: { word: 'done' } }

@@ -39,6 +39,8 @@ export function generationOf({ facts }: AccountRow): string {
 
 /** Why a call is denied that nobody answered. */
 export const NO_ANSWER = 'no answer in time'
+/** Why a call is denied that the rules forbid since its person was asked. */
+export const NOT_ALLOWED_NOW = 'not allowed any more'
 
 const isOver = ({ shown }: StoredRequest, now: number) => shown.state === 'waiting' && now >= shown.expiresAt
 
@@ -180,16 +182,32 @@ function readAnswer({ answer, lease = 'once', args, reason }: Answer) {
   return { answer, lease, args, said, ...(reason && { reason: lineOf(reason) }) }
 }
 
+/** Of the account that a request is about. Undefined if it was connected again since, or is gone. */
+async function rowOf(turn: Turn, { shown, generation, facts }: StoredRequest): Promise<AccountRow | undefined> {
+  const row = facts ? heldRow(turn.owner, shown.account, facts) : await turn.account(shown.account)
+  return row && generationOf(row) === generation ? row : undefined
+}
+
+function ruledBy(turn: Pick<Turn, 'rules' | 'now'>, row: AccountRow, stored: StoredRequest, args: unknown): Verdict {
+  const { shown, agents, chat } = stored
+  const tool = shown.tool.name === UNDECLARED.name ? undefined : shown.tool
+  return verdictOf(turn, row, { agents, args, ...(tool && { tool }), ...(chat !== undefined && { chat }) })
+}
+
+/** Whether the person's own rules forbid what a request asks for. A pause or a stop may be over before its answer. */
+export async function forbids(turn: Turn, stored: StoredRequest): Promise<boolean> {
+  const row = await rowOf(turn, stored)
+  const verdict = row && ruledBy(turn, row, stored, stored.shown.args)
+  return verdict?.decision === 'never' && ['preset', 'rule'].includes(verdict.because.by)
+}
+
 /** Why a yes is of no use now, by the rules for what would be done. */
 async function checkYes(turn: Turn, stored: StoredRequest, args: unknown): Promise<void> {
-  const { shown, agents, generation, facts, chat } = stored
-  const row = facts ? heldRow(turn.owner, shown.account, facts) : await turn.account(shown.account)
-  if (!row || generationOf(row) !== generation) {
-    throw refuse('The account was connected again since. If the call is still wanted, it is asked again.')
+  const row = await rowOf(turn, stored)
+  if (!row) throw refuse('The account was connected again since. If the call is still wanted, it is asked again.')
+  if (ruledBy(turn, row, stored, args).decision === 'never') {
+    throw refuse('Your rules forbid this. Change them first.')
   }
-  const tool = shown.tool.name === UNDECLARED.name ? undefined : shown.tool
-  const question = { agents, args, ...(tool && { tool }), ...(chat !== undefined && { chat }) }
-  if (verdictOf(turn, row, question).decision === 'never') throw refuse('Your rules forbid this. Change them first.')
 }
 
 /** A yes, and what it would let through. */
