@@ -163,11 +163,7 @@ function Card({ request: given, headingLevel = 3, apart = false, onAnswered }: F
           <p className="latchkey-hint">{words.expires(clockWords(current.expiresAt, now, locale))}</p>
         )}
       </div>
-      {ending ? (
-        <Ended request={current} ending={ending} more={more} />
-      ) : (
-        <Waiting request={current} onDone={onDone} />
-      )}
+      {ending ? <Ended request={current} ending={ending} more={more} /> : <Waiting request={current} onDone={onDone} />}
     </article>
   )
 }

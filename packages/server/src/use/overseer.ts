@@ -19,7 +19,18 @@ import { canonicalJson, createTenantDigests, type TenantDigest } from '../vault/
 import { change, resume, stop } from './changes.ts'
 import { begin, finish, forget, keyOf, randomId, type UnderWay } from './ledger.ts'
 import { challenge, isConfirmed, type PresenceHooks, take as takeChallenge, withPresence } from './presence.ts'
-import { type Asked, annul, answer, ask, generationOf, NO_ANSWER, NOT_ALLOWED_NOW, shownAt, stateOf, write } from './requests.ts'
+import {
+  type Asked,
+  annul,
+  answer,
+  ask,
+  generationOf,
+  NO_ANSWER,
+  NOT_ALLOWED_NOW,
+  shownAt,
+  stateOf,
+  write,
+} from './requests.ts'
 import type { JudgedTool } from './tools.ts'
 import {
   type Entry,
