@@ -10,6 +10,7 @@ import type {
   Rule,
   RuleChange,
 } from '@latchkey/core/agents'
+import { presetFor } from '@latchkey/core/agents'
 import { useEffect, useId, useRef } from 'react'
 import { useProvider } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
@@ -20,7 +21,7 @@ import { untilWords, useNow } from './now.ts'
 import { sentenceOf, useAgentMessages, useChange } from './oversight.tsx'
 import { DecisionWord, Segments, ToolTitle } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
-import { exceptionsOf, rulesOf, verdictsOf } from './ruled.ts'
+import { exceptionsOf, rulesOf, stoppedAt, verdictsOf } from './ruled.ts'
 
 const EFFECTS: readonly Effect[] = ['read', 'write', 'destructive']
 
@@ -47,6 +48,13 @@ function Tools({ person, line, account }: DetailsProps) {
   const tools = line[0].tools.filter(({ provider }) => provider === account.provider)
   const id = useId()
   if (tools.length === 0) return <p className="latchkey-hint">{words.noTools}</p>
+  const isStopped = [
+    { everything: true as const },
+    { account: account.id },
+    ...line.map(({ id }) => ({ agent: id })),
+  ].some((target) => stoppedAt(person, target) !== undefined)
+  const isOff = presetFor(rulesOf(person, line[0]), account) === 'off'
+  const still = isStopped ? 'stopped' : isOff && 'off'
   const groups = EFFECTS.map((effect) => {
     const some = tools.filter((tool) => tool.effect === effect)
     if (some.length === 0) return null
@@ -66,6 +74,7 @@ function Tools({ person, line, account }: DetailsProps) {
   })
   return (
     <>
+      {still && <p className="latchkey-line">{words.notUsed[still]}</p>}
       <p className="latchkey-hint">{words.choicesHold(visibleLine(account.label))}</p>
       {groups}
     </>
@@ -78,11 +87,11 @@ function Tool({ person, line, account, tool }: DetailsProps & { tool: AgentTool 
   const now = useNow()
   const change = useChange()
   const id = useId()
-  const { own, all } = verdictsOf(person, line, account, tool, now)
+  const { own, all, chosen } = verdictsOf(person, line, account, tool, now)
   const asked = change.isPending && 'decision' in change.variables ? change.variables.decision : undefined
   // What cannot be undone is never allowed for good.
   const options = (['allow', 'ask', 'never'] as const).filter(
-    (one) => one !== 'allow' || tool.effect !== 'destructive' || own.decision === 'allow',
+    (one) => one !== 'allow' || tool.effect !== 'destructive' || chosen === 'allow',
   )
   const { name, version, effect } = tool
   const choose = (decision: Decision) =>
@@ -105,7 +114,7 @@ function Tool({ person, line, account, tool }: DetailsProps & { tool: AgentTool 
       </span>
       <Segments
         labelledBy={id}
-        value={asked ?? own.decision}
+        value={asked ?? chosen}
         options={options.map((one) => [one, words.choices[one]])}
         onChange={choose}
       />

@@ -771,6 +771,35 @@ describe('access', () => {
     expect(screen.queryByRole('alert')).toBeNull()
   })
 
+  test.each<[string, Partial<PersonRules>, string, string | undefined]>([
+    ['off', withRules([rule('a')], { [account]: 'off' }), 'Off: nothing is used until you switch it on.', undefined],
+    [
+      'stopped',
+      { ...withRules([rule('a')]), stopped: { agents: {}, accounts: {}, everything: 1 } },
+      'Stopped: nothing is used until you start it again.',
+      'Allow',
+    ],
+  ])(
+    'what the person chose for a tool is shown while it is %s, and that nothing is used',
+    async (_, some, why, read) => {
+      const { Page } = fakePage({ rules: { ...withRules([]), ...some } })
+      render(
+        <Page>
+          <AgentAccess agent="assistant" />
+        </Page>,
+      )
+      await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
+      await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+      expect(await screen.findByText(why)).toBeTruthy()
+      const chosen = (name: string) =>
+        within(screen.getByRole('radiogroup', { name })).queryByRole('radio', { checked: true })?.closest('label')
+          ?.textContent
+      expect(chosen('Send a message')).toBe('Allow')
+      expect(chosen('List messages')).toBe(read)
+      expect(screen.getAllByText('Never', { selector: '.latchkey-status' })).toHaveLength(3)
+    },
+  )
+
   test('a stricter preset that ends nothing holds at once, and so does a pause, which keeps exceptions', async () => {
     const { Page } = fakePage({ rules: withRules([rule('a')]) })
     render(

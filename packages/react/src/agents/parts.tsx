@@ -45,7 +45,8 @@ export function EffectWord({ effect }: { effect: Effect }) {
 interface SegmentsProps<Value extends string> {
   /** Id of the element that says what is chosen. */
   labelledBy: string
-  value: Value
+  /** Absent: none is chosen. */
+  value: Value | undefined
   options: readonly (readonly [value: Value, word: string])[]
   onChange: (value: Value) => void
 }

@@ -3,12 +3,14 @@ import type {
   Agent,
   AgentRules,
   AgentTool,
+  Decision,
   PersonRules,
   Rule,
   RuledCall,
   StopTarget,
   Verdict,
 } from '@latchkey/core/agents'
+import { presetFor } from '@latchkey/core/agents'
 import * as standing from '@latchkey/core/internal'
 
 export const findAgent = (agents: readonly Agent[], id: string | undefined) => agents.find((agent) => agent.id === id)
@@ -66,14 +68,14 @@ export function endedBetween(
 export const isGiven = (line: readonly Agent[], provider: string) =>
   line.every(({ providers }) => !providers || providers.includes(provider))
 
-/** What becomes of any call of a tool: by the agent's own rules, and by its parents' too. */
+/** What becomes of any call of a tool: by the agent's own rules, and by its parents' too. And what the person chose. */
 export function verdictsOf(
   person: PersonRules,
   line: readonly [Agent, ...Agent[]],
   account: ConnectedAccount,
   tool: AgentTool,
   now: number,
-): { own: Verdict; all: Verdict } {
+): { own: Verdict; all: Verdict; chosen: Decision | undefined } {
   const call: RuledCall = {
     account: { id: account.id, provider: account.provider, paused: account.status === 'paused' },
     tool,
@@ -83,8 +85,26 @@ export function verdictsOf(
   const withoutWhen = ({ rules }: AgentRules) => ({ rules: rules.filter(({ when }) => !when) })
   const general = ids.reduce((said, id) => standing.withAgent(said, id, withoutWhen), person)
   const [own, ...above] = ids as [string, ...string[]]
+  const verdict = standing.verdictFor(general, [own], call, now)
   return {
-    own: standing.verdictFor(general, [own], call, now),
+    own: verdict,
     all: standing.verdictFor(general, [own, ...above], call, now),
+    chosen: isWaiting(verdict) ? chosenFor(general, own, call, now) : verdict.decision,
   }
+}
+
+/** Whether what the person chose waits behind what keeps everything from being used. */
+const isWaiting = ({ because }: Verdict) =>
+  because.by === 'paused' || because.by === 'stopped' || (because.by === 'preset' && because.preset === 'off')
+
+/** What the person chose for a call, as if nothing was stopped, paused or off. Undefined if they chose nothing but that. */
+function chosenFor(person: PersonRules, agent: string, call: RuledCall, now: number): Decision | undefined {
+  const { id, provider } = call.account
+  const isOff = presetFor(standing.rulesOf(person, agent), { id, provider }) === 'off'
+  const started = { ...person, stopped: { agents: {}, accounts: {} } }
+  const on = standing.withAgent(started, agent, ({ accounts }) =>
+    isOff ? { accounts: { ...accounts, [id]: 'ask-before-changes' } } : {},
+  )
+  const { decision, because } = standing.verdictFor(on, [agent], { ...call, account: { id, provider } }, now)
+  return isOff && because.by !== 'rule' ? undefined : decision
 }

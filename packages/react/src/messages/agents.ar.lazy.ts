@@ -119,6 +119,10 @@ export const words: AgentMessages = {
   detailsShort: 'تفاصيل',
   choicesHold: (account) =>
     `ما تختاره هنا يسري على ${iso(account)} مهما كانت القيم التي تُستدعى بها الأداة، إلى أن تختار غيره.`,
+  notUsed: {
+    off: 'متوقف: لا يُستخدم شيء حتى تشغّله.',
+    stopped: 'موقوف: لا يُستخدم شيء حتى تستأنفه.',
+  },
   newTool: 'جديدة',
   changedTool: 'تم تحديثها',
   limitedBy: (agent) => `مقيّد بحدود ${iso(agent)}`,

@@ -109,6 +109,10 @@ export const words: AgentMessages = {
   detailsShort: 'Einzelheiten',
   choicesHold: (account) =>
     `Was du hier wählst, gilt für ${account}, egal womit ein Werkzeug aufgerufen wird, bis du neu wählst.`,
+  notUsed: {
+    off: 'Aus: Nichts wird genutzt, bis du es einschaltest.',
+    stopped: 'Angehalten: Nichts wird genutzt, bis du wieder startest.',
+  },
   newTool: 'Neu',
   changedTool: 'Aktualisiert',
   limitedBy: (agent) => `Begrenzt durch ${agent}`,

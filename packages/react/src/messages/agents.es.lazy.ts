@@ -109,6 +109,10 @@ export const words: AgentMessages = {
   detailsShort: 'Detalles',
   choicesHold: (account) =>
     `Lo que elijas aquí vale para ${account}, sean cuales sean los datos con que se llame a una herramienta, hasta que elijas otra cosa.`,
+  notUsed: {
+    off: 'Desactivado: no se usa nada hasta que lo actives.',
+    stopped: 'Detenido: no se usa nada hasta que lo reanudes.',
+  },
   newTool: 'Nueva',
   changedTool: 'Actualizada',
   limitedBy: (agent) => `Limitado por ${agent}`,

@@ -109,6 +109,10 @@ export const words: AgentMessages = {
   detailsShort: 'Détails',
   choicesHold: (account) =>
     `Ce que vous choisissez ici vaut pour ${account}, quelles que soient les valeurs données à un outil, jusqu’à votre prochain choix.`,
+  notUsed: {
+    off: 'Désactivé\u00A0: rien n’est utilisé tant que vous ne l’activez pas.',
+    stopped: 'Arrêté\u00A0: rien n’est utilisé tant que vous ne reprenez pas.',
+  },
   newTool: 'Nouveau',
   changedTool: 'Mis à jour',
   limitedBy: (agent) => `Limité par ${agent}`,

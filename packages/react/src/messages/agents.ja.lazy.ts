@@ -109,6 +109,10 @@ export const words: AgentMessages = {
   detailsShort: '詳細',
   choicesHold: (account) =>
     `ここでの選択は、ツールに渡される内容にかかわらず、次に選び直すまで ${account} に適用されます。`,
+  notUsed: {
+    off: 'オフ: オンにするまで何も使われません。',
+    stopped: '停止中: 再開するまで何も使われません。',
+  },
   newTool: '新規',
   changedTool: '更新あり',
   limitedBy: (agent) => `${agent} による制限`,

@@ -194,6 +194,11 @@ export const agentEnglish = {
   /** Above the choices for each tool. */
   choicesHold: (account: string) =>
     `What you choose here holds for ${account}, whatever a tool is called with, until you choose again.`,
+  /** Above the choices for each tool, while none of them counts. */
+  notUsed: {
+    off: 'Off: nothing is used until you switch it on.',
+    stopped: 'Stopped: nothing is used until you start it again.',
+  },
   newTool: 'New',
   changedTool: 'Updated',
   limitedBy: (agent: string) => `Limited by ${agent}`,
