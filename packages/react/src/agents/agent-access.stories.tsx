@@ -50,7 +50,7 @@ export const AllowsMore: Story = {
   },
 }
 
-/** One that allows less holds at once, and says what that is: it ends the exceptions that reach further. */
+/** A preset that allows less and ends exceptions says which, and holds after a second click. */
 export const AllowsLess: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Edit: ada@example.com' }))
