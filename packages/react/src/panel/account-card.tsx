@@ -225,7 +225,7 @@ function Idle({ provider, state: { status, error }, count, line, onStart }: Idle
       {status === 'loading' ? (
         <span className="latchkey-bone">{messages.status.loading}</span>
       ) : (
-        count < 1 && <ConnectControl provider={provider} kind={first ? 'primary' : 'secondary'} onStart={onStart} />
+        !count && <ConnectControl provider={provider} kind={first ? 'primary' : 'secondary'} onStart={onStart} />
       )}
     </>
   )
