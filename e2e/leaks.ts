@@ -157,8 +157,9 @@ export async function plant(page: Page, canary: string): Promise<string[]> {
     }
     const { current: root } = (container[key] as { stateNode: { current: Fiber } }).stateNode
     visit(root)
-    // Like a prop: an object that only the tree refers to. In the props themselves, which the next render reads again.
-    Object.assign(root.child?.memoizedProps ?? {}, { planted: { canary } })
+    // Like a prop: an object that only the tree refers to. The next render takes those that are pending.
+    const props = { ...root.child?.memoizedProps, planted: { canary } }
+    Object.assign(root.child ?? {}, { memoizedProps: props, pendingProps: props })
   }, canary)
   return [
     'console',
