@@ -313,6 +313,12 @@ function story({ app, backDoor }, engine) {
         'the refresh token is dead',
         async () => !(await backDoor('google', `tokens/${encodeURIComponent(secrets[1])}`)).active,
       )
+      const all = await one.run(everythingStored)
+      for (const secret of secrets) assert.ok(!all.includes(secret), 'no secret is left')
+      // What was said stays: it is the person's, and the app's to keep.
+      await one.run(
+        `for (const key of Object.keys(sessionStorage)) if (key.startsWith('demo:chat:')) sessionStorage.removeItem(key)`,
+      )
       const stored = await one.run(everythingStored)
       assert.ok(!stored.includes('ada@example.com'), 'nothing of the account is left')
     },
