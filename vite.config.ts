@@ -53,7 +53,8 @@ export default defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions }),
+            // What fades in is not visible at once, which is no fault of a story.
+            provider: playwright({ launchOptions, contextOptions: { reducedMotion: 'reduce' } }),
             // As wide as the widest look: stories decide the width of their place.
             viewport: { width: 800, height: 900 },
             instances: [{ browser: 'chromium' }],
