@@ -24,9 +24,9 @@ export interface PresetChoice {
 }
 
 /**
- * The rules with a preset chosen. A stricter one ends the exceptions that reach further than it says, for the accounts that
- * it is for: else its word would be none. One that allows more leaves them all, and so does `off`, which is a pause: what
- * comes after it is stricter or not by what stood before it. A `never` always stays.
+ * The rules with a preset chosen. A stricter preset ends the exceptions that allow more than it does, for the accounts that
+ * it is for. A preset that allows more ends none. `off` is a pause and ends none either: the preset after it is compared
+ * with the one before it. A `never` always stays.
  */
 export const withPreset = (rules: PersonRules, agent: string, choice: PresetChoice): PersonRules =>
   withAgent(rules, agent, (old) => {
@@ -98,7 +98,7 @@ function split(
   // Accounts with a preset of their own do not have that of their provider.
   const own = Object.keys(accounts).filter((id) => isOf(id, true))
   if ('account' in about) {
-    // Of an account that nobody knows a yes ends, and what asks stays: neither allows more.
+    // It may be of this provider. So its yes ends and its question stays: neither way allows more.
     const isReached = !own.includes(about.account) && isOf(about.account, rule.decision === 'allow')
     return isReached ? [undefined, rule] : [rule]
   }

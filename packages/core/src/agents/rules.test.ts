@@ -1,4 +1,4 @@
-// Security cases V, 186-190, 213, 214: What a person's rules decide. A release waits for 188, 189, 190, 213, 214.
+// Security cases V, 186-190, 213, 214, 373: What a person's rules decide. A release waits for 188, 189, 190, 213, 214, 373.
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { type Comparison, type Conditions, holds } from './conditions.ts'
@@ -877,7 +877,7 @@ describe('a preset that a person chooses', () => {
     ],
     ['off, nobody knows since when', agent('off', [always]), [one, 'read-only'], 'never: read-only'],
     ['never stays', agent('trusted', [rule('never', tool)]), [one, 'read-only'], 'never: rule never'],
-  ])('%s', (_, rules, ...rest) => {
+  ])('case 373: %s', (_, rules, ...rest) => {
     const verdict = rest.pop() as string
     check(calls('write', { chat: 'c' }), after(rules, rest as [Rule['of'], Preset][]), verdict)
   })

@@ -55,13 +55,18 @@ export function ofToolCall(error: unknown, callOptions: unknown): unknown {
   return error instanceof ApprovalRequired ? error.of(toolCallId) : error
 }
 
+/** An account that a call needs: the named one of a provider, or the one that the person chose. */
+type Wanted = readonly [provider: string, account?: string | undefined]
+
 /** What would become of a call that needs several accounts: the first of them that it cannot have decides. */
 export async function firstRefusal(
-  asks: readonly (() => Promise<Forecast | undefined>)[],
+  wanted: readonly Wanted[],
+  ask: (...one: Wanted) => Promise<Forecast | undefined>,
 ): Promise<Forecast | undefined> {
   let last: Forecast | undefined
-  for (const ask of asks) {
-    last = await ask()
+  // Several variables are often of one account, which is asked about once.
+  for (const one of new Map(wanted.map((one) => [JSON.stringify(one), one])).values()) {
+    last = await ask(...one)
     if (last?.word !== 'allow' && last?.word !== 'done') return last
   }
   return last

@@ -244,14 +244,12 @@ export class McpCommand {
 
   #askAhead(call: AskedCall): Promise<Forecast | undefined> {
     const { context = AgentContext.current(), providers, accounts } = this.#options
-    const wanted = this.#entry.references.map(({ variable, path }) => {
-      return JSON.stringify([providerOfName(variable, providers, path), namedFor(accounts, variable)])
-    })
-    const asks = [...new Set(wanted)].map((key) => async () => {
-      const [provider, account] = JSON.parse(key) as [string, string | null]
-      return context.askAhead(provider, callWith(this.#needs(call), provider, account ?? undefined))
-    })
-    return firstRefusal(asks)
+    const wanted = this.#entry.references.map(
+      ({ variable, path }) => [providerOfName(variable, providers, path), namedFor(accounts, variable)] as const,
+    )
+    return firstRefusal(wanted, (provider, account) =>
+      context.askAhead(provider, callWith(this.#needs(call), provider, account)),
+    )
   }
 
   #needs({ toolName = this.id, name, effect, args, place }: AskedCall): Asked {

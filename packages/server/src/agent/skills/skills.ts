@@ -200,12 +200,10 @@ export class Skill {
   async #askAhead(options: RunSkillOptions, place: CallPlace | undefined): Promise<Forecast | undefined> {
     const { context = AgentContext.current(), providers, accounts } = options
     const { tokens = [] } = this.manifest
-    const wanted = tokens.map((one) => JSON.stringify([providerOfName(one, providers), namedFor(accounts, one)]))
-    const asks = [...new Set(wanted)].map((key) => async () => {
-      const [provider, account] = JSON.parse(key) as [string, string | null]
-      return context.askAhead(provider, { ...this.#callOf(provider, options), account: account ?? undefined, place })
-    })
-    return firstRefusal(asks)
+    const wanted = tokens.map((one) => [providerOfName(one, providers), namedFor(accounts, one)] as const)
+    return firstRefusal(wanted, (provider, account) =>
+      context.askAhead(provider, { ...this.#callOf(provider, options), account, place }),
+    )
   }
 
   async #run(options: RunSkillOptions, place?: CallPlace): Promise<SkillResult> {
