@@ -161,6 +161,48 @@ test('a yes for this chat holds in it after a reload, and not in the next one', 
   expect(await issues(first, second, third)).toHaveLength(2)
 })
 
+test('a call that the chat went past says how its question ended, also after a reload', async ({ page }) => {
+  const [denied, allowed, withdrawn] = [unheardOf('Denied'), unheardOf('Allowed'), unheardOf('Withdrawn')]
+  const connect = conversation(page).getByRole('button', { name: 'Connect GitHub' })
+  const row = (title: string) => {
+    const question = conversation(page).getByRole('article', { name: 'You' }).filter({ hasText: title })
+    return question.locator('xpath=following-sibling::article[1]').locator('.tool-state')
+  }
+  const goPast = async (title: string) => {
+    await expect(row(title)).toHaveText('Waits for you')
+    await say(page, 'List my repositories')
+    await expect(lastTool(page)).toContainText('Done')
+    await expect(row(title)).toHaveText('Waits for you')
+  }
+
+  await open(page)
+  await ask(page, denied)
+  await throughPopup(page, () => connect.click(), 'The Octocat')
+  await goPast(denied)
+  await waiting(conversation(page)).getByRole('button', { name: 'Not now' }).click()
+  await waiting(conversation(page)).getByRole('button', { name: "Don't allow" }).click()
+  await expect(row(denied)).toHaveText('Not allowed')
+
+  // Said in the list beside the chat.
+  await ask(page, allowed)
+  await goPast(allowed)
+  await allow(await unfold(page, 'Waiting for you'))
+  await expect(row(allowed)).toHaveText('Allowed, not done')
+
+  await ask(page, withdrawn)
+  await goPast(withdrawn)
+  const access = configuration(page).locator('.latchkey-access')
+  await access.getByRole('button', { name: 'Edit: octocat' }).click()
+  await access.getByRole('radio', { name: 'Read only' }).check()
+  await expect(row(withdrawn)).toHaveText('Not allowed')
+
+  await page.reload()
+  await expect(row(denied)).toHaveText('Not allowed')
+  await expect(row(allowed)).toHaveText('Allowed, not done')
+  await expect(row(withdrawn)).toHaveText('Not allowed')
+  expect(await issues(denied, allowed, withdrawn)).toEqual([])
+})
+
 test('a lease ends, everything stops, and a leak is blocked', { tag: '@store' }, async ({ page, demo }) => {
   const [first, second, third] = [unheardOf('First'), unheardOf('Second'), unheardOf('Third')]
   await open(page)

@@ -22,7 +22,7 @@ export function Message({ message, onAccountReady, onAnswered }: MessageProps) {
   return (
     <article className="message" data-role={message.role} aria-label={message.role === 'user' ? 'You' : agent.name}>
       {message.parts.map((part, index) => {
-        if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} />
+        if (isToolUIPart(part)) return <ToolCall key={part.toolCallId} part={part} goesOn={onAnswered !== undefined} />
         // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
         if (part.type === 'text') return <Prose key={index} text={part.text} />
         return null

@@ -1,29 +1,23 @@
-import { readConnectRequest } from '@latchkey/core'
-import { readApprovalNotice } from '@latchkey/core/agents'
+import { type ConnectRequest, readConnectRequest } from '@latchkey/core'
 import { Account, useAccount, useLatchkey } from '@latchkey/react'
 import type { DynamicToolUIPart, ToolUIPart } from 'ai'
 import { type ReactNode, useState } from 'react'
 import { requestOf } from './account-needed.tsx'
 import { useAgent } from './agent-choice.tsx'
 import { mayHave } from './agents.ts'
+import { approvalOf, useAsked } from './approval-needed.tsx'
 import type { AgentTools } from './server/tools.ts'
 
+interface ToolCallProps {
+  part: ToolUIPart<AgentTools> | DynamicToolUIPart
+  /** Its answer goes on: no other message came after it. */
+  goesOn: boolean
+}
+
 /** A tool call: its tool, input, account and answer. */
-export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolUIPart }) {
+export function ToolCall({ part, goesOn }: ToolCallProps) {
   const [open, setOpen] = useState(false)
-  const { title, toolMetadata, state, input, output, errorText } = part
-  const request = requestOf(part, useLatchkey().providers)
-  const isAsking = readApprovalNotice(output) !== null
-  const agent = useAgent()
-  const isRefused = request !== null && !mayHave(agent, request.provider)
-  const asks = request
-    ? request.url
-      ? WORDS.page
-      : WORDS.waiting
-    : isAsking || state === 'approval-requested'
-      ? WORDS.asking
-      : undefined
-  const words = isRefused ? WORDS['output-denied'] : (asks ?? WORDS[state])
+  const { title, toolMetadata, input, output, errorText } = part
   // A tool with a service account has no provider of the page.
   const provider = typeof toolMetadata?.provider === 'string' ? toolMetadata.provider : undefined
   const accountId = accountOf(output)
@@ -36,9 +30,7 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
         {provider ? <Account.Icon className="icon" /> : <OwnMark />}
         <span className="tool-title">{title}</span>
         {who && <span className="tool-account">as {who}</span>}
-        <span className="tool-state" data-state={isRefused ? 'output-denied' : asks ? 'waiting' : state}>
-          {words}
-        </span>
+        <ToolState part={part} goesOn={goesOn} />
       </summary>
       {open && (
         // Input and output contain no token: a tool gets none as input and returns none.
@@ -57,6 +49,36 @@ export function ToolCall({ part }: { part: ToolUIPart<AgentTools> | DynamicToolU
       {call}
     </Account.Root>
   )
+}
+
+/** How it is with a call: by what it waits for, as that is now, and by what the AI SDK says of it. */
+function ToolState({ part, goesOn }: ToolCallProps) {
+  const needed = requestOf(part, useLatchkey().providers)
+  const asked = approvalOf(part)
+  if (needed) return <Needed request={needed} />
+  if (asked !== undefined) return <Asked id={asked} goesOn={goesOn} />
+  return <State state={part.state} />
+}
+
+/** A call that waits for an account, for more access to one, or for a visit of a page. */
+function Needed({ request: { provider, scopes, url } }: { request: ConnectRequest }) {
+  const agent = useAgent()
+  const account = useAccount(provider)
+  if (!mayHave(agent, provider)) return <State state="output-denied" />
+  if (url) return <State state="waiting" word="Needs a visit" />
+  return <State state="waiting" word={account && scopes?.length ? 'Needs more access' : 'Needs an account'} />
+}
+
+/** A call that the person is asked about. Nobody goes on with it once the chat went past it. */
+function Asked({ id, goesOn }: { id: string; goesOn: boolean }) {
+  const { request, status } = useAsked(id)
+  // Forgotten, so nobody can answer it any more.
+  if (status === 'absent') return <State state="over" />
+  // Until more is known, this is so in any case.
+  if (!request) return <State state="waiting" word="Asked you" />
+  if (request.state === 'waiting') return <State state="waiting" />
+  if (request.state === 'denied') return <State state="output-denied" />
+  return goesOn ? <State state="approval-responded" /> : <State state="over" word="Allowed, not done" />
 }
 
 /** What an account is called. The last label stays after the account is disconnected. */
@@ -78,9 +100,8 @@ function OwnMark() {
 }
 
 const WORDS = {
-  waiting: 'Needs an account',
-  page: 'Needs a visit',
-  asking: 'Waits for you',
+  waiting: 'Waits for you',
+  over: 'Not done',
   'input-streaming': 'Running…',
   'input-available': 'Running…',
   'approval-requested': 'Waits for you',
@@ -89,6 +110,12 @@ const WORDS = {
   'output-error': 'Failed',
   'output-denied': 'Not allowed',
 }
+
+const State = ({ state, word = WORDS[state] }: { state: keyof typeof WORDS; word?: string }) => (
+  <span className="tool-state" data-state={state}>
+    {word}
+  </span>
+)
 
 /** The service account that a tool used instead of a person's. */
 function serviceAccountOf(output: unknown): string | undefined {
