@@ -154,6 +154,16 @@ test('m12: the prompt says why an account that was connected is asked for', asyn
   await expect(asked(page).locator('.later')).toContainText('Access was revoked')
 })
 
+test('m12: a call that needs more of an account than it has says so', async ({ page }) => {
+  await open(page)
+  await connectGitHub(page)
+  await say(page, 'List my private repositories')
+  const state = conversation(page).locator('.tool-state')
+  await expect(state).toHaveText('Needs more access')
+  await disconnect(page, 'GitHub')
+  await expect(state).toHaveText('Needs an account')
+})
+
 test('m12: the data processor is named in words, and its SPIFFE IDs are in the details', async ({ page }) => {
   await open(page)
   await say(page, 'Ask the data processor to summarize the orders')
@@ -194,18 +204,39 @@ test('m13: with text of twice the size the demo grows, and nothing overlaps at 3
   }
 })
 
-test('m16: the accounts menu ends with its button, inside of the message box', async ({ page }) => {
+test('m16: the accounts menu ends with its button, inside of the message box and of a narrow window', async ({
+  page,
+}) => {
+  const opener = page.getByRole('button', { name: /^Accounts/ })
+  const list = page.locator('.latchkey-accounts-list')
+  const boxes = async () => {
+    await opener.click()
+    await expect(list).toBeVisible()
+    // Once its opening is over.
+    await list.evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)))
+    const [menu, button, entry] = await Promise.all(
+      [list, opener, page.locator('.entry')].map((one) =>
+        one.evaluate((node) => node.getBoundingClientRect().toJSON()),
+      ),
+    )
+    await page.keyboard.press('Escape')
+    await expect(list).toBeHidden()
+    return { menu, button, entry } as Record<'menu' | 'button' | 'entry', DOMRect>
+  }
   await page.setViewportSize({ width: 1440, height: 900 })
   await open(page)
-  await page.getByRole('button', { name: /^Accounts/ }).click()
-  const list = page.locator('.latchkey-accounts-list')
-  await expect(list).toBeVisible()
-  // Once its opening is over.
-  await list.evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)))
-  const [menu, entry] = await Promise.all([list.boundingBox(), page.locator('.entry').boundingBox()])
-  if (!menu || !entry) throw new Error('The menu is not shown.')
-  expect(menu.x + menu.width).toBeLessThanOrEqual(entry.x + entry.width)
-  expect(menu.x).toBeGreaterThanOrEqual(entry.x)
+  const wide = await boxes()
+  expect(wide.menu.right).toBeCloseTo(wide.button.right, 0)
+  expect(wide.menu.left).toBeGreaterThanOrEqual(wide.entry.left)
+  await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'))
+  const mirrored = await boxes()
+  expect(mirrored.menu.left).toBeCloseTo(mirrored.button.left, 0)
+  expect(mirrored.menu.right).toBeLessThanOrEqual(mirrored.entry.right)
+  await page.evaluate(() => document.documentElement.removeAttribute('dir'))
+  await page.setViewportSize({ width: 320, height: 640 })
+  const narrow = await boxes()
+  expect(narrow.menu.left).toBeGreaterThanOrEqual(8)
+  expect(narrow.menu.right).toBeLessThanOrEqual(312)
 })
 
 test('m10: the panel is in order, and a connected account has the switch that says whether the agent uses it', async ({
