@@ -111,7 +111,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
   const [ServerMore] = useServerMore(isServer)
   const inline = layout === 'inline'
   const line = inline && !shown && !eventful
-  const words = accounts.map((account) => account.status)
+  const statuses = accounts.map((account) => account.status)
   useSpokenStatus(name, status, accounts, state.reason)
 
   const Heading = `h${headingLevel}` as const
@@ -174,7 +174,7 @@ export const Card = /* @__PURE__ */ memo(function Card(props: CardProps) {
       {KeptFocus && (
         <KeptFocus
           card={card}
-          situation={`${status} ${state.reason} ${state.changed?.to.id} ${words} ${account?.id} ${line}`}
+          situation={`${status} ${state.reason} ${state.changed?.to.id} ${statuses} ${account?.id} ${line}`}
           pending={eventful && !Events}
         />
       )}
