@@ -275,6 +275,20 @@ test('m10: the panel is in order, and a connected account has the switch that sa
 
 const agents = (page: Page) => configuration(page).getByRole('list', { name: 'Agents' }).getByRole('listitem')
 
+test('the address of an only mailbox is whole in its card, at any width', async ({ page }) => {
+  await open(page)
+  await connectGmail(page)
+  const said = card(page, 'gmail').locator('.latchkey-line .latchkey-status')
+  await expect(card(page, 'gmail').locator('.latchkey-aside')).toBeVisible()
+  await expect(said).toHaveText('Connected as ada@example.com')
+  const cut = () => said.evaluate((node) => node.scrollWidth - node.clientWidth)
+  expect(await cut()).toBeLessThanOrEqual(0)
+  await page.setViewportSize({ width: 320, height: 740 })
+  await page.getByRole('button', { name: 'Agent configuration' }).click()
+  await expect(said).toBeVisible()
+  expect(await cut()).toBeLessThanOrEqual(0)
+})
+
 test('all agents are named with what each may do', async ({ page }) => {
   await open(page)
   await expect(agents(page)).toHaveText([/^Assistant.*Has no account yet$/, /^Mail helper.*Has no account yet$/])
@@ -285,7 +299,9 @@ test('all agents are named with what each may do', async ({ page }) => {
   await configuration(page).getByRole('radiogroup', { name: 'Open an issue' }).getByText('Never').click()
   await expect(agents(page).first()).toContainText('Ask before changes: octocat · 1 exception')
   await configuration(page).getByRole('switch', { name: 'Use GitHub in chat' }).uncheck()
-  await expect(agents(page).first()).toContainText('Off: octocat')
+  // The same word as in the list below.
+  await expect(agents(page).first()).toContainText('Not used in chat: octocat')
+  await expect(configuration(page).locator('.latchkey-access')).toContainText('Not used in chat · Ask before changes')
   await page.getByRole('button', { name: 'Stop everything' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Done' }).click()
