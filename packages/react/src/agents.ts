@@ -3,6 +3,7 @@
 export { AccountAccess, type AccountAccessProps, AgentAccess, type AgentAccessProps } from './agents/access.tsx'
 export type { AccessPreviewProps } from './agents/access-preview.lazy.tsx'
 export { AccessPreview } from './agents/access-preview.tsx'
+export { type AccessWords, useAccessWords } from './agents/access-words.ts'
 export { Activity, type ActivityProps } from './agents/activity.tsx'
 export {
   type OversightProviderProps,

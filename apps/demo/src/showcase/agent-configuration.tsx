@@ -62,13 +62,15 @@ function Steps({ name }: { name: string }) {
   return (
     <ul className="hint steps">
       <li>
-        <b>Edit</b>, below, says how far {name} may go with an account.
+        <b>The switch</b> of an account, above, leaves it out of what you ask {name} here.
       </li>
       <li>
-        <b>The switch</b> of an account, above, leaves it out for {name} alone.
+        <b>Edit</b>, below, says how far {name} may go with an account, wherever it works. <b>Off</b> there is: not at
+        all.
       </li>
       <li>
-        <b>Pause</b>, in the account's menu, leaves it out for every agent.
+        <b>Pause</b>, in the account's menu, leaves it out for every agent. <b>Disconnect</b>, there too, takes it out
+        of this app.
       </li>
       <li>
         <b>Stop</b> ends all that {name} does, at once.

@@ -1,6 +1,6 @@
-import { presetFor } from '@latchkey/core/agents'
-import { useAccounts, useAgentAccounts } from '@latchkey/react'
-import { useAgentMessages, useAgentRules, useRequests } from '@latchkey/react/agents'
+import type { Rule } from '@latchkey/core/agents'
+import { useAccounts } from '@latchkey/react'
+import { useAccessWords, useAgentMessages, useAgentRules, useRequests } from '@latchkey/react/agents'
 import { type ReactNode, useId } from 'react'
 import { useAgent } from './agent-choice.tsx'
 import { AGENTS, type DemoAgent, mayHave } from './agents.ts'
@@ -44,28 +44,26 @@ export function AgentList({ model, onChoose }: AgentListProps) {
   )
 }
 
-/** What an agent may do with the accounts that are connected, in words. */
+/** What an agent may do with the accounts that are connected, in the words of the list below. */
 function AgentState({ agent }: { agent: DemoAgent }): ReactNode {
   const words = useAgentMessages()
   const { rules } = useAgentRules()
-  const { accounts: chosen } = useAgentAccounts(agent.id)
+  const wordsOf = useAccessWords(agent.id)
   const accounts = useAccounts().filter(({ provider }) => mayHave(agent, provider))
   const waits = useRequests().some((request) => request.agent === agent.id)
-  if (!rules) return 'Loading…'
+  if (!rules || !wordsOf) return 'Loading…'
   const { everything, agents } = rules.stopped
   if (everything !== undefined || [agent.id, agent.parent ?? ''].some((id) => Object.hasOwn(agents, id))) {
     return words.stopped
   }
-  const own = rules.agents[agent.id] ?? { accounts: {}, providers: {}, rules: [] }
   const byWord = Map.groupBy(accounts, (account) => {
-    if (account.status === 'paused') return 'Paused'
-    const isOn = chosen.some(({ id, included }) => id === account.id && included)
-    return words.presets[isOn ? presetFor(own, account) : 'off']
+    const { off, preset } = wordsOf(account)
+    return off ?? preset
   })
   // What the person made of one tool is named below, at its account.
-  const isShown = ({ of }: (typeof own.rules)[number]) =>
+  const isShown = ({ of }: Rule) =>
     accounts.some(({ id, provider }) => ('account' in of ? of.account === id : of.provider === provider))
-  const exceptions = own.rules.filter(isShown).length
+  const exceptions = rules.agents[agent.id]?.rules.filter(isShown).length ?? 0
   const said = [...byWord].map(([word, some]) => `${word}: ${some.map(({ label }) => label).join(', ')}`)
   return [
     waits && 'Waits for your answer',

@@ -12,7 +12,7 @@ import type {
 } from '@latchkey/core/agents'
 import { presetFor } from '@latchkey/core/agents'
 import { useEffect, useId, useRef } from 'react'
-import { useProvider } from '../hooks.ts'
+import { useAgentAccounts, useProvider } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
@@ -46,6 +46,7 @@ export function AccessDetails(props: DetailsProps) {
 function Tools({ person, line, account }: DetailsProps) {
   const words = useAgentMessages()
   const tools = line[0].tools.filter(({ provider }) => provider === account.provider)
+  const { accounts: given } = useAgentAccounts(line[0].id)
   const id = useId()
   if (tools.length === 0) return <p className="latchkey-hint">{words.noTools}</p>
   const isStopped = [
@@ -54,7 +55,8 @@ function Tools({ person, line, account }: DetailsProps) {
     ...line.map(({ id }) => ({ agent: id })),
   ].some((target) => stoppedAt(person, target) !== undefined)
   const isOff = presetFor(rulesOf(person, line[0]), account) === 'off'
-  const still = isStopped ? 'stopped' : isOff && 'off'
+  const isLeftOut = given.some((one) => one.id === account.id && !one.included)
+  const still = isStopped ? 'stopped' : isOff ? 'off' : isLeftOut && 'notInChat'
   const groups = EFFECTS.map((effect) => {
     const some = tools.filter((tool) => tool.effect === effect)
     if (some.length === 0) return null

@@ -8,12 +8,13 @@ import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { useFirstMessages } from '../use-first-messages.ts'
+import { useStanding } from './access-words.ts'
 import { ExceptionLine } from './exception-line.tsx'
 import { agoWords, useNow } from './now.ts'
 import { sentenceOf, useAgentMessages, useChange, useLastUses } from './oversight.tsx'
 import { Bones, Disclosure, Given } from './parts.tsx'
 import { visibleLine } from './plain.ts'
-import { endedBetween, exceptionsOf, rulesOf, stoppedAt } from './ruled.ts'
+import { endedBetween, exceptionsOf, rulesOf } from './ruled.ts'
 
 const useDetails = /* @__PURE__ */ later(() => import('./access-details.lazy.tsx'), 'AccessDetails')
 const usePreview = /* @__PURE__ */ later(() => import('./access-preview.lazy.tsx'), 'Preview')
@@ -38,7 +39,7 @@ interface AccessRowProps {
 /** What one agent may do with one account, or will with those of a provider: a line, and below it all there is to choose. */
 export function AccessRow({ person, line, account, provider, mark, name, aside }: AccessRowProps) {
   const words = useAgentMessages()
-  const { status, locale } = useFirstMessages()
+  const { locale } = useFirstMessages()
   const now = useNow()
   const uses = useLastUses()?.uses ?? []
   const [open, setOpen] = useState(false)
@@ -47,25 +48,16 @@ export function AccessRow({ person, line, account, provider, mark, name, aside }
   const [agent] = line
   const rules = rulesOf(person, agent)
   const at = account ?? { id: '', provider }
+  const wordsFor = useStanding(agent.id)
   const preset = presetFor(rules, at)
   // They wait while it is off.
   const exceptions = preset === 'off' ? [] : exceptionsOf(rules, at, now)
-  const isStopped = [
-    { everything: true as const },
-    ...(account ? [{ account: account.id }] : []),
-    { agent: agent.id },
-  ].some((target) => stoppedAt(person, target) !== undefined)
-  const stopper = line.find(({ id }) => stoppedAt(person, { agent: id }) !== undefined)
   const usedAt = uses.find((use) => use.agent === agent.id && use.account === account?.id)?.at
-  const off = isStopped
-    ? words.stopped
-    : stopper
-      ? words.stoppedWith(visibleLine(stopper.name))
-      : account?.status === 'paused' && status.paused
   // One is named. More are counted, and named under Details.
   const [exception] = exceptions.length === 1 ? exceptions : []
   const missing = !account && words.notConnected
-  const said = [off, missing, words.presets[preset], exceptions.length > 1 && words.exceptionCount(exceptions.length)]
+  const { off, preset: chosen } = wordsFor({ person, line }, at)
+  const said = [off, missing, chosen, exceptions.length > 1 && words.exceptionCount(exceptions.length)]
   return (
     <li className="latchkey-access-row" data-preset={preset}>
       <div className="latchkey-row" data-slot="access">

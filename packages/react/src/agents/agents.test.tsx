@@ -19,6 +19,7 @@ import { agentEnglish } from '../messages/agents.ts'
 import { german } from '../messages/de.ts'
 import { english } from '../messages/en.ts'
 import { AccountAccess, AgentAccess } from './access.tsx'
+import { useAccessWords } from './access-words.ts'
 import { Activity } from './activity.tsx'
 import { accounts, fakeRequest, fakeRules, fakeUses, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
@@ -47,6 +48,23 @@ async function showCard(facts: Partial<AgentRequest> = {}, options: Parameters<t
   )
   const card = await screen.findByRole('article')
   return { ...page, request, card, inCard: within(card) }
+}
+
+/** What the assistant may do, in a page of its own. */
+function showAccess(options: Parameters<typeof fakePage>[0] = {}, agent = 'assistant') {
+  const page = fakePage(options)
+  render(
+    <page.Page>
+      <AgentAccess agent={agent} />
+    </page.Page>,
+  )
+  return page
+}
+
+/** Opens what there is to choose in a row, and for each tool. */
+async function openDetails(name: string) {
+  await userEvent.click(await screen.findByRole('button', { name: `Edit: ${name}` }))
+  await userEvent.click(screen.getByRole('button', { name: `Details: ${name}` }))
 }
 
 /** What the line below a name says. */
@@ -446,12 +464,7 @@ test('a yes outside of the chat says where the agent goes on, for as long as tha
 
 describe('access', () => {
   test('a line says the preset and its exceptions, and one that allows more holds after it was seen what', async () => {
-    const { Page, oversight } = fakePage()
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    const { oversight } = showAccess()
     const change = vi.spyOn(oversight, 'change')
     await userEvent.click(await screen.findByRole('button', { name: 'Edit: octocat' }))
     screen.getByRole('radio', { name: 'Ask before changes' }).focus()
@@ -469,14 +482,8 @@ describe('access', () => {
   })
 
   test('a tool has its decision, what cannot be undone is never allowed for good, and an exception ends', async () => {
-    const { Page, oversight } = fakePage()
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
-    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
-    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    const { oversight } = showAccess()
+    await openDetails('ada@example.com')
     await screen.findByRole('radiogroup', { name: 'Send a message' })
     const choice = (name: string) => within(screen.getByRole('radiogroup', { name })).getAllByRole('radio')
     const chosen = (name: string) => choice(name).map((radio) => (radio as HTMLInputElement).checked)
@@ -527,12 +534,7 @@ describe('access', () => {
       'gmail/gone: always allowed',
     ],
   ])('one exception is named: %s', async (_, exception, says) => {
-    const { Page } = fakePage({ rules: withRules([exception]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    showAccess({ rules: withRules([exception]) })
     await screen.findByRole('button', { name: 'Edit: ada@example.com' })
     expect(lineOf('ada@example.com')).toBe(`Ask before changes · ${says}`)
     expect(lineOf('team@example.org')).toBe('Ask before changes')
@@ -542,26 +544,15 @@ describe('access', () => {
     const title = 'List · Off'
     const sly = { ...tools.sendMessage, title }
     const agents = [{ id: 'assistant', name: 'Assistant', tools: [sly] }]
-    const { Page } = fakePage({ agents, rules: withRules([rule('a')]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    showAccess({ agents, rules: withRules([rule('a')]) })
     expect((await screen.findByText(title)).tagName).toBe('BDI')
   })
 
   test('an exception says what it reaches: the account, and whatever the tool is called with', async () => {
     const of = { provider: 'gmail' }
     const some = rule('b', { of, reach: { except: ['gmail.team@example.org'] }, subject: { effect: 'read' } })
-    const { Page } = fakePage({ rules: withRules([rule('a'), some]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
-    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
-    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    showAccess({ rules: withRules([rule('a'), some]) })
+    await openDetails('ada@example.com')
     expect(await screen.findByText('As ada@example.com · Whatever it is called with · Until you end it')).toBeTruthy()
     expect(screen.getByText('Some Gmail accounts · Whatever it is called with · Until you end it')).toBeTruthy()
     expect(lineOf('ada@example.com')).toBe('Ask before changes · 2 exceptions')
@@ -571,14 +562,8 @@ describe('access', () => {
   test('an exception that the person ends leaves the focus to the next one, and the last one to its details', async () => {
     const other = { tool: tools.deleteDraft.name, version: '1' }
     const no = rule('c', { subject: { tool: tools.listMessages.name, version: '1' }, decision: 'never' })
-    const { Page } = fakePage({ rules: withRules([rule('a'), rule('b', { subject: other, decision: 'ask' }), no]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
-    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
-    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    showAccess({ rules: withRules([rule('a'), rule('b', { subject: other, decision: 'ask' }), no]) })
+    await openDetails('ada@example.com')
     const focused = () => document.activeElement?.getAttribute('aria-label')
     await userEvent.click(await screen.findByRole('button', { name: 'End: Send a message' }))
     await waitFor(() => expect(focused()).toBe('End: Delete a draft'))
@@ -590,15 +575,9 @@ describe('access', () => {
   })
 
   test('a choice for a tool is for the version that the person sees', async () => {
-    const { Page, oversight } = fakePage({ rules: withRules([]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    const { oversight } = showAccess({ rules: withRules([]) })
     const change = vi.spyOn(oversight, 'change')
-    await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
-    await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+    await openDetails('ada@example.com')
     const group = within(await screen.findByRole('radiogroup', { name: 'Send a message' }))
     await userEvent.click(group.getByRole('radio', { name: 'Allow' }))
     expect(change).toHaveBeenCalledExactlyOnceWith({
@@ -609,12 +588,7 @@ describe('access', () => {
   })
 
   test('a provider without an account has a preset to choose, which its first account has from the start', async () => {
-    const { Page, oversight } = fakePage({ rules: withRules([]), client: { accounts: accounts.slice(0, 1) } })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    const { oversight } = showAccess({ rules: withRules([]), client: { accounts: accounts.slice(0, 1) } })
     const change = vi.spyOn(oversight, 'change')
     await userEvent.click(await screen.findByRole('button', { name: 'Edit: Gmail' }))
     expect(lineOf('Gmail')).toBe('Not connected · Ask before changes')
@@ -654,13 +628,35 @@ describe('access', () => {
     expect(await screen.findByText('No account is connected yet.')).toBeTruthy()
   })
 
-  test('what is off has no exceptions to tell of, and has them again afterwards', async () => {
-    const { Page } = fakePage({ rules: withRules([rule('a')], { [account]: 'off' }) })
+  test('what is not used in chat says so, in its row, its details and a list of an app, until it is used', async () => {
+    const { client, Page } = fakePage({ rules: withRules([], { [account]: 'read-only' }) })
+    const Mine = () => {
+      const wordsOf = useAccessWords('assistant')
+      const unknown = useAccessWords('nobody')
+      return (
+        <p data-testid="mine">{JSON.stringify([wordsOf?.(accounts.find(({ id }) => id === account)!), unknown])}</p>
+      )
+    }
     render(
       <Page>
         <AgentAccess agent="assistant" />
+        <Mine />
       </Page>,
     )
+    const mine = () => JSON.parse(screen.getByTestId('mine').textContent ?? '')
+    act(() => client.setIncluded('assistant', 'gmail', false))
+    await openDetails('ada@example.com')
+    expect(lineOf('ada@example.com')).toBe('Not used in chat · Read only')
+    expect(await screen.findByText('Not used in chat: nothing is used until you switch it on.')).toBeTruthy()
+    expect(mine()).toEqual([{ off: 'Not used in chat', preset: 'Read only' }, null])
+    expect(lineOf('octocat')).toBe('Ask before changes')
+    act(() => client.setIncluded('assistant', 'gmail', true))
+    expect(lineOf('ada@example.com')).toBe('Read only')
+    expect(mine()).toEqual([{ preset: 'Read only' }, null])
+  })
+
+  test('what is off has no exceptions to tell of, and has them again afterwards', async () => {
+    showAccess({ rules: withRules([rule('a')], { [account]: 'off' }) })
     await screen.findByRole('button', { name: 'Edit: ada@example.com' })
     expect(lineOf('ada@example.com')).toBe('Off')
     await userEvent.click(screen.getByRole('button', { name: 'Edit: ada@example.com' }))
@@ -676,12 +672,7 @@ describe('access', () => {
       .map(({ textContent }) => textContent)
 
   test('a preview goes with the rules that change beside it, before its preset holds and after', async () => {
-    const { Page } = fakePage({ rules: withRules([]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    showAccess({ rules: withRules([]) })
     await userEvent.click(await screen.findByRole('button', { name: 'Edit: octocat' }))
     await userEvent.click(screen.getByRole('radio', { name: 'Off' }))
     await waitFor(() => expect(lineOf('octocat')).toBe('Off'))
@@ -702,12 +693,7 @@ describe('access', () => {
   })
 
   test('a stricter preset that ends exceptions says which, and holds after a second click', async () => {
-    const { Page, oversight } = fakePage({ rules: withRules([rule('a')]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    const { oversight } = showAccess({ rules: withRules([rule('a')]) })
     const change = vi.spyOn(oversight, 'change')
     await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
     screen.getByRole('radio', { name: 'Ask before changes' }).focus()
@@ -725,15 +711,10 @@ describe('access', () => {
   })
 
   test('a preset that waits for its second click says so, comes into view, and is dropped with its row', async () => {
-    const { Page } = fakePage({ rules: withRules([]) })
     const seen = vi.fn<(options: unknown) => void>()
     Element.prototype.scrollIntoView = seen
     onTestFinished(() => void Reflect.deleteProperty(Element.prototype, 'scrollIntoView'))
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    showAccess({ rules: withRules([]) })
     const edit = await screen.findByRole('button', { name: 'Edit: octocat' })
     await userEvent.click(edit)
     const trusted = screen.getByRole('radio', { name: 'Trusted' })
@@ -772,7 +753,12 @@ describe('access', () => {
   })
 
   test.each<[string, Partial<PersonRules>, string, string | undefined]>([
-    ['off', withRules([rule('a')], { [account]: 'off' }), 'Off: nothing is used until you switch it on.', undefined],
+    [
+      'off',
+      withRules([rule('a')], { [account]: 'off' }),
+      'Off: nothing is used until you choose another preset.',
+      undefined,
+    ],
     [
       'stopped',
       { ...withRules([rule('a')]), stopped: { agents: {}, accounts: {}, everything: 1 } },
@@ -782,14 +768,8 @@ describe('access', () => {
   ])(
     'what the person chose for a tool is shown while it is %s, and that nothing is used',
     async (_, some, why, read) => {
-      const { Page } = fakePage({ rules: { ...withRules([]), ...some } })
-      render(
-        <Page>
-          <AgentAccess agent="assistant" />
-        </Page>,
-      )
-      await userEvent.click(await screen.findByRole('button', { name: 'Edit: ada@example.com' }))
-      await userEvent.click(screen.getByRole('button', { name: 'Details: ada@example.com' }))
+      showAccess({ rules: { ...withRules([]), ...some } })
+      await openDetails('ada@example.com')
       expect(await screen.findByText(why)).toBeTruthy()
       const chosen = (name: string) =>
         within(screen.getByRole('radiogroup', { name })).queryByRole('radio', { checked: true })?.closest('label')
@@ -801,12 +781,7 @@ describe('access', () => {
   )
 
   test('a stricter preset that ends nothing holds at once, and so does a pause, which keeps exceptions', async () => {
-    const { Page } = fakePage({ rules: withRules([rule('a')]) })
-    render(
-      <Page>
-        <AgentAccess agent="assistant" />
-      </Page>,
-    )
+    showAccess({ rules: withRules([rule('a')]) })
     await userEvent.click(await screen.findByRole('button', { name: 'Edit: team@example.org' }))
     await userEvent.click(screen.getByRole('radio', { name: 'Read only' }))
     await waitFor(() => expect(lineOf('team@example.org')).toBe('Read only'))
@@ -823,8 +798,7 @@ describe('access', () => {
         <AccountAccess account="gmail.team@example.org" />
       </Page>,
     )
-    await userEvent.click(await screen.findByRole('button', { name: 'Edit: Mail helper' }))
-    await userEvent.click(screen.getByRole('button', { name: 'Details: Mail helper' }))
+    await openDetails('Mail helper')
     const send = (await screen.findByRole('radiogroup', { name: 'Send a message' })).closest('li')!
     expect(within(send).getByText('Never', { selector: '.latchkey-status' })).toBeTruthy()
     expect(within(send).getByText('Limited by Assistant')).toBeTruthy()
@@ -848,12 +822,7 @@ describe('access', () => {
   })
 
   test('an agent has only the accounts that the app gives it', async () => {
-    const { Page } = fakePage()
-    render(
-      <Page>
-        <AgentAccess agent="mail" />
-      </Page>,
-    )
+    showAccess({}, 'mail')
     expect(await screen.findByRole('button', { name: 'Edit: ada@example.com' })).toBeTruthy()
     expect(screen.queryByRole('button', { name: 'Edit: octocat' })).toBeNull()
     expect(screen.getByText('Helper of Assistant')).toBeTruthy()
@@ -1346,12 +1315,7 @@ test('what is on its way says so to those who listen, in their language', async 
 
 test('what cannot be loaded says so, and is asked for again', async () => {
   const failing: ('rules' | 'activity')[] = ['rules']
-  const { Page } = fakePage({ failing, rules: fakeRules() })
-  render(
-    <Page>
-      <AgentAccess agent="assistant" />
-    </Page>,
-  )
+  showAccess({ failing, rules: fakeRules() })
   expect((await screen.findByRole('alert')).textContent).toContain("couldn't be loaded")
   failing.pop()
   await userEvent.click(screen.getByRole('button', { name: 'Try again' }))

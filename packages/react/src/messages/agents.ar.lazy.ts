@@ -120,7 +120,8 @@ export const words: AgentMessages = {
   choicesHold: (account) =>
     `ما تختاره هنا يسري على ${iso(account)} مهما كانت القيم التي تُستدعى بها الأداة، إلى أن تختار غيره.`,
   notUsed: {
-    off: 'متوقف: لا يُستخدم شيء حتى تشغّله.',
+    off: 'متوقف: لا يُستخدم شيء حتى تختار غير ذلك.',
+    notInChat: 'غير مستخدم في المحادثة: لا يُستخدم شيء حتى تشغّله.',
     stopped: 'موقوف: لا يُستخدم شيء حتى تستأنفه.',
   },
   newTool: 'جديدة',
@@ -283,6 +284,7 @@ export const words: AgentMessages = {
     choose: (preset) => `الانتقال إلى: ${iso(preset)}`,
   },
   notConnected: 'غير مربوط',
+  notInChat: 'غير مستخدم في المحادثة',
 
   readyStates: {
     ok: 'جاهز',

@@ -110,7 +110,8 @@ export const words: AgentMessages = {
   choicesHold: (account) =>
     `Was du hier wählst, gilt für ${account}, egal womit ein Werkzeug aufgerufen wird, bis du neu wählst.`,
   notUsed: {
-    off: 'Aus: Nichts wird genutzt, bis du es einschaltest.',
+    off: 'Aus: Nichts wird genutzt, bis du etwas anderes wählst.',
+    notInChat: 'Im Chat nicht verwendet: Nichts wird genutzt, bis du es einschaltest.',
     stopped: 'Angehalten: Nichts wird genutzt, bis du wieder startest.',
   },
   newTool: 'Neu',
@@ -268,6 +269,7 @@ export const words: AgentMessages = {
     choose: (preset) => `Wechseln zu: ${preset}`,
   },
   notConnected: 'Nicht verbunden',
+  notInChat: 'Im Chat nicht verwendet',
 
   readyStates: {
     ok: 'Bereit',

@@ -110,7 +110,8 @@ export const words: AgentMessages = {
   choicesHold: (account) =>
     `Lo que elijas aquí vale para ${account}, sean cuales sean los datos con que se llame a una herramienta, hasta que elijas otra cosa.`,
   notUsed: {
-    off: 'Desactivado: no se usa nada hasta que lo actives.',
+    off: 'Desactivado: no se usa nada hasta que elijas otra opción.',
+    notInChat: 'No se usa en el chat: no se usa nada hasta que lo actives.',
     stopped: 'Detenido: no se usa nada hasta que lo reanudes.',
   },
   newTool: 'Nueva',
@@ -268,6 +269,7 @@ export const words: AgentMessages = {
     choose: (preset) => `Pasar a: ${preset}`,
   },
   notConnected: 'Sin conectar',
+  notInChat: 'No se usa en el chat',
 
   readyStates: {
     ok: 'Listo',

@@ -110,7 +110,8 @@ export const words: AgentMessages = {
   choicesHold: (account) =>
     `Ce que vous choisissez ici vaut pour ${account}, quelles que soient les valeurs données à un outil, jusqu’à votre prochain choix.`,
   notUsed: {
-    off: 'Désactivé\u00A0: rien n’est utilisé tant que vous ne l’activez pas.',
+    off: 'Désactivé\u00A0: rien n’est utilisé tant que vous ne choisissez pas autre chose.',
+    notInChat: 'Non utilisé dans la conversation\u00A0: rien n’est utilisé tant que vous ne l’activez pas.',
     stopped: 'Arrêté\u00A0: rien n’est utilisé tant que vous ne reprenez pas.',
   },
   newTool: 'Nouveau',
@@ -267,6 +268,7 @@ export const words: AgentMessages = {
     choose: (preset) => `Passer à\u00A0: ${preset}`,
   },
   notConnected: 'Non connecté',
+  notInChat: 'Non utilisé dans la conversation',
 
   readyStates: {
     ok: 'Prêt',

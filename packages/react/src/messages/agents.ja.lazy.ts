@@ -110,7 +110,8 @@ export const words: AgentMessages = {
   choicesHold: (account) =>
     `ここでの選択は、ツールに渡される内容にかかわらず、次に選び直すまで ${account} に適用されます。`,
   notUsed: {
-    off: 'オフ: オンにするまで何も使われません。',
+    off: 'オフ: 別の設定を選ぶまで何も使われません。',
+    notInChat: 'チャットで不使用: オンにするまで何も使われません。',
     stopped: '停止中: 再開するまで何も使われません。',
   },
   newTool: '新規',
@@ -260,6 +261,7 @@ export const words: AgentMessages = {
     choose: (preset) => `「${preset}」に切り替え`,
   },
   notConnected: '未接続',
+  notInChat: 'チャットで不使用',
 
   readyStates: {
     ok: '準備完了',

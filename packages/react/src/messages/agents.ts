@@ -196,7 +196,8 @@ export const agentEnglish = {
     `What you choose here holds for ${account}, whatever a tool is called with, until you choose again.`,
   /** Above the choices for each tool, while none of them counts. */
   notUsed: {
-    off: 'Off: nothing is used until you switch it on.',
+    off: 'Off: nothing is used until you choose another preset.',
+    notInChat: 'Not used in chat: nothing is used until you switch it on.',
     stopped: 'Stopped: nothing is used until you start it again.',
   },
   newTool: 'New',
@@ -376,6 +377,8 @@ export const agentEnglish = {
     choose: (preset: string) => `Switch to ${preset}`,
   },
   notConnected: 'Not connected',
+  /** The switch of the account is off for this agent: it goes with no message to it. */
+  notInChat: 'Not used in chat',
 
   /** Whether an agent can do a run without its person. */
   readyStates,
