@@ -26,6 +26,7 @@ export interface Ready {
 /** The kit's sentences, as the chat says them. A tool is named by what it does, with "_" for each space. */
 export const MESSAGES: MessageOverrides = {
   promptTitle: (name, tool) => `Connect ${name} to ${tool?.replaceAll('_', ' ') ?? 'continue'}`,
+  promptMore: (name, tool) => `Grant more access to ${name} to ${tool?.replaceAll('_', ' ') ?? 'continue'}`,
   promptConnected: (name, account) => `Connected ${name} as ${account}`,
 }
 

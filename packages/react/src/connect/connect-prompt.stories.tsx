@@ -59,6 +59,7 @@ export const AsksForMore: Story = {
   parameters: { fake: { accounts: [fakeAccount()] } },
   args: { request: { type: 'authorization_required', provider: 'github', scopes: ['repo', 'gist', 'evil:all'] } },
   play: async ({ canvas }) => {
+    await expect(canvas.getByRole('article', { name: 'More access to GitHub is needed to continue' })).toBeVisible()
     await expect(canvas.getByText('Read and change all your repositories, private ones too')).toBeVisible()
     await expect(canvas.queryByText(/evil/)).toBeNull()
   },
@@ -69,7 +70,7 @@ export const AsksForMoreThenConnects: Story = {
   parameters: AsksForMore.parameters,
   args: AsksForMore.args,
   play: async ({ canvas, args }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access to GitHub' }))
     await expect(await canvas.findByText('GitHub is connected as octocat')).toBeVisible()
     await expect(args.onConnected).toHaveBeenCalledWith(
       expect.objectContaining({ scopes: ['read:user', 'user:email', 'repo', 'gist'] }),
@@ -290,7 +291,7 @@ export const AsksFirst: Story = {
     </LatchkeyProvider>
   ),
   play: async ({ canvas }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access to GitHub' }))
     const dialog = within(await screen.findByRole('dialog'))
     await expect(dialog.getByRole('checkbox', { name: /all your repositories/ })).not.toBeChecked()
   },
@@ -303,7 +304,7 @@ export const AsksFirstThenConnects: Story = {
   args: AsksForMore.args,
   render: AsksFirst.render,
   play: async ({ canvas, args }) => {
-    await userEvent.click(canvas.getByRole('button', { name: 'Reconnect GitHub' }))
+    await userEvent.click(canvas.getByRole('button', { name: 'Grant access to GitHub' }))
     const dialog = within(await screen.findByRole('dialog'))
     await expect(dialog.getByRole('checkbox', { name: /all your repositories/ })).not.toBeChecked()
     await userEvent.click(dialog.getByRole('checkbox', { name: /all your repositories/ }))

@@ -57,6 +57,8 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const fulfilled = granted && isUsable(account) ? account : undefined
   // Paused and nothing else: no window is needed to have it back.
   const paused = granted && account?.status === 'paused' ? account : undefined
+  // It works, and can do too little.
+  const narrow = !granted && isUsable(account)
 
   // A token is replaced by the next one, so what was granted before is asked for again along with the new.
   const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
@@ -97,7 +99,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
     <PromptFrame
       {...frame}
       status={status === 'connecting' ? status : 'disconnected'}
-      title={messages.promptTitle(name, tool)}
+      title={(narrow ? messages.promptMore : messages.promptTitle)(name, tool)}
       line={wanted.length === 0 && line}
       below={
         <>
@@ -125,7 +127,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
           {messages.resumeShort}
         </Button>
       )}
-      {ready && !paused && <ConnectControl provider={provider} onStart={setStarted} {...intent} />}
+      {ready && !paused && (
+        <ConnectControl
+          provider={provider}
+          onStart={setStarted}
+          {...(narrow && { words: { label: messages.grantShort, name: messages.grant(name) } })}
+          {...intent}
+        />
+      )}
       {!ready && <span className="latchkey-bone" aria-hidden="true" />}
       {wanted.length > 0 && (
         <div className="latchkey-asks">

@@ -343,6 +343,7 @@ export const arabic: Messages = {
   replace: (from) => `استبدال ${iso(from)}`,
 
   promptTitle: (name, tool) => (tool ? `يلزم ${iso(name)} لتشغيل ${iso(tool)}` : `يلزم ${iso(name)} للمتابعة`),
+  promptMore: (name, tool) => `تلزم صلاحيات أكثر في ${iso(name)} ${tool ? `لتشغيل ${iso(tool)}` : 'للمتابعة'}`,
   promptScopes: 'سيستطيع وكيلك:',
   pausedPrompt: 'هذا الحساب متوقف مؤقتًا بطلب منك.',
   promptLaterShort: 'ليس الآن',

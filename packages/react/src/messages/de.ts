@@ -334,6 +334,7 @@ export const german: Messages = {
   replace: (from) => `${from} ersetzen`,
 
   promptTitle: (name, tool) => (tool ? `Für ${tool} wird ${name} gebraucht` : `Zum Fortfahren wird ${name} gebraucht`),
+  promptMore: (name, tool) => `${tool ? `Für ${tool}` : 'Zum Fortfahren'} wird mehr Zugriff auf ${name} gebraucht`,
   promptScopes: 'Ihr Agent kann dann:',
   pausedPrompt: 'Sie haben dieses Konto angehalten.',
   promptLaterShort: 'Nicht jetzt',

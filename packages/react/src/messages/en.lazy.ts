@@ -225,6 +225,9 @@ export const laterEnglish = {
   replace: (from: string) => `Replace ${from}`,
 
   promptTitle: (name: string, tool?: string) => `${name} is needed to ${tool ? `run ${tool}` : 'continue'}`,
+  /** In place of `promptTitle`, where the account is connected and only permissions are missing. */
+  promptMore: (name: string, tool?: string) =>
+    `More access to ${name} is needed to ${tool ? `run ${tool}` : 'continue'}`,
   promptScopes: 'Your agent will be able to:',
   pausedPrompt: 'You paused this account.',
   promptLaterShort: 'Not now',

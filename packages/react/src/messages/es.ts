@@ -316,6 +316,7 @@ export const spanish: Messages = {
   replace: (from) => `Sustituir ${from}`,
 
   promptTitle: (name, tool) => `Se necesita ${name} para ${tool ? `ejecutar ${tool}` : 'continuar'}`,
+  promptMore: (name, tool) => `Se necesita más acceso a ${name} para ${tool ? `ejecutar ${tool}` : 'continuar'}`,
   promptScopes: 'Tu agente podrá:',
   pausedPrompt: 'Pausaste esta cuenta.',
   promptLaterShort: 'Ahora no',

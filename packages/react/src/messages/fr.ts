@@ -320,6 +320,8 @@ export const french: Messages = {
   replace: (from) => `Remplacer ${from}`,
 
   promptTitle: (name, tool) => `${name} est nécessaire pour ${tool ? `exécuter ${tool}` : 'continuer'}`,
+  promptMore: (name, tool) =>
+    `Un accès plus large à ${name} est nécessaire pour ${tool ? `exécuter ${tool}` : 'continuer'}`,
   promptScopes: 'Votre agent pourra\u00A0:',
   pausedPrompt: 'Vous avez mis ce compte en pause.',
   promptLaterShort: 'Pas maintenant',

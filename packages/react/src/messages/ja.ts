@@ -312,6 +312,7 @@ export const japanese: Messages = {
   replace: (from) => `${from} を置き換え`,
 
   promptTitle: (name, tool) => (tool ? `${tool} の実行には ${name} が必要です` : `続けるには ${name} が必要です`),
+  promptMore: (name, tool) => `${tool ? `${tool} の実行` : '続ける'}には ${name} への追加のアクセスが必要です`,
   promptScopes: 'エージェントができるようになること:',
   pausedPrompt: 'このアカウントは一時停止中です。',
   promptLaterShort: '今はしない',

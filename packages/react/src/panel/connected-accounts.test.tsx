@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { memoryStore } from '@latchkey/core'
+import { type ConnectedAccount, memoryStore } from '@latchkey/core'
 import { github } from '@latchkey/core/providers/github'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
@@ -8,7 +8,7 @@ import { userEvent } from '@testing-library/user-event'
 import { StrictMode } from 'react'
 import { hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ConnectPrompt } from '../connect/connect-prompt.tsx'
 import { LatchkeyProvider } from '../provider.tsx'
 import { createFakeClient, fakeAccount } from '../testing.ts'
@@ -240,4 +240,37 @@ test('a row has a switch that says whether the agent uses its account', async ()
   // What cannot be used has another action in its place.
   act(() => client.setAccount(fakeAccount({ status: 'paused' })))
   await waitFor(() => expect(screen.queryByRole('switch')).toBeNull())
+})
+
+describe('a prompt for scopes that are missing', () => {
+  /** What a tool asks for that needs private repositories. */
+  const ask = (status: ConnectedAccount['status']) => {
+    const client = createFakeClient({ accounts: [fakeAccount({ status })] })
+    const request = { provider: 'github', toolName: 'open_issue', scopes: ['repo'] }
+    render(
+      <LatchkeyProvider client={client}>
+        <ConnectPrompt request={{ type: 'authorization_required', ...request }} />
+      </LatchkeyProvider>,
+    )
+    return client
+  }
+
+  test('says that it is about more access, where the account is connected', async () => {
+    const client = ask('connected')
+    const connect = vi.spyOn(client, 'connect')
+    expect(
+      await screen.findByRole('article', { name: 'More access to GitHub is needed to run open_issue' }),
+    ).toBeTruthy()
+    await userEvent.click(screen.getByRole('button', { name: 'Grant access to GitHub' }))
+    expect(connect).toHaveBeenCalledExactlyOnceWith('github', {
+      ...{ accountId: fakeAccount().id, scopes: [...fakeAccount().scopes, 'repo'] },
+    })
+    expect(await screen.findByText('GitHub is connected as octocat')).toBeTruthy()
+  })
+
+  test('says to connect again, where that is needed first', async () => {
+    ask('needs-reconnect')
+    expect(await screen.findByRole('article', { name: 'GitHub is needed to run open_issue' })).toBeTruthy()
+    expect(screen.getByRole('button', { name: 'Reconnect GitHub' })).toBeTruthy()
+  })
 })
