@@ -98,7 +98,7 @@ test('a person connects, is asked, edits, remembers and ends it, and a second ag
 
     const ended = unheardOf('Ended')
     await ask(page, ended)
-    await waiting(conversation(page)).getByRole('button', { name: 'Not now' }).click()
+    await waiting(conversation(page)).getByRole('button', { name: 'Say why' }).click()
     await waiting(conversation(page)).getByLabel('Why not?').fill('It is known already.')
     await waiting(conversation(page)).getByRole('button', { name: "Don't allow" }).click()
     await expect(conversation(page)).toContainText('It is known already.')

@@ -124,7 +124,9 @@ describe('what a card shows of a stranger', () => {
     expect(box?.className).toBe('latchkey-quote')
     expect([...(box?.textContent ?? '')]).toHaveLength(81)
     expect(box?.textContent).toContain('issue”⟨U+000A⟩Allowed')
-    expect(inCard.getAllByRole('button').map(({ textContent }) => textContent)).toEqual(['Not now', 'Edit', 'Allow'])
+    expect(inCard.getAllByRole('button').map(({ textContent }) => textContent)).toEqual([
+      ...['Not now', 'Say why', 'Edit', 'Allow'],
+    ])
     expect(card.querySelector('img, bdi *')).toBeNull()
     // The heading, the effect and the buttons are our words alone.
     expect(inCard.getByRole('heading').textContent).toBe('Mail helper wants to use Gmail')
@@ -155,15 +157,25 @@ describe('answering', () => {
     expect(answer).toHaveBeenCalledOnce()
   })
 
+  test('a no is one click, and a double click is one no', async () => {
+    const { oversight, card, inCard } = await showCard()
+    const answer = vi.spyOn(oversight, 'answer')
+    await userEvent.dblClick(inCard.getByRole('button', { name: 'Not now' }))
+    expect(await inCard.findByText('Not allowed')).toBeTruthy()
+    expect(answer).toHaveBeenCalledExactlyOnceWith('r1', { answer: 'no' })
+    expect(document.activeElement).toBe(card)
+    expect(screen.getByRole('status').textContent).toBe('Send a message: Not allowed.')
+  })
+
   test('the keyboard alone denies with a reason; Escape goes back to the button', async () => {
     const { oversight, inCard } = await showCard()
     const answer = vi.spyOn(oversight, 'answer')
     expect(document.activeElement).toBe(document.body)
-    const notNow = inCard.getByRole('button', { name: 'Not now' })
-    notNow.focus()
-    await userEvent.keyboard('{Enter}')
+    inCard.getByRole('button', { name: 'Not now' }).focus()
+    await userEvent.keyboard('{Tab}{Enter}')
     await userEvent.keyboard('never mind{Escape}')
-    expect(document.activeElement?.textContent).toBe('Not now')
+    expect(document.activeElement?.textContent).toBe('Say why')
+    expect(answer).not.toHaveBeenCalled()
     await userEvent.keyboard('{Enter}')
     expect(document.activeElement?.getAttribute('name')).toBe('reason')
     await userEvent.keyboard('On Friday {Enter}')
@@ -195,6 +207,26 @@ describe('answering', () => {
     expect(reach()).toBeUndefined()
   })
 
+  test('what comes into the card later keeps the buttons in view, and a card that comes moves nothing', async () => {
+    const seen = vi.fn<(options: unknown) => void>()
+    Element.prototype.scrollIntoView = seen
+    onTestFinished(() => void Reflect.deleteProperty(Element.prototype, 'scrollIntoView'))
+    const { inCard } = await showCard({}, { failing: ['answer'] })
+    expect(seen).not.toHaveBeenCalled()
+    const foot = inCard.getByRole('button', { name: 'Allow' }).closest('.latchkey-request-foot')
+    await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'Always')
+    expect(seen).toHaveBeenCalledExactlyOnceWith({ block: 'nearest' })
+    expect(seen.mock.contexts).toEqual([foot])
+    await userEvent.click(inCard.getByRole('button', { name: 'Say why' }))
+    expect(seen.mock.contexts.at(-1)).toBe(inCard.getByRole('textbox').closest('form'))
+    await userEvent.keyboard('{Escape}')
+    await userEvent.click(inCard.getByRole('button', { name: 'Edit' }))
+    expect(seen.mock.contexts.at(-1)).toBe(inCard.getByRole('textbox', { name: 'subject' }).closest('form'))
+    await userEvent.keyboard('{Escape}')
+    await userEvent.click(inCard.getByRole('button', { name: 'Allow' }))
+    expect(seen.mock.contexts.at(-1)).toBe((await inCard.findByRole('alert')).closest('.latchkey-request-problem'))
+  })
+
   test('only the offered leases can be chosen', async () => {
     const { inCard } = await showCard({ tool: tools.deleteDraft, leases: ['once', 'chat'] })
     expect(inCard.getAllByRole('option').map(({ textContent }) => textContent)).toEqual([
@@ -208,8 +240,10 @@ describe('answering', () => {
     const answer = vi.spyOn(oversight, 'answer')
     await userEvent.selectOptions(inCard.getByRole('combobox', { name: 'Remember' }), 'Always')
     await userEvent.click(inCard.getByRole('button', { name: 'Edit' }))
-    const subject = inCard.getByRole('textbox', { name: 'subject' })
+    const subject = inCard.getByRole<HTMLTextAreaElement>('textbox', { name: 'subject' })
     expect(document.activeElement).toBe(subject)
+    const end = 'Minutes of Tuesday'.length
+    expect([subject.selectionStart, subject.selectionEnd]).toEqual([end, end])
     expect(inCard.queryByRole('textbox', { name: 'to' })).toBeNull()
     await userEvent.clear(subject)
     await userEvent.type(subject, 'Minutes')
@@ -332,7 +366,6 @@ describe('a yes that needs proof', () => {
     const { oversight, inCard } = await showCard(facts)
     const challenge = vi.spyOn(oversight, 'challenge')
     await userEvent.click(inCard.getByRole('button', { name: 'Not now' }))
-    await userEvent.click(inCard.getByRole('button', { name: "Don't allow" }))
     expect(await inCard.findByText('Not allowed')).toBeTruthy()
     expect(challenge).not.toHaveBeenCalled()
   })
@@ -402,6 +435,17 @@ test.each([
   expect([at(14), at(15)]).toEqual([today, later])
 })
 
+test('an empty inbox claims no more than it knows: a chat may wait for an account', async () => {
+  const { Page } = fakePage({ requests: [] })
+  render(
+    <Page>
+      <RequestsInbox />
+    </Page>,
+  )
+  const empty = await screen.findByText(/^No call waits for your answer/)
+  expect(empty.textContent).toContain('An agent that needs an account, or more access, asks in its chat.')
+})
+
 test('the inbox keeps what was answered where it was, and counts what waits', async () => {
   const { Page } = fakePage({ requests: [fakeRequest({ createdAt: 1 }), fakeRequest({ id: 'r2', createdAt: 2 })] })
   render(
@@ -435,7 +479,7 @@ test('the focus goes from an answered request to the next, then to the heading, 
   )
   const [first, second] = await screen.findAllByRole('article')
   within(first!).getByRole('button', { name: 'Not now' }).focus()
-  await userEvent.keyboard('{Enter}{Enter}')
+  await userEvent.keyboard('{Enter}')
   await waitFor(() => expect(document.activeElement).toBe(second))
   const said = screen.getByRole('status')
   expect(said.textContent).toBe('Send a message: Not allowed.')

@@ -74,6 +74,26 @@ export const Always: Story = {
   },
 }
 
+/** In a chat that scrolls, the buttons stay in view: also once a longer yes says what it is for. */
+export const AlwaysInAChat: Story = {
+  tags: ['!dev', '!autodocs', 'no-look'],
+  render: (args, { loaded: { Page } }) => (
+    <Page>
+      <section aria-label="Chat" style={{ blockSize: 300, overflow: 'auto' }}>
+        <RequestCard {...args} />
+      </section>
+    </Page>
+  ),
+  play: async ({ canvas }) => {
+    const allow = await canvas.findByRole('button', { name: 'Allow' })
+    allow.scrollIntoView({ block: 'end' })
+    const chat = canvas.getByRole('region', { name: 'Chat' }).getBoundingClientRect()
+    await userEvent.selectOptions(canvas.getByRole('combobox', { name: 'Remember' }), 'Always')
+    await expect(canvas.getByText(/until you end it/)).toBeInTheDocument()
+    await expect(allow.getBoundingClientRect().bottom).toBeLessThanOrEqual(chat.bottom)
+  },
+}
+
 /** A link to a request of somebody else shows nothing of it. */
 export const OfSomebodyElse: Story = { args: { request: 'dGhpcyBpcyBub3QgeW91cnM' } }
 
@@ -105,10 +125,10 @@ export const HostileArguments: Story = {
   },
 }
 
-/** "Not now" has room for a reason. */
-export const NotNow: Story = {
+/** "Not now" is enough for a no. A person who wants to can say why. */
+export const SayWhy: Story = {
   play: async ({ canvas }) => {
-    await userEvent.click(await canvas.findByRole('button', { name: 'Not now' }))
+    await userEvent.click(await canvas.findByRole('button', { name: 'Say why' }))
     await userEvent.type(canvas.getByRole('textbox', { name: /Why not/ }), 'Wait until Friday')
   },
 }
@@ -117,7 +137,9 @@ export const NotNow: Story = {
 export const Edit: Story = {
   play: async ({ canvas }) => {
     await userEvent.click(await canvas.findByRole('button', { name: 'Edit' }))
-    await expect(canvas.getByRole('textbox', { name: 'subject' })).toHaveFocus()
+    const subject = canvas.getByRole<HTMLTextAreaElement>('textbox', { name: 'subject' })
+    await expect(subject).toHaveFocus()
+    await expect(subject.selectionStart).toBe(subject.value.length)
   },
 }
 

@@ -20,7 +20,7 @@ import {
 } from './oversight.tsx'
 import { Bones, Failed, type Level } from './parts.tsx'
 import { shownTitle, visibleLine } from './plain.ts'
-import { EditForm, type Edits, Facts, WhyForm } from './request-parts.tsx'
+import { EditForm, type Edits, Facts, intoView, WhyForm } from './request-parts.tsx'
 import { findAgent } from './ruled.ts'
 import { useSend } from './send.ts'
 import { speak } from './speak.ts'
@@ -262,6 +262,7 @@ function Waiting({ request, onDone }: WaitingProps) {
         ? { lease: 'once' as const, args: edits }
         : { lease: lease === 'hour' ? { until: Date.now() + HOUR } : (lease satisfies Lease) }),
     })
+  const deny = (reason = '') => send({ answer: 'no', ...(reason && { reason }) })
   const busy = phase !== undefined || undefined
   const { presence } = words
   const needsProof = request.presence === 'needed'
@@ -284,13 +285,7 @@ function Waiting({ request, onDone }: WaitingProps) {
       {because.by === 'unknown' && (
         <Notice>{because.what === 'tool' ? words.unknownTool : words.unknownVersion}</Notice>
       )}
-      {form === 'why' && (
-        <WhyForm
-          busy={busy ?? false}
-          onCancel={() => open(undefined)}
-          onDeny={(reason) => send({ answer: 'no', ...(reason && { reason }) })}
-        />
-      )}
+      {form === 'why' && <WhyForm busy={busy ?? false} onCancel={() => open(undefined)} onDeny={deny} />}
       {form === undefined && (
         <div className="latchkey-request-foot">
           {edits ? (
@@ -317,7 +312,7 @@ function Waiting({ request, onDone }: WaitingProps) {
             )
           )}
           {reach && (
-            <p id={`${leaseId}reach`} className="latchkey-hint latchkey-reach">
+            <p ref={parentIntoView} id={`${leaseId}reach`} className="latchkey-hint latchkey-reach">
               {reach}
             </p>
           )}
@@ -327,8 +322,16 @@ function Waiting({ request, onDone }: WaitingProps) {
             </p>
           )}
           <div className="latchkey-actions">
-            <Button ref={left === 'why' ? focus : undefined} aria-disabled={busy} onClick={() => busy || open('why')}>
+            <Button aria-disabled={busy} onClick={() => deny()}>
               {words.notNow}
+            </Button>
+            <Button
+              ref={left === 'why' ? focus : undefined}
+              kind="quiet"
+              aria-disabled={busy}
+              onClick={() => busy || open('why')}
+            >
+              {words.sayWhy}
             </Button>
             {editable && (
               <Button
@@ -346,17 +349,20 @@ function Waiting({ request, onDone }: WaitingProps) {
         </div>
       )}
       {held && (
-        <div className="latchkey-request-problem">
+        <div ref={intoView} className="latchkey-request-problem">
           <Problem id={problemId} sentence={presence[held]} />
         </div>
       )}
       {error && (
-        <div className="latchkey-request-problem">
+        <div ref={intoView} className="latchkey-request-problem">
           <Problem id={problemId} sentence={sentenceOf(words, error)} />
         </div>
       )}
     </>
   )
 }
+
+/** What comes later takes its place where the person looks, and the buttons with it. */
+const parentIntoView = (node: HTMLElement | null) => intoView(node?.parentElement)
 
 const focus = (node: HTMLElement | null) => node?.focus()

@@ -86,14 +86,14 @@ export function EditForm({ request: { tool, args }, edits, onCancel, onEdited }:
     onEdited(changed.length > 0 ? Object.fromEntries(changed) : undefined)
   }
   return (
-    <form className="latchkey-request-form" onSubmit={submit} onKeyDown={onEscape(onCancel)}>
+    <form ref={intoView} className="latchkey-request-form" onSubmit={submit} onKeyDown={onEscape(onCancel)}>
       <ToolTitle title={tool.title} />
       {fields.map((name, index) => {
         const value = edits?.[name] ?? asked[name]
         const props = {
           id: `${id}${name}`,
           name,
-          ref: index === 0 ? focusStart : undefined,
+          ref: index === 0 ? focusFirst : undefined,
         }
         return (
           <div key={name} className="latchkey-field">
@@ -155,12 +155,12 @@ export function WhyForm({ busy, onCancel, onDeny }: WhyFormProps) {
     onDeny(String(new FormData(event.currentTarget).get('reason')).trim())
   }
   return (
-    <form className="latchkey-request-form" onSubmit={submit} onKeyDown={onEscape(onCancel)}>
+    <form ref={intoView} className="latchkey-request-form" onSubmit={submit} onKeyDown={onEscape(onCancel)}>
       <div className="latchkey-field">
         <label htmlFor={id}>{words.why}</label>
         <span className="latchkey-control">
           <input
-            ref={focusStart}
+            ref={focusFirst}
             id={id}
             name="reason"
             dir="auto"
@@ -185,8 +185,14 @@ export function WhyForm({ busy, onCancel, onDeny }: WhyFormProps) {
   )
 }
 
-/** A form that a click opened begins with its first field. */
-const focusStart = (node: HTMLElement | null) => node?.focus()
+/** A form that a click opened begins with its first field, behind what is in it. */
+function focusFirst(node: HTMLElement | null) {
+  if (node instanceof HTMLTextAreaElement) node.setSelectionRange(node.value.length, node.value.length)
+  node?.focus()
+}
+
+/** What comes into a card is seen whole, in a chat that scrolls too. */
+export const intoView = (node: HTMLElement | null | undefined) => node?.scrollIntoView?.({ block: 'nearest' })
 
 const onEscape = (close: () => void) => (event: KeyboardEvent) => {
   if (event.key === 'Escape') close()

@@ -5,7 +5,7 @@ import { fakeRequest, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
 import { RequestsInbox } from './requests-inbox.tsx'
 
-/** Everything that waits for the person, also after its chat is closed. `useRequests().length` is the number for a badge. */
+/** Every call that waits for the person, also after its chat is closed. `useRequests().length` is the number for a badge. */
 const meta = {
   id: 'components-requestsinbox',
   title: 'Oversight/RequestsInbox',
@@ -47,7 +47,7 @@ export const Answered: Story = {
   },
 }
 
-/** Nothing waits. */
+/** No call waits. A chat may still ask for an account. */
 export const Empty: Story = { parameters: { fake: { requests: [] } } }
 
 /** Before the requests are there. */

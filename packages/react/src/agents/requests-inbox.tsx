@@ -13,7 +13,10 @@ export interface RequestsInboxProps {
   headingLevel?: 2 | 3 | 4 | 5
 }
 
-/** Everything that waits for the person's answer, the oldest first. What is answered here stays until the page is left. */
+/**
+ * Every call that waits for the person's answer, the oldest first. What is answered here stays until the page is left. An
+ * account that is missing, or may do too little, is no call: a `ConnectPrompt` asks for it in the chat.
+ */
 export function RequestsInbox({ headingLevel = 2 }: RequestsInboxProps) {
   const words = useAgentMessages()
   const hasWords = useHasWords()

@@ -157,6 +157,7 @@ export const words: AgentMessages = {
   editedOnce: 'مع تعديلاتك يُسمح به مرة واحدة.',
   allow: 'سماح',
   notNow: 'ليس الآن',
+  sayWhy: 'ذكر السبب',
   why: 'لم لا؟ (اختياري)',
   whyHint: 'يقرأ الوكيل هذا.',
   deny: 'عدم السماح',
@@ -186,7 +187,7 @@ export const words: AgentMessages = {
   },
 
   inbox: 'في انتظارك',
-  inboxEmpty: 'لا شيء في انتظارك.',
+  inboxEmpty: 'لا استدعاء ينتظر ردك. الوكيل الذي يلزمه حساب أو صلاحيات أكثر يطلب ذلك في محادثته.',
 
   activity: 'النشاط',
   activityEmpty: 'لم يحدث شيء بعد.',

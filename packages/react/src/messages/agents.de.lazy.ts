@@ -147,6 +147,7 @@ export const words: AgentMessages = {
   editedOnce: 'So bearbeitet gilt es ein Mal.',
   allow: 'Erlauben',
   notNow: 'Jetzt nicht',
+  sayWhy: 'Grund nennen',
   why: 'Warum nicht? (freiwillig)',
   whyHint: 'Der Agent liest das.',
   deny: 'Nicht erlauben',
@@ -177,7 +178,8 @@ export const words: AgentMessages = {
   },
 
   inbox: 'Wartet auf dich',
-  inboxEmpty: 'Nichts wartet auf dich.',
+  inboxEmpty:
+    'Kein Aufruf wartet auf deine Antwort. Braucht ein Agent ein Konto oder mehr Zugriff, fragt er in seinem Chat.',
 
   activity: 'Verlauf',
   activityEmpty: 'Noch ist nichts geschehen.',

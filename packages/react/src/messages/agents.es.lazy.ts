@@ -147,6 +147,7 @@ export const words: AgentMessages = {
   editedOnce: 'Tal como lo has editado, se permite una vez.',
   allow: 'Permitir',
   notNow: 'Ahora no',
+  sayWhy: 'Decir por qué',
   why: '¿Por qué no? (opcional)',
   whyHint: 'El agente lo lee.',
   deny: 'No permitir',
@@ -177,7 +178,8 @@ export const words: AgentMessages = {
   },
 
   inbox: 'Te espera',
-  inboxEmpty: 'Nada te espera.',
+  inboxEmpty:
+    'Ninguna llamada espera tu respuesta. Un agente que necesita una cuenta, o más acceso, lo pide en su chat.',
 
   activity: 'Actividad',
   activityEmpty: 'Todavía no ha pasado nada.',

@@ -147,6 +147,7 @@ export const words: AgentMessages = {
   editedOnce: 'Tel que vous l’avez édité, c’est autorisé une fois.',
   allow: 'Autoriser',
   notNow: 'Pas maintenant',
+  sayWhy: 'Dire pourquoi',
   why: 'Pourquoi pas\u00A0? (facultatif)',
   whyHint: 'L’agent lit ceci.',
   deny: 'Ne pas autoriser',
@@ -176,7 +177,8 @@ export const words: AgentMessages = {
   },
 
   inbox: 'En attente de vous',
-  inboxEmpty: 'Rien ne vous attend.',
+  inboxEmpty:
+    'Aucun appel n’attend votre réponse. Un agent qui a besoin d’un compte, ou d’un accès plus large, le demande dans sa discussion.',
 
   activity: 'Activité',
   activityEmpty: 'Rien ne s’est encore passé.',

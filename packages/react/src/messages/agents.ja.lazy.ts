@@ -147,6 +147,7 @@ export const words: AgentMessages = {
   editedOnce: '編集した内容は一度だけ許可されます。',
   allow: '許可する',
   notNow: '今はしない',
+  sayWhy: '理由を伝える',
   why: '理由（任意）',
   whyHint: 'エージェントが読みます。',
   deny: '許可しない',
@@ -177,7 +178,8 @@ export const words: AgentMessages = {
   },
 
   inbox: '回答待ち',
-  inboxEmpty: '回答待ちはありません。',
+  inboxEmpty:
+    '回答待ちの呼び出しはありません。アカウントや追加のアクセスが必要なときは、エージェントがチャットで尋ねます。',
 
   activity: 'アクティビティ',
   activityEmpty: 'まだ何もありません。',

@@ -236,6 +236,7 @@ export const agentEnglish = {
   editedOnce: 'As you edited it, it is allowed once.',
   allow: 'Allow',
   notNow: 'Not now',
+  sayWhy: 'Say why',
   why: 'Why not? (optional)',
   whyHint: 'The agent reads this.',
   deny: "Don't allow",
@@ -271,7 +272,8 @@ export const agentEnglish = {
   },
 
   inbox: 'Waiting for you',
-  inboxEmpty: 'Nothing is waiting for you.',
+  /** A chat may still wait for an account. */
+  inboxEmpty: 'No call waits for your answer. An agent that needs an account, or more access, asks in its chat.',
 
   activity: 'Activity',
   activityEmpty: 'Nothing has happened yet.',
