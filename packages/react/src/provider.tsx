@@ -1,5 +1,11 @@
 'use client'
-import { createLatchkey, type KeyFields, type LatchkeyClient, type LatchkeyOptions } from '@latchkey/core'
+import {
+  createLatchkey,
+  defaultAccount,
+  type KeyFields,
+  type LatchkeyClient,
+  type LatchkeyOptions,
+} from '@latchkey/core'
 import { QueryClient, QueryClientContext, QueryClientProvider } from '@tanstack/react-query'
 import { type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react'
 import { KitContext } from './hooks.ts'
@@ -113,12 +119,12 @@ export function LatchkeyProvider(props: LatchkeyProviderProps) {
   useEffect(() => {
     if (!tokens) return
     const connectGiven = () => {
-      const { status, accounts } = client.getSnapshot()
-      if (status === 'loading') return
+      const snapshot = client.getSnapshot()
+      if (snapshot.status === 'loading') return
       for (const [providerId, fields] of Object.entries(tokens)) {
         if (givenOnce.current.has(providerId)) continue
         givenOnce.current.add(providerId)
-        if (Object.values(accounts).some((account) => account.provider === providerId)) continue
+        if (defaultAccount(snapshot, providerId)) continue
         // A failure is in the provider's state, where its card shows it.
         client.connectKey(providerId, fields).catch(() => {})
       }

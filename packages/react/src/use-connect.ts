@@ -56,7 +56,7 @@ export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: s
     error:
       cause instanceof LatchkeyError
         ? cause
-        : new LatchkeyError('misuse', 'Connecting failed unexpectedly.', { provider, cause }),
+        : new LatchkeyError('misuse', 'Connecting failed.', { provider, cause }),
   })
   try {
     return start().catch(failed)

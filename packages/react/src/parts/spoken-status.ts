@@ -16,7 +16,7 @@ export function useSpokenStatus(
 ) {
   const { messages } = useKit()
   const announce = useAnnounce()
-  const label = accounts[accounts.length - 1]?.label ?? ''
+  const label = accounts.at(-1)?.label ?? ''
   const last = useRef({ status, reason })
   useEffect(() => {
     const before = last.current
