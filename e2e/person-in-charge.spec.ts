@@ -180,7 +180,6 @@ test('a call that the chat went past says how its question ended, also after a r
   await throughPopup(page, () => connect.click(), 'The Octocat')
   await goPast(denied)
   await waiting(conversation(page)).getByRole('button', { name: 'Not now' }).click()
-  await waiting(conversation(page)).getByRole('button', { name: "Don't allow" }).click()
   await expect(row(denied)).toHaveText('Not allowed')
 
   // Said in the list beside the chat.
