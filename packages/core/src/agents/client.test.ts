@@ -65,6 +65,7 @@ const request: AgentRequest = {
   leases: ['once', 'chat', 'hour', 'always'],
   mayHaveHappened: true,
   withdrawn: true,
+  edited: { title: 'Hi' },
 }
 const receipt: StopReceipt = {
   denied: 1,
@@ -81,6 +82,9 @@ const use: Activity = {
   host: 'api.github.com',
   effect: 'read',
   decision: 'allow',
+  rule: 'rule:e1',
+  request: 'r1',
+  edited: 'title',
   outcome: 'denied',
   reason: 'rule',
   action: 'use',

@@ -171,6 +171,7 @@ const readRequest = objectOf<AgentRequest>(
   },
   {
     ...{ mayHaveHappened: yes, toolCallId: text, reason: text, withdrawn: yes },
+    edited: (value) => (isObject(value) ? value : undefined),
     presence: oneOf('needed', 'if-changed'),
   },
 )
@@ -204,6 +205,9 @@ const readUse = objectOf<Activity>(
     host: text,
     effect: effectOf,
     decision: decisionOf,
+    rule: text,
+    request: word,
+    edited: text,
     preset,
     lease: oneOf('once', 'chat', 'always', 'ended'),
     until: time,

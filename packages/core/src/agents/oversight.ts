@@ -54,6 +54,8 @@ export interface AgentRequest {
   reason?: string
   /** It was denied without an answer: the person's rules forbid it since they were asked. */
   withdrawn?: true
+  /** Arguments that the person changed, as they said yes to them. `args` are those that were asked for. */
+  edited?: Readonly<Record<string, unknown>>
   /** Whether a yes needs proof that the person is there: always, or maybe if they change arguments. Absent: it does not. */
   presence?: 'needed' | 'if-changed'
 }
@@ -121,6 +123,15 @@ export interface Activity {
   host?: string
   effect?: Effect
   decision?: Decision
+  /**
+   * What decided: `preset:trusted`, `rule:` and the id of a rule, `stopped:agent`, `unknown:tool`, … Rules are those of the
+   * agent, or of one above it. A rule may be over since.
+   */
+  rule?: string
+  /** Id of the request that this is about: what its person was asked, or what they said yes to. It is kept for two days. */
+  request?: string
+  /** Names of the arguments that the person changed before they said yes: `title, body`. The log has no values. */
+  edited?: string
   /** What the person chose for an agent and an account. */
   preset?: Preset
   /** How long what the person said holds. `ended`: from then on it did not. */

@@ -23,6 +23,7 @@ import {
   withAccount,
 } from '../index.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
+import { createAudit } from '../vault/audit.ts'
 import { localKeys, memoryStore } from '../vault/index.ts'
 
 const APP = 'https://app.example'
@@ -373,6 +374,32 @@ describe.each([
     expect(rest.uses).toEqual(all.uses.slice(1))
     expect((await app.ask<Page>('activity', undefined, 'eve')).uses).toEqual([])
     expect((await app.call('activity?limit=-1')).status).toBe(400)
+  })
+
+  it('the log says what allowed a call, and which arguments its person changed, and has no value of them', async () => {
+    const store = memoryStore()
+    const app = await connected(held, {}, store)
+    const write = () => app.run(() => runOf(send())({ text: 'CANARY_ASKED' }, {}), { run: 'm1' })
+    const { request } = await notice(write())
+    await app.ask(`requests/${request}`, { answer: 'yes', args: { text: 'CANARY_TYPED' } })
+    answered()
+    expect(await write()).toEqual({ status: 200, text: 'CANARY_TYPED' })
+    const { uses } = await app.ask<{ uses: Activity[] }>('activity?agent=assistant')
+    const rule = 'preset:ask-before-changes'
+    expect(uses).toMatchObject([
+      { action: 'use', outcome: 'allowed', decision: 'ask', rule, request, edited: 'text' },
+      { action: 'answer', outcome: 'allowed', request, edited: 'text' },
+      { action: 'ask', decision: 'ask', rule, request },
+    ])
+    expect(uses[2]).not.toHaveProperty('edited')
+    const opened = await app.ask<{ request: AgentRequest }>(`requests/${request}`)
+    const said = { args: { text: 'CANARY_ASKED' }, edited: { text: 'CANARY_TYPED' }, state: 'approved' }
+    expect(opened.request).toMatchObject(said)
+    let lines = ''
+    for await (const line of createAudit(store).exportLines('default')) lines += line
+    expect(lines).toContain('"edited":"text"')
+    expect(lines).not.toContain('CANARY')
+    expect(await app.ask('activity/verify', {})).toMatchObject({ ok: true })
   })
 })
 

@@ -24,6 +24,7 @@ import {
   annul,
   answer,
   ask,
+  editedOf,
   generationOf,
   NO_ANSWER,
   NOT_ALLOWED_NOW,
@@ -406,7 +407,7 @@ async function take(turn: Turn, it: Case, stored: StoredRequest): Promise<Ruling
   const isAgain = shown.mayHaveHappened === true
   if (!edited) {
     await write(turn, { ...stored, used: true })
-    return start(turn, it, [it.id], isAgain, it.args, shown.id)
+    return start(turn, it, [it.id], isAgain, it.args, { request: shown.id })
   }
   // The rules may say something else of what the person wrote.
   const verdict = verdictOf(turn, it.row, { ...it.call, args: edited })
@@ -416,7 +417,7 @@ async function take(turn: Turn, it: Case, stored: StoredRequest): Promise<Ruling
   const before = (await turn.documents.read('call', twin))?.content.state ?? 'asking'
   // What they made of it was sent already, as another call.
   if (before !== 'asking' && !isAgain) return { word: 'asking', request: await askAnew(turn, it, true) }
-  return start(turn, it, [it.id, twin], isAgain, edited, shown.id)
+  return start(turn, it, [it.id, twin], isAgain, edited, { request: shown.id, ...editedOf(stored) })
 }
 
 /** Writes a call down as begun. A read is not: it may be made again, each time as the rules say. */
@@ -426,7 +427,7 @@ async function start(
   ids: readonly [string, string?],
   isAgain: boolean,
   args: unknown,
-  request?: string,
+  yes: Pick<AuditEvent, 'request' | 'edited'> = {},
 ): Promise<Ruling> {
   const isRead = it.call.tool?.effect === 'read' && !it.hasBegun
   const ticket = isRead ? OF_READ : await begin(turn, ids, isAgain)
@@ -437,6 +438,6 @@ async function start(
   }
   const use = randomId()
   const event: AuditEvent = { ...eventOf(it), action: 'use', outcome: 'allowed', use }
-  await turn.record({ ...event, ...(request !== undefined && { request }) })
+  await turn.record({ ...event, ...yes })
   return { word: 'allowed', ticket, use, because: it.verdict.because, args }
 }

@@ -44,9 +44,26 @@ export const NOT_ALLOWED_NOW = 'not allowed any more'
 
 const isOver = ({ shown }: StoredRequest, now: number) => shown.state === 'waiting' && now >= shown.expiresAt
 
+/** The arguments that its person changed, of all that they said yes to. Undefined if they changed none. */
+function changesOf({ shown, edited }: Pick<StoredRequest, 'shown' | 'edited'>): Record<string, unknown> | undefined {
+  if (!edited) return undefined
+  const asked = isObject(shown.args) ? shown.args : {}
+  const differs = (name: string) =>
+    !Object.hasOwn(asked, name) || canonicalJson(edited[name]) !== canonicalJson(asked[name])
+  return Object.fromEntries(Object.entries(edited).filter(([name]) => differs(name)))
+}
+
+/** Which arguments its person changed, as the log says it: their names, which the app declares. */
+export function editedOf(stored: Pick<StoredRequest, 'shown' | 'edited'>): Pick<AuditEvent, 'edited'> {
+  const changed = changesOf(stored)
+  return changed ? { edited: Object.keys(changed).join(', ') } : {}
+}
+
 /** A request as its person sees it now. */
 export function shownAt(stored: StoredRequest, now: number): AgentRequest {
-  const { shown, reason } = stored
+  const { reason } = stored
+  const changed = changesOf(stored)
+  const shown = { ...stored.shown, ...(changed && { edited: changed }) }
   if (isOver(stored, now)) return { ...shown, state: 'denied', reason: NO_ANSWER }
   return shown.state === 'denied' && reason !== undefined ? { ...shown, reason } : shown
 }
@@ -268,7 +285,14 @@ export async function answer(
   const outcome = yes ? 'allowed' : 'denied'
   const rule = next.rule === undefined ? undefined : `rule:${next.rule}`
   const holds = yes && (rule ? holdsFor(limitsOf(yes.lease, stored.chat)) : { lease: 'once' as const })
-  await turn.record({ ...eventOf(shown), action: 'answer', outcome, ...(rule && { rule }), ...holds })
+  await turn.record({
+    ...eventOf(shown),
+    action: 'answer',
+    outcome,
+    ...editedOf(next),
+    ...(rule && { rule }),
+    ...holds,
+  })
   return next
 }
 

@@ -52,8 +52,10 @@ export interface AuditEvent {
   lease?: 'once' | 'chat' | 'always' | 'ended'
   /** When it ends by itself. ISO 8601, UTC. */
   until?: string
-  /** Id of the request that its person answered. */
+  /** Id of the request that its person was asked or answered. */
   request?: string
+  /** Names of the arguments that its person changed: those that the app declares, and no values. */
+  edited?: string
   outcome: 'allowed' | 'denied' | 'failed'
   /** A code of ours: why it was denied or failed. */
   reason?: string
@@ -124,7 +126,8 @@ const MAX_ACTIVITY = 200
 
 const FIELDS = [
   ...(['action', 'use', 'provider', 'account', 'agent', 'tool', 'route', 'host'] as const),
-  ...(['effect', 'decision', 'rule', 'preset', 'lease', 'until', 'request', 'outcome', 'reason'] as const),
+  ...(['effect', 'decision', 'rule', 'preset', 'lease', 'until', 'request', 'edited'] as const),
+  ...(['outcome', 'reason'] as const),
 ]
 const MAX_FIELD = 200
 const PAGE = 1000
