@@ -1,10 +1,11 @@
 'use client'
 import { type Oversight, type Activity as Use, withEndings } from '@latchkey/core/agents'
 import { useEffect, useId, useRef, useState } from 'react'
+import { useAccounts } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { sentenceOf, type UseActivityOptions, useAgentMessages, useOversight } from './oversight.tsx'
-import { csvHeading, csvRows, toLines } from './plain.ts'
+import { csvHeading, csvRows, type SavedUse, savedUses, toLines } from './plain.ts'
 
 /** Uses asked for at once: of the longest ones, an answer is still small enough to be read. */
 const AT_ONCE = 100
@@ -13,7 +14,7 @@ interface FormatOf {
   name: string
   type: string
   heading: string
-  rows: (uses: readonly Use[]) => string
+  rows: (uses: readonly SavedUse[]) => string
 }
 
 const FORMATS: Record<'csv' | 'lines', FormatOf> = {
@@ -53,6 +54,7 @@ interface Progress {
 export function Exports(filter: UseActivityOptions) {
   const words = useAgentMessages()
   const oversight = useOversight()
+  const accounts = useAccounts()
   const id = useId()
   const [progress, setProgress] = useState<Progress>()
   const end = useRef<AbortController>(undefined)
@@ -64,11 +66,13 @@ export function Exports(filter: UseActivityOptions) {
     end.current = now
     // Pieces of text: a million uses as objects are too many for a phone.
     const parts = [heading]
+    const labels = new Map(accounts.map(({ id, label }) => [id, label]))
+    const answers = new Map<string, Use['outcome']>()
     let count = 0
     setProgress({ count, isDone: false })
     try {
       for await (const uses of pages(oversight, filter, now.signal)) {
-        parts.push(rows(uses))
+        parts.push(rows(savedUses(uses, labels, answers)))
         count += uses.length
         setProgress({ count, isDone: false })
       }

@@ -20,11 +20,34 @@ interface Result {
 
 /** @param when says a moment in words. */
 export function resultOf(words: AgentMessages, use: Use, when: (at: string) => string): Result {
+  const { lines, ...result } = outcomeOf(words, use, when)
+  const { edited } = use
+  const more = [whyOf(words, use), edited === undefined ? undefined : words.editedNames(visibleLine(edited))]
+  return { ...result, lines: [...lines, ...more.filter((line) => line !== undefined)] }
+}
+
+/** Whether an entry points at something that can be looked at: a request, or an exception. */
+export const hasDetails = ({ action, request, rule }: Use): boolean =>
+  ['use', 'deny', 'ask', 'answer'].includes(action) && (request !== undefined || rule?.startsWith('rule:') === true)
+
+/** What decided, where that says more than the rest. Undefined if it is not known. */
+function whyOf(words: AgentMessages, { action, reason, request, rule = '' }: Use): string | undefined {
+  if (action === 'use' && request !== undefined) return words.because.yes
+  if (!['use', 'ask'].includes(action) && !(action === 'deny' && reason === 'access_denied')) return undefined
+  const [by = '', what = ''] = rule.split(':')
+  if (by === 'preset') return words.because.preset(member(words.presets, what) ?? visibleLine(what))
+  if (by === 'unknown') return member(words.because.unknown, what)
+  return by === 'rule' || by === 'stopped' || by === 'paused' ? words.because[by] : undefined
+}
+
+function outcomeOf(words: AgentMessages, use: Use, when: (at: string) => string): Result {
   const { action, outcome, reason, lease, until } = use
   if (outcome === 'failed') return failureOf(words, use)
   if (action === 'rule') return changeOf(words, use, when)
   if (action === 'ask') return { word: words.asked, shape: 'ask', lines: [] }
-  const lines = outcome === 'denied' && reason !== undefined ? [reasonOf(words, reason)] : []
+  // What decided says it better.
+  const isSaid = outcome !== 'denied' || reason === undefined || whyOf(words, use) !== undefined
+  const lines = isSaid ? [] : [reasonOf(words, reason)]
   if (action === 'answer' && outcome === 'allowed') {
     return { word: words.approved, shape: 'allow', lines: holds(words, lease, until, when) }
   }

@@ -2,17 +2,20 @@
 import type { Agent, Activity as Use } from '@latchkey/core/agents'
 import { useId, useState } from 'react'
 import { useAccounts, useKit, useProviders } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useFirstMessages, useLanguage } from '../use-first-messages.ts'
 import { Exports } from './activity-export.tsx'
 import { Verify } from './activity-verify.tsx'
-import { resultOf, shownHost, whatOf } from './activity-words.ts'
+import { hasDetails, resultOf, shownHost, whatOf } from './activity-words.ts'
 import { momentWords } from './now.ts'
 import { useActivity, useAgentMessages, useAgents, useHasWords } from './oversight.tsx'
-import { Bones, Failed, ToolTitle } from './parts.tsx'
-import { plainName, visibleLine } from './plain.ts'
+import { Bones, Disclosure, Failed, ToolTitle } from './parts.tsx'
+import { plainName, shownTitle, visibleLine } from './plain.ts'
 import { findAgent } from './ruled.ts'
+
+const useDetails = /* @__PURE__ */ later(() => import('./activity-details.lazy.tsx'), 'ActivityDetails')
 
 /** Props of {@link Activity}. */
 export interface ActivityProps {
@@ -68,7 +71,7 @@ export function Activity({ agent: only, account, headingLevel = 2 }: ActivityPro
             </div>
           )}
           {uses.length > 0 && <Exports key={`${agent} ${account}`} agent={agent} account={account} />}
-          <Verify />
+          <Verify newest={uses[0]?.at} />
         </div>
       )}
       {isLoading ? (
@@ -118,15 +121,16 @@ function Item({ use }: { use: Use }) {
     account?.label ?? use.account ?? (action === 'rule' ? provider && words.allAccounts(provider.name) : undefined),
     shownHost(use.host, provider),
   ]
+  const title = tool === undefined || action === 'leak' ? undefined : titleOf(agents, tool, agent)
   const { word, shape, lines } = resultOf(words, use, (at) => momentWords(words, at, locale))
   return (
     <li data-outcome={use.outcome}>
       <span className="latchkey-mark">{provider && brandMark(provider, icons)}</span>
       <div className="latchkey-use">
-        {tool === undefined || action === 'leak' ? (
+        {title === undefined ? (
           <span className="latchkey-name">{whatOf(words, use)}</span>
         ) : (
-          <ToolTitle title={titleOf(agents, tool, agent)} />
+          <ToolTitle title={title} />
         )}
         <p className="latchkey-line">
           {facts
@@ -135,6 +139,7 @@ function Item({ use }: { use: Use }) {
             .join(' · ')}
         </p>
         {route !== undefined && <code dir="ltr">{visibleLine(route)}</code>}
+        {hasDetails(use) && <Details use={use} title={title ?? whatOf(words, use)} />}
       </div>
       <div className="latchkey-use-end">
         {word !== undefined && (
@@ -153,4 +158,19 @@ function Item({ use }: { use: Use }) {
       </div>
     </li>
   )
+}
+
+/** What decided and what it was called with, below a button: both are asked for then. */
+function Details({ use, title }: { use: Use; title: string }) {
+  const { detailsShort } = useAgentMessages()
+  return (
+    <Disclosure label={detailsShort} name={`${detailsShort}: ${shownTitle(title)}`}>
+      <Later use={use} />
+    </Disclosure>
+  )
+}
+
+function Later({ use }: { use: Use }) {
+  const [Details] = useDetails(true)
+  return Details ? <Details use={use} /> : <Bones />
 }

@@ -25,7 +25,7 @@ import { accounts, fakeRequest, fakeRules, fakeUses, tools } from './fake-oversi
 import { fakePage } from './fake-page.tsx'
 import { clockWords } from './now.ts'
 import { OversightProvider } from './oversight-provider.tsx'
-import { csvHeading, csvRows, plainName, toLines, visible } from './plain.ts'
+import { csvHeading, csvRows, plainName, savedUses, toLines, visible } from './plain.ts'
 import { RequestCard } from './request-card.tsx'
 import { RequestsInbox } from './requests-inbox.tsx'
 import { StopButton } from './stop-button.tsx'
@@ -879,8 +879,14 @@ describe('activity', () => {
     const cells = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', 'a "b", c', 'plain']
     const csv = csvHeading + csvRows(cells.map((tool) => ({ ...use!, tool })))
     expect(csv.split('\r\n')[0]).toBe(
-      'at,agent,tool,provider,account,route,host,effect,decision,preset,lease,until,outcome,reason,use,action',
+      'at,agent,tool,provider,account,accountLabel,route,host,effect,decision,rule,preset,lease,until,outcome,answer,' +
+        'reason,edited,use,request,action',
     )
+    for (const label of ['=1+1', '\t=1', '\n=1', '-1']) {
+      const row = csvRows(savedUses([use!], new Map([[use!.account!, label]]), new Map()))
+      expect(row).not.toMatch(/(^|[,\t\n])"?[=+\-@]/)
+      expect(row.trim()).not.toMatch(/[\r\n\t]/)
+    }
     for (const written of ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", `"'\r=1"`, '"a ""b"", c"', 'plain'])
       expect(csv).toContain(`,${written},`)
     expect(csv).not.toMatch(/(^|,|\r\n)"?[=+\-@\t\r]/)
@@ -943,7 +949,10 @@ describe('activity', () => {
     expect(await screen.findByText('All 12,345 entries exported')).toBeTruthy()
     const lines = (await saved[0]!.text()).trim().split('\n')
     expect(lines).toHaveLength(12_345)
-    expect(JSON.parse(lines[0]!)).toEqual(fakeUses(12_345)[0])
+    const [first] = fakeUses(12_345)
+    const label = accounts.find(({ id }) => id === first!.account)?.label
+    expect(label).toBeTruthy()
+    expect(JSON.parse(lines[0]!)).toEqual({ ...first, accountLabel: label })
     expect(lines.filter((line) => line.includes('access_denied')).length).toBeGreaterThan(1000)
     expect(asked).toHaveBeenCalledTimes(124)
   })
@@ -1076,6 +1085,132 @@ describe('activity', () => {
     const lines = (await saved[0]!.text()).trim().split('\n')
     expect(JSON.parse(lines.at(-1)!)).toEqual({ ...done, outcome: 'failed', reason: 'http_404' })
     expect(lines.filter((line) => line.includes('http_404'))).toHaveLength(1)
+  })
+
+  test('a question is saved as one, with its answer, and an account with what it is called, if it is still there', async () => {
+    const question = { ...use, action: 'ask', outcome: 'denied' } as const
+    const answered = { ...use, action: 'answer' } as const
+    const between = fakeUses(150).map((one) => ({ ...one, seq: one.seq + 10 }))
+    const { save, saved } = await showExport([
+      { ...answered, seq: 301, request: 'r1', outcome: 'allowed' },
+      { ...answered, seq: 300, request: 'r2', outcome: 'failed', reason: 'not_confirmed' },
+      ...between,
+      { ...answered, seq: 4, request: 'r3', outcome: 'denied' },
+      { ...question, seq: 3, request: 'r3', account: 'gmail.gone' },
+      { ...question, seq: 2, request: 'r2', account: 'gmail.ada@example.com' },
+      { ...question, seq: 1, request: 'r1', account: 'gmail.ada@example.com' },
+    ])
+    await userEvent.click(save)
+    expect(await screen.findByText('All 156 entries exported')).toBeTruthy()
+    const lines = (await saved[0]!.text()).trim().split('\n')
+    const asked = lines.slice(-3).map((line) => JSON.parse(line))
+    expect(asked.map(({ outcome, answer, accountLabel }) => [outcome, answer, accountLabel])).toEqual([
+      ['asked', 'denied', undefined],
+      ['asked', undefined, 'ada@example.com'],
+      ['asked', 'allowed', 'ada@example.com'],
+    ])
+    await userEvent.click(screen.getByRole('button', { name: 'Export CSV' }))
+    await waitFor(() => expect(saved).toHaveLength(2))
+    expect((await saved[1]!.text()).trim().split('\r\n').at(-1)).toContain(
+      'gmail.ada@example.com,ada@example.com,,,write,,,,,,asked,allowed,',
+    )
+  })
+
+  test('says what decided, and what the person edited', async () => {
+    const asked = { request: 'r1', rule: 'preset:ask-before-changes' }
+    const denied = { ...use, action: 'deny', outcome: 'denied', reason: 'access_denied' } as const
+    const { Page } = fakePage({
+      uses: [
+        { ...done, ...asked, seq: 12, edited: 'subject, body' },
+        { ...use, ...asked, seq: 11, action: 'answer', outcome: 'allowed', lease: 'once', edited: 'subject' },
+        { ...use, ...asked, seq: 10, action: 'ask', outcome: 'denied' },
+        { ...done, seq: 9, use: 'u9', rule: 'preset:trusted' },
+        { ...done, seq: 8, use: 'u8', rule: 'rule:e9' },
+        { ...denied, seq: 7, rule: 'preset:read-only' },
+        { ...denied, seq: 6, rule: 'stopped:agent' },
+        { ...denied, seq: 5, rule: 'paused' },
+        { ...denied, ...asked, seq: 4, reason: 'denied' },
+        { ...use, seq: 3, action: 'ask', outcome: 'denied', rule: 'unknown:version' },
+        { ...denied, seq: 2, rule: 'new:word' },
+        { ...denied, seq: 1, rule: 'preset:constructor' },
+      ],
+    })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    const rows = (await screen.findAllByRole('listitem')).map(({ textContent }) => textContent)
+    for (const [at, said] of [
+      /DetailsDoneYou said yesYou edited: subject, bodyMar/,
+      /DetailsAllowedJust this onceYou edited: subjectMar/,
+      /DetailsAsked youPreset: Ask before changesMar/,
+      /helperDonePreset: TrustedMar/,
+      /DetailsDoneYour exceptionMar/,
+      /helperBlockedPreset: Read onlyMar/,
+      /helperBlockedIt was stoppedMar/,
+      /helperBlockedThe account was pausedMar/,
+      /DetailsBlockedYou said noMar/,
+      /helperAsked youThis tool was updatedMar/,
+      /helperBlockedIt wasn't allowedMar/,
+      /helperBlockedPreset: constructorMar/,
+    ].entries())
+      expect(rows[at]).toMatch(said)
+  })
+
+  test('details have the call as its person allowed it, and the exception that decided', async () => {
+    const rules = fakeRules()
+    const of = { account: 'gmail.ada@example.com' }
+    const rule = { id: 'e9', of, subject: { tool: tools.sendMessage.name, version: '1' }, decision: 'allow' } as const
+    const helper = { accounts: {}, providers: {}, rules: [rule, { ...rule, id: 'e8', until: 5 }] }
+    const { Page, oversight } = fakePage({
+      rules: { ...rules, agents: { ...rules.agents, mail: helper } },
+      requests: [fakeRequest({ state: 'approved', edited: { subject: 'Minutes' } })],
+      uses: [
+        { ...done, seq: 4, use: 'u4', request: 'r1' },
+        { ...done, seq: 3, use: 'u3', request: 'gone' },
+        { ...done, seq: 2, use: 'u2', rule: 'rule:e9' },
+        { ...done, seq: 1, use: 'u1', rule: 'rule:e8' },
+      ],
+    })
+    const asked = vi.spyOn(oversight, 'request')
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    const rows = await screen.findAllByRole('listitem')
+    expect(asked).not.toHaveBeenCalled()
+    for (const row of rows) await userEvent.click(within(row).getByRole('button', { name: 'Details: Send a message' }))
+    const [called, gone, decided, ended] = rows as [HTMLElement, HTMLElement, HTMLElement, HTMLElement]
+    const subject = (await within(called).findByText('Minutes')).closest('div')
+    expect(subject?.textContent).toBe('subjectEdited by youMinutes')
+    expect(called.textContent).toContain('tograce@example.com')
+    expect(await within(gone).findByText("What it was called with isn't kept any more.")).toBeTruthy()
+    await waitFor(() => expect(decided.textContent).toContain('Send a message: always allowed'))
+    expect(await within(ended).findByText('That exception has ended since.')).toBeTruthy()
+    expect(asked.mock.calls.map(([id]) => id).sort()).toEqual(['gone', 'r1'])
+  })
+
+  test('a check says up to where it went, and that what came after it is not checked', async () => {
+    const at = (minute: number) => `2026-03-14T09:0${minute}:00Z`
+    const told: ((news: ActivityNews) => void)[] = []
+    const { Page } = fakePage({
+      messages: { ...english, locale: 'en-US' },
+      uses: [{ ...done, at: at(1) }],
+      follow: (tell) => void told.push(tell),
+    })
+    render(
+      <Page>
+        <Activity />
+      </Page>,
+    )
+    await userEvent.click(await screen.findByRole('button', { name: 'Check the log' }))
+    const result = await screen.findByText(/^1 entry, as it was written\. The first: .*\. The last: .*2026 at \d/)
+    expect(result.textContent).not.toContain('checked')
+    await act(async () => told.at(-1)?.({ type: 'use', use: { ...done, seq: 5, use: 'u5', at: at(2) } }))
+    await waitFor(() => expect(screen.getAllByRole('listitem')).toHaveLength(2))
+    expect(result.textContent).toMatch(/What came after that isn't checked\.$/)
   })
 
   test('a change says what is allowed from then on, and a call where it went', async () => {

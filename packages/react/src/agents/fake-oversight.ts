@@ -266,8 +266,9 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
       }),
     verify: () =>
       call('verify', () => {
-        const first = uses.at(-1)
-        return options.verdict ?? { ok: true, entries: uses.length, ...(first && { since: first.at }) }
+        const [last, first] = [uses[0], uses.at(-1)]
+        const ends = { ...(first && { since: first.at }), ...(last && { until: last.at }) }
+        return options.verdict ?? { ok: true, entries: uses.length, ...ends }
       }),
     lastUses: () => call('lastUses', () => options.lastUses ?? { uses: [] }),
     ...(options.follow && { follow: options.follow }),

@@ -68,24 +68,65 @@ function shown(value: unknown): string {
   return visible(line.length > 80 ? JSON.stringify(value, null, 2) : line)
 }
 
+/** A use as it is saved in a file. */
+export interface SavedUse extends Omit<Activity, 'outcome'> {
+  /** `asked`: it is a question. Nothing was denied with it yet. */
+  outcome: Activity['outcome'] | 'asked'
+  /** What the person answered to the question. */
+  answer?: Activity['outcome']
+  /** What the account is called, if it is still there. */
+  accountLabel?: string
+}
+
+/**
+ * Uses as they are saved.
+ *
+ * @param uses newest first: an answer comes before its question.
+ * @param answers by the id of the request. Give the same map for each page that follows.
+ */
+export function savedUses(
+  uses: readonly Activity[],
+  labels: ReadonlyMap<string, string>,
+  answers: Map<string, Activity['outcome']>,
+): SavedUse[] {
+  return uses.map((use) => {
+    const { action, account = '', request = '', outcome } = use
+    // One that failed was not confirmed, and answered nothing.
+    if (action === 'answer' && outcome !== 'failed') answers.set(request, outcome)
+    const label = labels.get(account)
+    const answer = action === 'ask' ? answers.get(request) : undefined
+    return {
+      ...use,
+      ...(label !== undefined && { accountLabel: visibleLine(label) }),
+      ...(action === 'ask' && { outcome: 'asked' as const }),
+      ...(answer && { answer }),
+    }
+  })
+}
+
 const COLUMNS = [
   'at',
   'agent',
   'tool',
   'provider',
   'account',
+  'accountLabel',
   'route',
   'host',
   'effect',
   'decision',
+  'rule',
   'preset',
   'lease',
   'until',
   'outcome',
+  'answer',
   'reason',
+  'edited',
   'use',
+  'request',
   'action',
-] as const satisfies (keyof Activity)[]
+] as const satisfies (keyof SavedUse)[]
 
 const line = (cells: readonly string[]) => `${cells.map(cell).join(',')}\r\n`
 
@@ -93,7 +134,7 @@ const line = (cells: readonly string[]) => `${cells.map(cell).join(',')}\r\n`
 export const csvHeading = line(COLUMNS)
 
 /** Uses as lines of CSV. No cell is a formula to a spreadsheet. @see RFC 4180 */
-export const csvRows = (uses: readonly Activity[]) =>
+export const csvRows = (uses: readonly SavedUse[]) =>
   uses.map((use) => line(COLUMNS.map((column) => use[column] ?? ''))).join('')
 
 function cell(text: string): string {
@@ -102,4 +143,4 @@ function cell(text: string): string {
 }
 
 /** Uses as JSON lines. */
-export const toLines = (uses: readonly Activity[]) => uses.map((use) => `${JSON.stringify(use)}\n`).join('')
+export const toLines = (uses: readonly SavedUse[]) => uses.map((use) => `${JSON.stringify(use)}\n`).join('')

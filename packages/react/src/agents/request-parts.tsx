@@ -14,7 +14,7 @@ const MOST = 8
 
 interface FactsProps {
   request: AgentRequest
-  edits: Edits | undefined
+  edits: Readonly<Record<string, unknown>> | undefined
   /** Only what it is, without its arguments. */
   short?: boolean
 }

@@ -195,6 +195,17 @@ export const words: AgentMessages = {
   ruleEnded: 'Beendet',
   ruleUntil: (when) => `Bis ${when}`,
   asked: 'Hat dich gefragt',
+  because: {
+    yes: 'Du hast Ja gesagt',
+    preset: (preset) => `Voreinstellung: ${preset}`,
+    rule: 'Deine Ausnahme',
+    stopped: 'Es war angehalten',
+    paused: 'Das Konto war angehalten',
+    unknown: { tool: 'Dieses Werkzeug war dir neu', version: 'Dieses Werkzeug wurde aktualisiert' },
+  },
+  editedNames: (names) => `Du hast bearbeitet: ${names}`,
+  ruleGone: 'Diese Ausnahme ist inzwischen beendet.',
+  argumentsGone: 'Womit es aufgerufen wurde, ist nicht mehr gespeichert.',
   verify: 'Protokoll prüfen',
   verifying: 'Das Protokoll wird geprüft…',
   logWholeCount: (count) =>
@@ -204,6 +215,8 @@ export const words: AgentMessages = {
     }),
   today: (time) => `heute um ${time}`,
   logSince: (when) => `Der erste: ${when}.`,
+  logLast: (when) => `Der letzte: ${when}.`,
+  logNewer: 'Was danach kam, ist nicht geprüft.',
   logChanged: 'Ein Teil des Protokolls wurde nachträglich geändert.',
   logIntactCount: (count) =>
     plural(count, {

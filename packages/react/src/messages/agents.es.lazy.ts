@@ -195,6 +195,17 @@ export const words: AgentMessages = {
   ruleEnded: 'Terminado',
   ruleUntil: (when) => `Hasta: ${when}`,
   asked: 'Te preguntó',
+  because: {
+    yes: 'Dijiste que sí',
+    preset: (preset) => `Ajuste: ${preset}`,
+    rule: 'Tu excepción',
+    stopped: 'Estaba detenido',
+    paused: 'La cuenta estaba en pausa',
+    unknown: { tool: 'No habías visto esta herramienta', version: 'Esta herramienta se actualizó' },
+  },
+  editedNames: (names) => `Editaste: ${names}`,
+  ruleGone: 'Esa excepción ya ha terminado.',
+  argumentsGone: 'Los datos de esta llamada ya no se guardan.',
   verify: 'Comprobar el registro',
   verifying: 'Comprobando el registro…',
   logWholeCount: (count) =>
@@ -204,6 +215,8 @@ export const words: AgentMessages = {
     }),
   today: (time) => `hoy, ${time}`,
   logSince: (when) => `La primera: ${when}.`,
+  logLast: (when) => `La última: ${when}.`,
+  logNewer: 'Lo que vino después no está comprobado.',
   logChanged: 'Una parte del registro se modificó después de escribirse.',
   logIntactCount: (count) =>
     plural(count, {

@@ -194,6 +194,17 @@ export const words: AgentMessages = {
   ruleEnded: 'Terminé',
   ruleUntil: (when) => `Jusqu’à ${when}`,
   asked: 'Vous a demandé',
+  because: {
+    yes: 'Vous avez accepté',
+    preset: (preset) => `Préréglage\u00A0: ${preset}`,
+    rule: 'Votre exception',
+    stopped: 'C’était arrêté',
+    paused: 'Le compte était en pause',
+    unknown: { tool: 'Cet outil était nouveau pour vous', version: 'Cet outil a été mis à jour' },
+  },
+  editedNames: (names) => `Vous avez édité\u00A0: ${names}`,
+  ruleGone: 'Cette exception a pris fin depuis.',
+  argumentsGone: 'Les valeurs de cet appel ne sont plus conservées.',
   verify: 'Vérifier le journal',
   verifying: 'Vérification du journal…',
   logWholeCount: (count) =>
@@ -203,6 +214,8 @@ export const words: AgentMessages = {
     }),
   today: (time) => `aujourd’hui à ${time}`,
   logSince: (when) => `La première\u00A0: ${when}.`,
+  logLast: (when) => `La dernière\u00A0: ${when}.`,
+  logNewer: 'Ce qui est venu après n’est pas vérifié.',
   logChanged: 'Une partie du journal a été modifiée après son écriture.',
   logIntactCount: (count) =>
     plural(count, {

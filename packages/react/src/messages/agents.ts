@@ -293,6 +293,19 @@ export const agentEnglish = {
   ruleUntil: (when: string) => `Until ${when}`,
   /** A question that was put to the person. */
   asked: 'Asked you',
+  /** What decided, beside an entry of the log. */
+  because: {
+    yes: 'You said yes',
+    preset: (preset: string) => `Preset: ${preset}`,
+    rule: 'Your exception',
+    stopped: 'It was stopped',
+    paused: 'The account was paused',
+    unknown: { tool: "You hadn't seen this tool before", version: 'This tool was updated' },
+  },
+  /** `names` are those of arguments. */
+  editedNames: (names: string) => `You edited: ${names}`,
+  ruleGone: 'That exception has ended since.',
+  argumentsGone: "What it was called with isn't kept any more.",
   verify: 'Check the log',
   verifying: 'Checking the log…',
   logWholeCount: (count: number) =>
@@ -304,6 +317,10 @@ export const agentEnglish = {
   today: (time: string) => `today at ${time}`,
   /** `when` is a date, or what `today` says. */
   logSince: (when: string) => `The first: ${when}.`,
+  /** `when` is a date, or what `today` says. */
+  logLast: (when: string) => `The last: ${when}.`,
+  /** Beside a check of the log that is older than an entry. */
+  logNewer: "What came after that isn't checked.",
   logChanged: 'Part of the log was changed after it was written.',
   logIntactCount: (count: number) =>
     plural(count, {
