@@ -1,48 +1,10 @@
 'use client'
-import { type Oversight, type Activity as Use, withEndings } from '@latchkey/core/agents'
+import type { Activity as Use } from '@latchkey/core/agents'
 import { useEffect, useId, useRef, useState } from 'react'
 import { useAccounts } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
 import { sentenceOf, type UseActivityOptions, useAgentMessages, useOversight } from './oversight.tsx'
-import { csvHeading, csvRows, type SavedUse, savedUses, toLines } from './plain.ts'
-
-/** Uses asked for at once: of the longest ones, an answer is still small enough to be read. */
-const AT_ONCE = 100
-
-interface FormatOf {
-  name: string
-  type: string
-  heading: string
-  rows: (uses: readonly SavedUse[]) => string
-}
-
-const FORMATS: Record<'csv' | 'lines', FormatOf> = {
-  csv: { name: 'activity.csv', type: 'text/csv', heading: csvHeading, rows: csvRows },
-  lines: { name: 'activity.jsonl', type: 'application/jsonl', heading: '', rows: toLines },
-}
-
-/** All uses that a filter lets through, page by page, until the signal is aborted. */
-async function* pages(
-  oversight: Oversight,
-  { agent, account }: UseActivityOptions,
-  signal: AbortSignal,
-): AsyncGenerator<readonly Use[]> {
-  let before: number | undefined
-  const ends = new Map<string, Use>()
-  do {
-    const page = await oversight.activity({
-      limit: AT_ONCE,
-      ...(before !== undefined && { before }),
-      ...(agent !== undefined && { agent }),
-      ...(account !== undefined && { account }),
-    })
-    if (signal.aborted) return
-    yield withEndings(page.uses, ends)
-    before = page.next
-  } while (before !== undefined)
-  yield [...ends.values()]
-}
 
 interface Progress {
   count: number
@@ -61,16 +23,19 @@ export function Exports(filter: UseActivityOptions) {
   useEffect(() => () => end.current?.abort(), [])
   const isRunning = progress && !progress.isDone && !progress.error
 
-  async function save({ name, type, heading, rows }: FormatOf): Promise<void> {
+  async function save(format: 'csv' | 'lines'): Promise<void> {
     const now = new AbortController()
     end.current = now
-    // Pieces of text: a million uses as objects are too many for a phone.
-    const parts = [heading]
     const labels = new Map(accounts.map(({ id, label }) => [id, label]))
     const answers = new Map<string, Use['outcome']>()
     let count = 0
     setProgress({ count, isDone: false })
     try {
+      const { FORMATS, pages, savedUses } = await import('./activity-file.lazy.ts')
+      if (now.signal.aborted) return
+      const { name, type, heading, rows } = FORMATS[format]
+      // Pieces of text: a million uses as objects are too many for a phone.
+      const parts = [heading]
       for await (const uses of pages(oversight, filter, now.signal)) {
         parts.push(rows(savedUses(uses, labels, answers)))
         count += uses.length
@@ -93,8 +58,8 @@ export function Exports(filter: UseActivityOptions) {
         <SmallButton label={words.cancel} onPress={cancel} />
       ) : (
         <>
-          <SmallButton label={words.exportCsv} onPress={() => void save(FORMATS.csv)} />
-          <SmallButton label={words.exportLines} onPress={() => void save(FORMATS.lines)} />
+          <SmallButton label={words.exportCsv} onPress={() => void save('csv')} />
+          <SmallButton label={words.exportLines} onPress={() => void save('lines')} />
         </>
       )}
       {progress && !progress.error && (

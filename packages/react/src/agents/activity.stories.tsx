@@ -2,6 +2,7 @@ import type { Meta, StoryObj } from '@storybook/react-vite'
 import { expect, userEvent, waitFor } from 'storybook/test'
 import '../oversight.css'
 import { Activity } from './activity.tsx'
+import { fakeRequest } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
 
 /** What agents did with accounts, newest first. What was blocked is there too. */
@@ -125,6 +126,39 @@ export const Changes: Story = {
         { ...change, seq: 1, action: 'resume', account: undefined },
       ],
     },
+  },
+}
+
+const asked = { ...use, tool: 'gmail/send_message', effect: 'write', request: 'r1' } as const
+const readOnly = { reason: 'access_denied', rule: 'preset:read-only' } as const
+
+/** What decided each call. Details have what it was asked for with, as its person edited it, and the exception. */
+export const Decided: Story = {
+  parameters: {
+    fake: {
+      requests: [fakeRequest({ state: 'approved', edited: { subject: 'Minutes of the meeting' } })],
+      uses: [
+        { ...asked, seq: 7, action: 'use', outcome: 'allowed', use: 'u7', edited: 'subject' },
+        { ...asked, seq: 6, action: 'answer', outcome: 'allowed', lease: 'once', edited: 'subject' },
+        { ...asked, seq: 5, action: 'ask', outcome: 'denied', rule: 'preset:ask-before-changes' },
+        {
+          ...{ ...use, seq: 4, agent: 'assistant', account: 'github.octocat', provider: 'github' },
+          ...{ tool: 'github/create_issue', action: 'use', outcome: 'allowed', use: 'u4', rule: 'rule:e1' },
+        },
+        { ...use, seq: 3, tool: 'gmail/list_messages', action: 'use', outcome: 'allowed', rule: 'preset:trusted' },
+        { ...use, seq: 2, tool: 'gmail/delete_draft', action: 'deny', outcome: 'denied', ...readOnly },
+        { ...asked, seq: 1, action: 'use', outcome: 'allowed', use: 'u1', request: 'gone' },
+      ],
+    },
+  },
+  play: async ({ canvas }) => {
+    const name = /^Details: /
+    await waitFor(() => expect(canvas.getAllByRole('button', { name })).toHaveLength(5))
+    const [edited, , , exception, gone] = canvas.getAllByRole('button', { name })
+    for (const one of [edited, exception, gone]) await userEvent.click(one as HTMLElement)
+    await waitFor(() => expect(canvas.getByText('Minutes of the meeting')).toBeVisible())
+    await waitFor(() => expect(canvas.getByText(/always allowed/)).toBeVisible())
+    await waitFor(() => expect(canvas.getByText(/isn't kept any more/)).toBeVisible())
   },
 }
 

@@ -139,7 +139,6 @@ function Item({ use }: { use: Use }) {
             .join(' · ')}
         </p>
         {route !== undefined && <code dir="ltr">{visibleLine(route)}</code>}
-        {hasDetails(use) && <Details use={use} title={title ?? whatOf(words, use)} />}
       </div>
       <div className="latchkey-use-end">
         {word !== undefined && (
@@ -156,6 +155,7 @@ function Item({ use }: { use: Use }) {
           {new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(use.at))}
         </time>
       </div>
+      {hasDetails(use) && <Details use={use} title={title ?? whatOf(words, use)} />}
     </li>
   )
 }

@@ -21,11 +21,12 @@ import { english } from '../messages/en.ts'
 import { AccountAccess, AgentAccess } from './access.tsx'
 import { useAccessWords } from './access-words.ts'
 import { Activity } from './activity.tsx'
+import { csvHeading, csvRows, savedUses, toLines } from './activity-file.lazy.ts'
 import { accounts, fakeRequest, fakeRules, fakeUses, tools } from './fake-oversight.ts'
 import { fakePage } from './fake-page.tsx'
 import { clockWords } from './now.ts'
 import { OversightProvider } from './oversight-provider.tsx'
-import { csvHeading, csvRows, plainName, savedUses, toLines, visible } from './plain.ts'
+import { plainName, visible } from './plain.ts'
 import { RequestCard } from './request-card.tsx'
 import { RequestsInbox } from './requests-inbox.tsx'
 import { StopButton } from './stop-button.tsx'
@@ -1142,20 +1143,21 @@ describe('activity', () => {
     )
     const rows = (await screen.findAllByRole('listitem')).map(({ textContent }) => textContent)
     for (const [at, said] of [
-      /DetailsDoneYou said yesYou edited: subject, bodyMar/,
-      /DetailsAllowedJust this onceYou edited: subjectMar/,
-      /DetailsAsked youPreset: Ask before changesMar/,
+      /helperDoneYou said yesYou edited: subject, bodyMar/,
+      /helperAllowedJust this onceYou edited: subjectMar/,
+      /helperAsked youPreset: Ask before changesMar/,
       /helperDonePreset: TrustedMar/,
-      /DetailsDoneYour exceptionMar/,
+      /helperDoneYour exceptionMar/,
       /helperBlockedPreset: Read onlyMar/,
       /helperBlockedIt was stoppedMar/,
       /helperBlockedThe account was pausedMar/,
-      /DetailsBlockedYou said noMar/,
+      /helperBlockedYou said noMar/,
       /helperAsked youThis tool was updatedMar/,
       /helperBlockedIt wasn't allowedMar/,
       /helperBlockedPreset: constructorMar/,
     ].entries())
       expect(rows[at]).toMatch(said)
+    expect(rows.flatMap((row, at) => (row?.endsWith('Details') ? [at] : []))).toEqual([0, 1, 2, 4, 8])
   })
 
   test('details have the call as its person allowed it, and the exception that decided', async () => {
