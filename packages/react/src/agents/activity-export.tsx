@@ -4,6 +4,7 @@ import { useEffect, useId, useRef, useState } from 'react'
 import { useAccounts } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { Problem } from '../ui/field.tsx'
+import { FORMATS, type FormatOf, pages, savedUses } from './activity-file.ts'
 import { sentenceOf, type UseActivityOptions, useAgentMessages, useOversight } from './oversight.tsx'
 
 interface Progress {
@@ -23,19 +24,16 @@ export function Exports(filter: UseActivityOptions) {
   useEffect(() => () => end.current?.abort(), [])
   const isRunning = progress && !progress.isDone && !progress.error
 
-  async function save(format: 'csv' | 'lines'): Promise<void> {
+  async function save({ name, type, heading, rows }: FormatOf): Promise<void> {
     const now = new AbortController()
     end.current = now
     const labels = new Map(accounts.map(({ id, label }) => [id, label]))
     const answers = new Map<string, Use['outcome']>()
     let count = 0
+    // Pieces of text: a million uses as objects are too many for a phone.
+    const parts = [heading]
     setProgress({ count, isDone: false })
     try {
-      const { FORMATS, pages, savedUses } = await import('./activity-file.lazy.ts')
-      if (now.signal.aborted) return
-      const { name, type, heading, rows } = FORMATS[format]
-      // Pieces of text: a million uses as objects are too many for a phone.
-      const parts = [heading]
       for await (const uses of pages(oversight, filter, now.signal)) {
         parts.push(rows(savedUses(uses, labels, answers)))
         count += uses.length
@@ -58,8 +56,8 @@ export function Exports(filter: UseActivityOptions) {
         <SmallButton label={words.cancel} onPress={cancel} />
       ) : (
         <>
-          <SmallButton label={words.exportCsv} onPress={() => void save('csv')} />
-          <SmallButton label={words.exportLines} onPress={() => void save('lines')} />
+          <SmallButton label={words.exportCsv} onPress={() => void save(FORMATS.csv)} />
+          <SmallButton label={words.exportLines} onPress={() => void save(FORMATS.lines)} />
         </>
       )}
       {progress && !progress.error && (

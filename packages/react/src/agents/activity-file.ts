@@ -5,7 +5,8 @@ import { visibleLine } from './plain.ts'
 /** Uses asked for at once: of the longest ones, an answer is still small enough to be read. */
 const AT_ONCE = 100
 
-interface FormatOf {
+/** A kind of file. */
+export interface FormatOf {
   name: string
   type: string
   heading: string
