@@ -54,9 +54,7 @@ export function neverRejecting(start: () => Promise<ConnectOutcome>, provider: s
   const failed = (cause: unknown): ConnectResult => ({
     status: 'failed',
     error:
-      cause instanceof LatchkeyError
-        ? cause
-        : new LatchkeyError('misuse', 'Connecting failed.', { provider, cause }),
+      cause instanceof LatchkeyError ? cause : new LatchkeyError('misuse', 'Connecting failed.', { provider, cause }),
   })
   try {
     return start().catch(failed)
