@@ -363,6 +363,8 @@ test('a reload keeps the chosen agent and what was said to each, and New chat be
   await talkTo('Mail helper')
   await say(page, 'List my drafts')
   await expect(conversation(page)).toContainText('Re: Lunch next week?')
+  // An answer that a reload cuts is another test's.
+  await expect(conversation(page)).toHaveAttribute('aria-busy', 'false')
 
   await page.reload()
   await expect(conversation(page)).toContainText('Re: Lunch next week?')
