@@ -1535,7 +1535,7 @@ test('the words are in the language of the kit, and an app can give its own', as
   )
   expect(await screen.findByText('Mail helper möchte Gmail nutzen')).toBeTruthy()
   expect(await screen.findByText('Alles erledigt.')).toBeTruthy()
-  expect(screen.getByRole('heading', { name: 'Wartet auf dich' })).toBeTruthy()
+  expect(screen.getByRole('heading', { name: 'Wartet auf Sie' })).toBeTruthy()
   expect((await screen.findByRole('article')).lang).toBe('de')
   await userEvent.click(screen.getByRole('button', { name: 'Alles anhalten' }))
   const dialog = await screen.findByRole('dialog')
@@ -1547,7 +1547,7 @@ test('the words are in the language of the kit, and an app can give its own', as
     'Schluss.',
     'Wartende Anfragen werden abgelehnt.',
     'Was für einen Chat oder eine Stunde erlaubt ist, endet.',
-    'Deine Einstellungen und was du immer erlaubst, gelten nach dem Wiederstarten wieder.',
+    'Ihre Einstellungen und was Sie immer erlauben, gelten nach dem Wiederstarten wieder.',
   ])
 })
 

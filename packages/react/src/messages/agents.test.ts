@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { words as arabic } from './agents.ar.lazy.ts'
 import { words as german } from './agents.de.lazy.ts'
@@ -51,6 +53,19 @@ describe.each([
     const plain = (text = '') => text.toLowerCase().replace(/[^\p{L}\p{N}\p{M}]+/gu, ' ')
     expect(short.filter((key) => !plain(said[key.slice(0, -5)]).includes(plain(said[key]).trim()))).toEqual([])
   })
+})
+
+// The panel and what it says of agents are on one page.
+test.each([
+  ['German', 'de', /(?<!\p{L})(du|dein\p{L}*|dir(?!:)|dich|euch)(?!\p{L})/iu],
+  ['French', 'fr', /(?<!\p{L})(tu|toi|ton|tes)(?!\p{L})/iu],
+  ['Spanish', 'es', /(?<!\p{L})(usted|ustedes)(?!\p{L})/iu],
+])('%s addresses the person in one way', (_language, code, other) => {
+  const lines = [`${code}.ts`, `agents.${code}.lazy.ts`].flatMap((file) =>
+    readFileSync(path.join(import.meta.dirname, file), 'utf8').split('\n'),
+  )
+  expect(lines.length).toBeGreaterThan(500)
+  expect(lines.filter((line) => other.test(line))).toEqual([])
 })
 
 test('French keeps its punctuation on the line', () => {
