@@ -104,10 +104,13 @@ export async function finish(turn: Turn, ticket: string, result: unknown): Promi
   return found.flatMap(({ entry: { request } }) => request ?? [])
 }
 
-/** Forgets a try that was not sent. */
+/** Forgets a try that was not sent. What its person was asked about the call meanwhile holds, and so does what they said. */
 export async function forget(turn: Turn, ticket: string): Promise<void> {
-  for (const { id, entry } of await underWay(turn, ticket)) {
-    if (!entry.again) await turn.documents.remove('call', id)
+  for (const { id, entry, expiresAt } of await underWay(turn, ticket)) {
+    const { again, request } = entry
+    if (again) continue
+    if (request === undefined) await turn.documents.remove('call', id)
+    else await turn.documents.write('call', id, { state: 'asking', request }, expiresAt)
   }
 }
 

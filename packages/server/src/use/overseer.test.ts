@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ConnectedAccount } from '@latchkey/core'
-import type { AgentRequest, Lease, Preset, Rule } from '@latchkey/core/agents'
+import type { AgentRequest, Answer, Lease, Preset, Rule } from '@latchkey/core/agents'
 import { type PostgresServer, startPostgres } from '@latchkey/sandbox/postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openVault } from '../../fixtures/open-vault.ts'
@@ -322,6 +322,23 @@ describe.each(OPEN)('over %s', (_name, open) => {
     await one.unsent(owner, unsent)
     expect(asked(await one.judge(other))).toMatchObject(mayHaveHappened)
   })
+
+  it.each<[string, Answer, object]>([
+    ['was changed', { answer: 'yes', args: { subject: 'Changed' } }, { word: 'allowed', args: { subject: 'Changed' } }],
+    ['was forbidden', { answer: 'no', reason: 'No more.' }, { word: 'denied', reason: 'No more.' }],
+  ])(
+    'case 202: a call that %s while its first try was under way is as its person said, when that was not sent',
+    async (...given) => {
+      const [, answer, ruling] = given
+      const { one, two, call, owner, prefer } = await person(stores)
+      await prefer('trusted')
+      const ticket = allowed(await one.judge(call()))
+      const request = asked(await two.judge(call()))
+      await two.answer(owner, request.id, answer)
+      await one.unsent(owner, ticket)
+      expect(await two.judge(call())).toMatchObject(ruling)
+    },
+  )
 
   it('a read is made again, and a write that was not sent', async () => {
     const { one, call, owner, prefer } = await person(stores)

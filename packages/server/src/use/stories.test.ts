@@ -407,6 +407,15 @@ const TOLD: Step[][] = [
     { act: 'preset', agent: 'scout', of: ACCOUNT, preset: 'read-only' },
     { act: 'call', call: { ...WRITE, chat: 'c1', run: 'r2' }, end: 'done' },
   ],
+  [
+    { act: 'preset', agent: 'scout', of: { provider: 'acme' }, preset: 'trusted' },
+    { act: 'call', call: WRITE, end: 'later' },
+    { act: 'time', by: 1 },
+    { act: 'again', ago: 0, end: 'done' },
+    { act: 'answer', at: 0, how: 'edit c' },
+    { act: 'end', at: 0, how: 'unsent' },
+    { act: 'again', ago: 0, end: 'done' },
+  ],
 ]
 
 const WORDS = [
