@@ -73,3 +73,18 @@ test('code that one place has loaded is given to the others, also to those that 
   rerender(places(true, true))
   await waitFor(() => expect(screen.getAllByText('Details')).toHaveLength(2))
 })
+
+test('code that comes when its window is gone ends nothing', async () => {
+  const { promise, resolve } = Promise.withResolvers<{ Details: typeof Details }>()
+  const unhandled = vi.fn()
+  process.on('unhandledRejection', unhandled)
+  show(() => promise)
+  await userEvent.hover(screen.getByRole('button', { name: 'More' }))
+  cleanup()
+  vi.stubGlobal('window', undefined)
+  resolve({ Details })
+  await new Promise(setImmediate)
+  vi.unstubAllGlobals()
+  process.off('unhandledRejection', unhandled)
+  expect(unhandled).not.toHaveBeenCalled()
+})

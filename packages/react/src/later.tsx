@@ -17,15 +17,18 @@ export function later<Module, Name extends keyof Module>(load: () => Promise<Mod
   return function useLater(wanted = false): readonly [Module[Name] | undefined, () => void] {
     const [Component, setComponent] = useState(() => loaded)
     const fetch = useCallback(() => {
-      load().then(
-        (module) => {
-          loaded = module[name]
-          setComponent(() => loaded)
-        },
-        () => {
-          if (!optional) setComponent(() => LoadFailed as Module[Name])
-        },
-      )
+      load()
+        .then(
+          (module) => {
+            loaded = module[name]
+            setComponent(() => loaded)
+          },
+          () => {
+            if (!optional) setComponent(() => LoadFailed as Module[Name])
+          },
+        )
+        // An app's test may end, and its window with it, before this comes.
+        .catch(() => {})
     }, [])
     useEffect(() => {
       if (wanted && !Component) fetch()

@@ -649,10 +649,15 @@ export const UnreadableTheme: Story = {
   parameters: { a11y: { test: 'off' } },
   beforeEach: () => {
     warn.mockClear()
-    const original = console.warn
+    const { warn: original } = console
+    const { requestIdleCallback, cancelIdleCallback } = window
     console.warn = warn
+    // A busy machine is never idle.
+    window.requestIdleCallback = (act) => window.setTimeout(act)
+    window.cancelIdleCallback = clearTimeout
     return () => {
       console.warn = original
+      Object.assign(window, { requestIdleCallback, cancelIdleCallback })
     }
   },
   render: (args, { loaded }) => (
