@@ -92,7 +92,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   await sayAndAllow(page, 'Add entry')
   await expect(prompt(page, 'ledger').last()).toContainText('mcp:write')
   await agree(page, () =>
-    prompt(page, 'ledger').last().getByRole('button', { name: 'Reconnect Sandbox Ledger' }).click(),
+    prompt(page, 'ledger').last().getByRole('button', { name: 'Grant access to Sandbox Ledger' }).click(),
   )
   await expect(conversation(page)).toContainText('was added')
 
@@ -148,7 +148,9 @@ test('the same with another authorization server: better-auth', async ({ page })
   // More scope, asked for in the chat.
   await sayAndAllow(page, 'Write note')
   await expect(prompt(page, 'better').last()).toContainText('mcp:write')
-  await agree(page, () => prompt(page, 'better').last().getByRole('button', { name: 'Reconnect Better Notes' }).click())
+  await agree(page, () =>
+    prompt(page, 'better').last().getByRole('button', { name: 'Grant access to Better Notes' }).click(),
+  )
   await expect(conversation(page)).toContainText('A note was written')
 
   // After a reload: no window, no prompt.
