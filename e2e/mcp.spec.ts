@@ -2,6 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import {
   agree,
+  allow,
   card,
   conversation,
   expect,
@@ -81,7 +82,7 @@ test('three MCP servers, connected in three ways: calls, more scopes, reload and
   await say(page, 'Read the ledger')
   await agree(page, () => prompt(page, 'ledger').getByRole('button', { name: 'Connect ledger' }).click())
   await expectConnected(page, 'ledger')
-  await sayAndAllow(page, 'Read ledger')
+  await allow(conversation(page))
   await expect(conversation(page)).toContainText('1843: 12 pounds')
   await page.getByText('Developer', { exact: true }).click()
   for (const words of ['Client metadata document', 'Pre-registered', 'Automatic']) {
