@@ -66,13 +66,15 @@ function Needed({ request: { provider, scopes, url } }: { request: ConnectReques
   const account = useAccount(provider)
   if (!mayHave(agent, provider)) return <State state="output-denied" />
   if (url) return <State state="waiting" word="Needs a visit" />
-  return <State state="waiting" word={account && scopes?.length ? 'Needs more access' : 'Needs an account'} />
+  // Its account works, and may do too little.
+  const isNarrow = (account?.status === 'connected' || account?.status === 'expiring') && Boolean(scopes?.length)
+  return <State state="waiting" word={isNarrow ? 'Needs more access' : 'Needs an account'} />
 }
 
 /** A call that the person is asked about. Nobody goes on with it once the chat went past it. */
 function Asked({ id, goesOn }: { id: string; goesOn: boolean }) {
   const { request, status } = useAsked(id)
-  // Forgotten, so nobody can answer it any more.
+  // The server forgot the request, and nobody can answer it.
   if (status === 'absent') return <State state="over" />
   // Until more is known, this is so in any case.
   if (!request) return <State state="waiting" word="Asked you" />
