@@ -19,6 +19,7 @@ import { Layer } from '../parts/layer.tsx'
 import { StatusWord } from '../parts/status-word.tsx'
 import { Button } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
+import { isFocusLost } from '../ui/kept-focus.lazy.ts'
 import { useMessages } from '../use-messages.ts'
 
 interface AccountsListProps {
@@ -66,7 +67,7 @@ export function AccountsList({ id, agent, trigger, onManage, onClose }: Accounts
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault()
-            if (!manages.current) trigger.focus()
+            if (!manages.current && isFocusLost()) trigger.focus()
           }}
         >
           <p id={titleId} className="latchkey-name">

@@ -192,3 +192,28 @@ export const OpensThePanel: Story = {
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
   },
 }
+
+/** A click in the message box closes the menu, and the person goes on in the box. */
+export const ClickElsewhere: Story = {
+  tags: ['!dev', '!autodocs', 'no-look'],
+  parameters: { fake: { accounts: [octocat] } },
+  decorators: [
+    (Story) => (
+      <>
+        <input aria-label="Message" />
+        <Story />
+      </>
+    ),
+  ],
+  play: async ({ canvas }) => {
+    const box = canvas.getByLabelText('Message')
+    const button = canvas.getByRole('button', { name: 'Accounts in use: GitHub' })
+    await userEvent.click(button)
+    await waitFor(() => expect(screen.getByRole('dialog')).toBeVisible())
+    await userEvent.click(box)
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    // The menu gives the focus back in a task after it is gone; this one comes after that.
+    await new Promise((done) => setTimeout(done))
+    await expect(box).toHaveFocus()
+  },
+}

@@ -3,6 +3,7 @@ import type { Custody } from '@latchkey/core'
 import { Anchor, Content, Portal, Root } from '@radix-ui/react-popover'
 import type { RefObject } from 'react'
 import { Layer } from '../parts/layer.tsx'
+import { isFocusLost } from '../ui/kept-focus.lazy.ts'
 import { useMessages } from '../use-messages.ts'
 
 interface CustodyInfoProps {
@@ -32,7 +33,7 @@ export function CustodyInfo({ custody, trigger, onClose }: CustodyInfoProps) {
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault()
-            trigger.current?.focus()
+            if (isFocusLost()) trigger.current?.focus()
           }}
         >
           {messages.custodyInfo[custody]}

@@ -2,6 +2,7 @@
 import { Anchor, Content, Item, Portal, Root, Separator } from '@radix-ui/react-menu'
 import { type RefObject, useRef } from 'react'
 import { Layer } from '../parts/layer.tsx'
+import { isFocusLost } from '../ui/kept-focus.lazy.ts'
 import { useFirstMessages } from '../use-first-messages.ts'
 
 /** What a row has opened: its menu, or the question before something ends. */
@@ -26,7 +27,7 @@ interface MenuProps {
   label: string
   choices: readonly Choice[]
   onClose: () => void
-  /** Called when it is gone: moves the focus. */
+  /** Called when it is gone, unless the focus is elsewhere by then: moves the focus. */
   onClosed: () => void
 }
 
@@ -63,7 +64,7 @@ export function Menu({ trigger, label, choices, onClose, onClosed }: MenuProps) 
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault()
-            onClosed()
+            if (isFocusLost()) onClosed()
             chosen.current?.after?.()
           }}
         >

@@ -35,9 +35,8 @@ export function KeptFocus({ card, situation, pending }: KeptFocusProps) {
   }, [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: the situation is what may have taken the button away.
   useEffect(() => {
-    const { activeElement, body } = document
     if (pending || !last || !card.current || !last.around.includes(card.current)) return
-    if (activeElement && activeElement !== body) return
+    if (!isFocusLost()) return
     firstStop(last.place.isConnected ? last.place : undefined, card.current)?.focus()
   }, [card, situation, pending])
   return null
@@ -45,6 +44,11 @@ export function KeptFocus({ card, situation, pending }: KeptFocusProps) {
 
 /** Whether the person is still in this card, or where a button of it was. */
 export function isHere(card: Element): boolean {
+  return last?.around.includes(card) === true && (isFocusLost() || card.contains(document.activeElement))
+}
+
+/** Whether what had the focus is gone. Whoever clicked elsewhere, or was led on, keeps the focus that they have. */
+export function isFocusLost(): boolean {
   const { activeElement, body } = document
-  return last?.around.includes(card) === true && (activeElement === body || card.contains(activeElement))
+  return !activeElement || activeElement === body
 }
