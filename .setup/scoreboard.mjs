@@ -1,6 +1,6 @@
 // `npm run scoreboard`: which cases of the security scoreboard passed in the last `npm test`, section by section.
 // `npm run scoreboard -- --mutants [NN …]`: breaks each recorded defence in a scratch copy, one line at a time, and
-// checks that its case turns red. It runs a test per mutant, so `npm test` runs `--quick`: every mutant still names a line,
+// checks that its case turns red. It runs a test per mutant, so `npm test` runs `--quick`: every mutant can still be made,
 // and one of them turns red.
 import { spawnSync } from 'node:child_process'
 import {
@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { transformSync } from 'esbuild'
 
 const root = path.join(import.meta.dirname, '..')
 const { sections, gate } = readSections()
@@ -77,16 +78,29 @@ function readMutants() {
   return readdirSync(folder).flatMap((name) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')))
 }
 
-/** Whether every mutant still names a line: its search stands in its file exactly once. Lists those that do not. */
+/** What is wrong with a mutant. Its search stands in its file exactly once, and its replacement is code there. */
+function fault({ file, search, replace }) {
+  const full = path.join(root, file)
+  const parts = existsSync(full) ? readFileSync(full, 'utf8').split(search) : []
+  if (parts.length !== 2) return `must have this once: ${search}`
+  if (!/\.[jt]sx?$/.test(file)) return undefined
+  try {
+    transformSync(parts.join(replace), { loader: file.endsWith('x') ? 'tsx' : 'ts', logLevel: 'silent' })
+    return undefined
+  } catch (error) {
+    return `is no code with this: ${replace} (${error.errors?.[0]?.text ?? error})`
+  }
+}
+
+/** Whether every mutant can still be made. Lists those that cannot. */
 function fresh() {
   const recorded = readMutants()
-  const stale = recorded.filter(({ file, search }) => {
-    const full = path.join(root, file)
-    return !existsSync(full) || readFileSync(full, 'utf8').split(search).length !== 2
+  const stale = recorded.filter((mutant) => {
+    const found = fault(mutant)
+    if (found) console.log(`case ${mutant.case}: ${mutant.file} ${found}`)
+    return found
   })
-  for (const { case: number, file, search } of stale)
-    console.log(`case ${number}: ${file} must have this once: ${search}`)
-  console.log(`${recorded.length - stale.length} of ${recorded.length} mutants name a line`)
+  console.log(`${recorded.length - stale.length} of ${recorded.length} mutants can be made`)
   return recorded.length > 0 && stale.length === 0
 }
 
