@@ -30,6 +30,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+/** What of the contract every store owes to a numbered case. */
+const CASES: Record<string, string> = {
+  'gives a flow to the session that started it, once and in time': 'case 108: ',
+  'shows a person nothing of another one, or of another tenant': 'case 116: ',
+}
+
 describe.each<[string, () => VaultStore]>([
   ['memory', memoryStore],
   ['sqlite', () => sqliteStore(path.join(folder, 'vault.db'))],
@@ -41,7 +47,7 @@ describe.each<[string, () => VaultStore]>([
   })
   afterAll(() => store.close())
 
-  it.each(storeContract)('$title', ({ check }) => check(store))
+  for (const { title, check } of storeContract) it(`${CASES[title] ?? ''}${title}`, () => check(store))
 })
 
 const ADA = { tenant: 'one', user: 'ada' }
