@@ -81,7 +81,7 @@ function fault({ file, search, replace }) {
   const full = path.join(root, file)
   const parts = existsSync(full) ? readFileSync(full, 'utf8').split(search) : []
   if (parts.length !== 2) return `must have this once: ${search}`
-  if (!/\.[jt]sx?$/.test(file)) return undefined
+  if (!/\.m?[jt]sx?$/.test(file)) return undefined
   try {
     transformSync(parts.join(replace), { loader: file.endsWith('x') ? 'tsx' : 'ts', logLevel: 'silent' })
     return undefined

@@ -74,7 +74,7 @@ function Needed({ request: { provider, scopes, url } }: { request: ConnectReques
 /** A call that the person is asked about. Nobody goes on with it once the chat went past it. */
 function Asked({ id, goesOn }: { id: string; goesOn: boolean }) {
   const { request, status } = useAsked(id)
-  // The server forgot the request, and nobody can answer it.
+  // The server has no such request any more.
   if (status === 'absent') return <State state="over" />
   // Until more is known, this is so in any case.
   if (!request) return <State state="waiting" word="Asked you" />

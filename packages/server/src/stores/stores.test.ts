@@ -36,6 +36,10 @@ const CASES: Record<string, string> = {
   'shows a person nothing of another one, or of another tenant': 'case 116: ',
 }
 
+it('the numbered parts of the contract are parts of it', () => {
+  expect(storeContract.map(({ title }) => title)).toEqual(expect.arrayContaining(Object.keys(CASES)))
+})
+
 describe.each<[string, () => VaultStore]>([
   ['memory', memoryStore],
   ['sqlite', () => sqliteStore(path.join(folder, 'vault.db'))],
