@@ -1,0 +1,190 @@
+import { expect, it } from 'vitest'
+import { type ForeignVault, ownerOf, readForeignRequest } from './foreign.ts'
+
+/** As each vendor documents it, with the page where `at` says. */
+const SHAPES: readonly [title: string, ForeignVault, (url: unknown) => unknown, page: string, owner?: string][] = [
+  [
+    'Vercel Connect, a tool',
+    'vercel-connect',
+    (url) => ({
+      status: 'connect_required',
+      connector: 'linear',
+      url,
+      deviceCode: 'WDJB-MJHT',
+      expiresAt: 1_795_516_800,
+    }),
+    'https://vercel.com/connect/a1',
+    'Vercel',
+  ],
+  [
+    'Vercel Connect, what was thrown',
+    'vercel-connect',
+    (url) => ({ name: 'ConsentRequiredError', message: 'Consent is required', url }),
+    'https://vercel.com/connect/a1',
+    'Vercel',
+  ],
+  [
+    'Composio, a connection request',
+    'composio',
+    (redirectUrl) => ({ id: 'ca_1', status: 'INITIATED', redirectUrl }),
+    'https://connect.composio.dev/link/ln_abc123',
+    'Composio',
+  ],
+  [
+    'Composio, its tool for connections',
+    'composio',
+    (redirect_url) => ({
+      successful: true,
+      data: { results: { slack: { status: 'active' }, gmail: { status: 'initiated', redirect_url } } },
+    }),
+    'https://connect.composio.dev/link/ln_abc123',
+    'Composio',
+  ],
+  [
+    'Composio, its older tool',
+    'composio',
+    (redirect_url) => ({ successful: true, data: { response_data: { connection_id: 'c1', redirect_url } } }),
+    'https://backend.composio.dev/s/1',
+    'Composio',
+  ],
+  [
+    'Arcade, an authorization',
+    'arcade',
+    (url) => ({ id: 'ac_1', provider_id: 'google', status: 'pending', scopes: ['mail'], user_id: 'u', url }),
+    'https://accounts.google.com/o/oauth2/v2/auth?client_id=a',
+    'Google',
+  ],
+  [
+    'Arcade, a tool',
+    'arcade',
+    (url) => ({ id: 'te_1', success: false, output: { authorization: { status: 'pending', url } } }),
+    'https://cloud.arcade.dev/oauth/1',
+    'Arcade',
+  ],
+  [
+    'AgentCore',
+    'agentcore',
+    (authorizationUrl) => ({
+      authorizationUrl,
+      sessionUri: 'urn:ietf:params:oauth:request_uri:a',
+      sessionStatus: 'IN_PROGRESS',
+    }),
+    'https://bedrock-agentcore.us-east-1.amazonaws.com/identities/oauth2/authorize?request_uri=a',
+    'Amazon Bedrock AgentCore',
+  ],
+  [
+    'ADK for TypeScript',
+    'google-adk',
+    (authUri) => ({
+      functionCall: {
+        name: 'adk_request_credential',
+        id: 'adk-1',
+        args: {
+          functionCallId: 'fc-1',
+          authConfig: { credentialKey: 'k', exchangedAuthCredential: { authType: 'oauth2', oauth2: { authUri } } },
+        },
+      },
+    }),
+    'https://accounts.google.com/o/oauth2/v2/auth?client_id=a',
+    'Google',
+  ],
+  [
+    'ADK for Python',
+    'google-adk',
+    (auth_uri) => ({ auth_config: { exchanged_auth_credential: { auth_type: 'oauth2', oauth2: { auth_uri } } } }),
+    'https://login.example.com/authorize',
+  ],
+  [
+    'Cloudflare Agents',
+    'cloudflare-agents',
+    (auth_url) => ({
+      name: 'Observability',
+      server_url: 'https://mcp.example.com/mcp',
+      state: 'authenticating',
+      auth_url,
+    }),
+    'https://mcp.example.com/authorize?a=1',
+  ],
+]
+const signIns = new Map([['accounts.google.com', 'Google']])
+
+it.each(SHAPES)('recognises %s, and whose page it is', (_, vault, say, page, owner) => {
+  const found = readForeignRequest(say(page))
+  expect(found).toMatchObject({ vault, url: page, host: new URL(page).host })
+  expect(found && ownerOf(found, signIns)).toBe(owner)
+})
+
+it('has what the person types, and when the page ends', () => {
+  const said = { status: 'connect_required', url: 'https://vercel.com/c', user_code: 'WDJB-MJHT' }
+  expect(readForeignRequest({ ...said, expiresAt: 1_795_516_800 })).toMatchObject({
+    deviceCode: 'WDJB-MJHT',
+    expiresAt: 1_795_516_800_000,
+  })
+  expect(readForeignRequest({ ...said, expires_at: '2026-11-30T00:00:00Z' })?.expiresAt).toBe(Date.UTC(2026, 10, 30))
+  expect(readForeignRequest({ ...said, expiresAt: 1_795_516_800_123 })?.expiresAt).toBe(1_795_516_800_123)
+})
+
+it.each(SHAPES)('shows a page of somebody else by its host alone: %s', (_, vault, say) => {
+  for (const host of [
+    'evil.example',
+    'vercel.com.evil.example',
+    'composio.dev',
+    'bucket.s3.amazonaws.com',
+    'xn--ggle-0nda.com',
+  ]) {
+    const found = readForeignRequest(say(`https://${host}/link`))
+    expect(found).toMatchObject({ vault, host })
+    expect(found && ownerOf(found, signIns)).toBeUndefined()
+  }
+})
+
+it.each(SHAPES)('opens nothing but a page: %s', (_, _vault, say) => {
+  const hostile = [
+    'javascript:alert(1)',
+    'data:text/html,<script>1</script>',
+    'http://connect.composio.dev/link/1',
+    'https://vercel.com@evil.example/',
+    'https://user:secret@vercel.com/',
+    '//vercel.com/a',
+    `https://vercel.com/${'a'.repeat(5000)}`,
+    'vercel.com',
+    '',
+    7,
+    null,
+    ['https://vercel.com'],
+    { href: 'https://vercel.com' },
+  ]
+  for (const page of hostile) expect(readForeignRequest(say(page))).toBeNull()
+})
+
+it('keeps nothing that a vault says of itself', () => {
+  const found = readForeignRequest({
+    status: 'connect_required',
+    connector: 'GitHub\u202E',
+    name: 'Latchkey',
+    message: 'Type your password here',
+    token: 'CANARY',
+    deviceCode: 'AB\u202ECD',
+    expiresAt: 'soon',
+    url: 'https://gооgle.example/a',
+  })
+  expect(found).toEqual({
+    vault: 'vercel-connect',
+    url: 'https://xn--ggle-55da.example/a',
+    host: 'xn--ggle-55da.example',
+  })
+})
+
+it.each([
+  ['text', JSON.stringify({ status: 'connect_required', url: 'https://vercel.com/a' })],
+  ['a list', [{ status: 'connect_required', url: 'https://vercel.com/a' }]],
+  ['nothing', null],
+  ['an answer with an address', { status: 'done', url: 'https://vercel.com/a' }],
+  ['a connection that is there', { status: 'ACTIVE', redirectUrl: 'https://connect.composio.dev/link/1' }],
+  ['an authorization that is complete', { status: 'completed', url: 'https://cloud.arcade.dev/oauth/1' }],
+  ['a session without an address', { sessionUri: 'urn:a', accessToken: 'CANARY' }],
+  ['a server that is ready', { state: 'ready', auth_url: 'https://mcp.example.com/authorize' }],
+  ['inherited members', Object.create({ status: 'connect_required', url: 'https://vercel.com/a' })],
+])('takes %s for no request', (_, value) => {
+  expect(readForeignRequest(value)).toBeNull()
+})
