@@ -3,6 +3,7 @@
 export { ApiKeyForm, type ApiKeyFormProps } from './connect/api-key-form.tsx'
 export { ConnectButton, type ConnectButtonProps } from './connect/connect-button.tsx'
 export { ConnectPrompt, type ConnectPromptProps } from './connect/connect-prompt.tsx'
+export { ForeignPrompt, type ForeignPromptProps } from './connect/foreign-prompt.tsx'
 export type { ConnectIntent } from './connect/start.ts'
 export { ConsentDialog, type ConsentDialogProps } from './dialogs/consent-dialog.tsx'
 export { type ConsentItem, type UseConsent, type UseConsentOptions, useConsent } from './dialogs/consent-items.ts'

@@ -36,7 +36,9 @@ export function PagePrompt({ provider, url, onConnected, className }: PagePrompt
 }
 
 interface PromptFrameProps {
-  provider: Provider
+  /** Whose mark it has. Absent: `mark`. */
+  provider?: Provider
+  mark?: ReactNode
   className: string | undefined
   status?: CardStatus
   /** What is asked for. */
@@ -52,7 +54,7 @@ interface PromptFrameProps {
 
 /** The card of a prompt: the provider's mark, what is asked for, and how to answer. */
 export const PromptFrame = /* @__PURE__ */ forwardRef<HTMLElement, PromptFrameProps>(function PromptFrame(props, ref) {
-  const { provider, className, status, title, done, line, children, below } = props
+  const { provider, mark, className, status, title, done, line, children, below } = props
   const { icons } = useKit()
   const titleId = useId()
   return (
@@ -62,10 +64,10 @@ export const PromptFrame = /* @__PURE__ */ forwardRef<HTMLElement, PromptFramePr
       className={classes('latchkey latchkey-prompt', className)}
       aria-labelledby={titleId}
       data-status={status}
-      data-provider={provider.id}
+      data-provider={provider?.id}
     >
       <div className="latchkey-head">
-        <span className="latchkey-mark">{brandMark(provider, icons)}</span>
+        <span className="latchkey-mark">{provider ? brandMark(provider, icons) : mark}</span>
         <div className="latchkey-title">
           <p id={titleId} className={done ? 'latchkey-done' : 'latchkey-name'} tabIndex={done ? -1 : undefined}>
             {done ?? title}

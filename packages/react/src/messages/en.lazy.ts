@@ -237,6 +237,15 @@ export const laterEnglish = {
   promptPage: (name: string, host: string) => `${name} needs you to visit ${host}`,
   openPage: (host: string) => `Open ${host}`,
   pageDone: "I'm done",
+  /** In place of `promptPage`, where the page knows no name for it. */
+  foreignPage: (host: string) => `A tool needs you to visit ${host}`,
+  foreignUnknown: "This app doesn't know that address. Open it only if you expected it.",
+  foreignCode: 'Enter this code there:',
+  foreignAway: "Come back here when you're done.",
+  foreignMissing: "The account isn't there yet. Finish there, then come back.",
+  foreignBack: (host: string) => `You came back from ${host}`,
+  foreignEnded: 'This page has expired.',
+  foreignAgain: 'Ask again',
 
   signedIn: 'Signed in',
   toolCount: (count: number) => (count === 1 ? '1 tool' : `${count} tools`),
