@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { type ForeignVault, ownerOf, readForeignRequest } from './foreign.ts'
+import { type ForeignVault, ownerOf, readAccessRequest, readForeignRequest } from './foreign.ts'
 
 /** As each vendor documents it, with the page where `at` says. */
 const SHAPES: readonly [title: string, ForeignVault, (url: unknown) => unknown, page: string, owner?: string][] = [
@@ -187,4 +187,35 @@ it.each([
   ['inherited members', Object.create({ status: 'connect_required', url: 'https://vercel.com/a' })],
 ])('takes %s for no request', (_, value) => {
   expect(readForeignRequest(value)).toBeNull()
+})
+
+const bearer = 'Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource"'
+const wants = (...scopes: string[]) => ({
+  type: 'authorization_required',
+  provider: 'github',
+  ...(scopes.length > 0 && { scopes }),
+})
+it.each([
+  [
+    'a list of challenges',
+    { isError: true, _meta: { 'mcp/www_authenticate': [`${bearer}, scope="repo gist"`] } },
+    wants('repo', 'gist'),
+  ],
+  ['one challenge', { _meta: { 'mcp/www_authenticate': `${bearer}, error="invalid_token"` } }, wants()],
+  [
+    'the first that takes a Bearer token',
+    { _meta: { 'mcp/www_authenticate': ['Basic realm="a"', `${bearer}, scope="repo"`] } },
+    wants('repo'),
+  ],
+  ['the body of an HTTP 412', { status: 412, missing_scopes: ['repo', 'repo', 'gist'] }, wants('repo', 'gist')],
+  ['another account than its own', { provider: 'gmail', missing_scopes: ['repo'] }, wants('repo')],
+  ['what is no scope', { missing_scopes: ['re"po', 7, '\u202Egist', 'repo'] }, wants('repo')],
+  ['no scope at all', { missing_scopes: [7, null] }, null],
+  ['an empty list', { missing_scopes: [] }, null],
+  ['another scheme', { _meta: { 'mcp/www_authenticate': 'Basic realm="a"' } }, null],
+  ['no text', { _meta: { 'mcp/www_authenticate': [{ scope: 'repo' }] } }, null],
+  ['text', `{"missing_scopes":["repo"]}`, null],
+  ['nothing', null, null],
+])('recognises what asks for more of an account: %s', (_, value, request) => {
+  expect(readAccessRequest(value, { provider: 'github' })).toEqual(request)
 })

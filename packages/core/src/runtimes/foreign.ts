@@ -1,4 +1,6 @@
+import type { ConnectRequest } from '../identities.ts'
 import { isObject } from '../json.ts'
+import { parseChallenges, scopeNames } from '../protocol/www-authenticate.ts'
 import { safeUrl } from '../urls.ts'
 
 /** Who keeps the account that is asked for, by the shape of what it says. */
@@ -123,3 +125,35 @@ export const ownerOf = (
   { host }: ForeignRequest,
   signIns: ReadonlyMap<string, string> = new Map(),
 ): string | undefined => OWNERS.find(([, own]) => own.test(host))?.[0] ?? signIns.get(host)
+
+/**
+ * Recognises an answer that wants a better sign-in for an account of this page's own: a tool's `_meta["mcp/www_authenticate"]`,
+ * as the OpenAI Apps SDK has it, or the body of an HTTP 412 that lists `missing_scopes`. Null for anything else.
+ *
+ * ```ts
+ * const request = readAccessRequest(part.output, { provider: 'github' })
+ * return request && <ConnectPrompt request={request} />
+ * ```
+ *
+ * @param from.provider id of the provider that the answer is from: it asks for more of its own account only
+ * @see RFC 6750 §3
+ */
+export function readAccessRequest(value: unknown, { provider }: { provider: string }): ConnectRequest | null {
+  const scopes = challengedScopes(value) ?? missingScopes(value)
+  if (!scopes) return null
+  return { type: 'authorization_required', provider, ...(scopes.length > 0 && { scopes: scopes.slice(0, 100) }) }
+}
+
+/** Of the first challenge that a Bearer token meets. Undefined if there is none. */
+function challengedScopes(value: unknown): string[] | undefined {
+  const said = isObject(value) && isObject(value._meta) ? value._meta['mcp/www_authenticate'] : undefined
+  const lines = (Array.isArray(said) ? said.slice(0, 16) : [said]).filter((line) => typeof line === 'string')
+  const bearer = lines.flatMap(parseChallenges).find(({ scheme }) => scheme === 'bearer')
+  return bearer && scopeNames(bearer.parameters.get('scope'))
+}
+
+function missingScopes(value: unknown): string[] | undefined {
+  const listed = isObject(value) && Array.isArray(value.missing_scopes) ? value.missing_scopes.slice(0, 100) : []
+  const scopes = scopeNames(listed.filter((scope) => typeof scope === 'string').join(' '))
+  return scopes.length > 0 ? scopes : undefined
+}
