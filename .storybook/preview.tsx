@@ -104,7 +104,7 @@ export default {
             'Panel',
             ['ConnectedAccounts', 'AccountCard', 'MCP servers', 'Languages'],
             'In chat',
-            ['ConnectPrompt', 'AccountsMenu', 'ConnectButton'],
+            ['ConnectPrompt', 'ForeignPrompt', 'AccountsMenu', 'ConnectButton'],
             'Dialogs',
             ['ApiKeyForm', 'ConsentDialog', 'DisconnectDialog', 'DifferentAccountDialog'],
             'Oversight',

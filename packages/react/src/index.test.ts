@@ -21,6 +21,7 @@ test('the public names', () => {
       "DifferentAccountDialog",
       "DisconnectDialog",
       "ExpiryLabel",
+      "ForeignPrompt",
       "LatchkeyProvider",
       "Registrations",
       "StatusBadge",
