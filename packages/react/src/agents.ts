@@ -17,13 +17,13 @@ export {
   useAgents,
   useOversight,
   useRequest,
-  useRequests,
 } from './agents/oversight.tsx'
 export { OversightProvider } from './agents/oversight-provider.tsx'
-export { type ChatWithPauses, type PausedRequest, usePausedCalls } from './agents/paused-calls.ts'
 export { Readiness } from './agents/readiness.tsx'
 export type { ReadinessProps } from './agents/readiness-facts.ts'
 export { RequestCard, type RequestCardProps } from './agents/request-card.tsx'
 export { RequestsInbox, type RequestsInboxProps } from './agents/requests-inbox.tsx'
+export { RuntimePrompt, type RuntimePromptProps } from './agents/runtime-prompt.tsx'
+export { type PausedRequest, useRequests } from './agents/runtime-requests.ts'
 export { StopButton, type StopButtonProps } from './agents/stop-button.tsx'
 export type { AgentMessageOverrides, AgentMessages } from './messages/agents.ts'

@@ -3,6 +3,7 @@ import type { LatchkeyClient } from '../client.ts'
 import type { AccountReference, IdentityOptions } from '../engine.ts'
 import type { Identity } from '../identities.ts'
 import { isObject } from '../json.ts'
+import { type AgentRuntime, type RuntimeRequest, readNeed, resumeValue } from './requests.ts'
 
 /**
  * The body of an AI SDK transport: resolved anew for every request, continuations included, so no request carries a
@@ -83,3 +84,56 @@ export function approvalResponse(
   if (state === 'waiting') return undefined
   return { id, approved: state === 'approved', ...(reason !== undefined && { reason }) }
 }
+
+/** What `useChat` of the AI SDK returns, as far as it is needed. */
+export interface AiSdkChat {
+  readonly messages: readonly { role?: string; parts: readonly unknown[] }[]
+  readonly status?: string
+  addToolApprovalResponse(response: { id: string; approved: boolean; reason?: string }): unknown
+  /** Gives an answer anew whose tool answered with what it needs. Absent: such an answer is not looked for. */
+  regenerate?(): unknown
+}
+
+/**
+ * What a chat of the AI SDK waits for: a call before which `toolApproval` has paused, and a tool that answered with what it
+ * needs. After the first it goes on with `sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses`. After the
+ * second the answer is given anew: what was done in it is not done twice.
+ *
+ * ```tsx
+ * const requests = useRequests(aiSdk(useChat({ transport, sendAutomaticallyWhen })))
+ * ```
+ */
+export const aiSdk = ({
+  messages,
+  status = 'ready',
+  addToolApprovalResponse,
+  regenerate,
+}: AiSdkChat): AgentRuntime => ({
+  find: () => {
+    const message = messages.at(-1)
+    const paused = pausedCalls(message).map(({ approvalId, toolCallId, request }): RuntimeRequest => {
+      return { kind: 'call', id: approvalId, toolCallId, request }
+    })
+    // An answer that is still being given may go on by itself.
+    const isOver = status === 'ready' || status === 'error'
+    return [...paused, ...(regenerate && isOver ? needsIn(message) : [])]
+  },
+  answer: (answers) => {
+    const paused = new Set(pausedCalls(messages.at(-1)).map(({ approvalId }) => approvalId))
+    const ofPauses = answers.filter(({ request }) => paused.has(request.id))
+    const rest = answers.filter((one) => !ofPauses.includes(one))
+    return Promise.all([
+      ...ofPauses.map((one) => addToolApprovalResponse({ id: one.request.id, ...resumeValue(one) })),
+      // Of a refused call the model reads so; without an account the answer stays as it is.
+      rest.some(({ approved, request }) => approved || request.kind === 'call') && regenerate?.(),
+    ])
+  },
+})
+
+/** What the tools of a message answered that they need. */
+const needsIn = (message: { parts: readonly unknown[] } | undefined): RuntimeRequest[] =>
+  (message?.parts ?? []).flatMap((part) => {
+    if (!isObject(part) || part.state !== 'output-available' || typeof part.toolCallId !== 'string') return []
+    const need = readNeed(part.output)
+    return need ? [{ ...need, toolCallId: part.toolCallId, id: part.toolCallId }] : []
+  })

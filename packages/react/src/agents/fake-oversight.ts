@@ -217,9 +217,10 @@ export function fakeOversight(options: FakeOversightOptions = {}): Oversight {
       }),
     requests: () => call('requests', () => requests.filter(({ state }) => state === 'waiting')),
     request: (id) => call('request', () => find(id)),
-    answer: (id, { answer }) =>
+    answer: (id, given) =>
       call('answer', () => {
-        const done: AgentRequest = { ...find(id), state: answer === 'yes' ? 'approved' : 'denied' }
+        const why = given.answer === 'no' && given.reason !== undefined && { reason: given.reason }
+        const done: AgentRequest = { ...find(id), state: given.answer === 'yes' ? 'approved' : 'denied', ...why }
         requests = requests.map((request) => (request.id === id ? done : request))
         return done
       }),

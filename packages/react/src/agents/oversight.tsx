@@ -206,8 +206,6 @@ export function useAgentRules(): UseAgentRules {
   return { rules: data, change: mutateAsync }
 }
 
-const NO_REQUESTS: readonly AgentRequest[] = []
-
 /** What {@link useRequest} returns. */
 export interface UseRequest {
   /** Absent until it is known, and if it is not there for this person. */
@@ -233,11 +231,6 @@ export function useRequest(id: string): UseRequest {
   const request = isAbsent ? undefined : data
   const without = isAbsent ? 'absent' : error ? 'failed' : 'loading'
   return { request, status: request ? 'ready' : without, retry: () => void refetch() }
-}
-
-/** What waits for the person's answer, the oldest first. Empty until it is known. */
-export function useRequests(): readonly AgentRequest[] {
-  return useRequestsQuery().data ?? NO_REQUESTS
 }
 
 /** A change of a rule. What it answers with is what all components show from then on. */

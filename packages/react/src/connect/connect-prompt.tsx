@@ -48,17 +48,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   const { name } = provider
   const place = useRef<HTMLElement>(null)
   const [started, setStarted] = useState<ConnectIntent>()
-  const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
-  const account = useSnapshot(
-    (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
-  )
-  const wanted = knownScopes(provider, request)
-  const granted = wanted.every((scope) => account?.scopes.includes(scope))
-  const fulfilled = granted && isUsable(account) ? account : undefined
-  // Paused and nothing else: no window is needed to have it back.
-  const paused = granted && account?.status === 'paused' ? account : undefined
-  // It works, and can do too little.
-  const narrow = !granted && isUsable(account)
+  const { ready, account, wanted, fulfilled, paused, narrow } = useWanted(provider, request)
 
   // A token is replaced by the next one, so what was granted before is asked for again along with the new.
   const scopes = provider.kind !== 'api-key' ? [...(account?.scopes ?? provider.scopes), ...wanted] : []
@@ -146,6 +136,22 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
       )}
     </PromptFrame>
   )
+}
+
+/** The account that a request is about, and whether it is what was asked for. */
+export function useWanted(provider: Provider, request: ConnectRequest) {
+  const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
+  const account = useSnapshot(
+    (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),
+  )
+  const wanted = knownScopes(provider, request)
+  const granted = wanted.every((scope) => account?.scopes.includes(scope))
+  const fulfilled = granted && isUsable(account) ? account : undefined
+  // Paused and nothing else: no window is needed to have it back.
+  const paused = granted && account?.status === 'paused' ? account : undefined
+  // It works, and can do too little.
+  const narrow = !granted && isUsable(account)
+  return { ready, account, wanted, fulfilled, paused, narrow }
 }
 
 /** The scopes of a request that this page's provider has words for; others are not asked for. */

@@ -1,0 +1,67 @@
+import { readApprovalNotice } from '../agents/oversight.ts'
+import { type ConnectRequest, readConnectRequest } from '../identities.ts'
+import { type ForeignRequest, readForeignRequest } from './foreign.ts'
+
+/** What an agent needs of its person before it can go on. */
+export type Need = {
+  /** The runtime's id of the call of a tool, if it says one. */
+  toolCallId?: string
+} & (
+  | /** Their word about a call. `request` is the id of an `AgentRequest`, which opens for its person alone. */
+  { kind: 'call'; request: string }
+  /** An account of this page's own. */
+  | { kind: 'account'; connect: ConnectRequest }
+  /** A visit of a page of another vault. */
+  | { kind: 'page'; page: ForeignRequest }
+)
+
+/** Something that a runtime waits for. `id` is what the runtime is answered under. */
+export type RuntimeRequest = Need & { id: string }
+
+/** What a runtime is told when its person has answered. It only wakes the run: the server goes by what it has itself. */
+export interface RuntimeAnswer {
+  request: RuntimeRequest
+  approved: boolean
+  /** Why not, in the person's own words. */
+  reason?: string
+}
+
+/**
+ * An agent runtime, as far as its page shows what it waits for. Each one of `@latchkey/core/runtimes` is made anew in every
+ * render, out of what the runtime's own hook returns. For a runtime of your own, write these two functions.
+ */
+export interface AgentRuntime {
+  /** What it waits for now, the first one first. Others may have written it, so what cannot be read is left out. */
+  find(): readonly RuntimeRequest[]
+  /** Lets it go on. It is called once for each request. */
+  answer(answers: readonly RuntimeAnswer[]): unknown
+  /**
+   * `each`: an answer is told as soon as it is there. `all`: the runtime goes on only with all answers at once.
+   *
+   * @default 'each'
+   */
+  takes?: 'each' | 'all'
+  /** Calls a listener when {@link AgentRuntime.find} may find something else. Absent: the page renders again by itself. */
+  subscribe?(listener: () => void): () => void
+}
+
+/**
+ * What a pause of a runtime is about: the JSON of what a tool of `@latchkey/server` has thrown, or what another vault says.
+ * Null for anything else. Text is never one: others may have written it.
+ */
+export function readNeed(value: unknown): Need | null {
+  const notice = readApprovalNotice(value)
+  if (notice) return { kind: 'call', request: notice.request, ...idOf(notice) }
+  const connect = readConnectRequest(value)
+  if (connect) return { kind: 'account', connect, ...idOf(connect) }
+  const page = readForeignRequest(value)
+  return page && { kind: 'page', page }
+}
+
+const idOf = ({ toolCallId }: { toolCallId?: string }) => toolCallId !== undefined && { toolCallId }
+
+/** What a runtime's pause is resumed with: that the person has answered, and why not. Never a token. */
+export const resumeValue = ({ approved, reason }: RuntimeAnswer): { approved: boolean; reason?: string } => ({
+  approved,
+  ...(reason !== undefined && { reason }),
+})
