@@ -1,14 +1,10 @@
 import { useChat } from '@ai-sdk/react'
-import { type Provider, readConnectRequest } from '@latchkey/core'
+import type { Provider } from '@latchkey/core'
 import { createOversight } from '@latchkey/core/agents'
-import { approvalResponse, identitiesBody, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
-import { ConnectedAccounts, ConnectPrompt, LatchkeyProvider, useLatchkey } from '@latchkey/react'
-import { OversightProvider, RequestCard, useRequests } from '@latchkey/react/agents'
-import {
-  DefaultChatTransport,
-  lastAssistantMessageIsCompleteWithApprovalResponses as isAnswered,
-  isToolUIPart,
-} from 'ai'
+import { aiSdk, identitiesBody } from '@latchkey/core/runtimes/ai-sdk'
+import { ConnectedAccounts, LatchkeyProvider, useLatchkey } from '@latchkey/react'
+import { OversightProvider, RuntimePrompt, useRequests } from '@latchkey/react/agents'
+import { DefaultChatTransport, lastAssistantMessageIsCompleteWithApprovalResponses as isAnswered } from 'ai'
 import { useState } from 'react'
 import { AGENT_ID } from './agent.ts'
 
@@ -34,44 +30,27 @@ function Chat() {
   const [transport] = useState(
     () => new DefaultChatTransport({ api: '/api/chat', body: identitiesBody(client, { agent: AGENT_ID }) }),
   )
-  const { messages, sendMessage, regenerate, addToolApprovalResponse } = useChat({
-    transport,
-    sendAutomaticallyWhen: isAnswered,
-  })
-  // Before a call that the person is asked about, the agent pauses. The card has their answer, and the agent goes on.
-  const paused = pausedCalls(messages.at(-1))
-  const requests = useRequests().filter(({ id }) => paused.some(({ request }) => request === id))
+  const chat = useChat({ transport, sendAutomaticallyWhen: isAnswered })
+  // What the agent waits for: an account, or the person's word before a call. With the answer, it goes on by itself.
+  const requests = useRequests(aiSdk(chat))
   return (
     <section aria-label="Chat">
       <div role="log" aria-label="Conversation">
-        {messages.map(({ id, role, parts }) => (
+        {chat.messages.map(({ id, role, parts }) => (
           <article key={id} aria-label={role === 'user' ? 'You' : 'Assistant'}>
             {parts.map((part, index) => {
               // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end.
-              if (part.type === 'text') return <p key={index}>{part.text}</p>
-              if (!isToolUIPart(part)) return null
-              // A tool that lacks an account answers with a request for it.
-              const request = readConnectRequest(part.output)
-              const again = () => regenerate()
-              return request && <ConnectPrompt key={part.toolCallId} request={request} onConnected={again} />
+              return part.type === 'text' && <p key={index}>{part.text}</p>
             })}
           </article>
         ))}
         {requests.map((request) => (
-          <RequestCard
-            key={request.id}
-            request={request}
-            onAnswered={(answered) => {
-              const call = paused.find((one) => one.request === request.id)
-              const response = call && approvalResponse(call, answered)
-              if (response) addToolApprovalResponse(response)
-            }}
-          />
+          <RuntimePrompt key={request.id} request={request} />
         ))}
       </div>
       <form
         action={(form) => {
-          sendMessage({ text: String(form.get('text')) })
+          chat.sendMessage({ text: String(form.get('text')) })
         }}
       >
         <input name="text" aria-label="Message" placeholder="List my repositories" required />

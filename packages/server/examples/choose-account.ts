@@ -1,6 +1,6 @@
 import { github } from '@latchkey/core/providers/github'
 import { type AccountTool, type AgentContext, offerAccounts, withAccount } from '@latchkey/server'
-import { jsonSchema, tool } from 'ai'
+import { type JSONSchema7, jsonSchema, tool } from 'ai'
 import { z } from 'zod'
 
 const listRepos: AccountTool = { provider: github(), toolName: 'list_repos', effect: 'read' }
@@ -12,7 +12,7 @@ export const createListRepos = (context: AgentContext, fetch?: typeof globalThis
     description: "Lists the repositories of one of the person's GitHub accounts.",
     // The model is offered the labels and ids of this person's accounts.
     inputSchema: jsonSchema<z.output<typeof input>>(
-      offerAccounts(z.toJSONSchema(input, { io: 'input' }), context.accountsOf('github')),
+      offerAccounts(z.toJSONSchema(input, { io: 'input' }) as JSONSchema7, context.accountsOf('github')),
       {
         validate(given) {
           const { success, data, error } = input.safeParse(given)

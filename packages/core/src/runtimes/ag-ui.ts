@@ -1,5 +1,5 @@
 import { isObject } from '../json.ts'
-import { type AgentRuntime, type Need, type RuntimeAnswer, readNeed, resumeValue } from './requests.ts'
+import { type AgentRuntime, type Need, type RuntimeAnswer, readNeed, resumeOf } from './requests.ts'
 
 /** An interrupt of AG-UI, as far as it is read. */
 interface Interrupt {
@@ -63,5 +63,5 @@ function entryOf(answer: RuntimeAnswer, interrupts: readonly Interrupt[]): Resum
   const hasEnded = expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()
   return hasEnded
     ? { interruptId: id, status: 'cancelled' }
-    : { interruptId: id, status: 'resolved', payload: resumeValue(answer) }
+    : { interruptId: id, status: 'resolved', payload: resumeOf(answer) }
 }

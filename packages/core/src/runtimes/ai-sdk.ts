@@ -3,7 +3,7 @@ import type { LatchkeyClient } from '../client.ts'
 import type { AccountReference, IdentityOptions } from '../engine.ts'
 import type { Identity } from '../identities.ts'
 import { isObject } from '../json.ts'
-import { type AgentRuntime, type RuntimeRequest, readNeed, resumeValue } from './requests.ts'
+import { type AgentRuntime, type RuntimeAnswer, type RuntimeRequest, readNeed } from './requests.ts'
 
 /**
  * The body of an AI SDK transport: resolved anew for every request, continuations included, so no request carries a
@@ -123,11 +123,16 @@ export const aiSdk = ({
     const ofPauses = answers.filter(({ request }) => paused.has(request.id))
     const rest = answers.filter((one) => !ofPauses.includes(one))
     return Promise.all([
-      ...ofPauses.map((one) => addToolApprovalResponse({ id: one.request.id, ...resumeValue(one) })),
+      ...ofPauses.map((one) => addToolApprovalResponse(responseOf(one))),
       // Of a refused call the model reads so; without an account the answer stays as it is.
       rest.some(({ approved, request }) => approved || request.kind === 'call') && regenerate?.(),
     ])
   },
+})
+
+const responseOf = ({ request: { id }, approved, reason }: RuntimeAnswer) => ({
+  ...{ id, approved },
+  ...(reason !== undefined && { reason }),
 })
 
 /** What the tools of a message answered that they need. */

@@ -1,4 +1,4 @@
-import { type AgentRuntime, readNeed, resumeValue } from './requests.ts'
+import { type AgentRuntime, readNeed, resumeOf } from './requests.ts'
 
 /** What `useStream` of `@langchain/react` returns, as far as it is needed. */
 export interface LangGraphStream {
@@ -21,5 +21,5 @@ export const langGraph = ({ interrupts, respondAll }: LangGraphStream): AgentRun
       const need = id !== undefined && readNeed(value)
       return need ? [{ ...need, id }] : []
     }),
-  answer: (answers) => respondAll(Object.fromEntries(answers.map((one) => [one.request.id, resumeValue(one)]))),
+  answer: (answers) => respondAll(Object.fromEntries(answers.map((one) => [one.request.id, resumeOf(one)]))),
 })

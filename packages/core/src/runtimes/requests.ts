@@ -60,8 +60,22 @@ export function readNeed(value: unknown): Need | null {
 
 const idOf = ({ toolCallId }: { toolCallId?: string }) => toolCallId !== undefined && { toolCallId }
 
-/** What a runtime's pause is resumed with: that the person has answered, and why not. Never a token. */
-export const resumeValue = ({ approved, reason }: RuntimeAnswer): { approved: boolean; reason?: string } => ({
+/** What a runtime's pause is resumed with. Never a token: the server reads that anew, and goes by the answers that it has. */
+export interface Resume {
+  approved: boolean
+  /** Why not, in the person's own words. */
+  reason?: string
+  /** What it answers, since a run that begins again may not ask in the same order: see {@link subjectOf}. */
+  of?: string
+}
+
+/** What a need is about, in one word: the id of a request, of a provider, or a page's address. */
+export const subjectOf = (need: Need): string =>
+  need.kind === 'call' ? need.request : need.kind === 'account' ? need.connect.provider : need.page.url
+
+/** What a runtime's pause is resumed with, for an answer. */
+export const resumeOf = ({ request, approved, reason }: RuntimeAnswer): Resume => ({
   approved,
   ...(reason !== undefined && { reason }),
+  of: subjectOf(request),
 })

@@ -1,7 +1,5 @@
 'use client'
-import type { ConnectRequest, Provider } from '@latchkey/core'
-import { useRef } from 'react'
-import { ConnectPrompt, useWanted } from '../connect/connect-prompt.tsx'
+import { ConnectPrompt } from '../connect/connect-prompt.tsx'
 import { ForeignPrompt } from '../connect/foreign-prompt.tsx'
 import { useProvider } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
@@ -46,65 +44,21 @@ function Card({ request, headingLevel = 3 }: RuntimePromptProps) {
 
 function Account({ request }: { request: PausedRequest & { kind: 'account' } }) {
   const words = useAgentMessages()
-  const { connect } = request
-  const provider = useProvider(connect.provider)
-  if (provider) return <Known request={request} provider={provider} connect={connect} />
+  const { promptLaterShort } = useMessages()
+  const isKnown = useProvider(request.connect.provider) !== undefined
+  if (isKnown)
+    return <ConnectPrompt request={request.connect} onConnected={() => request.answer(true)} {...later(request)} />
+  const { onDecline } = later(request)
   return (
-    <Notice tone="warning" actions={<Later request={request} />}>
+    <Notice tone="warning" actions={onDecline && <SmallButton label={promptLaterShort} onPress={onDecline} />}>
       {words.noSuchService}
     </Notice>
   )
 }
 
-interface KnownProps {
-  request: PausedRequest
-  provider: Provider
-  connect: ConnectRequest
-}
-
-function Known({ request, provider, connect }: KnownProps) {
-  const words = useAgentMessages()
-  const { fulfilled, ready } = useWanted(provider, connect)
-  // The server may know better why it cannot be used, so nothing goes on by itself with what was there from the start.
-  const wasThere = useRef<boolean>(undefined)
-  if (ready) wasThere.current ??= fulfilled !== undefined
-  return (
-    <>
-      <ConnectPrompt request={connect} onConnected={() => request.answer(true)} />
-      {request.state === 'waiting' && (
-        <div className="latchkey-later">
-          {fulfilled && wasThere.current && (
-            <SmallButton kind="primary" label={words.goOn} onPress={() => request.answer(true)} />
-          )}
-          <Later request={request} name={provider.name} />
-        </div>
-      )}
-    </>
-  )
-}
-
-function Page({ request }: { request: PausedRequest & { kind: 'page' } }) {
-  const { page } = request
-  return (
-    <>
-      <ForeignPrompt request={page} onReturn={() => request.answer(true)} />
-      {request.state === 'waiting' && (
-        <div className="latchkey-later">
-          <Later request={request} name={page.host} />
-        </div>
-      )}
-    </>
-  )
-}
+const Page = ({ request }: { request: PausedRequest & { kind: 'page' } }) => (
+  <ForeignPrompt request={request.page} onReturn={() => request.answer(true)} {...later(request)} />
+)
 
 /** A person may do without: then the agent hears of it, and its thread is not blocked. */
-function Later({ request, name }: { request: PausedRequest; name?: string }) {
-  const { promptLaterShort, promptLater } = useMessages()
-  return (
-    <SmallButton
-      label={promptLaterShort}
-      {...(name !== undefined && { name: promptLater(name) })}
-      onPress={() => request.answer(false)}
-    />
-  )
-}
+const later = ({ state, answer }: PausedRequest) => (state === 'waiting' ? { onDecline: () => answer(false) } : {})

@@ -140,13 +140,18 @@ async function openRuntime(
     await act(async () => button.click())
   }
   const wakes = () => told.map((answers) => answers.map(({ request, ...said }) => [request.id, said]))
-  return { ...opened, press, wakes, ask: (next: RuntimeRequest[]) => act(() => ((waits = next), listener())) }
+  const ask = (next: RuntimeRequest[]) =>
+    act(() => {
+      waits = next
+      listener()
+    })
+  return { ...opened, press, wakes, ask }
 }
 const gmailOut = { client: { accounts: [] } }
 
 test('an account that is connected on its card lets the runtime go on, once', async () => {
   const { press, wakes, client } = await openRuntime([connect('gmail')], { fake: gmailOut })
-  expect(screen.queryByRole('button', { name: 'Continue' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'Continue with Gmail' })).toBeNull()
   await press('Connect Gmail')
   await waitFor(() => expect(wakes()).toEqual([[['gmail', { approved: true }]]]))
   expect(Object.values(client.getSnapshot().accounts)).toMatchObject([{ provider: 'gmail' }])
@@ -155,16 +160,16 @@ test('an account that is connected on its card lets the runtime go on, once', as
 
 test('with an account that was there from the start it goes on only when its person says so', async () => {
   const { press, wakes } = await openRuntime([connect('gmail')])
-  await screen.findByRole('button', { name: 'Continue' })
+  await screen.findByRole('button', { name: 'Continue with Gmail' })
   expect(wakes()).toEqual([])
-  await press('Continue')
+  await press('Continue with Gmail')
   await waitFor(() => expect(wakes()).toEqual([[['gmail', { approved: true }]]]))
 })
 
 test.each([
   ['an account', connect('gmail'), 'Not now: Gmail'],
   ['an account of a service that the page does not know', connect('nowhere'), 'Not now'],
-  ['a page of another vault', page, 'Not now: cloud.arcade.dev'],
+  ['a page of another vault', page, 'Not now: Arcade'],
 ])('a person does without %s, and the thread is not blocked', async (_, request, name) => {
   const { press, wakes } = await openRuntime([request], { fake: gmailOut })
   await press(name)

@@ -11,7 +11,7 @@ import { descriptionOf } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
 import { ConnectControl } from './connect-control.tsx'
 import { useConnectPlace } from './connect-notice.tsx'
-import { PagePrompt, PromptFrame } from './page-prompt.tsx'
+import { Later, PagePrompt, PromptFrame } from './page-prompt.tsx'
 import type { ConnectIntent } from './start.ts'
 
 /** Props of {@link ConnectPrompt}. */
@@ -23,6 +23,11 @@ export interface ConnectPromptProps {
   request: ConnectRequest
   /** Called once when the request comes to be fulfilled, here or anywhere; not when it was so from the start. */
   onConnected?: (account: ConnectedAccount) => void
+  /**
+   * Called when the person does without it: adds *Not now*. Where the request was fulfilled from the start it adds *Continue*,
+   * too, which calls `onConnected`: the agent may need the account for a reason that the page does not know.
+   */
+  onDecline?: () => void
   /** Added to the classes of the outermost element. */
   className?: string
 }
@@ -42,7 +47,8 @@ export function ConnectPrompt({ request, ...props }: ConnectPromptProps) {
   )
 }
 
-function Prompt({ provider, request, onConnected, className }: ConnectPromptProps & { provider: Provider }) {
+function Prompt(props: ConnectPromptProps & { provider: Provider }) {
+  const { provider, request, onConnected, onDecline, className } = props
   const { client } = useKit()
   const messages = useMessages()
   const { name } = provider
@@ -61,6 +67,8 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
   // A tool of this page waits for it, so it has to hear of a no.
   const waiting = useSnapshot((snapshot) => snapshot.requests.includes(request))
 
+  const [wasThere, setWasThere] = useState<boolean>()
+  if (ready && wasThere === undefined) setWasThere(fulfilled !== undefined)
   const asked = useRef(false)
   const told = useRef(false)
   useEffect(() => {
@@ -78,7 +86,22 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         {...frame}
         status="connected"
         done={isNamed ? messages.promptConnected(name, fulfilled.label) : messages.promptSignedIn(name)}
-        below={keptFocus}
+        below={
+          <>
+            {keptFocus}
+            {wasThere && onDecline && (
+              <div className="latchkey-later">
+                <SmallButton
+                  kind="primary"
+                  label={messages.promptGoOnShort}
+                  name={messages.promptGoOn(name)}
+                  onPress={() => onConnected?.(fulfilled)}
+                />
+                <Later name={name} onPress={onDecline} />
+              </div>
+            )}
+          </>
+        }
       >
         {isNamed && <Avatar account={fulfilled} />}
       </PromptFrame>
@@ -95,12 +118,14 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
         <>
           {keptFocus}
           {notice}
-          {waiting && (
+          {(waiting || onDecline) && (
             <div className="latchkey-later">
-              <SmallButton
-                label={messages.promptLaterShort}
-                name={messages.promptLater(name)}
-                onPress={() => client.cancelRequest(provider.id)}
+              <Later
+                name={name}
+                onPress={() => {
+                  if (waiting) client.cancelRequest(provider.id)
+                  onDecline?.()
+                }}
               />
             </div>
           )}
@@ -139,7 +164,7 @@ function Prompt({ provider, request, onConnected, className }: ConnectPromptProp
 }
 
 /** The account that a request is about, and whether it is what was asked for. */
-export function useWanted(provider: Provider, request: ConnectRequest) {
+function useWanted(provider: Provider, request: ConnectRequest) {
   const ready = useSnapshot((snapshot) => snapshot.status === 'ready')
   const account = useSnapshot(
     (snapshot) => snapshot.accounts[request.accountId ?? ''] ?? defaultAccount(snapshot, provider.id),

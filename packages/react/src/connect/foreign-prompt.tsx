@@ -6,7 +6,7 @@ import { useLatchkey } from '../hooks.ts'
 import { Button } from '../ui/button.tsx'
 import { LiveRegion, useAnnounce } from '../ui/live-region.tsx'
 import { useMessages } from '../use-messages.ts'
-import { PromptFrame } from './page-prompt.tsx'
+import { Later, PromptFrame } from './page-prompt.tsx'
 
 /** Props of {@link ForeignPrompt}. */
 export interface ForeignPromptProps {
@@ -17,6 +17,8 @@ export interface ForeignPromptProps {
    * another one.
    */
   onReturn?: () => void
+  /** Called when the person does without it: adds *Not now*. */
+  onDecline?: () => void
   /**
    * Whether the account is there, asked of the app's server while the person is away and when they are back. `onReturn` is
    * called once it is.
@@ -46,7 +48,7 @@ const PACE = 3000
 /** `away`: the page was opened. `missing`: the person was back, and the account was not there. */
 type Stage = 'asks' | 'away' | 'missing' | 'back'
 
-function Prompt({ request, onReturn, check, className }: ForeignPromptProps) {
+function Prompt({ request, onReturn, onDecline, check, className }: ForeignPromptProps) {
   const messages = useMessages()
   const { providers } = useLatchkey()
   const { url, host, deviceCode } = request
@@ -77,6 +79,13 @@ function Prompt({ request, onReturn, check, className }: ForeignPromptProps) {
       status={isAway ? 'connecting' : 'disconnected'}
       title={owner ? messages.promptPage(owner, host) : messages.foreignPage(host)}
       line={line ?? (!owner && messages.foreignUnknown)}
+      below={
+        onDecline && (
+          <div className="latchkey-later">
+            <Later name={owner ?? host} onPress={onDecline} />
+          </div>
+        )
+      }
     >
       {deviceCode && !hasEnded && (
         <p className="latchkey-asks latchkey-line">

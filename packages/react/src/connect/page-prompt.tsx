@@ -3,7 +3,7 @@ import { type CardStatus, type ConnectedAccount, defaultAccount, type Provider }
 import { isPageOf } from '@latchkey/core/internal'
 import { forwardRef, type ReactNode, useId } from 'react'
 import { useKit, useSnapshot } from '../hooks.ts'
-import { Button, classes } from '../ui/button.tsx'
+import { Button, classes, SmallButton } from '../ui/button.tsx'
 import { brandMark } from '../ui/icons.tsx'
 import { useLanguage } from '../use-first-messages.ts'
 import { useMessages } from '../use-messages.ts'
@@ -13,18 +13,30 @@ interface PagePromptProps {
   /** https, or of the server's own origin where that is on this machine; anything else is not shown. */
   url: string
   onConnected?: (account: ConnectedAccount) => void
+  onDecline?: () => void
   /** Added to the classes of the outermost element. */
   className?: string
 }
 
 /** Asks the person to visit a page of an MCP server's own (URL-mode elicitation), and shows whose page it really is. No other provider has pages. */
-export function PagePrompt({ provider, url, onConnected, className }: PagePromptProps) {
+export function PagePrompt({ provider, url, onConnected, onDecline, className }: PagePromptProps) {
   const messages = useMessages()
   const account = useSnapshot((snapshot) => defaultAccount(snapshot, provider.id))
   if (!('mcp' in provider) || !isPageOf(url, provider.mcp.url)) return null
   const { host } = new URL(url)
   return (
-    <PromptFrame provider={provider} className={className} title={messages.promptPage(provider.name, host)}>
+    <PromptFrame
+      provider={provider}
+      className={className}
+      title={messages.promptPage(provider.name, host)}
+      below={
+        onDecline && (
+          <div className="latchkey-later">
+            <Later name={provider.name} onPress={onDecline} />
+          </div>
+        )
+      }
+    >
       <div className="latchkey-actions latchkey-page">
         <a className="latchkey-button" data-kind="primary" href={url} target="_blank" rel="noopener noreferrer">
           {messages.openPage(host)}
@@ -80,3 +92,9 @@ export const PromptFrame = /* @__PURE__ */ forwardRef<HTMLElement, PromptFramePr
     </article>
   )
 })
+
+/** A person may do without what is asked for. `name` says what that is. */
+export function Later({ name, onPress }: { name: string; onPress: () => void }) {
+  const { promptLaterShort, promptLater } = useMessages()
+  return <SmallButton label={promptLaterShort} name={promptLater(name)} onPress={onPress} />
+}

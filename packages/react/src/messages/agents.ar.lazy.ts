@@ -157,7 +157,6 @@ export const words: AgentMessages = {
   editedOnce: 'مع تعديلاتك يُسمح به مرة واحدة.',
   allow: 'سماح',
   notNow: 'ليس الآن',
-  goOn: 'متابعة',
   noSuchService: 'يتطلب هذا حسابًا في خدمة غير متوفرة في هذا التطبيق.',
   notTold: 'تعذّر على الوكيل المتابعة.',
   sayWhy: 'ذكر السبب',

@@ -147,7 +147,6 @@ export const words: AgentMessages = {
   editedOnce: 'So bearbeitet gilt es ein Mal.',
   allow: 'Erlauben',
   notNow: 'Jetzt nicht',
-  goOn: 'Weiter',
   noSuchService: 'Dafür wird das Konto eines Dienstes gebraucht, den diese App nicht hat.',
   notTold: 'Der Agent konnte nicht weitermachen.',
   sayWhy: 'Grund nennen',

@@ -147,7 +147,6 @@ export const words: AgentMessages = {
   editedOnce: 'Tal como lo has editado, se permite una vez.',
   allow: 'Permitir',
   notNow: 'Ahora no',
-  goOn: 'Continuar',
   noSuchService: 'Para esto hace falta una cuenta de un servicio que esta aplicación no tiene.',
   notTold: 'El agente no pudo continuar.',
   sayWhy: 'Decir por qué',

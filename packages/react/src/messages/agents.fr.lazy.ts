@@ -147,7 +147,6 @@ export const words: AgentMessages = {
   editedOnce: 'Tel que vous l’avez édité, c’est autorisé une fois.',
   allow: 'Autoriser',
   notNow: 'Pas maintenant',
-  goOn: 'Continuer',
   noSuchService: "Il faut pour cela le compte d'un service que cette application n'a pas.",
   notTold: "L'agent n'a pas pu continuer.",
   sayWhy: 'Dire pourquoi',

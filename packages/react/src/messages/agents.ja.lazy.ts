@@ -147,7 +147,6 @@ export const words: AgentMessages = {
   editedOnce: '編集した内容は一度だけ許可されます。',
   allow: '許可する',
   notNow: '今はしない',
-  goOn: '続ける',
   noSuchService: 'このアプリにないサービスのアカウントが必要です。',
   notTold: 'エージェントは続行できませんでした。',
   sayWhy: '理由を伝える',

@@ -236,8 +236,6 @@ export const agentEnglish = {
   editedOnce: 'As you edited it, it is allowed once.',
   allow: 'Allow',
   notNow: 'Not now',
-  /** A call goes on with an account that is there by now. */
-  goOn: 'Continue',
   noSuchService: "This needs an account of a service that this app doesn't have.",
   notTold: "The agent couldn't go on.",
   sayWhy: 'Say why',

@@ -348,6 +348,8 @@ export const arabic: Messages = {
   pausedPrompt: 'هذا الحساب متوقف مؤقتًا بطلب منك.',
   promptLaterShort: 'ليس الآن',
   promptLater: (name) => `ليس الآن: ${iso(name)}`,
+  promptGoOnShort: 'متابعة',
+  promptGoOn: (name) => `متابعة مع ${iso(name)}`,
   promptConnected: (name, account) => `${iso(name)} مربوط باسم ${iso(account)}`,
 
   promptPage: (name, host) => `يطلب ${iso(name)} زيارة ${iso(host)}`,

@@ -339,6 +339,8 @@ export const german: Messages = {
   pausedPrompt: 'Sie haben dieses Konto angehalten.',
   promptLaterShort: 'Nicht jetzt',
   promptLater: (name) => `Nicht jetzt: ${name}`,
+  promptGoOnShort: 'Weiter',
+  promptGoOn: (name) => `Weiter mit ${name}`,
   promptConnected: (name, account) => `${name} ist als ${account} verbunden`,
 
   promptPage: (name, host) => `${name} bittet Sie, ${host} zu besuchen`,

@@ -232,6 +232,9 @@ export const laterEnglish = {
   pausedPrompt: 'You paused this account.',
   promptLaterShort: 'Not now',
   promptLater: (name: string) => `Not now: ${name}`,
+  /** Goes on with an account that is there. */
+  promptGoOnShort: 'Continue',
+  promptGoOn: (name: string) => `Continue with ${name}`,
   promptConnected: (name: string, account: string) => `${name} is connected as ${account}`,
 
   promptPage: (name: string, host: string) => `${name} needs you to visit ${host}`,

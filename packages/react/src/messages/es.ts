@@ -321,6 +321,8 @@ export const spanish: Messages = {
   pausedPrompt: 'Pausaste esta cuenta.',
   promptLaterShort: 'Ahora no',
   promptLater: (name) => `Ahora no: ${name}`,
+  promptGoOnShort: 'Continuar',
+  promptGoOn: (name) => `Continuar con ${name}`,
   promptConnected: (name, account) => `${name}: conectada como ${account}`,
 
   promptPage: (name, host) => `${name} necesita que visites ${host}`,

@@ -326,6 +326,8 @@ export const french: Messages = {
   pausedPrompt: 'Vous avez mis ce compte en pause.',
   promptLaterShort: 'Pas maintenant',
   promptLater: (name) => `Pas maintenant\u00A0: ${name}`,
+  promptGoOnShort: 'Continuer',
+  promptGoOn: (name) => `Continuer avec ${name}`,
   promptConnected: (name, account) => `${name} est connecté\u00A0: ${account}`,
 
   promptPage: (name, host) => `${name} vous demande de consulter ${host}`,

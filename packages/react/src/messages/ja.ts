@@ -317,6 +317,8 @@ export const japanese: Messages = {
   pausedPrompt: 'このアカウントは一時停止中です。',
   promptLaterShort: '今はしない',
   promptLater: (name) => `今はしない: ${name}`,
+  promptGoOnShort: '続ける',
+  promptGoOn: (name) => `${name}で続ける`,
   promptConnected: (name, account) => `${name} を ${account} として接続済み`,
 
   promptPage: (name, host) => `${name} が ${host} へのアクセスを求めています`,

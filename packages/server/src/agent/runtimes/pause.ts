@@ -1,0 +1,59 @@
+import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
+import type { ApprovalNotice } from '@latchkey/core/agents'
+import { isObject } from '@latchkey/core/server'
+import { ApprovalRequired } from '../../use/answers.ts'
+import { AuthorizationRequired } from '../required.ts'
+
+/** What a runtime is paused with: its page shows a card for it. It has no secret, and no argument of the call. */
+export type PauseNeed = ConnectRequest | ApprovalNotice
+
+/**
+ * Stops a run until its person has answered.
+ *
+ * @returns what the run was resumed with. Of it only a no for an account counts: of calls the broker has the answer itself.
+ */
+export type Pause<Options> = (need: PauseNeed, options: Options) => unknown
+
+/** A run that begins again is handed the answers that it had, in their order. */
+const MOST = 16
+
+/**
+ * Lets a tool stop its runtime where it needs something of its person, and go on when that is there: around the function
+ * that `withAccount` returns, or the `execute` of an MCP server or a skill. A call that its person refuses rejects with
+ * `NotAllowed`, which has their reason; one without its account rejects with a LatchkeyError `access_denied`.
+ */
+export const orPause =
+  <Input, Options, Output>(execute: (input: Input, options: Options) => Promise<Output>, pause: Pause<Options>) =>
+  async (input: Input, options: Options): Promise<Output> => {
+    const answered = new Set<string>()
+    for (let rounds = 0; ; rounds += 1) {
+      try {
+        return await execute(input, options)
+      } catch (error) {
+        const subject = subjectOf(error)
+        if (!isNeed(error) || answered.has(subject) || rounds === MOST) throw error
+        const answer = await pause(error.toJSON(), options)
+        const { of = subject, approved, reason }: Record<string, unknown> = isObject(answer) ? answer : {}
+        if (of !== subject) continue
+        answered.add(subject)
+        if (approved === false && error instanceof AuthorizationRequired) throw without(error.request, reason)
+      }
+    }
+  }
+
+/** Whether an error says what a tool needs of its person. */
+export const isNeed = (error: unknown): error is AuthorizationRequired | ApprovalRequired =>
+  error instanceof AuthorizationRequired || error instanceof ApprovalRequired
+
+/** As the page names it: see `subjectOf` of `@latchkey/core/runtimes/requests`. */
+const subjectOf = (error: unknown): string =>
+  error instanceof ApprovalRequired
+    ? error.notice.request
+    : error instanceof AuthorizationRequired
+      ? error.request.provider
+      : ''
+
+function without({ provider }: ConnectRequest, reason: unknown): LatchkeyError {
+  const why = typeof reason === 'string' ? `: ${reason}` : '.'
+  return new LatchkeyError('access_denied', `The person does without ${provider}${why}`, { provider, next: 'none' })
+}
