@@ -1,11 +1,12 @@
 'use client'
+import type { ReactNode } from 'react'
 import { ConnectPrompt } from '../connect/connect-prompt.tsx'
 import { ForeignPrompt } from '../connect/foreign-prompt.tsx'
 import { useProvider } from '../hooks.ts'
 import { SmallButton } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { useMessages } from '../use-messages.ts'
-import { useAgentMessages } from './oversight.tsx'
+import { useAgentMessages, useRequest } from './oversight.tsx'
 import type { Level } from './parts.tsx'
 import { RequestCard } from './request-card.tsx'
 import type { PausedRequest } from './runtime-requests.ts'
@@ -37,21 +38,38 @@ export function RuntimePrompt({ request, headingLevel }: RuntimePromptProps) {
 }
 
 function Card({ request, headingLevel = 3 }: RuntimePromptProps) {
-  if (request.kind === 'call')
-    return request.asked ? <RequestCard request={request.asked} headingLevel={headingLevel} /> : null
+  if (request.kind === 'call') return <Call request={request} headingLevel={headingLevel} />
   return request.kind === 'account' ? <Account request={request} /> : <Page request={request} />
+}
+
+function Call({ request, headingLevel }: { request: PausedRequest & { kind: 'call' }; headingLevel: Level }) {
+  const words = useAgentMessages()
+  const { status } = useRequest(request.request)
+  if (request.asked) return <RequestCard request={request.asked} headingLevel={headingLevel} />
+  return status === 'absent' ? (
+    <Unknown request={request}>{words.absent}</Unknown>
+  ) : (
+    <RequestCard request={request.request} headingLevel={headingLevel} apart={false} />
+  )
 }
 
 function Account({ request }: { request: PausedRequest & { kind: 'account' } }) {
   const words = useAgentMessages()
-  const { promptLaterShort } = useMessages()
   const isKnown = useProvider(request.connect.provider) !== undefined
-  if (isKnown)
-    return <ConnectPrompt request={request.connect} onConnected={() => request.answer(true)} {...later(request)} />
+  return isKnown ? (
+    <ConnectPrompt request={request.connect} onConnected={() => request.answer(true)} {...later(request)} />
+  ) : (
+    <Unknown request={request}>{words.noSuchService}</Unknown>
+  )
+}
+
+/** What this page has no card for. It can be declined all the same. */
+function Unknown({ request, children }: { request: PausedRequest; children: ReactNode }) {
+  const { promptLaterShort } = useMessages()
   const { onDecline } = later(request)
   return (
     <Notice tone="warning" actions={onDecline && <SmallButton label={promptLaterShort} onPress={onDecline} />}>
-      {words.noSuchService}
+      {children}
     </Notice>
   )
 }

@@ -170,6 +170,7 @@ test.each([
   ['an account', connect('gmail'), 'Not now: Gmail'],
   ['an account of a service that the page does not know', connect('nowhere'), 'Not now'],
   ['a page of another vault', page, 'Not now: Arcade'],
+  ['a request that is not theirs', { kind: 'call', id: 'i', request: 'x'.repeat(22) } as const, 'Not now'],
 ])('a person does without %s, and the thread is not blocked', async (_, request, name) => {
   const { press, wakes } = await openRuntime([request], { fake: gmailOut })
   await press(name)

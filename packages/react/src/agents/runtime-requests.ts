@@ -13,7 +13,7 @@ export type PausedRequest = RuntimeRequest & {
    * `told`: the runtime was told, and has not gone on yet. `failed`: it could not be told.
    */
   state: 'waiting' | 'told' | 'failed'
-  /** Answers for an account or a page, once it is there or the person does without it. A call is answered on its card. */
+  /** Answers for an account or a page, once it is there or the person does without it. A call is answered by its `AgentRequest`. */
   answer(approved: boolean): void
   /** Tells the runtime again, after it could not be told. */
   tellAgain(): void
@@ -100,7 +100,8 @@ function useTelling(
   const told = useRef(new Map<string, 'told' | 'failed'>())
 
   const answerOf = (request: RuntimeRequest): RuntimeAnswer | undefined => {
-    const one = request.kind === 'call' ? saidOf(asked.get(request.id)) : said.current.get(keyOf(request))
+    const known = asked.get(request.id)
+    const one = known ? saidOf(known) : said.current.get(keyOf(request))
     return one && { request, ...one }
   }
   useEffect(() => {

@@ -101,6 +101,9 @@ export interface TokenRequest extends RequireOptions {
   forceRefresh?: boolean | undefined
 }
 
+/** What would become of a call, also where its account is missing. */
+export type Outlook = Forecast | { word: 'missing'; need: AuthorizationRequired }
+
 /** A person and the tokens that an agent may use for them. */
 export interface AgentContextOptions<Provider extends string> {
   /** The app's own id of the person that the agent acts for. */
@@ -268,7 +271,7 @@ export class AgentContext<Provider extends string = string> {
    * @throws ApprovalRequired if the person is asked first; NotAllowed if they do not allow it.
    */
   async authorize(provider: string, call: CallRequest = {}): Promise<AuthorizedCall> {
-    const { scopes, toolName } = call
+    const { scopes } = call
     const found = this.#choice.find(provider, call)
     const account = this.#callAccount(provider, found, call)
     const name = this.accountsOf(provider).find(({ accountId }) => accountId === found?.accountId)
@@ -276,11 +279,11 @@ export class AgentContext<Provider extends string = string> {
       ...(found?.accountId !== undefined && { accountId: found.accountId }),
       ...(name && { label: name.label }),
     }
-    const missing = () => new AuthorizationRequired({ provider, scopes, accountId: found?.accountId, toolName })
-    if (!account) throw missing()
+    const without = () => missing(provider, found, call)
+    if (!account) throw without()
     const accept = (token: AgentToken | undefined) => {
       if (token && hasScopes(token.toIdentity(), scopes)) return token
-      throw missing()
+      throw without()
     }
     if (!this.#accounts) {
       return {
@@ -294,9 +297,9 @@ export class AgentContext<Provider extends string = string> {
     const opened = await this.#numbers.take([provider, found?.accountId, tool?.name, call.args], call.place, (nth) =>
       this.#accounts?.authorize(account, { ...call, tool, nth }),
     )
-    if (!opened) throw missing()
+    if (!opened) throw without()
     if (call.choose && call.account !== undefined) this.#choice.remember(provider, account.accountId)
-    const none = { token: () => Promise.reject(missing()), end: async () => {} }
+    const none = { token: () => Promise.reject(without()), end: async () => {} }
     // What was too large to keep is a word.
     if ('done' in opened) return { done: { result: opened.done ?? DONE }, args: call.args, ...whose, ...none }
     return {
@@ -304,7 +307,7 @@ export class AgentContext<Provider extends string = string> {
       ...whose,
       signal: opened.signal,
       token: async (options = {}) => {
-        if (account.held && options.forceRefresh) throw missing()
+        if (account.held && options.forceRefresh) throw without()
         return accept(this.#keep(provider, await opened.open(options)))
       },
       end: opened.end,
@@ -313,12 +316,13 @@ export class AgentContext<Provider extends string = string> {
 
   /**
    * What the person and their rules say of a call before it is made: nothing begins, and the person is asked if they must
-   * be. Undefined where only the call itself says what becomes of it, as where there is no account.
+   * be. Undefined where only the call itself says what becomes of it.
    */
-  async askAhead(provider: string, call: CallRequest = {}): Promise<Forecast | undefined> {
+  async askAhead(provider: string, call: CallRequest = {}): Promise<Outlook | undefined> {
     const found = this.#choice.find(provider, call)
     const account = this.#callAccount(provider, found, call)
-    if (!account || !this.#accounts?.askAhead) return undefined
+    if (!account) return { word: 'missing', need: missing(provider, found, call) }
+    if (!this.#accounts?.askAhead) return undefined
     const tool = await toolOf(call)
     const nth = this.#numbers.at([provider, found?.accountId, tool?.name, call.args], call.place)
     return this.#accounts.askAhead(account, { ...call, tool, nth })
@@ -386,3 +390,6 @@ export function requireIdentity(provider: string, { scopes, toolName }: RequireO
   }
   throw new AuthorizationRequired({ provider, scopes, toolName })
 }
+
+const missing = (provider: string, found: Reachable | undefined, { scopes, toolName }: CallRequest) =>
+  new AuthorizationRequired({ provider, scopes, accountId: found?.accountId, toolName })

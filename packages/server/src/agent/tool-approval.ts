@@ -1,9 +1,9 @@
 import { ApprovalRequired, forbiddenBy } from '../use/answers.ts'
-import type { Forecast } from '../use/overseer.ts'
+import type { Outlook } from './context.ts'
 import { AuthorizationRequired } from './required.ts'
 
 /** What a tool is asked with before it is called. */
-interface AheadOptions {
+export interface AheadOptions {
   toolCallId: string
   messages: readonly unknown[]
   /** The tool's name in the conversation. */
@@ -11,7 +11,7 @@ interface AheadOptions {
 }
 
 /** Says what would become of a call. Undefined: the call itself says so. */
-type AskAhead = (input: unknown, options: AheadOptions) => Promise<Forecast | undefined>
+type AskAhead = (input: unknown, options: AheadOptions) => Promise<Outlook | undefined>
 
 /** Marks the `execute` functions that can be asked ahead. */
 const AHEAD: unique symbol = Symbol('latchkey.ahead')
@@ -20,7 +20,8 @@ const AHEAD: unique symbol = Symbol('latchkey.ahead')
 export const askedAhead = <Execute extends (...args: never[]) => unknown>(execute: Execute, ask: AskAhead): Execute =>
   Object.assign(execute, { [AHEAD]: ask })
 
-const aheadOf = (execute: unknown): AskAhead | undefined =>
+/** How a function of a tool is asked ahead. Undefined if it cannot be. */
+export const aheadOf = (execute: unknown): AskAhead | undefined =>
   typeof execute === 'function' ? (execute as { [AHEAD]?: AskAhead })[AHEAD] : undefined
 
 /**
@@ -61,9 +62,9 @@ type Wanted = readonly [provider: string, account?: string | undefined]
 /** What would become of a call that needs several accounts: the first of them that it cannot have decides. */
 export async function firstRefusal(
   wanted: readonly Wanted[],
-  ask: (...one: Wanted) => Promise<Forecast | undefined>,
-): Promise<Forecast | undefined> {
-  let last: Forecast | undefined
+  ask: (...one: Wanted) => Promise<Outlook | undefined>,
+): Promise<Outlook | undefined> {
+  let last: Outlook | undefined
   // Several variables are often of one account, which is asked about once.
   for (const one of new Map(wanted.map((one) => [JSON.stringify(one), one])).values()) {
     last = await ask(...one)

@@ -6,11 +6,10 @@ import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client
 import { bearer, MCP_POLICY, sendAs, sendRenewing } from '../../outbound/api-request.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../outbound/guarded-fetch.ts'
 import type { Ending, Failure } from '../../use/endings.ts'
-import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { currentIdentities, whenRunEnds } from '../bind.ts'
 import { type AccountChoice, offerAccounts, takeName } from '../choice.ts'
-import { AgentContext, type AuthorizedCall, type CallRequest } from '../context.ts'
+import { AgentContext, type AuthorizedCall, type CallRequest, type Outlook } from '../context.ts'
 import { failureOf, saysError } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
 import { AuthorizationRequired } from '../required.ts'
@@ -225,7 +224,7 @@ export class AuthenticatedMcpClient {
     })
   }
 
-  async #askAhead({ name, input, place }: ToolCall): Promise<Forecast | undefined> {
+  async #askAhead({ name, input, place }: ToolCall): Promise<Outlook | undefined> {
     const given = this.#take(name, input)
     const whose = this.#whose(given.name)
     return this.#inSession(whose, undefined, async (session) => {

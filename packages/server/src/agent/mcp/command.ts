@@ -4,9 +4,8 @@ import { fillReferences, type McpServerEntry, mcpServers } from '@latchkey/core/
 import type { Client } from '@modelcontextprotocol/client'
 import { secretsOf } from '../../outbound/redact/redactor.ts'
 import type { Ending, Failure } from '../../use/endings.ts'
-import type { Forecast } from '../../use/overseer.ts'
 import { type JudgedTool, judgedTool } from '../../use/tools.ts'
-import { AgentContext, type AuthorizedCall } from '../context.ts'
+import { AgentContext, type AuthorizedCall, type Outlook } from '../context.ts'
 import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
 import { failureOf, saysError } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
@@ -242,7 +241,7 @@ export class McpCommand {
     return resultAs(result, accountId)
   }
 
-  #askAhead(call: AskedCall): Promise<Forecast | undefined> {
+  #askAhead(call: AskedCall): Promise<Outlook | undefined> {
     const { context = AgentContext.current(), providers, accounts } = this.#options
     const wanted = this.#entry.references.map(
       ({ variable, path }) => [providerOfName(variable, providers, path), namedFor(accounts, variable)] as const,

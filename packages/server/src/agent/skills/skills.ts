@@ -10,10 +10,9 @@ import { LatchkeyError, type Provider } from '@latchkey/core'
 import type { Effect } from '@latchkey/core/agents'
 import { createRedactor, type Redactor, secretsOf } from '../../outbound/redact/redactor.ts'
 import type { Ending, Failure } from '../../use/endings.ts'
-import type { Forecast } from '../../use/overseer.ts'
 import { judgedTool } from '../../use/tools.ts'
 import { type OnUse, openToken, type RecordUse, recorded, recorderOf, type UsedAccount } from '../account-fetch.ts'
-import { AgentContext, type AuthorizedCall } from '../context.ts'
+import { AgentContext, type AuthorizedCall, type Outlook } from '../context.ts'
 import { checkNamed, getIdentityEnv, namedFor, providerOfName } from '../environment.ts'
 import { failureOf } from '../failure.ts'
 import { type CallPlace, placeOf } from '../place.ts'
@@ -197,7 +196,7 @@ export class Skill {
   }
 
   /** What would become of a run. An account that is missing is not asked about. */
-  async #askAhead(options: RunSkillOptions, place: CallPlace | undefined): Promise<Forecast | undefined> {
+  async #askAhead(options: RunSkillOptions, place: CallPlace | undefined): Promise<Outlook | undefined> {
     const { context = AgentContext.current(), providers, accounts } = options
     const { tokens = [] } = this.manifest
     const wanted = tokens.map((one) => [providerOfName(one, providers), namedFor(accounts, one)] as const)
