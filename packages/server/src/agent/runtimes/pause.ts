@@ -2,6 +2,7 @@ import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
 import type { ApprovalNotice } from '@latchkey/core/agents'
 import { isObject } from '@latchkey/core/server'
 import { ApprovalRequired } from '../../use/answers.ts'
+import type { AgentContext } from '../context.ts'
 import { AuthorizationRequired } from '../required.ts'
 
 /** What a runtime is paused with: its page shows a card for it. It has no secret, and no argument of the call. */
@@ -21,14 +22,23 @@ const MOST = 16
  * Lets a tool stop its runtime where it needs something of its person, and go on when that is there: around the function
  * that `withAccount` returns, or the `execute` of an MCP server or a skill. A call that its person refuses rejects with
  * `NotAllowed`, which has their reason; one without its account rejects with a LatchkeyError `access_denied`.
+ *
+ * @param open makes the context of each try, for a pause that ends in the same request: a context has the accounts that were
+ *   there when it was made. @default the context that it is called in
  */
 export const orPause =
-  <Input, Options, Output>(execute: (input: Input, options: Options) => Promise<Output>, pause: Pause<Options>) =>
+  <Input, Options, Output>(
+    execute: (input: Input, options: Options) => Promise<Output>,
+    pause: Pause<Options>,
+    open?: () => Promise<Pick<AgentContext, 'run'>>,
+  ) =>
   async (input: Input, options: Options): Promise<Output> => {
+    const attempt = async () =>
+      open ? (await open()).run(() => execute(input, options)) : await execute(input, options)
     const answered = new Set<string>()
     for (let rounds = 0; ; rounds += 1) {
       try {
-        return await execute(input, options)
+        return await attempt()
       } catch (error) {
         const subject = subjectOf(error)
         if (!isNeed(error) || answered.has(subject) || rounds === MOST) throw error
