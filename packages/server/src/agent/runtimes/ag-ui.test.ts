@@ -8,6 +8,7 @@ import { providerAt } from '../../../fixtures/acme.ts'
 import { connect, openApp, openBench } from '../../../fixtures/person-app.ts'
 import { withAccount } from '../../index.ts'
 import { type AgUiInterrupt, interruptOf } from './ag-ui.ts'
+import { answeredBy, orPause } from './pause.ts'
 
 const bench = await openBench()
 const { upstream } = bench
@@ -31,20 +32,15 @@ async function open(texts: string[], connected = true) {
     const interrupts: AgUiInterrupt[] = []
     for (const text of texts) {
       const toolCallId = `call-${text}`
-      const answer = resume.find(({ interruptId }) => interruptId === asked.get(toolCallId))
-      const isRefused = (answer?.payload as { approved?: boolean } | undefined)?.approved === false
       const outcome = await context
-        .run(() => send({ text }, { toolCallId }))
-        .catch((error: Error) => (isRefused ? error.message : (interruptOf(error, toolCallId) ?? error.message)))
-      if (typeof outcome === 'object') {
-        interrupts.push(outcome)
-        asked.set(toolCallId, outcome.id)
-      } else ends.set(toolCallId, `${outcome}`)
+        .run(() => orPause(send, answeredBy(resume.map(({ payload }) => payload)))({ text }, { toolCallId }))
+        .catch((error: Error) => interruptOf(error, toolCallId) ?? error.message)
+      if (typeof outcome === 'object') interrupts.push(outcome)
+      else ends.set(toolCallId, `${outcome}`)
     }
     const outcome = interrupts.length > 0 ? { type: 'interrupt', interrupts } : { type: 'success' }
     yield { type: EventType.RUN_FINISHED, threadId, runId, outcome } as BaseEvent
   }
-  const asked = new Map<string, string>()
   const fetch = async (_url: string, init: RequestInit) => {
     const input: RunAgentInput = JSON.parse(String(init.body))
     inputs.push(input)

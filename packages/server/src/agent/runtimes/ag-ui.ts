@@ -18,8 +18,9 @@ export interface AgUiInterrupt {
  * if (interrupt) send({ type: 'RUN_FINISHED', threadId, runId, outcome: { type: 'interrupt', interrupts: [interrupt] } })
  * ```
  *
- * The page shows it with `agUi` of `@latchkey/core/runtimes/ag-ui`. The run that resumes calls the tool again: what was done
- * before is not done twice if it passes the same `run` to `broker.agentContext`.
+ * The page shows it with `agUi` of `@latchkey/core/runtimes/ag-ui`. The run that resumes calls the tool again, as
+ * `orPause(execute, answeredBy(resume.map(({ payload }) => payload)))`: what was done before is not done twice if it passes the same
+ * `run` to `broker.agentContext`.
  *
  * @param toolCallId the call that needs it
  */

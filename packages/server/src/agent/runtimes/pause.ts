@@ -12,6 +12,7 @@ export type PauseNeed = ConnectRequest | ApprovalNotice
  * Stops a run until its person has answered.
  *
  * @returns what the run was resumed with. Of it only a no for an account counts: of calls the broker has the answer itself.
+ *   Undefined: nobody has answered, and the tool rejects with what it needs.
  */
 export type Pause<Options> = (need: PauseNeed, options: Options) => unknown
 
@@ -43,6 +44,7 @@ export const orPause =
         const subject = subjectOf(error)
         if (!isNeed(error) || answered.has(subject) || rounds === MOST) throw error
         const answer = await pause(error.toJSON(), options)
+        if (answer === undefined) throw error
         const { of = subject, approved, reason }: Record<string, unknown> = isObject(answer) ? answer : {}
         if (of !== subject) continue
         answered.add(subject)
@@ -54,6 +56,18 @@ export const orPause =
 /** Whether an error says what a tool needs of its person. */
 export const isNeed = (error: unknown): error is AuthorizationRequired | ApprovalRequired =>
   error instanceof AuthorizationRequired || error instanceof ApprovalRequired
+
+/**
+ * The pause of a runtime whose run ends with it, and begins again with the answers that its page sends.
+ *
+ * @param answers what it was resumed with: each a `Resume` of `@latchkey/core/runtimes/requests`. Anything else answers nothing.
+ */
+export const answeredBy =
+  (answers: readonly unknown[]): Pause<unknown> =>
+  (need) =>
+    answers.find(
+      (one) => isObject(one) && one.of === (need.type === 'approval_required' ? need.request : need.provider),
+    )
 
 /** As the page names it: see `subjectOf` of `@latchkey/core/runtimes/requests`. */
 const subjectOf = (error: unknown): string =>
