@@ -151,15 +151,22 @@ export function readConnectRequest(
   if (typeof value !== 'object' || value === null) return null
   const elicitation = from.provider && readElicitation(value as Record<string, unknown>, from.provider, from.server)
   if (elicitation) return elicitation
-  const { type, provider, scopes, mode, url } = value as Record<string, unknown>
-  if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
-  if (from.provider && from.provider !== provider) return null
+  const request = readAccountRequest(value)
+  if (!request || (from.provider && from.provider !== request.provider)) return null
+  const { mode, url } = value as Record<string, unknown>
   const isPage = (from.provider || from.server) && mode === 'url' && isPageOf(url, from.server)
+  return { ...request, ...(isPage && { mode, url: new URL(url).href }) }
+}
+
+/** {@link readConnectRequest} of a tool that is not an MCP server's, which has no pages. */
+export function readAccountRequest(value: unknown): ConnectRequest | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { type, provider, scopes } = value as Record<string, unknown>
+  if (type !== 'authorization_required' || typeof provider !== 'string' || !LIMITS.provider.test(provider)) return null
   return {
     type,
     provider,
     ...(Array.isArray(scopes) && { scopes: scopes.filter(isText) }),
     ...texts(value, ['accountId', 'toolName', 'toolCallId', 'message', 'elicitationId']),
-    ...(isPage && { mode, url: new URL(url).href }),
   }
 }

@@ -103,29 +103,24 @@ export interface AiSdkChat {
  * const requests = useRequests(aiSdk(useChat({ transport, sendAutomaticallyWhen })))
  * ```
  */
-export const aiSdk = ({
-  messages,
-  status = 'ready',
-  addToolApprovalResponse,
-  regenerate,
-}: AiSdkChat): AgentRuntime => ({
+export const aiSdk = (chat: AiSdkChat): AgentRuntime => ({
   find: () => {
-    const message = messages.at(-1)
+    const message = chat.messages.at(-1)
     const paused = pausedCalls(message).map(({ approvalId, toolCallId, request }): RuntimeRequest => {
       return { kind: 'call', id: approvalId, toolCallId, request }
     })
     // An answer that is still being given may go on by itself.
-    const isOver = status === 'ready' || status === 'error'
-    return [...paused, ...(regenerate && isOver ? needsIn(message) : [])]
+    const isOver = !chat.status || chat.status === 'ready' || chat.status === 'error'
+    return [...paused, ...(chat.regenerate && isOver ? needsIn(message) : [])]
   },
   answer: (answers) => {
-    const paused = new Set(pausedCalls(messages.at(-1)).map(({ approvalId }) => approvalId))
+    const paused = new Set(pausedCalls(chat.messages.at(-1)).map(({ approvalId }) => approvalId))
     const ofPauses = answers.filter(({ request }) => paused.has(request.id))
     const rest = answers.filter((one) => !ofPauses.includes(one))
     return Promise.all([
-      ...ofPauses.map((one) => addToolApprovalResponse(responseOf(one))),
+      ...ofPauses.map((one) => chat.addToolApprovalResponse(responseOf(one))),
       // Of a refused call the model reads so; without an account the answer stays as it is.
-      rest.some(({ approved, request }) => approved || request.kind === 'call') && regenerate?.(),
+      rest.some(({ approved, request }) => approved || request.kind === 'call') && chat.regenerate?.(),
     ])
   },
 })

@@ -14,12 +14,12 @@ export interface LangGraphStream {
  * const requests = useRequests(langGraph(useStream({ client, assistantId })))
  * ```
  */
-export const langGraph = ({ interrupts, respondAll }: LangGraphStream): AgentRuntime => ({
+export const langGraph = (stream: LangGraphStream): AgentRuntime => ({
   takes: 'all',
   find: () =>
-    interrupts.flatMap(({ id, value }) => {
+    stream.interrupts.flatMap(({ id, value }) => {
       const need = id !== undefined && readNeed(value)
       return need ? [{ ...need, id }] : []
     }),
-  answer: (answers) => respondAll(Object.fromEntries(answers.map((one) => [one.request.id, resumeOf(one)]))),
+  answer: (answers) => stream.respondAll(Object.fromEntries(answers.map((one) => [one.request.id, resumeOf(one)]))),
 })

@@ -1,5 +1,5 @@
 import { readApprovalNotice } from '../agents/oversight.ts'
-import { type ConnectRequest, readConnectRequest } from '../identities.ts'
+import { type ConnectRequest, readAccountRequest } from '../identities.ts'
 import { type ForeignRequest, readForeignRequest } from './foreign.ts'
 
 /** What an agent needs of its person before it can go on. */
@@ -52,7 +52,7 @@ export interface AgentRuntime {
 export function readNeed(value: unknown): Need | null {
   const notice = readApprovalNotice(value)
   if (notice) return { kind: 'call', request: notice.request, ...idOf(notice) }
-  const connect = readConnectRequest(value)
+  const connect = readAccountRequest(value)
   if (connect) return { kind: 'account', connect, ...idOf(connect) }
   const page = readForeignRequest(value)
   return page && { kind: 'page', page }

@@ -1,15 +1,16 @@
 'use client'
 import type { ReactNode } from 'react'
-import { ConnectPrompt } from '../connect/connect-prompt.tsx'
-import { ForeignPrompt } from '../connect/foreign-prompt.tsx'
 import { useProvider } from '../hooks.ts'
+import { later } from '../later.tsx'
 import { SmallButton } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
-import { useMessages } from '../use-messages.ts'
 import { useAgentMessages, useRequest } from './oversight.tsx'
 import type { Level } from './parts.tsx'
 import { RequestCard } from './request-card.tsx'
 import type { PausedRequest } from './runtime-requests.ts'
+
+const useConnectPrompt = /* @__PURE__ */ later(() => import('../connect/prompts.lazy.ts'), 'ConnectPrompt')
+const useForeignPrompt = /* @__PURE__ */ later(() => import('../connect/prompts.lazy.ts'), 'ForeignPrompt')
 
 /** Props of {@link RuntimePrompt}. */
 export interface RuntimePromptProps {
@@ -26,7 +27,7 @@ export interface RuntimePromptProps {
 export function RuntimePrompt({ request, headingLevel }: RuntimePromptProps) {
   const words = useAgentMessages()
   return (
-    <div className="latchkey-runtime" data-kind={request.kind} data-state={request.state}>
+    <div className="latchkey latchkey-runtime" data-kind={request.kind} data-state={request.state}>
       <Card request={request} headingLevel={headingLevel} />
       {request.state === 'failed' && (
         <Notice tone="error" actions={<SmallButton label={words.retry} onPress={request.tellAgain} />}>
@@ -56,27 +57,34 @@ function Call({ request, headingLevel }: { request: PausedRequest & { kind: 'cal
 function Account({ request }: { request: PausedRequest & { kind: 'account' } }) {
   const words = useAgentMessages()
   const isKnown = useProvider(request.connect.provider) !== undefined
-  return isKnown ? (
-    <ConnectPrompt request={request.connect} onConnected={() => request.answer(true)} {...later(request)} />
-  ) : (
-    <Unknown request={request}>{words.noSuchService}</Unknown>
+  const [ConnectPrompt] = useConnectPrompt(isKnown)
+  if (!isKnown) return <Unknown request={request}>{words.noSuchService}</Unknown>
+  return (
+    ConnectPrompt && (
+      <ConnectPrompt request={request.connect} onConnected={() => request.answer(true)} {...declining(request)} />
+    )
   )
 }
 
 /** What this page has no card for. It can be declined all the same. */
 function Unknown({ request, children }: { request: PausedRequest; children: ReactNode }) {
-  const { promptLaterShort } = useMessages()
-  const { onDecline } = later(request)
+  const words = useAgentMessages()
+  const { onDecline } = declining(request)
   return (
-    <Notice tone="warning" actions={onDecline && <SmallButton label={promptLaterShort} onPress={onDecline} />}>
+    <Notice tone="warning" actions={onDecline && <SmallButton label={words.notNow} onPress={onDecline} />}>
       {children}
     </Notice>
   )
 }
 
-const Page = ({ request }: { request: PausedRequest & { kind: 'page' } }) => (
-  <ForeignPrompt request={request.page} onReturn={() => request.answer(true)} {...later(request)} />
-)
+function Page({ request }: { request: PausedRequest & { kind: 'page' } }) {
+  const [ForeignPrompt] = useForeignPrompt(true)
+  return (
+    ForeignPrompt && (
+      <ForeignPrompt request={request.page} onReturn={() => request.answer(true)} {...declining(request)} />
+    )
+  )
+}
 
 /** A person may do without: then the agent hears of it, and its thread is not blocked. */
-const later = ({ state, answer }: PausedRequest) => (state === 'waiting' ? { onDecline: () => answer(false) } : {})
+const declining = ({ state, answer }: PausedRequest) => (state === 'waiting' ? { onDecline: () => answer(false) } : {})

@@ -2,17 +2,15 @@
 import type { AgentRequest } from '@latchkey/core/agents'
 import type { AgentRuntime, RuntimeAnswer, RuntimeRequest } from '@latchkey/core/runtimes/requests'
 import { useQueries } from '@tanstack/react-query'
-import { useEffect, useReducer, useRef } from 'react'
+import { useEffect, useReducer, useRef, useState } from 'react'
 import { OPTIONS, PACE, useOverseen, useRequestsQuery } from './oversight.tsx'
 
 /** Something that a runtime waits for, and how its person answers. */
 export type PausedRequest = RuntimeRequest & {
   /** What the person is asked about a call. Absent until it is known, and for a request that is not this person's. */
   asked?: AgentRequest
-  /**
-   * `told`: the runtime was told, and has not gone on yet. `failed`: it could not be told.
-   */
-  state: 'waiting' | 'told' | 'failed'
+  /** `answered`: the runtime is told, and goes on, or waits for its other answers. `failed`: it could not be told. */
+  state: 'waiting' | 'answered' | 'failed'
   /** Answers for an account or a page, once it is there or the person does without it. A call is answered by its `AgentRequest`. */
   answer(approved: boolean): void
   /** Tells the runtime again, after it could not be told. */
@@ -46,7 +44,7 @@ export function useRequests(runtime?: AgentRuntime): readonly AgentRequest[] | r
   useEffect(() => subscribe?.(render), [subscribe])
   const found = runtime?.find() ?? []
   const asked = useAsked(found)
-  const { stateOf, answer, tellAgain } = useTelling(runtime, found, asked, render)
+  const { stateOf, answer, tellAgain } = useTelling(runtime, found, asked)
   if (!runtime) return waiting ?? NOTHING
   return found.map((one): PausedRequest => {
     const request = asked.get(one.id)
@@ -79,67 +77,66 @@ function useAsked(found: readonly RuntimeRequest[]): ReadonlyMap<string, AgentRe
   })
   return new Map(
     calls.flatMap(({ id, request }, at) => {
-      const one = waiting?.find((request_) => request_.id === request) ?? asked[at]?.data
+      const one = waiting?.find((other) => other.id === request) ?? asked[at]?.data
       return one ? [[id, one]] : []
     }),
   )
 }
-
-type Said = Pick<RuntimeAnswer, 'approved' | 'reason'>
 
 /** Tells a runtime of the answers that are there, each of them once. */
 function useTelling(
   runtime: AgentRuntime | undefined,
   found: readonly RuntimeRequest[],
   asked: ReadonlyMap<string, AgentRequest>,
-  render: () => void,
 ) {
-  /** What was said here of an account or a page. A runtime may ask something else under the same id. */
-  const said = useRef(new Map<string, Said>())
+  /** What was said here of an account or a page, by its key: a runtime may ask something else under the same id. */
+  const [said, setSaid] = useState(NOTHING_SAID)
+  const [failed, setFailed] = useState(NOTHING_FAILED)
   // What was told is no longer found with the next render of the runtime, which may be later than the next of ours.
-  const told = useRef(new Map<string, 'told' | 'failed'>())
+  const told = useRef(new Set<string>())
 
   const answerOf = (request: RuntimeRequest): RuntimeAnswer | undefined => {
     const known = asked.get(request.id)
-    const one = known ? saidOf(known) : said.current.get(keyOf(request))
-    return one && { request, ...one }
+    if (known) return answered(request, known)
+    const approved = said.get(keyOf(request))
+    return approved === undefined ? undefined : { request, approved }
   }
   useEffect(() => {
     // What it no longer waits for may be asked again later.
     const keys = new Set(found.map(keyOf))
-    for (const all of [said.current, told.current]) for (const key of all.keys()) if (!keys.has(key)) all.delete(key)
+    for (const key of told.current) if (!keys.has(key)) told.current.delete(key)
+    if ([...said.keys()].some((key) => !keys.has(key))) setSaid(new Map([...said].filter(([key]) => keys.has(key))))
+
     const answers = found.flatMap((one) => answerOf(one) ?? [])
     const fresh = answers.filter(({ request }) => !told.current.has(keyOf(request)))
     if (!runtime || fresh.length === 0) return
     const tell = (some: readonly RuntimeAnswer[]) => {
-      for (const { request } of some) told.current.set(keyOf(request), 'told')
+      const these = some.map(({ request }) => keyOf(request))
+      for (const key of these) told.current.add(key)
       Promise.resolve()
         .then(() => runtime.answer(some))
-        .catch(() => {
-          for (const { request } of some) told.current.set(keyOf(request), 'failed')
-          render()
-        })
+        .catch(() => setFailed((all) => new Set([...all, ...these])))
     }
     if (runtime.takes !== 'all') for (const one of fresh) tell([one])
     else if (answers.length === found.length) tell(answers)
   })
   return {
-    stateOf: (one: RuntimeRequest) => told.current.get(keyOf(one)) ?? 'waiting',
+    stateOf: (one: RuntimeRequest) => (failed.has(keyOf(one)) ? 'failed' : answerOf(one) ? 'answered' : 'waiting'),
     answer(one: RuntimeRequest, approved: boolean) {
-      if (said.current.has(keyOf(one))) return
-      said.current.set(keyOf(one), { approved })
-      render()
+      if (!told.current.has(keyOf(one))) setSaid((all) => new Map(all).set(keyOf(one), approved))
     },
     tellAgain(one: RuntimeRequest) {
-      if (told.current.get(keyOf(one)) === 'failed') told.current.delete(keyOf(one))
-      render()
+      if (!failed.has(keyOf(one))) return
+      told.current.delete(keyOf(one))
+      setFailed((all) => new Set([...all].filter((key) => key !== keyOf(one))))
     },
-  }
+  } as const
 }
+
+const NOTHING_SAID: ReadonlyMap<string, boolean> = new Map()
+const NOTHING_FAILED: ReadonlySet<string> = new Set()
 
 const keyOf = (one: RuntimeRequest) => JSON.stringify(one)
 
-const saidOf = (request: AgentRequest | undefined): Said | undefined =>
-  request && request.state !== 'waiting'
-    ? { approved: request.state === 'approved', ...(request.reason !== undefined && { reason: request.reason }) }
-    : undefined
+const answered = (request: RuntimeRequest, { state, reason }: AgentRequest): RuntimeAnswer | undefined =>
+  state === 'waiting' ? undefined : { request, approved: state === 'approved', ...(reason !== undefined && { reason }) }

@@ -91,13 +91,13 @@ function Prompt(props: ConnectPromptProps & { provider: Provider }) {
             {keptFocus}
             {wasThere && onDecline && (
               <div className="latchkey-later">
+                <Later name={name} onPress={onDecline} />
                 <SmallButton
                   kind="primary"
                   label={messages.promptGoOnShort}
                   name={messages.promptGoOn(name)}
                   onPress={() => onConnected?.(fulfilled)}
                 />
-                <Later name={name} onPress={onDecline} />
               </div>
             )}
           </>

@@ -86,7 +86,8 @@ export const Back: Story = {
   play: async (context) => {
     await Away.play?.(context)
     await userEvent.click(context.canvas.getByRole('button', { name: "I'm done" }))
-    await waitFor(() => expect(context.canvas.getByText('You came back from connect.composio.dev')).toBeVisible())
+    const name = 'You came back from connect.composio.dev'
+    await waitFor(() => expect(context.canvas.getByRole('article', { name })).toBeVisible())
     await expect(context.args.onReturn).toHaveBeenCalledOnce()
   },
 }
