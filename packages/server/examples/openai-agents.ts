@@ -17,7 +17,6 @@ type Paused = { state: string; answers: Record<string, { approved: boolean; reas
 /** One request of a chat: a new question, or the answers that a paused run waits for. */
 export async function ask(context: AgentContext, model: Model, input: string | Paused) {
   const calls = openAiCalls()
-  const { callModelInputFilter } = calls
   const createIssue = tool({
     ...calls.tool(
       'create_issue',
@@ -39,7 +38,7 @@ export async function ask(context: AgentContext, model: Model, input: string | P
       await calls.resume(paused, answers)
       return paused
     }
-    const result = await run(agent, typeof input === 'string' ? input : await from(input), { callModelInputFilter })
+    const result = await run(agent, typeof input === 'string' ? input : await from(input))
     return { text: result.finalOutput, pauses: calls.pauses(result.interruptions), state: result.state.toString() }
   })
 }

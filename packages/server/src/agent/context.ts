@@ -7,7 +7,7 @@ import type { OpenCall } from '../use/source.ts'
 import { type JudgedTool, judgedTool } from '../use/tools.ts'
 import { bindIdentities, currentIdentities, withIdentities } from './bind.ts'
 import { type AccountChoice, type Choice, createChoice, type Reachable, type RunAccount } from './choice.ts'
-import { type CallPlace, createCallNumbers } from './place.ts'
+import { type CallPlace, createCallNumbers, type Nth } from './place.ts'
 import { AuthorizationRequired, type RequireOptions } from './required.ts'
 import { AgentToken, hasScopes, isSafe, type OAuthToken, oauthTokenOf } from './token.ts'
 import { createTripwire, type Tripwire } from './tripwire.ts'
@@ -38,7 +38,7 @@ export interface CallAccount {
 }
 
 /** A call whose tool is known, and which of the equal ones of its turn it is. */
-export type NumberedCall = CallRequest & { tool: JudgedTool | undefined; nth: number }
+export type NumberedCall = CallRequest & { tool: JudgedTool | undefined; nth: Nth }
 
 /** The broker's door, for one run of an agent. */
 export interface RunAccounts {

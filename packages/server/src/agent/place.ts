@@ -7,8 +7,8 @@ import { canonicalJson } from '../vault/tenant-digest.ts'
 export interface CallPlace {
   /** The runtime's id of the call. */
   toolCallId: string
-  /** Equal calls that come before it, as far as the conversation has them. */
-  before: number
+  /** Equal calls that come before it, as far as the conversation has them. Absent: the runtime does not say what was before. */
+  before?: number
   /** Messages when its step began. Absent: the conversation has the call itself. */
   step?: number
 }
@@ -21,13 +21,17 @@ export interface CallPlace {
  * calls in one step each counts, since they may be made in any order. Whatever a forged conversation says, the call is judged
  * as any other.
  *
- * @param options what the AI SDK calls a tool with. Anything else says nothing of the place.
+ * Of a runtime that gives no conversation the id alone tells calls apart: one that is tried again under another id is a call of
+ * its own, of which its person is asked anew.
+ *
+ * @param options what the AI SDK calls a tool with. Without `toolCallId` it says nothing of the place.
  * @param name the tool, where the conversation does not have the call yet
  */
 export function placeOf(options: unknown, input: unknown, name: string): CallPlace | undefined {
   const { toolCallId, messages }: Part = isObject(options) ? options : {}
   if (typeof toolCallId !== 'string') return undefined
-  const list = Array.isArray(messages) ? messages.filter(isObject) : []
+  if (!Array.isArray(messages)) return { toolCallId }
+  const list = messages.filter(isObject)
   const turn = list.slice(list.findLastIndex(({ role }) => role === 'user') + 1)
   const steps = turn.map((message) => (message.role === 'assistant' ? partsOf(message, 'tool-call') : []))
   const at = steps.findIndex((calls) => calls.some((call) => call.toolCallId === toolCallId))
@@ -44,24 +48,28 @@ export function placeOf(options: unknown, input: unknown, name: string): CallPla
   return { toolCallId, before, ...(at < 0 && { step: list.length }) }
 }
 
+/** Tells equal calls of a turn apart: by their number, or by the runtime's id of the call. */
+export type Nth = number | string
+
 /** Numbers equal calls of one turn. */
 export interface CallNumbers {
-  /** The number of a call by its place: the same in every request of its turn. */
-  at(call: unknown, place: CallPlace | undefined): number
+  /** Which one a call is by its place: the same in every request of its turn. */
+  at(call: unknown, place: CallPlace | undefined): Nth
   /** Numbers a call that is made. One that has no place and is not made gives its number back. */
   take<T>(
     call: unknown,
     place: CallPlace | undefined,
-    act: (nth: number) => Promise<T> | undefined,
+    act: (nth: Nth) => Promise<T> | undefined,
   ): Promise<T | undefined>
 }
 
 export function createCallNumbers(): CallNumbers {
   /** Numbers of equal calls that were made, by their JSON. */
-  const made = new Map<string, Set<number>>()
+  const made = new Map<string, Set<Nth>>()
   /** The runtime's ids of equal calls of one step, in their order. */
   const steps = new Map<string, string[]>()
-  const nthAt = (key: string, { toolCallId, before, step }: CallPlace): number => {
+  const nthAt = (key: string, { toolCallId, before, step }: CallPlace): Nth => {
+    if (before === undefined) return toolCallId
     if (step === undefined) return before + 1
     const ids = steps.get(`${step} ${key}`) ?? []
     steps.set(`${step} ${key}`, ids)

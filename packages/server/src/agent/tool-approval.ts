@@ -3,9 +3,10 @@ import type { Outlook } from './context.ts'
 import { AuthorizationRequired } from './required.ts'
 
 /** What a tool is asked with before it is called. */
-export interface AheadOptions {
+interface AheadOptions {
   toolCallId: string
-  messages: readonly unknown[]
+  /** Absent: the runtime does not say what was before. */
+  messages?: readonly unknown[]
   /** The tool's name in the conversation. */
   toolName: string
 }

@@ -45,7 +45,7 @@ export interface Call extends AccountUse {
   /** As the tool gets them. */
   args?: unknown
   /** Which of equal calls of this turn it is, from 1. */
-  nth?: number
+  nth?: number | string
   /** The runtime's id of the call. */
   toolCallId?: string | undefined
 }

@@ -17,7 +17,7 @@ interface Told {
   account: string
   tool?: { name: string; version: string }
   run: string
-  nth?: number
+  nth?: number | string
 }
 
 /** The key of a call. Calls of equal keys are one call. */

@@ -61,7 +61,7 @@ export interface JudgedCall {
   run?: string | undefined
   chat?: string | undefined
   /** Which of equal calls of this run it is. @default 1 */
-  nth?: number | undefined
+  nth?: number | string | undefined
   /** The runtime's id of the call, for the page to find the request by. It gives no right. */
   toolCallId?: string | undefined
   /** Host that the secret will be sent to, for the audit log. */

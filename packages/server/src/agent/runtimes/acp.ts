@@ -19,8 +19,6 @@ interface AcpAnswer {
 export interface AcpCall {
   sessionId: string
   toolCallId: string
-  /** The conversation of the turn so far, as the AI SDK has it: it tells equal calls apart. */
-  messages?: readonly unknown[]
 }
 
 const OPTIONS: AcpPermission['options'] = [

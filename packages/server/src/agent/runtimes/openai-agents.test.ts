@@ -76,12 +76,11 @@ async function open(steps: Call[][], connected = true) {
       ...{ description: 'Sends a text.', parameters: z.object({ text: z.string() }) },
     })
     const agent = new Agent({ name: 'assistant', model, tools: [send] })
-    const { callModelInputFilter } = calls
-    const options = { context: { user: 'ada' }, callModelInputFilter }
+    const options = { context: { user: 'ada' } }
     const resumed = async (given: typeof answers & {}) => {
       const state = await RunState.fromString<{ user: string }, typeof agent>(agent, kept)
       await calls.resume(state, given)
-      return runner.run(agent, state, { callModelInputFilter })
+      return runner.run(agent, state)
     }
     const result = await context.run(() => (answers ? resumed(answers) : runner.run(agent, 'Send it', options)))
     pauses = calls.pauses(result.interruptions)

@@ -1,7 +1,6 @@
 import { LatchkeyError } from '@latchkey/core'
-import { isObject } from '@latchkey/core/server'
 import { ApprovalRequired } from '../../use/answers.ts'
-import { type AheadOptions, aheadOf } from '../tool-approval.ts'
+import { aheadOf } from '../tool-approval.ts'
 import { isNeed, type PauseNeed } from './pause.ts'
 
 /** What a run of the OpenAI Agents SDK was paused with, for its page. */
@@ -12,7 +11,7 @@ export interface OpenAiPause {
 }
 
 /** A function that `withAccount` returns, or the `execute` of an MCP server or a skill. */
-type Execute<Input, Output> = (input: Input, options: Pick<AheadOptions, 'toolCallId' | 'messages'>) => Promise<Output>
+type Execute<Input, Output> = (input: Input, options: { toolCallId: string }) => Promise<Output>
 
 interface FunctionCall {
   callId?: string
@@ -25,7 +24,6 @@ interface Interruption {
 
 /** The state of a run, as far as it is needed. */
 interface RunState {
-  readonly history: readonly unknown[]
   getInterruptions(): readonly Interruption[]
   approve(item: never): void
   reject(item: never, options?: { message?: string }): void
@@ -39,8 +37,6 @@ interface Answer {
 
 /** The calls of one request of a run: see {@link openAiCalls}. */
 export interface OpenAiCalls {
-  /** For the options of `run()`: hears what the model reads, which tells equal calls of a turn apart. */
-  callModelInputFilter<Data extends { input: readonly unknown[] }>(args: { modelData: Data }): Data
   /** Options of the SDK's `tool()`: it pauses where its person is asked first, or an account is missing. */
   tool<Input, Output>(
     name: string,
@@ -68,39 +64,32 @@ export interface OpenAiCalls {
  * ```ts
  * const calls = openAiCalls()
  * const send = tool({ ...calls.tool('send', withAccount(declared, async (input, account) => { … })), description, parameters })
- * const { callModelInputFilter } = calls
- * const result = await context.run(() => run(agent, input, { callModelInputFilter }))
+ * const result = await context.run(() => run(agent, input))
  * return { pauses: calls.pauses(result.interruptions), state: result.state.toString() }
  * ```
  *
- * When the page has the answers, `await calls.resume(state, answers)` and `run(agent, state, …)` go on. The state has what you pass as the SDK's
+ * When the page has the answers, `await calls.resume(state, answers)` and `run(agent, state)` go on. The state has what you pass as the SDK's
  * `context`: pass ids, never a token. An answer only wakes the run: the call is made by the yes that the broker has.
  */
 export function openAiCalls(): OpenAiCalls {
-  let items: readonly unknown[] = []
   const needs = new Map<string, PauseNeed>()
   const tools = new Map<string, Execute<never, unknown>>()
-  const optionsOf = (toolCallId: string) => ({ toolCallId, messages: messagesIn(items) })
   /** What a call waits for now. */
   const ask = async (toolName: string, input: unknown, toolCallId: string): Promise<PauseNeed | undefined> => {
     const ahead = aheadOf(tools.get(toolName))
     // Where this fails, so does the call, and it says why.
-    const outlook = await ahead?.(input, { ...optionsOf(toolCallId), toolName }).catch(() => undefined)
+    const outlook = await ahead?.(input, { toolCallId, toolName }).catch(() => undefined)
     const need = outlook && needOf(outlook)
     if (need) needs.set(toolCallId, { ...need, toolCallId })
     else needs.delete(toolCallId)
     return need
   }
   return {
-    callModelInputFilter({ modelData }) {
-      items = modelData.input
-      return modelData
-    },
     tool(name, execute) {
       tools.set(name, execute)
       return {
         name,
-        execute: async (input, _context, { toolCall } = {}) => execute(input, optionsOf(toolCall?.callId ?? '')),
+        execute: async (input, _context, { toolCall } = {}) => execute(input, { toolCallId: toolCall?.callId ?? '' }),
         needsApproval: async (_context, input, toolCallId = '') => (await ask(name, input, toolCallId)) !== undefined,
         errorFunction: (_context, error) => (isTold(error) ? error.message : 'The tool failed.'),
       }
@@ -112,7 +101,6 @@ export function openAiCalls(): OpenAiCalls {
         return need ? [{ id, need }] : []
       }),
     async resume(state, answers) {
-      items = state.history
       for (const item of state.getInterruptions()) {
         const id = idOf(item)
         const answer = Object.hasOwn(answers, id) ? answers[id] : undefined
@@ -140,18 +128,6 @@ function needOf(outlook: NonNullable<Awaited<ReturnType<NonNullable<ReturnType<t
   const { id: request, agent, provider, account: accountId, tool } = outlook.request
   return new ApprovalRequired({ request, agent, provider, accountId, toolName: tool.name }).toJSON()
 }
-
-/** The conversation as the AI SDK has it. */
-const messagesIn = (items: readonly unknown[]): unknown[] =>
-  items.filter(isObject).map((item) => {
-    const { type, role, callId: toolCallId, name: toolName, arguments: text, output, status } = item
-    if (type === 'function_call')
-      return { role: 'assistant', content: [{ type: 'tool-call', toolCallId, toolName, input: inputOf(text) }] }
-    if (type !== 'function_call_result') return { role }
-    const isMade = status === 'completed'
-    const value = { type: isMade ? 'text' : 'error-text', value: output }
-    return { role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: value }] }
-  })
 
 function inputOf(text: unknown): unknown {
   try {

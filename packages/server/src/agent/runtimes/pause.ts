@@ -41,9 +41,11 @@ export const orPause =
       try {
         return await attempt()
       } catch (error) {
-        const subject = subjectOf(error)
-        if (!isNeed(error) || answered.has(subject) || rounds === MOST) throw error
-        const answer = await pause(error.toJSON(), options)
+        if (!isNeed(error)) throw error
+        const need = error.toJSON()
+        const subject = subjectOf(need)
+        if (answered.has(subject) || rounds === MOST) throw error
+        const answer = await pause(need, options)
         if (answer === undefined) throw error
         const { of = subject, approved, reason }: Record<string, unknown> = isObject(answer) ? answer : {}
         if (of !== subject) continue
@@ -65,17 +67,14 @@ export const isNeed = (error: unknown): error is AuthorizationRequired | Approva
 export const answeredBy =
   (answers: readonly unknown[]): Pause<unknown> =>
   (need) =>
-    answers.find(
-      (one) => isObject(one) && one.of === (need.type === 'approval_required' ? need.request : need.provider),
-    )
+    answers.find((one) => isObject(one) && one.of === subjectOf(need))
+
+/** Whether what a run was paused with is what it needs now. */
+export const isSameNeed = (need: PauseNeed, other: unknown): boolean =>
+  isObject(other) && other.type === need.type && subjectOf(need) === subjectOf(other as unknown as PauseNeed)
 
 /** As the page names it: see `subjectOf` of `@latchkey/core/runtimes/requests`. */
-const subjectOf = (error: unknown): string =>
-  error instanceof ApprovalRequired
-    ? error.notice.request
-    : error instanceof AuthorizationRequired
-      ? error.request.provider
-      : ''
+const subjectOf = (need: PauseNeed): string => (need.type === 'approval_required' ? need.request : need.provider)
 
 function without({ provider }: ConnectRequest, reason: unknown): LatchkeyError {
   const why = typeof reason === 'string' ? `: ${reason}` : '.'
