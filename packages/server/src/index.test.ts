@@ -1,11 +1,21 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { expect, it } from 'vitest'
 
+const root = new URL('../', import.meta.url)
+
+/** An entry with a star is one for each file. */
+function entriesOf([entry, file]: [string, string]): [string, string][] {
+  if (!file.includes('*')) return [[entry, file]]
+  const names = globSync(file, { cwd: root }).filter((name) => !name.includes('.test.'))
+  return names.sort().map((name) => [entry.replace('*', path.basename(name, '.ts')), name])
+}
+
 it('the entries export these names', async () => {
-  const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   const names: Record<string, string> = {}
-  for (const [entry, file] of Object.entries<string>(exports)) {
-    names[entry] = Object.keys(await import(new URL(`../${file}`, import.meta.url).href))
+  for (const [entry, file] of Object.entries<string>(exports).flatMap(entriesOf)) {
+    names[entry] = Object.keys(await import(new URL(file, root).href))
       .sort()
       .join(' ')
   }
@@ -15,6 +25,13 @@ it('the entries export these names', async () => {
       "./code-mode": "createCodeMode",
       "./mcp": "AuthenticatedMcpClient McpCommand createMcpProxy mcpForVault resolveMcpServers",
       "./postgres": "migratePostgres postgresStore",
+      "./runtimes/a2a": "answersIn pausedStatus",
+      "./runtimes/acp": "orPermission",
+      "./runtimes/ag-ui": "interruptOf",
+      "./runtimes/langgraph": "orInterrupt",
+      "./runtimes/mastra": "orSuspend",
+      "./runtimes/openai-agents": "openAiCalls",
+      "./runtimes/pause": "answeredBy isNeed isSameNeed orPause",
       "./skills": "Skill",
       "./sqlite": "sqliteStore",
       "./testing": "storeContract",
