@@ -1,6 +1,7 @@
 import type { ConnectedAccount, ConnectRequest, Provider } from '@latchkey/core'
 import { readConnectRequest } from '@latchkey/core'
 import { isMcp } from '@latchkey/core/mcp'
+import { pausedRequests } from '@latchkey/core/runtimes/ai-sdk'
 import {
   Account,
   ConnectPrompt,
@@ -32,9 +33,11 @@ export const MESSAGES: MessageOverrides = {
 
 type Part = AgentMessage['parts'][number]
 
-/** The request for an account, or for a visit of a page, that a tool gave as its answer. */
+/** The request for an account before a call, or the one for an account or a visit of a page that a tool gave as its answer. */
 export function requestOf(part: Part, providers: readonly Provider[]): ConnectRequest | null {
   if (!isToolUIPart(part)) return null
+  const [paused] = pausedRequests({ parts: [part] })
+  if (paused?.kind === 'account') return paused.connect
   // A page on this machine is shown only for a server that is configured on this machine.
   const server = providers.find(({ id }) => id === part.toolMetadata?.provider)
   return readConnectRequest(part.output, isMcp(server) ? { server: server.mcp.url } : {})

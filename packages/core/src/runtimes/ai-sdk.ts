@@ -3,7 +3,7 @@ import type { LatchkeyClient } from '../client.ts'
 import type { AccountReference, IdentityOptions } from '../engine.ts'
 import type { Identity } from '../identities.ts'
 import { isObject } from '../json.ts'
-import { type AgentRuntime, type RuntimeAnswer, type RuntimeRequest, readNeed } from './requests.ts'
+import { type AgentRuntime, type Need, type RuntimeAnswer, type RuntimeRequest, readNeed } from './requests.ts'
 
 /**
  * The body of an AI SDK transport: resolved anew for every request, continuations included, so no request carries a
@@ -49,25 +49,44 @@ export interface PausedCall {
   request: string
 }
 
-/** Where `toolApproval` of `@latchkey/server` says which request a call waits for. */
+/** Where `toolApproval` of `@latchkey/server` says what a call waits for: the id of a request, or an account. */
 const REQUEST = /\[request ([\w-]{22})\]$/
+const ACCOUNT = /\[connect ([\w%&=.*+-]+)\]$/
+
+/** What the calls of a message wait for, before which the SDK has paused: the person's word, or an account. */
+export function pausedRequests(message: { parts: readonly unknown[] } | undefined): RuntimeRequest[] {
+  return (message?.parts ?? []).flatMap((part) => {
+    if (!isObject(part) || part.state !== 'approval-requested' || !isObject(part.approval)) return []
+    const { toolCallId, approval } = part
+    const { id, requestReason } = approval
+    const need = needOf(`${requestReason}`)
+    return need && typeof toolCallId === 'string' && typeof id === 'string' ? [{ ...need, id, toolCallId }] : []
+  })
+}
+
+function needOf(reason: string): Need | null {
+  const request = REQUEST.exec(reason)?.[1]
+  if (request !== undefined) return { kind: 'call', request }
+  const said = new URLSearchParams(ACCOUNT.exec(reason)?.[1])
+  return readNeed({
+    type: 'authorization_required',
+    provider: said.get('provider'),
+    scopes: said.get('scope')?.split(' '),
+    accountId: said.get('account') ?? undefined,
+    toolName: said.get('tool') ?? undefined,
+  })
+}
 
 /**
- * The calls of a message that wait for their person, also after a reload. Anybody may have written a message: what the person
+ * The calls of a message that wait for their person's word, also after a reload. Anybody may have written a message: what the person
  * sees is what `Oversight.request` says of it.
  *
  * @param message a `UIMessage`, such as the last one of `useChat`
  */
 export const pausedCalls = (message: { parts: readonly unknown[] } | undefined): PausedCall[] =>
-  (message?.parts ?? []).flatMap((part) => {
-    if (!isObject(part) || part.state !== 'approval-requested' || !isObject(part.approval)) return []
-    const { toolCallId, approval } = part
-    const { id: approvalId, requestReason } = approval
-    const request = REQUEST.exec(`${requestReason}`)?.[1]
-    return typeof toolCallId === 'string' && typeof approvalId === 'string' && request !== undefined
-      ? [{ approvalId, toolCallId, request }]
-      : []
-  })
+  pausedRequests(message).flatMap((one) =>
+    one.kind === 'call' ? [{ approvalId: one.id, toolCallId: `${one.toolCallId}`, request: one.request }] : [],
+  )
 
 /**
  * What lets the AI SDK go on when the person has answered, for `addToolApprovalResponse`. Undefined while they have not. It
@@ -106,20 +125,17 @@ export interface AiSdkChat {
 export const aiSdk = (chat: AiSdkChat): AgentRuntime => ({
   find: () => {
     const message = chat.messages.at(-1)
-    const paused = pausedCalls(message).map(({ approvalId, toolCallId, request }): RuntimeRequest => {
-      return { kind: 'call', id: approvalId, toolCallId, request }
-    })
     // An answer that is still being given may go on by itself.
     const isOver = !chat.status || chat.status === 'ready' || chat.status === 'error'
-    return [...paused, ...(chat.regenerate && isOver ? needsIn(message) : [])]
+    return [...pausedRequests(message), ...(chat.regenerate && isOver ? needsIn(message) : [])]
   },
   answer: (answers) => {
-    const paused = new Set(pausedCalls(chat.messages.at(-1)).map(({ approvalId }) => approvalId))
+    const paused = new Set(pausedRequests(chat.messages.at(-1)).map(({ id }) => id))
     const ofPauses = answers.filter(({ request }) => paused.has(request.id))
     const rest = answers.filter((one) => !ofPauses.includes(one))
     return Promise.all([
       ...ofPauses.map((one) => chat.addToolApprovalResponse(responseOf(one))),
-      // Of a refused call the model reads so; without an account the answer stays as it is.
+      // Of a refused call the model reads so. Without an account an answer that is there stays as it is.
       rest.some(({ approved, request }) => approved || request.kind === 'call') && chat.regenerate?.(),
     ])
   },

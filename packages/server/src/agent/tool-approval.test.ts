@@ -1,6 +1,6 @@
 import { ReadableStream as NodeStream } from 'node:stream/web'
 import type { AgentRequest, Answer } from '@latchkey/core/agents'
-import { approvalResponse, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
+import { aiSdk, approvalResponse, pausedCalls } from '@latchkey/core/runtimes/ai-sdk'
 import { BROKER_HEADER } from '@latchkey/core/token'
 import {
   AbstractChat,
@@ -181,7 +181,7 @@ function openPage(server: Pick<Server, 'app' | 'ask'>, kept = '[]') {
   const settled = () =>
     vi.waitFor(() => {
       expect([underWay, chat.status]).toEqual([0, expect.stringMatching(/ready|error/)])
-    })
+    }, 20_000)
   const paused = () => pausedCalls(chat.lastMessage)
   const request = async (id: string) => (await server.ask<{ request: AgentRequest }>(`requests/${id}`)).request
   return {
@@ -332,12 +332,15 @@ describe('a write in a chat', () => {
     expect(uses.filter(({ tool }) => tool === 'acme/send')).toMatchObject([{ action: 'deny' }])
   })
 
-  it('without an account is not asked about: the tool says which account it needs', async () => {
+  it('without an account waits for the account, and is not asked about yet', async () => {
     const { open, ask } = await connected(modelOf([['other', { text: 'x' }]]))
     const page = open()
     await page.say('Do it')
     expect(page.paused()).toEqual([])
-    expect(page.outputs()).toMatchObject([{ type: 'authorization_required', provider: 'other' }])
+    expect(page.outputs()).toEqual([undefined])
+    expect(aiSdk(page.chat).find()).toMatchObject([
+      { kind: 'account', connect: { provider: 'other', toolName: 'other' }, toolCallId: expect.any(String) },
+    ])
     expect(await ask('requests')).toEqual({ requests: [] })
   })
 

@@ -1,3 +1,4 @@
+import type { ConnectRequest } from '@latchkey/core'
 import { ApprovalRequired, forbiddenBy } from '../use/answers.ts'
 import type { Outlook } from './context.ts'
 import { AuthorizationRequired } from './required.ts'
@@ -86,8 +87,8 @@ export interface ComingCall {
 export type CallApproval = { type: 'user-approval' | 'denied'; reason: string } | undefined
 
 /**
- * Pauses the AI SDK before a call that its person is asked about, and refuses one that they do not allow. For
- * `streamText`, `generateText` and agents, whose tools run in an `AgentContext`:
+ * Pauses the AI SDK before a call that its person is asked about or whose account is missing, and refuses one that they do not
+ * allow. For `streamText`, `generateText` and agents, whose tools run in an `AgentContext`:
  *
  * ```ts
  * context.respond(() => streamText({ model, messages, tools, toolApproval }).toUIMessageStreamResponse())
@@ -105,6 +106,7 @@ export async function toolApproval({ toolCall, tools, messages }: ComingCall): P
   // Where this fails, so does the call, and it says why.
   const forecast = await ask?.(input, { toolCallId, messages, toolName }).catch(() => undefined)
   if (forecast?.word === 'asking') return { type: 'user-approval', reason: pauseReason(forecast.request) }
+  if (forecast?.word === 'missing') return { type: 'user-approval', reason: missingReason(forecast.need.request) }
   if (forecast?.word === 'never') return { type: 'denied', reason: `${forbiddenBy(forecast.because)}.` }
   if (forecast?.word !== 'denied') return undefined
   return { type: 'denied', reason: forecast.reason ? `The person said no: ${forecast.reason}` : 'The person said no.' }
@@ -112,3 +114,12 @@ export async function toolApproval({ toolCall, tools, messages }: ComingCall): P
 
 /** Why a call waits, for people. A page finds the request by its end. */
 const pauseReason = ({ id, tool }: { id: string; tool: { title: string } }) => `${tool.title} [request ${id}]`
+
+/** The same for an account that is missing. */
+function missingReason({ provider, scopes = [], accountId, toolName }: ConnectRequest): string {
+  const said = new URLSearchParams({ provider })
+  if (scopes.length > 0) said.set('scope', scopes.join(' '))
+  if (accountId !== undefined) said.set('account', accountId)
+  if (toolName !== undefined) said.set('tool', toolName)
+  return `Connect ${provider} to continue. [connect ${said}]`
+}
