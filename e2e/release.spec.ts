@@ -30,15 +30,20 @@ function readmeLines(): string {
   return lines
 }
 
-/** Every published entry point with types. One stands for all of a wildcard. */
+/** Every published entry point with types. A wildcard is one for each of its files, which packing has made. */
 function publicEntries(): string[] {
-  const stars: Record<string, string> = { './providers/*': './providers/github', './runtimes/*': './runtimes/ai-sdk' }
   const folders = path.join(root, 'packages')
   return readdirSync(folders).flatMap((name) => {
     const { publishConfig } = JSON.parse(readFileSync(path.join(folders, name, 'package.json'), 'utf8'))
-    return Object.keys(publishConfig.exports)
-      .filter((entry) => !/\.(css|html)$/.test(entry))
-      .map((entry) => path.posix.join(`@latchkey/${name}`, stars[entry] ?? entry))
+    return Object.entries<{ types: string }>(publishConfig.exports)
+      .filter(([entry]) => !/\.(css|html)$/.test(entry))
+      .flatMap(([entry, { types }]) => {
+        const [start = '', end] = types.split('*')
+        if (end === undefined) return [entry]
+        const files = readdirSync(path.join(folders, name, start)).filter((file) => file.endsWith(end))
+        return files.map((file) => entry.replace('*', file.slice(0, -end.length)))
+      })
+      .map((entry) => path.posix.join(`@latchkey/${name}`, entry))
   })
 }
 
