@@ -18,9 +18,12 @@ const inVault = (custody: Custody, tag: string, ...own: string[]) => ({
     'vault.spec.ts',
     ...own,
   ],
-  grep: new RegExp(`vault\\.spec|${tag}`),
+  grep: new RegExp(tag),
   use: { custody },
 })
+
+/** What depends on the store runs in PostgreSQL in every run, and in SQLite, too, in `npm run test:all`. */
+const ofStore = 'vault\\.spec|@store'
 
 /** What ends otherwise in PostgreSQL alone. */
 const ofPostgres = 'connections.spec.ts'
@@ -39,7 +42,7 @@ export default defineConfig<object, { custody: Custody }>({
   use: { launchOptions, trace: 'on-first-retry' },
   projects: [
     { name: 'chromium', testIgnore: ['vault.spec.ts', ofPostgres, ...ofStorybook], use: { custody: 'browser' } },
-    inVault('sqlite', '@vault|@store'),
-    inVault('postgres', '@store', ofPostgres),
+    inVault('sqlite', process.env.TEST_ALL ? `@vault|${ofStore}` : '@vault(?!.*@store)'),
+    inVault('postgres', ofStore, ofPostgres),
   ],
 })
