@@ -1,28 +1,42 @@
+import type { BaseChatModel } from '@langchain/core/language_models/chat_models'
 import { tool } from '@langchain/core/tools'
-import { interrupt } from '@langchain/langgraph'
-import { github } from '@latchkey/core/providers/github'
-import { type AccountTool, withAccount } from '@latchkey/server'
+import { type BaseCheckpointSaver, Command, interrupt } from '@langchain/langgraph'
+import { createReactAgent } from '@langchain/langgraph/prebuilt'
+import type { Broker } from '@latchkey/server'
 import { orInterrupt } from '@latchkey/server/runtimes/langgraph'
 import { z } from 'zod'
+import { createIssue } from './create-issue.ts'
 
-const declared: AccountTool = {
-  provider: github(),
-  toolName: 'create_issue',
-  title: 'Create an issue',
-  effect: 'write',
+/** A graph waits only with a checkpointer. */
+export const createAgent = (llm: BaseChatModel, checkpointer: BaseCheckpointSaver) =>
+  createReactAgent({
+    ...{ llm, checkpointer },
+    tools: [
+      tool(orInterrupt(createIssue, interrupt), {
+        ...{ name: 'create_issue', description: "Creates an issue in one of the person's repositories." },
+        schema: z.object({ repo: z.string(), title: z.string() }),
+      }),
+    ],
+  })
+
+/** What the page sends: a question with an id of its own, or what its interrupts are answered with. */
+type Sent = { thread: string; turn: string } & ({ text: string } | { resume: Record<string, unknown> })
+
+/** The chat's route. */
+export async function chat(request: Request, broker: Broker, agent: ReturnType<typeof createAgent>) {
+  const sent: Sent = await request.json()
+  const { context } = await broker.agentContext(request, sent, {
+    agent: 'assistant',
+    run: sent.turn,
+    chat: sent.thread,
+  })
+  // A thread is its person's alone.
+  const config = { configurable: { thread_id: `${context.userId} ${sent.thread}` } }
+  await context.run(() =>
+    'resume' in sent
+      ? agent.invoke(new Command({ resume: sent.resume }), config)
+      : agent.invoke({ messages: [{ role: 'user', content: sent.text }] }, config),
+  )
+  const { tasks, values } = await agent.getState(config)
+  return Response.json({ messages: values.messages, interrupts: tasks.flatMap((task) => task.interrupts) })
 }
-
-/** A tool for LangGraph's `ToolNode`. Its graph waits where the person is asked, or has to connect an account. */
-export const createIssue = tool(
-  orInterrupt(
-    withAccount(declared, async ({ repo, title }: { repo: string; title: string }, account) => {
-      const response = await account.fetch(`/repos/${repo}/issues`, { method: 'POST', body: JSON.stringify({ title }) })
-      return `It answered ${response.status}.`
-    }),
-    interrupt,
-  ),
-  {
-    ...{ name: 'create_issue', description: "Creates an issue in one of the person's repositories." },
-    schema: z.object({ repo: z.string(), title: z.string() }),
-  },
-)

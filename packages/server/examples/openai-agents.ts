@@ -1,44 +1,36 @@
-import { github } from '@latchkey/core/providers/github'
-import { type AccountTool, type AgentContext, withAccount } from '@latchkey/server'
+import type { Broker } from '@latchkey/server'
 import { openAiCalls } from '@latchkey/server/runtimes/openai-agents'
 import { Agent, type Model, RunState, run, tool } from '@openai/agents'
 import { z } from 'zod'
+import { createIssue } from './create-issue.ts'
 
-const declared: AccountTool = {
-  provider: github(),
-  toolName: 'create_issue',
-  title: 'Create an issue',
-  effect: 'write',
-}
+/** What the page sends: a question with an id of its own, or the answers by the ids of its pauses. */
+type Sent = { turn: string } & ({ text: string } | { answers: Record<string, { approved: boolean; reason?: string }> })
 
-/** What the page of a paused run sends back: its state, which the app kept, and the answers by the ids of the pauses. */
-type Paused = { state: string; answers: Record<string, { approved: boolean; reason?: string }> }
-
-/** One request of a chat: a new question, or the answers that a paused run waits for. */
-export async function ask(context: AgentContext, model: Model, input: string | Paused) {
+/** The chat's route. `states` keeps what is paused, by person and turn. */
+export async function chat(request: Request, broker: Broker, model: Model, states: Map<string, string>) {
+  const sent: Sent = await request.json()
+  const { context } = await broker.agentContext(request, sent, { agent: 'assistant', run: sent.turn })
   const calls = openAiCalls()
-  const createIssue = tool({
-    ...calls.tool(
-      'create_issue',
-      withAccount(declared, async ({ repo, title }: { repo: string; title: string }, account) => {
-        const response = await account.fetch(`/repos/${repo}/issues`, {
-          method: 'POST',
-          body: JSON.stringify({ title }),
-        })
-        return `It answered ${response.status}.`
+  const agent = new Agent({
+    ...{ name: 'assistant', model },
+    tools: [
+      tool({
+        ...calls.tool('create_issue', createIssue),
+        description: "Creates an issue in one of the person's repositories.",
+        parameters: z.object({ repo: z.string(), title: z.string() }),
       }),
-    ),
-    description: "Creates an issue in one of the person's repositories.",
-    parameters: z.object({ repo: z.string(), title: z.string() }),
+    ],
   })
-  const agent = new Agent({ name: 'assistant', model, tools: [createIssue] })
+  const key = `${context.userId} ${sent.turn}`
   return context.run(async () => {
-    const from = async ({ state, answers }: Paused) => {
-      const paused = await RunState.fromString(agent, state)
+    const goOn = async (answers: Parameters<typeof calls.resume>[1]) => {
+      const paused = await RunState.fromString(agent, states.get(key) ?? '')
       await calls.resume(paused, answers)
-      return paused
+      return run(agent, paused)
     }
-    const result = await run(agent, typeof input === 'string' ? input : await from(input))
-    return { text: result.finalOutput, pauses: calls.pauses(result.interruptions), state: result.state.toString() }
+    const result = await ('answers' in sent ? goOn(sent.answers) : run(agent, sent.text))
+    states.set(key, result.state.toString())
+    return Response.json({ text: result.finalOutput, pauses: calls.pauses(result.interruptions) })
   })
 }

@@ -10,6 +10,8 @@ interface ToolContext {
     suspendPayload?: unknown
     resumeData?: unknown
   }
+  /** All else. Where Mastra does not know the type of its context, it still fits. */
+  [member: string]: unknown
 }
 
 /**
