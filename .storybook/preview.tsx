@@ -92,6 +92,8 @@ export default {
             'CSS variables',
             'Headless',
             'Agent runtimes',
+            'Runtimes',
+            ['AI SDK', 'AG-UI', 'LangGraph', 'Mastra', 'OpenAI Agents SDK', 'A2A', 'ACP'],
             'The person in charge',
             'Declare your agents and tools',
             'Server',
