@@ -4,7 +4,15 @@ import { parseChallenges, scopeNames } from '../protocol/www-authenticate.ts'
 import { safeUrl } from '../urls.ts'
 
 /** Who keeps the account that is asked for, by the shape of what it says. */
-export type ForeignVault = 'vercel-connect' | 'composio' | 'arcade' | 'agentcore' | 'google-adk' | 'cloudflare-agents'
+export type ForeignVault =
+  | 'vercel-connect'
+  | 'composio'
+  | 'arcade'
+  | 'agentcore'
+  | 'google-adk'
+  | 'cloudflare-agents'
+  /** An MCP server that asks for a visit by URL elicitation. */
+  | 'mcp'
 
 /**
  * What another vault says when its person has to visit a page first. It came over the wire, so only `host` says whose page
@@ -91,20 +99,24 @@ function momentOf(value: unknown): number | undefined {
  */
 export function readForeignRequest(value: unknown): ForeignRequest | null {
   if (!isObject(value)) return null
-  for (const [vault, page] of SHAPES) {
-    const url = safeUrl(page(value))
-    if (!url || url.href.length > 4096) continue
+  for (const [vault, pageIn] of SHAPES) {
+    const page = foreignPage(vault, pageIn(value))
+    if (!page) continue
     const expiresAt = momentOf(first(value, 'expiresAt', 'expires_at'))
     const deviceCode = first(value, 'deviceCode', 'userCode', 'user_code')
     return {
-      vault,
-      url: url.href,
-      host: url.host,
+      ...page,
       ...(typeof deviceCode === 'string' && /^[\w-]{1,32}$/.test(deviceCode) && { deviceCode }),
       ...(expiresAt !== undefined && { expiresAt }),
     }
   }
   return null
+}
+
+/** A page of another vault, by its address alone. Null where a click must not open it. */
+export function foreignPage(vault: ForeignVault, address: unknown): ForeignRequest | null {
+  const url = safeUrl(address)
+  return url && url.href.length <= 4096 ? { vault, url: url.href, host: url.host } : null
 }
 
 /** What a page is called whose host is its owner's alone. */

@@ -41,6 +41,8 @@ export interface AgentRuntime {
    * @default 'each'
    */
   takes?: 'each' | 'all'
+  /** Hears that the person has opened the page of a request, before they are back. */
+  visit?(request: RuntimeRequest): void
   /** Calls a listener when {@link AgentRuntime.find} may find something else. Absent: the page renders again by itself. */
   subscribe?(listener: () => void): () => void
 }

@@ -81,7 +81,12 @@ function Page({ request }: { request: PausedRequest & { kind: 'page' } }) {
   const [ForeignPrompt] = useForeignPrompt(true)
   return (
     ForeignPrompt && (
-      <ForeignPrompt request={request.page} onReturn={() => request.answer(true)} {...declining(request)} />
+      <ForeignPrompt
+        request={request.page}
+        onOpen={request.visit}
+        onReturn={() => request.answer(true)}
+        {...declining(request)}
+      />
     )
   )
 }

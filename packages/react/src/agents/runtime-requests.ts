@@ -13,6 +13,8 @@ export type PausedRequest = RuntimeRequest & {
   state: 'waiting' | 'answered' | 'failed'
   /** Answers for an account or a page, once it is there or the person does without it. A call is answered by its `AgentRequest`. */
   answer(approved: boolean): void
+  /** Tells the runtime that the person has opened the page. They are not back yet. */
+  visit(): void
   /** Tells the runtime again, after it could not be told. */
   tellAgain(): void
 }
@@ -51,6 +53,7 @@ export function useRequests(runtime?: AgentRuntime): readonly AgentRequest[] | r
     return {
       ...{ ...one, ...(request && { asked: request }), state: stateOf(one) },
       answer: (approved) => answer(one, approved),
+      visit: () => runtime.visit?.(one),
       tellAgain: () => tellAgain(one),
     }
   })

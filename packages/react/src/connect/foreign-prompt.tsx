@@ -12,6 +12,8 @@ import { Later, PromptFrame } from './page-prompt.tsx'
 export interface ForeignPromptProps {
   /** What `readForeignRequest` recognised. A new one of another page begins anew. */
   request: ForeignRequest
+  /** Called when the person opens the page. */
+  onOpen?: () => void
   /**
    * Called once, when the person is back: let the agent try again. Also where the page has ended, and the person asks for
    * another one.
@@ -48,7 +50,7 @@ const PACE = 3000
 /** `away`: the page was opened. `missing`: the person was back, and the account was not there. */
 type Stage = 'asks' | 'away' | 'missing' | 'back'
 
-function Prompt({ request, onReturn, onDecline, check, className }: ForeignPromptProps) {
+function Prompt({ request, onOpen, onReturn, onDecline, check, className }: ForeignPromptProps) {
   const messages = useMessages()
   const { providers } = useLatchkey()
   const { url, host, deviceCode } = request
@@ -104,7 +106,10 @@ function Prompt({ request, onReturn, onDecline, check, className }: ForeignPromp
             href={url}
             target="_blank"
             rel="noopener noreferrer"
-            onClick={leave}
+            onClick={() => {
+              leave()
+              onOpen?.()
+            }}
           >
             {messages.openPage(host)}
           </a>

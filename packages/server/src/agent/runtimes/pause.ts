@@ -74,7 +74,7 @@ export const isSameNeed = (need: PauseNeed, other: unknown): boolean =>
   isObject(other) && other.type === need.type && subjectOf(need) === subjectOf(other as unknown as PauseNeed)
 
 /** As the page names it: see `subjectOf` of `@latchkey/core/runtimes/requests`. */
-const subjectOf = (need: PauseNeed): string => (need.type === 'approval_required' ? need.request : need.provider)
+export const subjectOf = (need: PauseNeed): string => (need.type === 'approval_required' ? need.request : need.provider)
 
 function without({ provider }: ConnectRequest, reason: unknown): LatchkeyError {
   const why = typeof reason === 'string' ? `: ${reason}` : '.'
