@@ -18,7 +18,7 @@ const from = (file) => path.join(root, 'packages', file)
 const goals = {
   ...{ 'headless + hooks': 6000, 'panel (with the above)': 15_000, 'styles.css': 5000 },
   ...Object.fromEntries(
-    ['for all', 'AI SDK', 'LangGraph', 'AG-UI', 'ACP', 'A2A', 'other vaults'].map((name) => [
+    ['for all', 'AI SDK', 'LangGraph', 'AG-UI', 'ACP', 'A2A', 'MCP', 'other vaults'].map((name) => [
       `core/runtimes: ${name}`,
       1500,
     ]),
@@ -42,6 +42,7 @@ export { mcpServers, mcpFetch } from '${from('core/src/mcp/index.ts')}'`,
   'core/runtimes: AG-UI': `export * from '${from('core/src/runtimes/ag-ui.ts')}'`,
   'core/runtimes: ACP': `export * from '${from('core/src/runtimes/acp.ts')}'`,
   'core/runtimes: A2A': `export * from '${from('core/src/runtimes/a2a.ts')}'`,
+  'core/runtimes: MCP': `export * from '${from('core/src/runtimes/mcp-client.ts')}'`,
   'core/runtimes: other vaults': `export { ownerOf, readForeignRequest } from '${from('core/src/runtimes/foreign.ts')}'`,
   'agents (with a provider)': `export * from '${from('react/src/agents.ts')}'
 export { LatchkeyProvider } from '${from('react/src/index.ts')}'`,
@@ -115,6 +116,11 @@ const owner = (name) => {
 const [check, files] = ['--check', '--files'].map((flag) => process.argv.includes(flag))
 const filter = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const chosen = (name) => filter.length === 0 || filter.some((part) => name.includes(part))
+
+/** What an adapter shares with others. */
+const shared = ['runtimes/requests.ts', 'runtimes/foreign.ts', 'identities.ts', 'json.ts', 'errors.ts'].map((file) =>
+  from(`core/src/${file}`),
+)
 
 const kb = (bytes) => `${(bytes / 1000).toFixed(2).padStart(6)} kB`
 const gzip = (text) => gzipSync(text, { level: 9 }).length
@@ -190,9 +196,8 @@ async function byItself(name) {
 const measured = new Map()
 for (const name in withoutOAuth) entries[name] = pages[name]
 for (const [name, code] of Object.entries(entries).filter(([name]) => chosen(name))) {
-  // An adapter is measured beside what all of them share, which has a figure of its own.
-  const beside =
-    name.startsWith('core/runtimes') && !name.endsWith('all') ? [from('core/src/runtimes/requests.ts')] : []
+  // An adapter is measured beside what all of them share, which has figures of its own, and what every page with a client has.
+  const beside = name.startsWith('core/runtimes') && !/all|vaults$/.test(name) ? shared : []
   const { chunks, first } = await bundled(code, [...external, ...beside])
   measured.set(name, [sum(chunks, first), await byItself(name), sum(chunks, chunks.keys())])
   if (!files) continue

@@ -1,5 +1,7 @@
 // MCP accounts with real servers: the official SDK's Streamable HTTP behind oidc-provider. Each test names what the
 // person sees: the card's status, and where the window went.
+
+import { createMCPClient } from '@ai-sdk/mcp'
 import {
   CLIENT_METADATA_URL,
   createHeadlessBrowser,
@@ -166,6 +168,88 @@ describe('the SDKs', () => {
     expect(sandbox.tickets.log.at(-1)?.headers.authorization).toBeUndefined()
   })
 })
+
+/** An open session of each client, with its page's account. `call` calls a tool. */
+const SESSIONS: readonly [
+  string,
+  (client: LatchkeyClient) => Promise<{ call(): Promise<unknown>; close(): Promise<void> }>,
+][] = [
+  [
+    'client 2, mcpTransport',
+    async (client) => {
+      const agent = new Client({ name: 'agent', version: '1' })
+      await agent.connect(
+        new StreamableHTTPClientTransport(new URL(sandbox.tickets.mcp), mcpTransport(client, 'tickets')),
+      )
+      return { call: () => agent.callTool({ name: 'list_tickets', arguments: {} }), close: () => agent.close() }
+    },
+  ],
+  [
+    'client 2 at 2026-07-28, mcpTransport',
+    async (client) => {
+      const agent = new Client({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } })
+      await agent.connect(
+        new StreamableHTTPClientTransport(new URL(sandbox.kaggleMcp.mcp), mcpTransport(client, 'kaggle-mcp')),
+      )
+      expect(agent.getNegotiatedProtocolVersion()).toBe('2026-07-28')
+      return { call: () => agent.callTool({ name: 'list_datasets', arguments: {} }), close: () => agent.close() }
+    },
+  ],
+  [
+    'client 1, mcpFetch',
+    async (client) => {
+      const agent = new OldClient({ name: 'agent', version: '1' })
+      const fetch = mcpFetch(client, 'tickets')
+      await agent.connect(new OldTransport(new URL(sandbox.tickets.mcp), { fetch }))
+      return { call: () => agent.callTool({ name: 'list_tickets', arguments: {} }), close: () => agent.close() }
+    },
+  ],
+  [
+    'client 1, mcpOAuthClientProvider',
+    async (client) => {
+      const agent = new OldClient({ name: 'agent', version: '1' })
+      const authProvider = mcpOAuthClientProvider(client, 'tickets')
+      await agent.connect(new OldTransport(new URL(sandbox.tickets.mcp), { authProvider }))
+      return { call: () => agent.callTool({ name: 'list_tickets', arguments: {} }), close: () => agent.close() }
+    },
+  ],
+  ...(['mcpFetch', 'mcpOAuthClientProvider'] as const).map((how): (typeof SESSIONS)[number] => [
+    `the AI SDK's client, ${how}`,
+    async (client) => {
+      const auth =
+        how === 'mcpFetch'
+          ? { fetch: mcpFetch(client, 'tickets') }
+          : { authProvider: mcpOAuthClientProvider(client, 'tickets') }
+      const agent = await createMCPClient({ transport: { type: 'http', url: sandbox.tickets.mcp, ...auth } })
+      const { list_tickets: tool } = await agent.tools()
+      const call = async () => tool?.execute({}, { toolCallId: 'c1', messages: [], context: undefined })
+      return { call, close: () => agent.close() }
+    },
+  ]),
+]
+
+it.each(SESSIONS)(
+  'a token that was renewed between two calls of a session is used by the second: %s',
+  async (name, start) => {
+    const server = name.includes('2026') ? sandbox.kaggleMcp : sandbox.tickets
+    const client = open(server)
+    await client.connect(server.id)
+    const session = await start(client)
+    const usedFor = async () => {
+      const before = server.log.length
+      expect(JSON.stringify(await session.call())).toContain('text')
+      const calls = server.log.slice(before).filter(({ body }) => body.includes('tools/call'))
+      return calls.map(({ headers }) => headers.authorization)
+    }
+    const first = await client.getToken(server.id)
+    expect(await usedFor()).toEqual([`Bearer ${first}`])
+    await client.reportInvalidToken(account(client).id)
+    const second = await client.getToken(server.id)
+    expect(second).not.toBe(first)
+    expect(await usedFor()).toEqual([`Bearer ${second}`])
+    await session.close()
+  },
+)
 
 describe('a server without client registration', () => {
   it('is connected with a client id that the person got there, kept for its issuer', async () => {

@@ -1,3 +1,4 @@
+// Security cases M, 374-376: Pages that MCP servers ask for. A release waits for 374-376.
 // What MCP clients wait for: real clients and a real server over Streamable HTTP, and what a hostile one could send.
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'

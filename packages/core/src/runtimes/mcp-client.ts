@@ -51,15 +51,18 @@ type Action = McpElicitResult['action']
 
 /** What is shown, and who waits for it. */
 interface Card {
+  /** The need as JSON: equal ones have one card. */
+  key: string
   request: RuntimeRequest
   /** Of the elicitations that it is for. */
   ids: Set<unknown>
   isOpen: boolean
-  /** Those that hear when the page is opened. */
-  askers: Set<(action: Action) => void>
-  /** Those that hear when the person is back. */
-  callers: Set<(action: Action) => void>
+  /** Who waits for it. True: hears when the page is opened, and not only when the person is back. */
+  waiting: Map<(action: Action) => void, boolean>
 }
+
+/** What is asked for, and the id of its elicitation. Null where there is nothing to show. */
+type Asked = readonly [need: Need | null, id?: unknown]
 
 /** Cards at once, and tries of one call. */
 const MOST = 16
@@ -94,58 +97,48 @@ export function mcpClient({ page, provider }: McpClientOptions = {}): McpClientR
     for (const listener of listeners) listener()
   }
 
-  /** Those of an elicitation's address. Null where there is nothing to show. */
-  const needOf = (params: unknown): Need | null => {
-    if (!isObject(params) || params.mode !== 'url') return null
+  function askedBy(params: unknown): Asked {
+    if (!isObject(params) || params.mode !== 'url') return [null]
     const own = page === undefined ? null : readNeedPage(page, params.url)
-    if (own) return own
-    const visit = foreignPage('mcp', params.url)
-    return visit && { kind: 'page', page: visit }
+    const visit = own ? null : foreignPage('mcp', params.url)
+    return [visit ? { kind: 'page', page: visit } : own, params.elicitationId]
   }
 
-  /** Shows a need, on the card that is there for it. Undefined where there are too many. */
-  function cardFor(need: Need, id?: unknown): Card | undefined {
+  function end(card: Card | undefined, action: Action): void {
+    if (!card) return
+    cards.delete(card.key)
+    for (const tell of card.waiting.keys()) tell(action)
+    changed()
+  }
+  const cardOf = ({ id }: RuntimeRequest) => [...cards.values()].find(({ request }) => request.id === id)
+
+  /** Shows a need, on the card that is there for it. Resolves when the person has said something, or there are too many. */
+  function show([need, id]: Asked, isEarly: boolean, signal?: AbortSignal): Promise<Action> {
     const key = JSON.stringify(need)
-    if (isClosed || (!cards.has(key) && cards.size === MOST)) return undefined
-    const card = cards.get(key) ?? {
-      request: { ...need, id: `mcp-${++made}` },
-      ids: new Set(),
-      isOpen: false,
-      askers: new Set(),
-      callers: new Set(),
-    }
-    if (id !== undefined) card.ids.add(id)
+    const isFull = isClosed || (cards.size === MOST && !cards.has(key))
+    if (!need || isFull || signal?.aborted) return Promise.resolve('cancel')
+    const fresh = { key, request: { ...need, id: `mcp-${++made}` }, ids: new Set(), isOpen: false, waiting: new Map() }
+    const card: Card = cards.get(key) ?? fresh
+    const { ids, isOpen, waiting } = card
+    if (id !== undefined) ids.add(id)
     cards.set(key, card)
-    changed()
-    return card
-  }
-
-  function end(card: Card, action: Action): void {
-    for (const [key, one] of cards) if (one === card) cards.delete(key)
-    for (const tell of [...card.askers, ...card.callers]) tell(action)
-    changed()
-  }
-
-  /** Resolves when the person has said something. */
-  const heard = (card: Card | undefined, waits: 'askers' | 'callers', signal?: AbortSignal): Promise<Action> =>
-    new Promise((resolve) => {
-      if (!card || signal?.aborted) return resolve('cancel')
-      const waiting = card[waits]
-      waiting.add(resolve)
+    return new Promise((resolve) => {
+      waiting.set(resolve, isEarly && !isOpen)
       signal?.addEventListener('abort', () => {
         resolve('cancel')
         waiting.delete(resolve)
-        if (!card.isOpen && card.askers.size + card.callers.size === 0) end(card, 'cancel')
+        if (!card.isOpen && waiting.size === 0) end(card, 'cancel')
       })
+      changed()
     })
+  }
 
   /** What a call waits for, by its answer or its error. */
-  function needsOf(said: unknown): (readonly [Need | null, id?: unknown])[] {
+  function needsOf(said: unknown): Asked[] {
     if (!isObject(said)) return []
     const { code, data, _meta } = said
     if (code === URL_ELICITATION_REQUIRED) {
-      const asked = isObject(data) && Array.isArray(data.elicitations) ? data.elicitations.slice(0, MOST) : []
-      return asked.map((one) => [needOf(one), isObject(one) ? one.elicitationId : undefined])
+      return isObject(data) && Array.isArray(data.elicitations) ? data.elicitations.slice(0, MOST).map(askedBy) : []
     }
     const own = page !== undefined && isObject(_meta) ? readNeed(_meta['latchkey/need']) : null
     const connect = provider === undefined ? null : readAccessRequest(said, { provider })
@@ -153,10 +146,11 @@ export function mcpClient({ page, provider }: McpClientOptions = {}): McpClientR
   }
 
   /** Whether the person has done all that a call waits for. False where nobody asks them any more. */
-  async function areDone(asked: readonly (readonly [Need | null, id?: unknown])[]): Promise<boolean> {
-    for (const [need, id] of asked) {
-      const action = need ? await heard(cardFor(need, id), 'callers') : 'cancel'
+  async function areDone(all: readonly Asked[]): Promise<boolean> {
+    for (const asked of all) {
+      const action = await show(asked, false)
       if (action === 'cancel') return false
+      const [need] = asked
       // Of a call its server has the answer, and says why.
       if (need && action === 'decline' && need.kind !== 'call') throw refusalOf(need)
     }
@@ -166,45 +160,35 @@ export function mcpClient({ page, provider }: McpClientOptions = {}): McpClientR
   return {
     find: () => [...cards.values()].map(({ request }) => request),
     answer(answers) {
-      for (const { request, approved } of answers) {
-        const card = [...cards.values()].find((one) => one.request.id === request.id)
-        if (card) end(card, approved ? 'accept' : 'decline')
-      }
+      for (const { request, approved } of answers) end(cardOf(request), approved ? 'accept' : 'decline')
     },
-    visit({ id }) {
-      const card = [...cards.values()].find(({ request }) => request.id === id)
+    visit(request) {
+      const card = cardOf(request)
       if (!card) return
       card.isOpen = true
-      for (const tell of card.askers) tell('accept')
-      card.askers.clear()
+      for (const [tell, isEarly] of card.waiting) {
+        if (!isEarly) continue
+        tell('accept')
+        card.waiting.delete(tell)
+      }
     },
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    async elicit({ params }, context) {
-      const need = needOf(params)
-      if (!need) return { action: 'cancel' }
-      const card = cardFor(need, isObject(params) ? params.elicitationId : undefined)
-      const signal = context?.signal ?? context?.mcpReq?.signal
-      return { action: await heard(card, card?.isOpen ? 'callers' : 'askers', signal) }
-    },
+    elicit: async ({ params }, context) => ({
+      action: await show(askedBy(params), true, context?.signal ?? context?.mcpReq?.signal),
+    }),
     complete({ params }) {
       const id = isObject(params) ? params.elicitationId : undefined
-      for (const card of cards.values()) if (id !== undefined && card.ids.has(id)) end(card, 'accept')
+      for (const card of cards.values()) if (card.ids.has(id)) end(card, 'accept')
     },
     async call(act) {
       for (let tries = 1; ; tries += 1) {
-        const [said, failed] = await act().then(
-          (result) => [result, false] as const,
-          (error: unknown) => [error, true] as const,
-        )
-        const asked = needsOf(said)
+        const result = act()
+        const asked = needsOf(await result.catch((error: unknown) => error))
         const isOver = asked.length === 0 || tries === MOST || asked.some(([need]) => !need)
-        if (isOver || !(await areDone(asked))) {
-          if (failed) throw said
-          return said as Awaited<ReturnType<typeof act>>
-        }
+        if (isOver || !(await areDone(asked))) return result
       }
     },
     close() {

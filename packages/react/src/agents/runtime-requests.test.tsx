@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { LatchkeyError } from '@latchkey/core'
 import { aiSdk } from '@latchkey/core/runtimes/ai-sdk'
+import { mcpClient } from '@latchkey/core/runtimes/mcp-client'
 import type { AgentRuntime, RuntimeAnswer, RuntimeRequest } from '@latchkey/core/runtimes/requests'
 import { act, cleanup, configure, render, screen, waitFor } from '@testing-library/react'
 import { StrictMode, useState } from 'react'
@@ -218,4 +219,36 @@ test('a runtime that asks the same once more is answered once more', async () =>
   await ask([connect('gmail', 'i')])
   await press('Not now: Gmail')
   await waitFor(() => expect(wakes()).toHaveLength(2))
+})
+
+test('an MCP server hears that its page was opened, and the card stays until the person is back', async () => {
+  const waits = mcpClient()
+  const { Page } = fakePage({})
+  function Chat() {
+    return useRequests(waits).map((request) => <RuntimePrompt key={request.id} request={request} />)
+  }
+  render(
+    <StrictMode>
+      <Page>
+        <Chat />
+      </Page>
+    </StrictMode>,
+  )
+  const heard = vi.fn()
+  const message = 'Latchkey needs your password'
+  await act(async () => {
+    const params = { mode: 'url', message, url: 'https://mcp.example.com/connect', elicitationId: 'e1' }
+    void waits.elicit({ params }).then(heard)
+  })
+  const card = await screen.findByRole('article', { name: 'A tool needs you to visit mcp.example.com' })
+  expect(card.textContent).not.toContain('password')
+  expect(heard).not.toHaveBeenCalled()
+  const link = screen.getByRole('link')
+  link.addEventListener('click', (event) => event.preventDefault())
+  await act(async () => link.click())
+  expect(heard.mock.calls).toEqual([[{ action: 'accept' }]])
+  const done = screen.getByRole('button', { name: "I'm done" })
+  await act(async () => done.click())
+  await waitFor(() => expect(screen.queryByRole('article')).toBeNull())
+  expect(heard).toHaveBeenCalledOnce()
 })

@@ -199,7 +199,10 @@ async function open({ patience, isConnected = true }: { patience?: number; isCon
     async () => {
       tries += 1
       await before.get(tries)?.()
-      return app.context()
+      // As a server that knows of no turn of its person.
+      const { accounts } = await app.ask<{ accounts: { id: string; provider: string }[] }>('accounts')
+      const body = { connectedAccounts: accounts.map(({ id, provider }) => ({ provider, accountId: id })) }
+      return (await app.broker.agentContext('ada', body, { agent: 'assistant' })).context
     },
     patience,
   )
