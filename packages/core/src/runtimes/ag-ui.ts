@@ -10,12 +10,15 @@ interface Interrupt {
   metadata?: unknown
 }
 
-/** An `HttpAgent` of `@ag-ui/client`, as far as it is needed. */
+/**
+ * An `HttpAgent` of `@ag-ui/client`, as far as it is needed, or what a hook of another library says of one. A hook renders its page
+ * again by itself, and lists nothing while a run goes on.
+ */
 export interface AgUiAgent {
   readonly pendingInterrupts: readonly Interrupt[]
-  readonly isRunning: boolean
+  readonly isRunning?: boolean
   runAgent(parameters: { resume: ResumeEntry[] }): unknown
-  subscribe(subscriber: { onRunInitialized(): void; onRunFinalized(): void; onRunFailed(): void }): {
+  subscribe?(subscriber: { onRunInitialized(): void; onRunFinalized(): void; onRunFailed(): void }): {
     unsubscribe(): void
   }
 }
@@ -44,12 +47,8 @@ export const agUi = (agent: AgUiAgent): AgentRuntime => ({
     }),
   answer: (answers) => agent.runAgent({ resume: answers.map((one) => entryOf(one, agent.pendingInterrupts)) }),
   subscribe: (listener) => {
-    const { unsubscribe } = agent.subscribe({
-      onRunInitialized: listener,
-      onRunFinalized: listener,
-      onRunFailed: listener,
-    })
-    return unsubscribe
+    const stop = agent.subscribe?.({ onRunInitialized: listener, onRunFinalized: listener, onRunFailed: listener })
+    return () => stop?.unsubscribe()
   },
 })
 
