@@ -93,7 +93,7 @@ export default {
             'Headless',
             'Agent runtimes',
             'Runtimes',
-            ['AI SDK', 'AG-UI', 'LangGraph', 'Mastra', 'OpenAI Agents SDK', 'MCP', 'A2A', 'ACP'],
+            ['AI SDK', 'assistant-ui', 'AG-UI', 'CopilotKit', 'LangGraph', 'Mastra', 'OpenAI Agents SDK', 'MCP', 'A2A', 'ACP'],
             'The person in charge',
             'Declare your agents and tools',
             'Server',

@@ -35,9 +35,16 @@ interface ResumeEntry {
  *
  * ```tsx
  * const requests = useRequests(agUi(agent))
+ * // CopilotKit begins runs itself, with the page's tools:
+ * const requests = useRequests(agUi(agent, (parameters) => copilotkit.runAgent({ agent, ...parameters })))
  * ```
+ *
+ * @param run begins the run that goes on. @default `agent.runAgent`
  */
-export const agUi = (agent: AgUiAgent): AgentRuntime => ({
+export const agUi = (
+  agent: AgUiAgent,
+  run: AgUiAgent['runAgent'] = (parameters) => agent.runAgent(parameters),
+): AgentRuntime => ({
   takes: 'all',
   find: () =>
     // While a run goes on, what it was resumed with is still listed.
@@ -45,7 +52,7 @@ export const agUi = (agent: AgUiAgent): AgentRuntime => ({
       const need = needOf(metadata)
       return need ? [{ ...need, id, ...(toolCallId !== undefined && { toolCallId }) }] : []
     }),
-  answer: (answers) => agent.runAgent({ resume: answers.map((one) => entryOf(one, agent.pendingInterrupts)) }),
+  answer: (answers) => run({ resume: answers.map((one) => entryOf(one, agent.pendingInterrupts)) }),
   subscribe: (listener) => {
     const stop = agent.subscribe?.({ onRunInitialized: listener, onRunFinalized: listener, onRunFailed: listener })
     return () => stop?.unsubscribe()
