@@ -21,7 +21,7 @@ it('the entries export these names', async () => {
   }
   expect(names).toMatchInlineSnapshot(`
     {
-      ".": "AgentContext AgentToken ApprovalRequired AuthorizationRequired GuardError NotAllowed ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress offerAccounts orAsk providersFromEnv requireIdentity secretsOf toolApproval withAccount withIdentities",
+      ".": "AgentContext AgentToken ApprovalRequired AuthorizationRequired EnterpriseCredentials GuardError NotAllowed ServiceCredentials clientsFromEnv createAccountFetch createBroker createGuardedFetch createRedactor currentIdentities getIdentity getIdentityEnv isPublicAddress offerAccounts orAsk providersFromEnv requireIdentity secretsOf toolApproval withAccount withIdentities",
       "./code-mode": "createCodeMode",
       "./mcp": "AuthenticatedMcpClient McpCommand createMcpProxy mcpForVault resolveMcpServers",
       "./postgres": "migratePostgres postgresStore",

@@ -26,7 +26,14 @@ export {
   requireIdentity,
   type TokenRequest,
 } from './agent/context.ts'
+export type { ApiOptions } from './agent/credentials-fetch.ts'
+export {
+  EnterpriseCredentials,
+  type EnterpriseCredentialsOptions,
+  type EnterpriseTokenRequest,
+} from './agent/enterprise-credentials.ts'
 export { getIdentityEnv, type IdentityEnvOptions } from './agent/environment.ts'
+export type { OAuthClientOptions } from './agent/oauth-client.ts'
 export type { CallPlace } from './agent/place.ts'
 export { AuthorizationRequired, type RequireOptions } from './agent/required.ts'
 export {

@@ -43,6 +43,14 @@ const hasAccount = ({ inputSchema }: McpTool) => {
 /** A token for an MCP server, and what is known of its account. */
 type McpToken = Pick<Identity, 'accessToken' | 'accountId'> & { scopes?: readonly string[] }
 
+/** Credentials of an app: {@link ServiceCredentials} or {@link EnterpriseCredentials}. */
+export interface McpCredentials {
+  /** What the tokens are for. @see RFC 8707 §2 */
+  readonly resource: string | undefined
+  /** @param request.refused the last token, if the server refused it. */
+  getToken(request: { refused?: string | undefined }): Promise<string>
+}
+
 /** What the requests of one session share. */
 interface Asking {
   secrets: Set<string>
@@ -58,6 +66,12 @@ export interface AuthenticatedMcpClientOptions extends SessionOptions {
    * @default the token of the current AgentContext, if its `resource` says that it is for this server
    */
   token?: (request: { forceRefresh: boolean }) => Promise<McpToken | undefined>
+  /**
+   * The app's own credentials for this server, instead of a person's account: {@link ServiceCredentials}, or
+   * {@link EnterpriseCredentials} for the person of each run. Their `resource` must be this server. No person is asked, and
+   * none could help: what the server refuses is a LatchkeyError.
+   */
+  credentials?: McpCredentials
   /**
    * Used for every call to the server.
    *
@@ -138,7 +152,15 @@ export class AuthenticatedMcpClient {
   readonly #fetch: GuardedFetch
   readonly #runs = new WeakMap<object, McpRun>()
 
+  /** @throws LatchkeyError `misuse` for credentials that are not for this server. */
   constructor(target: McpTarget, options: AuthenticatedMcpClientOptions = {}) {
+    const { token, credentials } = options
+    if (credentials && (token || !isResourceOf(target, credentials.resource))) {
+      const why = token
+        ? 'has credentials already: leave token out'
+        : `needs credentials whose resource is ${target.url}`
+      throw new LatchkeyError('misuse', `The MCP client of ${target.name ?? target.id} ${why}.`)
+    }
     this.#target = target
     this.#options = options
     this.#fetch = options.fetch ?? createGuardedFetch()
@@ -241,7 +263,7 @@ export class AuthenticatedMcpClient {
 
   /** Whose call it is. That is fixed before its session is opened: another call may name another account meanwhile. */
   #whose(name: string | undefined): Whose {
-    if (this.#options.token) return { key: '', account: undefined }
+    if (this.#bringsToken) return { key: '', account: undefined }
     const choose = this.#options.account === 'choose'
     const id = AgentContext.current().accountFor(this.#target.id, { account: name, choose })
     return { key: id ?? '', account: choose || name !== undefined ? id : undefined }
@@ -316,8 +338,8 @@ export class AuthenticatedMcpClient {
   }
 
   async #connect(own: Set<string>, account: string | undefined): Promise<OpenSession> {
-    const { visited, clientInfo, token } = this.#options
-    const access = token ? undefined : await this.#access(account)
+    const { visited, clientInfo } = this.#options
+    const access = this.#bringsToken ? undefined : await this.#access(account)
     const secrets = new Set<string>()
     const [session, { StreamableHTTPClientTransport }] = await Promise.all([
       createMcpSession({ ...this.#target, visited, clientInfo, secrets, negotiate: true }),
@@ -336,6 +358,11 @@ export class AuthenticatedMcpClient {
     return opened
   }
 
+  /** Whether it is the app that answers for the token, so that no person is asked. */
+  get #bringsToken(): boolean {
+    return Boolean(this.#options.token ?? this.#options.credentials)
+  }
+
   /** Permission to open a session: it reads what the server offers. */
   #access(account: string | undefined): Promise<AuthorizedCall> {
     const { id: provider, name = provider } = this.#target
@@ -343,13 +370,19 @@ export class AuthenticatedMcpClient {
     return AgentContext.current().authorize(provider, { tool, account })
   }
 
-  /** @throws AuthorizationRequired, for the account whose token was refused before */
-  async #token(access: AuthorizedCall | undefined, forceRefresh: boolean, accountId?: string): Promise<McpToken> {
+  /**
+   * @param used the token that was refused
+   * @throws AuthorizationRequired, for the account of that token
+   */
+  async #token(access: AuthorizedCall | undefined, used: McpToken | undefined): Promise<McpToken> {
     const { id: provider, url } = this.#target
+    const { credentials } = this.#options
+    if (credentials) return { accessToken: await credentials.getToken({ refused: used?.accessToken }) }
+    const forceRefresh = used !== undefined
     if (!access) {
       const found = await this.#options.token?.({ forceRefresh })
       if (found) return found
-      throw new AuthorizationRequired({ provider, accountId })
+      throw new AuthorizationRequired({ provider, accountId: used?.accountId })
     }
     const identity = (await access.token({ forceRefresh })).toIdentity()
     // Who names a server in a request says its id and its URL: only the account knows what it is for.
@@ -366,7 +399,7 @@ export class AuthenticatedMcpClient {
     if (init.method === 'GET') return new Response(null, { status: 405 })
     let used: McpToken | undefined
     const response = await sendRenewing(
-      (renew) => this.#token(access, renew, used?.accountId),
+      (renew) => this.#token(access, renew ? used : undefined),
       (token) => {
         used = token
         secrets.add(token.accessToken)
@@ -377,7 +410,7 @@ export class AuthenticatedMcpClient {
       },
     )
     const { accountId, scopes = [] } = used ?? {}
-    if (!response) throw new AuthorizationRequired({ provider: id, accountId })
+    if (!response) throw this.#lacking('invalid_token', { provider: id, accountId })
     if (response.status >= 500 || response.status === 429) {
       await response.body?.cancel()
       const message = `${name} answered with status ${response.status}.`
@@ -387,8 +420,21 @@ export class AuthenticatedMcpClient {
     if (response.status === 403 && challenge?.error === 'insufficient_scope') {
       await response.body?.cancel()
       const wanted = challenge.scope?.split(' ').filter(Boolean) ?? []
-      throw new AuthorizationRequired({ provider: id, accountId, scopes: [...new Set([...scopes, ...wanted])] })
+      const asked = { provider: id, accountId, scopes: [...new Set([...scopes, ...wanted])] }
+      throw this.#lacking('insufficient_scope', asked)
     }
     return response
+  }
+
+  /** What the token lacks is asked of the person, if the account is theirs to connect. */
+  #lacking(
+    code: 'invalid_token' | 'insufficient_scope',
+    asked: ConstructorParameters<typeof AuthorizationRequired>[0],
+  ): Error {
+    if (!this.#options.credentials) return new AuthorizationRequired(asked)
+    const { id: provider, name = provider } = this.#target
+    const why =
+      code === 'invalid_token' ? 'does not accept these credentials' : 'wants more scopes than these credentials have'
+    return new LatchkeyError(code, `${name} ${why}.`, { provider, next: 'configure', detail: asked.scopes?.join(' ') })
   }
 }
