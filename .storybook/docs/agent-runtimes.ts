@@ -8,6 +8,7 @@ export type Entry =
   | '@latchkey/core/mcp'
   | '@latchkey/core/providers'
   | '@latchkey/core/runtimes/ai-sdk'
+  | '@latchkey/core/runtimes/fetch'
   | '@latchkey/core/server'
   | '@latchkey/react'
   | '@latchkey/server'
@@ -606,8 +607,8 @@ export const EQUALS: Readonly<Record<Theirs, Equal>> = {
   DynamicClient: { ours: ['@latchkey/core/mcp Registration'], how: 'Facts of one registration.' },
 
   'Chat.identityProviders': {
-    ours: ['@latchkey/core/runtimes/ai-sdk identitiesBody'],
-    how: 'The body of your transport. It is made again for each request, also after a tool call.',
+    ours: ['@latchkey/core/runtimes/ai-sdk identitiesBody', '@latchkey/core/runtimes/fetch identitiesFetch'],
+    how: 'The body or the fetch of your transport. It is made again for each request, also after a tool call.',
   },
   'Chat.onIdentityConnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },
   'Chat.onIdentityDisconnect': { ours: ['@latchkey/react useAccounts'], how: FOLLOW_ACCOUNTS },

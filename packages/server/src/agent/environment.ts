@@ -10,6 +10,7 @@ const ENV_NAMES = new Map<string, readonly string[]>([
   ['microsoft', ['AZURE_ACCESS_TOKEN']],
   ['linkedin', ['LINKEDIN_ACCESS_TOKEN']],
   ['huggingface', ['HUGGINGFACE_TOKEN', 'HF_TOKEN']],
+  ['slack', ['SLACK_TOKEN', 'SLACK_BOT_TOKEN']],
 ])
 
 /** Providers whose variables depend on the kind of key. */
@@ -76,7 +77,7 @@ function keyEnv(provider: ApiKeyProvider, { accessToken, fields }: Identity): Re
 }
 
 /** Providers whose variables have well-known names, tried in this order: GOOGLE_ACCESS_TOKEN matches google before gmail. */
-const WELL_KNOWN = ['google', 'microsoft', 'linkedin', 'huggingface', 'kaggle', 'gmail']
+const WELL_KNOWN = ['google', 'microsoft', 'linkedin', 'huggingface', 'slack', 'kaggle', 'gmail']
 
 /** A sample account of each kind, to list all of its variable names. */
 const samples = (provider: string): Identity[] => [

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { apiKey, type Identity, readConnectRequest } from '@latchkey/core'
 import { kaggle } from '@latchkey/core/providers/kaggle'
 import { describe, expect, it } from 'vitest'
+import { fingerprint, type Seen, startAgentRuntimes } from '../../../core/fixtures/agent-runtimes.ts'
 import {
   AuthorizationRequired,
   currentIdentities,
@@ -275,7 +276,7 @@ describe('getIdentityEnv', () => {
       bitbucket: ['BITBUCKET_TOKEN'],
       linkedin: ['LINKEDIN_ACCESS_TOKEN'],
       huggingface: ['HF_TOKEN', 'HUGGINGFACE_TOKEN'],
-      slack: ['SLACK_TOKEN'],
+      slack: ['SLACK_BOT_TOKEN', 'SLACK_TOKEN'],
       notion: ['NOTION_TOKEN'],
       'my-service': ['MY_SERVICE_TOKEN'],
       constructor: ['CONSTRUCTOR_TOKEN'],
@@ -286,6 +287,22 @@ describe('getIdentityEnv', () => {
       expect(new Set(Object.values(env))).toEqual(new Set(['CANARY']))
     }
     expect(getIdentityEnv([])).toEqual({})
+  })
+
+  it('has every name that agent-runtimes has, with the same token, where a shell takes that name', async () => {
+    const runtimes = await startAgentRuntimes()
+    const ids = ['github', 'gitlab', 'google', 'microsoft', 'bitbucket', 'linkedin', 'kaggle', 'huggingface']
+    const identities = [...ids, 'slack', 'notion', 'other', 'my-service', 'github'].map((id, at) =>
+      of(id, `token-${at}`),
+    )
+    const body = JSON.stringify({ identities })
+    const answer = await fetch(`${runtimes.api}/agents/a/trigger/run`, { method: 'POST', body })
+    const { seen } = (await answer.json()) as { seen: Seen }
+    await runtimes.close()
+    const { 'MY-SERVICE_TOKEN': _, ...theirs } = seen.env
+    expect(Object.keys(theirs)).toHaveLength(11)
+    const ours = Object.entries(getIdentityEnv(identities)).map(([name, token]) => [name, fingerprint(token)])
+    expect(Object.fromEntries(ours)).toMatchObject(theirs)
   })
 
   it("tells Kaggle's two kinds of key apart, with or without the provider at hand", () => {
