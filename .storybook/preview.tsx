@@ -101,6 +101,7 @@ export default {
               'LangGraph',
               'Mastra',
               'OpenAI Agents SDK',
+              'Google ADK',
               'MCP',
               'A2A',
               'ACP',

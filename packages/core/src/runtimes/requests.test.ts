@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { adk } from './adk.ts'
 import { agUi } from './ag-ui.ts'
 import { aiSdk } from './ai-sdk.ts'
 import { langGraph } from './langgraph.ts'
@@ -62,6 +63,16 @@ const CARRIERS: readonly [name: string, (...values: unknown[]) => { runtime: Age
     },
   ],
   [
+    'Google ADK',
+    (...values) => {
+      const send = vi.fn()
+      const parts = values.map((payload, at) => ({
+        functionCall: { id: `i${at}`, name: 'adk_request_confirmation', args: { toolConfirmation: { payload } } },
+      }))
+      return { runtime: adk({ events: [{ content: { parts } }], send }), told: () => send.mock.calls }
+    },
+  ],
+  [
     'the AI SDK',
     (...values) => {
       const regenerate = vi.fn()
@@ -71,6 +82,14 @@ const CARRIERS: readonly [name: string, (...values: unknown[]) => { runtime: Age
     },
   ],
 ]
+
+/** The part of a message of ADK that answers. */
+const confirmed = (payload: { approved: boolean }, at: number) => ({
+  functionResponse: {
+    ...{ id: `i${at}`, name: 'adk_request_confirmation' },
+    response: { confirmed: payload.approved, payload },
+  },
+})
 
 describe.each(CARRIERS)('%s', (name, carry) => {
   it('finds every need, and leaves out what cannot be read', () => {
@@ -97,6 +116,7 @@ describe.each(CARRIERS)('%s', (name, carry) => {
       {
         LangGraph: [[{ i0: payloads[0], i1: payloads[1], i2: payloads[2] }]],
         'AG-UI': [payloads.map((payload, at) => ({ interruptId: `i${at}`, status: 'resolved', payload }))],
+        'Google ADK': [[{ role: 'user', parts: payloads.map(confirmed) }]],
         'the AI SDK': 1,
       }[name],
     )
@@ -105,6 +125,27 @@ describe.each(CARRIERS)('%s', (name, carry) => {
 
 it('LangGraph: an interrupt without an id cannot be answered, so it is not shown', () => {
   expect(langGraph({ interrupts: [{ value: connect }], respondAll: vi.fn() }).find()).toEqual([])
+})
+
+it('Google ADK: what was answered, what is not asked by ADK, and what has no id are left out', () => {
+  const args = { toolConfirmation: { payload: connect } }
+  const call = (name: string, id?: string) => ({ functionCall: { ...(id && { id }), name, args } })
+  const events = [
+    {},
+    { content: {} },
+    {
+      content: {
+        parts: [{}, call('adk_request_confirmation'), call('send', 'a'), call('adk_request_confirmation', 'b')],
+      },
+    },
+    {
+      content: {
+        parts: [call('adk_request_confirmation', 'c'), { functionCall: { id: 'd', name: 'adk_request_confirmation' } }],
+      },
+    },
+    { content: { parts: [{ functionResponse: { id: 'b' } }] } },
+  ]
+  expect(adk({ events, send: vi.fn() }).find()).toMatchObject([{ id: 'c', kind: 'account' }])
 })
 
 it('AG-UI: nothing waits while a run goes on, and the page hears of its end', () => {
