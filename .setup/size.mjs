@@ -18,10 +18,19 @@ const from = (file) => path.join(root, 'packages', file)
 const goals = {
   ...{ 'headless + hooks': 6000, 'panel (with the above)': 15_000, 'styles.css': 5000 },
   ...Object.fromEntries(
-    ['for all', 'any fetch', 'AI SDK', 'LangGraph', 'AG-UI', 'ACP', 'A2A', 'ADK', 'MCP', 'other vaults'].map((name) => [
-      `core/runtimes: ${name}`,
-      1500,
-    ]),
+    [
+      'for all',
+      'any fetch',
+      'AI SDK',
+      'LangGraph',
+      'AG-UI',
+      'ACP',
+      'A2A',
+      'ADK',
+      'MCP',
+      'TanStack AI',
+      'other vaults',
+    ].map((name) => [`core/runtimes: ${name}`, 1500]),
   ),
 }
 
@@ -39,6 +48,7 @@ export { mcpServers, mcpFetch } from '${from('core/src/mcp/index.ts')}'`,
   'core/runtimes: AI SDK': `export * from '${from('core/src/runtimes/ai-sdk.ts')}'`,
   'core/runtimes: any fetch': `export * from '${from('core/src/runtimes/fetch.ts')}'`,
   'core/runtimes: for all': `export * from '${from('core/src/runtimes/requests.ts')}'`,
+  'core/runtimes: TanStack AI': `export * from '${from('core/src/runtimes/tanstack-ai.ts')}'`,
   'core/runtimes: LangGraph': `export * from '${from('core/src/runtimes/langgraph.ts')}'`,
   'core/runtimes: AG-UI': `export * from '${from('core/src/runtimes/ag-ui.ts')}'`,
   'core/runtimes: ACP': `export * from '${from('core/src/runtimes/acp.ts')}'`,

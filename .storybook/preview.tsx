@@ -95,6 +95,7 @@ export default {
             'Runtimes',
             [
               'AI SDK',
+              'TanStack AI',
               'assistant-ui',
               'AG-UI',
               'CopilotKit',

@@ -4,6 +4,7 @@ import { agUi } from './ag-ui.ts'
 import { aiSdk } from './ai-sdk.ts'
 import { langGraph } from './langgraph.ts'
 import { type AgentRuntime, type Need, type RuntimeRequest, readNeed } from './requests.ts'
+import { tanStackAi } from './tanstack-ai.ts'
 
 const ID = 'Aa0_-'.repeat(4).padEnd(22, 'x')
 const notice = {
@@ -73,6 +74,19 @@ const CARRIERS: readonly [name: string, (...values: unknown[]) => { runtime: Age
     },
   ],
   [
+    'TanStack AI',
+    (...values) => {
+      const interrupts = values.map((value, at) => ({
+        ...{ id: `i${at}`, status: 'pending', metadata: { 'tanstack:interruptPayload': value } },
+        resolveInterrupt: vi.fn(),
+      }))
+      return {
+        runtime: tanStackAi({ interrupts }),
+        told: () => interrupts.map(({ resolveInterrupt }) => resolveInterrupt.mock.calls),
+      }
+    },
+  ],
+  [
     'the AI SDK',
     (...values) => {
       const regenerate = vi.fn()
@@ -117,6 +131,7 @@ describe.each(CARRIERS)('%s', (name, carry) => {
         LangGraph: [[{ i0: payloads[0], i1: payloads[1], i2: payloads[2] }]],
         'AG-UI': [payloads.map((payload, at) => ({ interruptId: `i${at}`, status: 'resolved', payload }))],
         'Google ADK': [[{ role: 'user', parts: payloads.map(confirmed) }]],
+        'TanStack AI': payloads.map((payload) => [[payload]]),
         'the AI SDK': 1,
       }[name],
     )
@@ -146,6 +161,14 @@ it('Google ADK: what was answered, what is not asked by ADK, and what has no id 
     { content: { parts: [{ functionResponse: { id: 'b' } }] } },
   ]
   expect(adk({ events, send: vi.fn() }).find()).toMatchObject([{ id: 'c', kind: 'account' }])
+})
+
+it('TanStack AI: an interrupt of others, and one whose answer could not be sent, is not shown', () => {
+  const interrupt = { id: 'i', status: 'pending', metadata: { 'tanstack:interruptPayload': connect } }
+  expect(tanStackAi({ interrupts: [interrupt] }).find()).toEqual([])
+  const resolveInterrupt = vi.fn()
+  expect(tanStackAi({ interrupts: [{ ...interrupt, resolveInterrupt }] }).find()).toHaveLength(1)
+  expect(tanStackAi({ interrupts: [{ ...interrupt, status: 'error', resolveInterrupt }] }).find()).toEqual([])
 })
 
 it('AG-UI: nothing waits while a run goes on, and the page hears of its end', () => {

@@ -1,4 +1,4 @@
-import type { ConnectRequest } from '@latchkey/core'
+import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
 import { ApprovalRequired, forbiddenBy } from '../use/answers.ts'
 import type { Outlook } from './context.ts'
 import { AuthorizationRequired } from './required.ts'
@@ -108,8 +108,25 @@ export async function toolApproval({ toolCall, tools, messages }: ComingCall): P
   if (forecast?.word === 'asking') return { type: 'user-approval', reason: pauseReason(forecast.request) }
   if (forecast?.word === 'missing') return { type: 'user-approval', reason: missingReason(forecast.need.request) }
   if (forecast?.word === 'never') return { type: 'denied', reason: `${forbiddenBy(forecast.because)}.` }
-  if (forecast?.word !== 'denied') return undefined
-  return { type: 'denied', reason: forecast.reason ? `The person said no: ${forecast.reason}` : 'The person said no.' }
+  return forecast?.word === 'denied' ? { type: 'denied', reason: saidNo(forecast.reason) } : undefined
+}
+
+/** What the model reads of a call that its person refused. */
+export const saidNo = (reason: unknown): string =>
+  typeof reason === 'string' && reason ? `The person said no: ${reason}` : 'The person said no.'
+
+/** Why a call was not made whose person does without the account. */
+export function without({ provider }: ConnectRequest, reason: unknown): LatchkeyError {
+  const why = typeof reason === 'string' ? `: ${reason}` : '.'
+  return new LatchkeyError('access_denied', `The person does without ${provider}${why}`, { provider, next: 'none' })
+}
+
+/** What a call waits for. Undefined if it does not. */
+export function needOf(outlook: Outlook | undefined): AuthorizationRequired | ApprovalRequired | undefined {
+  if (outlook?.word === 'missing') return outlook.need
+  if (outlook?.word !== 'asking') return undefined
+  const { id: request, agent, provider, account: accountId, tool } = outlook.request
+  return new ApprovalRequired({ request, agent, provider, accountId, toolName: tool.name })
 }
 
 /** Why a call waits, for people. A page finds the request by its end. */

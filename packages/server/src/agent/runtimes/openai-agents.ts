@@ -1,6 +1,5 @@
 import { LatchkeyError } from '@latchkey/core'
-import { ApprovalRequired } from '../../use/answers.ts'
-import { aheadOf } from '../tool-approval.ts'
+import { aheadOf, needOf, saidNo } from '../tool-approval.ts'
 import { isNeed, type PauseNeed } from './pause.ts'
 
 /** What a run of the OpenAI Agents SDK was paused with, for its page. */
@@ -79,7 +78,7 @@ export function openAiCalls(): OpenAiCalls {
     const ahead = aheadOf(tools.get(toolName))
     // Where this fails, so does the call, and it says why.
     const outlook = await ahead?.(input, { toolCallId, toolName }).catch(() => undefined)
-    const need = outlook && needOf(outlook)
+    const need = needOf(outlook)?.toJSON()
     if (need) needs.set(toolCallId, { ...need, toolCallId })
     else needs.delete(toolCallId)
     return need
@@ -108,26 +107,16 @@ export function openAiCalls(): OpenAiCalls {
           const { name, arguments: text } = item.rawItem as { name?: string; arguments?: string }
           // An account that came may be one that its person is asked about.
           if (!(await ask(`${name}`, inputOf(text), id))) state.approve(item as never)
-        } else if (answer) state.reject(item as never, { message: refusal(answer) })
+        } else if (answer) state.reject(item as never, { message: saidNo(answer.reason) })
       }
     },
   }
 }
 
-const refusal = ({ reason }: Answer) => (reason ? `The person said no: ${reason}` : 'The person said no.')
-
 /** Whether an error's message is for the model. */
 const isTold = (error: unknown): error is Error => isNeed(error) || error instanceof LatchkeyError
 
 const idOf = ({ rawItem }: Interruption): string => ('callId' in rawItem ? `${rawItem.callId}` : '')
-
-/** What a call waits for. Undefined if it does not. */
-function needOf(outlook: NonNullable<Awaited<ReturnType<NonNullable<ReturnType<typeof aheadOf>>>>>) {
-  if (outlook.word === 'missing') return outlook.need.toJSON()
-  if (outlook.word !== 'asking') return undefined
-  const { id: request, agent, provider, account: accountId, tool } = outlook.request
-  return new ApprovalRequired({ request, agent, provider, accountId, toolName: tool.name }).toJSON()
-}
 
 function inputOf(text: unknown): unknown {
   try {

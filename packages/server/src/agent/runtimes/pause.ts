@@ -1,9 +1,10 @@
-import { type ConnectRequest, LatchkeyError } from '@latchkey/core'
+import type { ConnectRequest } from '@latchkey/core'
 import type { ApprovalNotice } from '@latchkey/core/agents'
 import { isObject } from '@latchkey/core/server'
 import { ApprovalRequired } from '../../use/answers.ts'
 import type { AgentContext } from '../context.ts'
 import { AuthorizationRequired } from '../required.ts'
+import { without } from '../tool-approval.ts'
 
 /** What a runtime is paused with: its page shows a card for it. It has no secret, and no argument of the call. */
 export type PauseNeed = ConnectRequest | ApprovalNotice
@@ -75,8 +76,3 @@ export const isSameNeed = (need: PauseNeed, other: unknown): boolean =>
 
 /** As the page names it: see `subjectOf` of `@latchkey/core/runtimes/requests`. */
 export const subjectOf = (need: PauseNeed): string => (need.type === 'approval_required' ? need.request : need.provider)
-
-function without({ provider }: ConnectRequest, reason: unknown): LatchkeyError {
-  const why = typeof reason === 'string' ? `: ${reason}` : '.'
-  return new LatchkeyError('access_denied', `The person does without ${provider}${why}`, { provider, next: 'none' })
-}
