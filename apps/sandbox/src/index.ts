@@ -5,6 +5,13 @@ import { type KaggleStandIn, startKaggle } from './kaggle.ts'
 import { type MetricsStandIn, startMetrics } from './metrics.ts'
 
 export { type BetterAuthOptions, type BetterAuthStandIn, startBetterAuth } from './better-auth.ts'
+export {
+  type CompanyPolicy,
+  type CompanyStandIn,
+  type EnterpriseSandbox,
+  type NotesStandIn,
+  startEnterprise,
+} from './enterprise.ts'
 export type { GitHubStandIn, Issue, NewRepository } from './github.ts'
 export type { Draft, GoogleStandIn, NewDraft, NewMessage } from './google.ts'
 export { createHeadlessBrowser, type HeadlessBrowser, type Page } from './headless-browser.ts'

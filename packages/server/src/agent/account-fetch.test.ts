@@ -1,4 +1,4 @@
-// Security cases E, 79-93: Agent use of tokens. A release waits for 79-83.
+// Security cases E, 79-93, 380-386: Agent use of tokens. A release waits for 79-83, 380-383, 386.
 
 import dns from 'node:dns'
 import { createServer, type RequestListener, type Server } from 'node:http'

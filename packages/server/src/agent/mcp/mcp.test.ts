@@ -814,3 +814,51 @@ describe('an MCP server used for the person', () => {
     })
   })
 })
+
+describe("an app's own credentials", () => {
+  const agent = () => new AgentContext({ userId: 'ada', oauthTokens: {} })
+  const reaching = (origin: string) => createGuardedFetch({ dangerouslyAllowOrigins: [origin] })
+
+  it('case 386: credentials of another server are refused before a request, and so are two ways to a token', () => {
+    const target = { id: 'notes', url: 'https://notes.example/mcp' }
+    const getToken = async () => 'CANARY'
+    for (const resource of ['https://other.example', 'https://notes.example/other', undefined]) {
+      const make = () => new AuthenticatedMcpClient(target, { credentials: { resource, getToken } })
+      expect(make).toThrow(expect.objectContaining({ code: 'misuse' }))
+    }
+    const credentials = { resource: target.url, getToken }
+    const twice = () => new AuthenticatedMcpClient(target, { credentials, token: async () => undefined })
+    expect(twice).toThrow(expect.objectContaining({ code: 'misuse' }))
+    expect(new AuthenticatedMcpClient(target, { credentials })).toBeInstanceOf(AuthenticatedMcpClient)
+  })
+
+  it('that the server does not take are renewed once, and then nobody is asked to connect', async () => {
+    const server = await listen((_request, response) => response.writeHead(401).end())
+    const getToken = vi.fn(async ({ refused }: { refused?: string | undefined }) => (refused ? 'second' : 'first'))
+    const credentials = { resource: server.origin, getToken }
+    const client = new AuthenticatedMcpClient(
+      { id: 'notes', url: `${server.origin}/mcp` },
+      { credentials, fetch: reaching(server.origin) },
+    )
+    await expect(agent().run(() => client.callTool('add'))).rejects.toMatchObject({
+      code: 'invalid_token',
+      next: 'configure',
+    })
+    expect(getToken.mock.calls).toEqual([[{ refused: undefined }], [{ refused: 'first' }]])
+  })
+
+  it('that lack a scope are an error which says the scope', async () => {
+    const challenge = 'Bearer error="insufficient_scope", scope="notes.write"'
+    const server = await listen((_request, response) =>
+      response.writeHead(403, { 'www-authenticate': challenge }).end(),
+    )
+    const credentials = { resource: server.origin, getToken: async () => 'first' }
+    const client = new AuthenticatedMcpClient(
+      { id: 'notes', url: `${server.origin}/mcp` },
+      { credentials, fetch: reaching(server.origin) },
+    )
+    await expect(agent().run(() => client.callTool('add'))).rejects.toMatchObject({
+      ...{ code: 'insufficient_scope', next: 'configure', detail: 'notes.write' },
+    })
+  })
+})
