@@ -252,3 +252,38 @@ test('an MCP server hears that its page was opened, and the card stays until the
   await waitFor(() => expect(screen.queryByRole('article')).toBeNull())
   expect(heard).toHaveBeenCalledOnce()
 })
+
+test('a runtime that lists nothing while it goes on, and then fails, is told once, and again when its person says so', async () => {
+  const page = fakePage({ requests: [fakeRequest({ id: idOf(1), state: 'approved' })] })
+  const answer = vi.fn()
+  function Chat() {
+    const [isRunning, setIsRunning] = useState(false)
+    const [paused] = useRequests({
+      find: () => (isRunning ? [] : [{ kind: 'call', id: 'a1', request: idOf(1) }]),
+      answer: async () => {
+        answer()
+        setIsRunning(true)
+        await Promise.resolve()
+        setIsRunning(false)
+        throw new Error('offline')
+      },
+    })
+    return (
+      <button type="button" onClick={paused?.tellAgain}>
+        {paused?.state ?? 'goes on'}
+      </button>
+    )
+  }
+  render(
+    <page.Page>
+      <Chat />
+    </page.Page>,
+  )
+  const button = await screen.findByRole('button', { name: 'failed' })
+  await lookAgain()
+  expect(answer).toHaveBeenCalledTimes(1)
+  await act(async () => button.click())
+  await screen.findByRole('button', { name: 'failed' })
+  await lookAgain()
+  expect(answer).toHaveBeenCalledTimes(2)
+})

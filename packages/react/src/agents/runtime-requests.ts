@@ -97,6 +97,8 @@ function useTelling(
   const [failed, setFailed] = useState(NOTHING_FAILED)
   // What was told is no longer found with the next render of the runtime, which may be later than the next of ours.
   const told = useRef(new Set<string>())
+  /** Keys of what the runtime is being told. Some runtimes list nothing until that has ended. */
+  const underWay = useRef(new Set<string>())
 
   const answerOf = (request: RuntimeRequest): RuntimeAnswer | undefined => {
     const known = asked.get(request.id)
@@ -106,19 +108,26 @@ function useTelling(
   }
   useEffect(() => {
     // What it no longer waits for may be asked again later.
-    const keys = new Set(found.map(keyOf))
+    const keys = new Set([...found.map(keyOf), ...underWay.current])
     for (const key of told.current) if (!keys.has(key)) told.current.delete(key)
     if ([...said.keys()].some((key) => !keys.has(key))) setSaid(new Map([...said].filter(([key]) => keys.has(key))))
 
     const answers = found.flatMap((one) => answerOf(one) ?? [])
-    const fresh = answers.filter(({ request }) => !told.current.has(keyOf(request)))
+    const isFresh = (key: string) => !told.current.has(key) && !failed.has(key)
+    const fresh = answers.filter(({ request }) => isFresh(keyOf(request)))
     if (!runtime || fresh.length === 0) return
     const tell = (some: readonly RuntimeAnswer[]) => {
       const these = some.map(({ request }) => keyOf(request))
-      for (const key of these) told.current.add(key)
+      for (const key of these) {
+        told.current.add(key)
+        underWay.current.add(key)
+      }
       Promise.resolve()
         .then(() => runtime.answer(some))
         .catch(() => setFailed((all) => new Set([...all, ...these])))
+        .finally(() => {
+          for (const key of these) underWay.current.delete(key)
+        })
     }
     if (runtime.takes !== 'all') for (const one of fresh) tell([one])
     else if (answers.length === found.length) tell(answers)
