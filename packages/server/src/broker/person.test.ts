@@ -534,8 +534,8 @@ describe('one door to a secret', () => {
     // Where a secret is put into a request.
     expect(naming(/\bsecretOf\(|\bbearer\(/, /^outbound\/api-request/).sort()).toEqual([
       'agent/account-fetch.ts',
+      'agent/credentials-fetch.ts',
       'agent/mcp/client.ts',
-      'agent/service-credentials.ts',
       'broker/routes/proxy.ts',
     ])
   })
